@@ -1,6 +1,6 @@
 import { isOver } from '../../src/controller/machine/facts.ts';
 import { allRuns, publishedOf } from '../../src/controller/machine/state.ts';
-import { isProven } from '../../src/controller/machine/verdicts/verdict.ts';
+import { hasEvidence } from '../../src/controller/machine/verdicts/verdict.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -35,7 +35,7 @@ export function finished(): Checker {
       if (seen.kind !== 'ended') return;
       for (const run of allRuns(seen.state)) {
         const published = publishedOf(run);
-        if (published === null || !isProven(run)) continue;
+        if (published === null || !hasEvidence(run)) continue;
         if (stored.get(run.id) !== published.verdict.id)
           throw new Violation(invariant, 'there is no bundle of a published verdict');
         if (seen.state.runs.has(run.id))

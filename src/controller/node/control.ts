@@ -14,14 +14,14 @@ import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import { revocationAt } from '../../protocol/trust/revocations.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import { revocationsIn } from '../machine/members/revocations.ts';
-import { type MemberFacts, membersOf } from '../machine/queries/members.ts';
+import { type MemberFacts, membersPage } from '../machine/queries/members.ts';
 import { awaitedLeases } from '../machine/rounds/leases.ts';
 import type { ControllerState } from '../machine/state.ts';
 import type { StartWait } from '../sessions/start-inquiry.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
 
-type MembersPage = ReturnType<typeof membersOf>;
+type MembersPage = ReturnType<typeof membersPage>;
 type AnswerTo<Request extends ControllerRequest> = Request extends { do: 'members' }
   ? MembersPage
   : Request extends { do: 'revoked' }
@@ -75,7 +75,7 @@ export class ControllerControl {
     const request = requestSchema.parse(given);
     if (request.do === 'revoked') return { revoked: this.#revoked(request.what) };
     if (request.do === 'members')
-      return membersOf(this.#options.state, controllerNodeLimits.membersPerAnswer, request.after);
+      return membersPage(this.#options.state, controllerNodeLimits.membersPerAnswer, request.after);
     if (request.do === 'drain') await this.#drain(request.limitMs);
     const { state, project } = this.#options;
     const without = request.do === 'status' ? request.without : undefined;

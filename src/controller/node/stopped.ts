@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { replayEach } from '../../journal/index.ts';
 import { journalFile } from '../../owner/controller-socket.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
-import { type MemberFacts, membersOf } from '../machine/queries/members.ts';
+import { type MemberFacts, membersPage } from '../machine/queries/members.ts';
 import type { ControllerState } from '../machine/state.ts';
 import { newController, openControllerJournal } from './controller-journal.ts';
 import { type ControllerStatus, statusOf } from './status.ts';
@@ -16,7 +16,7 @@ export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>
 
 /** The same of its members. */
 export const membersOfStopped = (folder: ProjectFolder): MemberFacts[] =>
-  membersOf(stateOfStopped(folder), Number.POSITIVE_INFINITY).members;
+  membersPage(stateOfStopped(folder), Number.POSITIVE_INFINITY).members;
 
 function stateOfStopped(folder: ProjectFolder): ControllerState {
   if (!existsSync(journalFile(folder.dir))) return newController(folder).state;

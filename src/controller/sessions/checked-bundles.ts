@@ -3,7 +3,7 @@ import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import { artifactIn, type RunFacts, reportsIn } from '../machine/facts.ts';
 import { bundledOf, provingRun } from '../machine/queries/summary.ts';
 import { outcomeOf, publishedOf } from '../machine/state.ts';
-import { isProven } from '../machine/verdicts/verdict.ts';
+import { hasEvidence } from '../machine/verdicts/verdict.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** Where the bundles are. */
@@ -105,7 +105,7 @@ export class CheckedBundles implements StoredBundles {
   #hashesOf(which: string): string[] | undefined {
     const { state } = this.#ports.machine;
     // Without a receipt there is no bundle.
-    const runs = this.#named(which).filter(isProven);
+    const runs = this.#named(which).filter(hasEvidence);
     const hashes = runs.flatMap((run) => {
       const outcome = publishedOf(run)?.verdict.outcome;
       if (outcome === undefined || state.unstored.has(run.id)) return [];

@@ -3,7 +3,7 @@ import type { BundleDraft, ControllerEvent } from '../machine/events.ts';
 import type { Controller } from '../machine/machine.ts';
 import { publishedPartsOf } from '../machine/queries/draft.ts';
 import { publishedOf, type Run } from '../machine/state.ts';
-import { isProven } from '../machine/verdicts/verdict.ts';
+import { hasEvidence } from '../machine/verdicts/verdict.ts';
 
 /** Texts by name, on disk for as long as a process lives. */
 export interface Spool {
@@ -92,7 +92,7 @@ export class LostBundles implements EventLog<ControllerEvent>, LostEvidence {
 
   has(id: string): boolean {
     const known = this.#machine.state.index.get(id);
-    const published = known === undefined || !isProven(known) ? null : publishedOf(known);
+    const published = known === undefined || !hasEvidence(known) ? null : publishedOf(known);
     const held = this.#held.get(id);
     const verdict = held === undefined ? this.#spooled.get(id) : publishedOf(held)?.verdict.id;
     return published !== null && published.verdict.id === verdict;

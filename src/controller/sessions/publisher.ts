@@ -27,7 +27,7 @@ import { fullKeys } from '../machine/members/revocations.ts';
 import { publishedParts } from '../machine/queries/draft.ts';
 import { bundledOf, provingRun } from '../machine/queries/summary.ts';
 import { type ControllerState, publishedOf } from '../machine/state.ts';
-import { isProven } from '../machine/verdicts/verdict.ts';
+import { hasEvidence } from '../machine/verdicts/verdict.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
@@ -128,7 +128,7 @@ export class Publisher {
     if (known === undefined || published === null) return;
     const { level } = published.verdict;
     // The verdict is still told.
-    if (!isProven(known))
+    if (!hasEvidence(known))
       return tell('info', 'verdict', `${known.job.name}: ${level}, nobody built it`, {
         run: runId,
         job: known.jobId,

@@ -1,6 +1,6 @@
 import type { Capabilities, Claim, Grant } from '../../protocol/documents/index.ts';
 import { drawOf, shareReachedAfter } from '../../protocol/trust/draw.ts';
-import type { Known } from './state.ts';
+import type { KnownOffer } from './state.ts';
 
 /** Lifetime of a claim. */
 export const claimSeconds = 3600;
@@ -14,7 +14,7 @@ export function claimOf({
   now,
 }: {
   worker: string;
-  known: Known;
+  known: KnownOffer;
   capabilities: Capabilities;
   pass: string | undefined;
   now: number;
@@ -33,7 +33,7 @@ export function claimOf({
 }
 
 /** Sets when an offer that is new to this worker is claimed, or that it never is. Returns what to tell its operator of it. */
-export function firstSeen(known: Known, grant: Grant): string | undefined {
+export function firstSeen(known: KnownOffer, grant: Grant): string | undefined {
   const { payload } = known.offer;
   if (grant.role === 'trusted-worker' && payload.policy.cosign !== 'required') known.state = 'done';
   if (grant.role !== 'worker') return undefined;

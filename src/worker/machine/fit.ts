@@ -12,7 +12,7 @@ import {
 import { lackOf } from '../../protocol/judge/index.ts';
 import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
-import type { Assignment, Known } from './state.ts';
+import type { Assignment, KnownOffer } from './state.ts';
 
 /** Tiers that can build on the host's own system; a virtual machine needs an image. */
 const hostTiers: ReadonlySet<Capabilities['tiers'][number]> = new Set(['namespace', 'gvisor']);
@@ -55,11 +55,11 @@ export const nonRetryable: ReadonlySet<string> = new Set([
 ]);
 
 /** States of an offer in which a lease for it is accepted. */
-const awaitingLease: ReadonlySet<Known['state']> = new Set(['claimed', 'reserve']);
+const awaitingLease: ReadonlySet<KnownOffer['state']> = new Set(['claimed', 'reserve']);
 
 /** Whether a lease answers this worker's claim: same offer, job and controller, this worker's key and kind of slot. */
 export function isLeaseFor(
-  { offer, jobId, state }: Known,
+  { offer, jobId, state }: KnownOffer,
   { payload }: Verified<Lease>,
   worker: string,
   role: Role | undefined,
@@ -101,7 +101,7 @@ export class SlowJobs {
   }
 
   /** Reason to pass on this offer; undefined where there is none. */
-  reason({ request, job }: Known, now: number): string | undefined {
+  reason({ request, job }: KnownOffer, now: number): string | undefined {
     const until = this.#until.get(keyOf(request.payload.repo, job.name));
     // One from further ahead was set under a wrong clock.
     const latest = now + workerLimits.slowJobSeconds * 1000;

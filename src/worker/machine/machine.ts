@@ -19,7 +19,7 @@ import { receiptOf, sentReceipt } from './receipt.ts';
 import {
   type Assignment,
   forgetAnswered,
-  type Known,
+  type KnownOffer,
   knownFrom,
   type LoggedRound,
   promised,
@@ -49,7 +49,7 @@ export class Worker {
   readonly id: string;
   #grant: Verified<Grant> | null = null;
   #lending: Lending | null = null;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, KnownOffer>();
   readonly #assignments = new Map<string, Assignment>();
   readonly #slow = new SlowJobs();
   readonly #answers = new SignedAnswers();
@@ -87,7 +87,7 @@ export class Worker {
     );
   }
 
-  /** Of these hosts those that the operator has not allowed. */
+  /** The hosts, of these, that the operator has not allowed. */
   refused = (hosts: readonly string[]): string[] => refusedHosts(this.#lending?.hosts, hosts);
   /** Hosts that are not allowed, of jobs that were passed on. */
   hostsWanted = (): string[] => hostsWanted(this.#known.values(), this.#lending?.hosts);
@@ -220,7 +220,7 @@ export class Worker {
   }
 
   /** Claims, or passes with the reason, so that the claim window need not wait for this worker. */
-  #answer(known: Known, now: number): void {
+  #answer(known: KnownOffer, now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
     const pass = this.#reasonToPass(known, lending, now);
@@ -230,7 +230,7 @@ export class Worker {
     this.#out.push({ kind: 'claim', offer: known.offer.id, claim });
   }
 
-  #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
+  #reasonToPass(known: KnownOffer, lending: Lending, now: number): string | undefined {
     const { needs } = known.offer.payload;
     if (this.#assignments.size >= workerLimits.leasesHeldMax) return reasonWhenLeasesFull;
     return (
@@ -319,7 +319,7 @@ export class Worker {
   #built({ lease, result }: EventOf<'built'>, now: number): void {
     const assignment = this.#assignments.get(lease);
     if (assignment === undefined) this.#out.push({ kind: 'discard', lease });
-    // One lease, one receipt: a second result is ignored.
+    // A second result is ignored: one lease yields one receipt.
     if (assignment?.state !== 'building') return this.#unchanged();
     this.#mustSync();
     assignment.state = 'built';
@@ -391,7 +391,7 @@ export class Worker {
     this.#assignments.delete(lease);
     const known = this.#known.get(offer);
     if (known !== undefined) known.state = 'done';
-    // It is asked again where the verdict that it signed does not stand any more.
+    // A trusted worker is asked again once the verdict that it signed is voided.
     if (this.#grant?.payload.role === 'trusted-worker') this.#known.delete(offer);
   }
 

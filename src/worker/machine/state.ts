@@ -6,7 +6,7 @@ import { workerLimits } from './limits.ts';
 export const workerRules = 2;
 
 /** An offer this worker knows. */
-export interface Known {
+export interface KnownOffer {
   offer: Verified<Offer>;
   request: Verified<Request>;
   job: Job;
@@ -23,9 +23,9 @@ export interface Known {
 /** An offer that is heard of at `now`. */
 export const knownFrom = (
   { offer, request, job, jobId, entropy, hosts = [], waitedMs = 0 }: Extract<WorkerEvent, { kind: 'offer' }>,
-  state: Known['state'],
+  state: KnownOffer['state'],
   now: number,
-): Known => ({
+): KnownOffer => ({
   offer,
   request,
   job,
@@ -40,7 +40,7 @@ export const knownFrom = (
 /** A round as its leaf has it. */
 export interface LoggedRound {
   offer: string;
-  /** Of its leaf in the log. */
+  /** Index of its leaf in the log. */
   index: number;
   job: string;
   request: string;
@@ -50,9 +50,9 @@ export interface LoggedRound {
 export interface Assignment {
   lease: Verified<Lease>;
   offer: string;
-  /** The same as it came, compact JWS. */
+  /** The offer as it came, compact JWS. */
   offerRaw: string;
-  /** Of the offer's leaf in the log. */
+  /** Index of the leaf of the offer in the log. */
   offerIndex: number;
   request: string;
   job: Job;
@@ -75,7 +75,7 @@ export function roundOf(held: Assignment | undefined): LoggedRound | undefined {
 /** Jobs that are building, leased or claimed. */
 export function promised(
   assignments: ReadonlyMap<string, Assignment>,
-  known: ReadonlyMap<string, Known>,
+  known: ReadonlyMap<string, KnownOffer>,
 ): Job[] {
   const held = [...assignments.values()].filter(({ state }) => state === 'queued' || state === 'building');
   const claimed = [...known.values()].filter(({ state }) => state === 'claimed');
@@ -83,7 +83,7 @@ export function promised(
 }
 
 /** Forgets offers that were answered, where as many are known as are kept. */
-export function forgetAnswered(known: Map<string, Known>): void {
+export function forgetAnswered(known: Map<string, KnownOffer>): void {
   for (const [id, { state }] of known) {
     if (known.size < workerLimits.offersKnownMax) return;
     if (state === 'passed' || state === 'done') known.delete(id);

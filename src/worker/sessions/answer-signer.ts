@@ -15,7 +15,7 @@ import { every, pause, spread } from '../../protocol/sessions/timing.ts';
 import type { LogView } from '../../protocol/trust/index.ts';
 import { type CosignDown, type CosignUp, cosignDownSchema } from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
-import { printable } from './cosigner.ts';
+import { refusalText } from './cosigner.ts';
 import type { DraftChecks } from './draft-checks.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { LogWitness } from './log-witness.ts';
@@ -223,5 +223,5 @@ function tryDecode(text: string): Bundle | Refusal {
 
 const refusalOf = (error: unknown): Refusal => ({
   code: codeOf(error),
-  message: printable(messageOf(error)),
+  message: refusalText(messageOf(error)),
 });

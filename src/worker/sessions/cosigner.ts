@@ -21,7 +21,7 @@ const noRequest = '0'.repeat(64);
 const messageCharsMax = 1000;
 
 /** A message as the wire takes it. */
-export const printable = (message: string): string =>
+export const refusalText = (message: string): string =>
   message.replace(/[^\x20-\x7e]+/g, ' ').slice(0, messageCharsMax);
 
 /** The trusted worker's co-signature: decides again from the evidence, reads the log again, and signs. */
@@ -144,7 +144,7 @@ export class Cosigner {
       kind: 'cosign-refused',
       ...(verdict === undefined ? {} : { verdict }),
       code,
-      message: printable(message),
+      message: refusalText(message),
     });
     this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }

@@ -3,7 +3,7 @@ import { snapshot } from '../../../simulations/snapshot.ts';
 import type { ControllerEffect, ControllerEvent, Reply } from '../../../src/controller/machine/events.ts';
 import { Controller } from '../../../src/controller/machine/machine.ts';
 import { fullKeys } from '../../../src/controller/machine/members/revocations.ts';
-import { membersOf } from '../../../src/controller/machine/queries/members.ts';
+import { membersPage } from '../../../src/controller/machine/queries/members.ts';
 import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import type { Handled } from '../../../src/protocol/base/durability.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
@@ -172,7 +172,7 @@ describe('who stole the identity provider’s key, and joined with a key of its 
       return reply.kind === 'error' ? reply.code : reply.kind;
     };
     const present = [...bench.controller.state.presence.workers.keys()];
-    const { members } = membersOf(bench.controller.state, 10);
+    const { members } = membersPage(bench.controller.state, 10);
     return {
       listed: members.map(({ key, operator, state, by }) => {
         expect(by).toBe(bench.id('idp'));

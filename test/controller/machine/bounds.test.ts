@@ -4,7 +4,7 @@ import { precedes, type RunFacts } from '../../../src/controller/machine/facts.t
 import { publisherLapsed, putInForce } from '../../../src/controller/machine/members/charter.ts';
 import { fullKeys, slotsAsked } from '../../../src/controller/machine/members/revocations.ts';
 import { hear, leave, newPresence } from '../../../src/controller/machine/presence.ts';
-import { membersOf, rankOf } from '../../../src/controller/machine/queries/members.ts';
+import { membersPage, rankOf } from '../../../src/controller/machine/queries/members.ts';
 import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { endAheadOfClock } from '../../../src/controller/machine/rounds/expire.ts';
 import { mayLeaseAgain } from '../../../src/controller/machine/rounds/leases.ts';
@@ -90,7 +90,7 @@ describe('members', () => {
     await bench.revoke({ kind: 'operator', id: 'bob' });
     const names = ['trusted', 'ada', 'bob', 'cy'];
     const page = (max: number, after?: string) => {
-      const { members, next } = membersOf(state, max, after === undefined ? undefined : bench.id(after));
+      const { members, next } = membersPage(state, max, after === undefined ? undefined : bench.id(after));
       return [members.map(({ key }) => bench.nameOf(key)), next === null ? null : bench.nameOf(next)];
     };
     expect(page(2)).toEqual([['trusted', 'ada'], 'ada']);
@@ -98,10 +98,10 @@ describe('members', () => {
     expect(page(4)).toEqual([names, null]);
     expect(page(3)).toEqual([names.slice(0, 3), 'bob']);
     expect(page(4, 'cy')).toEqual([[], null]);
-    expect(membersOf(state, 4).members.map(({ state: stands }) => stands)).toEqual([
+    expect(membersPage(state, 4).members.map(({ state: stands }) => stands)).toEqual([
       ...['member', 'member', 'revoked', 'member'],
     ]);
-    expect(membersOf(state, 1).members[0]).toMatchObject({ operator: 'trusted', role: 'trusted-worker' });
+    expect(membersPage(state, 1).members[0]).toMatchObject({ operator: 'trusted', role: 'trusted-worker' });
   });
 
   it('rank as owners where they publish or co-sign, and as guests once they are revoked', async () => {
@@ -123,7 +123,7 @@ describe('members', () => {
     await second('first');
     await second('second');
     const since = state.log.size;
-    const stands = () => membersOf(state, 9).members.at(-1)?.state;
+    const stands = () => membersPage(state, 9).members.at(-1)?.state;
     const end = (from: number) =>
       bench.revoke({ kind: 'key', id: bench.id('idp') }, { as: 'root', since: from });
     await end(since);
@@ -134,7 +134,7 @@ describe('members', () => {
     const from = other.controller.state.log.size;
     await other.members('bob');
     await other.revoke({ kind: 'key', id: other.id('idp') }, { as: 'root', since: from });
-    const states = membersOf(other.controller.state, 9).members.map(({ state: one }) => one);
+    const states = membersPage(other.controller.state, 9).members.map(({ state: one }) => one);
     expect(states.slice(-2)).toEqual(['dismissed', 'dismissed']);
   });
 });

@@ -3,7 +3,12 @@ import { capabilities } from '../../../simulations/paperwork.ts';
 import type { Job } from '../../../src/protocol/documents/index.ts';
 import type { Lending } from '../../../src/worker/machine/events.ts';
 import { reasonToPass, SlowJobs } from '../../../src/worker/machine/fit.ts';
-import { type Assignment, forgetAnswered, type Known, roundOf } from '../../../src/worker/machine/state.ts';
+import {
+  type Assignment,
+  forgetAnswered,
+  type KnownOffer,
+  roundOf,
+} from '../../../src/worker/machine/state.ts';
 import { makeJob } from '../../support/documents.ts';
 
 describe('a job fits', () => {
@@ -48,7 +53,8 @@ describe('jobs that were too slow for a worker that emulates', () => {
     );
   };
   const passes = (slow: SlowJobs, name: string, now: number) =>
-    slow.reason({ request: { payload: { repo } }, job: { name } } as unknown as Known, now) !== undefined;
+    slow.reason({ request: { payload: { repo } }, job: { name } } as unknown as KnownOffer, now) !==
+    undefined;
   const day = 24 * 3600_000;
 
   it('are those whose lease was over, or as good as over where clocks differ', () => {
@@ -80,14 +86,14 @@ describe('jobs that were too slow for a worker that emulates', () => {
 });
 
 describe('offers that were answered', () => {
-  const offers = (count: number, answered: readonly Known['state'][]) =>
+  const offers = (count: number, answered: readonly KnownOffer['state'][]) =>
     new Map(
       Array.from(
         { length: count },
-        (_, n) => [`${n}`, { state: answered[n] ?? 'claimed' } as Known] as const,
+        (_, n) => [`${n}`, { state: answered[n] ?? 'claimed' } as KnownOffer] as const,
       ),
     );
-  const left = (known: Map<string, Known>) => {
+  const left = (known: Map<string, KnownOffer>) => {
     forgetAnswered(known);
     return [known.size, known.has('0'), known.has('1'), known.has('2')];
   };

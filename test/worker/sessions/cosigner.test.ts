@@ -10,7 +10,7 @@ import type { KnownEquivocation } from '../../../src/protocol/sessions/revocatio
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
 import type { LeaseUp } from '../../../src/protocol/wire/messages.ts';
 import type { WorkerEvent } from '../../../src/worker/machine/events.ts';
-import { Cosigner, printable } from '../../../src/worker/sessions/cosigner.ts';
+import { Cosigner, refusalText } from '../../../src/worker/sessions/cosigner.ts';
 import { DraftChecks } from '../../../src/worker/sessions/draft-checks.ts';
 import type { LeaseClient } from '../../../src/worker/sessions/lease-client.ts';
 import { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
@@ -130,6 +130,6 @@ describe('a trusted worker', () => {
 });
 
 it('a message goes on the wire with 1,000 characters of ASCII at most', () => {
-  expect(printable('a\u001b[1m\nb\u202ec')).toBe('a [1m b c');
-  expect(printable('x'.repeat(1_001))).toBe('x'.repeat(1_000));
+  expect(refusalText('a\u001b[1m\nb\u202ec')).toBe('a [1m b c');
+  expect(refusalText('x'.repeat(1_001))).toBe('x'.repeat(1_000));
 });

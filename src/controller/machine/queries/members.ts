@@ -20,7 +20,7 @@ export interface MemberFacts {
 }
 
 /** A page of members in the order they joined, after one or from the first on: `max` at most. `next`: the last of them, where more follow. */
-export function membersOf(
+export function membersPage(
   state: ControllerState,
   max: number,
   after?: string,

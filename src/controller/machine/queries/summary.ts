@@ -29,7 +29,7 @@ import {
 } from '../state.ts';
 import { inputLevels, inputOf, needsOfRun } from '../verdicts/input-levels.ts';
 import { differsOf } from '../verdicts/results.ts';
-import { isProven } from '../verdicts/verdict.ts';
+import { hasEvidence } from '../verdicts/verdict.ts';
 import { missing } from '../verdicts/witnesses.ts';
 
 const shortest = 8;
@@ -120,7 +120,7 @@ export function provingRun(state: ControllerState, artifact: string): RunFacts |
 export function bundledOf({ index }: ControllerState, job: string): RunFacts[] {
   return index
     .beginning(job)
-    .filter((run) => run.jobId === job && isProven(run) && publishedOf(run) !== null);
+    .filter((run) => run.jobId === job && hasEvidence(run) && publishedOf(run) !== null);
 }
 
 /** How much an artifact is worth by what was published here; `none` too for what a test put out, and for what is no artifact. */

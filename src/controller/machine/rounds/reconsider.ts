@@ -108,13 +108,13 @@ function applyRevocations(transition: Transition, run: Run): void {
 }
 
 /** Why the holder of a grant may not act any more. */
-export type Refusal = (grant: Verified<Grant>) => QuorateError | undefined;
+type Refusal = (grant: Verified<Grant>) => QuorateError | undefined;
 
 /**
  * Ends the claims and leases of a run whose holders may not act any more. The receipt of such a trusted worker confirms
  * nothing: another one may have its slot. Returns whether there was one.
  */
-export function dismiss(transition: Transition, run: Run, refusal: Refusal): boolean {
+function dismiss(transition: Transition, run: Run, refusal: Refusal): boolean {
   dismissCandidates(transition, run, refusal);
   for (const { id, grant } of liveLeases(run)) {
     const refused = refusal(grant);

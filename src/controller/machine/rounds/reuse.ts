@@ -20,7 +20,7 @@ import { bundleBytesOf, crowdedOut, crowdedOutSays, dropReuse, hasRoom } from '.
 import { inputsTrusted } from '../verdicts/input-levels.ts';
 import { endedAt } from '../verdicts/results.ts';
 import { levelOfEarlier, runVoidedBy } from '../verdicts/review.ts';
-import { announce, conclude, finish, finishedOf, publish } from '../verdicts/verdict.ts';
+import { announceVerdict, conclude, finish, finishedOf, publish } from '../verdicts/verdict.ts';
 import { endRun } from './cancel.ts';
 import { openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
@@ -127,7 +127,7 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
     endorsement: { kind: 'cosigned', worker, cosignature, size },
     ending: null,
   };
-  announce(transition, run, published);
+  announceVerdict(transition, run, published);
   finish(transition, run, published);
 }
 

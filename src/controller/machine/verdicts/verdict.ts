@@ -205,7 +205,7 @@ export function publish(
     ending,
     ...(limit !== undefined && { limit }),
   };
-  announce(transition, run, published);
+  announceVerdict(transition, run, published);
   return published;
 }
 
@@ -219,7 +219,7 @@ export function cosigned(
     return unchanged(transition);
   const endorsement: Endorsement = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
   const published = { verdict: run.phase.draft, endorsement, ending: null };
-  announce(transition, run, published);
+  announceVerdict(transition, run, published);
   finish(transition, run, published);
 }
 
@@ -228,7 +228,7 @@ function tellResults(transition: Transition, run: Run, published: Published): vo
   revealTrusted(transition, run);
 }
 
-export function announce(transition: Transition, run: Run, published: Published): void {
+export function announceVerdict(transition: Transition, run: Run, published: Published): void {
   const { verdict, ending, limit } = published;
   const { level, outcome } = verdict;
   // Followers of the run stop at its last verdict.
@@ -236,7 +236,7 @@ export function announce(transition: Transition, run: Run, published: Published)
   const reports = reportsIn(run, outcome);
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
-  if (isProven(run)) transition.state.unstored.add(run.id);
+  if (hasEvidence(run)) transition.state.unstored.add(run.id);
   tell(transition, run, {
     kind: 'verdict',
     level,
@@ -249,7 +249,7 @@ export function announce(transition: Transition, run: Run, published: Published)
 }
 
 /** Whether a run has evidence for its verdict: receipts, or those of the earlier run that it reuses. */
-export function isProven({ receipts, reused }: Pick<RunFacts, 'receipts' | 'reused'>): boolean {
+export function hasEvidence({ receipts, reused }: Pick<RunFacts, 'receipts' | 'reused'>): boolean {
   return receipts.length > 0 || reused !== null;
 }
 

@@ -29,7 +29,7 @@ import {
   tell,
   unchanged,
 } from '../state.ts';
-import { aboutResult, announce, finish, publish } from './verdict.ts';
+import { aboutResult, announceVerdict, finish, publish } from './verdict.ts';
 
 /** Grants of the receipts that a verdict lists. */
 export function grantsIn(run: Run, { index }: LoggedVerdict): Verified<Grant>[] {
@@ -123,7 +123,7 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
       endorsement: { kind: 'witnessed', size: log.size, by: counted, log },
       ending: null,
     };
-    announce(transition, run, published);
+    announceVerdict(transition, run, published);
     return finish(transition, run, published);
   }
   state.presence.witnessed.set(run.id, by);
