@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { accountOf, runAlarmOf } from '../../protocol/account/index.ts';
+import { toUtf8 } from '../../protocol/base/text.ts';
 import type { Ledger } from './ledger.ts';
 import { hookLimits } from './limits.ts';
 import type { ListedRun } from './listing.ts';
@@ -22,7 +24,7 @@ export function newAlarms(
   const told = equivocations.map(
     (reason): Alarm => ({
       event: 'equivocation',
-      subject: `equivocation:${createHash('sha256').update(reason).digest('hex')}`,
+      subject: `equivocation:${bytesToHex(sha256(toUtf8(reason)))}`,
       reason,
     }),
   );

@@ -1,5 +1,8 @@
-import type { Client } from '../../member/client.ts';
+import type { RunSummary } from '../../protocol/wire/runs.ts';
 
 /** A controller's list of runs: its word, and no evidence. */
-export type Listing = Awaited<ReturnType<Client['jobs']>>;
-export type ListedRun = Listing['jobs'][number];
+export interface Listing {
+  jobs: ListedRun[];
+  equivocations: string[];
+}
+export type ListedRun = RunSummary;

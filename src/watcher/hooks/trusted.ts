@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { secondsOfIso } from '../../protocol/base/time.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
 import type { Ledger, Refusal, Started } from './ledger.ts';
 import { hookLimits } from './limits.ts';
@@ -156,7 +157,7 @@ export class TrustedHook {
         'HOOK_PLACE_UNSIGNED',
         'it was not built for this request, and only the controller says where the answer stands in the log',
       );
-    if (Date.parse(requested) > now + limits.clockSkewSeconds * 1000)
+    if (secondsOfIso(requested) > now / 1000 + limits.clockSkewSeconds)
       return no('HOOK_REQUEST_AHEAD', `its publisher asked at ${requested}, which is ahead of this clock`);
     if (last === undefined) {
       if (this.#ledger.hasRoomFor(publisher)) return undefined;

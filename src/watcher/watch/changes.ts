@@ -1,15 +1,32 @@
-import type { OpenPulls } from '../../forge/index.ts';
-import type { ListedRef } from '../../source/index.ts';
 import type { PullSeen, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import type { WatchState } from './state.ts';
+
+/** A ref of the git server. `object`: of a tag, id of the annotated tag or of the commit. */
+export interface SeenRef {
+  commit: string;
+  object: string;
+}
+
+/** Open pull requests as the forge lists them. Nothing of it is proven. */
+export interface SeenPulls {
+  pulls: readonly {
+    pull: number;
+    title: string;
+    author: string;
+    base: string;
+    labels: readonly string[];
+  }[];
+  /** These are all. */
+  isWhole: boolean;
+}
 
 const isWatched = (ref: string): boolean => ref.startsWith('refs/heads/') || ref.startsWith('refs/tags/');
 
 /** The event that brings the state in step with what a server has; undefined where nothing changed. */
 export function refChanges(
   { tips, watching }: WatchState,
-  refs: ReadonlyMap<string, ListedRef>,
+  refs: ReadonlyMap<string, SeenRef>,
 ): Extract<WatchEvent, { kind: 'refs' }> | undefined {
   const changed: Extract<WatchEvent, { kind: 'refs' }>['changed'] = [];
   for (const [ref, { commit, object }] of refs)
@@ -26,8 +43,8 @@ export function refChanges(
  */
 export function pullChanges(
   { pulls, settings }: WatchState,
-  { pulls: open, isWhole }: Pick<OpenPulls, 'pulls' | 'isWhole'>,
-  refs: ReadonlyMap<string, ListedRef>,
+  { pulls: open, isWhole }: SeenPulls,
+  refs: ReadonlyMap<string, SeenRef>,
   pattern: string,
 ): WatchEvent[] {
   const events: WatchEvent[] = [];
@@ -63,7 +80,7 @@ export function pullChanges(
 /** Known pull requests that are not in this part of the list, those asked for least recently first. */
 export function unlisted(
   { pulls }: WatchState,
-  { pulls: open, isWhole }: Pick<OpenPulls, 'pulls' | 'isWhole'>,
+  { pulls: open, isWhole }: SeenPulls,
   askedAt: ReadonlyMap<number, number>,
 ): number[] {
   if (isWhole) return [];

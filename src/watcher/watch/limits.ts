@@ -1,4 +1,3 @@
-import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { judgeLimits } from '../../protocol/judge/limits.ts';
@@ -26,9 +25,6 @@ export const watchLimits = {
   clientMsMax: 30 * 60_000,
   /** Shortest wait for a timer of the machine, in ms, so that one that cannot be served yet costs nothing. */
   tickMsMin: 1_000,
-  /** Memory of git for a source that is watched, and bytes of what it receives. */
-  gitMemoryBytes: 1024 ** 3,
-  gitBytesMax: 2 * 1024 ** 3,
   /** Between the beginnings of two looks at repository and forge, which webhooks ask for, in ms: whoever comments on a forge has it send them. */
   lookMsMin: 5_000,
   /** Webhooks that are remembered, against replays. */
@@ -79,11 +75,6 @@ assert(watchLimits.pullsAskedMax < watchLimits.authorPullsMax, 'a look asks for 
 assert(watchLimits.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
 assert(watchLimits.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
 assert(watchLimits.tickMsMin < watchLimits.retryMs, 'a timer is no later than what is tried again');
-assert(
-  watchLimits.gitMemoryBytes <= sandboxLimits.toolMemoryBytesMax,
-  'the sandbox of a tool grants that much',
-);
-assert(watchLimits.gitBytesMax <= limits.treeBytesMax, 'git receives no more than a tree may have');
 assert(
   watchLimits.deliveriesMax <= watchLimits.journalEventsMax,
   'the journal holds the webhooks that are remembered',

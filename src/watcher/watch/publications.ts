@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { isoTime } from '../../protocol/base/time.ts';
 import { sameValue } from '../../protocol/documents/index.ts';
 import type { PublishOrder, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
@@ -225,7 +226,7 @@ export function nextTimes({ cron }: WatchState): number[] {
 
 /** The first time after `at` that a cron expression names, in UTC. */
 function nextTime(times: string, at: number): number | undefined {
-  return new Cron(times, { timezone: 'UTC', paused: true }).nextRun(new Date(at))?.getTime();
+  return new Cron(times, { timezone: 'UTC', paused: true }).nextRun(isoTime(at))?.getTime();
 }
 
 /** Publishes the tips of each rule whose time has come: once, however many times were missed. */

@@ -1,17 +1,18 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { type ConfinedGit, openConfinedGit } from '../../execution/confined-git.ts';
 import { fetchableUrl } from '../../execution/source-url.ts';
 import type { Confine } from '../../member/plan.ts';
 import { makeScratch } from '../../node/scratch.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { type ListedRef, listRefs } from '../../source/index.ts';
-import { watchLimits } from './limits.ts';
 
-/** Limits of git for a source that is watched. */
-const { gitMemoryBytes: memoryBytes, gitBytesMax: bytesMax } = watchLimits;
-const gitLimits = { cpus: 1, memoryBytes, bytesMax };
+/** Limits of git for a source that is watched. `bytesMax`: of what it receives. */
+const gitLimits = { cpus: 1, memoryBytes: 1024 ** 3, bytesMax: 2 * 1024 ** 3 };
+assert(gitLimits.memoryBytes <= sandboxLimits.toolMemoryBytesMax, 'the sandbox of a tool grants that much');
+assert(gitLimits.bytesMax <= limits.treeBytesMax, 'git receives no more than a tree may have');
 
 export interface RepositoryOptions {
   url: string;

@@ -1,12 +1,16 @@
-import type { Client } from '../../member/client.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
+import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { watchLimits } from './limits.ts';
 import { isSameStand } from './publications.ts';
 import { isOver, type WatchState } from './state.ts';
 import type { RunStand } from './status.ts';
 
-type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
+/** The controller's word on runs. Errors: those of `Client`. */
+export interface RunLists {
+  jobs(): Promise<{ jobs: RunSummary[] }>;
+  show(run: string): Promise<{ summary: RunSummary }>;
+}
 
 /** Runs of which something is still to come. */
 export const openRuns = ({ publications }: WatchState): string[] =>
@@ -18,11 +22,7 @@ export const openRuns = ({ publications }: WatchState): string[] =>
  * How runs stand that are known to stand otherwise, or not known yet. `asked`: those that were asked for one by one, changed here, so that
  * all have their turn: the oldest may be open for a day. Errors: those of `Client.jobs`.
  */
-export async function standsOf(
-  client: Pick<Client, 'jobs' | 'show'>,
-  state: WatchState,
-  asked: Set<string>,
-): Promise<RunStand[]> {
+export async function standsOf(client: RunLists, state: WatchState, asked: Set<string>): Promise<RunStand[]> {
   const known = new Map<string, RunStand | undefined>();
   for (const { runs, stands } of state.publications.values())
     for (const { run } of runs) known.set(run, stands.get(run));
