@@ -7,10 +7,10 @@ import { machineOf } from '../journal/copy.ts';
 import { type Journal, openJournal, replayEach } from '../journal/index.ts';
 import { nodeClock } from '../node/ports.ts';
 import { Loop, type Machine } from '../protocol/sessions/loop.ts';
-import { hookRules } from '../watcher/hooks/folder.ts';
-import { Ledger, ledgerEventSchema } from '../watcher/hooks/ledger.ts';
-import type { WatchEvent } from '../watcher/watch/events.ts';
-import { WatchMachine } from '../watcher/watch/machine.ts';
+import type { WatchEvent } from '../watcher/machine/events.ts';
+import { Ledger, ledgerEventSchema } from '../watcher/machine/hook-ledger.ts';
+import { WatchMachine } from '../watcher/machine/machine.ts';
+import { hookRules } from '../watcher/node/hook-folder.ts';
 
 /** A controller as its journal says. */
 export interface ReplayedController {

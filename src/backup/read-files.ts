@@ -17,7 +17,7 @@ import { verifyBundle } from '../protocol/trust/index.ts';
 import { readPins } from '../store/check.ts';
 import { linksOf, parseCid } from '../store/nodes.ts';
 import { Ledger } from '../store-node/node/ledger.ts';
-import { readWatchFile } from '../watcher/watch/watch-file.ts';
+import { readWatchFile } from '../watcher/node/watch-file.ts';
 import type { ReplayedController } from './journals.ts';
 
 /** Reads a file as the process does whose it is; that may cut off what a crash left unfinished. Errors: coded ones that name the file. */

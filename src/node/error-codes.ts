@@ -12,8 +12,6 @@ const runtimeErrors = {
     'Listing what an artifact was made from takes more time or memory than this server gives. Fetch the bundle, and list it yourself: `quorate sbom`.',
   HOME_DAMAGED:
     "A file in a home folder or a project's folder does not hold what was written to it, or what it is named by. The message names the file, and the hint says what mends it.",
-  HOOK_USAGE:
-    'The command line of a hook is wrong: its name, its ref, its command or the run that it names; the message says which. `quorate on trusted --help` shows how it is written.',
   IMAGE_REFERENCE_INVALID:
     'The text names no image of a registry by its digest. Give it as `HOST/NAME@sha256:…`: no registry is assumed, and a tag names another image tomorrow. The hint names the digest that a tag has now.',
   JOBFILE_JOB_NOT_FOUND:
@@ -53,20 +51,6 @@ const runtimeErrors = {
     'The index does not lead from the dependencies that the signed job names: the file was changed or is damaged, or belongs to another artifact. Nothing of it is shown. Get it again: `quorate fetch --index-out`.',
   DEPENDENCY_INDEX_MISSING:
     'The job of the artifact has dependencies. What they are stands in an index that is no part of the bundle: name the file that `quorate fetch --index-out` wrote, with `--index`.',
-  HOOK_LINES_FULL:
-    'The hook has run for as many refs and jobs as it remembers, in all or of one publisher; it goes on for those and for other publishers. Begin another one with `--name`; it starts with what is trusted then.',
-  HOOK_NOTICE_FALSE:
-    'What the controller listed is not what the evidence says, or not what the hook is for. The command was not run. Look at the run, and at the controller.',
-  HOOK_NOT_COSIGNED:
-    'No trusted worker signed the verdict, so whoever holds the controller can forge it. `--uncosigned` accepts it nevertheless.',
-  HOOK_OLDER:
-    'The command ran for a later run of the same repository, ref and job already, and never goes back. Build the commit that is meant again: `quorate run --rebuild`.',
-  HOOK_PLACE_UNSIGNED:
-    "The job was not built for this request: it was answered from an earlier build, and nobody but the controller signed where that answer stands in the log. Publish it again with --rebuild, or under a controller and a trusted worker of today's version.",
-  HOOK_REQUEST_AHEAD:
-    'The publisher signed a time that is ahead of the clock of this host. One of the two clocks is wrong; set it, and publish again.',
-  HOOK_TAKE_TIMEOUT:
-    'The evidence or the files of a run could not be had within an hour. It is tried again, a few times.',
   HOME_IN_USE:
     'Another worker runs from this home folder, for another project. A home has one key, and a key is one node of the network: run the second worker from a home of its own, `quorate join <ticket> --home <folder>`, which needs a ticket for the key of that home.',
   HOME_UNREADABLE:

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { HttpEnv } from '../../src/http/env.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { endSessionsOf } from '../../src/identity/oidc/settings-file.ts';
+import type { WatchView } from '../../src/watcher/machine/view.ts';
 import { watchApp } from '../../src/watcher/page/index.ts';
-import type { WatchView } from '../../src/watcher/watch/view.ts';
 import { freePort } from '../e2e/support/wait.ts';
 import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { settingsOf, startSignIn } from '../support/sign-in.ts';

@@ -103,7 +103,7 @@ const elsewhere: Record<string, string> = {
   'src/http/verify-page/page-file.ts verifyPage': 'gives a page of the own package as it is',
   'src/identity/oidc/settings-file.ts readClientSecret':
     'a file that only the own account may read; what is in it is sent as it is',
-  'src/watcher/watch/watch-file.ts readWatchFile': 'reads the file that parseWatchFile is given',
+  'src/watcher/node/watch-file.ts readWatchFile': 'reads the file that parseWatchFile is given',
 };
 
 /** Where foreign text or bytes become something else: the standard ways, as they are written. */
@@ -157,7 +157,7 @@ const reached: Record<string, string> = {
   'src/jobfile/schema.ts': 'job-file',
   'src/http/verify-page/browser/ask-server.ts':
     'the address that the person on the page typed; what it answers is revocations',
-  'src/watcher/hooks/trusted.ts': 'the time in a document that was verified',
+  'src/watcher/machine/trusted-hook.ts': 'the time in a document that was verified',
   'src/owner/commands/image.ts': 'a CID on the own command line',
   'src/execution/images/pull/credentials.ts': 'files of the own account',
   'src/execution/images/pull/registry.ts':
@@ -168,7 +168,7 @@ const reached: Record<string, string> = {
   'src/execution/images/files.ts': 'notes this machine wrote itself; the archive beside one is car-stream',
   'src/store/pin-log.ts': 'lines that the store wrote itself, each with a checksum',
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
-  'src/watcher/watch/state.ts': 'a state the watcher wrote itself, in its journal',
+  'src/watcher/machine/state.ts': 'a state the watcher wrote itself, in its journal',
   'src/node/leaf-file.ts': 'lines the node wrote itself; as the wire takes them, wire-api-down',
   'src/mesh/peer-exchange.ts': 'mesh-streams',
   'src/mesh/addresses.ts': 'mesh-streams: addresses of peers',
@@ -211,7 +211,7 @@ const reached: Record<string, string> = {
   'src/identity/oidc/settings-file.ts':
     'the list of ended sessions, which the own account writes; sign-in.toml is sign-in-file',
   'src/controller/node/store-ports.ts': 'the CID in a verdict that was opened; blocks are car-stream',
-  'src/watcher/watch/control.ts': 'that line; control-socket is fed to a worker',
+  'src/watcher/node/control.ts': 'that line; control-socket is fed to a worker',
   'sandbox/native/index.ts': 'the address of an own file',
   'sandbox/cgroups/leftovers.ts': 'notes the sandbox wrote itself, each of whose paths is checked',
 };

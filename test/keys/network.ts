@@ -10,7 +10,7 @@ import { openRevocationBook } from '../../src/node/membership/revocation-file.ts
 import { codeOf } from '../../src/protocol/base/errors.ts';
 import { encodeBundle } from '../../src/protocol/documents/index.ts';
 import type { RunSource } from '../../src/protocol/sessions/run-verifier.ts';
-import { logInMemory, takeTrusted } from '../../src/watcher/hooks/evidence.ts';
+import { logInMemory, takeTrusted } from '../../src/watcher/node/hook-evidence.ts';
 import { quorate } from '../cli/support.ts';
 import { loopbackMesh } from '../support/mesh.ts';
 import { project } from '../support/project.ts';

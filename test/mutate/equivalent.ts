@@ -11,7 +11,7 @@ export interface Equivalent {
 
 /** Conditions that a map is full, before its first entry is removed: a map with more entries than a bound has a first one. */
 const full: readonly (readonly [path: string, condition: string])[] = [
-  ['src/watcher/hooks/ledger.ts', 'this.#entries.size > hookLimits.entriesMax'],
+  ['src/watcher/machine/hook-ledger.ts', 'this.#entries.size > hookLimits.entriesMax'],
   ['src/store-node/node/hints.ts', 'this.#waiting.size > storeNodeLimits.hintsMax'],
   ['src/store-node/node/keeper.ts', 'this.#passed.size > storeNodeLimits.hintsMax'],
   ['src/controller/node/log-pages.ts', 'indexes.size > controllerNodeLimits.logIndexesMax'],

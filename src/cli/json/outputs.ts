@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { charterSchema } from '../../protocol/documents/identity.ts';
 import { pipelineJobSchema, runSummarySchema } from '../../protocol/wire/runs.ts';
-import { hookToldSchema, shownEntrySchema } from '../../watcher/hooks/ledger.ts';
+import { hookToldSchema, shownEntrySchema } from '../../watcher/machine/hook-ledger.ts';
 import {
   accountFields,
   addresses,

@@ -2,8 +2,8 @@ import type { Client } from '../../member/client.ts';
 import { membershipFor } from '../../member/commands/project-client.ts';
 import type { Home } from '../../node/membership/home.ts';
 import type { Context } from '../../terminal/context.ts';
-import type { HookPorts } from '../hooks/follow.ts';
-import type { HookTold, ShownEntry } from '../hooks/ledger.ts';
+import type { HookTold, ShownEntry } from '../machine/hook-ledger.ts';
+import type { HookPorts } from '../node/hook-follow.ts';
 
 /** Time of a command unless told, and the longest, in seconds. */
 const commandSecondsDefault = 3_600;
@@ -34,8 +34,8 @@ export async function hookPorts<T>(
 ): Promise<T> {
   const { cwd, signal, out } = context;
   const [{ openHookFolder }, { runCommand }, { openClient }] = await Promise.all([
-    import('../hooks/folder.ts'),
-    import('../hooks/command.ts'),
+    import('../node/hook-folder.ts'),
+    import('../node/hook-command.ts'),
     import('../../member/client.ts'),
   ]);
   const seconds = Math.min(timeout ?? commandSecondsDefault, commandSecondsMax);
@@ -71,7 +71,7 @@ export async function readLedger(
   name: string,
   project: string | undefined,
 ): Promise<ShownEntry[]> {
-  const { openHookFolder } = await import('../hooks/folder.ts');
+  const { openHookFolder } = await import('../node/hook-folder.ts');
   const { home, membership } = await membershipFor(context, project);
   const folder = await openHookFolder(home.dir, membership.project, name);
   try {

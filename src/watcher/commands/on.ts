@@ -5,7 +5,7 @@ import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import { recipe, secondsOf, several } from '../../terminal/values.ts';
-import type { HookTold, Outcome, ShownEntry } from '../hooks/ledger.ts';
+import type { HookTold, Outcome, ShownEntry } from '../machine/hook-ledger.ts';
 import { hookPorts, type OpenHook } from './hook.ts';
 
 interface Shared {
@@ -87,7 +87,7 @@ export const on: Define = (program, act) => {
 async function trusted(context: Context, command: string[], options: TrustedOptions): Promise<Exit> {
   const { name = 'trusted', again, uncosigned = false, source, job = [] } = options;
   if (again === true) return listOpen(context, name, options.project);
-  const { parseRefPattern } = await import('../hooks/refs.ts');
+  const { parseRefPattern } = await import('../machine/hook-refs.ts');
   if (options.ref === undefined)
     throw new QuorateError('CLI_USAGE', "required option '--ref <ref>' not specified", {
       hint: 'A trusted artifact is not an approved one: say for which branch or tag, such as --ref main.',
@@ -95,7 +95,11 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
   const refs = options.ref.map(parseRefPattern);
   checkCommand(command);
   const [{ TrustedHook }, { followTrusted, repeatTrusted }, { logInMemory, takeTrusted }] = await Promise.all(
-    [import('../hooks/trusted.ts'), import('../hooks/follow.ts'), import('../hooks/evidence.ts')],
+    [
+      import('../machine/trusted-hook.ts'),
+      import('../node/hook-follow.ts'),
+      import('../node/hook-evidence.ts'),
+    ],
   );
   const told = { ...options, name, command };
   return hookPorts(
@@ -123,11 +127,11 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
 
 async function disputed(context: Context, command: string[], options: Shared): Promise<Exit> {
   const { name = 'disputed' } = options;
-  const { parseRefPattern } = await import('../hooks/refs.ts');
+  const { parseRefPattern } = await import('../machine/hook-refs.ts');
   const refs = options.ref?.map(parseRefPattern);
   checkCommand(command);
-  const { followDisputed } = await import('../hooks/follow.ts');
-  const { provenByMembers } = await import('../hooks/members.ts');
+  const { followDisputed } = await import('../node/hook-follow.ts');
+  const { provenByMembers } = await import('../node/hook-members.ts');
   const told = { ...options, name, command };
   return hookPorts(
     context,
@@ -171,7 +175,7 @@ function exitOf({ signal }: Context, { once = false }: Shared, last: Outcome | u
 
 async function listOpen(context: Context, name: string, project: string | undefined): Promise<Exit> {
   const { readLedger } = await import('./hook.ts');
-  const { outcomeText } = await import('../hooks/ledger.ts');
+  const { outcomeText } = await import('../machine/hook-ledger.ts');
   const open = await readLedger(context, name, project);
   const { out } = context;
   out.value(open);

@@ -3,10 +3,10 @@ import { namesIn } from '../../http/host.ts';
 import { errorPage } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
+import { badgeOf, viewOf } from '../machine/view.ts';
+import type { OpenWatcher } from '../node/open.ts';
+import type { WatchFile } from '../node/watch-file.ts';
 import { watchApp, webhookBytesMax } from '../page/index.ts';
-import type { OpenWatcher } from '../watch/open.ts';
-import { badgeOf, viewOf } from '../watch/view.ts';
-import type { WatchFile } from '../watch/watch-file.ts';
 
 /** Webhooks of one address: a forge sends a few for each push. */
 const limits = { bodyBytesMax: webhookBytesMax, requestsPerSecond: 5, requestsBurst: 50 };

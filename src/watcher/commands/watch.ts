@@ -7,8 +7,8 @@ import { type Act, type Context, type Define, examples } from '../../terminal/co
 import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, shortRun, when } from '../../terminal/format.ts';
-import type { WatchRequest } from '../watch/control.ts';
-import type { WatchView } from '../watch/view.ts';
+import type { WatchView } from '../machine/view.ts';
+import type { WatchRequest } from '../node/control.ts';
 import { WatchPrinter } from './watch-printer.ts';
 
 interface Options extends Pick<DaemonOptions, 'metrics'> {
@@ -85,7 +85,7 @@ function decide(
 }
 
 async function example({ out }: Context): Promise<Exit> {
-  const { exampleWatchFile } = await import('../watch/example-file.ts');
+  const { exampleWatchFile } = await import('../node/example-file.ts');
   out.value({ example: exampleWatchFile });
   out.say(exampleWatchFile.trimEnd());
   return exits.done;
@@ -93,8 +93,8 @@ async function example({ out }: Context): Promise<Exit> {
 
 async function start(context: Context, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
-  const { readWatchFile } = await import('../watch/watch-file.ts');
-  const { checkPublisher, openWatcher } = await import('../watch/open.ts');
+  const { readWatchFile } = await import('../node/watch-file.ts');
+  const { checkPublisher, openWatcher } = await import('../node/open.ts');
   const { openClient } = await import('../../member/client.ts');
   const path = options.file === undefined ? join(context.home, 'watch.toml') : resolve(cwd, options.file);
   const file = await readWatchFile(path);
@@ -142,7 +142,7 @@ async function tell(
   request: WatchRequest,
   verb: 'status' | 'approvals',
 ): Promise<Exit> {
-  const { askWatcher } = await import('../watch/control.ts');
+  const { askWatcher } = await import('../node/control.ts');
   const view = await askWatcher(context.home, project, request);
   const { out } = context;
   if (verb === 'status') {

@@ -7,7 +7,7 @@ import { foreign, type Html, time } from '../../http/kit/text.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { WatchView } from '../watch/view.ts';
+import type { WatchView } from '../machine/view.ts';
 
 export interface ApprovalPorts {
   pulls(): WatchView['pulls'];

@@ -33,7 +33,12 @@ import {
   trusted,
   workerKey,
 } from '../../support/project.ts';
-import { type Answers, answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
+import {
+  type Answers,
+  answersOf,
+  EvidenceDesk,
+  saidTrustedRun,
+} from '../../watcher/sessions/evidence-desk.ts';
 
 /**
  * The controller lies to a watcher: a run which the watcher published is trusted, it says, and shows evidence for that.

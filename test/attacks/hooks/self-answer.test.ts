@@ -11,9 +11,9 @@ import {
 } from '../../../src/protocol/documents/index.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { LogView, type VerifiedFacts } from '../../../src/protocol/trust/index.ts';
-import { Ledger } from '../../../src/watcher/hooks/ledger.ts';
-import { parseRefPattern } from '../../../src/watcher/hooks/refs.ts';
-import { TrustedHook } from '../../../src/watcher/hooks/trusted.ts';
+import { Ledger } from '../../../src/watcher/machine/hook-ledger.ts';
+import { parseRefPattern } from '../../../src/watcher/machine/hook-refs.ts';
+import { TrustedHook } from '../../../src/watcher/machine/trusted-hook.ts';
 import { makeAnswer } from '../../support/answers.ts';
 import * as them from '../../support/project.ts';
 import { verifyWithout } from '../trust/attack.ts';

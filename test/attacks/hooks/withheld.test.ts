@@ -4,7 +4,7 @@ import { leaves as leafOf } from '../../../src/protocol/documents/index.ts';
 import { checker } from '../../../src/protocol/judge/index.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
-import { learnFromLog, logInMemory } from '../../../src/watcher/hooks/evidence.ts';
+import { learnFromLog, logInMemory } from '../../../src/watcher/node/hook-evidence.ts';
 import { codeOf } from '../../support/codes.ts';
 import {
   at,
@@ -16,7 +16,7 @@ import {
   trusted,
   witnessedBy,
 } from '../../support/project.ts';
-import { type Answers, answersOf, EvidenceDesk } from '../../watcher/watch/evidence-desk.ts';
+import { type Answers, answersOf, EvidenceDesk } from '../../watcher/sessions/evidence-desk.ts';
 
 /**
  * Where no bootstrap node is known, a controller is all of the members that a hook can ask for revocations. In its log is one of the artifact

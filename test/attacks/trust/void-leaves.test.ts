@@ -5,7 +5,7 @@ import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
 import { at, idp, makeCharter, makeProject, project, root, testKey } from '../../support/project.ts';
-import { answersOf, EvidenceDesk } from '../../watcher/watch/evidence-desk.ts';
+import { answersOf, EvidenceDesk } from '../../watcher/sessions/evidence-desk.ts';
 import { answerOf } from './withheld.ts';
 
 /** A key that wrote the log, and was replaced since. */

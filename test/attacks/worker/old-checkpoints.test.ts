@@ -4,7 +4,7 @@ import { addWitness, witnessCheckpoint } from '../../../src/protocol/transparenc
 import { workerSessionLimits } from '../../../src/worker/sessions/limits.ts';
 import { TestLog, WitnessBench } from '../../protocol/sessions/log-bench.ts';
 import { at, makeProject, project, root, trusted } from '../../support/project.ts';
-import { answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/watch/evidence-desk.ts';
+import { answersOf, EvidenceDesk, saidTrustedRun } from '../../watcher/sessions/evidence-desk.ts';
 
 /**
  * With the keys of controller and log an attacker shows the trusted worker a draft under an old checkpoint, as often as it likes: the worker signs

@@ -54,7 +54,6 @@ const levels: Record<string, readonly (readonly string[])[]> = {
   ],
   ...Object.fromEntries(roles.map((role) => [role, ofRole])),
   'src/client': [['trial'], ['comparison'], ['commands']],
-  'src/watcher': [['hooks', 'watch'], ['page'], ['commands']],
   'src/node': [['artifacts', 'membership']],
 };
 

@@ -3,11 +3,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkWebhook } from '../../../src/forge/index.ts';
 import { badgeOfBranch } from '../../../src/http/kit/badge.ts';
 import { listenHttp } from '../../../src/http/listen.ts';
+import { badgeOf, viewOf } from '../../../src/watcher/machine/view.ts';
 import { watchApp, webhookBytesMax } from '../../../src/watcher/page/index.ts';
-import { badgeOf, viewOf } from '../../../src/watcher/watch/view.ts';
 import { signedInPublisher, startSignIn } from '../../support/sign-in.ts';
 import { WebClient } from '../../support/web-client.ts';
-import { Bench, commit, settingsOf } from '../watch/support.ts';
+import { Bench, commit, settingsOf } from '../watch-support.ts';
 
 const origin = 'http://127.0.0.1:4997';
 const main = 'refs/heads/main';

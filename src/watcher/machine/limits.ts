@@ -1,0 +1,57 @@
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+
+/** Bounds of `quorate watch`. */
+export const watchLimits = {
+  /** Publications that are not over. A push beyond them is refused: a server that shows endless branches fills nothing. */
+  publicationsOpenMax: 200,
+  /** Publications that are over and still looked at for revocations and badges. */
+  publicationsEndedMax: 200,
+  /** Of these, pipelines of pull requests: pushes have the rest. */
+  pullPublicationsMax: 100,
+  /** Of these, pipelines of one author. Further ones wait until one of theirs is over. */
+  authorPublicationsMax: 10,
+  /** Open pull requests that are known, and those of one author. */
+  pullsMax: 500,
+  authorPullsMax: 100,
+  /** Pull requests that a part of a list does not hold, and of which the forge is asked one by one in a look. */
+  pullsAskedMax: 20,
+  /** Webhooks that are remembered, against replays. */
+  deliveriesMax: 5_000,
+  /** First wait before something is tried again, in milliseconds; it doubles with each try. */
+  retryMs: 5_000,
+  /** Longest wait before something is tried again. */
+  retryMsMax: 10 * 60_000,
+  /** Tries of a publication; the last is about nine hours after the first. */
+  publishTriesMax: 60,
+  /** Tries to tell a forge of a status. */
+  statusTriesMax: 60,
+  /** Statuses that a forge is told of at the same time, so that it is not flooded. */
+  statusesAtOnceMax: 4,
+  /** Publications that are prepared at the same time: each checks a commit out. */
+  publishingAtOnceMax: 2,
+} as const;
+
+assert(
+  watchLimits.authorPublicationsMax < watchLimits.pullPublicationsMax &&
+    watchLimits.pullPublicationsMax < watchLimits.publicationsOpenMax &&
+    watchLimits.authorPullsMax < watchLimits.pullsMax,
+  'one author leaves room for others, and pull requests for pushes',
+);
+assert(
+  watchLimits.publicationsOpenMax <= limits.openRequestsMax &&
+    watchLimits.publicationsEndedMax <= limits.openRequestsMax &&
+    watchLimits.pullsMax <= limits.openRequestsMax,
+  'a watcher knows no more than may be open at a controller',
+);
+assert(watchLimits.pullsAskedMax < watchLimits.authorPullsMax, 'a look asks for a part of them');
+assert(watchLimits.retryMs <= watchLimits.retryMsMax, 'the longest wait is no shorter than the first');
+assert(
+  watchLimits.statusTriesMax <= watchLimits.publishTriesMax,
+  'a status is tried no longer than its publication',
+);
+assert(
+  watchLimits.publishingAtOnceMax <= watchLimits.statusesAtOnceMax,
+  'a checkout costs more than a status',
+);
+assert(watchLimits.statusesAtOnceMax < watchLimits.publicationsOpenMax, 'a forge is not flooded');

@@ -1,0 +1,156 @@
+import { unreachable } from '../../protocol/base/errors.ts';
+import type { WatchEffect, WatchEvent } from './events.ts';
+import { watchLimits } from './limits.ts';
+import {
+  cancelFailed,
+  cancelled,
+  nextTimes,
+  orderPush,
+  proven,
+  published,
+  refused,
+  schedule,
+  stands,
+  unaffected,
+} from './publications.ts';
+import { closePull, decide, orderPulls, pullSeen } from './pulls.ts';
+import { Turns } from './round-robin.ts';
+import { newState, stateOf, type WatchState } from './state.ts';
+import { statusFailed, statusSet } from './statuses.ts';
+import { outstanding, type Transition } from './transition.ts';
+
+/**
+ * The watcher as a state machine without I/O: what to publish, to cancel, and to tell the forge. `handle` takes an event and the
+ * time in milliseconds since the epoch, and returns the effects to carry out and whether the event changed anything, which is when it
+ * has to be in the journal before an effect of it is carried out. Events of a journal are handled in their order, their effects
+ * dropped; `started` then returns what is outstanding. `wakeAt` says when the next `tick` is due.
+ */
+export class WatchMachine {
+  /** Version of its rules, kept with each event. */
+  static readonly rules = 3;
+  readonly state: WatchState = newState();
+  /** Round-robin of effects among authors; begins anew at each start, with what is outstanding. */
+  readonly #turns = { publish: new Turns(), status: new Turns() };
+
+  handle(event: WatchEvent, now: number): { effects: WatchEffect[]; changed: boolean } {
+    const transition: Transition = { state: this.state, now, effects: [], changed: false };
+    dispatch(transition, event);
+    orderPulls(transition);
+    outstanding(transition, this.#turns);
+    return { effects: transition.effects, changed: transition.changed };
+  }
+
+  /** When the next `tick` is due, in milliseconds since the epoch; undefined while nothing waits for a time. */
+  wakeAt(): number | undefined {
+    const { publications, statuses } = this.state;
+    const times = [
+      ...[...publications.values()].map(({ retryAt, busy }) => (busy ? null : retryAt)),
+      ...[...statuses.values()].map(({ retryAt, busy }) => (busy ? null : retryAt)),
+      ...nextTimes(this.state),
+    ].filter((at) => at !== null);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** Whether a webhook was seen before, by its id or by what its signature covers. */
+  isReplay(delivery: string, digest: string): boolean {
+    return this.state.deliveries.has(`id ${delivery}`) || this.state.deliveries.has(`of ${digest}`);
+  }
+}
+
+function dispatch(transition: Transition, event: WatchEvent): void {
+  const { state, now } = transition;
+  switch (event.kind) {
+    case 'state':
+      Object.assign(state, stateOf(event.state));
+      return;
+    case 'configured':
+      return configured(transition, event);
+    case 'started':
+      for (const one of [...state.publications.values(), ...state.statuses.values()]) one.busy = false;
+      return;
+    case 'refs':
+      return refsChanged(transition, event);
+    case 'pull':
+      return pullSeen(transition, event.seen);
+    case 'pull-closed':
+      return closePull(transition, event.pull);
+    case 'decided':
+      return decide(transition, event);
+    case 'webhook':
+      transition.changed = true;
+      transition.effects.push({ kind: 'poll' });
+      for (const key of [`id ${event.delivery}`, `of ${event.digest}`]) state.deliveries.set(key, now);
+      for (const key of state.deliveries.keys()) {
+        if (state.deliveries.size <= 2 * watchLimits.deliveriesMax) break;
+        state.deliveries.delete(key);
+      }
+      return;
+    case 'published':
+      return published(transition, event);
+    case 'unaffected':
+      return unaffected(transition, event);
+    case 'refused':
+      return refused(transition, event);
+    case 'stands':
+      return stands(transition, event.stands);
+    case 'proof':
+      return proven(transition, event);
+    case 'cancelled':
+      return cancelled(transition, event.id);
+    case 'cancel-failed':
+      return cancelFailed(transition, event.id);
+    case 'status-set':
+      return statusSet(transition, event);
+    case 'status-failed':
+      return statusFailed(transition, event);
+    case 'tick':
+      return schedule(transition);
+    default:
+      return unreachable(event, 'event');
+  }
+}
+
+function configured(transition: Transition, { settings }: Extract<WatchEvent, { kind: 'configured' }>): void {
+  const { state, now } = transition;
+  if (JSON.stringify(state.settings) === JSON.stringify(settings)) return;
+  transition.changed = true;
+  if (state.settings?.url !== settings.url) {
+    // Another repository begins anew; runs of the one before end by themselves.
+    const { tips, baselines, pulls, publications, statuses } = state;
+    for (const known of [tips, baselines, pulls, publications, statuses]) known.clear();
+    state.watching = false;
+  }
+  state.settings = settings;
+  const before = new Map(state.cron);
+  state.cron.clear();
+  for (const { name, cron } of settings.rules) {
+    if (cron === undefined) continue;
+    const known = before.get(name);
+    // Times that are new count from now on.
+    state.cron.set(name, known?.times === cron ? known : { times: cron, at: now });
+  }
+}
+
+function refsChanged(
+  transition: Transition,
+  { first, changed }: Extract<WatchEvent, { kind: 'refs' }>,
+): void {
+  const { state } = transition;
+  for (const { ref, commit, object } of changed) {
+    if (commit === null) {
+      if (!state.tips.delete(ref)) continue;
+      state.baselines.delete(ref);
+      transition.changed = true;
+      continue;
+    }
+    if (state.tips.get(ref)?.commit === commit) continue;
+    transition.changed = true;
+    state.tips.set(ref, { commit, object });
+    if (first) state.baselines.set(ref, commit);
+    else orderPush(transition, { ref, commit, object });
+  }
+  if (first && !state.watching) {
+    state.watching = true;
+    transition.changed = true;
+  }
+}

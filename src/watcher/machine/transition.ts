@@ -1,0 +1,56 @@
+import type { WatchEffect } from './events.ts';
+import { watchLimits } from './limits.ts';
+import type { Turns } from './round-robin.ts';
+import { isOver, type WatchState } from './state.ts';
+
+/** One call of `handle`. */
+export interface Transition {
+  state: WatchState;
+  /** Milliseconds since the epoch. */
+  now: number;
+  effects: WatchEffect[];
+  /** The event belongs in the journal. */
+  changed: boolean;
+}
+
+/** When something is tried again after so many tries. */
+export const retryAfter = (tries: number): number =>
+  Math.min(watchLimits.retryMs * 2 ** Math.min(tries - 1, 20), watchLimits.retryMsMax);
+
+/** Round-robin among authors, one for publications and one for statuses. */
+export interface EffectTurns {
+  publish: Turns;
+  status: Turns;
+}
+
+/** Gives the effects that are due, as many at the same time as the limits allow, of authors in turn. */
+export function outstanding({ state, now, effects }: Transition, turns: EffectTurns): void {
+  const due = ({ busy, retryAt }: { busy: boolean; retryAt: number | null }) =>
+    !busy && (retryAt === null || retryAt <= now);
+  const publications = [...state.publications.values()];
+  const ordered = publications.filter(({ phase }) => phase === 'ordered');
+  const publishing = ordered.filter(({ busy }) => busy).length;
+  for (const publication of turns.publish.pick(
+    ordered.filter(due),
+    watchLimits.publishingAtOnceMax - publishing,
+  )) {
+    publication.busy = true;
+    effects.push({ kind: 'publish', order: publication.order });
+  }
+  for (const publication of publications) {
+    const { phase, order, runs, stands, stopped } = publication;
+    if (!due(publication) || phase !== 'published' || stopped === null) continue;
+    publication.busy = true;
+    const open = runs.filter(({ run }) => !isOver(stands.get(run))).map(({ run }) => run);
+    // Each before what it rests on, so that each ends with this reason.
+    effects.push({ kind: 'cancel', id: order.id, runs: open.reverse(), reason: stopped });
+  }
+  const statuses = [...state.statuses].map(([key, of]) => ({ key, of, author: of.author }));
+  const telling = statuses.filter(({ of }) => of.busy).length;
+  const untold = statuses.filter(({ of }) => due(of) && of.told !== of.wanted && of.failed === null);
+  for (const { key, of } of turns.status.pick(untold, watchLimits.statusesAtOnceMax - telling)) {
+    of.busy = true;
+    const { commit, context, pull, wanted } = of;
+    effects.push({ kind: 'status', key, commit, context, pull, status: wanted });
+  }
+}

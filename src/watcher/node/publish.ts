@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import type { Client } from '../../member/client.ts';
+import { fetchTrees } from '../../member/dependencies.ts';
+import { type PlannedJob, type Prepared, prepare } from '../../member/submit.ts';
+import { codeOf } from '../../protocol/base/errors.ts';
+import type { Policy } from '../../protocol/documents/index.ts';
+import { floorOf } from '../../protocol/judge/policy.ts';
+import { skipText } from '../../protocol/pipeline/plan.ts';
+import type { PublishedRun, PublishOrder } from '../machine/events.ts';
+import { touches } from '../machine/rules.ts';
+import { watchNodeLimits } from './limits.ts';
+import type { WatchedRepository } from './repository.ts';
+
+export type Outcome = { kind: 'published'; runs: PublishedRun[] } | { kind: 'unaffected'; says: string };
+
+export interface PublishOptions {
+  repository: WatchedRepository;
+  /** The home: fetched dependencies are kept there. */
+  home: string;
+  /** Where the package managers of this host find their configuration. */
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+}
+
+/**
+ * Publishes the pipeline of `quorate.yaml` at the commit of an order. The same order comes to the same requests, so that it opens
+ * the same runs however often it is carried out. Errors: those of `prepare`, `fetchTrees` and `Client.submit`.
+ */
+export async function publishOrder(
+  client: Client,
+  order: PublishOrder,
+  options: PublishOptions,
+): Promise<Outcome> {
+  const prepared = await preparedFor(order, options);
+  const { jobs, skipped, changed } = prepared;
+  if (changed !== undefined && !touches(changed, order.paths))
+    return { kind: 'unaffected', says: 'no path that the rule names has changed' };
+  if (jobs.length === 0) {
+    const why = skipped.map(({ job, reason }) => `${job}: ${skipText(reason)}`);
+    return { kind: 'unaffected', says: why.join('; ') || 'the job file has no job' };
+  }
+  return { kind: 'published', runs: await submitAll(client, order, prepared, options) };
+}
+
+/** A commit that the order compares with and that is not there any more is left out: all counts as changed. */
+async function preparedFor(order: PublishOrder, { repository, signal }: PublishOptions): Promise<Prepared> {
+  const { ref, commit, object, job, base } = order;
+  const name = ref.startsWith('refs/tags/') ? ref.slice('refs/tags/'.length) : undefined;
+  const seen = { ref, commit, ...(name !== undefined && { tag: { name, object } }) };
+  const { url, confine } = repository;
+  const of = (compared: string | undefined) =>
+    prepare({ url, ref: seen, confine, base: compared, jobName: job ?? undefined, signal });
+  if (base === null || base === commit) return of(undefined);
+  try {
+    return await of(base);
+  } catch (error) {
+    if (codeOf(error) !== 'SOURCE_COMMIT_NOT_FOUND') throw error;
+    return of(undefined);
+  }
+}
+
+async function submitAll(
+  client: Client,
+  order: PublishOrder,
+  { ref, commit, tree, tag, jobs, lockFiles }: Prepared,
+  { repository: { url }, home, env, signal }: PublishOptions,
+): Promise<PublishedRun[]> {
+  const wanting = jobs.filter(({ job }) => job.dependencies !== undefined).map(({ job }) => job);
+  const fetched =
+    wanting.length === 0
+      ? undefined
+      : await fetchTrees(wanting, lockFiles, {
+          home,
+          env,
+          allowPrivate: false,
+          onProgress: () => {},
+          signal,
+        });
+  try {
+    if (fetched !== undefined)
+      for (const root of fetched.trees) await client.bring(fetched.store, root, () => {});
+    const runs = new Map<string, { run: string; test: boolean }>();
+    for (const { instance, job } of jobs) {
+      const { name, needs } = instance;
+      const of = needs.map(({ instance: needed, level }) => {
+        const { run = '', test = false } = runs.get(needed) ?? {};
+        return [needed, { request: run, level, ...(test && { gate: true as const }) }];
+      });
+      const { run } = await client.submit({
+        ...{ repo: { url, ref }, commit, tree, job, policy: policyOf(client, order, job) },
+        rebuild: order.rebuild,
+        expiresSeconds: watchNodeLimits.requestSeconds,
+        dependencies: fetched?.of(job),
+        ...(tag !== undefined && { tag }),
+        ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
+        stamp: { jti: nonceOf(client, order, name), iat: Math.floor(order.at / 1000) },
+      });
+      runs.set(name, { run, test: job.kind === 'test' });
+    }
+    return [...runs].map(([name, { run }]) => ({ name, run }));
+  } finally {
+    await fetched?.close();
+  }
+}
+
+/** The trust settings of a stranger's job file do not count: neither less nor more than the charter asks for. */
+function policyOf({ charter }: Client, { floor }: PublishOrder, { kind, trust }: PlannedJob['job']): Policy {
+  return floor ? floorOf(charter, { kind }) : trust;
+}
+
+/** Unique to the order and the job, and the same each time. */
+const nonceOf = ({ project }: Client, { id }: PublishOrder, job: string): string =>
+  createHash('sha256').update([project, id, job].join('\n')).digest('base64url');
+
+const passing =
+  /^(CONTROLLER_|MESH_|DOC_EXPIRED|DOC_FROM_FUTURE|IMAGE_NOT_READY|SOURCE_(UNREACHABLE|STALLED|TIMEOUT|SERVER_ERROR|FAILED|DISK_FULL)|STORE_DISK_FULL|SANDBOX_|EGRESS_|DEPENDENCIES_|INTERNAL|GRANT_)/;
+
+/** Whether what has failed may work later. */
+export const mayPass = (error: unknown): boolean => passing.test(codeOf(error));

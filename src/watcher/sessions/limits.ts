@@ -1,0 +1,22 @@
+import { assert } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { watchLimits } from '../machine/limits.ts';
+
+/** Bounds of the watcher's sessions. */
+export const watchSessionLimits = {
+  /** Runs that are asked for one by one in a look, when they are too old for the controller's list. */
+  runsAskedMax: 20,
+  /** Runs whose evidence is fetched and verified in one look, one after the other: a bundle takes up to 64 MiB. */
+  proofsAtOnceMax: 8,
+  /** Between two looks for revocations, in milliseconds, while something is shown as trusted. */
+  learnMs: 60_000,
+  /** Of the reason of a revocation that is kept. */
+  reasonCharsMax: 300,
+} as const;
+
+assert(watchSessionLimits.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
+assert(
+  watchSessionLimits.proofsAtOnceMax < watchLimits.publicationsEndedMax,
+  'one look verifies a part of them',
+);
+assert(watchSessionLimits.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');

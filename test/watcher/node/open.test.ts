@@ -1,0 +1,77 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { ForgeApi } from '../../../src/forge/api.ts';
+import type { Client } from '../../../src/member/client.ts';
+import { openHome, watchedLog } from '../../../src/node/membership/home.ts';
+import { askWatcher } from '../../../src/watcher/node/control.ts';
+import { openWatcher } from '../../../src/watcher/node/open.ts';
+import { parseWatchFile } from '../../../src/watcher/node/watch-file.ts';
+import { codeOf, folder } from '../../support/code-and-folder.ts';
+import { makeCharter, project } from '../../support/project.ts';
+
+const text = `[repository]
+url = "https://127.0.0.1:9/tool"
+sandbox = false
+[forge]
+kind = "forgejo"
+api = "https://127.0.0.1:9"
+project = "owner/tool"
+token-file = "forge.token"
+`;
+
+/** Opens the watcher of a home whose controller is a client that says when it is closed. */
+async function bench() {
+  const dir = await folder();
+  await writeFile(join(dir, 'forge.token'), 'secret\n', { mode: 0o600 });
+  const seen = { opened: 0, closed: 0, forges: 0 };
+  // The end of each takes some turns of the event loop.
+  const later = async (of: 'closed' | 'forges') => {
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    seen[of]++;
+  };
+  const spy = vi.spyOn(ForgeApi.prototype, 'close').mockImplementation(() => later('forges'));
+  onTestFinished(() => spy.mockRestore());
+  const charter = makeCharter();
+  const client = { project, charter, close: () => later('closed'), jobs: async () => ({ jobs: [] }) };
+  const open = () =>
+    openWatcher({
+      file: parseWatchFile(text, join(dir, 'watch.toml')),
+      home: openHome(dir),
+      openClient: async () => {
+        seen.opened++;
+        return client as unknown as Client;
+      },
+      ...{ env: {}, onEvent: () => {}, signal: new AbortController().signal },
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+  return { dir, seen, charter, open };
+}
+
+it('a watcher that is opened answers on its socket, and closes all that it has opened', async () => {
+  const { dir, seen, charter, open } = await bench();
+  const opened = await open();
+  expect([opened.project, opened.charter()]).toEqual([project, charter]);
+  const view = await askWatcher(dir, undefined, { do: 'view' });
+  expect(view.url).toBe('https://127.0.0.1:9/tool');
+  await opened.close();
+  expect(seen).toEqual({ opened: 1, closed: 1, forges: 1 });
+  expect(opened.watcher.signal.aborted).toBe(true);
+  expect(await codeOf(() => askWatcher(dir, undefined, { do: 'view' }))).toBe('PROCESS_NOT_RUNNING');
+});
+
+it('a watcher whose copy of the log is damaged is not opened, and what was opened before is closed by then', async () => {
+  const { dir, seen, open } = await bench();
+  await writeFile(watchedLog(dir, project), 'a\u0007b\n');
+  expect(await codeOf(open)).toBe('HOME_DAMAGED');
+  expect(seen).toEqual({ opened: 1, closed: 1, forges: 1 });
+});
+
+it('a watcher without the token of its forge asks no controller', async () => {
+  const { dir, seen, open } = await bench();
+  await writeFile(join(dir, 'forge.token'), '');
+  expect(await codeOf(open)).toMatch(/^FORGE_TOKEN_/);
+  expect(seen).toEqual({ opened: 0, closed: 0, forges: 0 });
+});
