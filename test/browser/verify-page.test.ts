@@ -103,7 +103,7 @@ describe('the page that verifies, in Chromium, from a file and without a network
       await give(page, raw);
       const lines = plain(await verify(page)).filter((line) => !isKnowledge(line));
       const unreadable = lines.flatMap(
-        (line) => /(proves nothing: .*) \[VERIFY_BUNDLE_/.exec(line)?.[1] ?? [],
+        (line) => /(proves nothing: .*) \[VERIFY_INPUT_INVALID\]/.exec(line)?.[1] ?? [],
       );
       told[name] = unreadable.length > 0 ? unreadable : lines.slice(0, -1);
       wanted[name] = plain(await inNode(raw));

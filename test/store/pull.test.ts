@@ -79,7 +79,7 @@ describe('pull', () => {
         },
       }),
     );
-    expect(await pulling).toMatch(/STORE_PULL_(PEERS_LOST|BLOCK_MISSING)/);
+    expect(await pulling).toMatch(/STORE_PULL_(NO_PROVIDER|BLOCK_MISSING)/);
   });
 
   it('ends when told to', async () => {

@@ -169,7 +169,7 @@ describe('the dependencies that a controller keeps', () => {
   it('of one publisher leave room for those of another', async () => {
     const { needed, bring, dependencies } = await place();
     for (const tree of [await bring('owner', 90), await bring('owner', 90)]) needed.add(tree);
-    expect(await codeOf(() => bring('owner', 90))).toMatch(/^DEPENDENCIES_(NO_ROOM|UNAVAILABLE)$/);
+    expect(await codeOf(() => bring('owner', 90))).toMatch(/^DEPENDENCIES_(BUSY|UNAVAILABLE)$/);
     const other = await bring('other', 90);
     expect(await has(dependencies, other)).toBe(true);
   });
