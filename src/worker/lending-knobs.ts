@@ -1,4 +1,5 @@
 import { assert } from '../protocol/base/errors.ts';
+import type { AllowedHosts } from '../protocol/base/host-entry.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { lendingLimits } from './limits.ts';
 
@@ -14,13 +15,13 @@ interface Values {
   priority: 'low' | 'idle';
   /** Compared with the 100 of everybody else. */
   share: number;
-  hosts: string[];
+  hosts: readonly string[];
   /** `host` or `host:port`. */
-  allowed: string[] | 'any';
+  allowed: AllowedHosts;
   hours: { from: number; to: number }[];
   load: number;
-  projects: string[];
-  tiers: string[];
+  projects: readonly string[];
+  tiers: readonly string[];
 }
 
 interface Knob {
@@ -257,14 +258,27 @@ export const knobs = {
 export type KnobField = keyof typeof knobs;
 export type KnobValue<F extends KnobField> = Values[(typeof knobs)[F]['type']];
 
+/** Keys of worker.toml in some sections. */
+export type KnobKey<Section extends keyof typeof sections> = {
+  [F in KnobField]: (typeof knobs)[F]['file'] extends `${Section}.${infer Key}` ? Key : never;
+}[KnobField];
+
 /** Knobs that can be turned while the worker runs. */
 export type LiveField = {
   [F in KnobField]: (typeof knobs)[F] extends { option: string } ? F : never;
 }[KnobField];
-/** Changes of a request: undefined leaves a value as it is, null lifts the limit. */
-export type KnobChanges = {
-  [F in LiveField]?: KnobValue<F> | ((typeof knobs)[F] extends { lifts: true } ? null : never) | undefined;
-};
+/** The value of a live knob; null where the limit is lifted. */
+export type LiveValue<F extends LiveField> =
+  | KnobValue<F>
+  | ((typeof knobs)[F] extends { lifts: true } ? null : never);
+/** Changes of a request: undefined leaves a value as it is. */
+export type KnobChanges = { [F in LiveField]?: LiveValue<F> | undefined };
+
+/** Knobs whose values a job may be promised; those of the others are the operator's rules. */
+const promisedFields = ['cpus', 'memoryBytes', 'diskBytes', 'jobsAtOnce', 'pids', 'seconds'] as const;
+export type PromisedField = (typeof promisedFields)[number];
+export const isPromised = (field: KnobField): field is PromisedField =>
+  (promisedFields as readonly KnobField[]).includes(field);
 
 /** All knobs with their fields, for what is derived from them. */
 export const knobList: readonly (Knob & { field: KnobField; section: keyof typeof sections; key: string })[] =

@@ -7,7 +7,7 @@ import { isHostEntry } from '../../protocol/base/host-entry.ts';
 import { lineOf, parseSettings, type SettingsKind } from '../../protocol/base/settings-file.ts';
 import { units } from '../../protocol/base/units.ts';
 import { peerId } from '../../protocol/documents/index.ts';
-import { type KnobField, knobList, sections } from '../lending-knobs.ts';
+import { isPromised, knobList, sections } from '../lending-knobs.ts';
 import { type Hours, parseHours } from '../node/hours.ts';
 import type { OperatorRules, TermKey } from '../node/terms.ts';
 
@@ -149,8 +149,8 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
   const values = (name: 'field' | 'key', chosen: (knob: Knob) => boolean) =>
     Object.fromEntries(given.filter(chosen).map((knob) => [knob[name], knob.value]));
   return {
-    lend: values('key', ({ field }) => lent.includes(field)) as LendingOptions,
-    rules: { hours: [], ...values('field', ({ field }) => field !== 'tiers' && !lent.includes(field)) },
+    lend: values('key', ({ field }) => isPromised(field)) as LendingOptions,
+    rules: { hours: [], ...values('field', ({ field }) => field !== 'tiers' && !isPromised(field)) },
     tiers: values('field', ({ field }) => field === 'tiers').tiers as Tier[] | undefined,
     places: Object.fromEntries(
       given
@@ -159,9 +159,6 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
     ),
   };
 }
-
-/** Those that a job may be promised; the others are the operator's rules. */
-const lent: readonly KnobField[] = ['cpus', 'memoryBytes', 'diskBytes', 'jobsAtOnce', 'pids', 'seconds'];
 
 const head = `# What this host lends, and when. "quorate join" reads it from its home folder (~/.quorate/worker.toml);
 # options on the command line take precedence. Every key is optional. Check it with: quorate worker config --check

@@ -1,11 +1,11 @@
-import type { SandboxPriority, Steering, Tier } from '../../../sandbox/index.ts';
+import type { Steering, Tier } from '../../../sandbox/index.ts';
 import type { HostGate, HostTraffic } from '../../egress/index.ts';
 import type { Tell } from '../../node/node-events.ts';
 import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
 import { counted, sizeText } from '../../protocol/base/quantity.ts';
-import type { KnobChanges, LiveField } from '../lending-knobs.ts';
+import type { KnobChanges, LiveField, LiveValue } from '../lending-knobs.ts';
 import type { Lending, WorkerEvent } from '../machine/events.ts';
 import type { PastBuild } from '../machine/history.ts';
 import type { HostList } from './allowed-hosts.ts';
@@ -16,20 +16,10 @@ import { workerNodeLimits } from './limits.ts';
 import { checkDisk, checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
 /** Lent resources; null where there is no limit. */
-export interface Lent extends Record<LiveField, unknown> {
+export type Lent = { [F in Exclude<LiveField, 'pids'>]: LiveValue<F> } & {
   tiers: Tier[];
-  cpus: number;
-  memoryBytes: number;
-  diskBytes: number;
-  jobsAtOnce: number;
   pids: number | null;
-  seconds: number | null;
-  processorSeconds: number | null;
-  processor: SandboxPriority['processor'];
-  ioWeight: number;
-  upBytes: number | null;
-  downBytes: number | null;
-}
+};
 
 export interface OperatorStatus {
   /** `refusing`: the log of the project is void, by evidence. */
@@ -238,10 +228,9 @@ export class Operator {
     const { capabilities, jobsAtOnce, pids = null, seconds = null } = this.#lending;
     const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
     const { processorSeconds = null, upBytes = null, downBytes = null } = this.#rules;
-    const { processor, ioWeight } = prioritiesOf(this.#rules);
     return {
       ...{ tiers: [...tiers], cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, processorSeconds },
-      ...{ processor, ioWeight, upBytes, downBytes },
+      ...{ ...prioritiesOf(this.#rules), upBytes, downBytes },
     };
   }
 

@@ -3,40 +3,17 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { SandboxAbilities, SandboxPriority } from '../../../sandbox/index.ts';
 import type { HostLimits } from '../../egress/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { counted, sizeText, sizeTexts } from '../../protocol/base/quantity.ts';
-import { knobs } from '../lending-knobs.ts';
+import { type KnobField, type KnobKey, type KnobValue, knobs, type PromisedField } from '../lending-knobs.ts';
 import type { Lending } from '../machine/events.ts';
-import type { Hours } from './hours.ts';
 
-/** The operator's rules besides the limits that a job is promised. */
-export interface OperatorRules {
-  /** Times of day, in local time, at which new jobs are taken; none means always. */
-  hours: Hours[];
-  /** Builds are paused while other programs of the host keep more processors busy than this. */
-  pauseAboveLoad?: number;
-  /** Root keys of the projects this host works for; absent: all that it joined. */
-  serve?: readonly string[];
-  /** Processor time of one build, in seconds. */
-  processorSeconds?: number;
-  processor?: SandboxPriority['processor'];
-  ioWeight?: number;
-  /** Disk for images. */
-  imageBytes?: number;
-  /** Disk for results, which are served to others. */
-  resultBytes?: number;
-  /** Bytes per second that the worker may send and receive in all. */
-  upBytes?: number;
-  downBytes?: number;
-  /** Hosts that projects may have this host connect to; absent: those that were shown at `join`. */
-  hosts?: AllowedHosts;
-  /** Connections to one host or address, and bytes from and to it, within an hour. */
-  hostConnections?: number;
-  hostBytes?: number;
-  /** `host:port` of servers in the operator's network that builds may reach; a project has to name them, too. */
-  privateHosts?: readonly string[];
-}
+type RuleField = Exclude<KnobField, PromisedField | 'tiers' | 'hours'>;
+/** The operator's rules besides the limits that a job is promised, by the names of `knobs`; absent: the default there. */
+export type OperatorRules = { [F in RuleField]?: KnobValue<F> } & {
+  /** No time of day means always. */
+  hours: KnobValue<'hours'>;
+};
 
 /** The priorities of builds, with the defaults where the operator sets none. */
 export const prioritiesOf = ({
@@ -53,8 +30,8 @@ export const hostLimitsOf = ({
   hostBytes = knobs.hostBytes.default,
 }: OperatorRules): HostLimits => ({ connections: hostConnections, bytes: hostBytes });
 
-/** Keys of worker.toml whose value can be impossible on this host. */
-export type TermKey = 'cpus' | 'memory' | 'disk' | 'jobs' | 'processes' | 'cpu_time' | 'pause_above_load';
+/** Keys of worker.toml that messages name the place of. */
+export type TermKey = KnobKey<'lend' | 'when'>;
 /** Where a key was set, for messages: the line of a file, or an option. */
 export type Named = (key: TermKey) => string;
 const sayKey: Named = (key) => key;
