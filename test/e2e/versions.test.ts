@@ -11,7 +11,7 @@ const more = `more: { since: 'a later version', sizes: [1, 2], note: { by: 'nobo
 /** A version that adds something to each document of a run, which the others may ignore. */
 const adding: Patches = {
   'src/member/client.ts': [['      rebuild,\n', `      rebuild, ${more}\n`]],
-  'src/controller/machine/rounds/claims.ts': [
+  'src/controller/machine/rounds/open-round.ts': [
     ['  const offer: Offer = {\n', `  const offer: Offer = { ${more}\n`],
   ],
   'src/controller/machine/rounds/leases.ts': [
@@ -21,7 +21,7 @@ const adding: Patches = {
     ['  return {\n    job: run.jobId,\n', `  return { ${more}\n    job: run.jobId,\n`],
   ],
   'src/worker/machine/claim.ts': [['  return {\n', `  return { ${more}\n`]],
-  'src/worker/machine/receipt.ts': [['    facts: {\n', `    facts: { ${more}\n`]],
+  'src/worker/machine/machine.ts': [['    facts: {\n', `    facts: { ${more}\n`]],
 };
 /** A version whose offers mean something else. */
 const raising: Patches = {
@@ -32,7 +32,7 @@ const raising: Patches = {
       'export const offerSchema = z.strictObject({ v: z.literal(2).optional(),\n',
     ],
   ],
-  'src/controller/machine/rounds/claims.ts': [
+  'src/controller/machine/rounds/open-round.ts': [
     ['  const offer: Offer = {\n', '  const offer: Offer = { v: 2,\n'],
   ],
 };

@@ -29,8 +29,6 @@ const without: Readonly<Record<string, string>> = {
     'a trusted worker that has leaves of one story is shown no draft of the other',
   'worker/sessions/http-feed.ts': 'no simulated controller has an HTTP feed',
   'worker/sessions/limits.ts': 'numbers',
-  'worker/sessions/named-hosts.ts': 'planted around it: host-untold',
-  'worker/sessions/neighbours.ts': 'no mistake is known that a seed shows: evidence is gossiped too',
   'worker/sessions/ports.ts': 'types',
   'worker/sessions/postponed-offers.ts': 'few seeds have more operators than a share admits',
   'worker/sessions/revocation-feed.ts':

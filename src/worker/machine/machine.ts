@@ -5,17 +5,18 @@ import {
   idOf,
   type Job,
   type Lease,
+  makeReceipt,
   needsOf,
+  type Receipt,
   type Verified,
 } from '../../protocol/documents/index.ts';
 import { hostsWanted, reasonToPassHost, refusedHosts } from '../../protocol/judge/hosts.ts';
 import { claimOf, firstSeen } from './claim.ts';
 import { cosignOrRefuse, SignedAnswers } from './cosigning.ts';
-import type { Lending, SentReceipt, WorkerEffect, WorkerEvent } from './events.ts';
+import type { BuildResult, Lending, SentReceipt, WorkerEffect, WorkerEvent } from './events.ts';
 import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull, SlowJobs } from './fit.ts';
 import { History } from './history.ts';
 import { workerLimits } from './limits.ts';
-import { receiptOf, sentReceipt } from './receipt.ts';
 import {
   type Assignment,
   forgetAnswered,
@@ -412,3 +413,39 @@ export class Worker {
     return state === 'built' && receipt !== null ? sentReceipt(receipt, result) : undefined;
   }
 }
+
+/** The receipt for a build under a lease. */
+export function receiptOf(
+  worker: string,
+  job: Job,
+  { id, payload }: Verified<Lease>,
+  result: BuildResult,
+): Receipt {
+  return makeReceipt({
+    worker,
+    job,
+    files: result.files,
+    startedOn: result.startedOn,
+    finishedOn: result.finishedOn,
+    facts: {
+      project: payload.project,
+      job: payload.job,
+      offer: payload.offer,
+      lease: id,
+      round: payload.round,
+      slot: payload.slot,
+      fence: payload.fence,
+      operator: payload.operator,
+      outcome: result.outcome,
+      log: result.log,
+      sandbox: result.sandbox,
+      nonce: result.nonce,
+      ...(result.link === undefined ? {} : { link: result.link }),
+    },
+  });
+}
+
+export const sentReceipt = (receipt: Receipt, result: BuildResult | null): SentReceipt => ({
+  receipt,
+  ...(result?.limit !== undefined && { limit: result.limit }),
+});

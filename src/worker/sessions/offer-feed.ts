@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
 import { belowText, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
-import { claimedIdOf, decodeJob } from '../../protocol/documents/index.ts';
-import { hostsOfJob } from '../../protocol/judge/hosts.ts';
+import { type Charter, claimedIdOf, decodeJob } from '../../protocol/documents/index.ts';
+import { hostsNamed, hostsOfJob } from '../../protocol/judge/hosts.ts';
 import { checkOffered, checkOfferIssuer, enforce } from '../../protocol/judge/index.ts';
 import { isConnectionError } from '../../protocol/sessions/ask.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
@@ -27,11 +28,38 @@ import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { LogWitness, Since } from './log-witness.ts';
-import { NamedHosts } from './named-hosts.ts';
 import type { WorkerPorts } from './ports.ts';
 import { PostponedOffers } from './postponed-offers.ts';
 import type { VerdictOn } from './publication.ts';
 import { isExpelled, type RevocationFeed } from './revocation-feed.ts';
+
+/** Hosts that the project names and the operator has not allowed: each is told once, when a charter or the controller first names it. */
+export class NamedHosts {
+  readonly #ports: Pick<WorkerPorts, 'credentials' | 'machine' | 'tell'>;
+  #seen: { charter: Charter; feed: string[] | undefined } | undefined;
+  #told = new Set<string>();
+
+  constructor(ports: Pick<WorkerPorts, 'credentials' | 'machine' | 'tell'>) {
+    this.#ports = ports;
+  }
+
+  /** To be called when charter or membership may have changed. */
+  look(): void {
+    const { credentials, machine, tell } = this.#ports;
+    const { charter, membership } = credentials;
+    const { feed } = membership;
+    if (this.#seen?.charter === charter && this.#seen.feed === feed) return;
+    this.#seen = { charter, feed };
+    const refused = machine.refused(hostsNamed(charter, feed));
+    for (const host of refused.filter((one) => !this.#told.has(one))) {
+      const name = escapeLine(host, 200);
+      const says = `the project names ${name}, to which this worker does not connect; to allow it: quorate worker allow ${name}`;
+      tell('warn', 'host-named', says, { host, epoch: charter.epoch });
+    }
+    // One that is named no more is told again when it comes back.
+    this.#told = new Set(refused);
+  }
+}
 
 type Up = z.infer<typeof feedUpSchema>;
 type Down = z.infer<typeof feedDownSchema>;

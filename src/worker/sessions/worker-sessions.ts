@@ -1,6 +1,12 @@
 import { messageOf, unreachable } from '../../protocol/base/errors.ts';
 import type { Claim } from '../../protocol/documents/index.ts';
-import type { HeldLease, Known } from '../../protocol/sessions/revocation-exchange.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import {
+  type HeldLease,
+  type Known,
+  requestCheckpoint,
+} from '../../protocol/sessions/revocation-exchange.ts';
+import { every, spread } from '../../protocol/sessions/timing.ts';
 import { wireLimits } from '../../protocol/wire/limits.ts';
 import { workerOlder } from '../../protocol/wire/pass-reason.ts';
 import { claimSeconds } from '../machine/claim.ts';
@@ -13,11 +19,58 @@ import { GrantRenewal } from './grant-renewal.ts';
 import type { HttpFeedTimings } from './http-feed.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LogWitness } from './log-witness.ts';
-import { Neighbours } from './neighbours.ts';
 import { OfferFeed } from './offer-feed.ts';
 import type { WorkerPorts } from './ports.ts';
 import { Publication } from './publication.ts';
 import { RevocationFeed } from './revocation-feed.ts';
+
+const askedMax = 3;
+
+/**
+ * Asks connected peers, in turn, which checkpoint they saw and what they know against the log: a controller that tells each
+ * worker another story passes them all by.
+ */
+export class Neighbours {
+  readonly #ports: WorkerPorts;
+  readonly #witness: LogWitness;
+  readonly #revocations: RevocationFeed;
+  #turn = 0;
+  #asking = false;
+
+  constructor(ports: WorkerPorts, witness: LogWitness, revocations: RevocationFeed) {
+    this.#ports = ports;
+    this.#witness = witness;
+    this.#revocations = revocations;
+  }
+
+  start(): void {
+    const { clock, signing } = this.#ports;
+    every(clock, sessionTimes.neighboursMs * spread(signing), () => void this.look());
+  }
+
+  /** Asks a few of them; resolves when their answers were checked. */
+  async look(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    const { credentials, neighbours } = this.#ports;
+    const { controllers } = credentials.charter;
+    const others = neighbours()
+      .filter((id) => !controllers.includes(id))
+      .sort();
+    const asked = others.slice(0, askedMax).map((_, n) => others[(this.#turn + n) % others.length] ?? '');
+    this.#turn += asked.length;
+    // Bootstrap nodes and clients know nothing, and others leave.
+    for (const id of asked) await this.#ask(id).catch(() => {});
+    this.#asking = false;
+  }
+
+  async #ask(id: string): Promise<void> {
+    const { note, equivocations } = await requestCheckpoint(this.#ports.dial, { id, addrs: [] });
+    if (equivocations.length > 0)
+      await this.#revocations.learn({ charters: [], revocations: [], equivocations });
+    if (note !== null) await this.#witness.hearFrom(id, note);
+  }
+}
 
 /**
  * Everything a worker says to others, and the effects of its machine carried out. Sits between the machine and the ports;

@@ -12,9 +12,9 @@ import { type ApiUp, encodeMessage } from '../../../src/protocol/wire/messages.t
 import type { WitnessState } from '../../../src/worker/sessions/checkpoint-book.ts';
 import { DraftChecks } from '../../../src/worker/sessions/draft-checks.ts';
 import { LogWitness } from '../../../src/worker/sessions/log-witness.ts';
-import { Neighbours } from '../../../src/worker/sessions/neighbours.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
+import { Neighbours } from '../../../src/worker/sessions/worker-sessions.ts';
 import { at, controller, log, makeCharter, noteOf, project, root, testKey } from '../../support/project.ts';
 
 /** A log of the project, with its key. A fork is another one that begins with the same leaves. */
