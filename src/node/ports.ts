@@ -4,7 +4,7 @@ import type { Mesh } from '../mesh/index.ts';
 import type { EventLoop } from '../protocol/base/slices.ts';
 import { openMessage, openStatement, type Signer } from '../protocol/documents/index.ts';
 import { MachineTime } from '../protocol/sessions/machine-time.ts';
-import type { Channel, Clock, Dial, Documents, Signing } from '../protocol/sessions/ports.ts';
+import type { Accepts, Channel, Clock, Dial, Documents, Signing } from '../protocol/sessions/ports.ts';
 import { steadyTime } from './steady-time.ts';
 
 /**
@@ -78,5 +78,16 @@ export function meshDial(mesh: Mesh, signal: AbortSignal): Dial {
       abort: (reason) => channel.abort(reason),
     };
     return bound;
+  };
+}
+
+/** Hears gossip topics over the mesh. A message that `accepts` refuses is neither handled nor passed on. */
+export function meshTopics(mesh: Pick<Mesh, 'setValidator' | 'subscribe'>) {
+  return (topic: string, accepts: Accepts, handle: (data: Uint8Array) => void): void => {
+    mesh.setValidator(topic, async (author, data) => {
+      const accepted = await accepts(author, data);
+      return accepted === 'ignore' ? accepted : accepted ? 'accept' : 'reject';
+    });
+    mesh.subscribe(topic, (_author, data) => handle(data));
   };
 }

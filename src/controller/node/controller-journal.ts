@@ -21,6 +21,7 @@ export function newController(folder: ProjectFolder, key: { id: string } = folde
 /** The same, for a controller that starts: a command may be reading the journal of one that was stopped. */
 export async function awaitControllerJournal(
   folder: ProjectFolder,
+  signal?: AbortSignal,
 ): Promise<ReturnType<typeof openControllerJournal>> {
   const limit = AbortSignal.timeout(controllerNodeLimits.journalWaitMs);
   for (;;) {
@@ -29,7 +30,7 @@ export async function awaitControllerJournal(
     } catch (error) {
       if (codeOf(error) !== 'JOURNAL_IN_USE' || limit.aborted) throw error;
     }
-    await sleep(controllerNodeLimits.journalAgainMs);
+    await sleep(controllerNodeLimits.journalAgainMs, undefined, { signal });
   }
 }
 

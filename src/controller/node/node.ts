@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
 import type { PublicView } from '../../http/views.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { announce } from '../../node/artifacts/announce.ts';
@@ -9,23 +8,18 @@ import { startBlockCollection } from '../../node/artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../../node/artifacts/bundles.ts';
 import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
-import { Closers } from '../../node/closers.ts';
 import { warnWhenFull } from '../../node/full-warning.ts';
 import type { HealthChecks } from '../../node/health.ts';
-import { openRevocationBook } from '../../node/membership/revocation-file.ts';
-import { type NodeEvent, teller } from '../../node/node-events.ts';
-import { machineTime, meshDial, nodeClock, signingOf } from '../../node/ports.ts';
+import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
+import { machineTime, meshDial, signingOf } from '../../node/ports.ts';
 import { journalFile } from '../../owner/controller-socket.ts';
 import { type ProjectFolder, readCharter, unusedFile, writeAddress } from '../../owner/project-folder.ts';
 import { version } from '../../program.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import { Loop } from '../../protocol/sessions/loop.ts';
-import { every } from '../../protocol/sessions/timing.ts';
 import { ownVersion } from '../../protocol/wire/peer-version.ts';
 import { topicsOf } from '../../protocol/wire/protocols.ts';
-import { openStore, sha256InSlices } from '../../store/index.ts';
+import { sha256InSlices } from '../../store/index.ts';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../machine/events.ts';
 import { rankOf } from '../machine/queries/members.ts';
 import { CheckedBundles } from '../sessions/checked-bundles.ts';
@@ -53,7 +47,7 @@ import { type MemberStanding, memberStanding } from './standing.ts';
 import { tellAtStart, tellLost } from './start-alarms.ts';
 import { storePorts } from './store-ports.ts';
 
-export interface ControllerOptions {
+export interface ControllerOptions extends NodePorts {
   folder: ProjectFolder;
   listen: string[];
   announce: string[];
@@ -75,9 +69,6 @@ export interface ControllerOptions {
   alone?: boolean;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
-  /** Takes the metrics of this node. */
-  metrics?: Registry | undefined;
-  onEvent(event: NodeEvent): void;
   /**
    * The charter names other keys than those this node started with. It has told its workers, signs nothing new any more, and is
    * to be closed and started again from its folder.
@@ -85,8 +76,6 @@ export interface ControllerOptions {
   onRekeyed(): void;
   /** It is drained, and is to be closed. */
   onStop?(): void;
-  /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
-  onFailure(error: unknown): void;
 }
 
 export interface ControllerNode {
@@ -113,40 +102,35 @@ export interface ControllerNode {
  */
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
-  const tell = teller(options.onEvent);
   const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
-  const { journal, machine } = await awaitControllerJournal(folder);
-  const closers = new Closers(folder.dir);
-  closers.push(() => journal.close());
-  try {
-    const mesh = await openMesh({
-      key: folder.controller.seed,
-      listen: options.listen,
-      announce: options.announce,
-      bootstrap: [
-        ...folder.charter.bootstrap,
-        ...options.bootstrap,
-        // Like first peers these stay connected.
-        ...(options.stores?.peers ?? []).flatMap(({ addrs }) => addrs),
-      ],
-      peersFile: join(folder.dir, 'peers.json'),
-      topics: topicsOf(folder.project),
-      maxConnections: options.connections ?? controllerNodeLimits.connectionsDefault,
-      rankOf: (peer) => rankOf(machine.state, peer),
-      role: 'node',
-    });
-    closers.push(() => mesh.close());
-    const store = await openStore({ dir: join(folder.dir, 'store'), libp2p: mesh.libp2p });
-    closers.push(() => store.close());
-
-    const stop = new AbortController();
-    const time = machineTime();
-    const clock = nodeClock(stop.signal, time);
-    let perform: (effect: ControllerEffect) => void = () => {};
+  const time = machineTime();
+  return openNode({ ...options, dir: folder.dir, time }, async (kernel) => {
+    const { tell, clock, closing } = kernel;
+    const { journal, machine } = await awaitControllerJournal(folder, options.signal);
+    await kernel.use(journal);
+    const mesh = await kernel.use(
+      openMesh({
+        key: folder.controller.seed,
+        listen: options.listen,
+        announce: options.announce,
+        bootstrap: [
+          ...folder.charter.bootstrap,
+          ...options.bootstrap,
+          // Like first peers these stay connected.
+          ...(options.stores?.peers ?? []).flatMap(({ addrs }) => addrs),
+        ],
+        peersFile: join(folder.dir, 'peers.json'),
+        topics: topicsOf(folder.project),
+        maxConnections: options.connections ?? controllerNodeLimits.connectionsDefault,
+        rankOf: (peer) => rankOf(machine.state, peer),
+        role: 'node',
+      }),
+    );
+    const store = await kernel.openStore(mesh.libp2p);
     const bundles = openBundles(join(folder.dir, 'bundles'));
     const names = await bundles.names();
     const spool = openSpool(join(folder.dir, 'bundles', 'lost.spool'), controllerNodeLimits.spoolBytesMax);
-    closers.push(() => spool.end());
+    kernel.onClose(() => spool.end());
     const lost = new LostBundles(journal, machine, names, spool);
     const meters =
       options.metrics === undefined
@@ -156,25 +140,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
             mesh,
             store,
           });
-    let broken: string | undefined;
-    const fail = (error: unknown): void => {
-      broken = messageOf(error);
-      stop.abort();
-      void closers.close().finally(() => options.onFailure(error));
-    };
-    const loop = new Loop<ControllerEvent, ControllerEffect>({
+    const loop = kernel.openLoop<ControllerEvent, ControllerEffect>({
       machine,
       journal: meters?.journal(lost) ?? lost,
-      clock,
-      time,
       acceptClock: options.acceptClock ?? false,
-      perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
-      // The machine is ahead of the journal from now on: nothing more of its log may be signed.
-      failed: fail,
     });
-    closers.push(() => loop.close());
-    closers.push(() => stop.abort());
     const context: ControllerContext = {
       folder,
       machine,
@@ -184,24 +155,17 @@ export async function startController(options: ControllerOptions): Promise<Contr
       tell,
     };
     warnWhenFull(mesh, clock, tell);
-    const logEvidence = await openRevocationBook(folder.dir, folder.project, (error) =>
-      tell(
-        'warn',
-        'revocation',
-        `revocations and evidence are not kept, until it can be written: ${messageOf(error)}`,
-      ),
-    );
-    every(clock, sessionTimes.saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
-    const images = new ControllerImages(context, stop.signal);
-    const dependencies = new ControllerDependencies(context, stop.signal);
+    const logEvidence = await kernel.openRevocations(folder.project);
+    const images = new ControllerImages(context, closing);
+    const dependencies = new ControllerDependencies(context, closing);
     const logFiles = openLogFiles(join(folder.dir, 'logs'));
-    const keeper = new Keeper(context, logFiles, stop.signal);
-    const pins = new ArtifactPins(context, stop.signal);
+    const keeper = new Keeper(context, logFiles, closing);
+    const pins = new ArtifactPins(context, closing);
     const signing = signingOf(folder.controller.signer);
     const named = new NamedWitnesses({
       urls: options.witnessUrls ?? new Map(),
       verifier: signing.documents.verifier,
-      closing: stop.signal,
+      closing: closing,
       tell,
     });
     const {
@@ -211,7 +175,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     } = openGrants(context, {
       addrs: options.idp ?? [],
       clock,
-      closing: stop.signal,
+      closing: closing,
       refresh: () => refresh(),
     });
     const checkpointFile = join(folder.dir, 'checkpoint.txt');
@@ -221,10 +185,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
       clock,
       machine,
       tell,
-      dial: meshDial(mesh, stop.signal),
+      dial: meshDial(mesh, closing),
       alone: options.alone ?? false,
       journalLost,
-      stop: fail,
+      stop: (error) => kernel.fail(error),
     });
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
@@ -255,16 +219,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
       },
       pin: (effect) =>
         void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
-      ...(options.stores === undefined
-        ? {}
-        : { stores: storePorts(context, options.stores.peers, stop.signal) }),
+      ...(options.stores === undefined ? {} : { stores: storePorts(context, options.stores.peers, closing) }),
       // Logs are kept by stores too, once a bundle names them; of dissent the workers that built it have the trees.
       keep: ({ run, root, from }) => {
         if (options.stores === undefined) keeper.keep(run, { root, from });
       },
       // Nodes that announce an artifact have its bytes.
       announce: (artifact) =>
-        options.stores === undefined ? announce(mesh, artifact, stop.signal) : Promise.resolve(),
+        options.stores === undefined ? announce(mesh, artifact, closing) : Promise.resolve(),
       feedUrls: () => feedUrls,
       tell,
     });
@@ -284,7 +246,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.offerKept();
     await dependencies.takeUp();
-    perform = (effect) => {
+    loop.perform = (effect) => {
       meters?.effect(effect);
       sessions.perform(effect);
     };
@@ -300,7 +262,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     );
     serveBundles(mesh, served);
     serveArtifacts(context);
-    closers.push(mesh.joinProject(folder.project));
+    kernel.onClose(mesh.joinProject(folder.project));
     const begin = async () => {
       await inCheckpointFile(checkpointFile, () =>
         sessions.begin({
@@ -320,11 +282,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
       );
       await keepCharter(context);
       tellLost(lost, tell);
-      closers.push(watchCharter(refresh, tell));
+      kernel.onClose(watchCharter(refresh, tell));
       startGrants();
       void sessions.startWork(names);
       // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
-      closers.push(
+      kernel.onClose(
         startBlockCollection({
           store,
           tell,
@@ -342,7 +304,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const begun = begin();
     // It listens while it asks its members.
     if ((await Promise.race([begun, inquiry.asks])) === 'asks')
-      begun.catch((error) => (stop.signal.aborted ? undefined : fail(error)));
+      begun.catch((error) => (closing.aborted ? undefined : kernel.fail(error)));
     await mesh.provide(projectRendezvous(folder.project)).catch((error) => {
       // Where it is the first peer itself, nobody is there to take the record yet; what joins the project tries again.
       const first = folder.charter.bootstrap.length + options.bootstrap.length === 0;
@@ -357,7 +319,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       stop: () => options.onStop?.(),
     });
     await control.open();
-    closers.push(() => control.close());
+    kernel.onClose(() => control.close());
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: folder.controller.id,
@@ -370,11 +332,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },
-      health: controllerHealth(machine.state, mesh, { broken: () => broken, asking: () => inquiry.waits }),
-      close: () => closers.close(),
+      health: controllerHealth(machine.state, mesh, {
+        broken: () => kernel.trouble,
+        asking: () => inquiry.waits,
+      }),
     };
-  } catch (error) {
-    await closers.close();
-    throw error;
-  }
+  });
 }

@@ -1,13 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
-import { Closers } from '../../node/closers.ts';
 import { type HealthChecks, meshCheck } from '../../node/health.ts';
+import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import { openRevocationBook, revocationFile } from '../../node/membership/revocation-file.ts';
-import { type NodeEvent, teller } from '../../node/node-events.ts';
-import { joseDocuments, machineTime, nodeClock, signingOf } from '../../node/ports.ts';
+import { joseDocuments, machineTime, signingOf } from '../../node/ports.ts';
 import {
   type ProjectFolder,
   readCharter,
@@ -19,13 +17,12 @@ import { openKeys } from '../../owner/project-keys.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { type Charter, claimedIdOf, type Grant } from '../../protocol/documents/index.ts';
-import { Loop } from '../../protocol/sessions/loop.ts';
 import type { IdpEffect, IdpEvent } from '../machine/events.ts';
 import { IdentityProvider } from '../machine/machine.ts';
 import { IdpSessions } from '../sessions/idp-sessions.ts';
 import { idpNodeLimits } from './limits.ts';
 
-export interface IdpOptions {
+export interface IdpOptions extends NodePorts {
   /** Of the identity provider: its key, and the charter. */
   folder: ProjectFolder;
   listen: string[];
@@ -34,13 +31,8 @@ export interface IdpOptions {
   grantMs?: number;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
-  /** Takes the metrics of this node. */
-  metrics?: Registry | undefined;
-  onEvent(event: NodeEvent): void;
   /** The charter names another key that is in the folder: the node is to be closed and started again. */
   onRekeyed(): void;
-  /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
-  onFailure(error: unknown): void;
 }
 
 export interface IdpNode {
@@ -59,62 +51,45 @@ export interface IdpNode {
  */
 export async function startIdp(options: IdpOptions): Promise<IdpNode> {
   const { folder } = options;
-  const tell = teller(options.onEvent);
   const key = folder.idp;
   if (!folder.charter.idps.includes(key.id))
     throw new QuorateError(
       'IDP_KEY_NOT_NAMED',
       `the charter does not name ${key.id} as an identity provider`,
     );
-  const journal = openJournal<IdpEvent>(join(folder.dir, 'idp.db'), {
-    name: nameOf(key),
-    formerly: folder.retired.map(nameOf),
-    rules: IdentityProvider.rules,
-  });
-  const closers = new Closers(folder.dir);
-  closers.push(() => journal.close());
-  try {
+  const time = machineTime();
+  return openNode({ ...options, dir: folder.dir, time }, async (kernel) => {
+    const { tell, clock } = kernel;
+    const opening = openJournal<IdpEvent>(join(folder.dir, 'idp.db'), {
+      name: nameOf(key),
+      formerly: folder.retired.map(nameOf),
+      rules: IdentityProvider.rules,
+    });
+    const journal = await kernel.use(opening);
     // Begins as whoever made the journal; what starts in it says which keys there were later.
     const first = folder.retired.find((one) => nameOf(one) === journal.name) ?? key;
     const machine = new IdentityProvider(first.id);
-    const stop = new AbortController();
-    const time = machineTime();
-    const clock = nodeClock(stop.signal, time);
-    let perform: (effect: IdpEffect) => void = () => {};
-    let broken: string | undefined;
-    const loop = new Loop<IdpEvent, IdpEffect>({
-      machine,
-      journal,
-      clock,
-      time,
-      acceptClock: options.acceptClock ?? false,
-      perform: (effect) => perform(effect),
-      tick: undefined,
-      failed: (error) => {
-        broken = messageOf(error);
-        void closers.close().finally(() => options.onFailure(error));
-      },
-    });
+    const { acceptClock = false } = options;
+    const loop = kernel.openLoop<IdpEvent, IdpEffect>({ machine, journal, acceptClock, tick: undefined });
     const replayed = loop.replay();
     await restoreCharter(folder.dir, machine.state.charter);
-    const mesh = await openMesh({
-      key: key.seed,
-      listen: options.listen,
-      announce: options.announce,
-      bootstrap: [],
-      topics: [],
-      maxConnections: idpNodeLimits.connectionsMax,
-      rankOf: (peer) =>
-        machine.state.charter?.payload.controllers.includes(peer) === true ? 'owner' : 'guest',
-      role: 'node',
-    });
-    closers.push(() => mesh.close());
+    const mesh = await kernel.use(
+      openMesh({
+        key: key.seed,
+        listen: options.listen,
+        announce: options.announce,
+        bootstrap: [],
+        topics: [],
+        maxConnections: idpNodeLimits.connectionsMax,
+        rankOf: (peer) =>
+          machine.state.charter?.payload.controllers.includes(peer) === true ? 'owner' : 'guest',
+        role: 'node',
+      }),
+    );
     if (options.metrics !== undefined) {
       const { meterMesh } = await import('../../node/node-metrics.ts');
       meterMesh(options.metrics, mesh);
     }
-    closers.push(() => loop.close());
-    closers.push(() => stop.abort());
     let address = '';
     const sessions = new IdpSessions({
       project: folder.project,
@@ -170,7 +145,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       return looking;
     };
 
-    perform = (effect) => sessions.perform(effect);
+    loop.perform = (effect) => sessions.perform(effect);
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
     const grantMs = options.grantMs ?? limits.grantSecondsMax * 1000;
@@ -182,7 +157,7 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       () => void look().catch((error) => tell('warn', 'folder', messageOf(error))),
       idpNodeLimits.folderPollMs,
     );
-    closers.push(() => clearInterval(timer));
+    kernel.onClose(() => clearInterval(timer));
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: key.id,
@@ -192,13 +167,9 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
         charter: () => machine.state.charter?.payload ?? folder.charter,
         isRevoked: (grant) => machine.isRevoked(grant),
       },
-      health: { live: [{ name: 'journal', trouble: () => broken }], ready: [meshCheck(mesh)] },
-      close: () => closers.close(),
+      health: { live: [{ name: 'journal', trouble: () => kernel.trouble }], ready: [meshCheck(mesh)] },
     };
-  } catch (error) {
-    await closers.close();
-    throw error;
-  }
+  });
 }
 
 /** Changes whenever the file is written; empty where there is none. */

@@ -48,6 +48,22 @@ interface Queued<Event> {
   done: () => void;
 }
 
+export interface LoopOptions<Event, Effect> {
+  machine: Machine<Event, Effect>;
+  journal: EventLog<Event>;
+  clock: Pick<Clock, 'now' | 'monotonic' | 'after' | 'endOfTurn'>;
+  /** Where it began earlier in this process; by default it begins now. */
+  time?: MachineTime | undefined;
+  /** The clock is right, and was wrong where events of the journal are later than now. */
+  acceptClock?: boolean;
+  /** Default: set on the loop before the first event. */
+  perform?: (effect: Effect) => void;
+  /** Undefined where nothing of the machine waits for time to pass. */
+  tick: Event | undefined;
+  /** The journal cannot be written, the machine or an effect broke: the node must stop. */
+  failed: (error: unknown) => void;
+}
+
 /**
  * Runs a state machine. Events are queued, and at the end of the turn of the event loop handled in order, as one batch: each
  * event of it that changed something is in the journal, with what came of it, and the journal is synced once where one of them
@@ -61,7 +77,8 @@ export class Loop<Event extends { kind: string }, Effect> {
   readonly #journal: EventLog<Event>;
   readonly #clock: Pick<Clock, 'after' | 'endOfTurn'>;
   readonly #acceptClock: boolean;
-  readonly #perform: (effect: Effect) => void;
+  /** Carries out an effect. Given later where the sessions that do so need this loop; effects before that are dropped. */
+  perform: (effect: Effect) => void;
   readonly #tick: Event | undefined;
   readonly #failed: (error: unknown) => void;
   readonly #time: MachineTime;
@@ -73,26 +90,13 @@ export class Loop<Event extends { kind: string }, Effect> {
   #flushes = false;
   #closed = false;
 
-  constructor(options: {
-    machine: Machine<Event, Effect>;
-    journal: EventLog<Event>;
-    clock: Pick<Clock, 'now' | 'monotonic' | 'after' | 'endOfTurn'>;
-    /** Where it began earlier in this process; by default it begins now. */
-    time?: MachineTime | undefined;
-    /** The clock is right, and was wrong where events of the journal are later than now. */
-    acceptClock?: boolean;
-    perform: (effect: Effect) => void;
-    /** Undefined where nothing of the machine waits for time to pass. */
-    tick: Event | undefined;
-    /** The journal cannot be written, the machine or an effect broke: the node must stop. */
-    failed: (error: unknown) => void;
-  }) {
+  constructor(options: LoopOptions<Event, Effect>) {
     this.#machine = options.machine;
     this.#journal = options.journal;
     this.#clock = options.clock;
     this.#time = options.time ?? new MachineTime(options.clock);
     this.#acceptClock = options.acceptClock ?? false;
-    this.#perform = options.perform;
+    this.perform = options.perform ?? (() => {});
     this.#tick = options.tick;
     this.#failed = options.failed;
   }
@@ -165,7 +169,7 @@ export class Loop<Event extends { kind: string }, Effect> {
     const batch = this.#queue.splice(0, sessionLimits.eventsAtOnceMax);
     if (this.#queue.length > 0) this.#flushLater();
     try {
-      for (const effect of this.#take(batch)) this.#perform(effect);
+      for (const effect of this.#take(batch)) this.perform(effect);
       this.#schedule();
     } catch (error) {
       this.close();

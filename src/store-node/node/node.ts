@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
 import { openMesh, type PeerAddress } from '../../mesh/index.ts';
 import { startBlockCollection } from '../../node/artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../../node/artifacts/bundles.ts';
@@ -8,20 +7,16 @@ import { membersOf } from '../../node/artifacts/members.ts';
 import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveRevocations } from '../../node/artifacts/revocations.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
-import { Closers } from '../../node/closers.ts';
 import { readOptional, writeAtomic } from '../../node/files.ts';
 import { warnWhenFull } from '../../node/full-warning.ts';
 import { type HealthChecks, meshCheck } from '../../node/health.ts';
+import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import type { Home } from '../../node/membership/home.ts';
-import { openRevocationBook } from '../../node/membership/revocation-file.ts';
-import { type NodeEvent, teller } from '../../node/node-events.ts';
-import { meshDial, nodeClock, signingOf } from '../../node/ports.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
+import { meshDial, meshTopics, signingOf } from '../../node/ports.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
 import { knownIn } from '../../protocol/sessions/revocation-exchange.ts';
 import { every } from '../../protocol/sessions/timing.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
-import { openStore } from '../../store/index.ts';
 import type { Retention } from '../machine/plan.ts';
 import { pinServer } from '../sessions/pin-server.ts';
 import { ProjectWatch } from '../sessions/project-watch.ts';
@@ -32,7 +27,7 @@ import { Ledger } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
 import { storeView } from './view.ts';
 
-export interface StoreOptions {
+export interface StoreOptions extends NodePorts {
   /** Its key, and all that it keeps, are there. */
   home: Home;
   /** PeerId of the project's root key: all that it believes in. */
@@ -44,11 +39,6 @@ export interface StoreOptions {
   controllers: readonly PeerAddress[];
   retention: Retention;
   connections?: number;
-  /** Takes the metrics of this node. */
-  metrics?: Registry | undefined;
-  onEvent(event: NodeEvent): void;
-  /** The node cannot go on (a full disk) and has closed itself. */
-  onFailure(error: unknown): void;
 }
 
 export interface StoreNode {
@@ -69,59 +59,41 @@ export interface StoreNode {
  */
 export async function startStore(options: StoreOptions): Promise<StoreNode> {
   const { home, project, retention } = options;
-  const tell = teller(options.onEvent);
-  const stop = new AbortController();
-  const closers = new Closers(home.dir);
-  const closeAll = () => {
-    stop.abort();
-    return closers.close();
-  };
-  try {
+  return openNode({ ...options, dir: home.dir }, async (kernel) => {
+    const { tell, clock } = kernel;
     const key = await home.key();
     let isController = (_peer: string): boolean => false;
-    const mesh = await openMesh({
-      key: key.seed,
-      listen: options.listen,
-      announce: options.announce,
-      bootstrap: [...options.bootstrap, ...options.controllers.flatMap(({ addrs }) => addrs)],
-      peersFile: join(home.dir, 'peers.json'),
-      topics: [topics.verdicts(project), topics.revocations(project)],
-      maxConnections: options.connections ?? storeNodeLimits.connectionsDefault,
-      rankOf: (peer) => (isController(peer) ? 'owner' : 'guest'),
-      role: 'node',
-    });
-    closers.push(() => mesh.close());
-    const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p }).catch((error) => {
-      throw codeOf(error) === 'STORE_IN_USE' ? homeInUse(home.dir, error) : error;
-    });
-    closers.push(() => store.close());
-    const revocations = await openRevocationBook(home.dir, project, (error) =>
-      tell('warn', 'revocation', `revocations are not kept, until they can be written: ${messageOf(error)}`),
+    const mesh = await kernel.use(
+      openMesh({
+        key: key.seed,
+        listen: options.listen,
+        announce: options.announce,
+        bootstrap: [...options.bootstrap, ...options.controllers.flatMap(({ addrs }) => addrs)],
+        peersFile: join(home.dir, 'peers.json'),
+        topics: [topics.verdicts(project), topics.revocations(project)],
+        maxConnections: options.connections ?? storeNodeLimits.connectionsDefault,
+        rankOf: (peer) => (isController(peer) ? 'owner' : 'guest'),
+        role: 'node',
+      }),
     );
-    const clock = nodeClock(stop.signal);
+    const store = await kernel.openStore(mesh.libp2p, { node: 'node', command: 'quorate store serve' });
+    const revocations = await kernel.openRevocations(project);
     warnWhenFull(mesh, clock, tell);
-    every(clock, sessionTimes.saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     const charterFile = join(home.dir, `charter-${project}.jws`);
     const watch = new ProjectWatch({
       project,
       signing: signingOf(key.signer),
       clock,
-      dial: meshDial(mesh, stop.signal),
+      dial: meshDial(mesh, kernel.closing),
       revocations,
       known: options.controllers,
-      subscribe(topic, accepts, handle) {
-        mesh.setValidator(topic, async (author, data) => {
-          const accepted = await accepts(author, data);
-          return accepted === 'ignore' ? accepted : accepted ? 'accept' : 'reject';
-        });
-        mesh.subscribe(topic, (_author, data) => handle(data));
-      },
-      findMembers: (timeoutMs) => membersOf(mesh, project, timeoutMs, stop.signal),
+      subscribe: meshTopics(mesh),
+      findMembers: (timeoutMs) => membersOf(mesh, project, timeoutMs, kernel.closing),
       saveCharter: (raw) => writeAtomic(charterFile, `${raw}\n`),
       verdict: (hint) => keeper.hint(hint),
       revoked: () =>
         void keeper.review().catch((error) => {
-          if (!stop.signal.aborted) tell('warn', 'revocation', messageOf(error));
+          if (!kernel.closing.aborted) tell('warn', 'revocation', messageOf(error));
         }),
       tell,
     });
@@ -134,7 +106,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       ...{ project, mesh, store, bundles, retention, watch, tell },
       ledger: await Ledger.open(join(home.dir, `store-${project}.json`)),
       revoked: () => revocations.revoked,
-      signal: stop.signal,
+      signal: kernel.closing,
     };
     const keeper = new StoreKeeper(context);
     await keeper.reconcile();
@@ -152,21 +124,16 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       checkpoint: () => undefined,
     });
     serveArtifacts(context);
-    closers.push(mesh.joinProject(project));
+    kernel.onClose(mesh.joinProject(project));
     watch.start();
-    const running = keeper.run().catch((error) => {
-      void closeAll().finally(() => options.onFailure(error));
-    });
-    closers.push(async () => {
-      stop.abort();
-      await running;
-    });
+    const running = keeper.run().catch((error) => kernel.fail(error));
+    kernel.onClose(() => running);
     void keeper.announceAgain();
     const recheck = () => keeper.recheck().catch((error) => tell('warn', 'store', messageOf(error)));
     void recheck();
     every(clock, artifactLimits.scrubSeconds * 1000, () => void recheck());
     const holders = () => watch.controllers.map(({ id }) => id);
-    closers.push(
+    kernel.onClose(
       startBlockCollection({
         store,
         tell,
@@ -200,17 +167,6 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       get kept() {
         return kept();
       },
-      close: closeAll,
     };
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
-}
-
-function homeInUse(dir: string, cause: unknown): QuorateError {
-  return new QuorateError('HOME_IN_USE', `another node runs from ${dir}`, {
-    hint: 'A home has one key, and a key is one node of the network. Run this one from a home of its own: quorate store serve --home <folder>',
-    cause,
   });
 }

@@ -1,7 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Registry } from 'prom-client';
 import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index.ts';
 import { hostArch } from '../../execution/host-arch.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
@@ -13,29 +12,23 @@ import { membersOf } from '../../node/artifacts/members.ts';
 import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveRevocations } from '../../node/artifacts/revocations.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
-import { Closers } from '../../node/closers.ts';
 import type { HealthChecks } from '../../node/health.ts';
 import { HttpClient } from '../../node/http-get.ts';
+import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import { openLeafFile } from '../../node/leaf-file.ts';
 import { openCredentials } from '../../node/membership/credentials.ts';
 import type { Home } from '../../node/membership/home.ts';
-import { openRevocationBook } from '../../node/membership/revocation-file.ts';
-import { type NodeEvent, teller } from '../../node/node-events.ts';
-import { machineTime, meshDial, nodeClock, signingOf } from '../../node/ports.ts';
+import { machineTime, meshDial, meshTopics, signingOf } from '../../node/ports.ts';
 import { version } from '../../program.ts';
 import { Bandwidth } from '../../protocol/base/bandwidth.ts';
-import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { bootstrapHost } from '../../protocol/judge/hosts.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
 import { keepStreams } from '../../protocol/sessions/kept-streams.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import { Loop } from '../../protocol/sessions/loop.ts';
 import type { MachineTime } from '../../protocol/sessions/machine-time.ts';
 import { knownIn } from '../../protocol/sessions/revocation-exchange.ts';
-import { every } from '../../protocol/sessions/timing.ts';
 import { ownVersion } from '../../protocol/wire/peer-version.ts';
 import { topicsOf } from '../../protocol/wire/protocols.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import type { Store } from '../../store/index.ts';
 import { knobs } from '../lending-knobs.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../machine/events.ts';
 import { Worker } from '../machine/machine.ts';
@@ -53,15 +46,11 @@ import { pinOfResults, Results } from './results.ts';
 import { checkServed, hostLimitsOf, type OperatorRules } from './terms.ts';
 import { openWitnessFile } from './witness-file.ts';
 
-export interface WorkerOptions {
+export interface WorkerOptions extends NodePorts {
   home: Home;
   membership: Membership;
   listen: string[];
   lending: Lending;
-  /** Takes the metrics of this node. */
-  metrics?: Registry | undefined;
-  onEvent(event: NodeEvent): void;
-  onFailure(error: unknown): void;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   /** Begun before this process joined the project. */
@@ -113,20 +102,13 @@ export function checkIdle(home: Home, project: string): void {
 export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   const { home, membership, rules = { hours: [] } } = options;
   checkServed(rules, membership.project);
-  const tell = teller(options.onEvent);
   const key = await home.key();
-  const stop = new AbortController();
-  const journal = openJournal<WorkerEvent>(journalOf(home, membership.project), {
-    name: `worker ${key.id}`,
-    rules: workerRules,
-  });
-  const closers = new Closers(home.dir);
-  closers.push(() => journal.close());
-  const closeAll = () => {
-    stop.abort();
-    return closers.close();
-  };
-  try {
+  const { time = machineTime() } = options;
+  return openNode({ ...options, dir: home.dir, time }, async (kernel) => {
+    const { tell, clock, closing } = kernel;
+    const file = journalOf(home, membership.project);
+    const owner = { name: `worker ${key.id}`, rules: workerRules };
+    const journal = await kernel.use(openJournal<WorkerEvent>(file, owner));
     const sandboxes = options.sandboxes ?? (await openSandboxes(join(home.dir, 'sandbox')));
     const lending: Lending = {
       ...options.lending,
@@ -137,53 +119,32 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       ...{ home, membership, listed: rules.hosts, limits: hostLimitsOf(rules), tell },
     });
     const bandwidth = new Bandwidth();
-    const mesh = await (options.openMesh ?? openMesh)({
-      key: key.seed,
-      listen: options.listen,
-      bootstrap: [
-        ...membership.bootstrap.filter((addr) => bootstrapHost(addr).every((host) => hosts.allows(host))),
-        ...membership.controllers.flatMap(({ addrs }) => addrs),
-      ],
-      peersFile: join(home.dir, 'peers.json'),
-      topics: topicsOf(membership.project),
-      role: 'node',
-      bandwidth,
-    });
-    closers.push(() => mesh.close());
-    const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p }).catch((error) => {
-      throw codeOf(error) === 'STORE_IN_USE' ? homeInUse(home.dir, error) : error;
-    });
-    closers.push(() => store.close());
+    const mesh = await kernel.use(
+      (options.openMesh ?? openMesh)({
+        key: key.seed,
+        listen: options.listen,
+        bootstrap: [
+          ...membership.bootstrap.filter((addr) => bootstrapHost(addr).every((host) => hosts.allows(host))),
+          ...membership.controllers.flatMap(({ addrs }) => addrs),
+        ],
+        peersFile: join(home.dir, 'peers.json'),
+        topics: topicsOf(membership.project),
+        role: 'node',
+        bandwidth,
+      }),
+    );
+    const store = await kernel.openStore(mesh.libp2p, { node: 'worker', command: 'quorate join <ticket>' });
     // The store is one process's at a time, and so is what lies beside it.
     await sweepScratch(home.dir);
-    const revocations = await openRevocationBook(home.dir, membership.project, (error) =>
-      tell(
-        'warn',
-        'revocation',
-        `revocations and evidence are not kept, until it can be written: ${messageOf(error)}`,
-      ),
-    );
+    const revocations = await kernel.openRevocations(membership.project);
     const machine = new Worker(key.id);
-
-    const time = options.time ?? machineTime();
-    const clock = nodeClock(stop.signal, time);
-    every(clock, sessionTimes.saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
-    let perform: (effect: WorkerEffect) => void = () => {};
-    let broken: string | undefined;
-    const loop = new Loop<WorkerEvent, WorkerEffect>({
+    const { acceptClock = false } = options;
+    const loop = kernel.openLoop<WorkerEvent, WorkerEffect>({
       machine,
       journal,
-      clock,
-      acceptClock: options.acceptClock ?? false,
-      time,
-      perform: (effect) => perform(effect),
+      acceptClock,
       tick: { kind: 'tick' },
-      failed: (error) => {
-        broken = messageOf(error);
-        void closeAll().finally(() => options.onFailure(error));
-      },
     });
-    closers.push(() => loop.close());
     const context: WorkerContext = {
       dir: home.dir,
       key,
@@ -191,7 +152,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       machine,
       dispatch: (event) => loop.dispatch(event),
       mesh,
-      dial: keepStreams(meshDial(mesh, stop.signal), clock),
+      dial: keepStreams(meshDial(mesh, closing), clock),
       bandwidth,
       privateHosts: options.rules?.privateHosts ?? [],
       gate: hosts.gate,
@@ -199,10 +160,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       revocations: () => revocations.revoked,
       bundles: openBundles(join(home.dir, 'bundles')),
       tell,
-      signal: stop.signal,
+      signal: closing,
     };
-    const http = new HttpClient(hosts.gate, bandwidth.down);
-    closers.push(() => http.close());
+    const http = await kernel.use(new HttpClient(hosts.gate, bandwidth.down));
     const images = new WorkerImages(context, rules.imageBytes);
     const builder = new Builder(context, sandboxes, images);
     let onBuilds = () => {};
@@ -216,23 +176,17 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         credentials,
         machine,
         dispatch: context.dispatch,
-        subscribe(topic, accepts, handle) {
-          mesh.setValidator(topic, async (author, data) => {
-            const accepted = await accepts(author, data);
-            return accepted === 'ignore' ? accepted : accepted ? 'accept' : 'reject';
-          });
-          mesh.subscribe(topic, (_author, data) => handle(data));
-        },
+        subscribe: meshTopics(mesh),
         publish: (topic, message) => mesh.publish(topic, message),
         neighbours: () => mesh.connected(),
         findPeer: (id, timeoutMs) => {
-          const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
+          const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
           return mesh.findPeer(id, { signal }).catch(() => []);
         },
-        findMembers: (timeoutMs) => membersOf(mesh, membership.project, timeoutMs, stop.signal),
-        announce: (artifact) => announce(mesh, artifact, stop.signal),
+        findMembers: (timeoutMs) => membersOf(mesh, membership.project, timeoutMs, closing),
+        announce: (artifact) => announce(mesh, artifact, closing),
         httpGet: (url, { timeoutMs, ...rest }) => {
-          const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
+          const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
           return http.text(url, { ...rest, signal });
         },
         lending,
@@ -268,7 +222,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     );
     loop.replay();
     await sessions.prepare();
-    perform = (effect) => sessions.perform(effect);
+    loop.perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, sessions.publication.serving(context.bundles));
     serveRevocations(mesh, {
       ...knownIn(revocations),
@@ -305,21 +259,21 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       const { meterWorker } = await import('./metrics.ts');
       meters = meterWorker(options.metrics, { status: () => operator.status(), mesh, store });
     }
-    closers.push(() => operator.close());
-    closers.push(await serveControl(home.dir, membership.project, operator));
+    kernel.onClose(() => operator.close());
+    kernel.onClose(await serveControl(home.dir, membership.project, operator));
     await sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
     operator.start();
-    closers.push(mesh.joinProject(membership.project));
+    kernel.onClose(mesh.joinProject(membership.project));
     void sessions.publication.announceArtifacts();
     void images.announceReady();
     void builder.removeLeftovers();
-    closers.push(async () => {
+    kernel.onClose(async () => {
       await sessions.idle();
       await builder.close();
     });
     const results = new Results(context, sessions.publication, rules.resultBytes);
     const holders = () => credentials.membership.controllers.map(({ id }) => id);
-    closers.push(
+    kernel.onClose(
       startBlockCollection({
         store,
         tell,
@@ -338,21 +292,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       id: key.id,
       addresses: () => mesh.addresses(),
       health: {
-        live: [{ name: 'journal', trouble: () => broken }],
+        live: [{ name: 'journal', trouble: () => kernel.trouble }],
         ready: [{ name: 'jobs', trouble: () => operator.status().reason ?? undefined }],
       },
-      close: closeAll,
     };
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
-}
-
-function homeInUse(dir: string, cause: unknown): QuorateError {
-  return new QuorateError('HOME_IN_USE', `another worker runs from ${dir}`, {
-    hint: 'A home has one key, and a key is one node of the network. Run this one from a home of its own: quorate join <ticket> --home <folder>',
-    cause,
   });
 }
 

@@ -72,7 +72,8 @@ it('a store that cannot go on closes itself, and says why', async () => {
   const error = new QuorateError('STORE_DISK_FULL', 'no');
   const run = vi.spyOn(StoreKeeper.prototype, 'run').mockRejectedValue(error);
   const failed = Promise.withResolvers<unknown>();
-  await started(dir, { onFailure: failed.resolve });
+  const opening = started(dir, { onFailure: failed.resolve });
+  await expect(opening).rejects.toBe(error);
   expect(await failed.promise).toBe(error);
   run.mockRestore();
   // Its home is free again.

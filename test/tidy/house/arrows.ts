@@ -54,7 +54,7 @@ const levels: Record<string, readonly (readonly string[])[]> = {
   ],
   ...Object.fromEntries(roles.map((role) => [role, ofRole])),
   'src/client': [['trial'], ['comparison'], ['commands']],
-  'src/node': [['artifacts', 'membership']],
+  'src/node': [['artifacts', 'membership'], ['kernel']],
 };
 
 /** `src/store`, `sandbox`. */
