@@ -14,11 +14,6 @@ export const nodeLimits = {
   controlMsMax: 5_000,
   /** One answer on a control socket. */
   controlAnswerBytesMax: 1024 * 1024,
-  /**
-   * For all parts of a node to close, in ms. What is left then is closed without waiting for it, the journal last, and a failure is
-   * reported.
-   */
-  closeMsMax: 30_000,
   /** A file that is being written is younger; the clock may be corrected meanwhile. */
   unfinishedMsMin: 2 * limits.clockSkewSeconds * 1000,
   /** Between two attempts of what may be tried again, in ms: longer each time, by a random factor. */
@@ -57,4 +52,3 @@ assert(
 assert(nodeLimits.controlMsMax < nodeLimits.askMsMax, 'a process of this host answers sooner than a service');
 assert(nodeLimits.controlAnswerBytesMax <= nodeLimits.askBytesMax, 'and says no more');
 assert(16 * nodeLimits.askBytesMax <= limits.bundleBytesMax, 'answers are in memory');
-assert(nodeLimits.controlMsMax < nodeLimits.closeMsMax, 'a request that came before is answered');

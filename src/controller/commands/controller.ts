@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { openProject } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { version } from '../../program.ts';
@@ -9,10 +10,10 @@ import {
   type DaemonLog,
   type DaemonOptions,
   daemonLog,
-  monitorOf,
 } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
+import { runNode } from '../../terminal/run-node.ts';
 import {
   addresses,
   hostPort,
@@ -22,7 +23,6 @@ import {
   wholeNumberFrom,
   witnessUrls,
 } from '../../terminal/values.ts';
-import { watchNode } from '../../terminal/wait.ts';
 import { controllerLimits } from '../machine/limits.ts';
 import type { ControllerNode, ControllerOptions } from '../node/node.ts';
 import { addControllerVerbs } from './controller-verbs.ts';
@@ -181,60 +181,55 @@ async function runOnce(
 ): Promise<boolean> {
   const folder = await openProject(cwd);
   const { startController } = await import('../node/node.ts');
-  const { failed, untilStopped } = watchNode(signal);
   const rekeyed = Promise.withResolvers<true>();
   const drained = Promise.withResolvers<void>();
   const { out } = daemon;
-  const monitor = await monitorOf(daemon, options);
-  const node = await startController({
-    folder,
-    listen: options.listen ?? [listenDefault],
-    announce: options.announce ?? [],
-    bootstrap: options.bootstrap ?? [],
-    ...(options.idp === undefined ? {} : { idp: options.idp }),
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    ...(options.absenceWait === undefined ? {} : { absenceWaitMs: options.absenceWait * 1000 }),
-    ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
-    ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
-    ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
-    ...storesOf(options),
-    acceptClock: options.acceptClock ?? false,
-    alone: options.alone ?? false,
-    metrics: monitor?.registry,
-    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
-    onRekeyed: () => rekeyed.resolve(true),
-    onStop: drained.resolve,
-    onFailure: (error) => {
-      daemon.failed(error);
-      failed(error);
-    },
-  }).catch(async (error) => {
-    await monitor?.close();
-    throw error;
+  const start = (ports: NodePorts) =>
+    startController({
+      ...ports,
+      folder,
+      listen: options.listen ?? [listenDefault],
+      announce: options.announce ?? [],
+      bootstrap: options.bootstrap ?? [],
+      ...(options.idp === undefined ? {} : { idp: options.idp }),
+      ...(options.connections === undefined ? {} : { connections: options.connections }),
+      ...(options.absenceWait === undefined ? {} : { absenceWaitMs: options.absenceWait * 1000 }),
+      ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
+      ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
+      ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
+      ...storesOf(options),
+      acceptClock: options.acceptClock ?? false,
+      alone: options.alone ?? false,
+      onRekeyed: () => rekeyed.resolve(true),
+      onStop: drained.resolve,
+    });
+  const isRekeyed = await runNode({ log: daemon, options, signal }, start, async (node, stopped, monitor) => {
+    const { bold, dim } = out.colours;
+    const http = await serveFeed(node, options, { folder, out });
+    try {
+      const { urls = [] } = http ?? {};
+      const [addresses, { id, project }] = [node.addresses(), node];
+      out.value({
+        event: 'listening',
+        id,
+        project,
+        addresses,
+        ...(http === undefined ? {} : { http: urls }),
+      });
+      out.say(
+        `Controller of ${bold(folder.name)}`,
+        `  project  ${project}`,
+        ...addresses.map((address) => `  address  ${address}`),
+        ...urls.map((url) => `  http     ${url}`),
+        ...(monitor === undefined ? [] : [`  metrics  ${monitor.url}/metrics`]),
+        dim('Ctrl-C stops it. Tickets: quorate invite <operator>'),
+      );
+      return await Promise.race([stopped, drained.promise, rekeyed.promise]);
+    } finally {
+      await http?.close();
+    }
   });
-  monitor?.watch(node.health);
-  const { bold, dim } = out.colours;
-  let http: { urls: string[]; close(): Promise<void> } | undefined;
-  try {
-    http = await serveFeed(node, options, { folder, out });
-    const { urls = [] } = http ?? {};
-    const [addresses, { id, project }] = [node.addresses(), node];
-    out.value({ event: 'listening', id, project, addresses, ...(http === undefined ? {} : { http: urls }) });
-    out.say(
-      `Controller of ${bold(folder.name)}`,
-      `  project  ${project}`,
-      ...addresses.map((address) => `  address  ${address}`),
-      ...urls.map((url) => `  http     ${url}`),
-      ...(monitor === undefined ? [] : [`  metrics  ${monitor.url}/metrics`]),
-      dim('Ctrl-C stops it. Tickets: quorate invite <operator>'),
-    );
-    const stopped = Promise.race([untilStopped, drained.promise]);
-    return await Promise.race([stopped.then(() => false), rekeyed.promise]);
-  } finally {
-    await http?.close();
-    await node.close();
-    await monitor?.close();
-  }
+  return isRekeyed === true;
 }
 
 async function serveFeed(

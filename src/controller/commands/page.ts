@@ -6,8 +6,8 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
+import { aborted } from '../../terminal/run-node.ts';
 import { hostPort, webAddresses } from '../../terminal/values.ts';
-import { watchNode } from '../../terminal/wait.ts';
 
 interface Options {
   bundles: string;
@@ -66,7 +66,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     if (runs === 0)
       out.note(`There is no bundle of this project in ${dir}: it takes files that fetch --bundle-out wrote.`);
     out.say(`Pages of ${counted(runs, 'run')}`, ...urls.map((url) => `  http     ${url}`));
-    await watchNode(signal).untilStopped;
+    await aborted(signal);
     return exits.done;
   } finally {
     await server.close();

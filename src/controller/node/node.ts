@@ -165,7 +165,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const named = new NamedWitnesses({
       urls: options.witnessUrls ?? new Map(),
       verifier: signing.documents.verifier,
-      closing: closing,
+      closing,
       tell,
     });
     const {
@@ -175,7 +175,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     } = openGrants(context, {
       addrs: options.idp ?? [],
       clock,
-      closing: closing,
+      closing,
       refresh: () => refresh(),
     });
     const checkpointFile = join(folder.dir, 'checkpoint.txt');

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { findProject } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
@@ -9,12 +10,11 @@ import {
   type DaemonLog,
   type DaemonOptions,
   daemonLog,
-  monitorOf,
 } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
+import { runNode } from '../../terminal/run-node.ts';
 import { addresses, hostPort, secondsOf } from '../../terminal/values.ts';
-import { watchNode } from '../../terminal/wait.ts';
 import type { IdpNode } from '../node/node.ts';
 
 interface Options extends DaemonOptions {
@@ -118,49 +118,39 @@ async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Opt
   const dir = join(findProject(cwd) ?? cwd, '.quorate');
   const charter = options.charter === undefined ? undefined : resolve(cwd, options.charter);
   const folder = await openIdpFolder(dir, charter);
-  const { failed, untilStopped } = watchNode(signal);
   const rekeyed = Promise.withResolvers<true>();
-  const monitor = await monitorOf(daemon, options);
-  const node = await startIdp({
-    folder,
-    listen: options.listen ?? [listenDefault],
-    announce: options.announce ?? [],
-    ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
-    acceptClock: options.acceptClock ?? false,
-    metrics: monitor?.registry,
-    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
-    onRekeyed: () => rekeyed.resolve(true),
-    onFailure: (error) => {
-      daemon.failed(error);
-      failed(error);
-    },
-  }).catch(async (error) => {
-    await monitor?.close();
-    throw error;
+  const start = (ports: NodePorts) =>
+    startIdp({
+      ...ports,
+      folder,
+      listen: options.listen ?? [listenDefault],
+      announce: options.announce ?? [],
+      ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
+      acceptClock: options.acceptClock ?? false,
+      onRekeyed: () => rekeyed.resolve(true),
+    });
+  const isRekeyed = await runNode({ log: daemon, options, signal }, start, async (node, stopped) => {
+    const http = await serveSignIn(node, options, { folder, out });
+    try {
+      const [all, { id, project }] = [node.addresses(), node];
+      const urls = http === undefined ? [] : [http.origin];
+      const { bold, dim } = out.colours;
+      out.value({ event: 'listening', id, project, addresses: all, ...(http && { http: urls }) });
+      out.say(
+        `Identity provider of ${bold(folder.name)}`,
+        `  project  ${project}`,
+        ...all.map((address) => `  address  ${address}`),
+        ...urls.map((url) => `  sign-in  ${url}`),
+        dim(
+          'Ctrl-C stops it. The controller: quorate controller --idp <address>. Tickets, here: quorate invite <operator>',
+        ),
+      );
+      return await Promise.race([stopped, rekeyed.promise]);
+    } finally {
+      await http?.close();
+    }
   });
-  monitor?.watch(node.health);
-  let http: Awaited<ReturnType<typeof serveSignIn>>;
-  try {
-    http = await serveSignIn(node, options, { folder, out });
-    const [all, { id, project }] = [node.addresses(), node];
-    const urls = http === undefined ? [] : [http.origin];
-    const { bold, dim } = out.colours;
-    out.value({ event: 'listening', id, project, addresses: all, ...(http && { http: urls }) });
-    out.say(
-      `Identity provider of ${bold(folder.name)}`,
-      `  project  ${project}`,
-      ...all.map((address) => `  address  ${address}`),
-      ...urls.map((url) => `  sign-in  ${url}`),
-      dim(
-        'Ctrl-C stops it. The controller: quorate controller --idp <address>. Tickets, here: quorate invite <operator>',
-      ),
-    );
-    return await Promise.race([untilStopped.then(() => false), rekeyed.promise]);
-  } finally {
-    await http?.close();
-    await node.close();
-    await monitor?.close();
-  }
+  return isRekeyed === true;
 }
 
 /** Where people sign in, for this service and the others of the project. */

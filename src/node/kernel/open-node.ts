@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Libp2p } from '@libp2p/interface';
 import type { Registry } from 'prom-client';
 import { assert, codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { Loop, type LoopOptions } from '../../protocol/sessions/loop.ts';
 import type { MachineTime } from '../../protocol/sessions/machine-time.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
@@ -10,12 +9,12 @@ import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts'
 import { every } from '../../protocol/sessions/timing.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { writesEnded } from '../files.ts';
-import { nodeLimits } from '../limits.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import { type NodeEvent, type Tell, teller } from '../node-events.ts';
 import { nodeClock } from '../ports.ts';
+import { kernelLimits } from './limits.ts';
 
-/** What the program around a node gives it. */
+/** Ports of a node to the program around it. */
 export interface NodePorts {
   /** Takes the metrics of this node. */
   metrics?: Registry | undefined;
@@ -33,7 +32,7 @@ export interface NodeOptions extends Omit<NodePorts, 'metrics'> {
   time?: MachineTime;
 }
 
-/** The user who is told that a home is in use: what runs from it, and the command that runs one from another home. */
+/** For the refusal of a home that is in use: the kind of node, and the command that runs one from another home. */
 export interface HomeUse {
   node: string;
   command: string;
@@ -41,7 +40,7 @@ export interface HomeUse {
 
 /**
  * Kernel of every process. `use` and `open…` open the parts of a node, the journal first; `fail` ends a node that cannot go on. All that
- * is open is closed in reverse order, once, within `nodeLimits.closeMsMax`.
+ * is open is closed in reverse order, once, within `kernelLimits.closeMsMax`.
  */
 export class Kernel {
   readonly tell: Tell;
@@ -87,7 +86,7 @@ export class Kernel {
     this.closing.throwIfAborted();
   }
 
-  /** Opens the store in its folder. Errors: `HOME_IN_USE` where it is said of whom, else `STORE_IN_USE`; `STORE_…`. */
+  /** Opens the store in its folder. Errors: `STORE_…`; with `use`, `HOME_IN_USE` in place of `STORE_IN_USE`. */
   openStore(libp2p: Libp2p, use?: HomeUse): Promise<Store> {
     const dir = this.#dir;
     const opening = openStore({ dir: join(dir, 'store'), libp2p }).catch((error) => {
@@ -102,7 +101,7 @@ export class Kernel {
       const says = 'revocations and evidence are not kept, until it can be written';
       this.tell('warn', 'revocation', `${says}: ${messageOf(error)}`);
     });
-    every(this.clock, sessionTimes.saveAgainMs, () => void book.saveAgain().catch(() => {}));
+    every(this.clock, kernelLimits.saveAgainMs, () => void book.saveAgain().catch(() => {}));
     return book;
   }
 
@@ -141,7 +140,7 @@ export class Kernel {
 
   async #close(): Promise<void> {
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, nodeLimits.closeMsMax);
+    const timer = setTimeout(late.resolve, kernelLimits.closeMsMax);
     const failures: unknown[] = [];
     const end = async (close: () => unknown) => {
       await Promise.race([close(), late.promise]);

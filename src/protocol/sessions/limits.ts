@@ -152,8 +152,6 @@ export const sessionTimes = {
   renewalRefreshMs: 5_000,
   /** A worker whose key or operator was revoked asks this often whether that is still so. */
   expelledMs: 10 * 60_000,
-  /** A save of revocations that failed is tried again after this. */
-  saveAgainMs: 60_000,
   /** Between two attempts to reach the controller with signatures of answers; doubled each time. */
   cosignRetryMsMin: 500,
   cosignRetryMsMax: 15_000,
@@ -274,10 +272,7 @@ assert(
   'a renewal is tried several times in the life of a grant',
 );
 assert(4 * t.renewalLookMs < grantMsMax, 'and looked at as often');
-assert(
-  isRising(t.saveAgainMs, t.expelledMs, grantMsMax),
-  'revocations are on disk before they are asked for',
-);
+assert(isRising(t.expelledMs, grantMsMax), 'revocations are on disk before they are asked for');
 assert(t.logLaterMs < t.answerMs, 'who asks for a log is answered');
 assert(t.tellMs + t.storeMs <= sessionLimits.startWaitMs, 'questions of meanwhile wait for the next life');
 assert(

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
+import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { findProject } from '../../owner/project.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
@@ -7,9 +8,10 @@ import { globFault } from '../../protocol/base/pattern.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
-import { addDaemonOptions, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
+import { addDaemonOptions, type DaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
+import { runNode } from '../../terminal/run-node.ts';
 import {
   addresses,
   amountOf,
@@ -18,7 +20,6 @@ import {
   wholeNumber,
   wholeNumberFrom,
 } from '../../terminal/values.ts';
-import { watchNode } from '../../terminal/wait.ts';
 import type { RetentionRule } from '../machine/plan.ts';
 import type { StoreNode } from '../node/node.ts';
 
@@ -160,55 +161,44 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
     import('../../node/membership/home.ts'),
     import('../../node/artifacts/moved-controllers.ts'),
   ]);
-  const { failed, untilStopped } = watchNode(signal);
   const quotaBytes = options.quota ?? quotaBytesDefault;
-  const monitor = await monitorOf(daemon, options);
-  const node = await startStore({
-    home: openHome(home),
-    project: where.project,
-    listen: options.listen ?? [listenDefault],
-    announce: options.announce ?? [],
-    bootstrap: where.bootstrap,
-    // An address may be that of a controller; one that is not answers no question.
-    controllers: [...(where.controllers ?? []), ...peersOf(where.bootstrap)],
-    retention: {
-      quotaBytes,
-      rules: options.keep ?? rulesDefault,
-      latest: options.latest ?? latestDefault,
-    },
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-    metrics: monitor?.registry,
-    onEvent: monitor?.counted(daemon.log) ?? daemon.log,
-    onFailure: (error) => {
-      daemon.failed(error);
-      failed(error);
-    },
-  }).catch(async (error) => {
-    await monitor?.close();
-    throw error;
+  const start = (ports: NodePorts) =>
+    startStore({
+      ...ports,
+      home: openHome(home),
+      project: where.project,
+      listen: options.listen ?? [listenDefault],
+      announce: options.announce ?? [],
+      bootstrap: where.bootstrap,
+      // An address may be that of a controller; one that is not answers no question.
+      controllers: [...(where.controllers ?? []), ...peersOf(where.bootstrap)],
+      retention: {
+        quotaBytes,
+        rules: options.keep ?? rulesDefault,
+        latest: options.latest ?? latestDefault,
+      },
+      ...(options.connections === undefined ? {} : { connections: options.connections }),
+    });
+  await runNode({ log: daemon, options, signal }, start, async (node, stopped) => {
+    const http = await serveGateway(node, options);
+    try {
+      const { urls = [] } = http ?? {};
+      const { id, project, kept } = node;
+      const addrs = node.addresses();
+      const event = { event: 'listening', id, project, addresses: addrs, quotaBytes, ...kept };
+      out.value({ ...event, ...(http === undefined ? {} : { http: urls }) });
+      out.say(
+        `Artifact store of project ${project}`,
+        ...addrs.map((address) => `  address  ${address}`),
+        ...urls.map((url) => `  http     ${url}`),
+        `  kept     ${kept.trees} artifacts, ${sizeText(kept.bytes)} of ${sizeText(quotaBytes)}`,
+        out.colours.dim('Ctrl-C stops it. What it keeps is on disk.'),
+      );
+      await stopped;
+    } finally {
+      await http?.close();
+    }
   });
-  monitor?.watch(node.health);
-  let http: { urls: string[]; close(): Promise<void> } | undefined;
-  try {
-    http = await serveGateway(node, options);
-    const { urls = [] } = http ?? {};
-    const { id, project, kept } = node;
-    const addrs = node.addresses();
-    const event = { event: 'listening', id, project, addresses: addrs, quotaBytes, ...kept };
-    out.value({ ...event, ...(http === undefined ? {} : { http: urls }) });
-    out.say(
-      `Artifact store of project ${project}`,
-      ...addrs.map((address) => `  address  ${address}`),
-      ...urls.map((url) => `  http     ${url}`),
-      `  kept     ${kept.trees} artifacts, ${sizeText(kept.bytes)} of ${sizeText(quotaBytes)}`,
-      out.colours.dim('Ctrl-C stops it. What it keeps is on disk.'),
-    );
-    await untilStopped;
-  } finally {
-    await http?.close();
-    await node.close();
-    await monitor?.close();
-  }
   out.say('Stopped. What it keeps is on disk: quorate store serve goes on from there.');
   return exits.done;
 }

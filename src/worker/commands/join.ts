@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { rememberTiers } from '../../execution/tier-consent.ts';
+import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
-import { addDaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
+import { addDaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortId } from '../../terminal/format.ts';
+import { runNode } from '../../terminal/run-node.ts';
 import { addresses, severalTiers } from '../../terminal/values.ts';
-import { watchNode } from '../../terminal/wait.ts';
 import {
   agreed,
   builds,
@@ -102,40 +103,27 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   const membership = ticket === undefined ? joining.known : await enrol(context, home, ticket, hosts);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
-  const { failed, untilStopped } = watchNode(signal);
   const ended = Promise.withResolvers<void>();
-  const monitor = await monitorOf(log, options);
-  const node = await startWorker({
-    home,
-    sandboxes,
-    membership,
-    listen: options.listen ?? [listenDefault],
-    lending,
-    rules,
-    acceptClock: options.acceptClock ?? false,
-    time,
-    onStop: ended.resolve,
-    metrics: monitor?.registry,
-    onEvent: monitor?.counted(log.log) ?? log.log,
-    onFailure: (error) => {
-      log.failed(error);
-      failed(error);
-    },
-  }).catch(async (error) => {
-    await monitor?.close();
-    throw error;
+  const start = (ports: NodePorts) =>
+    startWorker({
+      ...ports,
+      home,
+      sandboxes,
+      membership,
+      listen: options.listen ?? [listenDefault],
+      lending,
+      rules,
+      acceptClock: options.acceptClock ?? false,
+      ...(time === undefined ? {} : { time }),
+      onStop: ended.resolve,
+    });
+  await runNode({ log, options, signal }, start, async (node, stopped) => {
+    out.value({ event: 'working', id: node.id, project, operator, role, addresses: node.addresses() });
+    out.say(
+      `Working for ${bold(membership.name)} as ${operator} (${shortId(node.id)}). Ctrl-C stops; quorate worker steers.`,
+    );
+    await Promise.race([stopped, ended.promise]);
   });
-  monitor?.watch(node.health);
-  out.value({ event: 'working', id: node.id, project, operator, role, addresses: node.addresses() });
-  out.say(
-    `Working for ${bold(membership.name)} as ${operator} (${shortId(node.id)}). Ctrl-C stops; quorate worker steers.`,
-  );
-  try {
-    await Promise.race([untilStopped, ended.promise]);
-  } finally {
-    await node.close();
-    await monitor?.close();
-  }
   out.say('Stopped: this machine builds nothing now. Again, without a ticket: quorate join');
   return exits.done;
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { watchNode } from '../../terminal/wait.ts';
+import { aborted } from '../../terminal/run-node.ts';
 import type { ControlRequest } from '../node/control.ts';
 
 export interface PageOptions {
@@ -43,7 +43,7 @@ export async function showWorkerPage(
         'Whoever has this address can steer the worker. Ctrl-C ends the page; the worker goes on.',
       ),
     );
-    await watchNode(signal).untilStopped;
+    await aborted(signal);
   } finally {
     await server.close();
   }

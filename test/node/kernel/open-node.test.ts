@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkJournalFree, openJournal } from '../../../src/journal/index.ts';
 import { readOptional, writeAtomic } from '../../../src/node/files.ts';
+import { kernelLimits } from '../../../src/node/kernel/limits.ts';
 import { type Kernel, type NodeOptions, openNode } from '../../../src/node/kernel/open-node.ts';
-import { nodeLimits } from '../../../src/node/limits.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
@@ -226,7 +226,7 @@ describe('the end of a node', () => {
   });
 
   it('waits for parts no longer than its bound, and closes the others', async () => {
-    withLimits(nodeLimits, { closeMsMax: 50 });
+    withLimits(kernelLimits, { closeMsMax: 50 });
     const done: string[] = [];
     const node = await opened((kernel) => {
       kernel.onClose(() => done.push('first'));
