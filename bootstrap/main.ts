@@ -5,6 +5,7 @@ import type { Monitor } from '../src/http/monitor.ts';
 import type { Mesh } from '../src/mesh/index.ts';
 import { openMesh } from '../src/mesh/index.ts';
 import { meshCheck } from '../src/node/health.ts';
+import { openNode } from '../src/node/kernel/open-node.ts';
 import { type NodeEvent, type Tell, teller } from '../src/node/node-events.ts';
 import { isJournal, version } from '../src/program.ts';
 import { QuorateError } from '../src/protocol/base/errors.ts';
@@ -35,34 +36,35 @@ async function run(options: Options): Promise<void> {
   const isJson = options.json === true || options.logFormat === 'json';
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const log = printer(options.logLevel, isJson, print);
-  const monitor = await monitorOf(options, log);
-  const tell = teller(monitor?.counted(log) ?? log);
-  const opening = openMesh({
-    key: options.key === undefined ? randomBytes(32) : loadKey(options.key),
-    listen: options.listen,
-    bootstrap: options.bootstrap ?? [],
-    topics: [],
-    role: 'bootstrap',
-    ...(options.announce ? { announce: options.announce } : {}),
-    ...(options.peers ? { peersFile: options.peers } : {}),
+  const opening = openNode({ onEvent: log, onFailure() {} }, async (kernel) => {
+    const monitor = await monitorOf(options, log);
+    if (monitor !== undefined) await kernel.use(monitor);
+    const mesh = await kernel.use(
+      openMesh({
+        key: options.key === undefined ? randomBytes(32) : loadKey(options.key),
+        listen: options.listen,
+        bootstrap: options.bootstrap ?? [],
+        topics: [],
+        role: 'bootstrap',
+        ...(options.announce ? { announce: options.announce } : {}),
+        ...(options.peers ? { peersFile: options.peers } : {}),
+      }),
+    );
+    if (monitor !== undefined) await watch(monitor, mesh);
+    return { mesh, tell: teller(monitor?.counted(log) ?? log) };
   });
   const stop = (): void => {
     process.once('SIGINT', () => process.exit(EXIT.failure));
     process.once('SIGTERM', () => process.exit(EXIT.failure));
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref();
     void opening
-      .then((mesh) => mesh.close())
-      .then(() => monitor?.close())
+      .then((node) => node.close())
       .catch(() => {})
       .then(() => process.exit(0));
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  const mesh = await opening.catch(async (error) => {
-    await monitor?.close();
-    throw error;
-  });
-  if (monitor !== undefined) await watch(monitor, mesh);
+  const { mesh, tell } = await opening;
   const addresses = mesh.addresses();
   print(isJson ? jsonLine({ event: 'listening', id: mesh.id, addresses }) : addresses.join('\n'));
   tellPeers(mesh, tell);

@@ -3,10 +3,11 @@ import { randomNonce } from '../identity/idp.ts';
 import { type Mesh, openMesh } from '../mesh/index.ts';
 import { fetchBundle } from '../node/artifacts/bundles.ts';
 import { serveArtifacts } from '../node/artifacts/transfer.ts';
+import { openNode } from '../node/kernel/open-node.ts';
 import { ask, openCredentials } from '../node/membership/credentials.ts';
 import type { Home } from '../node/membership/home.ts';
 import { isUnread, patiently, type Waiting } from '../node/patience.ts';
-import { meshDial, nodeClock } from '../node/ports.ts';
+import { meshDial } from '../node/ports.ts';
 import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeValue } from '../protocol/base/escape.ts';
 import { fromUtf8 } from '../protocol/base/text.ts';
@@ -21,7 +22,7 @@ import {
 import { isConnectionError, isCrowded, openQuestion } from '../protocol/sessions/ask.ts';
 import type { Credentials, Membership } from '../protocol/sessions/credentials.ts';
 import { keepStreams } from '../protocol/sessions/kept-streams.ts';
-import type { Dial, PeerAddress } from '../protocol/sessions/ports.ts';
+import type { Clock, Dial, PeerAddress } from '../protocol/sessions/ports.ts';
 import { runSource, unexpected } from '../protocol/sessions/run-source.ts';
 import type { RunSource } from '../protocol/sessions/run-verifier.ts';
 import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
@@ -76,36 +77,33 @@ export interface Client {
 /** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
 export async function openClient(options: Waiting & { home: Home; membership: Membership }): Promise<Client> {
   const { home, membership, signal, tell } = options;
-  const key = await home.key();
-  const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
-  try {
+  return openNode({ onEvent() {}, onFailure() {} }, async (kernel) => {
+    const key = await home.key();
+    const mesh = await kernel.use(
+      openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' }),
+    );
     const credentials = await openCredentials(home, key, membership);
-    const client = new MeshClient(home, mesh, credentials, { signal, tell });
+    const client = new MeshClient(home, mesh, kernel.clock, credentials, { signal, tell });
     await client.renewDue();
     return client;
-  } catch (error) {
-    await mesh.close();
-    throw error;
-  }
+  });
 }
 
-class MeshClient implements Client {
+class MeshClient implements Omit<Client, 'close'> {
   readonly source: RunSource;
   readonly #home: Home;
   readonly #mesh: Mesh;
   /** Keeps streams for questions. */
   readonly #dial: Dial;
-  readonly #closing = new AbortController();
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
   readonly #waiting: Waiting;
   readonly #following: Following;
   #served: Store | undefined;
 
-  constructor(home: Home, mesh: Mesh, credentials: Credentials, waiting: Waiting) {
+  constructor(home: Home, mesh: Mesh, clock: Clock, credentials: Credentials, waiting: Waiting) {
     this.#home = home;
     this.#mesh = mesh;
-    const clock = nodeClock(this.#closing.signal);
     const { signal } = waiting;
     this.#dial = keepStreams(meshDial(mesh, signal), clock, clientLimits.keptStreamMs);
     this.#credentials = credentials;
@@ -288,10 +286,5 @@ class MeshClient implements Client {
     throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {
       hint: 'A job has one as soon as it has a verdict.',
     });
-  }
-
-  close(): Promise<void> {
-    this.#closing.abort();
-    return this.#mesh.close();
   }
 }
