@@ -1,6 +1,6 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
 import { nodeLimits } from './limits.ts';
@@ -13,19 +13,12 @@ const socketPathBytesMax = 107;
 /** Answers one request; throws a coded error, or a plain one for a request that it does not know. */
 export type Answer = (request: unknown) => unknown;
 
-/** The error of a request that is not known. */
-export type Invalid = (message: string) => QuorateError;
-
 /**
  * Serves requests of the user who runs a node and of nobody else: a unix socket in a folder of mode 0700, one line of JSON each
  * way. Returns how to close it.
  * Errors: `CONTROL_UNAVAILABLE`.
  */
-export async function serveControlSocket(
-  path: string,
-  invalid: Invalid,
-  answer: Answer,
-): Promise<() => Promise<void>> {
+export async function serveControlSocket(path: string, answer: Answer): Promise<() => Promise<void>> {
   if (Buffer.byteLength(path) > socketPathBytesMax) {
     throw new QuorateError('CONTROL_UNAVAILABLE', `${path} is longer than a socket path may be`, {
       hint: 'Use a shorter --home.',
@@ -36,7 +29,7 @@ export async function serveControlSocket(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    void respond(socket, invalid, answer);
+    void respond(socket, answer);
   });
   server.maxConnections = connectionsMax;
   try {
@@ -71,12 +64,13 @@ function listening(server: Server, path: string): Promise<void> {
   });
 }
 
-async function respond(socket: Socket, invalid: Invalid, answer: Answer): Promise<void> {
+async function respond(socket: Socket, answer: Answer): Promise<void> {
   let said: unknown;
   try {
     said = { ok: await answer(JSON.parse(await line(socket, lineBytesMax))) };
   } catch (error) {
-    const told = error instanceof QuorateError ? error : invalid(messageOf(error));
+    const told =
+      error instanceof QuorateError ? error : new QuorateError('CONTROL_REQUEST_INVALID', messageOf(error));
     said = {
       error: {
         code: codeOf(told),
@@ -110,20 +104,20 @@ const answerSchema = z.union([
   z.object({ error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }) }),
 ]);
 
-/** Errors for a socket on which nobody listens, and for an answer that does not come. */
-export interface ControlFailures {
+/** A kind of process that is asked: its name, and the error for a socket on which none listens. */
+export interface ControlledProcess {
+  process: string;
   absent(path: string, cause: unknown): QuorateError;
-  lost(cause: unknown): QuorateError;
 }
 
-/** Sends a request to the node that serves this socket. Errors: `failures`, and those that it answers with. */
+/** Sends a request to the node that serves this socket. Errors: that of `absent`, `CONTROL_LOST`, and those that it answers with. */
 export async function askControlSocket(
   path: string,
   request: unknown,
-  failures: ControlFailures,
+  { process, absent }: ControlledProcess,
 ): Promise<unknown> {
   const socket = await connectControlSocket(path).catch((cause: unknown) => {
-    throw failures.absent(path, cause);
+    throw absent(path, cause);
   });
   try {
     socket.write(`${JSON.stringify(request)}\n`);
@@ -133,7 +127,10 @@ export async function askControlSocket(
     throw reportedError(code, message, hint === undefined ? {} : { hint });
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
-    throw failures.lost(cause);
+    throw new QuorateError('CONTROL_LOST', `the ${process} did not answer: ${messageOf(cause)}`, {
+      hint: 'It may be ending or be busy; ask again.',
+      cause,
+    });
   } finally {
     socket.destroy();
   }
@@ -146,4 +143,64 @@ export function connectControlSocket(path: string): Promise<Socket> {
     socket.once('connect', () => resolve(socket));
     socket.once('error', reject);
   });
+}
+
+/** Sockets of one kind of process, one for each project, in a folder of a home. */
+export class ProjectSockets {
+  readonly #folder: string;
+  readonly #process: string;
+  readonly #start: string;
+
+  /** `start`: the command that starts such a process. */
+  constructor({ folder, process, start }: { folder: string; process: string; start: string }) {
+    this.#folder = folder;
+    this.#process = process;
+    this.#start = start;
+  }
+
+  /** The end of a PeerId distinguishes two projects; the whole of it would exceed the length of a path to a socket. */
+  path(home: string, project: string): string {
+    return join(home, this.#folder, `${project.slice(-12)}.sock`);
+  }
+
+  async names(home: string): Promise<string[]> {
+    const all = await readdir(join(home, this.#folder)).catch(() => []);
+    return all.filter((name) => name.endsWith('.sock'));
+  }
+
+  /** Asks the process that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `MEMBERSHIP_AMBIGUOUS`, `CONTROL_LOST`, and those that it answers with. */
+  async ask(home: string, project: string | undefined, request: unknown): Promise<unknown> {
+    return askControlSocket(await this.#find(home, project), request, {
+      process: this.#process,
+      absent: (path, cause) => this.#absent(path, cause),
+    });
+  }
+
+  async #find(home: string, project: string | undefined): Promise<string> {
+    const kind = this.#process;
+    const names = await this.names(home);
+    if (project !== undefined) {
+      const socket = this.path(home, project);
+      if (names.length > 0 && !names.includes(basename(socket)))
+        throw new QuorateError('PROCESS_NOT_RUNNING', `no ${kind} of ${project} runs from ${home}`, {
+          hint: 'Those of other projects do. --project takes the id of a project: quorate project list shows it.',
+        });
+      return socket;
+    }
+    const [first, second] = names;
+    if (first === undefined) throw this.#absent(home);
+    if (second !== undefined)
+      throw new QuorateError('MEMBERSHIP_AMBIGUOUS', `${names.length} ${kind}s run from ${home}`, {
+        hint: 'Say which: --project <id>.',
+      });
+    return join(home, this.#folder, first);
+  }
+
+  #absent(where: string, cause?: unknown): QuorateError {
+    const kind = this.#process;
+    return new QuorateError('PROCESS_NOT_RUNNING', `no ${kind} answers at ${where}`, {
+      hint: `Start one: ${this.#start}. A ${kind} of another account is asked by that account, with its --home.`,
+      cause,
+    });
+  }
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { isInUse } from '../journal/copy.ts';
 import { askControlSocket } from '../node/control-socket.ts';
-import { codeOf, messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { revocationSchema } from '../protocol/documents/index.ts';
 import { ownerLimits } from './limits.ts';
 
@@ -63,14 +63,10 @@ export async function askRunning<Answer>(
 
 const askOnce = (dir: string, request: ControllerRequest): Promise<unknown> =>
   askControlSocket(socketOf(dir), request, {
+    process: 'controller',
     absent: (path, cause) =>
       new QuorateError('CONTROLLER_NOT_RUNNING', `no controller answers at ${path}`, {
         hint: 'Start it: quorate controller. One of another account is asked by that account.',
-        cause,
-      }),
-    lost: (cause) =>
-      new QuorateError('CONTROL_LOST', `the controller did not answer: ${messageOf(cause)}`, {
-        hint: 'It may be ending or be busy; ask again.',
         cause,
       }),
   });

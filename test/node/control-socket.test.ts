@@ -18,15 +18,14 @@ beforeEach(async () => {
   path = join(await folder(), 'control', 's');
 });
 
-const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
-const failures = {
+const node = {
+  process: 'node',
   absent: (at: string, cause: unknown) => new QuorateError('CONTROL_UNAVAILABLE', at, { cause }),
-  lost: (cause: unknown) => new QuorateError('CONTROL_LOST', String(cause), { cause }),
 };
-const ask = (request: unknown = {}) => askControlSocket(path, request, failures);
+const ask = (request: unknown = {}) => askControlSocket(path, request, node);
 
 async function serve(answer: Answer, at = path): Promise<() => Promise<void>> {
-  const close = await serveControlSocket(at, invalid, answer);
+  const close = await serveControlSocket(at, answer);
   onTestFinished(close);
   return close;
 }

@@ -8,7 +8,7 @@ import {
   requestSchema,
   socketOf,
 } from '../../owner/controller-socket.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { messageOf } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import { revocationAt } from '../../protocol/trust/revocations.ts';
@@ -57,10 +57,7 @@ export class ControllerControl {
   async open(): Promise<void> {
     const { dir, tell } = this.#options;
     try {
-      const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
-      this.#closeSocket = await serveControlSocket(socketOf(dir), invalid, (request) =>
-        this.#answer(request),
-      );
+      this.#closeSocket = await serveControlSocket(socketOf(dir), (request) => this.#answer(request));
     } catch (error) {
       tell('warn', 'control', `quorate controller status and drain do not reach it: ${messageOf(error)}`);
     }

@@ -1,8 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { askControlSocket, serveControlSocket } from '../../node/control-socket.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { ProjectSockets, serveControlSocket } from '../../node/control-socket.ts';
 import { viewOf, type WatchView } from '../machine/view.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -19,11 +16,8 @@ const requestSchema = z.discriminatedUnion('do', [
 ]);
 export type WatchRequest = z.infer<typeof requestSchema>;
 
-/** Apart from the sockets of workers. */
-const folderOf = (home: string): string => join(home, 'watch');
-/** The end of a PeerId distinguishes two projects; the whole of it would exceed the length of a path to a socket. */
-const socketOf = (home: string, project: string): string =>
-  join(folderOf(home), `${project.slice(-12)}.sock`);
+/** Apart from those of workers. */
+const sockets = new ProjectSockets({ folder: 'watch', process: 'watcher', start: 'quorate watch' });
 
 /** Serves the user who runs the watcher. Errors: those of `serveControlSocket`. */
 export function serveWatchControl(
@@ -31,8 +25,7 @@ export function serveWatchControl(
   project: string,
   watcher: Watcher,
 ): Promise<() => Promise<void>> {
-  const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
-  return serveControlSocket(socketOf(home, project), invalid, (given) => {
+  return serveControlSocket(sockets.path(home, project), (given) => {
     const request = requestSchema.parse(given);
     if (request.do === 'decide') watcher.decide(request.pull, request.commit, request.verdict, request.by);
     return viewOf(watcher.machine.state);
@@ -45,31 +38,5 @@ export async function askWatcher(
   project: string | undefined,
   request: WatchRequest,
 ): Promise<WatchView> {
-  const answer = await askControlSocket(await socketFor(home, project), request, {
-    absent: (path, cause) => notRunning(path, cause),
-    lost: (cause) =>
-      new QuorateError('CONTROL_LOST', `the watcher did not answer: ${messageOf(cause)}`, {
-        hint: 'It may be ending or be busy; ask again.',
-        cause,
-      }),
-  });
-  return answer as WatchView;
+  return (await sockets.ask(home, project, request)) as WatchView;
 }
-
-async function socketFor(home: string, project: string | undefined): Promise<string> {
-  if (project !== undefined) return socketOf(home, project);
-  const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
-  const [first, second] = names;
-  if (first === undefined) throw notRunning(home);
-  if (second !== undefined)
-    throw new QuorateError('MEMBERSHIP_AMBIGUOUS', `${names.length} watchers run from ${home}`, {
-      hint: 'Say which: --project <id>.',
-    });
-  return join(folderOf(home), first);
-}
-
-const notRunning = (where: string, cause?: unknown): QuorateError =>
-  new QuorateError('PROCESS_NOT_RUNNING', `no watcher answers at ${where}`, {
-    hint: 'Start one: quorate watch. A watcher of another account is asked by that account, with its --home.',
-    ...(cause !== undefined && { cause }),
-  });

@@ -1,8 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { askControlSocket, connectControlSocket, serveControlSocket } from '../../node/control-socket.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { connectControlSocket, ProjectSockets, serveControlSocket } from '../../node/control-socket.ts';
 import { isHostEntry } from '../../protocol/base/host-entry.ts';
 import { type KnobChanges, knobList } from '../lending-knobs.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
@@ -43,10 +40,7 @@ export interface ControlAnswer {
   missed: string[];
 }
 
-const folderOf = (home: string): string => join(home, 'control');
-/** The end of a PeerId distinguishes two projects; the whole of it would exceed the path limit. */
-const socketOf = (home: string, project: string): string =>
-  join(folderOf(home), `${project.slice(-12)}.sock`);
+const sockets = new ProjectSockets({ folder: 'control', process: 'worker', start: 'quorate join' });
 
 /**
  * Accepts requests such as pause and drain from the user who runs the worker and from nobody else.
@@ -57,8 +51,7 @@ export function serveControl(
   project: string,
   operator: Operator,
 ): Promise<() => Promise<void>> {
-  const invalid = (message: string) => new QuorateError('CONTROL_REQUEST_INVALID', message);
-  return serveControlSocket(socketOf(home, project), invalid, (request) =>
+  return serveControlSocket(sockets.path(home, project), (request) =>
     perform(operator, requestSchema.parse(request) as ControlRequest),
   );
 }
@@ -79,21 +72,12 @@ export async function askWorker(
   project: string | undefined,
   request: ControlRequest,
 ): Promise<ControlAnswer> {
-  const answer = await askControlSocket(await socketFor(home, project), request, {
-    absent: notRunning,
-    lost: (cause) =>
-      new QuorateError('CONTROL_LOST', `the worker did not answer: ${messageOf(cause)}`, {
-        hint: 'It may be ending or be busy; ask again.',
-        cause,
-      }),
-  });
-  return answer as ControlAnswer;
+  return (await sockets.ask(home, project, request)) as ControlAnswer;
 }
 
 /** Answers of the workers that run from this home, with the end of their project's id. Silent ones are left out. */
 export async function askWorkers(home: string): Promise<{ project: string; answer: ControlAnswer }[]> {
-  const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
-  const asked = names.map(async (name) => {
+  const asked = (await sockets.names(home)).map(async (name) => {
     const project = name.slice(0, -'.sock'.length);
     const answer = await askWorker(home, project, { do: 'status' });
     return { project, answer };
@@ -103,33 +87,7 @@ export async function askWorkers(home: string): Promise<{ project: string; answe
 
 /** Whether a worker of this project answers here. */
 export async function isWorkerRunning(home: string, project: string): Promise<boolean> {
-  const socket = await connectControlSocket(socketOf(home, project)).catch(() => undefined);
+  const socket = await connectControlSocket(sockets.path(home, project)).catch(() => undefined);
   socket?.destroy();
   return socket !== undefined;
 }
-
-async function socketFor(home: string, project: string | undefined): Promise<string> {
-  const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));
-  if (project !== undefined) {
-    const socket = socketOf(home, project);
-    if (names.length > 0 && !names.includes(basename(socket)))
-      throw new QuorateError('PROCESS_NOT_RUNNING', `no worker of ${project} runs from ${home}`, {
-        hint: 'Workers of other projects do. --project takes the id of a project: quorate project list shows it.',
-      });
-    return socket;
-  }
-  const [first, second] = names;
-  if (first === undefined) throw notRunning(home);
-  if (second !== undefined) {
-    throw new QuorateError('MEMBERSHIP_AMBIGUOUS', `${names.length} workers run from ${home}`, {
-      hint: 'Say which: --project <id>.',
-    });
-  }
-  return join(folderOf(home), first);
-}
-
-const notRunning = (where: string, cause?: unknown): QuorateError =>
-  new QuorateError('PROCESS_NOT_RUNNING', `no worker answers at ${where}`, {
-    hint: 'Start one: quorate join. A worker of another account is asked by that account, with its --home.',
-    cause,
-  });
