@@ -103,7 +103,7 @@ const needs = {
   skopeo: { why: 'pushes images to that registry', program: 'skopeo' },
   pagure: { why: 'a forge to push to, with pull requests and webhooks', program: 'pagure-admin' },
   'redis-server': { why: 'hands the work of that forge to its workers', program: 'redis-server' },
-  zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
+  zip: { why: 'packs archives that quorate diff looks into', program: 'zip' },
   chromium: { why: 'a browser, in which the pages are tried', program: 'chromium' },
   buildah: { why: 'makes the container image of the services', program: 'buildah' },
   netavark: { why: 'without which buildah makes no container', file: '/usr/lib/podman/netavark' },

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { HomeRole } from '../backup/homes.ts';
 import { addBackupVerbs } from '../backup/verbs.ts';
 import { cancel } from '../client/commands/cancel.ts';
-import { compare } from '../client/commands/compare.ts';
 import { diff } from '../client/commands/diff.ts';
 import { exportEvidence } from '../client/commands/export.ts';
 import { fetch } from '../client/commands/fetch.ts';
@@ -68,7 +67,6 @@ export const verbs: readonly Define[] = [
   jobs,
   show,
   diff,
-  compare,
   logs,
   cancel,
   withBackup('watch', watch),

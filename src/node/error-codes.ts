@@ -37,9 +37,9 @@ const runtimeErrors = {
   COMPARE_FILE_UNREADABLE:
     'A file that is compared cannot be read, or changed while it was read. Check its permissions, and compare again.',
   COMPARE_KINDS:
-    'One side is a file and the other a folder of several files. Name the file of the artifact: `quorate compare <cid>/<path> FILE`, or compare with a folder.',
+    'One side is a file and the other a folder of several files. Name the file of the artifact: `quorate diff <cid>/<path> FILE`, or compare with a folder.',
   COMPARE_PATH_UNKNOWN:
-    'The artifact has no file or folder at the path that was given, or none of the name of the file that it is compared with. Name it: `quorate compare <cid>/<path> FILE`.',
+    'The artifact has no file or folder at the path that was given, or none of the name of the file that it is compared with. Name it: `quorate diff <cid>/<path> FILE`.',
   COMPARE_TOO_LARGE:
     'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` compares their bytes without unpacking them.',
   CONTROLLER_NOT_RUNNING:

@@ -79,7 +79,7 @@ const memberSide = z
 const sides = event('sides', { a: side, b: side });
 const pageOfDiffoscope = event('diffoscope', { line: z.string() });
 
-const compareLines = [
+const diffLines = [
   sides,
   progressEvent,
   event('compared', {
@@ -95,12 +95,6 @@ const compareLines = [
     ...{ normalisations: texts, same: count.optional(), normalised: count.optional() },
     different: count.optional(),
   }).loose(),
-  pageOfDiffoscope,
-];
-
-const diffLines = [
-  sides,
-  progressEvent,
   event('difference', {
     ...{
       path: z.string(),
@@ -154,7 +148,7 @@ const jsonOutputs = {
       ...{ lost: floorText, changed: z.boolean() },
     }),
   ],
-  compare: compareLines,
+  compare: diffLines,
   completion: [z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() })],
   diff: diffLines,
   doctor: [

@@ -5,49 +5,12 @@ import type { Context } from '../../terminal/context.ts';
 import { counted } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import type { DiffoscopeTier, FilePair, PackedPairs } from '../comparison/diffoscope.ts';
-import type { Side, SideAsked } from '../comparison/sides.ts';
-import { storesHere, trialProject } from './trial-project.ts';
+import type { Side } from '../comparison/sides.ts';
 
 export interface CompareOptions {
   diffoscope: boolean;
   tier: DiffoscopeTier;
   project?: string | undefined;
-}
-
-/** Prints where two sides differ, and what diffoscope says of the files if that is asked for. True where they differ. */
-export async function compareSides(
-  context: Context,
-  asked: readonly [SideAsked, SideAsked],
-  options: CompareOptions,
-): Promise<boolean> {
-  const { cwd, out, signal } = context;
-  const { withSides } = await import('../comparison/sides.ts');
-  const { sayDifferences } = await import('./difference-report.ts');
-  const board = out.board();
-  const sides = {
-    ...{ asked, stores: storesHere(context, cwd), signal },
-    project: () => trialProject(context, cwd, options.project),
-    onStep: (says: string) => {
-      if (board.live) board.set('step', { text: escapeLine(says, 300) });
-    },
-  };
-  const { count, packed } = await withSides(sides, async (left, right) => {
-    board.erase();
-    saySides(out, left, right);
-    const found = await sayDifferences(out, left, right, signal);
-    const isWanted = options.diffoscope && found.pairs.length > 0;
-    return {
-      count: found.count,
-      packed: isWanted ? await packedFiles(out, left, right, found.pairs, signal) : undefined,
-    };
-  }).finally(() => board.erase());
-  if (packed !== undefined) await lookCloser(context, packed, options.tier);
-  const { added, removed, changed } = count;
-  const differs = added + removed + changed > 0;
-  out.value({ event: 'diff', differs, added, removed, changed });
-  if (!differs) out.say(out.colours.green('The same.'));
-  else out.say(`${added} added, ${removed} removed, ${changed} changed`);
-  return differs;
 }
 
 /** Reads the files that diffoscope is given; undefined where there is none, or no diffoscope. */

@@ -21,51 +21,56 @@ const nameCharsMax = 300;
 
 export type CompareResult = 'same' | 'normalised' | 'different';
 
-export interface WithFile {
-  left: SideAsked;
-  /** Path within the left side. */
+/** A side, the path within it, and the name of its file. */
+export interface PartGiven {
+  asked: SideAsked;
   path: string;
-  right: SideAsked;
-  /** Name of the right side's file. */
   name: string;
 }
 
 interface Totals {
   count: Record<Exclude<CompareResult, 'same'>, number>;
+  changes: Record<Compared['change'], number>;
   normalisations: Set<Normalisation>;
   pairs: FilePair[];
 }
 
-/** Prints whether a file or folder of this host is what an artifact holds, and in what it differs. */
-export async function compareWithFile(
+/** Prints whether two sides are the same, in what they differ, and what diffoscope says of their files if that is asked for. */
+export async function compareSides(
   context: Context,
-  { left, path, right, name }: WithFile,
+  [left, right]: readonly [PartGiven, PartGiven],
   options: CompareOptions,
 ): Promise<CompareResult> {
   const { cwd, out, signal } = context;
   const board = out.board();
-  const asked: [SideAsked, SideAsked] = [left, right];
   const sides = {
-    ...{ asked, stores: storesHere(context, cwd), signal },
+    ...{ asked: [left.asked, right.asked] as const, stores: storesHere(context, cwd), signal },
     project: () => trialProject(context, cwd, options.project),
     onStep: (says: string) => {
       if (board.live) board.set('step', { text: escapeLine(says, nameCharsMax) });
     },
   };
-  const totals: Totals = { count: { normalised: 0, different: 0 }, normalisations: new Set(), pairs: [] };
+  const totals: Totals = {
+    count: { normalised: 0, different: 0 },
+    changes: { added: 0, removed: 0, changed: 0 },
+    normalisations: new Set(),
+    pairs: [],
+  };
   const packed = await withSides(sides, async (a, b): Promise<PackedPairs | undefined> => {
     board.erase();
     saySides(out, a, b);
-    const [one, other] = await choose({ side: a, path }, { side: b, name });
+    const [one, other] = await choose({ ...left, side: a }, { ...right, side: b });
     let shown = 0;
-    for await (const compared of compareChosen(one, other, signal)) {
+    // Once a difference is known, files that are not shown have no part in the answer.
+    const isWanted = () => out.json || shown < shownMax || totals.count.different === 0;
+    for await (const compared of compareChosen(one, other, { signal, isWanted })) {
       shown += 1;
       if (out.json || shown <= shownMax) sayCompared(out, compared, one.entry.path);
       take(totals, compared, one.entry.path);
     }
     if (shown > shownMax) out.say(`and ${shown - shownMax} more; --json lists all`);
-    const isWanted = options.diffoscope && totals.pairs.length > 0;
-    return isWanted ? packedFiles(out, one.side, other.side, totals.pairs, signal) : undefined;
+    if (!options.diffoscope || totals.pairs.length === 0) return undefined;
+    return packedFiles(out, one.side, other.side, totals.pairs, signal);
   }).finally(() => board.erase());
   if (packed !== undefined) await lookCloser(context, packed, options.tier);
   return sayResult(out, totals);
@@ -80,6 +85,7 @@ function resultOf({ a, b, first, files }: Compared): Exclude<CompareResult, 'sam
 function take(totals: Totals, compared: Compared, path: string): void {
   const result = resultOf(compared);
   totals.count[result] += 1;
+  totals.changes[compared.change] += 1;
   const { a, b, first, files } = compared;
   if (result === 'normalised') for (const one of files?.normalisations ?? []) totals.normalisations.add(one);
   if (a === undefined || b === undefined || first === undefined || result === 'normalised') return;
@@ -90,10 +96,14 @@ function take(totals: Totals, compared: Compared, path: string): void {
 function sayCompared(out: Output, compared: Compared, path: string): void {
   const { a, b, first, files } = compared;
   const result = resultOf(compared);
-  out.value({
-    event: 'compared',
-    ...{ path: compared.path || path, result, change: compared.change },
+  const difference = {
+    ...{ path: compared.path || path, change: compared.change },
     ...{ a: entryValue(a), b: entryValue(b), first: hexOf(first) },
+  };
+  // The events of both names of the command.
+  out.value({ event: 'difference', ...difference });
+  out.value({
+    ...{ event: 'compared', ...difference, result },
     normalisations: files?.normalisations ?? [],
     within: files?.within ?? null,
     reasons: files?.reasons ?? [],
@@ -142,7 +152,7 @@ function memberLine({ path, a, b, fields }: MemberDifference): string {
 const textOf = (member: Member | undefined): string =>
   member?.kind === 'file' ? `file, ${bytes(member.size)}` : (member?.kind ?? '');
 
-function sayResult(out: Output, { count, normalisations: found }: Totals): CompareResult {
+function sayResult(out: Output, { count, changes, normalisations: found }: Totals): CompareResult {
   const result = count.different > 0 ? 'different' : count.normalised > 0 ? 'normalised' : 'same';
   const names = (Object.keys(normalisations) as Normalisation[]).filter((one) => found.has(one));
   out.value({
@@ -150,9 +160,12 @@ function sayResult(out: Output, { count, normalisations: found }: Totals): Compa
     result,
     ...{ normalisations: result === 'normalised' ? names : [], ...count },
   });
+  out.value({ event: 'diff', differs: result !== 'same', ...changes });
   const { green, red, yellow } = out.colours;
   if (result === 'same') out.say(green('The same.'));
-  if (result === 'different') out.say(red('Different.'));
+  const { added, removed, changed } = changes;
+  if (result === 'different')
+    out.say(red('Different.'), `${added} added, ${removed} removed, ${changed} changed`);
   if (result === 'normalised')
     out.say(
       yellow(`The bytes differ; the same but for ${names.map((one) => normalisations[one]).join(', ')}.`),

@@ -1,20 +1,24 @@
 import { realpathSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import type { SideAsked } from '../comparison/sides.ts';
-import { type CompareOptions, compareSides } from './compare-sides.ts';
+import type { CompareOptions } from './compare-sides.ts';
+import type { PartGiven } from './comparison-report.ts';
 
 export const diff: Define = (program, act) => {
   program
     .command('diff')
-    .summary('tell where two artifacts differ')
+    .alias('compare')
+    .summary('tell whether two artifacts, files or folders are the same, and where they differ')
     .description(
-      'Compares two artifacts, two folders, or one of each: names, kinds, modes, sizes, targets of links, and where the bytes of a file begin to differ. Then shows the files in diffoscope, where that is installed (Debian: diffoscope-minimal), in a sandbox. Takes artifacts from the stores of this machine, else from peers, whatever their level: nothing of them is written or run. Of a run whose results differ: who came to which, on what, their logs side by side, and the artifacts.',
+      'Compares two sides, each an artifact, a file or folder of one, or a file or folder of this machine, such as a package of a registry. Says that they are the same, the same after a named normalisation (compressed again by gzip or zip; order and times of the members of a tar or zip), or different, and in what: names, kinds, modes, sizes, targets of links, members of archives, and where the bytes of a file begin to differ. Then shows the files in diffoscope, where that is installed (Debian: diffoscope-minimal), in a sandbox. Takes artifacts from the stores of this machine, else from peers, whatever their level: nothing of them is written or run. Of a run whose results differ: who came to which, on what, their logs side by side, and the artifacts.',
     )
-    .argument('<a>', "an artifact's CID, or a folder; alone: the run whose results differ")
+    .argument(
+      '<a>',
+      "an artifact's CID, or <cid>/<path> of a file or folder in it; or a file or folder here; alone: the run whose results differ",
+    )
     .argument('[b]', 'the same, to compare it with')
     .option('--no-diffoscope', 'do without diffoscope')
     .addOption(
@@ -25,7 +29,12 @@ export const diff: Define = (program, act) => {
     .option('--project <id>', 'whose peers to ask, where this machine knows several')
     .addHelpText(
       'after',
-      examples('quorate diff bafybeia… bafybeib…', 'quorate diff bafybeia… ./out', 'quorate diff 3f9a1c02d7'),
+      examples(
+        'quorate diff bafybeia… bafybeib…',
+        'quorate diff bafybeia… p-map-7.0.6.tgz',
+        'quorate diff bafybeia…/dist/tool ./tool',
+        'quorate diff 3f9a1c02d7',
+      ),
     )
     .action(act(run));
 };
@@ -37,31 +46,37 @@ async function run(
   options: CompareOptions,
 ): Promise<Exit> {
   if (b === undefined) {
-    // Ids of runs have neither; names of folders in the way are given with both sides.
-    if (/^\.|\//.test(a) || a.startsWith('bafybei')) {
+    // Ids of runs have neither; names of files in the way are given with both sides.
+    if (/^\.|\//.test(a) || a.startsWith('bafybei'))
       throw new QuorateError('CLI_USAGE', 'one side alone is compared with nothing', {
-        hint: 'Give two artifacts or folders, or the run that is in dispute.',
+        hint: 'Give two artifacts, files or folders, or the run that is in dispute.',
       });
-    }
     const { compareRun } = await import('./run-comparison.ts');
     return (await compareRun(context, a, options)) ? exits.no : exits.done;
   }
-  const { cid } = await import('../../protocol/documents/base.ts');
-  const sideOf = (text: string): SideAsked =>
-    cid.safeParse(text).success
-      ? { kind: 'artifact', cid: text }
-      : { kind: 'folder', path: folderOf(context.cwd, text) };
-  return (await compareSides(context, [sideOf(a), sideOf(b)], options)) ? exits.no : exits.done;
+  const { compareSides } = await import('./comparison-report.ts');
+  const parts = [await partOf(context.cwd, a), await partOf(context.cwd, b)] as const;
+  const result = await compareSides(context, parts, options);
+  return { same: exits.done, normalised: exits.lookAt, different: exits.no }[result];
 }
 
-function folderOf(cwd: string, text: string): string {
+/** An artifact or a path in it, else a file or folder of this host. */
+async function partOf(cwd: string, text: string): Promise<PartGiven> {
+  const { cid } = await import('../../protocol/documents/base.ts');
+  const [first = '', ...rest] = text.split('/');
+  if (cid.safeParse(first).success)
+    return {
+      asked: { kind: 'artifact', cid: first },
+      ...{ path: rest.join('/'), name: basename(rest.join('/')) },
+    };
   const path = resolve(cwd, text);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return realpathSync(path);
+  const found = statSync(path, { throwIfNoEntry: false });
+  const of = { path: '', name: basename(path) };
+  if (found?.isDirectory()) return { asked: { kind: 'folder', path: realpathSync(path) }, ...of };
+  if (found?.isFile()) return { asked: { kind: 'file', path }, ...of };
   throw new QuorateError(
     'CLI_USAGE',
-    `"${text.slice(0, 200)}" is neither the CID of an artifact nor a folder`,
-    {
-      hint: 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>',
-    },
+    `"${text.slice(0, 200)}" is neither the CID of an artifact nor a file or folder here`,
+    { hint: 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>' },
   );
 }

@@ -1,55 +1,11 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
-import {
-  type Difference,
-  diffTrees,
-  type FirstDifference,
-  firstDifference,
-  type TreeEntry,
-} from '../../store/index.ts';
+import type { Difference, FirstDifference, TreeEntry } from '../../store/index.ts';
 import { bytes } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
-import type { FilePair } from '../comparison/diffoscope.ts';
-import type { Side } from '../comparison/sides.ts';
 
-/** Differences printed as text; the rest are counted. --json prints all. */
-const shownMax = 100;
 /** Length to which a path or the target of a link is cut, in characters. */
 const pathCharsMax = 300;
-
-export interface Found {
-  count: Record<Difference['change'], number>;
-  /** Files whose bytes differ, as far as they were printed. */
-  pairs: FilePair[];
-}
-
-/** Prints the differences of two sides. Names are escaped, and bytes printed in hexadecimal. */
-export async function sayDifferences(out: Output, a: Side, b: Side, signal: AbortSignal): Promise<Found> {
-  const found: Found = { count: { added: 0, removed: 0, changed: 0 }, pairs: [] };
-  let shown = 0;
-  for await (const difference of diffTrees(a.tree, b.tree, signal)) {
-    found.count[difference.change] += 1;
-    shown += 1;
-    if (!out.json && shown > shownMax) continue;
-    const files = filePair(difference);
-    const first = files && (await firstDifference(subtree(a, files.a), subtree(b, files.b), signal));
-    if (files !== undefined && first !== undefined) found.pairs.push(files);
-    out.value({
-      event: 'difference',
-      ...{ path: difference.path, change: difference.change },
-      ...{ a: entryValue(difference.a), b: entryValue(difference.b), first: hexOf(first) },
-    });
-    out.say(...linesOf(out, difference, first));
-  }
-  if (shown > shownMax) out.say(`and ${shown - shownMax} more; --json lists all`);
-  return found;
-}
-
-const subtree = ({ tree }: Side, { cid }: TreeEntry): Side['tree'] => ({ ...tree, root: cid });
-
-function filePair({ a, b }: Difference): FilePair | undefined {
-  return a?.kind === 'file' && b?.kind === 'file' ? { a, b } : undefined;
-}
 
 export function entryValue(entry: TreeEntry | undefined): Omit<TreeEntry, 'path'> | null {
   if (entry === undefined) return null;

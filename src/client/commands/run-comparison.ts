@@ -7,8 +7,8 @@ import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import type { ComparedResult, Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
 import { columns, counted, shortId, shortRun } from '../../terminal/format.ts';
-import type { SideAsked } from '../comparison/sides.ts';
-import { type CompareOptions, compareSides } from './compare-sides.ts';
+import type { CompareOptions } from './compare-sides.ts';
+import type { PartGiven } from './comparison-report.ts';
 import { differingFilesText } from './progress.ts';
 import { pairTexts, sideBySide } from './side-by-side.ts';
 
@@ -88,8 +88,9 @@ export async function sayDispute(
     );
     if (most.tree === null || other.tree === null || most.tree === other.tree) continue;
     out.say(`Files of a and ${names[1]}${names[1] === 'b' ? '' : ' (shown as b)'}:`);
-    const asked = [most.tree, other.tree].map((cid): SideAsked => ({ kind: 'artifact', cid }));
-    await compareSides(context, asked as [SideAsked, SideAsked], options).catch((error: unknown) => {
+    const part = (cid: string): PartGiven => ({ asked: { kind: 'artifact', cid }, path: '', name: '' });
+    const { compareSides } = await import('./comparison-report.ts');
+    await compareSides(context, [part(most.tree), part(other.tree)], options).catch((error: unknown) => {
       signal.throwIfAborted();
       out.note(`They cannot be compared: ${escapeLine(messageOf(error), 300)}`);
     });

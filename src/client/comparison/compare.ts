@@ -29,18 +29,23 @@ export interface Compared extends Difference {
   files?: FileComparison;
 }
 
+/** A side, the path within it, and the name of its file. */
+export interface PartAsked {
+  side: Side;
+  path: string;
+  name: string;
+}
+
 /**
  * The parts of both sides to compare: two files, or two folders. Of a folder that is compared with a file it is the file of that
  * name, else the only file in it.
  * @throws COMPARE_KINDS, COMPARE_PATH_UNKNOWN, `STORE_…`
  */
-export async function choose(
-  a: { side: Side; path: string },
-  b: { side: Side; name: string },
-): Promise<[Chosen, Chosen]> {
+export async function choose(a: PartAsked, b: PartAsked): Promise<[Chosen, Chosen]> {
   const left = await entryOf(a.side, a.path);
-  const right = await entryOf(b.side, '');
+  const right = await entryOf(b.side, b.path);
   if (left.entry.kind === 'dir' && right.entry.kind === 'file') return [await fileIn(left, b.name), right];
+  if (left.entry.kind === 'file' && right.entry.kind === 'dir') return [left, await fileIn(right, a.name)];
   if (left.entry.kind !== right.entry.kind || left.entry.kind === 'link')
     throw new QuorateError(
       'COMPARE_KINDS',
@@ -78,17 +83,21 @@ async function fileIn({ side, entry }: Chosen, name: string): Promise<Chosen> {
 const below = (side: Side, { cid }: TreeEntry): Side => ({ ...side, tree: { ...side.tree, root: cid } });
 
 /**
- * The files and folders in which two sides differ, files with what they have in common as archives. Nothing where they are
- * the same.
+ * The files and folders in which two sides differ, files with what they have in common as archives; their bytes are read while `isWanted`
+ * says so. Nothing where they are the same.
  * @throws COMPARE_TOO_LARGE, `STORE_…`, the signal's reason
  */
-export async function* compareChosen(a: Chosen, b: Chosen, signal: AbortSignal): AsyncGenerator<Compared> {
+export async function* compareChosen(
+  a: Chosen,
+  b: Chosen,
+  { signal, isWanted }: { signal: AbortSignal; isWanted(): boolean },
+): AsyncGenerator<Compared> {
   const scratch = await makeScratch('diff');
   const how = { scratch, budget: new UnpackBudget(signal) };
   try {
     for await (const difference of diffTrees(a.side.tree, b.side.tree, signal)) {
       const [from, to] = [difference.a, difference.b];
-      if (from?.kind !== 'file' || to?.kind !== 'file') {
+      if (from?.kind !== 'file' || to?.kind !== 'file' || !isWanted()) {
         yield difference;
         continue;
       }

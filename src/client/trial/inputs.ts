@@ -5,7 +5,7 @@ import { fetchBundle } from '../../node/artifacts/bundles.ts';
 import { openIdleStore } from '../../node/artifacts/idle-store.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { type Charter, decodeBundle } from '../../protocol/documents/index.ts';
 import { atLeast, type Level, verifyBundle } from '../../protocol/trust/index.ts';
 import type { Store } from '../../store/index.ts';
@@ -122,7 +122,21 @@ export async function fromMesh(
       hint: 'Check that the controller or a worker is running and reachable.',
     });
   }
-  await pullArtifact({ mesh, store }, cid, { from: reached, signal });
+  let bytes = 0;
+  const onProgress = (now: number) => {
+    bytes = now;
+  };
+  await pullArtifact({ mesh, store }, cid, { from: reached, signal, onProgress }).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    // The answers of all peers block by block are no help with a mistaken CID.
+    const isAbsent = /^(TRANSFER_FAILED|STORE_PULL_BLOCK_MISSING)$/.test(String(codeOf(cause)));
+    if (!isAbsent || bytes > 0 || level !== 'none') throw cause;
+    throw new QuorateError(
+      'ARTIFACT_NOT_FOUND',
+      `no peer of the project that was asked (${reached.length}) has ${cid}`,
+      { hint: 'Check the CID: quorate show <job> prints that of an artifact.', cause },
+    );
+  });
   return level;
 }
 

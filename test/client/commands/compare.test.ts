@@ -72,19 +72,22 @@ describe('quorate compare', () => {
     expect(code).toBe(4);
     expect(lines).toEqual([
       expect.objectContaining({ event: 'sides', b: expect.objectContaining({ from: 'file' }) }),
+      expect.objectContaining({ event: 'difference', path: 'x-1.0.0.tgz' }),
       expect.objectContaining({
         ...{ event: 'compared', path: 'x-1.0.0.tgz', result: 'normalised', normalisations: ['gzip'] },
         within: { format: 'tar', bytes: tar.length, sha256: expect.any(String) },
       }),
       { event: 'compare', result: 'normalised', normalisations: ['gzip'], normalised: 1, different: 0 },
+      { event: 'diff', differs: true, added: 0, removed: 0, changed: 1 },
     ]);
     const other = await compare(cid, 'other/x-1.0.0.tgz');
     expect(other.code).toBe(1);
-    expect(other.out.split('\n').slice(-5)).toEqual([
+    expect(other.out.split('\n').slice(-6)).toEqual([
       '  member package/one: changed: content',
       '  member package/three: added, file, 0 B',
       '  member package/two: removed, file, 2.9 KiB',
       'Different.',
+      '0 added, 0 removed, 1 changed',
       '',
     ]);
     expect(await person.litter()).toEqual([]);
@@ -99,7 +102,7 @@ describe('quorate compare', () => {
     await writeFile(join(folder, 'bin', 'tool'), 'toul');
     const { code, lines } = await events(cid, folder);
     expect(code).toBe(1);
-    expect(lines.slice(1)).toMatchObject([
+    expect(lines.slice(1).filter((line) => !/"(difference|diff)"/.test(JSON.stringify(line)))).toMatchObject([
       { event: 'compared', path: 'bin/tool', result: 'different' },
       { event: 'compared', path: 'x-1.0.0.tgz', result: 'normalised' },
       { event: 'compare', result: 'different', normalisations: [], normalised: 1, different: 1 },
@@ -114,7 +117,9 @@ describe('quorate compare', () => {
     expect((await compare(`${cid}/bin`, 'mine')).code).toBe(0);
     expect(codeIn((await compare(cid, 'mine')).err)).toBe('COMPARE_KINDS');
     expect(codeIn((await compare(`${cid}/none`, 'mine')).err)).toBe('COMPARE_PATH_UNKNOWN');
-    expect(codeIn((await compare(`${cid}/bin/tool`, '.')).err)).toBe('COMPARE_KINDS');
+    expect((await compare('mine', `${cid}/bin`)).code).toBe(0);
+    expect((await compare(`${cid}/bin/tool`, `${cid}/bin/tool`)).code).toBe(0);
+    expect(codeIn((await compare(cid, 'mine')).err)).toBe('COMPARE_KINDS');
     const missing = await compare(cid, 'missing');
     expect([missing.code, codeIn(missing.err)]).toEqual([2, 'CLI_USAGE']);
     expect(codeIn((await compare('bafyno', 'mine')).err)).toBe('CLI_USAGE');

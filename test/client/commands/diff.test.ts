@@ -93,6 +93,7 @@ describe('quorate diff', () => {
       'changed kind: file, 6 B → folder',
       'changed link: link to bin/run → link to bin/mode',
       'added   new: folder',
+      'Different.',
       '1 added, 1 removed, 4 changed',
       '',
     ]);
@@ -155,8 +156,8 @@ describe('quorate diff', () => {
     const [a, b] = [await many('1'), await many('2')];
     const { out } = await diff([a, b]);
     expect(out.match(/^changed /gm)).toHaveLength(100);
-    expect(out).toMatch(/\nand 30 more; --json lists all\n0 added, 0 removed, 130 changed\n$/);
-    expect((await events([a, b])).lines).toHaveLength(132);
+    expect(out).toMatch(/\nand 30 more; --json lists all\nDifferent\.\n0 added, 0 removed, 130 changed\n$/);
+    expect((await events([a, b])).lines).toHaveLength(263);
   });
 });
 
@@ -165,7 +166,6 @@ describe('quorate diff refuses', () => {
 
   it.each([
     ['what is neither', ['nothing-here', '.'], 2, 'CLI_USAGE'],
-    ['a file', ['quorate.yaml', '.'], 2, 'CLI_USAGE'],
     ['what is no CID of a tree', ['bafynonsense', '.'], 2, 'CLI_USAGE'],
     ['one side alone', ['.'], 2, 'CLI_USAGE'],
     ['an artifact of no store, where no project is known', [nowhere, '.'], 3, 'ARTIFACT_NOT_FOUND'],

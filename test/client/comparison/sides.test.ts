@@ -39,8 +39,8 @@ async function compared(a: SideAsked, b: SideAsked, { path = '', name = '' } = {
   const options = { stores: [], project: async () => undefined, onStep() {}, signal };
   return withSides({ ...options, asked: [a, b] }, async (one, other) => {
     const found = [];
-    const chosen = await choose({ side: one, path }, { side: other, name });
-    for await (const { path, change, first } of compareChosen(...chosen, signal))
+    const chosen = await choose({ side: one, path, name: '' }, { side: other, path: '', name });
+    for await (const { path, change, first } of compareChosen(...chosen, { signal, isWanted: () => true }))
       found.push([path, change, first === undefined ? 'the same bytes' : 'other bytes']);
     return found;
   });

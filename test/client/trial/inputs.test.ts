@@ -139,6 +139,11 @@ describe('an input of a trial', () => {
       await expect(fetched(tree, [{ id, addrs: [`/ip4/127.0.0.1/tcp/1/p2p/${id}`] }])).rejects.toMatchObject({
         ...{ code: 'ARTIFACT_NOT_FOUND', message: expect.stringMatching(/no peer of the project/) },
       });
+      const absent = 'bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
+      await expect(fetched(absent, [at(one)])).rejects.toMatchObject({
+        code: 'ARTIFACT_NOT_FOUND',
+        message: `no peer of the project that was asked (1) has ${absent}`,
+      });
     });
   });
 });
