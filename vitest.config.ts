@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { matrices } from './test/matrices.ts';
+import { sharedProcesses } from './test/support/pool.ts';
 import { alone, common } from './test/support/projects.ts';
 import { Skipped } from './test/support/skipped.ts';
 
@@ -85,7 +86,7 @@ export default defineConfig({
       },
       {
         test: {
-          ...{ ...common, ...deadlines, name: 'shared', isolate: false },
+          ...{ ...common, ...deadlines, name: 'shared', isolate: false, pool: sharedProcesses },
           include: ['test/**/*.test.ts'],
           exclude: [...never, ...alone, ...Object.keys(matrices)],
         },

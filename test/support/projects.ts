@@ -21,8 +21,8 @@ const takesProcess = (file: string): boolean =>
   );
 
 /**
- * Files with a process to themselves: they measure that process, or take what is its own. All other files share one with those before them, since each import
- * of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
+ * Files with a process to themselves: they measure that process, or take what is its own. All other files share one with those before them until it has
+ * grown (pool.ts), since each import of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
  * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
 export const alone = [
