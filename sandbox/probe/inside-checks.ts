@@ -42,7 +42,7 @@ say read-only "host paths written:\${written:- none}"
 say processes "$(ls -d /proc/[0-9]* | wc -l)"
 if head -c 8388608 /dev/zero 2>/dev/null > /tmp/fill; then say disk open; else say disk held; fi
 rm -f /tmp/fill
-if (i=0; while [ $i -lt 40 ]; do sleep 9 & i=$((i+1)); done) 2>/dev/null; then say pids open; else say pids held; fi
+if (i=0; while [ $i -lt 40 ]; do sleep 99 & i=$((i+1)); done) 2>/dev/null; then say pids open; else say pids held; fi
 echo made > "$OUT/made"
 `;
 

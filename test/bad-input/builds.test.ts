@@ -253,7 +253,7 @@ describe('after all of them', () => {
   });
 
   it('a source whose server is gone', async () => {
-    await cluster.git.proc.stop();
+    await cluster.git.stop();
     const commit = 'facade'.padEnd(40, '0');
     await submit('gone', { repo: { url, ref: prepared.ref }, job: someJob(), commit });
     expect(await outcomeOf('gone')).toEqual(aborted('source', /^SOURCE_UNREACHABLE: /));

@@ -125,7 +125,7 @@ describe('quorate plan', () => {
       expect(await chosen('test')).toEqual([['build', 'test.gcc', 'test.clang'], []]);
       await expect(chosen('tset')).rejects.toMatchObject({ code: 'JOBFILE_JOB_NOT_FOUND' });
     } finally {
-      await server.proc.stop();
+      await server.stop();
     }
   });
 });

@@ -47,6 +47,12 @@ export class GitServer {
     return new GitServer(dir, port, proc);
   }
 
+  /** Ends the daemon, whose children may hold its pipes for longer, and waits until its port is closed. */
+  async stop(): Promise<void> {
+    this.proc.signal('SIGKILL');
+    await until('the end of the git daemon', async () => !(await answers(this.port)));
+  }
+
   url(name: string): string {
     return `git://127.0.0.1:${this.port}/${name}`;
   }
