@@ -45,9 +45,12 @@ export async function removeLeftovers(stateDir: string): Promise<void> {
   await sweepLeftovers(recordsFolder(stateDir));
 }
 
+/** Tiers whose guards this process has seen to hold from inside, with the state folder and the PATH of their tools. */
+const held = new Set<string>();
+
 /**
  * Opens one tier for jobs of the local user, after removing what a crashed process with the same state folder left behind.
- * A component with known vulnerabilities does not prevent it.
+ * A component with known vulnerabilities does not prevent it. A process checks the guards of a tier from inside once.
  * @throws SANDBOX_UNAVAILABLE with the probe's findings and fixes, if a guard is missing or ineffective
  */
 export async function openSandbox(
@@ -56,9 +59,12 @@ export async function openSandbox(
   watch: ProbeWatch = {},
 ): Promise<Sandbox & Steering> {
   await removeLeftovers(stateDir);
-  const { probe: found, sandbox } = await look(stateDir, tier, watch);
-  if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true))
+  const place = JSON.stringify([tier, stateDir, process.env.PATH]);
+  const { probe: found, sandbox } = await look(stateDir, tier, { ...watch, held: held.has(place) });
+  if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true)) {
+    held.add(place);
     return sandbox;
+  }
   throw unavailable([found]);
 }
 
@@ -108,7 +114,11 @@ export function combineSandboxes(sandboxes: readonly (Sandbox & Partial<Steering
   };
 }
 
-function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeof probeTier> {
+function look(
+  stateDir: string,
+  tier: Tier,
+  watch: Parameters<typeof probeTier>[2],
+): ReturnType<typeof probeTier> {
   const probeOf = tierProbes[tier];
   if (probeOf === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', `there is no tier ${tier}`, {

@@ -1,4 +1,4 @@
-import { openSandbox } from '../../../sandbox/index.ts';
 import { steeringContract } from '../steering.ts';
+import { unprobed } from '../support.ts';
 
-steeringContract((stateDir) => openSandbox(stateDir, 'gvisor'));
+steeringContract(async (stateDir) => unprobed(stateDir, 'gvisor'));

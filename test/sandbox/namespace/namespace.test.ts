@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { openSandbox } from '../../../sandbox/index.ts';
 import { sandboxContract } from '../contract.ts';
+import { unprobed } from '../support.ts';
 
-describe('the namespace tier', () => sandboxContract((stateDir) => openSandbox(stateDir, 'namespace')));
+describe('the namespace tier', () => sandboxContract(async (stateDir) => unprobed(stateDir)));
