@@ -99,7 +99,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/vm/vm-emulated.test.ts': 120,
   'test/simulations/grants.test.ts': 20,
   'test/simulations/main.test.ts': 13,
-  'test/simulations/more-faults.test.ts': 95,
+  'test/simulations/more-faults.test.ts': 110,
   'test/simulations/pipeline-crashes.test.ts': 43,
   'test/simulations/seeds-101-225.test.ts': 118,
   'test/simulations/seeds-226-350.test.ts': 118,
@@ -110,7 +110,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/simulations/seeds-851-975.test.ts': 118,
   'test/simulations/seeds-976-1100.test.ts': 118,
   'test/simulations/session-bugs.test.ts': 75,
-  'test/simulations/slow-bugs.test.ts': 36,
+  'test/simulations/slow-bugs.test.ts': 50,
   'test/tiers/two-projects-emulated.test.ts': 172,
   'test/transfer/memory.test.ts': 7,
 };

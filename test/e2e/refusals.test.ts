@@ -2,10 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { controllerNodeLimits } from '../../src/controller/node/limits.ts';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { encodeTicket } from '../../src/identity/ticket.ts';
+import { artifactLimits } from '../../src/node/artifacts/limits.ts';
 import { openProjectFolder } from '../../src/owner/project-folder.ts';
 import { openStore } from '../../src/store/index.ts';
+import { withLimits } from '../support/with-limits.ts';
 import type { Answer } from './support/any-cluster.ts';
 import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';
@@ -116,6 +119,7 @@ describe('join refuses', () => {
 
 describe('controller refuses', () => {
   it('a folder in which a controller runs already', async () => {
+    withLimits(controllerNodeLimits, { journalWaitMs: 100 });
     const answer = await cluster.cli(['controller', '--listen', '/ip4/127.0.0.1/tcp/0']);
     expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
     expect(cluster.control.alive).toBe(true);
@@ -204,6 +208,7 @@ describe('show, logs and fetch refuse', () => {
   });
 
   it('an artifact nobody has', async () => {
+    withLimits(artifactLimits, { againMs: 1 });
     const cid = 'bafybeihpiyu6gtyikvqta4x33vaj7jjgpfqhid7c3uu7dgckf6g67x4qxm';
     const answer = await cluster.fetch(cid, 'nothing');
     expect([answer.code, answer.error], answer.report).toEqual([3, 'ARTIFACT_NOT_FOUND']);

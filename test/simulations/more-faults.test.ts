@@ -6,8 +6,9 @@ import { tellsTwoStories } from './two-stories.ts';
 tellsTwoStories(8, 6);
 
 describe('under faults and attackers every invariant holds', () => {
-  it('for the 73 seeds from 28', { timeout: 300_000 }, async () => {
-    const levels = await expectClean(range(28, 73));
+  // Grants of 90 s are renewed all the time in the first two, which takes as long as ten others.
+  it('for seeds 22, 25 and the 73 from 28', { timeout: 300_000 }, async () => {
+    const levels = await expectClean([22, 25, ...range(28, 73)]);
     expect(new Set(levels)).toEqual(new Set(['agreed', 'trusted', 'failed', 'disputed', 'unfinished']));
   });
 

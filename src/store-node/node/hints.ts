@@ -2,8 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { VerdictHint } from '../sessions/project-watch.ts';
 import { storeNodeLimits } from './limits.ts';
 
-/** Waits between two looks at one verdict, in milliseconds; the last one repeats. */
-const waits = [1_000, 2_000, 5_000, 15_000, 60_000, 300_000, 600_000];
 /** A look at which the operator is told: the bundle is a moment later than the notice. */
 const toldAt = 3;
 
@@ -47,6 +45,7 @@ export class Hints {
     const before = this.#waiting.get(run);
     if (before === undefined || before.hint.level !== level) return false;
     this.#waiting.delete(run);
+    const waits = storeNodeLimits.lookWaitsMs;
     const wait = waits[Math.min(before.tries, waits.length - 1)] ?? 0;
     this.#waiting.set(run, { ...before, tries: before.tries + 1, notBefore: now + wait });
     return before.tries + 1 === toldAt;

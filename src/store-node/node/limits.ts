@@ -14,6 +14,8 @@ export const storeNodeLimits = {
   hintsMax: 10_000,
   /** Logs, and the index of dependencies, that are kept beside one tree. */
   besideMax: 64,
+  /** Waits between two looks at one verdict that is not proven yet; the last one repeats. */
+  lookWaitsMs: [1_000, 2_000, 5_000, 15_000, 60_000, 300_000, 600_000],
   /** Peers that are asked for one bundle or tree. */
   peersMax: 8,
   /** To find those who have a tree. */

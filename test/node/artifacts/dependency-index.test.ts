@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { fetchIndex, provenIndex, readIndexFile } from '../../../src/node/artifacts/dependency-index.ts';
 import { fetchArtifact } from '../../../src/node/artifacts/fetch.ts';
+import { artifactLimits } from '../../../src/node/artifacts/limits.ts';
 import { fetchMade, madeOf } from '../../../src/node/artifacts/made.ts';
 import { fromUtf8, toUtf8 } from '../../../src/protocol/base/text.ts';
 import { decodeBundle } from '../../../src/protocol/documents/index.ts';
@@ -13,9 +14,12 @@ import { noiseBytes, store } from '../../store/support.ts';
 import { peer, verdictOn } from '../../store-node/node/support.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { project, type Recipe } from '../../support/project.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { answering, importInto, node, serving } from '../../transfer/support.ts';
 
 const signal = AbortSignal.timeout(300_000);
+
+beforeEach(() => withLimits(artifactLimits, { againMs: 1 }));
 
 const made = new Map<number, string>();
 /** An index of a lock file with so many packages. */

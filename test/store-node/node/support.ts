@@ -13,9 +13,11 @@ import type { Retention } from '../../../src/store-node/machine/plan.ts';
 import type { StoreContext } from '../../../src/store-node/node/context.ts';
 import { StoreKeeper } from '../../../src/store-node/node/keeper.ts';
 import { Ledger } from '../../../src/store-node/node/ledger.ts';
+import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
 import { tar } from '../../store/support.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import * as it from '../../support/project.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 export async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-store-'));
@@ -88,6 +90,7 @@ export const keepAll: Retention = { quotaBytes: 2 ** 30, rules: [{ ageMs: null }
 
 /** A store that knows these peers as controllers of the project. */
 export async function keeping(peers: readonly Peer[], retention = keepAll, dir?: string): Promise<Kept> {
+  withLimits(storeNodeLimits, { lookWaitsMs: [10, 20, 200] });
   const home = dir ?? (await folder());
   const mesh = await loopbackMesh();
   const store = await openStore({ dir: join(home, 'store'), libp2p: mesh.libp2p });
