@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { childrenOf } from './proc-files.ts';
 import { Proc } from './processes.ts';
 import { freePort, until } from './wait.ts';
 
@@ -47,9 +48,11 @@ export class GitServer {
     return new GitServer(dir, port, proc);
   }
 
-  /** Ends the daemon, whose children may hold its pipes for longer, and waits until its port is closed. */
+  /** Ends the daemon with its children, which may serve on and hold its pipes, and waits until its port is closed. */
   async stop(): Promise<void> {
+    const children = await childrenOf(this.proc.pid);
     this.proc.signal('SIGKILL');
+    for (const child of children) process.kill(child, 'SIGKILL');
     await until('the end of the git daemon', async () => !(await answers(this.port)));
   }
 
