@@ -45,7 +45,7 @@ export async function removeLeftovers(stateDir: string): Promise<void> {
   await sweepLeftovers(recordsFolder(stateDir));
 }
 
-/** Tiers whose guards this process has seen to hold from inside, with the state folder and the PATH of their tools. */
+/** Tiers whose guards this process has seen to hold from inside, with their state folder. */
 const held = new Set<string>();
 
 /**
@@ -59,7 +59,7 @@ export async function openSandbox(
   watch: ProbeWatch = {},
 ): Promise<Sandbox & Steering> {
   await removeLeftovers(stateDir);
-  const place = JSON.stringify([tier, stateDir, process.env.PATH]);
+  const place = JSON.stringify([tier, stateDir]);
   const { probe: found, sandbox } = await look(stateDir, tier, { ...watch, held: held.has(place) });
   if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true)) {
     held.add(place);
