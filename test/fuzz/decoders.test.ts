@@ -156,7 +156,6 @@ const reached: Record<string, string> = {
   'src/jobfile/schema.ts': 'job-file',
   'src/http/verify-page/browser/ask-server.ts':
     'the address that the person on the page typed; what it answers is revocations',
-  'src/watcher/machine/trusted-hook.ts': 'the time in a document that was verified',
   'src/owner/commands/image.ts': 'a CID on the own command line',
   'src/execution/images/pull/credentials.ts': 'files of the own account',
   'src/execution/images/pull/registry.ts':
