@@ -29,3 +29,6 @@ export type Define = (program: Command, act: Act) => void;
 export function examples(...lines: string[]): string {
   return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ ${line}\n`).join('')}`.trimEnd();
 }
+
+/** The option of commands of members, who may be one of several projects. */
+export const whichProject = ['--project <id>', 'which one, for a member of several'] as const;

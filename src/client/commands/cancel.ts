@@ -1,7 +1,7 @@
 import type { Client } from '../../member/client.ts';
 import { withClient } from '../../member/commands/project-client.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortRun } from '../../terminal/format.ts';
 import { reasonText } from '../../terminal/values.ts';
@@ -22,7 +22,7 @@ export const cancel: Define = (program, act) => {
     .argument('<job>', "a run's or job's id, or the first 8 characters of it")
     .requiredOption('--reason <text>', 'why, for everybody who looks at it', reasonText)
     .option('--pipeline', 'end all jobs of its pipeline that are not over')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText('after', examples('quorate cancel 3f9a1c02d7 --reason "wrong branch"'))
     .action(act(run));
 };

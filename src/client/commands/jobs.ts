@@ -3,7 +3,7 @@ import { withClient } from '../../member/commands/project-client.ts';
 import { accountOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../../terminal/format.ts';
 
@@ -19,7 +19,7 @@ export const jobs: Define = (program, act) => {
     .command('jobs')
     .summary('list the jobs of a project')
     .description('Lists the jobs of a project, newest first, and how far each has come.')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText('after', examples('quorate jobs', 'quorate jobs --json'))
     .action(act(run));
 };

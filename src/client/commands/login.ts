@@ -1,7 +1,7 @@
 import { membershipFor, withClient } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 
 interface Options {
@@ -21,7 +21,7 @@ export const login: Define = (program, act) => {
     .option('--page <url>', 'sign a browser in there with the key of this machine')
     .option('--issuer <url>', 'sign this terminal in there, with a code to confirm in a browser')
     .option('--token <url>', 'print the token that this terminal has for a service, for other programs')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText(
       'after',
       examples(

@@ -1,7 +1,7 @@
 import type { LogChunk } from '../../member/client.ts';
 import { withClient } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { LogGroups } from './log-groups.ts';
 import { LogLines } from './log-lines.ts';
@@ -22,7 +22,7 @@ export const logs: Define = (program, act) => {
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option('-f, --follow', 'go on until the verdict')
     .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --follow'))
     .action(act(run));
 };

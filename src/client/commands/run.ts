@@ -10,7 +10,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun } from '../../terminal/format.ts';
@@ -74,7 +74,7 @@ export const run: Define = (program, act) => {
     .option('--timeout <time>', 'give up following after this long', secondsOf)
     .option('--log', 'print what the builds write, as they write it')
     .option('--private', 'dependencies may be published that registries give to authorised clients only')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText(
       'after',
       examples(

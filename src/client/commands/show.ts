@@ -4,7 +4,7 @@ import { accountLine, accountOf } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortRun, when } from '../../terminal/format.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
@@ -24,7 +24,7 @@ export const show: Define = (program, act) => {
       'Tells what happened to a job so far: who built it, who agreed, what the verdict is, what it rests on and what rests on it.',
     )
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText('after', examples('quorate show 2a4b2f15'))
     .action(act(run));
 };

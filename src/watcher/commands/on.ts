@@ -1,7 +1,7 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import { recipe, secondsOf, several } from '../../terminal/values.ts';
@@ -58,7 +58,7 @@ export const on: Define = (program, act) => {
     .option('--once', 'end after the first command, with its result')
     .option('--name <name>', 'of this hook: each has a journal of its own (default: trusted)')
     .option('--again [run]', 'run the command for this run again; without one: list what did not end well')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText(
       'after',
       examples(
@@ -79,7 +79,7 @@ export const on: Define = (program, act) => {
     .option('--timeout <time>', 'end the command after this time: 10m, 2h (default: 1h)', secondsOf)
     .option('--once', 'end after the first command, with its result')
     .option('--name <name>', 'of this hook: each has a journal of its own (default: disputed)')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText('after', examples('quorate on disputed -- mail -s "Quorate" me@example.org'))
     .action(act(disputed));
 };

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { membershipFor } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Act, type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, shortRun, when } from '../../terminal/format.ts';
@@ -25,7 +25,7 @@ export const watch: Define = (program, act) => {
       'Watches a repository on any git server, publishes the pipeline of quorate.yaml at each commit that the rules of watch.toml are about, and tells the forge how it stands. It holds the key of a publisher and the token of the forge; the controller has neither. Ctrl-C stops it, and it goes on where it was.',
     )
     .option('--file <file>', 'the rules (default: watch.toml in the home folder)')
-    .option('--project <id>', 'which one, for a member of several')
+    .option(...whichProject)
     .addHelpText(
       'after',
       examples('quorate watch example > ~/.quorate/watch.toml', 'quorate watch', 'quorate watch approvals'),
