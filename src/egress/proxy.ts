@@ -199,6 +199,8 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     maxHeaderSize: egressLimits.headerBytesMax,
     headersTimeout: idleMs,
     requestTimeout: 0,
+    // Between two requests of a connection; Node's own is 5 s.
+    keepAliveTimeout: Math.min(idleMs, 5_000),
     connectionsCheckingInterval: Math.min(idleMs, 30_000),
   });
   // Node applies this timeout after each request of a persistent connection.

@@ -17,7 +17,7 @@ it('every route has a price, holds the event loop for a moment only, and costs n
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   onTestFinished(() => void server.kill('SIGKILL'));
-  const { measured, routes } = await measureHttp(new End(server), dir, sizes, { times: 5 });
+  const { measured, routes } = await measureHttp(new End(server), dir, sizes, { times: 3 });
   expect(unpriced(routes, measured)).toEqual([]);
   // No row for what is not there any more.
   expect(Object.keys(prices).filter((route) => !routes.includes(route))).toEqual([]);
