@@ -1,6 +1,6 @@
 // Names the slice of the matrices (test/matrices.ts) that a commit runs: `node scripts/run.js scripts/slice.ts [NUMBER]`
-// prints its files, one a line, and says on standard error which of how many it is. NUMBER is by default the count of
-// commits, so that as many commits as there are slices run all of them. Exit: 2 wrong use, 3 no commit to count from.
+// prints its files, one a line, and says on standard error which of how many it is. NUMBER is by default the time of the
+// commit in hours. Exit: 2 wrong use, 3 no commit to take the time of.
 import { spawnSync } from 'node:child_process';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -13,11 +13,12 @@ function git(...args: string[]): string | undefined {
   return status === 0 ? out.trim() : undefined;
 }
 
-/** A shallow clone has one commit to count, always: there the commit's own hash decides. */
+const hour = 3_600;
+
+/** By the time of the commit, in hours: a count of commits skips slices wherever several arrive at once. */
 function numberOfCommit(): number | undefined {
-  const shallow = git('rev-parse', '--is-shallow-repository') !== 'false';
-  const said = shallow ? git('rev-parse', 'HEAD')?.slice(0, 8) : git('rev-list', '--count', 'HEAD');
-  return said === undefined ? undefined : Number.parseInt(said, shallow ? 16 : 10);
+  const seconds = git('log', '-1', '--format=%ct');
+  return seconds === undefined ? undefined : Math.floor(Number(seconds) / hour);
 }
 
 function main([given, ...more]: string[]): number {
