@@ -29,6 +29,19 @@ describe('the pages', () => {
     expect(named.filter(({ name }) => !existsSync(join(root, name)))).toEqual([]);
   });
 
+  it('name functions that are in the file they name', () => {
+    const [, page = ''] = pages.flatMap(({ path, text }) => (path === 'ARCHITECTURE.md' ? ['', text] : []));
+    const named = [...page.matchAll(/`([\w./-]+\.ts)` \(((?:`\w+`(?:, )?)+)\)/g)].flatMap(
+      ([, file = '', names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => ({ file, name })),
+    );
+    expect(named.length).toBeGreaterThan(30);
+    const sources = houseFiles();
+    const unknown = named.filter(
+      ({ file, name }) => !sources.some(({ path, text }) => path.endsWith(file) && text.includes(name)),
+    );
+    expect(unknown).toEqual([]);
+  });
+
   it('name tests that are in the file they name', () => {
     const named = pages.flatMap(({ path, text }) =>
       [...text.matchAll(/`(test\/[\w./-]+\.ts)`((?: › “.+?”(?= ›|;| \||\.|$))+)/gm)].flatMap(
