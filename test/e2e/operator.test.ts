@@ -89,10 +89,10 @@ async function isFrozen(directories: readonly string[]): Promise<boolean> {
 const submit = async (name: string): ReturnType<LocalCluster['submit']> =>
   cluster.submit(await cluster.git.commit(name, { 'quorate.yaml': busy }));
 
-/** Its round would go on, and wait for other machines. */
+/** Its round would go on, and wait for other machines: for as long as slots wait, which may be over by then. */
 async function withdraw({ run }: { run: string }): Promise<void> {
-  const { code, report } = await cluster.cli(['cancel', run, '--reason', 'it was built']);
-  expect(code, report).toBe(0);
+  const { code, error, report } = await cluster.cli(['cancel', run, '--reason', 'it was built']);
+  expect([0, 'RUN_OVER'], report).toContain(code === 0 ? code : error);
 }
 
 it('an operator lends less, pauses and goes on under a running build', async () => {

@@ -120,7 +120,7 @@ describe('the opening of a node', () => {
     expect(await stillOpen(dir, listened)).toEqual([]);
   });
 
-  it('does not begin after Ctrl-C, and goes on with Ctrl-C once it is over', async () => {
+  it('does not begin after Ctrl-C, rejects with its reason whatever failed of it, and goes on with Ctrl-C once it is over', async () => {
     const interrupt = new AbortController();
     const { signal } = interrupt;
     const node = await opened(() => {}, { signal });
@@ -128,6 +128,15 @@ describe('the opening of a node', () => {
     expect(node.kernel.closing.aborted).toBe(false);
     await node.close();
     expect(node.kernel.closing.aborted).toBe(true);
+    const second = new AbortController();
+    const failing = opened(
+      () => {
+        second.abort(no);
+        throw new Error('what was asked did not answer');
+      },
+      { signal: second.signal },
+    );
+    await expect(failing).rejects.toBe(no);
     let begun = false;
     const late = opened(
       () => {
@@ -209,6 +218,20 @@ describe('the end of a node', () => {
     const part = { close: () => done.push('after') };
     await expect(kernel.use(part)).rejects.toMatchObject({ name: 'AbortError' });
     await expect.poll(() => done.at(-1)).toBe('after');
+  });
+
+  it('is the end of its loop: no later event is handled', async () => {
+    const dir = await folder();
+    let loop: Awaited<ReturnType<typeof allParts>> | undefined;
+    const node = await opened(
+      async (kernel) => {
+        loop = await allParts(dir, kernel, () => {});
+      },
+      { dir },
+    );
+    await node.close();
+    await loop?.dispatch({ kind: 'event' });
+    expect([loop, node.kernel.trouble]).toEqual([expect.anything(), undefined]);
   });
 
   it('closes the other parts where one cannot be closed, and says so', async () => {
