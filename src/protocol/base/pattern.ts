@@ -11,8 +11,16 @@ const refused = /[[\]{}!\\]/;
 export function globFault(pattern: string): string | undefined {
   const [found] = refused.exec(pattern) ?? [];
   if (found !== undefined) return `"${found}" has no meaning in a pattern: *, ** and ? have`;
-  if (/^\.?\//.test(pattern)) return 'a pattern begins with a name, not with "/" or "../pipeline/"';
+  if (/^\.?\//.test(pattern)) return 'a pattern begins with a name, not with "/" or "./"';
   return undefined;
+}
+
+/** The same of a setting or an option, which are in no signed document: lists of alternatives (`@(a|b)`) are refused as well. */
+export function settingFault(pattern: string): string | undefined {
+  const [found] = /[@+*?]\(|\|/.exec(pattern) ?? [];
+  if (found !== undefined)
+    return `"${found}" has no meaning in a pattern: give each alternative as a pattern`;
+  return globFault(pattern);
 }
 
 /** Positions in patterns that may still be looked at. */

@@ -1,6 +1,6 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { isRefName } from '../../protocol/base/git-ref.ts';
-import { globFault, globMatches } from '../../protocol/base/pattern.ts';
+import { globMatches, settingFault } from '../../protocol/base/pattern.ts';
 
 /** Refs that a hook is for: a pattern of full names below `refs/heads/` or `refs/tags/`. */
 export interface RefPattern {
@@ -16,7 +16,7 @@ const isBelow = (ref: string): boolean => roots.some((root) => ref.startsWith(ro
 /** Reads a pattern. A name without `refs/` is a branch, never a tag: a hook acts on what it names. Errors: `HOOK_USAGE`. */
 export function parseRefPattern(text: string): RefPattern {
   const full = text.startsWith('refs/') ? text : `refs/heads/${text}`;
-  const isName = isRefName(full.replaceAll(/[*?]/g, 'x')) && globFault(full) === undefined;
+  const isName = isRefName(full.replaceAll(/[*?]/g, 'x')) && settingFault(full) === undefined;
   if (!isName || !isBelow(full))
     throw new QuorateError('HOOK_USAGE', `"${text.slice(0, 120)}" names no branch and no tag`, {
       hint: 'Name a branch (main, release-*), or a ref in full: refs/heads/main, refs/tags/v*. Pull requests are neither.',

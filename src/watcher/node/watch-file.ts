@@ -6,7 +6,7 @@ import { type ForgeKind, forgeKinds } from '../../forge/index.ts';
 import { isSafeUrl } from '../../identity/oidc/settings.ts';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import { globFault } from '../../protocol/base/pattern.ts';
+import { settingFault } from '../../protocol/base/pattern.ts';
 import { parseSettings, type SettingsKind, settingsFault } from '../../protocol/base/settings-file.ts';
 import { units } from '../../protocol/base/units.ts';
 import type { WatchSettings } from '../machine/rules.ts';
@@ -23,7 +23,7 @@ const line = (max: number) =>
 const patterns = z
   .array(
     line(300).superRefine((pattern, context) => {
-      const message = globFault(pattern);
+      const message = settingFault(pattern);
       if (message !== undefined) context.addIssue({ code: 'custom', message });
     }),
     'expected a list of patterns, such as ["main", "release/*"]',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { globFault, globMatches, refMatches } from '../../../src/protocol/base/pattern.ts';
+import { globFault, globMatches, refMatches, settingFault } from '../../../src/protocol/base/pattern.ts';
 
 it.each([
   ['main', 'main', true],
@@ -78,4 +78,9 @@ it('refuses what other tools would read otherwise', () => {
     expect(globFault(pattern), pattern).toBeDefined();
   for (const pattern of ['a', '.github/**', '*.c', 'v1.?'])
     expect(globFault(pattern), pattern).toBeUndefined();
+  expect(globFault('/a')).toBe('a pattern begins with a name, not with "/" or "./"');
+  // Signed patterns may have them: they are names.
+  for (const pattern of ['@(a|b)', 'a|b', '+(a)', '*(a)'])
+    expect([globFault(pattern), settingFault(pattern)]).toEqual([undefined, expect.any(String)]);
+  expect(settingFault('app/(group)/**')).toBeUndefined();
 });

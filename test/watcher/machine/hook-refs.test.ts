@@ -49,6 +49,7 @@ describe('a ref that a hook is for', () => {
     '../x',
     '{main,x}',
     'v[12]',
+    '@(main|next)',
     '!main',
     'x'.repeat(245),
   ])('cannot be %j', async (text) =>

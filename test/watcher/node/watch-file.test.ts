@@ -98,6 +98,11 @@ describe('watch.toml', () => {
       'WATCH_FILE_INVALID',
       /:5: rule\.branches\.0: "{" has no meaning in a pattern/,
     ],
+    [
+      `${head}[[rule]]\nname = "a"\nbranches = ["@(main|next)"]\n`,
+      'WATCH_FILE_INVALID',
+      /:5: rule\.branches\.0: "@\(" has no meaning in a pattern/,
+    ],
     ['', 'WATCH_FILE_INVALID', /:1: repository: /],
     // Of two rules the first one, and the second one.
     [
