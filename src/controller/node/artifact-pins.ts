@@ -28,6 +28,8 @@ export class ArtifactPins {
       await store.pin([artifact], pinOfRuns);
       ok = true;
     } catch (error) {
+      // The next life asks again.
+      if (this.#signal.aborted) return;
       detail = messageOf(error);
     }
     await dispatch({ kind: 'pinned', run, artifact, ok, detail });

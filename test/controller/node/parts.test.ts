@@ -127,6 +127,11 @@ describe('an artifact that was agreed', () => {
     await pin('another');
     expect(events[2]).toMatchObject({ ok: true });
     expect(opened).not.toHaveBeenCalled();
+    // A fetch that the end of the controller cuts off is no event: the run would count it against its builders.
+    const other = await importInto(worker.store, small(6));
+    const ending = new ArtifactPins(context, AbortSignal.abort());
+    await ending.pin({ kind: 'pin', run: 'run', artifact: other, from: [worker.mesh.id] });
+    expect(events).toHaveLength(3);
   });
 });
 
