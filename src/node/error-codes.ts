@@ -41,7 +41,7 @@ const runtimeErrors = {
   COMPARE_PATH_UNKNOWN:
     'The artifact has no file or folder at the path that was given, or none of the name of the file that it is compared with. Name it: `quorate diff <cid>/<path> FILE`.',
   COMPARE_TOO_LARGE:
-    'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` compares their bytes without unpacking them.',
+    'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` says so of the file, and that its bytes differ.',
   CONTROLLER_NOT_RUNNING:
     'No controller of this project answers on this host. Start it with `quorate controller`; one that another account runs is asked by that account.',
   CONTROLLER_STARTING:

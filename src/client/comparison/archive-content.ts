@@ -39,9 +39,7 @@ export class UnpackBudget {
 }
 
 const tooLarge = (what: string): QuorateError =>
-  new QuorateError('COMPARE_TOO_LARGE', `the archives ${what}`, {
-    hint: 'Whether their bytes are the same, quorate diff tells without unpacking them.',
-  });
+  new QuorateError('COMPARE_TOO_LARGE', `the archives ${what}`);
 
 /** The bytes from one offset to another. */
 export async function* slice(

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { makeScratch } from '../../node/scratch.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import {
   type Difference,
   diffTrees,
@@ -84,8 +84,7 @@ const below = (side: Side, { cid }: TreeEntry): Side => ({ ...side, tree: { ...s
 
 /**
  * The files and folders in which two sides differ, files with what they have in common as archives; their bytes are read while `isWanted`
- * says so. Nothing where they are the same.
- * @throws COMPARE_TOO_LARGE, `STORE_…`, the signal's reason
+ * says so. Nothing where they are the same. @throws `STORE_…`, the signal's reason
  */
 export async function* compareChosen(
   a: Chosen,
@@ -108,11 +107,22 @@ export async function* compareChosen(
         continue;
       }
       const contents = [contentOf(left, from, signal), contentOf(right, to, signal)] as const;
-      yield { ...difference, first, files: await compareFiles(...contents, how) };
+      yield { ...difference, first, files: await compareFiles(...contents, how).catch(differentIfTooLarge) };
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Archives beyond the bounds are files that differ: whoever packed one hides no other file by it. */
+function differentIfTooLarge(error: unknown): FileComparison {
+  if (!(error instanceof QuorateError) || codeOf(error) !== 'COMPARE_TOO_LARGE') throw error;
+  return {
+    result: 'different',
+    normalisations: [],
+    members: [],
+    reasons: [`not read whole: ${error.message}`],
+  };
 }
 
 const contentOf = ({ tree }: Side, { size }: TreeEntry, signal: AbortSignal): Content => ({

@@ -2,10 +2,12 @@ import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { comparisonLimits } from '../../../src/client/comparison/limits.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { type Answer, codeIn, Person } from '../../bad-input/support/person.ts';
 import { command, Inside } from '../../e2e/support/inside.ts';
 import { file, tarOf } from '../../image/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 let person: Person;
 /** Of `tree`, in the store of the home. */
@@ -109,6 +111,18 @@ describe('quorate compare', () => {
     ]);
     expect((await compare(person.at('built'), person.at('built'))).code).toBe(0);
     expect((await compare(`${cid}/bin`, folder)).code).toBe(1);
+  });
+
+  it('tells of all files although one is an archive beyond the bounds', async () => {
+    const archive = (level: number) => gzipSync(Buffer.alloc(1_000_000), { level });
+    const a = await tree(person.at('one'), { '0.gz': archive(1), tool: 'tool' });
+    const b = await tree(person.at('other'), { '0.gz': archive(9), tool: 'toul' });
+    withLimits(comparisonLimits, { unpackedBytesMax: 1000 });
+    const { code, out, report } = await compare(a, b);
+    expect(code, report).toBe(1);
+    expect(out).toMatch(/^ {2}not read whole: the archives unpack to more than /m);
+    expect(out).toMatch(/^changed tool: /m);
+    expect(await person.litter()).toEqual([]);
   });
 
   it('takes a file by its path, by its name, or the only one', async () => {
