@@ -16,8 +16,6 @@ const forgeErrors = {
   WEBHOOK_FORGED:
     'The signature of a webhook is missing or not that of the secret. Nothing came of it. Check that both sides have the same secret.',
   WEBHOOK_INVALID: 'A webhook lacks what this kind of forge sends. Check `kind` in `watch.toml`.',
-  WEBHOOK_REPLAYED:
-    'A webhook came a second time, or long after it was made. Nothing came of it; changes are seen by polling too.',
 } as const;
 
 export type ForgeErrorCode = keyof typeof forgeErrors;

@@ -134,12 +134,9 @@ const runtimeErrors = {
     'The sandbox could not run the build, or was ended from outside; the message quotes it. `quorate doctor` says whether this host can build.',
   WATCH_ACCOUNT:
     'The home folder is not that of a publisher of the project, so nothing can be published with it. Run the watcher with the home of a member with the role `publisher`: the owner, or one who joined with a ticket of that role.',
-  WATCH_COMMIT_MISMATCH:
-    'The pull request has another commit by now than the one that was named. An approval is of one commit: look at the new one, then approve that.',
   WATCH_FILE_INVALID:
     '`watch.toml` is no TOML, or has a key or a value that is not possible; the message begins with file and line. `quorate watch example` prints a file with every key explained.',
   WATCH_FILE_UNREADABLE: '`watch.toml` cannot be read. `quorate watch example` prints one.',
-  WATCH_PULL_UNKNOWN: 'No open pull request of that number is known. `quorate watch approvals` lists them.',
   WITNESS_KEY_NOT_APART:
     'The key is that of the controller, the identity provider or the log, which a witness is there to check. Name one that somebody else holds.',
 } as const;

@@ -1,8 +1,12 @@
 import { expect } from 'vitest';
+import { nodeClock } from '../../src/node/ports.ts';
 import type { PublishOrder, PullSeen, WatchEffect, WatchEvent } from '../../src/watcher/machine/events.ts';
 import { WatchMachine } from '../../src/watcher/machine/machine.ts';
 import type { WatchRule, WatchSettings } from '../../src/watcher/machine/rules.ts';
 import { keptState } from '../../src/watcher/machine/state.ts';
+
+/** Node's timers, which a test may fake. */
+export const clock = nodeClock(new AbortController().signal);
 
 export const commit = (n: number): string => n.toString(16).padStart(40, '0');
 
@@ -34,8 +38,8 @@ export class Bench {
   }
 
   say(event: WatchEvent): this {
-    const { effects, changed } = this.machine.handle(event, this.now);
-    if (changed) this.journal.push({ event, at: this.now });
+    const { effects, durability } = this.machine.handle(event, this.now);
+    if (durability !== 'none') this.journal.push({ event, at: this.now });
     this.effects.push(...effects);
     return this;
   }
@@ -105,7 +109,7 @@ export class Bench {
   /** Starts anew from the journal, as after a crash; from the event that takes its place where it is as long as one may be. */
   restart(settings?: WatchSettings): this {
     const replayed = new WatchMachine();
-    for (const { event, at } of this.journal) replayed.handle(event, at);
+    for (const { event, at } of this.journal) replayed.handle(event, at, WatchMachine.rules);
     const event: WatchEvent = JSON.parse(JSON.stringify({ kind: 'state', state: keptState(replayed.state) }));
     const alive = this.machine;
     this.machine = new WatchMachine();

@@ -1,4 +1,4 @@
-/** Error codes of a controller's start: what each means and what to do. */
+/** Error codes of sessions: what each means and what to do. */
 const sessionErrors = {
   CONTROLLER_ASKING:
     'The controller has just started, and asks the members of the project what its log was before it signs anything. It goes on once a trusted worker has answered, or enough operators have: `quorate controller status` tells for whom it waits. Try again then.',
@@ -8,6 +8,11 @@ const sessionErrors = {
     'A member holds a checkpoint of a longer log under the key of this controller: its journal is an older copy. It signs nothing more. Start it again while that member and a trusted worker are connected: it takes the leaves that it lacks from them.',
   LOG_CONTRADICTED:
     'A checkpoint under the key of this controller does not fit its journal: another log was signed with that key, and this one must not be signed with it too. `quorate rotate controller` gives it another key, under which it goes on.',
+  WATCH_COMMIT_MISMATCH:
+    'The pull request has another commit by now than the one that was named. An approval is of one commit: look at the new one, then approve that.',
+  WATCH_PULL_UNKNOWN: 'No open pull request of that number is known. `quorate watch approvals` lists them.',
+  WEBHOOK_REPLAYED:
+    'A webhook came a second time, or long after it was made. Nothing came of it; changes are seen by polling too.',
 } as const;
 
 export type SessionErrorCode = keyof typeof sessionErrors;

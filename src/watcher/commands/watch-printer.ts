@@ -1,7 +1,7 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { shortRun } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
-import type { WatchNotice } from '../node/watcher.ts';
+import type { WatchNotice } from '../sessions/ports.ts';
 
 /** Prints what a watcher does: a line for what people want to know, a JSON value for everything. */
 export class WatchPrinter {

@@ -14,13 +14,13 @@ const limits = { bodyBytesMax: webhookBytesMax, requestsPerSecond: 5, requestsBu
 /** Serves webhooks, badges and the page of approvals where `watch.toml` says so. Errors: `FORGE_TOKEN_UNREADABLE`, `SIGN_IN_FILE_…`, `HTTP_…`. */
 export async function serveWatch(
   { forge, listen, settings }: WatchFile,
-  { watcher, charter }: OpenWatcher,
+  { running: { machine, watcher }, charter }: OpenWatcher,
   note: (line: string) => void,
 ): Promise<{ url: string; close(): Promise<void> } | undefined> {
   if (listen === undefined) return undefined;
   const { kind, webhookSecretFile } = forge ?? {};
   const secret = webhookSecretFile === undefined ? undefined : await readSecret(webhookSecretFile);
-  const { state } = watcher.machine;
+  const { state } = machine;
   const { host, port, names, signIn } = listen;
   const people =
     signIn === undefined
@@ -35,7 +35,7 @@ export async function serveWatch(
     ...(kind !== undefined &&
       secret !== undefined && {
         webhook: {
-          take: (parts) => watcher.hook(checkWebhook({ ...parts, kind, secret, now: Date.now() })),
+          take: async (parts) => watcher.hook(checkWebhook({ ...parts, kind, secret, now: Date.now() })),
         },
       }),
     ...(people !== undefined && {

@@ -116,7 +116,7 @@ async function start(context: Context, options: Options): Promise<Exit> {
     await monitor?.close();
     throw error;
   });
-  monitor?.watch(watcher.watcher.health);
+  monitor?.watch(watcher.running.watcher.health);
   let server: { url: string; close(): Promise<void> } | undefined;
   try {
     const { serveWatch } = await import('./watch-server.ts');

@@ -31,7 +31,7 @@ export type WatchEvent =
   /** The state after all earlier events (`keptState`), which it replaces in the journal. */
   | { kind: 'state'; state: KeptState }
   | { kind: 'configured'; settings: WatchSettings }
-  /** Effects that are outstanding are given again. Not kept in the journal. */
+  /** A life begins: effects that are outstanding are given again. Absent in journals of before. */
   | { kind: 'started' }
   /** `commit` null: it is gone. `object` as in `ListedRef`. `first`: what was there when watching began; nothing of it is published. */
   | { kind: 'refs'; first: boolean; changed: { ref: string; commit: string | null; object: string }[] }
@@ -57,6 +57,8 @@ export type WatchEvent =
   | { kind: 'tick' };
 
 export type WatchEffect =
+  /** This event changed something, and is in the journal. */
+  | { kind: 'taken'; event: WatchEvent }
   /** Publish the pipeline of a commit; answer with `published`, `unaffected` or `refused`. Repeated, it comes to the same runs. */
   | { kind: 'publish'; order: PublishOrder }
   /** End these runs; answer with `cancelled` or `cancel-failed`. */

@@ -30,6 +30,8 @@ export const watchLimits = {
   statusesAtOnceMax: 4,
   /** Publications that are prepared at the same time: each checks a commit out. */
   publishingAtOnceMax: 2,
+  /** Shortest wait for a timer of the machine, in ms, so that one that cannot be served yet costs nothing. */
+  tickMsMin: 1_000,
 } as const;
 
 assert(
@@ -55,3 +57,4 @@ assert(
   'a checkout costs more than a status',
 );
 assert(watchLimits.statusesAtOnceMax < watchLimits.publicationsOpenMax, 'a forge is not flooded');
+assert(watchLimits.tickMsMin < watchLimits.retryMs, 'a timer is no later than what is tried again');

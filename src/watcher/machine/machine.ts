@@ -1,4 +1,6 @@
+import type { Handled } from '../../protocol/base/durability.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
+import type { Machine } from '../../protocol/sessions/loop.ts';
 import type { WatchEffect, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import {
@@ -20,35 +22,46 @@ import { statusFailed, statusSet } from './statuses.ts';
 import { outstanding, type Transition } from './transition.ts';
 
 /**
- * The watcher as a state machine without I/O: what to publish, to cancel, and to tell the forge. `handle` takes an event and the
- * time in milliseconds since the epoch, and returns the effects to carry out and whether the event changed anything, which is when it
- * has to be in the journal before an effect of it is carried out. Events of a journal are handled in their order, their effects
- * dropped; `started` then returns what is outstanding. `wakeAt` says when the next `tick` is due.
+ * The watcher as a state machine: what to publish, to cancel, and to tell the forge. Events are of four kinds: `configured` and `started`
+ * open each life, `refs`, `pull`, `pull-closed`, `decided` and `webhook` say what is seen, the others answer effects, and `tick` lets time
+ * pass. `started` returns the effects that are outstanding. An event is in the journal where it changed something or has effects: what is
+ * under way is then the same after a replay.
  */
-export class WatchMachine {
+export class WatchMachine implements Machine<WatchEvent, WatchEffect> {
   /** Version of its rules, kept with each event. */
   static readonly rules = 3;
   readonly state: WatchState = newState();
-  /** Round-robin of effects among authors; begins anew at each start, with what is outstanding. */
-  readonly #turns = { publish: new Turns(), status: new Turns() };
+  /** Round-robin of effects among authors; begins anew at each start and at a compaction, with what is outstanding. */
+  #turns = newTurns();
+  /** Time of the last event. */
+  #now = 0;
 
-  handle(event: WatchEvent, now: number): { effects: WatchEffect[]; changed: boolean } {
+  handle(event: WatchEvent, now: number, rules?: number): Handled<WatchEffect> {
     const transition: Transition = { state: this.state, now, effects: [], changed: false };
+    this.#now = now;
+    if (event.kind === 'started' || event.kind === 'state') this.#turns = newTurns();
     dispatch(transition, event);
     orderPulls(transition);
     outstanding(transition, this.#turns);
-    return { effects: transition.effects, changed: transition.changed };
+    const { effects, changed } = transition;
+    if (changed) return { effects: [{ kind: 'taken', event }, ...effects], durability: 'sync' };
+    // Earlier rules may have written what changes nothing under those of now.
+    const isKept = event.kind === 'started' || effects.length > 0 || rules !== undefined;
+    return { effects, durability: isKept ? 'lazy' : 'none' };
   }
 
   /** When the next `tick` is due, in milliseconds since the epoch; undefined while nothing waits for a time. */
-  wakeAt(): number | undefined {
+  nextDeadline(): number | undefined {
     const { publications, statuses } = this.state;
     const times = [
       ...[...publications.values()].map(({ retryAt, busy }) => (busy ? null : retryAt)),
       ...[...statuses.values()].map(({ retryAt, busy }) => (busy ? null : retryAt)),
       ...nextTimes(this.state),
     ].filter((at) => at !== null);
-    return times.length === 0 ? undefined : Math.min(...times);
+    if (times.length === 0) return undefined;
+    const next = Math.min(...times);
+    // It is due and cannot be served yet.
+    return next > this.#now ? next : this.#now + watchLimits.tickMsMin;
   }
 
   /** Whether a webhook was seen before, by its id or by what its signature covers. */
@@ -56,6 +69,8 @@ export class WatchMachine {
     return this.state.deliveries.has(`id ${delivery}`) || this.state.deliveries.has(`of ${digest}`);
   }
 }
+
+const newTurns = () => ({ publish: new Turns(), status: new Turns() });
 
 function dispatch(transition: Transition, event: WatchEvent): void {
   const { state, now } = transition;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ProjectSockets, serveControlSocket } from '../../node/control-socket.ts';
 import { viewOf, type WatchView } from '../machine/view.ts';
-import type { Watcher } from './watcher.ts';
+import type { RunningWatcher } from './run.ts';
 
 const requestSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('view') }),
@@ -23,12 +23,13 @@ const sockets = new ProjectSockets({ folder: 'watch', process: 'watcher', start:
 export function serveWatchControl(
   home: string,
   project: string,
-  watcher: Watcher,
+  { watcher, machine }: Pick<RunningWatcher, 'watcher' | 'machine'>,
 ): Promise<() => Promise<void>> {
-  return serveControlSocket(sockets.path(home, project), (given) => {
+  return serveControlSocket(sockets.path(home, project), async (given) => {
     const request = requestSchema.parse(given);
-    if (request.do === 'decide') watcher.decide(request.pull, request.commit, request.verdict, request.by);
-    return viewOf(watcher.machine.state);
+    if (request.do === 'decide')
+      await watcher.decide(request.pull, request.commit, request.verdict, request.by);
+    return viewOf(machine.state);
   });
 }
 

@@ -5,15 +5,17 @@ import { openLeafFile } from '../../node/leaf-file.ts';
 import { type Home, watchedLog } from '../../node/membership/home.ts';
 import { openRevocationBook } from '../../node/membership/revocation-file.ts';
 import { joseDocuments } from '../../node/ports.ts';
+import { steadyTime } from '../../node/steady-time.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
 import { LogCopy } from '../../protocol/sessions/log-copy.ts';
 import { RunVerifier } from '../../protocol/sessions/run-verifier.ts';
-import { Connection } from './connection.ts';
+import { Connection } from '../sessions/connection.ts';
+import type { WatchNotice } from '../sessions/ports.ts';
 import { serveWatchControl } from './control.ts';
 import { sandboxState, WatchedRepository } from './repository.ts';
 import type { WatchFile } from './watch-file.ts';
-import { Watcher, type WatchNotice } from './watcher.ts';
+import { type RunningWatcher, runWatcher } from './run.ts';
 
 export interface OpenOptions {
   file: WatchFile;
@@ -30,7 +32,7 @@ export interface OpenWatcher {
   readonly project: string;
   /** As the client had it last. */
   charter(): Charter;
-  readonly watcher: Watcher;
+  readonly running: RunningWatcher;
   close(): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ export interface OpenWatcher {
 export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
   const { file, home, openClient, env, onEvent, onFailure, signal } = options;
   const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });
-  const connection = new Connection(openClient);
+  const connection = new Connection(openClient, { monotonic: steadyTime() });
   const opened: (() => Promise<void>)[] = [() => connection.close(), async () => forge?.close()];
   const close = async () => {
     for (const one of opened.reverse()) await one();
@@ -63,15 +65,15 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
       book: () => openRevocationBook(home.dir, project),
       now: () => Date.now(),
     });
-    const watcher = new Watcher({
+    const running = runWatcher({
       ...{ settings: file.settings, pollMs: file.pollMs, project, key: key.id },
       ...{ journal: join(home.dir, `watch-${project}.db`), home: home.dir, env },
       ...{ repository, connection, verifier, forge, onEvent, onFailure, signal },
     });
-    opened.push(() => watcher.close());
-    opened.push(await serveWatchControl(home.dir, project, watcher));
-    watcher.start();
-    return { project, charter: () => connection.charter ?? first, watcher, close };
+    opened.push(() => running.close());
+    opened.push(await serveWatchControl(home.dir, project, running));
+    await running.watcher.start();
+    return { project, charter: () => connection.charter ?? first, running, close };
   } catch (error) {
     await close();
     throw error;

@@ -9,9 +9,8 @@ import { skipText } from '../../protocol/pipeline/plan.ts';
 import type { PublishedRun, PublishOrder } from '../machine/events.ts';
 import { touches } from '../machine/rules.ts';
 import { watchNodeLimits } from './limits.ts';
+import type { Outcome } from '../sessions/ports.ts';
 import type { WatchedRepository } from './repository.ts';
-
-export type Outcome = { kind: 'published'; runs: PublishedRun[] } | { kind: 'unaffected'; says: string };
 
 export interface PublishOptions {
   repository: WatchedRepository;
@@ -111,9 +110,3 @@ function policyOf({ charter }: Client, { floor }: PublishOrder, { kind, trust }:
 /** Unique to the order and the job, and the same each time. */
 const nonceOf = ({ project }: Client, { id }: PublishOrder, job: string): string =>
   createHash('sha256').update([project, id, job].join('\n')).digest('base64url');
-
-const passing =
-  /^(CONTROLLER_|MESH_|DOC_EXPIRED|DOC_FROM_FUTURE|IMAGE_NOT_READY|SOURCE_(UNREACHABLE|STALLED|TIMEOUT|SERVER_ERROR|FAILED|DISK_FULL)|STORE_DISK_FULL|SANDBOX_|EGRESS_|DEPENDENCIES_|INTERNAL|GRANT_)/;
-
-/** Whether what has failed may work later. */
-export const mayPass = (error: unknown): boolean => passing.test(codeOf(error));

@@ -12,7 +12,7 @@ import type { WatchView } from '../machine/view.ts';
 export interface ApprovalPorts {
   pulls(): WatchView['pulls'];
   /** Errors: `WATCH_PULL_UNKNOWN`, `WATCH_COMMIT_MISMATCH`. */
-  decide(pull: number, commit: string, verdict: 'approved' | 'denied', by: string): void;
+  decide(pull: number, commit: string, verdict: 'approved' | 'denied', by: string): unknown;
   people: SignIn;
 }
 
@@ -35,7 +35,7 @@ export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<Htt
       throw new QuorateError('WATCH_PULL_UNKNOWN', 'the form names no pull request', {
         hint: 'Load the page again.',
       });
-    decide(Number(pull), commit, verdict, people.session(c)?.name ?? 'somebody who is signed in');
+    await decide(Number(pull), commit, verdict, people.session(c)?.name ?? 'somebody who is signed in');
     return c.redirect('/approvals', 303);
   });
   return app;

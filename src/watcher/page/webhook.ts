@@ -10,14 +10,14 @@ assert(httpLimits.bodiesMax * webhookBytesMax <= 2 ** 26, 'bodies that come in t
 
 export interface WebhookPorts {
   /** Errors: `WEBHOOK_…`. */
-  take(parts: Pick<WebhookParts, 'header' | 'body'>): void;
+  take(parts: Pick<WebhookParts, 'header' | 'body'>): unknown;
 }
 
 /** `POST /webhook`. Of what a webhook says nothing is used: the repository and the forge are looked at. */
 export function webhookApp({ take }: WebhookPorts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/webhook', async (c) => {
     const body = new Uint8Array(await c.req.arrayBuffer());
-    take({ header: (name) => c.req.header(name), body });
+    await take({ header: (name) => c.req.header(name), body });
     return c.json({ taken: true }, 202);
   });
 }

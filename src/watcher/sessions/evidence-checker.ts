@@ -40,7 +40,7 @@ export interface EvidencePorts {
   /** Steady clock, in milliseconds. */
   steady(): number;
   /** Called with each result that may be new. */
-  found(run: string, proof: Proof): void;
+  found(run: string, proof: Proof): unknown;
 }
 
 /**
@@ -104,7 +104,7 @@ export class EvidenceChecker {
       this.#known = known;
       this.#learnAt = steady() + watchSessionLimits.learnMs;
       this.#tries.delete(run);
-      found(run, { kind: 'trusted', cosigned: facts.cosigners.length > 0, known });
+      await found(run, { kind: 'trusted', cosigned: facts.cosigners.length > 0, known });
     } catch (error) {
       if (isOwn(error)) throw error;
       const count = (this.#tries.get(run)?.count ?? 0) + 1;
@@ -113,7 +113,7 @@ export class EvidenceChecker {
       // On a connection error only an earlier `trusted` is taken back: it is of other revocations.
       // A revoked verdict stays revoked while its evidence is kept back.
       if ((!isConnection || before?.kind === 'trusted') && !(await this.#isStillRevoked(before)))
-        found(run, await this.#failure(error));
+        await found(run, await this.#failure(error));
       if (isConnection) throw error;
     }
   }

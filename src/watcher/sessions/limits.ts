@@ -12,6 +12,12 @@ export const watchSessionLimits = {
   learnMs: 60_000,
   /** Of the reason of a revocation that is kept. */
   reasonCharsMax: 300,
+  /** Events of the journal; beyond them one that holds the state takes their place. A start replays them in about a second. */
+  journalEventsMax: 10_000,
+  /** A client is opened again after this long, so that its grant is renewed in time, in ms. */
+  clientMsMax: 30 * 60_000,
+  /** Between the beginnings of two looks at repository and forge, which webhooks ask for, in ms: whoever comments on a forge has it send them. */
+  lookMsMin: 5_000,
 } as const;
 
 assert(watchSessionLimits.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
@@ -20,3 +26,13 @@ assert(
   'one look verifies a part of them',
 );
 assert(watchSessionLimits.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
+assert(watchSessionLimits.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
+assert(
+  watchLimits.deliveriesMax <= watchSessionLimits.journalEventsMax,
+  'the journal holds the webhooks that are remembered',
+);
+assert(
+  watchSessionLimits.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
+  'events of a path each are in memory',
+);
+assert(watchSessionLimits.lookMsMin < watchSessionLimits.learnMs, 'webhooks hurry a look');

@@ -76,11 +76,11 @@ it('a rule with times for all jobs stands for the branch, and one that is gone w
   const bench = begun(settingsOf({ rules: [rule({ tags: ['v*'] }), nightly] }));
   bench.refs({ 'refs/tags/x1': 9, 'refs/tags/v1': 9 });
   expect(bench.orders().map(({ ref }) => ref)).toEqual(['refs/tags/v1']);
-  bench.now = bench.machine.wakeAt() ?? 0;
+  bench.now = bench.machine.nextDeadline() ?? 0;
   bench.say({ kind: 'tick' });
   expect([...bench.tell().keys()].sort()).toEqual(['quorate/main', 'quorate:tag/v1']);
   bench.say({ kind: 'configured', settings: settingsOf() });
-  expect(bench.machine.wakeAt()).toBeUndefined();
+  expect(bench.machine.nextDeadline()).toBeUndefined();
 });
 
 it('a badge is of the last pipeline of all jobs that was not superseded, of the branch itself', () => {

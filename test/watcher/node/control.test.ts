@@ -19,7 +19,8 @@ it('the watcher of a home is asked, of several the one that is named, and none i
   });
   const decided: unknown[][] = [];
   const { machine } = new Bench();
-  const watcher = { machine, decide: (...words: unknown[]) => void decided.push(words) };
+  const decides = (...words: unknown[]) => void decided.push(words);
+  const watcher = { machine, watcher: { decide: decides } };
   onTestFinished(await serveWatchControl(home, one, watcher as never));
   const decide = { do: 'decide', pull: 7, commit: commit(2), verdict: 'approved', by: 'carol' } as const;
   expect((await askWatcher(home, undefined, decide)).url).toBe('git://127.0.0.1/tool');

@@ -5,12 +5,14 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Forge, OpenPull } from '../../../src/forge/index.ts';
 import { forgeLimits } from '../../../src/forge/limits.ts';
 import { openJournal } from '../../../src/journal/index.ts';
+import { nodeClock } from '../../../src/node/ports.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { WatchEvent } from '../../../src/watcher/machine/events.ts';
 import { WatchMachine } from '../../../src/watcher/machine/machine.ts';
 import type { RunStand } from '../../../src/watcher/machine/status.ts';
-import { watchNodeLimits } from '../../../src/watcher/node/limits.ts';
-import { Watcher, type WatcherOptions, type WatchNotice } from '../../../src/watcher/node/watcher.ts';
+import { type RunOptions, type RunningWatcher, runWatcher } from '../../../src/watcher/node/run.ts';
+import { watchSessionLimits } from '../../../src/watcher/sessions/limits.ts';
+import type { WatchNotice } from '../../../src/watcher/sessions/ports.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { Bench, commit, rule, settingsOf } from '../watch-support.ts';
 
@@ -45,12 +47,12 @@ class ManyPulls implements Partial<Forge> {
 }
 
 /** Of a folder of its own, with a forge; `again` opens it as the next process does. */
-async function opened(options: Partial<WatcherOptions>) {
+async function opened(options: Partial<RunOptions>) {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-watcher-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const journal = join(dir, 'watch.db');
   const again = () => {
-    const watcher = new Watcher({
+    const watcher = runWatcher({
       settings: settingsOf({ pulls: { authors: [], paths: [] } }),
       ...{ pollMs: 5, project: 'p', key: 'k', journal, home: dir, env: {} },
       onEvent: () => {},
@@ -58,8 +60,11 @@ async function opened(options: Partial<WatcherOptions>) {
         throw error;
       },
       signal: new AbortController().signal,
+      // Events are handled at once.
+      clockOf: (...of: Parameters<typeof nodeClock>) =>
+        Object.assign(nodeClock(...of), { endOfTurn: (act: () => void) => act() }),
       ...options,
-    } as unknown as WatcherOptions);
+    } as unknown as RunOptions);
     onTestFinished(() => watcher.close().catch(() => {}));
     return watcher;
   };
@@ -77,13 +82,13 @@ it('a journal that is longer than it may be becomes one event, and the state of 
   };
   const before = open();
   const webhook = (n: number): WatchEvent => ({ kind: 'webhook', delivery: `${n}`, digest: `of ${n}` });
-  const all = Array.from({ length: watchNodeLimits.journalEventsMax }, (_, n) => webhook(n));
+  const all = Array.from({ length: watchSessionLimits.journalEventsMax }, (_, n) => webhook(n));
   before.appendAll(all.map((event) => ({ event, at: 1_800_000_000_000 })));
   before.close();
 
   const watcher = again();
-  watcher.handle(webhook(all.length));
-  watcher.handle(webhook(all.length + 1));
+  watcher.dispatch(webhook(all.length));
+  watcher.dispatch(webhook(all.length + 1));
   const { state } = watcher.machine;
   await watcher.close();
   expect(rows()).toEqual(['state', 'webhook']);
@@ -105,7 +110,7 @@ it('a watcher sees each pull request of a list that is longer than what is read 
   );
   const notices: WatchNotice[] = [];
   const { again } = await opened({
-    repository: { refs: async () => refs } as unknown as WatcherOptions['repository'],
+    repository: { refs: async () => refs } as unknown as RunOptions['repository'],
     forge: {
       ...forge,
       openPulls: forge.openPulls.bind(forge),
@@ -115,7 +120,7 @@ it('a watcher sees each pull request of a list that is longer than what is read 
     onEvent: (notice) => void notices.push(notice),
   });
   const watcher = again();
-  watcher.start();
+  watcher.watcher.start();
   const { pulls } = watcher.machine.state;
   await until('all pulls', () => [7, 3, 2].every((pull) => pulls.has(pull)));
   expect([...pulls.values()].filter(({ author }) => author === 'mallory').length).toBeLessThanOrEqual(100);
@@ -138,17 +143,17 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
         looks++;
         return new Map();
       },
-    } as unknown as WatcherOptions['repository'],
+    } as unknown as RunOptions['repository'],
   });
   const watcher = again();
-  watcher.start();
+  watcher.watcher.start();
   for (let n = 0; n < 100; n++) {
-    watcher.hook({ delivery: `delivery-${n}`, digest: `${n}` });
+    watcher.watcher.hook({ delivery: `delivery-${n}`, digest: `${n}` });
     await vi.advanceTimersByTimeAsync(200);
   }
   // One at once, and one more for each five of these twenty seconds.
   expect(looks).toBeLessThanOrEqual(5);
-  await vi.advanceTimersByTimeAsync(watchNodeLimits.lookMsMin);
+  await vi.advanceTimersByTimeAsync(watchSessionLimits.lookMsMin);
   const whole = looks;
   expect(whole).toBeGreaterThanOrEqual(4);
   await vi.advanceTimersByTimeAsync(60_000);
@@ -156,7 +161,7 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
 });
 
 /** The watcher of a commit that was published as the run `a`, of which the controller said `stands`. The clock is the tester's. */
-async function withRun(options: Partial<WatcherOptions>, ...stands: RunStand[]) {
+async function withRun(options: Partial<RunOptions>, ...stands: RunStand[]) {
   const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
   bench.published(bench.orders()[0] as never, 'a').say({ kind: 'stands', stands });
   vi.useFakeTimers();
@@ -174,7 +179,7 @@ async function withRun(options: Partial<WatcherOptions>, ...stands: RunStand[]) 
   return again();
 }
 const none = { use: async (act: (client: unknown) => unknown) => act({ jobs: async () => ({ jobs: [] }) }) };
-const troubleOf = (watcher: Watcher, of: string) =>
+const troubleOf = ({ watcher }: RunningWatcher, of: string) =>
   watcher.health.ready.find(({ name }) => name === of)?.trouble();
 
 it('a watcher takes from the controller how runs stand, and says so while it cannot be asked', async () => {
@@ -188,7 +193,7 @@ it('a watcher takes from the controller how runs stand, and says so while it can
   const watcher = await withRun({ connection: { use, close: async () => {} } as never });
   const stand = () => [...watcher.machine.state.publications.values()][0]?.stands.get('a')?.state;
   const trouble = () => troubleOf(watcher, 'controller');
-  watcher.start();
+  watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   expect([stand(), trouble()]).toEqual(['building', undefined]);
   isAway = true;
@@ -205,9 +210,15 @@ it('a watcher takes from the controller how runs stand, and says so while it can
   await vi.advanceTimersByTimeAsync(1);
   expect([asked, handled.mock.calls]).toEqual([before + 1, []]);
   // A run that was just published is asked for at once.
-  watcher.handle({ kind: 'published', id: 'of another', runs: [] });
+  isAway = true;
+  const pushed = { ref: 'refs/heads/main', commit: commit(3), object: commit(3) };
+  void watcher.dispatch({ kind: 'refs', first: false, changed: [pushed] });
+  isAway = false;
+  const [id = ''] = [...watcher.machine.state.publications.keys()].slice(-1);
+  void watcher.dispatch({ kind: 'published', id, runs: [{ name: 'b', run: 'b' }] });
   await vi.advanceTimersByTimeAsync(0);
-  expect(asked).toBe(before + 2);
+  // Once to publish it.
+  expect(asked).toBe(before + 3);
 });
 
 it('a repository that cannot be had is looked at less and less often, and what is missing is said', async () => {
@@ -221,7 +232,7 @@ it('a repository that cannot be had is looked at less and less often, and what i
   onTestFinished(() => void vi.useRealTimers());
   const { again } = await opened({ settings: settingsOf(), pollMs: 10_000, repository: { refs } as never });
   const watcher = again();
-  watcher.start();
+  watcher.watcher.start();
   const after = async (ms: number) => {
     await vi.advanceTimersByTimeAsync(ms - 1);
     const before = looks;
@@ -257,7 +268,7 @@ it('a watcher wakes when a rule is due, and not before', async () => {
     onEvent: ({ kind }) => void notices.push(kind),
   });
   const watcher = again();
-  watcher.start();
+  watcher.watcher.start();
   const ticks = vi.spyOn(watcher.machine, 'handle');
   const count = () => ticks.mock.calls.filter(([{ kind }]) => kind === 'tick').length;
   await vi.advanceTimersByTimeAsync(59_999);
@@ -285,10 +296,10 @@ it('a pull request that the forge cannot be asked for stays open', async () => {
     onEvent: (notice) => void notices.push(notice),
   });
   const watcher = again();
-  watcher.handle({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
   const seen = { pull: 7, ref: 'refs/pull/7/head', commit: commit(1), base: 'main', title: 't', author: 'a' };
-  watcher.handle({ kind: 'pull', seen: { ...seen, approved: [] } });
-  watcher.start();
+  watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
+  watcher.watcher.start();
   await until('a failed look', () => notices.some(({ kind }) => kind === 'look-failed'));
   expect(notices.find(({ kind }) => kind === 'look-failed')).toMatchObject({
     ...{ what: 'forge', code: 'FORGE_UNREACHABLE' },
@@ -315,12 +326,12 @@ it.each([
     },
     saidTrusted,
   );
-  watcher.start();
+  watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   expect([failures, failed]).toEqual(isEnd ? [[error], []] : [[], ['controller', code]]);
   expect([watcher.signal.aborted, watcher.signal.reason]).toEqual(isEnd ? [true, error] : [false, undefined]);
   const { tips } = watcher.machine.state;
-  watcher.handle({
+  watcher.dispatch({
     kind: 'refs',
     first: false,
     changed: [{ ref: 'refs/heads/x', commit: '1', object: '1' }],
@@ -342,7 +353,7 @@ it('a watcher fails once, whatever fails after that', async () => {
     },
     saidTrusted,
   );
-  watcher.start();
+  watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   verifying.reject(new QuorateError('HOME_UNWRITABLE', 'no'));
   await vi.advanceTimersByTimeAsync(0);
@@ -355,7 +366,7 @@ it('a watcher is closed once what goes on has ended', async () => {
     forge: { setStatus: () => telling.promise } as never,
     connection: none as never,
   });
-  watcher.start();
+  watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   let isClosed = false;
   const closing = watcher.close().then(() => {
@@ -379,24 +390,18 @@ it('a decision is about the commit that a pull request has, and a webhook is tak
     title: 't',
     author: 'mallory',
   };
-  watcher.handle({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
-  watcher.handle({ kind: 'pull', seen: { ...seen, approved: [] } });
-  const code = (act: () => void) => {
-    try {
-      act();
-      return undefined;
-    } catch (error) {
-      return codeOf(error);
-    }
-  };
-  expect(code(() => watcher.decide(8, commit(1), 'approved', 'carol'))).toBe('WATCH_PULL_UNKNOWN');
-  expect(code(() => watcher.decide(7, commit(2), 'approved', 'carol'))).toBe('WATCH_COMMIT_MISMATCH');
+  watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
+  const code = (act: () => Promise<void>) => act().then(() => undefined, codeOf);
+  expect(await code(() => watcher.watcher.decide(8, commit(1), 'approved', 'carol'))).toBe('WATCH_PULL_UNKNOWN');
+  expect(await code(() => watcher.watcher.decide(7, commit(2), 'approved', 'carol'))).toBe('WATCH_COMMIT_MISMATCH');
   const decided = () => watcher.machine.state.pulls.get(7)?.decision;
   expect(decided()).toBeNull();
-  watcher.decide(7, commit(1), 'denied', 'carol');
+  await watcher.watcher.decide(7, commit(1), 'denied', 'carol');
   expect(decided()).toMatchObject({ verdict: 'denied', by: 'carol' });
-  const hook = (delivery: string, digest: string) => code(() => watcher.hook({ delivery, digest } as never));
-  expect([hook('1', 'a'), hook('1', 'b'), hook('2', 'a'), hook('2', 'b')]).toEqual([
+  const hook = (delivery: string, digest: string) => code(() => watcher.watcher.hook({ delivery, digest } as never));
+  const all = [await hook('1', 'a'), await hook('1', 'b'), await hook('2', 'a'), await hook('2', 'b')];
+  expect(all).toEqual([
     ...[undefined, 'WEBHOOK_REPLAYED', 'WEBHOOK_REPLAYED', undefined],
   ]);
 });

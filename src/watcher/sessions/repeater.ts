@@ -1,11 +1,14 @@
+import type { Clock } from '../../protocol/sessions/ports.ts';
+
 /** Does something again and again, one after the other; `poke` has it done at once, or once it has rested. */
 export class Repeater {
+  readonly #clock: Pick<Clock, 'after' | 'monotonic'>;
   readonly #act: () => Promise<number>;
   readonly #failed: (error: unknown) => void;
   readonly #restMs: number;
-  /** Steady time until which it rests, however often it is poked. */
+  /** Monotonic time until which it rests, however often it is poked. */
   #restsUntil = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel = () => {};
   #running: Promise<void> | undefined;
   /** It is done once more, as soon as what goes on has ended. */
   #again = false;
@@ -15,22 +18,24 @@ export class Repeater {
    * `act` gives the wait until the next time, in milliseconds. Once it rejects, it is not done again. `restMs`: least time between two
    * beginnings.
    */
-  constructor(act: () => Promise<number>, failed: (error: unknown) => void, restMs = 0) {
-    [this.#act, this.#failed, this.#restMs] = [act, failed, restMs];
+  constructor(
+    clock: Pick<Clock, 'after' | 'monotonic'>,
+    act: () => Promise<number>,
+    failed: (error: unknown) => void,
+    restMs = 0,
+  ) {
+    [this.#clock, this.#act, this.#failed, this.#restMs] = [clock, act, failed, restMs];
   }
 
   poke(): void {
     if (this.#closed) return;
-    clearTimeout(this.#timer);
+    this.#cancel();
     if (this.#running !== undefined) {
       this.#again = true;
       return;
     }
-    const now = performance.now();
-    if (now < this.#restsUntil) {
-      this.#timer = setTimeout(() => this.poke(), this.#restsUntil - now);
-      return;
-    }
+    const now = this.#clock.monotonic();
+    if (now < this.#restsUntil) return this.#pokeAfter(this.#restsUntil - now);
     this.#restsUntil = now + this.#restMs;
     this.#running = this.#act()
       .then((ms) => {
@@ -38,7 +43,7 @@ export class Repeater {
         if (this.#closed) return;
         const wait = this.#again ? 0 : ms;
         this.#again = false;
-        this.#timer = setTimeout(() => this.poke(), wait);
+        this.#pokeAfter(wait);
       })
       .catch((error: unknown) => {
         this.#closed = true;
@@ -46,10 +51,14 @@ export class Repeater {
       });
   }
 
+  #pokeAfter(ms: number): void {
+    this.#cancel = this.#clock.after(ms, () => this.poke());
+  }
+
   /** Waits for what goes on. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#cancel();
     await this.#running;
   }
 }

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../../src/member/client.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import { nodeClock } from '../../../src/node/ports.ts';
 import { pullChanges, refChanges } from '../../../src/watcher/machine/changes.ts';
 import type { WatchState } from '../../../src/watcher/machine/state.ts';
-import { Connection } from '../../../src/watcher/node/connection.ts';
-import { type EffectPorts, perform } from '../../../src/watcher/node/effects.ts';
+import { Connection } from '../../../src/watcher/sessions/connection.ts';
+import { type EffectPorts, perform } from '../../../src/watcher/sessions/effects.ts';
 import { standsOf } from '../../../src/watcher/sessions/run-states.ts';
-import { commit } from '../watch-support.ts';
+import { clock, commit } from '../watch-support.ts';
 
 const at = (n: number) => ({ commit: commit(n), object: commit(n + 1) });
 const coded = (code: string) => new QuorateError(code as never, code);
@@ -60,15 +61,15 @@ describe('an effect', () => {
   const stop = new AbortController();
   const told: unknown[] = [];
   const ports = (client: Partial<Client>, error?: Error): EffectPorts => ({
-    ...({ repository: {}, home: '', env: {} } as EffectPorts),
-    connection: new Connection(async () => client as Client),
+    publish: async () => ({ kind: 'unaffected', says: '' }),
+    connection: new Connection(async () => client as Client, clock),
     forge: {
       setStatus: async (status: unknown) => {
         if (error !== undefined) throw error;
         told.push(status);
       },
     } as unknown as EffectPorts['forge'],
-    signal: stop.signal,
+    clock: nodeClock(stop.signal),
   });
   const status = {
     kind: 'status',
@@ -120,14 +121,14 @@ describe('an effect', () => {
     const away = ports({});
     const failing = {
       ...away,
-      connection: new Connection(async () => Promise.reject(coded('MESH_UNREACHABLE'))),
+      connection: new Connection(async () => Promise.reject(coded('MESH_UNREACHABLE')), clock),
     };
     expect(await perform(order, failing)).toEqual({
       ...{ kind: 'refused', id: 'p', code: 'MESH_UNREACHABLE', message: 'MESH_UNREACHABLE', again: true },
     });
     const refused = {
       ...away,
-      connection: new Connection(async () => Promise.reject(coded('ROLE_FORBIDDEN'))),
+      connection: new Connection(async () => Promise.reject(coded('ROLE_FORBIDDEN')), clock),
     };
     expect(await perform(order, refused)).toMatchObject({ code: 'ROLE_FORBIDDEN', again: false });
     stop.abort();
@@ -146,7 +147,7 @@ describe('the connection of a watcher', () => {
     const connection = new Connection(async () => {
       const n = opened++;
       return { n, charter: { epoch: n }, close: async () => void closed.push(n) } as never;
-    });
+    }, clock);
     const use = (act: (n: number) => unknown = () => {}) =>
       connection.use(async (client) => {
         await act((client as unknown as { n: number }).n);

@@ -1,38 +1,27 @@
-import type { Forge } from '../../forge/index.ts';
 import { codeOf, messageOf, unreachable } from '../../protocol/base/errors.ts';
 import type { WatchEffect, WatchEvent } from '../machine/events.ts';
-import type { Connection } from './connection.ts';
-import { mayPass, publishOrder } from './publish.ts';
-import type { WatchedRepository } from './repository.ts';
+import type { WatchClient, WatchPorts } from './ports.ts';
 
-export interface EffectPorts {
-  repository: WatchedRepository;
-  connection: Connection;
-  /** Absent: statuses are told to nobody. */
-  forge: Forge | undefined;
-  home: string;
-  env: NodeJS.ProcessEnv;
-  signal: AbortSignal;
-}
+export type EffectPorts<C extends WatchClient = WatchClient> = Pick<WatchPorts<C>, 'connection' | 'forge' | 'publish' | 'clock'>;
 
-type Performed = Exclude<WatchEffect, { kind: 'poll' }>;
+type Performed = Exclude<WatchEffect, { kind: 'poll' | 'taken' }>;
 
 /** Carries out one effect, and returns the event that answers it; undefined where the watcher ends. */
-export async function perform(effect: Performed, ports: EffectPorts): Promise<WatchEvent | undefined> {
+export async function perform<C extends WatchClient>(effect: Performed, ports: EffectPorts<C>): Promise<WatchEvent | undefined> {
   try {
     return await act(effect, ports);
   } catch (error) {
-    if (ports.signal.aborted) return undefined;
+    if (ports.clock.closing) return undefined;
     return failure(effect, error);
   }
 }
 
-async function act(effect: Performed, ports: EffectPorts): Promise<WatchEvent> {
-  const { connection, forge, signal } = ports;
+async function act<C extends WatchClient>(effect: Performed, ports: EffectPorts<C>): Promise<WatchEvent> {
+  const { connection, forge, publish } = ports;
   switch (effect.kind) {
     case 'publish': {
       const { id } = effect.order;
-      const outcome = await connection.use((client) => publishOrder(client, effect.order, ports));
+      const outcome = await connection.use((client) => publish(client, effect.order));
       return { ...outcome, id };
     }
     case 'cancel':
@@ -46,7 +35,7 @@ async function act(effect: Performed, ports: EffectPorts): Promise<WatchEvent> {
       return { kind: 'cancelled', id: effect.id };
     case 'status': {
       const { key, commit, context, status } = effect;
-      await forge?.setStatus({ commit, context, ...status }, signal);
+      await forge?.setStatus({ commit, context, ...status });
       return { kind: 'status-set', key, status };
     }
     default:
@@ -70,3 +59,9 @@ function failure(effect: Performed, error: unknown): WatchEvent {
       return unreachable(effect, 'effect');
   }
 }
+
+const passing =
+  /^(CONTROLLER_|MESH_|DOC_EXPIRED|DOC_FROM_FUTURE|IMAGE_NOT_READY|SOURCE_(UNREACHABLE|STALLED|TIMEOUT|SERVER_ERROR|FAILED|DISK_FULL)|STORE_DISK_FULL|SANDBOX_|EGRESS_|DEPENDENCIES_|INTERNAL|GRANT_)/;
+
+/** Whether what has failed may work later. */
+export const mayPass = (error: unknown): boolean => passing.test(codeOf(error));

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../../src/member/client.ts';
 import { Turns } from '../../../src/watcher/machine/round-robin.ts';
 import { retryAfter } from '../../../src/watcher/machine/transition.ts';
-import { Connection } from '../../../src/watcher/node/connection.ts';
-import { Repeater } from '../../../src/watcher/node/repeater.ts';
+import { Connection } from '../../../src/watcher/sessions/connection.ts';
+import { Repeater } from '../../../src/watcher/sessions/repeater.ts';
+import { clock } from '../watch-support.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -12,6 +13,7 @@ describe('work that is done again and again', () => {
   it('waits as it says, is done at once where it is poked, and rests between two', async () => {
     let count = 0;
     const one = new Repeater(
+      clock,
       async () => {
         count++;
         return 1_000;
@@ -42,6 +44,7 @@ describe('work that is done again and again', () => {
   it('is done once more where it is poked meanwhile, and its end is waited for', async () => {
     const running: (() => void)[] = [];
     const one = new Repeater(
+      clock,
       () => new Promise((resolve) => running.push(() => resolve(1_000))),
       () => {},
     );
@@ -72,6 +75,7 @@ describe('work that is done again and again', () => {
     const failed: unknown[] = [];
     let count = 0;
     const one = new Repeater(
+      clock,
       async () => {
         count++;
         throw new Error('no');
@@ -98,7 +102,7 @@ describe('the way to a controller', () => {
         open.splice(open.indexOf(name), 1);
       };
       return { charter: { name }, close } as unknown as Client;
-    });
+    }, clock);
     return { connection, open, count: () => count };
   };
 
@@ -127,7 +131,7 @@ describe('the way to a controller', () => {
     expect(open).toEqual([]);
     await connection.use(async () => {});
     expect(open).toEqual(['client 2']);
-    await new Connection(() => Promise.reject(new Error('no'))).close();
+    await new Connection(() => Promise.reject(new Error('no')), clock).close();
   });
 });
 

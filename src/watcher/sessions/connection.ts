@@ -1,10 +1,17 @@
-import type { Client } from '../../member/client.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
-import { watchNodeLimits } from './limits.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
+import type { WatchClient } from './ports.ts';
+import { watchSessionLimits } from './limits.ts';
 
-interface Held {
-  opening: Promise<Client>;
-  /** Of the steady clock, in milliseconds. */
+/** A client that is opened, and closed. */
+export interface HeldClient extends WatchClient {
+  readonly charter: Charter;
+  close(): Promise<void>;
+}
+
+interface Held<C> {
+  opening: Promise<C>;
+  /** Monotonic time, in milliseconds. */
   since: number;
   users: number;
   /** It is closed once nobody uses it. */
@@ -12,13 +19,14 @@ interface Held {
 }
 
 /** The watcher's way to the controller: one client, opened again when it is old or something failed. */
-export class Connection {
-  readonly #open: () => Promise<Client>;
-  #current: Held | undefined;
+export class Connection<C extends HeldClient> {
+  readonly #open: () => Promise<C>;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  #current: Held<C> | undefined;
   #charter: Charter | undefined;
 
-  constructor(open: () => Promise<Client>) {
-    this.#open = open;
+  constructor(open: () => Promise<C>, clock: Pick<Clock, 'monotonic'>) {
+    [this.#open, this.#clock] = [open, clock];
   }
 
   /** The newest that a client had; undefined before the first one. */
@@ -26,7 +34,7 @@ export class Connection {
     return this.#charter;
   }
 
-  async use<T>(act: (client: Client) => Promise<T>): Promise<T> {
+  async use<T>(act: (client: C) => Promise<T>): Promise<T> {
     const current = this.#fresh();
     current.users++;
     try {
@@ -42,19 +50,19 @@ export class Connection {
     }
   }
 
-  #fresh(): Held {
+  #fresh(): Held<C> {
     const current = this.#current;
     // One that is stale is closed by the last of its users.
     if (current !== undefined && !current.stale) {
-      if (performance.now() - current.since < watchNodeLimits.clientMsMax) return current;
+      if (this.#clock.monotonic() - current.since < watchSessionLimits.clientMsMax) return current;
       current.stale = true;
       void this.#closeStale(current);
     }
-    this.#current = { opening: this.#open(), since: performance.now(), users: 0, stale: false };
+    this.#current = { opening: this.#open(), since: this.#clock.monotonic(), users: 0, stale: false };
     return this.#current;
   }
 
-  async #closeStale({ opening, users, stale }: Held): Promise<void> {
+  async #closeStale({ opening, users, stale }: Held<C>): Promise<void> {
     if (!stale || users > 0) return;
     await opening.then(
       (client) => client.close(),

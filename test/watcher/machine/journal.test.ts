@@ -137,7 +137,7 @@ it('a commit that was verified before the controller said that it is over is the
   // Nor is the one that a rule with times has built.
   const nightly = rule({ name: 'nightly', cron: '0 3 * * *' });
   const timed = (bench: Bench) => {
-    bench.now = bench.machine.wakeAt() ?? 0;
+    bench.now = bench.machine.nextDeadline() ?? 0;
     const [order] = bench.say({ kind: 'tick' }).orders();
     bench.published(order as never, 'n').proven('n');
     bench.say({ kind: 'stands', stands: [stand('n', 'done', { level: 'trusted' })] });
