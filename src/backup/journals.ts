@@ -8,9 +8,8 @@ import { type Journal, openJournal, replayEach } from '../journal/index.ts';
 import { nodeClock } from '../node/ports.ts';
 import { Loop, type Machine } from '../protocol/sessions/loop.ts';
 import type { WatchEvent } from '../watcher/machine/events.ts';
-import { Ledger, ledgerEventSchema } from '../watcher/machine/hook-ledger.ts';
+import { HookMachine, Ledger, ledgerEventSchema } from '../watcher/machine/hook-ledger.ts';
 import { WatchMachine } from '../watcher/machine/machine.ts';
-import { hookRules } from '../watcher/node/hook-folder.ts';
 
 /** A controller as its journal says. */
 export interface ReplayedController {
@@ -58,7 +57,7 @@ export function replayCopy(
       }),
     );
   } else {
-    const [journal, ledger] = [open<unknown>(hookRules), new Ledger()];
+    const [journal, ledger] = [open<unknown>(HookMachine.rules), new Ledger()];
     closing(journal, () =>
       replayEach(journal, (event, at) => {
         events++;

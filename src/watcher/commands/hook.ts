@@ -3,7 +3,7 @@ import { membershipFor } from '../../member/commands/project-client.ts';
 import type { Home } from '../../node/membership/home.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { HookTold, ShownEntry } from '../machine/hook-ledger.ts';
-import type { HookPorts } from '../node/hook-follow.ts';
+import type { HookPorts } from '../sessions/hook.ts';
 
 /** Time of a command unless told, and the longest, in seconds. */
 const commandSecondsDefault = 3_600;
@@ -40,12 +40,12 @@ export async function hookPorts<T>(
   ]);
   const seconds = Math.min(timeout ?? commandSecondsDefault, commandSecondsMax);
   const { home, membership } = await membershipFor(context, project);
-  const folder = await openHookFolder(home.dir, membership.project, name);
+  const folder = await openHookFolder(home.dir, membership.project, name, signal);
   try {
     const client = await openClient({ home, membership, signal, tell: (says) => out.note(says) });
     try {
       const ports: HookPorts = {
-        ...{ project: client.project, folder, signal, once },
+        ...{ project: client.project, folder, clock: folder.clock, once },
         list: () => client.jobs(),
         execute: (env) =>
           runCommand({

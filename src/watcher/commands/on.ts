@@ -95,11 +95,7 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
   const refs = options.ref.map(parseRefPattern);
   checkCommand(command);
   const [{ TrustedHook }, { followTrusted, repeatTrusted }, { logInMemory, takeTrusted }] = await Promise.all(
-    [
-      import('../machine/trusted-hook.ts'),
-      import('../node/hook-follow.ts'),
-      import('../node/hook-evidence.ts'),
-    ],
+    [import('../machine/trusted-hook.ts'), import('../sessions/hook.ts'), import('../node/hook-evidence.ts')],
   );
   const told = { ...options, name, command };
   return hookPorts(
@@ -130,7 +126,7 @@ async function disputed(context: Context, command: string[], options: Shared): P
   const { parseRefPattern } = await import('../machine/hook-refs.ts');
   const refs = options.ref?.map(parseRefPattern);
   checkCommand(command);
-  const { followDisputed } = await import('../node/hook-follow.ts');
+  const { followDisputed } = await import('../sessions/hook.ts');
   const { provenByMembers } = await import('../node/hook-members.ts');
   const told = { ...options, name, command };
   return hookPorts(

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import type { Handled } from '../../protocol/base/durability.ts';
+import { unreachable } from '../../protocol/base/errors.ts';
+import type { Machine } from '../../protocol/sessions/loop.ts';
 import { hookLimits } from './hook-limits.ts';
 
 export type { HookErrorCode } from './error-codes.ts';
@@ -175,6 +178,34 @@ export class Ledger {
   /** Oldest first: what did not end with exit status 0. */
   get open(): ShownEntry[] {
     return [...this.#entries].flatMap(([subject, entry]) => (isGood(entry) ? [] : [{ subject, ...entry }]));
+  }
+}
+
+/** Start the command of this subject. */
+export interface HookEffect {
+  kind: 'execute';
+  subject: string;
+}
+
+/**
+ * The hook as a state machine: its ledger. `started` is on disk before its effect starts the command, and the effects of a replay are
+ * dropped: a command runs at most once.
+ */
+export class HookMachine implements Machine<LedgerEvent, HookEffect> {
+  /** Version of its events, and of what comes of them. */
+  static readonly rules = 3;
+  readonly ledger = new Ledger();
+
+  handle(given: LedgerEvent, now: number): Handled<HookEffect> {
+    const event = ledgerEventSchema.safeParse(given).data ?? unreachable(given as never, 'event of a hook');
+    this.ledger.apply(event, now);
+    const effects: HookEffect[] =
+      event.kind === 'started' ? [{ kind: 'execute', subject: event.subject }] : [];
+    return { effects, durability: 'sync' };
+  }
+
+  nextDeadline(): undefined {
+    return undefined;
   }
 }
 

@@ -16,16 +16,8 @@ import { type RunSource, RunVerifier } from '../../protocol/sessions/run-verifie
 import { type VerifiedFacts, verifyBundle } from '../../protocol/trust/index.ts';
 import { hookLimits } from '../machine/hook-limits.ts';
 import type { ListedRun } from '../machine/hook-listing.ts';
+import type { Taken } from '../sessions/hook.ts';
 import { makeReadOnly } from './hook-folder.ts';
-
-/** A verified artifact on disk. */
-export interface Taken {
-  facts: VerifiedFacts;
-  /** Folder of its files, without permission to write. */
-  artifact: string;
-  /** File with its evidence. */
-  bundle: string;
-}
 
 /** The log of a project as its controller shows it, and its leaves that were read. */
 export interface AskedLog {

@@ -1,19 +1,21 @@
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openJournal, replayEach } from '../../journal/index.ts';
+import { openJournal } from '../../journal/index.ts';
 import { makePrivate } from '../../node/files.ts';
-import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
-import { Ledger, type LedgerEvent, ledgerEventSchema } from '../machine/hook-ledger.ts';
+import { machineTime, nodeClock } from '../../node/ports.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { Loop } from '../../protocol/sessions/loop.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
+import { type HookEffect, HookMachine, type Ledger, type LedgerEvent } from '../machine/hook-ledger.ts';
 
-/** Version of the events in the journal of a hook, and of what comes of them. */
-export const hookRules = 3;
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The journal and the files of one hook, in `hooks/<project>/<name>` of a home folder. One process at a time. */
 export interface HookFolder {
   readonly ledger: Ledger;
-  /** On disk when it returns. Errors: `JOURNAL_UNWRITABLE`. */
-  record(event: LedgerEvent, at: number): void;
+  readonly clock: Clock;
+  /** As `HookPorts.record`. Errors: `JOURNAL_UNWRITABLE`, `CLOCK_JUMPED`. */
+  record(event: LedgerEvent, execute?: () => void): Promise<void>;
   /** An empty folder for the files of one command. */
   fresh(): Promise<string>;
   /** Removes it. */
@@ -21,8 +23,13 @@ export interface HookFolder {
   close(): void;
 }
 
-/** Errors: `HOOK_USAGE`, `JOURNAL_…`. */
-export async function openHookFolder(home: string, project: string, name: string): Promise<HookFolder> {
+/** `signal` ends the hook. Errors: `HOOK_USAGE`, `JOURNAL_…`, `HOME_NEWER`. */
+export async function openHookFolder(
+  home: string,
+  project: string,
+  name: string,
+  signal = new AbortController().signal,
+): Promise<HookFolder> {
   if (!namePattern.test(name))
     throw new QuorateError('HOOK_USAGE', `"${name.slice(0, 80)}" is no name of a hook`, {
       hint: 'Give up to 63 lower-case letters, digits and hyphens.',
@@ -30,15 +37,25 @@ export async function openHookFolder(home: string, project: string, name: string
   const dir = join(home, 'hooks', project, name);
   const work = join(dir, 'work');
   const journal = openJournal<LedgerEvent>(join(dir, 'journal.db'), {
-    ...{ name: `hook ${name} of ${project}`, rules: hookRules },
+    ...{ name: `hook ${name} of ${project}`, rules: HookMachine.rules },
   });
-  const ledger = new Ledger();
+  const machine = new HookMachine();
+  const time = machineTime();
+  const clock = nodeClock(signal, time);
+  const commands = new Map<string, () => void>();
+  let failure: { error: unknown } | undefined;
+  const loop = new Loop<LedgerEvent, HookEffect>({
+    ...{ machine, journal, clock, time, tick: undefined },
+    // Times of earlier lives are shown to people, and decide nothing.
+    acceptClock: true,
+    perform: ({ subject }) => commands.get(subject)?.(),
+    failed: (error) => {
+      failure = { error };
+    },
+  });
   const clear = () => removeTree(work);
   try {
-    replayEach(journal, (event, at) => {
-      const { data } = ledgerEventSchema.safeParse(event);
-      ledger.apply(data ?? unreachable(event as never, 'event of a hook'), at);
-    });
+    loop.replay();
     // Of a process that was killed.
     await clear();
   } catch (error) {
@@ -46,11 +63,13 @@ export async function openHookFolder(home: string, project: string, name: string
     throw error;
   }
   return {
-    ledger,
-    record(event, at) {
-      journal.append(event, at);
-      journal.sync();
-      ledger.apply(event, at);
+    ledger: machine.ledger,
+    clock,
+    async record(event, execute) {
+      if (execute !== undefined) commands.set(event.subject, execute);
+      await loop.dispatch(event);
+      commands.delete(event.subject);
+      if (failure !== undefined) throw failure.error;
     },
     async fresh() {
       await clear();
@@ -58,7 +77,10 @@ export async function openHookFolder(home: string, project: string, name: string
       return work;
     },
     clear,
-    close: () => journal.close(),
+    close() {
+      loop.close();
+      journal.close();
+    },
   };
 }
 

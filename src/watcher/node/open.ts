@@ -14,8 +14,8 @@ import { Connection } from '../sessions/connection.ts';
 import type { WatchNotice } from '../sessions/ports.ts';
 import { serveWatchControl } from './control.ts';
 import { sandboxState, WatchedRepository } from './repository.ts';
-import type { WatchFile } from './watch-file.ts';
 import { type RunningWatcher, runWatcher } from './run.ts';
+import type { WatchFile } from './watch-file.ts';
 
 export interface OpenOptions {
   file: WatchFile;

@@ -8,8 +8,8 @@ import { floorOf } from '../../protocol/judge/policy.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import type { PublishedRun, PublishOrder } from '../machine/events.ts';
 import { touches } from '../machine/rules.ts';
-import { watchNodeLimits } from './limits.ts';
 import type { Outcome } from '../sessions/ports.ts';
+import { watchNodeLimits } from './limits.ts';
 import type { WatchedRepository } from './repository.ts';
 
 export interface PublishOptions {

@@ -1,7 +1,7 @@
 import type { Charter } from '../../protocol/documents/index.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
-import type { WatchClient } from './ports.ts';
 import { watchSessionLimits } from './limits.ts';
+import type { WatchClient } from './ports.ts';
 
 /** A client that is opened, and closed. */
 export interface HeldClient extends WatchClient {

@@ -2,12 +2,18 @@ import { codeOf, messageOf, unreachable } from '../../protocol/base/errors.ts';
 import type { WatchEffect, WatchEvent } from '../machine/events.ts';
 import type { WatchClient, WatchPorts } from './ports.ts';
 
-export type EffectPorts<C extends WatchClient = WatchClient> = Pick<WatchPorts<C>, 'connection' | 'forge' | 'publish' | 'clock'>;
+export type EffectPorts<C extends WatchClient = WatchClient> = Pick<
+  WatchPorts<C>,
+  'connection' | 'forge' | 'publish' | 'clock'
+>;
 
 type Performed = Exclude<WatchEffect, { kind: 'poll' | 'taken' }>;
 
 /** Carries out one effect, and returns the event that answers it; undefined where the watcher ends. */
-export async function perform<C extends WatchClient>(effect: Performed, ports: EffectPorts<C>): Promise<WatchEvent | undefined> {
+export async function perform<C extends WatchClient>(
+  effect: Performed,
+  ports: EffectPorts<C>,
+): Promise<WatchEvent | undefined> {
   try {
     return await act(effect, ports);
   } catch (error) {

@@ -10,7 +10,7 @@ import { parseRefPattern } from '../../../src/watcher/machine/hook-refs.ts';
 import { TrustedHook, type TrustedRules } from '../../../src/watcher/machine/trusted-hook.ts';
 import { logInMemory, takeTrusted } from '../../../src/watcher/node/hook-evidence.ts';
 import { openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
-import { followTrusted, type HookEnv } from '../../../src/watcher/node/hook-follow.ts';
+import { followTrusted, type HookEnv } from '../../../src/watcher/sessions/hook.ts';
 import { git } from '../../e2e/support/git.ts';
 import { program } from '../../e2e/support/jobs.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
@@ -79,8 +79,8 @@ async function show(
   { home = '', Hook = TrustedHook, believed = false, untilRetry = false, shown = source } = {},
 ): Promise<{ told: HookTold[]; commands: HookEnv[] }> {
   const dir = home === '' ? await mkdtemp(join(cluster.dir, 'hook-')) : home;
-  const folder = await openHookFolder(dir, cluster.project, 'trusted');
   const stop = new AbortController();
+  const folder = await openHookFolder(dir, cluster.project, 'trusted', stop.signal);
   const told: HookTold[] = [];
   const commands: HookEnv[] = [];
   const left = [...listings];
@@ -88,7 +88,7 @@ async function show(
   const owner = openHome(cluster.home('owner'));
   await followTrusted(
     {
-      ...{ project: cluster.project, folder, once: false, pollMs: 20, signal: stop.signal },
+      ...{ project: cluster.project, folder, clock: folder.clock, once: false, pollMs: 20 },
       async list() {
         // The next listing when nothing came of this one any more.
         if (told.length === seen && told.at(-1)?.event !== 'retrying') left.shift();

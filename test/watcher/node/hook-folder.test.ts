@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openJournal } from '../../../src/journal/index.ts';
-import type { LedgerEvent } from '../../../src/watcher/machine/hook-ledger.ts';
+import { HookMachine, type LedgerEvent } from '../../../src/watcher/machine/hook-ledger.ts';
 import { parseRefPattern } from '../../../src/watcher/machine/hook-refs.ts';
 import { TrustedHook } from '../../../src/watcher/machine/trusted-hook.ts';
-import { hookRules, makeReadOnly, openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
+import { makeReadOnly, openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
 import { facts, id, listed, repo } from '../hook-support.ts';
 
 async function temporary(): Promise<string> {
@@ -33,7 +33,7 @@ it('a journal of before is gone on with: its last index counts, and what is writ
   expect(hook.verified(listed(4), facts(4), now)).toMatchObject({ code: 'HOOK_OLDER' });
   const next = hook.verified(listed(6), facts(6), now);
   expect(next.kind).toBe('started');
-  folder.record(next, now);
+  await folder.record(next);
   folder.close();
 
   const again = await openHookFolder(home, 'project', 'trusted');
@@ -60,7 +60,7 @@ it('its work is in a private folder that is empty each time, whatever the one be
   expect((await stat(outside)).mode & 0o777).toBe(0o644);
   expect(await readdir(await first.fresh())).toEqual([]);
   await writeFile(join(work, 'left'), 'x');
-  first.record({ kind: 'started', subject: id(1), artifact: null }, 1);
+  await first.record({ kind: 'started', subject: id(1), artifact: null });
   expect(first.ledger.unfinished).toEqual([id(1)]);
   first.close();
   const second = await open();
@@ -76,7 +76,7 @@ it('a journal with an event of a later version is an error, and is free again', 
   const home = await temporary();
   const file = join(home, 'hooks', 'project', 'trusted', 'journal.db');
   const open = () =>
-    openJournal<{ kind: string }>(file, { name: 'hook trusted of project', rules: hookRules });
+    openJournal<{ kind: string }>(file, { name: 'hook trusted of project', rules: HookMachine.rules });
   const journal = open();
   journal.append({ kind: 'odd' }, 1);
   journal.close();

@@ -4,7 +4,7 @@ import { parseRefPattern } from '../../../src/watcher/machine/hook-refs.ts';
 import { TrustedHook } from '../../../src/watcher/machine/trusted-hook.ts';
 import { runCommand } from '../../../src/watcher/node/hook-command.ts';
 import { openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
-import { followTrusted } from '../../../src/watcher/node/hook-follow.ts';
+import { followTrusted } from '../../../src/watcher/sessions/hook.ts';
 import { facts, listed } from '../hook-support.ts';
 
 /**
@@ -12,13 +12,13 @@ import { facts, listed } from '../hook-support.ts';
  * command not started, or `run`. The command appends a line to `home/ran`, and `home/told` is what the hook tells.
  */
 const [home = '', how = ''] = process.argv.slice(2);
-const folder = await openHookFolder(home, 'project', 'trusted');
 const stop = new AbortController();
+const folder = await openHookFolder(home, 'project', 'trusted', stop.signal);
 const hook = new TrustedHook({ refs: [parseRefPattern('main')], jobs: [], uncosigned: false }, folder.ledger);
 let looks = 0;
 await followTrusted(
   {
-    ...{ project: 'project', folder, once: false, pollMs: 1, signal: stop.signal },
+    ...{ project: 'project', folder, clock: folder.clock, once: false, pollMs: 1 },
     async list() {
       if (++looks > 3) stop.abort();
       return { jobs: [listed(1)], equivocations: [] };

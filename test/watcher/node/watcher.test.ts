@@ -10,7 +10,7 @@ import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { WatchEvent } from '../../../src/watcher/machine/events.ts';
 import { WatchMachine } from '../../../src/watcher/machine/machine.ts';
 import type { RunStand } from '../../../src/watcher/machine/status.ts';
-import { type RunOptions, type RunningWatcher, runWatcher } from '../../../src/watcher/node/run.ts';
+import { type RunningWatcher, type RunOptions, runWatcher } from '../../../src/watcher/node/run.ts';
 import { watchSessionLimits } from '../../../src/watcher/sessions/limits.ts';
 import type { WatchNotice } from '../../../src/watcher/sessions/ports.ts';
 import { until } from '../../e2e/support/wait.ts';
@@ -393,15 +393,18 @@ it('a decision is about the commit that a pull request has, and a webhook is tak
   watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
   watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
   const code = (act: () => Promise<void>) => act().then(() => undefined, codeOf);
-  expect(await code(() => watcher.watcher.decide(8, commit(1), 'approved', 'carol'))).toBe('WATCH_PULL_UNKNOWN');
-  expect(await code(() => watcher.watcher.decide(7, commit(2), 'approved', 'carol'))).toBe('WATCH_COMMIT_MISMATCH');
+  expect(await code(() => watcher.watcher.decide(8, commit(1), 'approved', 'carol'))).toBe(
+    'WATCH_PULL_UNKNOWN',
+  );
+  expect(await code(() => watcher.watcher.decide(7, commit(2), 'approved', 'carol'))).toBe(
+    'WATCH_COMMIT_MISMATCH',
+  );
   const decided = () => watcher.machine.state.pulls.get(7)?.decision;
   expect(decided()).toBeNull();
   await watcher.watcher.decide(7, commit(1), 'denied', 'carol');
   expect(decided()).toMatchObject({ verdict: 'denied', by: 'carol' });
-  const hook = (delivery: string, digest: string) => code(() => watcher.watcher.hook({ delivery, digest } as never));
+  const hook = (delivery: string, digest: string) =>
+    code(() => watcher.watcher.hook({ delivery, digest } as never));
   const all = [await hook('1', 'a'), await hook('1', 'b'), await hook('2', 'a'), await hook('2', 'b')];
-  expect(all).toEqual([
-    ...[undefined, 'WEBHOOK_REPLAYED', 'WEBHOOK_REPLAYED', undefined],
-  ]);
+  expect(all).toEqual([...[undefined, 'WEBHOOK_REPLAYED', 'WEBHOOK_REPLAYED', undefined]]);
 });

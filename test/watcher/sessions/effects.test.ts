@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../../src/member/client.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { nodeClock } from '../../../src/node/ports.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { pullChanges, refChanges } from '../../../src/watcher/machine/changes.ts';
 import type { WatchState } from '../../../src/watcher/machine/state.ts';
 import { Connection } from '../../../src/watcher/sessions/connection.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nodeClock } from '../../../src/node/ports.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { Ledger, type LedgerEvent, type Outcome } from '../../../src/watcher/machine/hook-ledger.ts';
 import type { ListedRun } from '../../../src/watcher/machine/hook-listing.ts';
@@ -9,7 +10,7 @@ import {
   type HookEnv,
   type HookPorts,
   repeatTrusted,
-} from '../../../src/watcher/node/hook-follow.ts';
+} from '../../../src/watcher/sessions/hook.ts';
 
 const run = { run: 'r'.repeat(64), ref: 'refs/heads/main', name: 'build', artifact: 'bafy' } as ListedRun;
 const facts = {
@@ -44,13 +45,13 @@ function hooked(of: {
     project: 'p',
     folder: {
       ledger,
-      record: (event, at) => {
+      record: async (event, execute) => {
         log.push(`record ${event.kind}`);
-        ledger.apply(event, at);
+        ledger.apply(event, 1);
+        execute?.();
       },
       fresh: async () => '/work',
       clear: async () => void log.push('clear'),
-      close: () => {},
     },
     list: (of.list ?? (async () => ({ jobs: [], equivocations: [] }))) as HookPorts['list'],
     async execute(env) {
@@ -59,7 +60,7 @@ function hooked(of: {
       return good;
     },
     tell: (told) => void log.push(`tell ${told.event}`),
-    signal: stop.signal,
+    clock: nodeClock(stop.signal),
     once: of.once ?? false,
     pollMs: of.pollMs ?? 1,
   };

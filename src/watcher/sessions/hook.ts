@@ -1,10 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import type { Clock } from '../../protocol/sessions/ports.ts';
+import { pause } from '../../protocol/sessions/timing.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
 import { type Alarm, newAlarms } from '../machine/alarms.ts';
 import {
   type HookTold,
+  type Ledger,
+  type LedgerEvent,
   type Outcome,
   outcomeText,
   type Refusal,
@@ -14,32 +17,52 @@ import { hookLimits } from '../machine/hook-limits.ts';
 import type { ListedRun, Listing } from '../machine/hook-listing.ts';
 import type { RefPattern } from '../machine/hook-refs.ts';
 import type { TrustedHook } from '../machine/trusted-hook.ts';
-import type { Taken, TakeOptions } from './hook-evidence.ts';
-import type { HookFolder } from './hook-folder.ts';
 
 /** Variables of the command. */
 export type HookEnv = Readonly<Record<`QUORATE_${string}`, string>>;
 
+/** A verified artifact on disk. */
+export interface Taken {
+  facts: VerifiedFacts;
+  /** Folder of its files, without permission to write. */
+  artifact: string;
+  /** File with its evidence. */
+  bundle: string;
+}
+
 /** The ports of a hook. */
 export interface HookPorts {
   readonly project: string;
-  readonly folder: HookFolder;
+  readonly clock: Clock;
+  readonly folder: {
+    readonly ledger: Ledger;
+    /** On disk when it resolves. `execute` is called once it is, and not at all where the hook ends before. Errors: those of the journal. */
+    record(event: LedgerEvent, execute?: () => void): Promise<void>;
+    /** An empty folder for the files of one command. */
+    fresh(): Promise<string>;
+    /** Removes it. */
+    clear(): Promise<void>;
+  };
   list(): Promise<Listing>;
   /** Runs the owner's command. Never throws. */
   execute(env: HookEnv): Promise<Outcome>;
   tell(told: HookTold): void;
-  readonly signal: AbortSignal;
   /** End after the first command. */
   readonly once: boolean;
   readonly pollMs?: number;
 }
 
-type Take = (run: TakeOptions['run'], dir: string, accept: TakeOptions['accept']) => Promise<Taken>;
+/** Gets and verifies the evidence and the files of a run, in an empty folder. `accept` throws where the facts are not wanted. */
+export type Take = (
+  run: Pick<ListedRun, 'run' | 'ref'> & { artifact: string },
+  dir: string,
+  accept: (facts: VerifiedFacts) => void,
+) => Promise<Taken>;
 
 /** Runs the command for each trusted artifact that the hook is for, one after the other. Returns the last outcome; undefined where there was none. */
 export function followTrusted(ports: HookPorts, hook: TrustedHook, take: Take): Promise<Outcome | undefined> {
   return follow(ports, async ({ jobs }) => {
-    const run = hook.next(jobs, Date.now());
+    const run = hook.next(jobs, ports.clock.now());
     return run === undefined ? undefined : actOn(ports, hook, take, run);
   });
 }
@@ -50,19 +73,19 @@ interface Acted {
 }
 
 async function actOn(ports: HookPorts, hook: TrustedHook, take: Take, run: ListedRun): Promise<Acted> {
-  const { folder, tell, signal } = ports;
+  const { clock, folder, tell } = ports;
   try {
     const { taken, event } = await takeFor(ports, hook, take, run, false);
-    if (event.kind !== 'started') return refuse(ports, event, hook.isFalse(run));
+    if (event.kind !== 'started') return await refuse(ports, event, hook.isFalse(run));
     return { outcome: await started(ports, event, run, trustedEnv(ports.project, taken)) };
   } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof Unwanted) return refuse(ports, error.event, hook.isFalse(run));
+    if (clock.closing) throw error;
+    if (error instanceof Unwanted) return await refuse(ports, error.event, hook.isFalse(run));
     const code = codeOf(error);
     if (code === 'INTERNAL' || isOwn(error)) throw error;
     const message = escapeLine(messageOf(error), hookLimits.textCharsMax);
-    const event = hook.failed(run, code, message, Date.now());
-    if (event !== undefined) return refuse(ports, event, hook.isFalse(run));
+    const event = hook.failed(run, code, message, clock.now());
+    if (event !== undefined) return await refuse(ports, event, hook.isFalse(run));
     tell({ event: 'retrying', run: run.run, code, message });
     return {};
   } finally {
@@ -84,24 +107,24 @@ class Unwanted extends Error {
 }
 
 async function takeFor(
-  { folder }: HookPorts,
+  { clock, folder }: HookPorts,
   hook: TrustedHook,
   take: Take,
   run: ListedRun,
   again: boolean,
 ): Promise<{ taken: Taken; event: Started | Refusal }> {
   const accept = (facts: VerifiedFacts) => {
-    const event = hook.verified(run, facts, Date.now(), again);
+    const event = hook.verified(run, facts, clock.now(), again);
     if (event.kind === 'refused') throw new Unwanted(event);
   };
   const { run: id, ref, artifact } = run;
-  if (artifact === null) throw new QuorateError('ARTIFACT_NOT_FOUND', 'the run has no artifact');
+  if (artifact === null) throw reportedError('ARTIFACT_NOT_FOUND', 'the run has no artifact');
   const taken = await take({ run: id, ref, artifact }, await folder.fresh(), accept);
-  return { taken, event: hook.verified(run, taken.facts, Date.now(), again) };
+  return { taken, event: hook.verified(run, taken.facts, clock.now(), again) };
 }
 
-function refuse({ folder, tell }: HookPorts, event: Refusal, isFalse: boolean): Acted {
-  if (!isFalse) folder.record(event, Date.now());
+async function refuse({ folder, tell }: HookPorts, event: Refusal, isFalse: boolean): Promise<Acted> {
+  if (!isFalse) await folder.record(event);
   tell({ event: 'refused', run: event.subject, code: event.code, message: event.message });
   return {};
 }
@@ -113,18 +136,28 @@ async function started(
   { name, ref }: { name: string; ref: string },
   env: HookEnv,
 ): Promise<Outcome> {
-  const { folder, tell, execute } = ports;
+  const { clock, folder, tell, execute } = ports;
   const { subject, artifact } = event;
-  const before = Date.now();
-  folder.record(event, before);
-  tell({ event: 'started', subject, name, ref, artifact });
-  const outcome = await execute(env);
-  ended(ports, subject, outcome, Date.now() - before);
+  const began = clock.monotonic();
+  const running: Promise<Outcome>[] = [];
+  await folder.record(event, () => {
+    tell({ event: 'started', subject, name, ref, artifact });
+    running.push(execute(env));
+  });
+  const outcome = await running[0];
+  // The hook ended before.
+  if (outcome === undefined) return { kind: 'stopped' };
+  await ended(ports, subject, outcome, clock.monotonic() - began);
   return outcome;
 }
 
-function ended({ folder, tell }: HookPorts, subject: string, outcome: Outcome, ms: number): void {
-  folder.record({ kind: 'ended', subject, outcome }, Date.now());
+async function ended(
+  { folder, tell }: HookPorts,
+  subject: string,
+  outcome: Outcome,
+  ms: number,
+): Promise<void> {
+  await folder.record({ kind: 'ended', subject, outcome });
   tell({ event: 'ended', subject, outcome, says: outcomeText(outcome), ms });
 }
 
@@ -169,22 +202,22 @@ export function followDisputed(
   });
 }
 
-/** Asks, acts, and waits, until the signal is aborted, or after the first command. */
+/** Asks, acts, and waits, until the hook is stopped, or after the first command. */
 async function follow(
   ports: HookPorts,
   act: (listing: Listing) => Promise<Acted | undefined>,
 ): Promise<Outcome | undefined> {
-  const { folder, list, tell, signal, once, pollMs = hookLimits.pollMs } = ports;
+  const { clock, folder, list, tell, once, pollMs = hookLimits.pollMs } = ports;
   for (const subject of folder.ledger.unfinished) {
-    ended(ports, subject, { kind: 'unknown' }, 0);
+    await ended(ports, subject, { kind: 'unknown' }, 0);
   }
   tell({ event: 'following' });
   let last: Outcome | undefined;
-  let pause = pollMs;
-  while (!signal.aborted) {
+  let wait = pollMs;
+  while (!clock.closing) {
     try {
       const listing = await list();
-      pause = pollMs;
+      wait = pollMs;
       const acted = await act(listing);
       if (acted?.outcome !== undefined) {
         last = acted.outcome;
@@ -193,16 +226,16 @@ async function follow(
       // There may be more in the same listing.
       if (acted !== undefined) continue;
     } catch (error) {
-      if (signal.aborted) break;
+      if (clock.closing) break;
       if (!(error instanceof QuorateError) || isOwn(error)) throw error;
-      if (pause === pollMs)
+      if (wait === pollMs)
         tell({
           ...{ event: 'waiting', code: error.code },
           message: escapeLine(error.message, hookLimits.textCharsMax),
         });
-      pause = Math.min(pause * 2, hookLimits.pollMsMax);
+      wait = Math.min(wait * 2, hookLimits.pollMsMax);
     }
-    await sleep(pause, undefined, { signal }).catch(() => {});
+    await pause(clock, wait);
   }
   return last;
 }
