@@ -81,8 +81,7 @@ function dispatch(transition: Transition, event: WatchEvent): void {
     case 'configured':
       return configured(transition, event);
     case 'started':
-      for (const one of [...state.publications.values(), ...state.statuses.values()]) one.busy = false;
-      return;
+      return started(state);
     case 'refs':
       return refsChanged(transition, event);
     case 'pull':
@@ -122,6 +121,15 @@ function dispatch(transition: Transition, event: WatchEvent): void {
       return schedule(transition);
     default:
       return unreachable(event, 'event');
+  }
+}
+
+function started({ publications, statuses }: WatchState): void {
+  for (const publication of publications.values()) publication.busy = false;
+  for (const status of statuses.values()) {
+    // The forge may have taken it, and the answer is lost.
+    if (status.busy) status.told = null;
+    status.busy = false;
   }
 }
 

@@ -150,6 +150,8 @@ export function statusFailed(
   if (known === undefined) return;
   transition.changed = true;
   known.busy = false;
+  // It may have been taken although the answer was an error.
+  known.told = null;
   known.tries++;
   if (again && known.tries < watchLimits.statusTriesMax) {
     known.retryAt = transition.now + retryAfter(known.tries);

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { watchBugs } from '../../simulations/watching/bugs.ts';
+import { simulateWatching, watchCheckers } from '../../simulations/watching/simulate.ts';
+import { range } from './seeds.ts';
+
+describe('a watcher and a hook beside a forge and a controller that lie', () => {
+  it.each(range(1, 6))('hold every invariant: seed %i', async (seed) => {
+    const { failure, trace } = await simulateWatching(seed);
+    expect(failure, trace.lines.slice(-30).join('\n')).toBeNull();
+  });
+
+  it('go the same way each time', async () => {
+    const [one, two] = [await simulateWatching(3), await simulateWatching(3)];
+    expect(one.trace.hash).toBe(two.trace.hash);
+  });
+
+  it.each(Object.entries(watchBugs))('%s is caught by its checker', async (_, { caughtBy, ...patches }) => {
+    const found: string[] = [];
+    for (const seed of range(1, 12)) {
+      const { failure } = await simulateWatching(seed, patches);
+      if (failure !== null) found.push(failure.invariant);
+      if (failure?.invariant === caughtBy) break;
+    }
+    expect(found).toContain(caughtBy);
+  });
+
+  it('have a planted bug for each checker', () => {
+    const caught = new Set(Object.values(watchBugs).map(({ caughtBy }) => caughtBy));
+    const all = [...watchCheckers().map(({ invariant }) => invariant), 'replay'];
+    expect([...caught].sort()).toEqual(all.sort());
+  });
+});
