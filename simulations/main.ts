@@ -5,15 +5,17 @@ import { bugs } from './bugs.ts';
 import { simulatorWith } from './planted-source.ts';
 import { describeFailure, describeResult } from './report.ts';
 import * as simulator from './simulate.ts';
+import { watchBugs } from './watching/bugs.ts';
+import { simulateWatching } from './watching/simulate.ts';
 
-const usage = `usage: npm run simulate -- faults [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
+const usage = `usage: npm run simulate -- faults|watching [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
 
   --seeds N   how many seeds to run (100)
   --from N    the first of them (1)
   --seed N    this one alone, with everything that happens
   --pipelines only seeds in which jobs read what others make; --seeds counts those
   --bug NAME  with a mistake planted around the real machines:
-${Object.entries(bugs)
+${Object.entries({ ...bugs, ...watchBugs })
   .map(([name, { says }]) => `              ${name}: ${says}`)
   .join('\n')}
 `;
@@ -50,14 +52,15 @@ function readArguments(args: string[]) {
       bug: { type: 'string' },
     },
   });
-  if (positionals.length !== 1 || positionals[0] !== 'faults')
-    throw new UsageError('what to simulate: faults');
-  if (values.bug !== undefined && !Object.hasOwn(bugs, values.bug))
+  const [what] = positionals;
+  if (positionals.length !== 1 || (what !== 'faults' && what !== 'watching'))
+    throw new UsageError('what to simulate: faults or watching');
+  if (values.bug !== undefined && !Object.hasOwn(what === 'faults' ? bugs : watchBugs, values.bug))
     throw new UsageError(`no bug is called "${values.bug}"`);
   const alone = values.seed !== undefined;
   const from = wholeNumber(values.seed ?? values.from, alone ? 'seed' : 'from');
   const count = alone ? 1 : wholeNumber(values.seeds, 'seeds');
-  return { from, count, alone, bug: values.bug, pipelines: values.pipelines && !alone };
+  return { what, from, count, alone, bug: values.bug, pipelines: values.pipelines && !alone };
 }
 
 /** `count` seeds that `counts` accepts, from `from` on. */
@@ -69,12 +72,26 @@ function* seedsFrom(from: number, count: number, counts: (seed: number) => boole
   }
 }
 
+/** A watcher and a hook, each seed once. */
+async function watching(from: number, count: number, bug: string | undefined): Promise<number> {
+  for (let seed = from; seed < from + count; seed++) {
+    const { failure, trace } = await simulateWatching(seed, bug === undefined ? {} : watchBugs[bug]);
+    if (failure === null) continue;
+    for (const line of trace.lines.slice(-30)) say(line);
+    say(`seed ${seed}: ${failure.invariant} does not hold: ${failure.message}`);
+    return 1;
+  }
+  say(`seeds ${from} to ${from + count - 1}: every invariant holds`);
+  return 0;
+}
+
 async function main(args: string[]): Promise<number> {
   if (args.includes('--help')) {
     process.stdout.write(usage);
     return 0;
   }
-  const { from, count, alone, bug, pipelines } = readArguments(args);
+  const { what, from, count, alone, bug, pipelines } = readArguments(args);
+  if (what === 'watching') return watching(from, count, bug);
   const which = pipelines
     ? `${count} seeds with pipelines from ${from} on`
     : `seeds ${from} to ${from + count - 1}`;

@@ -11,8 +11,7 @@ import type { WatchClient, WatchPorts } from '../../src/watcher/sessions/ports.t
 import { Watcher } from '../../src/watcher/sessions/watcher.ts';
 import { Violation } from '../observer.ts';
 import { type Life, Process, type Surroundings } from '../process.ts';
-import type { Seen } from './observer.ts';
-import { type Project, repo } from './project.ts';
+import { type Project, repo, type Seen } from './project.ts';
 
 const never = new Promise<never>(() => {});
 

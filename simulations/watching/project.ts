@@ -2,12 +2,12 @@ import { reportedError } from '../../src/protocol/base/errors.ts';
 import { isoTime } from '../../src/protocol/base/time.ts';
 import type { VerifiedFacts } from '../../src/protocol/trust/index.ts';
 import type { PublishedRun, PublishOrder } from '../../src/watcher/machine/events.ts';
-import type { Outcome } from '../../src/watcher/machine/hook-ledger.ts';
+import type { HookMachine, Outcome } from '../../src/watcher/machine/hook-ledger.ts';
 import type { ListedRun } from '../../src/watcher/machine/hook-listing.ts';
+import type { WatchMachine } from '../../src/watcher/machine/machine.ts';
 import type { Status } from '../../src/watcher/machine/status.ts';
 import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
-import type { Seen } from './observer.ts';
 
 export const repo = 'https://git.example.org/tool.git';
 export const pullRef = (pull: number): string => `refs/pull/${pull}/head`;
@@ -198,4 +198,22 @@ export class Project {
       { kind: 'timeout' },
     ]);
   }
+}
+
+/** A happening between the watcher, the hook and their surroundings. */
+export type Seen =
+  | { kind: 'refs-shown'; refs: ReadonlyMap<string, string> }
+  /** A maintainer approves the commit of a pull request. */
+  | { kind: 'approved'; ref: string; commit: string }
+  /** The controller takes a request. */
+  | { kind: 'published'; order: PublishOrder }
+  | { kind: 'status'; commit: string; context: string; status: Status; project: Project }
+  | { kind: 'executed'; subject: string; project: Project }
+  /** Nothing failed for a long time. */
+  | { kind: 'ended'; watcher: WatchMachine; hook: HookMachine; project: Project };
+
+/** One invariant. Throws a `Violation` when it does not hold. */
+export interface WatchChecker {
+  readonly invariant: string;
+  observe(seen: Seen): void;
 }

@@ -13,12 +13,11 @@ import { Green } from './checkers/green.ts';
 import { Once } from './checkers/once.ts';
 import { Settled } from './checkers/settled.ts';
 import { HookNode, WatcherNode, type WatchPatches } from './nodes.ts';
-import type { Seen } from './observer.ts';
-import { Project, pullRef } from './project.ts';
+import { Project, pullRef, type Seen } from './project.ts';
 
 const minuteMs = 60_000;
 /** Time of the faults, and then the time in which all is to end. */
-const [faultsMs, finishMs] = [20 * minuteMs, 40 * minuteMs];
+const [faultsMs, finishMs] = [20 * minuteMs, 15 * minuteMs];
 
 export const watchCheckers = () => [new Asked(), new Once(), new Green(), new Commands(), new Settled()];
 

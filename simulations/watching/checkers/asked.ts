@@ -1,5 +1,5 @@
 import { Violation } from '../../observer.ts';
-import type { Seen, WatchChecker } from '../observer.ts';
+import type { Seen, WatchChecker } from '../project.ts';
 
 /** A commit is published where the git server showed it at its branch, or a maintainer approved it. */
 export class Asked implements WatchChecker {

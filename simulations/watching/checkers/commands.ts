@@ -1,5 +1,5 @@
 import { Violation } from '../../observer.ts';
-import type { Seen, WatchChecker } from '../observer.ts';
+import type { Seen, WatchChecker } from '../project.ts';
 
 /** The command of a hook is started at most once for a run, and for none without evidence (docs/hooks.md, "At most once"). */
 export class Commands implements WatchChecker {

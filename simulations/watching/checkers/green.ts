@@ -1,5 +1,5 @@
 import { Violation } from '../../observer.ts';
-import type { Seen, WatchChecker } from '../observer.ts';
+import type { Seen, WatchChecker } from '../project.ts';
 
 /** A status is green where the evidence of its runs holds. */
 export class Green implements WatchChecker {

@@ -1,5 +1,5 @@
 import { Violation } from '../../observer.ts';
-import type { Seen, WatchChecker } from '../observer.ts';
+import type { Seen, WatchChecker } from '../project.ts';
 
 /** A branch is published as often as it was shown to move to a commit, at most, however often the watcher dies. */
 export class Once implements WatchChecker {

@@ -1,5 +1,5 @@
 import { Violation } from '../../observer.ts';
-import type { Seen, WatchChecker } from '../observer.ts';
+import type { Seen, WatchChecker } from '../project.ts';
 
 /** Once nothing fails any more, tips are known, pipelines end, the forge shows every status, and the newest artifact had its command. */
 export class Settled implements WatchChecker {

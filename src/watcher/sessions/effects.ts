@@ -70,4 +70,4 @@ const passing =
   /^(CONTROLLER_|MESH_|DOC_EXPIRED|DOC_FROM_FUTURE|IMAGE_NOT_READY|SOURCE_(UNREACHABLE|STALLED|TIMEOUT|SERVER_ERROR|FAILED|DISK_FULL)|STORE_DISK_FULL|SANDBOX_|EGRESS_|DEPENDENCIES_|INTERNAL|GRANT_)/;
 
 /** Whether what has failed may work later. */
-export const mayPass = (error: unknown): boolean => passing.test(codeOf(error));
+const mayPass = (error: unknown): boolean => passing.test(codeOf(error));

@@ -87,8 +87,8 @@ it('a journal that is longer than it may be becomes one event, and the state of 
   before.close();
 
   const watcher = again();
-  watcher.dispatch(webhook(all.length));
-  watcher.dispatch(webhook(all.length + 1));
+  void watcher.dispatch(webhook(all.length));
+  void watcher.dispatch(webhook(all.length + 1));
   const { state } = watcher.machine;
   await watcher.close();
   expect(rows()).toEqual(['state', 'webhook']);
@@ -120,7 +120,7 @@ it('a watcher sees each pull request of a list that is longer than what is read 
     onEvent: (notice) => void notices.push(notice),
   });
   const watcher = again();
-  watcher.watcher.start();
+  void watcher.watcher.start();
   const { pulls } = watcher.machine.state;
   await until('all pulls', () => [7, 3, 2].every((pull) => pulls.has(pull)));
   expect([...pulls.values()].filter(({ author }) => author === 'mallory').length).toBeLessThanOrEqual(100);
@@ -146,9 +146,9 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
     } as unknown as RunOptions['repository'],
   });
   const watcher = again();
-  watcher.watcher.start();
+  void watcher.watcher.start();
   for (let n = 0; n < 100; n++) {
-    watcher.watcher.hook({ delivery: `delivery-${n}`, digest: `${n}` });
+    void watcher.watcher.hook({ delivery: `delivery-${n}`, digest: `${n}` });
     await vi.advanceTimersByTimeAsync(200);
   }
   // One at once, and one more for each five of these twenty seconds.
@@ -193,7 +193,7 @@ it('a watcher takes from the controller how runs stand, and says so while it can
   const watcher = await withRun({ connection: { use, close: async () => {} } as never });
   const stand = () => [...watcher.machine.state.publications.values()][0]?.stands.get('a')?.state;
   const trouble = () => troubleOf(watcher, 'controller');
-  watcher.watcher.start();
+  void watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   expect([stand(), trouble()]).toEqual(['building', undefined]);
   isAway = true;
@@ -232,7 +232,7 @@ it('a repository that cannot be had is looked at less and less often, and what i
   onTestFinished(() => void vi.useRealTimers());
   const { again } = await opened({ settings: settingsOf(), pollMs: 10_000, repository: { refs } as never });
   const watcher = again();
-  watcher.watcher.start();
+  void watcher.watcher.start();
   const after = async (ms: number) => {
     await vi.advanceTimersByTimeAsync(ms - 1);
     const before = looks;
@@ -268,7 +268,7 @@ it('a watcher wakes when a rule is due, and not before', async () => {
     onEvent: ({ kind }) => void notices.push(kind),
   });
   const watcher = again();
-  watcher.watcher.start();
+  void watcher.watcher.start();
   const ticks = vi.spyOn(watcher.machine, 'handle');
   const count = () => ticks.mock.calls.filter(([{ kind }]) => kind === 'tick').length;
   await vi.advanceTimersByTimeAsync(59_999);
@@ -296,10 +296,10 @@ it('a pull request that the forge cannot be asked for stays open', async () => {
     onEvent: (notice) => void notices.push(notice),
   });
   const watcher = again();
-  watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  void watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
   const seen = { pull: 7, ref: 'refs/pull/7/head', commit: commit(1), base: 'main', title: 't', author: 'a' };
-  watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
-  watcher.watcher.start();
+  void watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
+  void watcher.watcher.start();
   await until('a failed look', () => notices.some(({ kind }) => kind === 'look-failed'));
   expect(notices.find(({ kind }) => kind === 'look-failed')).toMatchObject({
     ...{ what: 'forge', code: 'FORGE_UNREACHABLE' },
@@ -326,12 +326,12 @@ it.each([
     },
     saidTrusted,
   );
-  watcher.watcher.start();
+  void watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   expect([failures, failed]).toEqual(isEnd ? [[error], []] : [[], ['controller', code]]);
   expect([watcher.signal.aborted, watcher.signal.reason]).toEqual(isEnd ? [true, error] : [false, undefined]);
   const { tips } = watcher.machine.state;
-  watcher.dispatch({
+  void watcher.dispatch({
     kind: 'refs',
     first: false,
     changed: [{ ref: 'refs/heads/x', commit: '1', object: '1' }],
@@ -353,7 +353,7 @@ it('a watcher fails once, whatever fails after that', async () => {
     },
     saidTrusted,
   );
-  watcher.watcher.start();
+  void watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   verifying.reject(new QuorateError('HOME_UNWRITABLE', 'no'));
   await vi.advanceTimersByTimeAsync(0);
@@ -366,7 +366,7 @@ it('a watcher is closed once what goes on has ended', async () => {
     forge: { setStatus: () => telling.promise } as never,
     connection: none as never,
   });
-  watcher.watcher.start();
+  void watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   let isClosed = false;
   const closing = watcher.close().then(() => {
@@ -390,8 +390,8 @@ it('a decision is about the commit that a pull request has, and a webhook is tak
     title: 't',
     author: 'mallory',
   };
-  watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
-  watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
+  void watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  void watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
   const code = (act: () => Promise<void>) => act().then(() => undefined, codeOf);
   expect(await code(() => watcher.watcher.decide(8, commit(1), 'approved', 'carol'))).toBe(
     'WATCH_PULL_UNKNOWN',
