@@ -167,6 +167,7 @@ const reached: Record<string, string> = {
   'src/store/pin-log.ts': 'lines that the store wrote itself, each with a checksum',
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
   'src/watcher/machine/state.ts': 'a state the watcher wrote itself, in its journal',
+  'src/watcher/machine/hook-ledger.ts': 'hook-journal',
   'src/node/leaf-file.ts': 'lines the node wrote itself; as the wire takes them, wire-api-down',
   'src/mesh/peer-exchange.ts': 'mesh-streams',
   'src/mesh/addresses.ts': 'mesh-streams: addresses of peers',
