@@ -94,7 +94,7 @@ async function actOn(ports: HookPorts, hook: TrustedHook, take: Take, run: Liste
 }
 
 /** Errors of this host, which no further attempt mends and no run is to blame for. */
-const isOwn = (error: unknown): boolean => /^(JOURNAL|HOME)_/.test(codeOf(error));
+const isOwn = (error: unknown): boolean => /^(JOURNAL|HOME|CLOCK)_/.test(codeOf(error));
 
 /** The facts are not what the hook is for; its event says why. */
 class Unwanted extends Error {

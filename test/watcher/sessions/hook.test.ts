@@ -156,6 +156,18 @@ describe('a hook for what is trusted', () => {
     expect(log).toEqual(['tell following', 'clear']);
   });
 
+  it('ends once its journal takes nothing more, since the clock was set', async () => {
+    const jumped = new QuorateError('CLOCK_JUMPED', 'no');
+    const { ports, hook } = hooked({ runs: [run], verified: [start] });
+    const folder = { ...ports.folder, record: () => Promise.reject(jumped) };
+    await expect(followTrusted({ ...ports, folder }, hook, take)).rejects.toBe(jumped);
+    const list = async () => ({ jobs: [], equivocations: ['two logs'] });
+    const alarms = hooked({ list });
+    setTimeout(() => alarms.stop.abort(), 1_000);
+    const following = followDisputed({ ...alarms.ports, folder }, undefined, async () => []);
+    await expect(following).rejects.toBe(jumped);
+  });
+
   it.each([new QuorateError('HOME_UNREADABLE', 'no'), new TypeError('a mistake')])(
     'ends with an error of this host: %s',
     async (error) => {
