@@ -32,7 +32,7 @@ it('whom a followed run waits for is told once, with what helps', async () => {
   ]);
 });
 
-it('nothing is told ahead of the events that it follows from, which are not waited for without end', async () => {
+it('the note waits for the events that its status follows from, up to a bound', async () => {
   const { note, notes } = noteOf({ events: 3, sealed: 2 });
   note.seen = 1;
   note.in(restsMs);
@@ -42,7 +42,7 @@ it('nothing is told ahead of the events that it follows from, which are not wait
   expect(notes[0]).toMatch(/^sealed: 2 results are in/);
 });
 
-it('nothing is told once it was stopped, also while the controller is asked', async () => {
+it('the note is not printed once stopped, also while the controller is asked', async () => {
   const { note, notes } = noteOf({ events: 1, sealed: 0 });
   note.seen = 1;
   note.in(restsMs);

@@ -23,7 +23,7 @@ async function allow(...hosts: string[]): Promise<number> {
   return epoch;
 }
 
-it('what the root key signs next holds for a running controller and its workers, and after a restart', async () => {
+it('the next charter holds for a running controller and its workers, and after a restart', async () => {
   const here = `127.0.0.1:${cluster.git.port}`;
   const url = await cluster.git.commit('tool', program('tool'));
   // The first epoch is of the project's start, the second names its trusted worker.

@@ -56,7 +56,7 @@ async function trusted(cluster: Cluster, name: string): Promise<string> {
   return String(run.all('verdict').at(-1)?.artifact);
 }
 
-it('what docs/operations.md has typed keeps what was trusted, and goes on: an update, a restore, and a move', async () => {
+it('the commands of docs/operations.md keep trusted artifacts through an update, a restore and a move', async () => {
   const { cluster, place, type } = await ground();
   const artifacts = [await trusted(cluster, 'first')];
   const typing = async (block: string): Promise<string> => {

@@ -136,7 +136,7 @@ describe('jobs that read what other jobs made', () => {
   });
 });
 
-describe('what a test that failed put out', () => {
+describe('the output of a test that failed', () => {
   it('is fetched as reports, and never as an artifact', async () => {
     const steps = `run: ['echo "case 2" > "$OUT/failed"; exit 3']`;
     const jobs = `jobs:\n  unit: {kind: test, ${steps}, ${limits}}\n`;

@@ -35,7 +35,7 @@ async function isThere(dir: string, root: string): Promise<boolean> {
   }
 }
 
-describe('what nothing keeps any more', () => {
+describe('a block that is not kept any more', () => {
   it('is given back when a controller or a worker starts; results stay while there is room', async () => {
     const cluster = await LocalCluster.start();
     const { control } = cluster;

@@ -67,7 +67,7 @@ describe('an address is not of the open internet', () => {
   });
 });
 
-it('what is near is the machine itself and its neighbours, not half of the internet', () => {
+it('near addresses are those of the machine and its neighbours, not half of the internet', () => {
   const near = networksOf([
     { address: '8.8.8.5', cidr: '8.8.8.5/24' },
     { address: '9.9.9.9', cidr: '9.9.9.9/1' },

@@ -5,7 +5,7 @@ import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';
 
-describe('whoever asks for what it never gets', () => {
+describe('a build that repeats requests which are always refused', () => {
   const ask = (port: number) => [
     connectTo(`b:${port}`),
     `GET http://b:${port}/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,

@@ -218,7 +218,7 @@ describe('a connection of this process', () => {
     expect(egress.counts).toEqual({ connections: 3, refused: 2, received: 5, sent: 0 });
   });
 
-  it('whose server is not there is refused too', async () => {
+  it('is refused too where its server is not there', async () => {
     const egress = await egressTo(1);
     await expect(egress.connect({ host: '127.0.0.1', port: 1 })).rejects.toMatchObject({
       code: 'EGRESS_UNREACHABLE',

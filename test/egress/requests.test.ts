@@ -134,7 +134,7 @@ describe('a plain request', () => {
     expect(await say(await egressTo(port), get(`http://127.0.0.1:${port}/`))).toMatch(/last$/);
   });
 
-  it('whose server only says 1xx, or rubbish, or another protocol, ends', async () => {
+  it('to a server that only says 1xx, or rubbish, or another protocol, ends', async () => {
     const interim = await listen((socket) => {
       for (let n = 0; n < 17; n++) socket.write('HTTP/1.1 103 Early Hints\r\n\r\n');
     });

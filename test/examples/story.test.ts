@@ -30,7 +30,7 @@ const ahead: Parameters<typeof told> = [
   [9050, 'test.b', verdict('trusted')],
 ];
 
-it('what arrives out of order is told by its time, then by the order of the jobs', () => {
+it('progress out of order is sorted by its time, then by the order of the jobs', () => {
   const given: string[] = [];
   const order = new InOrder(['build', ...tests], ({ at, job }) => given.push(`${at} ${job}`));
   for (const [at, job] of [
@@ -50,7 +50,7 @@ it('tests that rose saved what they take on trusted bytes, less the time that th
   expect([2000, 9000].map((anew) => savedBy(times as Ahead, anew))).toEqual([1950, 2950]);
 });
 
-it('what they take anew is from their last begin on', () => {
+it('the time that tests take anew is counted from their last begin', () => {
   const anew: typeof ahead = tests.flatMap((test, index): typeof ahead => [
     [20_000 + index, test, inputs('other')],
     [22_000 + index, test, verdict('trusted')],

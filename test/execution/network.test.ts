@@ -35,7 +35,7 @@ it('a network that cannot be opened leaves nothing', async () => {
   expect(await readdir(dir)).toEqual([]);
 });
 
-describe('what a build may reach', () => {
+describe('the destinations of a build', () => {
   const charter = {
     vcs: ['git.example', 'other.example:8443', '10.0.0.7', '[fd00::7]:3000', 'localhost:3000'],
     bootstrap: [
@@ -51,27 +51,27 @@ describe('what a build may reach', () => {
     'http://192.168.1.1:80',
   ];
 
-  it('by vcs is what the charter lists, at the ports of HTTP or the one it names', () => {
+  it('by vcs are those that the charter lists, at the ports of HTTP or the one it names', () => {
     expect(rules({ network: ['vcs'], charter, store }).targets).toEqual([
       ...['git.example 443', 'git.example 80', 'other.example 8443', '10.0.0.7 443', '10.0.0.7 80'],
       ...['fd00::7 3000', 'localhost 3000'],
     ]);
   });
 
-  it('by vcs is the server of the source where the charter lists none, as for git', () => {
+  it('by vcs are the server of the source where the charter lists none, as for git', () => {
     expect(rules({ network: ['vcs'] }).targets).toEqual(['git.example 443']);
     expect(rules({ network: ['vcs'], source: 'git://git.example/a' }).targets).toEqual([]);
     expect(rules({ network: ['vcs'], source: undefined }).targets).toEqual([]);
   });
 
-  it('by vcs is nothing where an entry is none', () => {
+  it('by vcs are none where an entry is not an address', () => {
     const odd = { vcs: ['', '[]:80', 'a:0', 'a:65536', '[::1', 'a:b'], bootstrap: [] };
     expect(rules({ network: ['vcs'], charter: odd }).targets).toEqual([]);
     const ends = { vcs: ['a:1', 'a:65535'], bootstrap: [] };
     expect(rules({ network: ['vcs'], charter: ends }).targets).toEqual(['a 1', 'a 65535']);
   });
 
-  it('by store is where the controller says that it serves artifacts', () => {
+  it('by store are the addresses at which the controller says that it serves artifacts', () => {
     expect(rules({ network: ['store'], charter, store }).targets).toEqual([
       ...['10.0.0.9 8080', 'fd00::9 8080', 'home.example 80', '192.168.1.1 80'],
     ]);

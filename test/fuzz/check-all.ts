@@ -10,7 +10,7 @@ export function checkAll(options: CheckOptions): void {
     close = undefined;
   });
 
-  describe('whatever a stranger sends is taken or refused with a code, in bounded time', () => {
+  describe('each input of a stranger is taken or refused with a code, in bounded time', () => {
     it.each(targets.map((target) => [target.name, target] as const))('%s', async (_, target) => {
       close = target.close?.bind(target);
       const { finding, outcomes, inputs } = await check(target, options);

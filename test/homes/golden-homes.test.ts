@@ -159,7 +159,7 @@ it.each(newer.filter(([name]) => /^repo.*(?:controller\.db|pins\.log|charter\.jw
   },
 );
 
-describe('what a newer version left is refused by its name, and not touched:', () => {
+describe('a file of a newer version is refused by its name, and not touched:', () => {
   it.each(newer)('%s, %s', async (name, _, change, says) => {
     const dir = await copyOf(newest);
     const { project } = (all.at(-1)?.content ?? {}) as { project?: string };

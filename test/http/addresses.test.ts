@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clientOf, urlsOf } from '../../src/http/addresses.ts';
 
-describe('who counts as one client', () => {
+describe('the address that stands for one client', () => {
   it.each([
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],

@@ -191,7 +191,7 @@ describe('a channel', () => {
     expect(live.followers).toBe(1);
   });
 
-  it('whose source fails is left by all, who come again', async () => {
+  it('is left by all when its source fails, and they come again', async () => {
     const { follow, pass, looks, live, state } = channelOf(() => Promise.reject(new Error('gone')));
     const all = [follow().response, follow().response];
     await pass();

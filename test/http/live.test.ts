@@ -136,7 +136,7 @@ describe('followers', () => {
     await until('another', () => other.got.status === 200);
   });
 
-  it('whose session ends are sent nothing more', async () => {
+  it('with an ended session are sent no more events', async () => {
     const session = new AbortController();
     const { server, live, told } = await following(undefined, session.signal);
     const one = follow(server);

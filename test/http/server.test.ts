@@ -23,8 +23,8 @@ function still(): { pass(ms: number): void } {
   };
 }
 
-describe('what is served', () => {
-  it('is offers, verdicts, the charter and bundles, as JSON', async () => {
+describe('the feed', () => {
+  it('serves offers, verdicts, the charter and bundles, as JSON', async () => {
     const server = await serve();
     const offers = await ask(server, `${base}/offers`);
     expect(offers).toMatchObject({
@@ -41,7 +41,7 @@ describe('what is served', () => {
     expect(head).toMatchObject({ status: 200, body: '', headers: { 'content-length': '11' } });
   });
 
-  it('is not sent again to who has it', async () => {
+  it('is not sent again to a client that has it', async () => {
     const server = await serve();
     const first = await ask(server, `${base}/offers`);
     const { etag = '' } = first.headers;
@@ -83,7 +83,7 @@ describe('what is served', () => {
     expect(count).toBe(2);
   });
 
-  it('is the offers that follow one of them, each page kept for a moment, and a bounded number of pages', async () => {
+  it('serves the offers that follow one of them, each page kept for a moment, and a bounded number of pages', async () => {
     const asked: (string | undefined)[] = [];
     const server = await serve({
       offers: (after) => {

@@ -57,7 +57,7 @@ describe('an answer', () => {
   });
 });
 
-it('what an answer holds is let go with its client, at once where that is gone already', () => {
+it('the slot of an answer is released with its client, at once where that is gone already', () => {
   const released: string[] = [];
   const gone = { destroyed: true, once: () => expect.unreachable('its end was before') };
   const ends: (() => void)[] = [];

@@ -32,7 +32,7 @@ it.each<[string, string, Record<string, string>, string]>([
     { forwarded: 'for=192.0.2.7', 'x-forwarded-for': '192.0.2.7' },
     '192.0.2.7',
   ],
-])('who asks is %s', (_, remote, headers, client) => {
+])('the client is %s', (_, remote, headers, client) => {
   expect(asked(remote, headers)).toBe(client);
 });
 

@@ -52,7 +52,7 @@ async function ask(files: GivenFile[], isFolder: boolean, over: Partial<Question
   return check({ ...question, ...over }, await openWebVerifier());
 }
 
-describe('what the page that verifies computes', () => {
+describe('the page that verifies', () => {
   it('finds a folder to be the artifact, executable files included', async () => {
     const { isTrusted, last, result } = await ask(await folder(real.tool), true);
     expect({ isTrusted, last }).toEqual({ isTrusted: true, last: 'it can be trusted.' });
@@ -112,7 +112,7 @@ describe('what the page that verifies computes', () => {
   });
 });
 
-describe('what the page that verifies knows of revocations', () => {
+describe('the knowledge of revocations of the page that verifies', () => {
   const list = async (id: string) => {
     const what = { kind: 'artifact' as const, id };
     const { raw } = await revocationBy(idp, what, { reason: 'it phones home' });

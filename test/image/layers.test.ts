@@ -169,7 +169,7 @@ describe('of what a system has, an image keeps', () => {
     expect(await rest([entries])).toEqual(['again*=root', 'su*=root']);
   });
 
-  it('nothing of the machine it was made on, and every place that the sandbox needs', async () => {
+  it('no devices, processes or runtime files of the machine it was made on, and every place that the sandbox needs', async () => {
     const { list } = await read(
       await writeLayout(
         await layoutOf([

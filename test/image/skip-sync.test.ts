@@ -6,7 +6,7 @@ import { scratch } from './support.ts';
 /** The kernel refuses to sync a pipe or a device without a disk: who does not hear of it did not ask. */
 const syncs = ['sync', '/dev/null'];
 
-it('what is thrown away later does not wait for the disk, where root makes it', async () => {
+it('a command under the prefix skips sync, where it runs as root', async () => {
   if (process.getuid?.() !== 0) return expect(await skipSyncPrefix(await scratch())).toEqual([]);
   const [setpriv = '', ...words] = await skipSyncPrefix(await scratch());
   expect(setpriv).toBe('setpriv');

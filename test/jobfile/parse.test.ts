@@ -334,7 +334,7 @@ describe('jobs that do not fit together', () => {
   });
 });
 
-describe('what is not YAML we read', () => {
+describe('a text that is not YAML we read', () => {
   const many = (name: string, of: string) => `${name}: &${name} [${Array(12).fill(of).join(', ')}]\n`;
   it.each([
     ['a tab', 'jobs:\n\ta: x', '2:1'],

@@ -301,7 +301,7 @@ describe('a journal', () => {
     }
   });
 
-  describe('whose process was killed', () => {
+  describe('after its process was killed', () => {
     /** The files that it left, which `put` brings back in the same place. */
     async function left() {
       const path = await file();

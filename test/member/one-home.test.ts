@@ -60,7 +60,7 @@ describe('two commands of one home', () => {
     },
   );
 
-  it('nobody is asked for dependencies but the one that brings them', async () => {
+  it('only the member that brings dependencies is asked for them', async () => {
     const brings = await publisher();
     const { seed } = await openHome(join(dir, 'owner')).key();
     const other = await openMesh({ key: seed, listen: [], bootstrap: [], topics: [], role: 'node' });

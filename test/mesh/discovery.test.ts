@@ -221,7 +221,7 @@ describe('errors', () => {
     expect(await codeOf(node({ key: new Uint8Array(31) }))).toBe('MESH_ARGUMENT_INVALID');
   });
 
-  test('nobody there, the wrong one there, and one that accepts and says nothing', async () => {
+  test('at an address without a server, with the wrong one, and with one that accepts and says nothing', async () => {
     const [mesh, other, third] = await Promise.all([node(), node(), node()]);
     const gone = `/ip4/127.0.0.1/tcp/1/p2p/${other.id}`;
     const unreachable = mesh.connect([gone]);

@@ -81,7 +81,7 @@ describe('gossip', () => {
     expect(b.stats().gossipThrottled).toBe(0);
   });
 
-  test('what a validator rejects or ignores is neither delivered nor passed on', async () => {
+  test('a message that a validator rejects or ignores is neither delivered nor passed on', async () => {
     const [a, judge, c] = await Promise.all([node(), node(), node()]);
     const atJudge = collect(judge);
     const atC = collect(c);
@@ -118,8 +118,8 @@ describe('gossip', () => {
   });
 });
 
-describe('what neighbours are told of a message that has come', () => {
-  test('nothing, unless the message is larger than such a word', async () => {
+describe('IDONTWANT to neighbours about a message that has come', () => {
+  test('is sent only where the message is larger than the control message', async () => {
     const nodes = await Promise.all(Array.from({ length: 3 }, () => node()));
     const heard = nodes.map((mesh) => collect(mesh));
     const [author, ...others] = nodes;

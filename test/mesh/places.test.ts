@@ -143,7 +143,7 @@ test('one key has its share of the connections, whatever it is', () => {
   expect(beyondShare([...own, last], last[0], max)).toMatchObject({ connection: last[0], kind: 'refuse' });
 });
 
-test('whatever comes, an owner and a guest find a place, and nobody leaves without need', () => {
+test('an owner and a guest always find a place, and no peer leaves without need', () => {
   const rank = fc.constantFrom<Rank>('owner', 'member', 'guest');
   const coming = fc.record({ rank, network: fc.constantFrom('a', 'b', 'c', 'd'), age: fc.nat(100_000) });
   fc.assert(

@@ -72,7 +72,7 @@ export function sandboxContract(
 
   if (short) return;
 
-  describe('what tiers differ in', () => {
+  describe('differences of tiers', () => {
     it.each(differences)('$what', async ({ step, in: tiers }) => {
       const found = tiers[sandbox.tier];
       if (found === undefined) return;

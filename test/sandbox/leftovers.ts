@@ -173,7 +173,7 @@ export function leavesNothing(tier: Tier): void {
       expect(await notes()).toEqual([]);
     });
 
-    it('nothing, a start leaves the jobs of a living worker alone', async () => {
+    it('a start leaves the jobs of a living worker alone', async () => {
       const sandbox = unprobed(folder.path, tier);
       const stop = new AbortController();
       let starting: Promise<unknown> | undefined;

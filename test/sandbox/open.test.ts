@@ -57,7 +57,7 @@ describe('tiers are opened', () => {
     expect(await codeOf(() => openSandboxes(folder.path, { tiers: [] }))).toBe('SANDBOX_UNAVAILABLE');
   });
 
-  it('none, with what is missing of each and what helps', async () => {
+  it('an error names what is missing of each and what helps, where none works', async () => {
     for (const tier of ['vm', 'gvisor'] as const) lacks(tier, 'the same');
     lacks('namespace', '');
     const error = await openSandboxes(folder.path).then(

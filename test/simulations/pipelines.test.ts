@@ -57,7 +57,7 @@ it('under faults all that rests on others gets ahead of them, and rises with the
 /** Seeds in which the trusted worker comes once others have built on what it contradicts: under faults, and without. */
 const contradicted = { faults: 4, quiet: 3 };
 
-it('nothing outlives the contradiction of what a majority tampered with', async () => {
+it('dependants of an artifact that a majority tampered with end when it is contradicted', async () => {
   const { counts, checkers } = counting();
   const tampered = scenario([...Array(6).fill('tampers-alike'), ...Array(2).fill('honest')]);
   await expectClean([contradicted.faults], { scenario: tampered, checkers, once });
@@ -71,7 +71,7 @@ const quiet = {
   ...{ controllerCrashPerEvent: 0, workerCrashPerEvent: 0, crashPerMinute: 0 },
 };
 
-it('what was built on wrong bytes is built again on the right ones, and is trusted in the end', async () => {
+it('a job built on wrong bytes is built again on the right ones, and is trusted in the end', async () => {
   const { counts, checkers } = counting();
   const tampered = scenario([...Array(4).fill('tampers-alike'), ...Array(6).fill('honest')]);
   await expectClean([contradicted.quiet], { scenario: tampered, rates: quiet, checkers, once });

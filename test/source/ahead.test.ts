@@ -58,7 +58,7 @@ it('a commit is read by git that was started before it was known', async () => {
   expect(started).toEqual([]);
 });
 
-it('what is no commit is refused', async () => {
+it('an id that is no commit is refused', async () => {
   const { dir, commit } = await committed('what was committed');
   const tree = git(dir, 'rev-parse', `${commit}^{tree}`);
   const url = await serve(dir);
@@ -80,7 +80,7 @@ it('a server of an older protocol gets git with the proxy, in the same sandbox',
   expect(reached).toContain('server');
 });
 
-it('what is left in its folder leads the worker nowhere', async () => {
+it('a link left in the sandbox’s folder leads the worker nowhere', async () => {
   const { dir, commit } = await committed('what was committed');
   const url = await serve(dir);
   const { box, ahead } = await opened(url);
@@ -119,7 +119,7 @@ it('is handed over once, with the limits of the job', async () => {
   expect(await left()).toEqual([]);
 });
 
-it('nothing is left of one that is dropped, while it starts as well', async () => {
+it('a dropped sandbox leaves no file and no process, while it starts as well', async () => {
   const { ahead, left } = await worker();
   expect(await ahead.start(limits)).toBe(true);
   await ahead.drop();
@@ -132,7 +132,7 @@ it('nothing is left of one that is dropped, while it starts as well', async () =
   expect(await processesOfJobs()).toEqual([]);
 });
 
-it('nothing is left after a time, or when it was killed', async () => {
+it('a sandbox leaves no file after a time, or when it was killed', async () => {
   const { ahead, left } = await worker(100);
   const gone = async () => (await left()).length === 0;
   await ahead.start(limits);

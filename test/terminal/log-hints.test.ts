@@ -19,7 +19,7 @@ it.each([
   expect(hintOf('added', line)).toMatch(hint);
 });
 
-it('what a job with a network does not reach is left to its own message', () => {
+it('a connection that a job with a network cannot make is left to its own message', () => {
   const network = 'quorate: network: 1 connection';
   expect(hintOf(network, 'npm error code ENOTFOUND')).toBeUndefined();
   expect(hintOf('gcc: error: no input files')).toBeUndefined();

@@ -59,7 +59,7 @@ describe('a provider', () => {
     expect(await failed).toMatchObject({ dropped: [{ code: 'TRANSFER_IDLE' }] });
   });
 
-  it('whose stream is not open yet is not silent', async () => {
+  it('is not silent before its stream is open', async () => {
     clock();
     const opened = Promise.withResolvers<void>();
     const open: Provider['open'] = async () => {

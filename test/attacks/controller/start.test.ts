@@ -212,7 +212,7 @@ class Uncounted extends Controller {
   }
 }
 
-describe('who stole the identity provider’s key, and signs grants of an operator that joined after the copy', () => {
+describe('a thief of the identity provider’s key that signs grants of an operator that joined after the copy', () => {
   async function attack(make: Make): Promise<number> {
     const start = await project((bench) => bench.members('cy'), make);
     start.hello('trusted', { note: await start.note(), leaves: start.kept });
@@ -233,7 +233,7 @@ describe('who stole the identity provider’s key, and signs grants of an operat
   });
 });
 
-describe('who stole the identity provider’s key, and shows revocations without end', () => {
+describe('a thief of the identity provider’s key that shows revocations without end', () => {
   it('is asked for none where the journal does not know it, and is not answered for where it does', async () => {
     const start = await project();
     const { paper } = start.bench;

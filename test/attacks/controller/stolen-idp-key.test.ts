@@ -51,9 +51,9 @@ async function trustedRun(make: typeof Controller) {
   return { bench, stands };
 }
 
-describe('who stole the identity provider’s key', () => {
+describe('a thief of the identity provider’s key', () => {
   it.each([
-    ['whoever fills its room keeps none of the root’s out', Controller, false],
+    ['that fills its room keeps none of the root’s out', Controller, false],
     ['control: with one room for all keys the root cannot revoke', OneRoom, true],
   ])('%s', async (_what, make, stays) => {
     const { bench, stands } = await trustedRun(make);
@@ -81,7 +81,7 @@ class Unbounded extends Controller {
   }
 }
 
-describe('who stole the identity provider’s key, and makes operators with it', () => {
+describe('a thief of the identity provider’s key that makes operators', () => {
   async function attack(make: typeof Controller) {
     const bench = new Bench((id, idp) => new make(id, idp));
     await bench.start();
@@ -122,7 +122,7 @@ describe('who stole the identity provider’s key, and makes operators with it',
   });
 });
 
-describe('who stole the identity provider’s key, and has hosts join with it', () => {
+describe('a thief of the identity provider’s key that has hosts join', () => {
   async function attack(make: typeof Controller) {
     const bench = new Bench((id, idp) => new make(id, idp));
     await bench.start();
@@ -134,7 +134,7 @@ describe('who stole the identity provider’s key, and has hosts join with it', 
     const codes = replies.map((reply) => (reply.kind === 'error' ? reply.code : reply.kind));
     return { codes, full: fullKeys(state).length };
   }
-  it('fills no memory: so many of one key do, which is an alarm; who has joined is answered', async () => {
+  it('has a bounded number join with one key, which is an alarm; hosts that have joined are answered', async () => {
     expect(await attack(Controller)).toEqual({ codes: ['grant', 'grant', 'TICKETS_FULL', 'grant'], full: 1 });
   });
   it('control: as many as it likes', async () => {
@@ -150,7 +150,7 @@ class Keeping extends Controller {
   }
 }
 
-describe('who stole the identity provider’s key, and joined with a key of its own as an operator that was there before', () => {
+describe('a thief of the identity provider’s key that joined with a key of its own as an existing operator', () => {
   async function attack(make: typeof Controller) {
     const bench = new Bench((id, idp) => new make(id, idp));
     await bench.start();

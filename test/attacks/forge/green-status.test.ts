@@ -60,7 +60,7 @@ async function attack(
 const saidOnly = (why: string) => `pending: the controller says: trusted; not verified: ${why}`;
 
 describe('a controller that says that a run is trusted, and shows', () => {
-  it('nothing but that one line', async () => {
+  it('no evidence at all', async () => {
     const published = await makeProject();
     const bundle = () => {
       throw new QuorateError('BUNDLE_NOT_FOUND', 'no');

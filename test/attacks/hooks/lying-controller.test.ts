@@ -177,7 +177,7 @@ describe('a controller that lists', () => {
     expect(commands).toEqual([]);
   });
 
-  it('what was revoked as if it was not: members are asked each time', async () => {
+  it('a revoked artifact as if it were not revoked: members are asked each time', async () => {
     const { artifact } = listedOf(second);
     const before = await show([[listedOf(second)]]);
     expect(requests(before.commands)).toEqual([listedOf(second).run]);
@@ -189,7 +189,7 @@ describe('a controller that lists', () => {
   });
 });
 
-describe('nobody answers', () => {
+describe('a hook without a controller or a member that answers', () => {
   it('for evidence and revocations: the command does not run', async () => {
     await cluster.control.stop();
     for (const worker of cluster.workers.values()) await worker.stop();

@@ -198,7 +198,7 @@ describe('an attacker fills the list of who is in which project', () => {
     expect(told(String)).toBe(0);
   });
 
-  test('who does not ask again is forgotten, and nobody is told about itself', () => {
+  test('a member that does not ask again is forgotten, and no member is told about itself', () => {
     const registry = new MemberRegistry();
     registry.put('p', member('a'), 'a', 0);
     registry.put('p', member('b'), 'b', 170_000);

@@ -26,7 +26,7 @@ function says(script: string): TierBackend {
 const READY = 'cat > /dev/null; echo ready >&3;';
 const TAR = 'printf "$TAR" | base64 -d >&4 2>/dev/null;';
 
-describe('what runs a build, and lies', () => {
+describe('a sandbox program that lies about the build it runs', () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   beforeAll(async () => {
     folder = await tempFolder();

@@ -76,7 +76,7 @@ type App = Awaited<ReturnType<typeof lender>>['app'];
 
 const secretsIn = (text: string) => Object.entries(secrets).filter(([, value]) => text.includes(value));
 
-describe('whoever', () => {
+describe('a client that', () => {
   it.each(attacks)('$what is refused', async ({ attack, guards, code }) => {
     const { app, operator } = await lender();
     const refused = await attack(app);

@@ -109,7 +109,7 @@ describe('the client behind trusted proxies', () => {
   ])('%s is an entry: %s', (text, is) => expect(isProxyAddress(text)).toBe(is));
 });
 
-describe('who asks too often', () => {
+describe('a client that asks too often', () => {
   it('is told how much there is, how much is left, and when to ask again', async () => {
     const server = await served({ limits: { requestsPerSecond: 0.5, requestsBurst: 2 } });
     const answers = [];

@@ -173,7 +173,7 @@ it('a revocation that this version cannot read, by a stolen identity provider’
   expect(await store.roots()).toEqual([]);
 });
 
-it('what a stolen identity provider’s key revokes is held for a week, and counts again when the root ends that key', async () => {
+it('a tree that a stolen identity provider’s key revokes is held for a week, and is kept again when the root ends that key', async () => {
   const { store, tree, run } = await keptTree();
   const thief = ['ada', 'bob', 'cyd'].map((operator) => keyRevoked(workerKey(operator).id, 0, false));
   store.revoked.push(...thief);
@@ -233,7 +233,7 @@ it('a publisher that has one artifact answered again and again fills no store wi
   expect(asked).not.toContain(others[1]);
 });
 
-describe('what a controller asks a store to hold', () => {
+describe('a tree that a controller asks a store to hold', () => {
   it('takes no room of trusted trees, and is over with its day', async () => {
     const { honest, store, tree: good } = await keptTree({ bytes: 600_000, quotaBytes: 2 ** 20 });
     const asked = new AskedTrees(store.context, store.keeper);

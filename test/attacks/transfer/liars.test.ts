@@ -202,7 +202,7 @@ describe('a tree made by hand to hurt who fetches it', () => {
     expect((await to.fetch(cid.toString(), [from.mesh])).blocks).toBe(51);
   });
 
-  it('whose links lead to blocks nobody hashed is refused', async () => {
+  it('with links to blocks that were not hashed is refused', async () => {
     const from = await serving();
     const to = await Receiver.open();
     const identity = CID.parse('bafkqaaa');

@@ -419,7 +419,7 @@ describe('a key is stolen', () => {
     });
     expect(await verifyWithout(off, bundle, revoked)).toMatchObject({ ok: true, level: 'trusted' });
   });
-  it('what it signed before that index stands', async () => {
+  it('its signatures below that index stand', async () => {
     const { bundle, votes } = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
     const later = from(workerKey('ada').id, (votes[0]?.index ?? 0) + 1);
     expect(await verifyWithout([], bundle, later)).toMatchObject({ ok: true, level: 'trusted' });

@@ -45,7 +45,7 @@ function memory() {
 const open = (file = memory(), ...off: string[]) =>
   RevocationBook.openBy(new Set(off), project, joseVerifier, file);
 
-describe("who stole the identity provider's key and signs as many revocations as are taken", () => {
+describe('a thief of the identity provider’s key that signs as many revocations as are taken', () => {
   /** The answer for an artifact that the root revoked and the thief would rather keep. */
   async function attack(...off: string[]): Promise<(string | null)[]> {
     const { bundle, artifact } = await makeProject();

@@ -35,7 +35,7 @@ describe('the controller shows one consumer another log, where no co-signature i
     expect(await verifyWithout([guard], bundle)).toMatchObject({ ok: true, level: 'trusted' });
   });
 
-  it('what they signed of the true log proves nothing of another', async () => {
+  it('their signatures of the true log prove nothing of another', async () => {
     const [, ...lines] = (await shown(open)).checkpoint.split('\n\n')[1]?.split(/(?<=\n)/) ?? [];
     const bundle = await shown({
       ...forked,

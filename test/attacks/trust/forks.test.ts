@@ -219,7 +219,7 @@ describe('a log key and a trusted worker’s key that are stolen together, once 
   });
 });
 
-describe('what somebody changes of the lines in evidence', () => {
+describe('a change of the witness lines in evidence', () => {
   it.each<[string, number, Lines, Lines, string[]?]>([
     ['takes away', 0, [], []],
     ['puts a line of one story under the other', 1, trustedLine, [{ key: second, of: 'first' }]],
@@ -281,7 +281,7 @@ describe('a thief of several log keys that were replaced', () => {
   });
 });
 
-describe('what a verdict rests on, in a log that tells two stories', () => {
+describe('a checkpoint of a log that tells two stories', () => {
   async function pipeline(upper: Parameters<typeof makeProject>[0]) {
     const before = await makeProject({ own: null, runs: threeAlike });
     return makeProject({ ...upper, reads: { app: { from: before, level: 'agreed' } } });

@@ -37,7 +37,7 @@ async function remembered() {
   return made;
 }
 
-describe('what held once holds no longer than what it rests on', () => {
+describe('a remembered verification does not hold', () => {
   it.each([
     ['the key of the trusted worker', [trusted.id]],
     ['the keys of two workers', [workerKey('ada').id, workerKey('bob').id]],

@@ -29,7 +29,7 @@ const held = async (charters: string[], revocations: string[]) => {
   return [opened.length, ...refused.map(({ code }) => code)];
 };
 
-describe('who would take trust away that is not his to take', () => {
+describe('a revocation by somebody without the right to it', () => {
   const ada = { kind: 'operator', id: 'ada' } as const;
   it.each([
     [
@@ -67,7 +67,7 @@ describe('who would take trust away that is not his to take', () => {
     const all = [await revocation(mallory, ada), await revocation(idp, ada), await revocation(root, ada)];
     expect((await held([await charter()], all))[0]).toBe(2);
   });
-  it("whoever stole the identity provider's key does not void what the charter's keys signed", async () => {
+  it('a thief of the identity provider’s key does not void signatures of the charter’s keys', async () => {
     const { bundle } = await makeProject();
     const stolen = (byRoot: boolean) => ({ revocations: [keyRevoked(trusted.id, 0, byRoot)] });
     expect(await verifyWithout([], bundle, stolen(false))).toMatchObject({ ok: true, level: 'trusted' });

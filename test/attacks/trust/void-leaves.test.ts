@@ -21,7 +21,7 @@ const sign = (key: NodeKey, over: Partial<Revocation> = {}) =>
   );
 const open = () => RevocationBook.open(project, joseVerifier);
 
-describe('who had the key of the log, and wrote a leaf of a revocation that nobody signed', () => {
+describe('a thief of the log key that wrote a leaf of a revocation that nobody signed', () => {
   /** Answers of a trusted worker and a watcher for a log with these leaves, where they are told this. */
   async function attack(junk: string[], told: string[]) {
     const logged = await makeProject({ log: (all) => [...all, ...junk] });

@@ -17,7 +17,7 @@ it('one folder of cgroup v2 has every controller', () => {
   ]);
 });
 
-it('all that is optional is there: freezing, processor time, idle priority, weights of disks, a disk beyond memory', async () => {
+it('the unified hierarchy offers freezing, processor time, idle priority, weights of disks and a disk beyond memory', async () => {
   const folder = await tempFolder();
   onTestFinished(folder.remove);
   const { abilities } = await openSandbox(folder.path, 'namespace');

@@ -23,7 +23,7 @@ it('identical logs are shown once, under the names of all, however they were cut
   ]);
 });
 
-it('what is too much to hold is printed as it comes', () => {
+it('groups beyond the memory bound are printed as they come', () => {
   const groups = new LogGroups();
   const much = 'x'.repeat(40 * 1024 * 1024);
   expect(groups.push(chunk('ada', much))).toEqual([]);

@@ -144,7 +144,7 @@ it('an input under the name of no needed job is named beside the one that is mis
   expect(err).toContain('reads the artifact of build; given is biuld\n');
 });
 
-it('what is neither a folder nor a URL is refused as a folder', async () => {
+it('a word that is neither a folder nor a URL is refused as a folder', async () => {
   const { code, err } = await quorate(['plan', 'nowhere'], { cwd: repo });
   expect(code).toBe(2);
   expect(err).toContain(`error[CLI_USAGE]: ${join(repo, 'nowhere')} is not a folder\n`);

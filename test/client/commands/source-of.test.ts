@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sourceOf } from '../../../src/client/commands/source-of.ts';
 import { folder, repository } from '../../cli/support.ts';
 
-describe('what run builds', () => {
+describe('the source that run builds', () => {
   it('takes a plain word that is no folder for the name of a job, and says how to give one', async () => {
     await expect(sourceOf(folder(), 'build', {})).rejects.toMatchObject({
       code: 'CLI_USAGE',

@@ -23,7 +23,7 @@ async function waitedMs(says: readonly { at: number; text: string }[]): Promise<
   return now;
 }
 
-describe('what a terminal still has to say', () => {
+describe('the pending answer of a terminal', () => {
   it('is waited for until it has answered the last question, and a moment more', async () => {
     const answers = [
       { at: 100, text: '\u001b[1;1R\u001b[' },

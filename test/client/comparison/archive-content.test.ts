@@ -44,7 +44,7 @@ it('a source that fails is no damage of the archive', async () => {
   await expect(unpacked(pieces(packed.length), packed.length + 3)).rejects.toThrow('it has 3 bytes behind');
 });
 
-it('what is unpacked ends with the signal of its caller', async () => {
+it('unpacking ends with the signal of its caller', async () => {
   const stopped = AbortSignal.abort(new Error('enough'));
   await expect(unpacked(pieces(packed.length), packed.length, stopped)).rejects.toThrow('enough');
 });

@@ -7,8 +7,8 @@ import { agree, publish } from './pipelines.ts';
 const line = (bench: Bench, run: string): string =>
   accountLine(accountOf(summaryOf(bench.controller.state, bench.facts(run))));
 
-describe('what a controller tells of a run for its account', () => {
-  it('is for whom it waits: nobody is connected, or those who are came after it', async () => {
+describe('the account that a controller gives of a run', () => {
+  it('says that it waits for operators: none is connected, or those that are joined later', async () => {
     const bench = await projectOf();
     const run = await bench.submit();
     const until = 'until 00:01:01 UTC, then the round ends';
@@ -20,7 +20,7 @@ describe('what a controller tells of a run for its account', () => {
     );
   });
 
-  it('is who takes no slot, and why', async () => {
+  it('names operators that take no slot, and why', async () => {
     const bench = await projectOf('ada', 'bob');
     const run = await bench.submit();
     const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
@@ -33,7 +33,7 @@ describe('what a controller tells of a run for its account', () => {
     );
   });
 
-  it('is who builds, what is sealed, and for whom the rest waits', async () => {
+  it('names the builders, counts sealed results, and says what the rest waits for', async () => {
     const bench = await projectOf('ada', 'bob');
     const run = await bench.submit({ policy: { cosign: 'none' } });
     const leases = await bench.lease('ada', 'bob');
@@ -47,7 +47,7 @@ describe('what a controller tells of a run for its account', () => {
     expect(JSON.stringify(summaryOf(bench.controller.state, bench.facts(run)))).not.toContain(A);
   });
 
-  it('is when the round ends early, where nobody is there for the slot that is left', async () => {
+  it('says when the round ends early, where no operator is there for the slot that is left', async () => {
     const bench = await projectOf('ada', 'bob');
     const run = await bench.submit();
     for (const [key, lease] of await bench.lease('ada', 'bob')) await bench.deliver(key, lease, built);
@@ -75,7 +75,7 @@ describe('what a controller tells of a run for its account', () => {
     );
   });
 
-  it('is why builds were aborted, as those who built say', async () => {
+  it('says why builds were aborted, in the words of the builders', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { rounds: 1 } });
     const aborted = { kind: 'aborted', reason: 'outputs', detail: 'a\\tb: Rename the file' } as const;
     await deliverAll(bench, leases, [aborted, aborted, aborted]);
@@ -84,7 +84,7 @@ describe('what a controller tells of a run for its account', () => {
     );
   });
 
-  it('is that it was cancelled, also after it was agreed on', async () => {
+  it('says that it was cancelled, also after it was agreed on', async () => {
     const { bench, run, leases } = await leasedRound();
     await deliverAll(bench, leases, [built, built, other]);
     bench.pinned(run);
@@ -94,7 +94,7 @@ describe('what a controller tells of a run for its account', () => {
     expect(line(bench, run)).toBe('cancelled: wrong branch');
   });
 
-  it('is what it reads that is not trusted', async () => {
+  it('names inputs that are not trusted', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');
     const lib = await publish(bench, 'lib');
     const app = await publish(bench, 'app', { needs: { lib: [lib] } });
@@ -106,7 +106,7 @@ describe('what a controller tells of a run for its account', () => {
     );
   });
 
-  it('is that nothing was built where nobody built', async () => {
+  it('says that no operator built', async () => {
     const bench = await projectOf('ada');
     const run = await bench.submit({ policy: { rounds: 1 } });
     bench.drive(timings.windowMs + timings.slotFillMs);

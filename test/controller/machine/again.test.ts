@@ -112,7 +112,7 @@ describe('where the trusted worker contradicts what jobs were built on', () => {
     expect(released()).toHaveLength(2);
   });
 
-  it('what was agreed in time and ended before does not stand either', async () => {
+  it('a run that was agreed in time and ended before does not stand either', async () => {
     const bench = await pipelineOf();
     const lib = await publish(bench, 'lib');
     const test = await publish(bench, 'test', { needs: { lib: [lib] }, policy: nobody, seconds: 600 });
@@ -197,7 +197,7 @@ describe('where a verdict that others rest on is revoked once all is over', () =
     for (const run of [lib, test]) expect(bench.facts(run).revoked).not.toBeNull();
   });
 
-  it('whose request has ended it stays as it is', async () => {
+  it('it stays as it is once its request has ended', async () => {
     const bench = await pipelineOf();
     await threeTrusted(bench);
     bench.drive(3_700_000);
@@ -219,7 +219,7 @@ describe('where a verdict that others rest on is revoked once all is over', () =
     expect(recalls(bench).includes(lib)).toBe(again);
   });
 
-  it('what waits ends where the documents are lost, and the wish for them outlives a restart', async () => {
+  it('a waiting run ends where the documents are lost; their recall survives a restart', async () => {
     const bench = await pipelineOf();
     const { lib, test, app: top, recall } = await threeTrusted(bench);
     for (const id of ['ada', 'bob']) await bench.revoke({ kind: 'operator', id }, { since: 0 });

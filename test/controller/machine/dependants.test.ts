@@ -32,7 +32,7 @@ async function looks(bench: Bench, act: () => unknown): Promise<number> {
   return count;
 }
 
-describe('what rests on a run', () => {
+describe('a dependant of a run', () => {
   it('is found without a look at everything that is open', async () => {
     const bench = await projectOf();
     const [first = '', ...others] = await chained(bench, 200);

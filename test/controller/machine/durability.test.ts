@@ -3,7 +3,7 @@ import { aborted, Bench, deliverAll, leasedRound, projectOf, timings } from './b
 import { source } from './pipelines.ts';
 
 describe('is not journaled at all, and no replay needs it', () => {
-  it('who is present, who passes, who claims again, and what a stream says of its lease', async () => {
+  it('presence, a pass, a repeated claim, and heartbeats of a lease', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');
     expect(bench.durability).toBe('none');
     await bench.submit();
@@ -54,7 +54,7 @@ describe('is not journaled at all, and no replay needs it', () => {
 });
 
 describe('may be lost on power failure', () => {
-  it('who claimed, who held a lease, and that it was lost', async () => {
+  it('a claim, the holder of a lease, and its loss', async () => {
     const { bench } = await leasedRound();
     expect(bench.durability).toBe('lazy');
     bench.drive(timings.leaseSilenceMs);
@@ -142,7 +142,7 @@ describe('is on disk before anything is done about it', () => {
 });
 
 describe('leaves no trace', () => {
-  it('what was refused', async () => {
+  it('a refused message', async () => {
     const { bench, leases } = await leasedRound();
     await bench.deliver('bob', leases.get('ada'));
     expect(bench.durability).toBe('none');
@@ -150,7 +150,7 @@ describe('leaves no trace', () => {
     expect(bench.durability).toBe('none');
   });
 
-  it('what was taken before', async () => {
+  it('a message that was taken before', async () => {
     const { bench, leases } = await leasedRound();
     await bench.deliver('ada', leases.get('ada'));
     await bench.deliver('ada', leases.get('ada'));
@@ -173,7 +173,7 @@ describe('leaves no trace', () => {
     expect(bench.durability).toBe('none');
   });
 
-  it('what is said of a lease or a run that is not there', async () => {
+  it('a message about a lease or a run that is not there', async () => {
     const { bench, run, leases } = await leasedRound();
     bench.send({ kind: 'heartbeat', worker: bench.id('ada'), lease: 'none' });
     expect(bench.durability).toBe('none');

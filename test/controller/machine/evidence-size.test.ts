@@ -23,8 +23,8 @@ const filesOf = (count: number, chars: number) =>
     sha256: cidOf(`${n}`).length.toString(16).padStart(64, '0'),
   }));
 
-describe('what a run may come to in a bundle', () => {
-  it('is at least what it comes to, where each of several rounds lists all files that the job allows', async () => {
+describe('the estimated size of a run in a bundle', () => {
+  it('is at least the actual size, where each of several rounds lists all files that the job allows', async () => {
     const job = { limits: { ...bounds, files: 300 } };
     const files = filesOf(300, 200);
     const runs = [1, 2].flatMap((round) =>

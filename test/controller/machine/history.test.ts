@@ -21,7 +21,7 @@ function cost(act: () => void): number {
   return times.sort((a, b) => a - b)[7] ?? Number.NaN;
 }
 
-describe('what a controller does', () => {
+describe('a controller with many runs behind it', () => {
   it('looks at one run to find what proves an artifact that a thousand runs made', () => {
     const index = new RunIndex<Run>();
     let looked = 0;

@@ -157,7 +157,7 @@ describe('a run that somebody can take beside older workers', () => {
   });
 });
 
-describe('who is behind', () => {
+describe('a worker of an older version', () => {
   it('is forgotten with its connection, its key and its version', async () => {
     const bench = await project({ ada: null, bob: null, cy: null });
     const behind = () => [...bench.controller.state.presence.behind].map((id) => bench.nameOf(id));

@@ -332,6 +332,6 @@ describe('a request', () => {
     await expect(asked(reads)).rejects.toThrow('ARTIFACT_OF_TEST');
     await expect(asked({ test: { ...reads.test, gate: true } })).resolves.toBeTruthy();
   });
-  it('whose job has its inputs already is refused', async () =>
+  it('is refused where its job has inputs already', async () =>
     expect(await refusal({ job: { source, inputs: { lib: A } } })).toBe('JOB_INPUTS_MISMATCH'));
 });

@@ -230,7 +230,7 @@ describe('a lease', () => {
     expect(bench.all('release')).toMatchObject([{ worker: bench.id(silent), code: 'LEASE_LOST' }]);
   });
 
-  it('whose stream broke is kept for a while, and for good when its worker comes back', async () => {
+  it('is kept for a while after its stream broke, and for good when its worker comes back', async () => {
     const { bench, run, leases, trusted } = await leasedRound();
     const ada = leases.get('ada');
     leases.delete('ada');

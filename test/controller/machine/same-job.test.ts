@@ -291,7 +291,7 @@ describe('after a revocation', () => {
     expect(bench.progress(run, 'repeated').map(({ earlier }) => earlier)).toEqual([before, before]);
   });
 
-  it('what the earlier request can spare stands, and what this one needs does not', async () => {
+  it('the earlier request stands without the revoked receipt, and one that needs it does not', async () => {
     const { bench, before, run } = await again({}, { policy: { agree: 3, of: 3 } });
     await answer(bench, run);
     const lax = await ask(bench);

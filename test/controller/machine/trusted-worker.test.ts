@@ -170,7 +170,7 @@ describe('the trusted worker', () => {
     expect(bench.result(run).level).toBe(null);
   });
 
-  it('whose build was aborted is let go and asked again', async () => {
+  it('loses the lease of an aborted build and is asked again', async () => {
     const { bench, run, trusted } = await leasedRound();
     await bench.deliver('trusted', trusted, aborted);
     expect(bench.all('release')).toMatchObject([{ worker: bench.id('trusted'), code: 'LEASE_LOST' }]);

@@ -51,7 +51,7 @@ it('lines that are longer than what is read at once are whole', async () => {
   expect((await pages.page(lease, 3, 9)).lines).toEqual(['three']);
 });
 
-it('what is found are as many lines as are asked for, and where to go on', async () => {
+it('a search finds as many lines as are asked for, and says where to go on', async () => {
   const { signal } = new AbortController();
   await writeFile(file, text(1, 30));
   const looked: number[] = [];

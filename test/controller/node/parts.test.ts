@@ -347,8 +347,8 @@ it('a member stands until its key or its operator is revoked, or its enrolment d
   expect(fresh.charter()).toMatchObject({ name: 'of the folder' });
 });
 
-describe('what a controller shows', () => {
-  it('are files of a tree that is here, as many as are asked for', async () => {
+describe('the pages of a controller', () => {
+  it('show files of a tree that is here, as many as are asked for', async () => {
     const own = await store();
     const { bench } = await leasedRound();
     const tree = await importInto(
@@ -381,7 +381,7 @@ describe('what a controller shows', () => {
     expect([shown.length, count, shown.map(({ builds }) => builds)]).toEqual([3, 4, [1, 1, 1]]);
   });
 
-  it('are the jobs of the last commit of a branch, and troubles, the newest first', async () => {
+  it('show the jobs of the last commit of a branch, and troubles, the newest first', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');
     const runs = [];
     for (const name of ['app', 'lib', 'app'])
@@ -420,7 +420,7 @@ describe('what a controller shows', () => {
     expect(() => view.run('none')).toThrow(expect.objectContaining({ code: 'JOB_UNKNOWN' }));
   });
 
-  it('are all jobs of the last commit of a branch, as many as a pipeline may have', async () => {
+  it('show all jobs of the last commit of a branch, as many as a pipeline may have', async () => {
     const bench = await projectOf('ada');
     for (let n = 0; n < 20; n++) await bench.submit({ name: `job-${n}` });
     for (const { request } of bench.controller.state.index.open.values())
@@ -435,7 +435,7 @@ describe('what a controller shows', () => {
     expect(view.branch(ref)?.jobs).toHaveLength(16);
   });
 
-  it('are the first files of a tree that is here, and whether there are more', async () => {
+  it('show the first files of a tree that is here, and whether there are more', async () => {
     const [own, bench] = [await store(), await projectOf('ada')];
     const { trees } = controllerPages(
       { folder: { dir: await folder() }, machine: bench.controller, store: own } as never,
@@ -461,7 +461,7 @@ describe('what a controller shows', () => {
     expect(await trees.entry(tree, 'a', signal)).toMatchObject({ kind: 'file', size: 1 });
   });
 
-  it('are the latest verdicts up to a bound, and logs of a round once it is revealed', async () => {
+  it('show the latest verdicts up to a bound, and logs of a round once it is revealed', async () => {
     withLimits(limits, { feedOffersMax: 1 });
     const { bench, run, leases, trusted } = await leasedRound();
     const logs = controllerPages(

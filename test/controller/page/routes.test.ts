@@ -152,7 +152,7 @@ describe('the log of a build', () => {
     expect((await get(`${log}?q=x`, {}, env)).status).toBe(200);
   });
 
-  it('whose client has gone is searched for others', async () => {
+  it('is searched for others once its client has gone', async () => {
     const { promise } = Promise.withResolvers<never>();
     const { logs } = siteOf();
     const begun: string[] = [];

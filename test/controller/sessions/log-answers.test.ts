@@ -51,7 +51,7 @@ it.each([true, false])(
   },
 );
 
-it('nobody waits long for a log that does not come', async () => {
+it('the answer waits for a log that does not come less than five seconds', async () => {
   const { sent, waited } = await answers(Number.POSITIVE_INFINITY, true);
   expect(sent).toEqual(['end']);
   expect(waited).toBeGreaterThan(500);

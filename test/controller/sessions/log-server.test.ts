@@ -179,7 +179,7 @@ describe('a log whose first message is read after the receipt', () => {
   });
 });
 
-it('what is over the limit is left out, and said', async () => {
+it('the part of a log over the limit is left out, and the log says so', async () => {
   const { stored, ended, put, send } = await serving();
   const flood = 'a line that is harmless\n'.repeat(10_000);
   for (let n = 0; n < 80; n += 1) await send(flood);

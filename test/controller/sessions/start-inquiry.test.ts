@@ -230,7 +230,7 @@ describe('a log that is not the one of the journal', () => {
   });
 });
 
-describe('what was promised', () => {
+describe('a signed promise of the controller', () => {
   /** A round whose leases `ada` and `bob` hold; the receipt of `bob` is the last leaf, under no checkpoint, and two of others are before it. */
   async function promised() {
     const { bench, leases } = await leasedRound();
@@ -270,7 +270,7 @@ describe('what was promised', () => {
     expect(start.copy.controller.state.epoch).toBe(3_001);
   });
 
-  it('is the place of an offer too, which the worker shows with its lease', async () => {
+  it('covers the place of an offer too, which the worker shows with its lease', async () => {
     const { start, heldBy } = await promised();
     const { size } = start.copy.controller.state.log;
     const { bench } = start;
@@ -331,7 +331,7 @@ describe('what was promised', () => {
     ]);
   });
 
-  it('is a promise to the member that shows it, about the lease that it shows', async () => {
+  it('holds for the member that shows it, about the lease that it shows', async () => {
     const { start, heldBy, ackOf } = await promised();
     expect(await start.after(0)).toBe('waits');
     start.hello('ada', { leases: [heldBy('bob')] });

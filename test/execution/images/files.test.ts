@@ -79,7 +79,7 @@ it('a full disk is no damage of the file, and neither is a reading that was ende
   await expect(ended).rejects.toBe(reason);
 });
 
-it('what is not written to its end leaves nothing, and what others left goes after ten minutes', async () => {
+it('a write that fails leaves no file, and unfinished files of others go after ten minutes', async () => {
   await mkdir(dir, { recursive: true });
   const at = async (name: string, ageMs: number) => {
     await writeFile(join(dir, name), 'half');

@@ -22,7 +22,7 @@ async function oldTree(into: Store, seed: number, bytes = 100_000): Promise<stri
   return root;
 }
 
-describe('what nothing keeps', () => {
+describe('a block without a keeper', () => {
   it('is given back at the start, and again after every interval, and what is pinned or new stays', async () => {
     const s = await store();
     const pinned = await oldTree(s, 1);
@@ -225,7 +225,7 @@ it('the store is read through from time to time, and damage is told of', async (
   await expect.poll(says, { timeout: deadlineMs }).toBeDefined();
 });
 
-it('what is not whole is looked at ever less often, up to once in a round, and sooner again the next time', async () => {
+it('an incomplete tree is looked at ever less often, up to once in a round, and sooner again the next time', async () => {
   const waits: number[] = [];
   const enough = Promise.withResolvers<void>();
   vi.spyOn(timers, 'setTimeout').mockImplementation(async (ms, value, options) => {

@@ -38,7 +38,7 @@ describe('a policy floor as an option', () => {
   ])('%s is refused, with what is wrong', (text, says) => expect(() => floorValue(text)).toThrow(says));
 });
 
-describe('what a lower floor loses', () => {
+describe('the loss by a lower floor', () => {
   const before = { floor: policy('3/5+cosign+rounds=2'), testFloor: policy('2/3+rounds=2') };
 
   it('is nothing where it is as it was, or tighter', () => {

@@ -475,7 +475,7 @@ describe('the account of a run', () => {
   });
 });
 
-describe('what to do next', () => {
+describe('the advice of an account', () => {
   const commands = (of: AccountFacts) => accountOf(of).next.flatMap(({ command }) => command ?? []);
   it.each([
     ['trusted', done('trusted', { artifact }), [`quorate fetch ${artifact} -o <folder>`]],
@@ -615,7 +615,7 @@ describe('the alarm', () => {
   });
 });
 
-it('nothing is advised while what is in may be enough and the round ends by itself', () => {
+it('no advice is given while the results that are in may be enough and the round ends by itself', () => {
   const next = (over: Partial<OpenFacts>) =>
     accountOf(building(over)).next.map(({ says }) => says.slice(0, 20));
   const had = { connected: 2, eligible: 0, late: 0 };
@@ -625,7 +625,7 @@ it('nothing is advised while what is in may be enough and the round ends by itse
   expect(next({ ...had, late: 1 })[0]).toBe('publish it again, fo');
 });
 
-it('what is published again names the commit', () => {
+it('the advice to publish again names the commit', () => {
   const of = facts('cancelled', { cancelled: 'x', ref: 'refs/heads/main', commit: 'c'.repeat(40) });
   expect(accountOf(of).next[0]?.says).toBe(
     'publish it again, while main is at cccccccccc: else what it is at then is published',

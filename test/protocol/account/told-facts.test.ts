@@ -26,7 +26,7 @@ function both(bench: Bench, run: string): [told: string, known: string] {
   return [accountLine(accountOf(told)), accountLine(accountOf(known))];
 }
 
-describe('who follows a run', () => {
+describe('a follower of a run', () => {
   const ends: [string, () => Promise<{ bench: Bench; run: string }>][] = [
     [
       'trusted',

@@ -49,7 +49,7 @@ describe('a line of a log', () => {
   });
 });
 
-describe('nothing secret in a log:', () => {
+describe('secrets are removed from a log:', () => {
   it.each([
     ['join with quorate1.eyJhbGciOi_J-9.abc~d now', 'join with quorate1.[removed] now'],
     [

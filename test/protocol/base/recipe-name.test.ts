@@ -34,7 +34,7 @@ describe('a job file of a repository, as people name it', () => {
     'https://git.example/two words:a.yaml',
     'git@git.example:recipes.git:a.yaml',
     `https://git.example/r:${'a/'.repeat(5000)}a`,
-  ])('none of that is one: %s', (text) => expect(parseRecipe(text)).toBeUndefined());
+  ])('a text that is no recipe: %s', (text) => expect(parseRecipe(text)).toBeUndefined());
 
   it('stands for each commit where it names none, and for one where it does', () => {
     const { repo, path } = recipe;

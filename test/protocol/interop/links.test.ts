@@ -59,7 +59,7 @@ describe('in-toto links of evidence', () => {
   });
 });
 
-describe('what is signed for other tools', () => {
+describe('the statement that is signed for other tools', () => {
   it('is a provenance of an artifact, and of nothing else', async () => {
     const made = { project, facts, job: makeJob(), index: undefined };
     const provenance = makeProvenance(made);

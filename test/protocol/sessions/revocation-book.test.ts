@@ -212,7 +212,7 @@ describe('the room of a key', () => {
 });
 
 describe('a leaf of the log', () => {
-  it('whose revocation counts no more is waited for until it was seen', async () => {
+  it('of a revocation that counts no more is waited for until it was seen', async () => {
     const book = await new Home().open();
     const before = await sign(idp, 'before');
     await book.learn({ charters, revocations: [before.raw] });

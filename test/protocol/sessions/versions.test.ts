@@ -133,7 +133,7 @@ describe('a controller', () => {
     expect(bench.run([...bench.controller.state.runs.keys()][0] ?? '').rounds[0]?.candidates).toEqual([]);
   });
 
-  describe('whose charter names a least version', () => {
+  describe('with a least version in its charter', () => {
     async function under(program: string) {
       const bench = new Bench();
       await bench.start({ more: { leastWorker: '1.2.0' } });

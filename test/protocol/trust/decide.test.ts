@@ -18,7 +18,7 @@ import { A, aborted, B, exit, judge, open, own, policy, trustedKey, vote } from 
 const two = [vote('ada', 0, A), vote('bob', 1, A)];
 
 describe('levels', () => {
-  it('none without a receipt, provisional with one, agreed with N', () => {
+  it('are none without a receipt, provisional with one, agreed with N', () => {
     expect(judge([]).level).toBe('none');
     expect(judge([vote('ada', 0, A)])).toMatchObject({ level: 'provisional', outcome: exit(A) });
     expect(judge(two)).toMatchObject({
@@ -92,7 +92,7 @@ describe('agreement', () => {
   });
 });
 
-describe('what does not count towards N, and why', () => {
+describe('votes that do not count towards N, and why', () => {
   const ada = vote('ada', 0, A);
   it.each([
     ['aborted', vote('bob', 1, A, { outcome: aborted })],

@@ -83,7 +83,7 @@ async function documentsOf({ some, made }: { some: Verified<Revocation>[]; made:
   return [...some, ...(await Promise.all(made.map(signEnd)))];
 }
 
-it('what counts does not depend on the order in which revocations are known, nor on how often', async () => {
+it('the revocations that count do not depend on the order in which they are known, nor on how often', async () => {
   await fc.assert(
     fc.asyncProperty(learned, async ({ some, made, first, second }) => {
       const all = (await documentsOf({ some, made })).map(revokedBy);

@@ -256,7 +256,7 @@ describe('witnesses, where no co-signature is required', () => {
   });
 });
 
-describe('what is asked for', () => {
+describe('the expectation of a caller', () => {
   it.each([
     ['artifact', { artifact: cidOf('good') }, null],
     ['another artifact', { artifact: cidOf('evil') }, 'ARTIFACT_MISMATCH'],

@@ -10,8 +10,8 @@ const clockSecondsOff = 60;
 
 export function whatBuildsSee(ground: Ground): void {
   const { play } = ground;
-  describe('what a build sees', () => {
-    it('is the pinned environment', async () => {
+  describe('the environment of a build', () => {
+    it('is pinned', async () => {
       const ran = await play(['env; umask; id -u; id -g; id -un; uname -n; pwd'], {
         commit: { id: 'c0'.repeat(20), tree: 'bafytree', seconds: 1_600_000_000 },
         env: {
@@ -110,7 +110,7 @@ export function whatBuildsSee(ground: Ground): void {
 
     if (ground.short) return;
 
-    it('is as many processors as it asked for, and a time of origin for what it archives', async () => {
+    it('has as many processors as it asked for, and a time of origin for archives', async () => {
       const counts = await Promise.all(
         [0.5, 1, 2].map(async (cpus) => (await play(['nproc'], { limits: { cpus } })).log.trim()),
       );
@@ -120,7 +120,7 @@ export function whatBuildsSee(ground: Ground): void {
       expect((await play(['echo $SOURCE_DATE_EPOCH'], { env: { SOURCE_DATE_EPOCH: '7' } })).log).toBe('7\n');
     });
 
-    it('is the time of the machine', async () => {
+    it('has the time of the machine', async () => {
       const now = () => Date.now() / 1000;
       const before = now();
       const seen = Number((await play(['date +%s'])).log);

@@ -80,7 +80,7 @@ const changed = (seeds: readonly Buffer[], isTar: boolean): fc.Arbitrary<Buffer>
       return bytes;
     });
 
-it('what unpacks source and inputs takes or refuses any bytes', async () => {
+it('the unpacker of source and inputs takes or refuses any bytes', async () => {
   const seeds = [
     await buffer(
       joinArchives(
@@ -115,7 +115,7 @@ it('what unpacks source and inputs takes or refuses any bytes', async () => {
   );
 });
 
-it('what reads the job takes or refuses any bytes', () => {
+it('the reader of the job takes or refuses any bytes', () => {
   const seeds = [
     jobMessage({
       run: ['true', { run: 'x', name: 'n', shell: 'bash', allowFailure: true }],

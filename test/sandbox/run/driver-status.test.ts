@@ -157,7 +157,7 @@ describe('a build ends', () => {
     expect(cut.calls).toEqual([]);
   });
 
-  it('whatever its messages are cut into', async () => {
+  it('however its messages are cut', async () => {
     const { status, outcome, say, end } = build();
     for (const part of ['rea', 'dy\nexi', 't 4', '\n']) {
       status.write(part);

@@ -8,8 +8,8 @@ import { kernelVersion, programVersion } from '../../../sandbox/versions/read.ts
 import { packagesInstalled, parsePolicy } from '../../../sandbox/versions/updates.ts';
 import { qemuArguments } from '../../../sandbox/vm/qemu.ts';
 
-describe('what a part says of itself', () => {
-  it('is a version, in the words of each', () => {
+describe('the version that a part reports', () => {
+  it('is read from the words of each', () => {
     expect(programVersion('bubblewrap', 'bubblewrap 0.12.0\n').version).toEqual([0, 12, 0]);
     expect(programVersion('runsc', 'runsc version 0.0~20240729.0\nspec: 1.2.0\n').version).toEqual([
       20240729,
@@ -155,7 +155,7 @@ linux-image-cloud-amd64:
         500 http://mirror.example/debian-security trixie-security/main amd64 Packages
 `;
 
-describe('what the package manager knows', () => {
+describe('the package manager’s list', () => {
   const known = parsePolicy(policy);
 
   it('is read for what is installed', () => {
@@ -202,7 +202,7 @@ describe('what the package manager knows', () => {
   });
 });
 
-it('what apt read is kept for the next look, unless the system keeps it', async () => {
+it('the cache of apt is kept for the next look, unless the system keeps it', async () => {
   const home = mkdtempSync(join(tmpdir(), 'quorate-apt-'));
   onTestFinished(() => rmSync(home, { recursive: true }));
   vi.stubEnv('HOME', home);
@@ -220,7 +220,7 @@ it('what apt read is kept for the next look, unless the system keeps it', async 
   expect(await packagesInstalled(['bubblewrap'])).toEqual(looks[0]);
 });
 
-it('what is installed here passes', async () => {
+it('the installed versions pass', async () => {
   const checks = await versionChecks(['kernel', 'bubblewrap', 'runsc']);
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
   expect(checks.map(({ name }) => name)).toEqual([

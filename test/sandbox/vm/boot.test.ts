@@ -37,7 +37,7 @@ function booting(machines: ReturnType<typeof machine>[], bootMs = 10_000) {
   return { boot, started: () => started };
 }
 
-it('what the guest says after its first word is the build’s, and nothing is sent before', async () => {
+it('output of the guest after its first word is the build’s, and no input is sent before', async () => {
   const only = machine();
   const { boot } = booting([only]);
   boot.input.write('source');

@@ -24,7 +24,7 @@ it('however it is cut into pieces, what comes before the mark comes out', async 
   );
 });
 
-it('nothing is held back that is no part of a mark, and nothing is lost without one', async () => {
+it('bytes that are no part of a mark are not held back, and none is lost without a mark', async () => {
   let reached = 0;
   const stream = new UntilMarker(mark, () => reached++);
   stream.write('hello\n');
@@ -35,7 +35,7 @@ it('nothing is held back that is no part of a mark, and nothing is lost without 
   expect(reached).toBe(0);
 });
 
-it('what must have a mark and ends without fails', async () => {
+it('a stream that ends without its required mark fails', async () => {
   const stream = new UntilMarker(mark, () => {}, 'cut short');
   stream.end('half');
   await expect(buffer(stream)).rejects.toThrow('cut short');

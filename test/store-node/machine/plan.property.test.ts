@@ -134,7 +134,7 @@ describe('the plan of a store', () => {
   });
 });
 
-describe('what goes first', () => {
+describe('the plan of a store', () => {
   const one = (run: string, level: Entry['level'], decidedAt: number, ref = 'refs/heads/main'): Entry => ({
     ...{ run, tree: `tree-${run}`, repo: 'r', ref, name: 'build', level, decidedAt },
   });
@@ -153,7 +153,7 @@ describe('what goes first', () => {
   };
   const keepAll: Retention = { quotaBytes: 50, rules: [{ ageMs: null }], latest: 1 };
 
-  it('is an older agreed tree, then the newest agreed one, older trusted ones, and last the newest of each branch', () => {
+  it('drops an older agreed tree first, then the newest agreed one, older trusted ones, and last the newest of each branch', () => {
     const order = planStore(here, keepAll, 100).keep;
     expect(order).toEqual([
       'tree-new-trusted',

@@ -33,7 +33,7 @@ const planned = (
 const all = (...trees: string[]) => Object.fromEntries(trees.map((tree) => [tree, 10]));
 
 describe('a store keeps', () => {
-  it('what is worth more, and of equals the newer, then in the order of their names', () => {
+  it('trees that are worth more, and of equals the newer, then in the order of their names', () => {
     const entries = [
       entry('d', { level: 'agreed', name: 'd', decidedAt: 900 }),
       entry('c', { name: 'c', decidedAt: 100 }),
@@ -51,7 +51,7 @@ describe('a store keeps', () => {
     }
   });
 
-  it('none that is larger than its quota, and those behind it', () => {
+  it('no tree that is larger than its quota, and those behind it', () => {
     const entries = [entry('large', { decidedAt: 900 }), entry('small')];
     const bytes = { large: 101, small: 100 };
     expect(planned(entries, {}, { bytes })).toMatchObject({
@@ -62,7 +62,7 @@ describe('a store keeps', () => {
     expect(planned(entries, {}, { bytes, asked }).keep).toEqual(['small']);
   });
 
-  it('what was asked for, until then', () => {
+  it('a tree that was asked for, until its time', () => {
     const ask = (until: number) => planned([], {}, { bytes: { a: 10 }, asked: [{ tree: 'a', until }] });
     expect(ask(now + 1).keep).toEqual(['a']);
     expect(ask(now).drop).toEqual([{ tree: 'a', why: 'unproven' }]);
@@ -113,7 +113,7 @@ describe('a store keeps', () => {
     expect(planned(three, {}, { bytes: { x: 60, a: 60 } }).missing).toEqual([]);
   });
 
-  it('nothing of a quota or a count below zero', () => {
+  it('no tree under a quota of zero; a quota or a count below zero is refused', () => {
     expect(() => planned([], { quotaBytes: -1 })).toThrow(/not negative/);
     expect(() => planned([], { latest: -1 })).toThrow(/not negative/);
     expect(planned([], { quotaBytes: 0 })).toMatchObject({ keep: [], room: 0 });

@@ -24,8 +24,8 @@ const entry = (n: number, tree: number, more: Partial<LedgerEntry> = {}): Ledger
 });
 const kept = { bytes: 5, beside: [] };
 
-describe('what a store remembers', () => {
-  it('of one tree are the first verdict and the last ones', async () => {
+describe('the ledger of a store', () => {
+  it('keeps the first verdict of one tree and the last ones', async () => {
     withLimits(storeNodeLimits, { entriesPerTreeMax: 3 });
     const ledger = await Ledger.open(join(await folder(), 'ledger.json'));
     const gone = [1, 2, 3, 4, 5].map((n) => ledger.add(entry(n, 0))?.run);
@@ -34,7 +34,7 @@ describe('what a store remembers', () => {
     expect(ledger.add(entry(6, 1))).toBeUndefined();
   });
 
-  it('are as many verdicts as there may be: the oldest of trees that are not kept goes, else the new one', async () => {
+  it('keeps a bounded number of verdicts: the oldest of trees that are not kept goes, else the new one', async () => {
     withLimits(storeNodeLimits, { entriesMax: 3 });
     const ledger = await Ledger.open(join(await folder(), 'ledger.json'));
     ledger.trees.set(treeOf(1), kept);
@@ -49,7 +49,7 @@ describe('what a store remembers', () => {
     expect(ledger.add(entry(5, 1))?.run).toBe(runOf(5));
   });
 
-  it('is there at the next start, and what is no ledger is an error with its path', async () => {
+  it('is there at the next start, and a file that is no ledger is an error with its path', async () => {
     const file = join(await folder(), 'ledger.json');
     const ledger = await Ledger.open(file);
     ledger.add(entry(1, 1));
@@ -64,7 +64,7 @@ describe('what a store remembers', () => {
     expect(await codeOf(() => Ledger.open(file))).toBe('HOME_DAMAGED');
   });
 
-  it('is shown where its tree is here: the newest first, as many as a feed takes, a test without an artifact', async () => {
+  it('shows verdicts of trees that are here: the newest first, as many as a feed takes, a test without an artifact', async () => {
     withLimits(limits, { feedOffersMax: 2 });
     const ledger = await Ledger.open(join(await folder(), 'ledger.json'));
     for (const tree of [1, 2, 3]) ledger.trees.set(treeOf(tree), kept);

@@ -8,7 +8,7 @@ const place = (index: number, ref = 'main', publisher = 'ada') => ({
 });
 const exit = (code: number) => ({ kind: 'exit' as const, code });
 
-describe('what a hook has handled', () => {
+describe('a subject in the ledger of a hook', () => {
   it('has the place of what it started, and the run of a line that is furthest in the log', () => {
     const ledger = new Ledger();
     ledger.apply({ kind: 'started', subject: 'a', place: place(5), artifact: null }, 1);

@@ -12,7 +12,7 @@ const stand = (run: string, state: string, more: Partial<RunStand> = {}): RunSta
   ...more,
 });
 
-it('what changes something is in the journal, once', () => {
+it('an event that changes something is in the journal, once', () => {
   const bench = new Bench();
   const grows = (act: () => unknown) => {
     const before = bench.journal.length;
@@ -245,7 +245,7 @@ it('a status leads to its run once there is one, also that of a pull request, an
   expect(whole()).toEqual([]);
 });
 
-it('what the controller says of a run is kept without the names of builders, which change often', async () => {
+it('the controller’s state of a run is kept without the names of builders, which change often', async () => {
   const bench = begun().push(main, 2);
   bench.published(bench.orders()[0] as never, 'a', 'b', 'c', 'd');
   const jobs = [

@@ -264,7 +264,7 @@ describe('a status', () => {
 });
 
 describe('after a crash', () => {
-  it('what was not answered is given again, the same as before', () => {
+  it('an order without an answer is given again, the same as before', () => {
     const bench = begun().push(main, 2);
     const orders = bench.orders();
     const told = bench.take('status');
@@ -274,7 +274,7 @@ describe('after a crash', () => {
     expect(bench.take('status')).toEqual(told);
   });
 
-  it('what was answered is not, and the state is the same', () => {
+  it('an answered order is not given again, and the state is the same', () => {
     const bench = begun().push(main, 2);
     bench
       .published(bench.orders()[0] as never, 'a')
@@ -286,7 +286,7 @@ describe('after a crash', () => {
     expect(bench.machine.state).toEqual(state);
   });
 
-  it('nothing that changes nothing is in the journal', () => {
+  it('an event that changes nothing is not in the journal', () => {
     const bench = begun();
     const kept = bench.journal.length;
     bench

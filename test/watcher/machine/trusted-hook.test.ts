@@ -246,7 +246,7 @@ const step = fc.record({
   answer: fc.constantFrom('truth', 'failure', 'older evidence', 'crash before the command', 'crash after it'),
 });
 
-it('whatever a controller lists and whenever the process dies: once for a run, and never back', () => {
+it('a run starts one command at most and the place never goes back, whatever a controller lists and whenever the process dies', () => {
   const refs = ['refs/heads/main', 'refs/heads/side'];
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {

@@ -30,7 +30,7 @@ describe('a command', () => {
     expect(await command(['true'], { env: { BAD: 'a\0b' } })).toMatchObject({ kind: 'not-started' });
   });
 
-  it('whose time is up, or that is stopped, ends with all that it started', async () => {
+  it('ends with all that it started when its time is up or it is stopped', async () => {
     for (const how of ['timeout', 'stopped'] as const) {
       const mark = uniqueSleep();
       const stop = new AbortController();

@@ -46,7 +46,7 @@ async function setting() {
   return { made, dir, tree, accepted, take };
 }
 
-describe('what a hook takes', () => {
+describe('an artifact that a hook takes', () => {
   it('is on disk with its evidence, without permission to write', async () => {
     const { made, dir, accepted, take } = await setting();
     const taken = await take();
@@ -59,7 +59,7 @@ describe('what a hook takes', () => {
       expect((await stat(path)).mode & 0o222).toBe(0);
   });
 
-  it('is nothing that the log revokes when its files are here', async () => {
+  it('is not taken where the log revokes it once its files are here', async () => {
     const { made, dir, tree, take } = await setting();
     const what = { kind: 'artifact', id: tree } as const;
     const payload = { iss: root.id, project, what, since: 0, reason: 'broken', iat: at };

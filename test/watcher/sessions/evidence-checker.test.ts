@@ -95,7 +95,7 @@ describe('the evidence of a run', () => {
   });
 });
 
-describe('what is known when evidence is verified', () => {
+describe('the list of revocations that is known when evidence is verified', () => {
   const publishedAs = (request: string): PublishedAs => ({
     ...{ request, repo, ref: 'refs/heads/main', commit, job: 'app' },
   });

@@ -135,7 +135,7 @@ describe('the way to a controller', () => {
   });
 });
 
-it('what failed is tried again after five seconds, and twice as long each time, up to ten minutes', () => {
+it('a failure is tried again after five seconds, and twice as long each time, up to ten minutes', () => {
   expect([1, 2, 3, 7, 8, 1_000].map(retryAfter)).toEqual([5_000, 10_000, 20_000, 320_000, 600_000, 600_000]);
 });
 

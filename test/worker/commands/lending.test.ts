@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sayLending } from '../../../src/worker/commands/joining.ts';
 import { describeAllowed, describeLending } from '../../../src/worker/commands/lending.ts';
 
-describe('who is asked to lend a machine', () => {
+describe('an operator who is asked to lend a machine', () => {
   it('is shown every host that it will connect to', () => {
     const said: string[] = [];
     const out = {
@@ -28,7 +28,7 @@ describe('who is asked to lend a machine', () => {
   });
 });
 
-describe('who allows a host', () => {
+describe('an operator who allows a host', () => {
   const hosts = (allowed: string[] | 'any', ...pending: string[]) => ({
     ...{ allowed, pending, spent: [], traffic: [] },
   });

@@ -55,7 +55,7 @@ describe('a lease', () => {
     expect(bench.all('build').map(({ lease }) => lease)).toEqual([first, second]);
   });
 
-  it('whose receipt cannot be made is given up with the reason, and claimed anew', async () => {
+  it('is given up with the reason, and claimed anew, when its receipt cannot be made', async () => {
     const bench = await started();
     const { lease } = await bench.building();
     bench.built(lease, built);
@@ -73,7 +73,7 @@ describe('a lease', () => {
     expect(bench.worker.leases).toEqual([]);
   });
 
-  it('whose receipt is acknowledged stands, whatever fails later', async () => {
+  it('stands once its receipt is acknowledged, whatever fails later', async () => {
     const bench = await started();
     const { lease } = await bench.building();
     bench.built(lease, built);

@@ -45,7 +45,7 @@ async function library({ served }: { served: boolean }) {
 
 const need = { request: 'a'.repeat(64), level: 'trusted' as const };
 
-describe('what a job reads', () => {
+describe('an input of a job', () => {
   it('is fetched once its evidence holds, and kept until the build is over', async () => {
     const { mesh, lib, order } = await library({ served: true });
     const { inputs, pins } = await worker([mesh]);
@@ -56,7 +56,7 @@ describe('what a job reads', () => {
     expect(await pins()).toEqual([]);
   });
 
-  it('and nobody serves any more is INPUT_UNAVAILABLE, and so is its evidence', async () => {
+  it('that is not served any more is INPUT_UNAVAILABLE, and so is its evidence', async () => {
     const { mesh, order } = await library({ served: false });
     const { inputs, pins } = await worker([mesh]);
     await expect(inputs.open('lease', order)).rejects.toMatchObject({ code: 'INPUT_UNAVAILABLE' });
@@ -67,7 +67,7 @@ describe('what a job reads', () => {
     await expect(lonely.inputs.open('lease', order)).rejects.toMatchObject({ code: 'INPUT_UNAVAILABLE' });
   });
 
-  it('and is revoked while it is fetched is not mounted; control: it is, where nothing was revoked', async () => {
+  it('that is revoked while it is fetched is not mounted; control: it is, where nothing was revoked', async () => {
     const { mesh, lib, order } = await library({ served: true });
     const revoked: Revoked = { what: { kind: 'job', id: lib.jobId }, since: 0, reason: 'bad', byRoot: true };
     let fetching = false;

@@ -88,7 +88,7 @@ it('more disk than memory is lent where builds can write to a disk', () => {
   expect(codeOf(() => checkDisk(lending({}, { diskBytes: MiB }), { disk: false }))).toBe('taken');
 });
 
-it('what the kernel cannot hold is not promised', () => {
+it('a rule that the kernel cannot hold is not promised', () => {
   const rules: OperatorRules = { hours: [], processorSeconds: 60, pauseAboveLoad: 1 };
   expect(codeOf(() => checkHeld(rules, able))).toBe('taken');
   expect(codeOf(() => checkHeld(rules, { ...able, processorTime: false }))).toMatch(

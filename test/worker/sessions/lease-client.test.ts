@@ -203,7 +203,7 @@ describe('a claim', () => {
     [new Error('the key is gone'), true, []],
     [reportedError('MESH_RESET', 'the stream is gone'), false, []],
   ])(
-    'whose receipt cannot be signed for %s fails, unless that passes or the worker ends',
+    'fails when its receipt cannot be signed for %s, unless that passes or the worker ends',
     async (error, closing, kinds) => {
       const { client, events, ports, state } = worker();
       state.closing = closing;

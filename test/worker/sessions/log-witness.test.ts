@@ -142,7 +142,7 @@ describe('a worker as a witness', () => {
     expect(await lineOf(bench, await log.note(8))).toBeUndefined();
   });
 
-  describe('whose controller tells a neighbour something else, and breaks off when it is asked to prove it', () => {
+  describe('with a controller that tells a neighbour something else and breaks off when asked to prove it', () => {
     async function partitioned() {
       const [log, other] = [honest(), forked()];
       const bench = await WitnessBench.open(log);

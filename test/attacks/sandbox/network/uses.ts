@@ -63,7 +63,7 @@ export function usesIt({ proxy, inside, onHost }: NetworkArena): void {
 
 export function leavesNothing({ proxy, inside }: NetworkArena): void {
   describe('after a build with a network', () => {
-    it('nothing of it is left, however it ended', async () => {
+    it('no process, connection or socket of it is left, however it ended', async () => {
       const [opened, closed] = [new Set<Socket>(), new Set<Socket>()];
       const port = await listen((socket) => {
         opened.add(socket);
