@@ -65,7 +65,7 @@ function narrow(file) {
 
 if (argv[1] !== undefined && import.meta.url === pathToFileURL(argv[1]).href) {
   const shipped = join(root, 'dist', 'program');
-  // All that is in there is shipped: nothing of before may stay.
+  // The whole folder is shipped: files of an earlier bundle must go.
   if (argv[2] === undefined) rmSync(shipped, { recursive: true, force: true });
   await bundle(argv[2] ?? shipped);
 }

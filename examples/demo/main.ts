@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: a whole network on this machine, every node a process of its own. What is played on it: build.ts, or with the
- * word `self` self.ts, with `pipeline` pipeline.ts, with `forge` forge.ts.
+ * `npm run demo`: a whole network on this machine, every node a process of its own. It plays build.ts or, with the word
+ * `self`, `pipeline` or `forge`, the file of that name.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -82,7 +82,7 @@ async function main(): Promise<number> {
     reject(new Error('interrupted'));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onInterrupt);
-  // Whatever ends this process takes the others along.
+  // The processes of the demo end with this one, however it ends.
   process.on('exit', () => scene.processes.killAll());
 
   try {

@@ -33,8 +33,8 @@ interface OpenPull {
 }
 
 /**
- * Git server, forge and controller of a project. Each answers late; while `lies` is set they fail, repeat, reorder, drop and invent, the
- * controller says `trusted` of what is not, and a status may be taken although the answer is an error.
+ * Git server, forge and controller of a project. Each answers late. While `lies` is set they fail, repeat, reorder, drop and
+ * invent answers, the controller calls runs trusted that are not, and the forge may set a status and answer with an error.
  */
 export class Project {
   readonly tips = new Map([['refs/heads/main', commitOf(1)]]);
@@ -209,7 +209,7 @@ export type Seen =
   | { kind: 'published'; order: PublishOrder }
   | { kind: 'status'; commit: string; context: string; status: Status; project: Project }
   | { kind: 'executed'; subject: string; project: Project }
-  /** Nothing failed for a long time. */
+  /** The end of the run, after a long time without faults. */
   | { kind: 'ended'; watcher: WatchMachine; hook: HookMachine; project: Project };
 
 /** One invariant. Throws a `Violation` when it does not hold. */

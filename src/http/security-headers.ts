@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import type { HttpEnv } from './env.ts';
 
-/** Nothing inline, nothing from elsewhere; in no frame. */
+/** Content of this origin only, none of it inline; no site may frame the page. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",

@@ -40,9 +40,9 @@ export interface Revoking {
    */
   voidLeaves?: readonly string[] | 'all';
   reason: string;
-  /** A controller that is not there, or is started again under other keys, is asked again for so long; by default 20 s. */
+  /** Milliseconds in which a controller that is away, or restarts under other keys, is asked again. Default: 20 s. */
   waitMs?: number;
-  /** Is given what was signed so far, before the controller is. */
+  /** Called with the documents signed so far, before the controller gets them. */
   signed?(list: RevocationList): void;
   signal: AbortSignal;
 }
@@ -93,7 +93,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     });
   let controllers = byPeer(address.addrs);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(revokeMsMax)]);
-  // A key of its own: whoever brings a revocation does not matter.
+  // A fresh key: a revocation counts by its signature, whichever peer brings it.
   const { generateSeed } = await import('../identity/keys.ts');
   const mesh = await openMesh({
     ...{ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' },
@@ -167,7 +167,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     };
   }
 
-  /** The size of the log, or what the controller said of it in the last checkpoint here, where it is away. */
+  /** The size of the log; of the last checkpoint in this folder where the controller is away. */
   async function logSize(): Promise<number> {
     try {
       return await reached(() => presentSize(asking()));
@@ -194,7 +194,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     return found;
   }
 
-  /** Revocations signed by the key that is to be revoked; of those in the log before `before`, all. */
+  /** Revocations signed by the key that is to be revoked: all of those in the log before `before`. */
   async function ownOf(key: string, before: number): Promise<OwnRevocation[]> {
     const mayBeIdp = inForce.idps.includes(key) || folder.retired.some(({ id }) => id === key);
     // Leaves that name no revocation are those of a key that wrote the log.
@@ -204,7 +204,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     } catch (error) {
       const isAway = isConnectionError(error);
       if (!isAway && !isUnsigned(error) && codeOf(error) !== 'REVOCATION_WITHHELD') throw error;
-      // Without `keeps`, what the identity provider's key revoked would stand again, for good: a later end keeps no more.
+      // Without `keeps`, all revocations by the identity provider's key would lapse for good: a later end can keep no more.
       if (keeps !== undefined || (isAway && !mayBeIdp)) return [];
       if (!isAway)
         throw unsigned(error, 'Or say which revocations by that key stay: --keep <id>, or --keep none');
@@ -220,7 +220,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   }
 }
 
-/** Nobody but the controller says how the log is: a trusted worker may be on its way, and a controller under its next key. */
+/** The checkpoint lacks a fresh line of a trusted worker: one may still connect, or the controller start under its next key. */
 const isUnsigned = (error: unknown): boolean =>
   ['CHECKPOINT_STALE', 'CHECKPOINT_UNSIGNED'].includes(codeOf(error));
 
@@ -256,7 +256,7 @@ async function untilReached<T>(
   }
 }
 
-/** In the folder of an identity provider apart, whose process reads it there. Errors: `HOME_…`. */
+/** Keeps the list in the folder of a separate identity provider, whose process reads it there. Errors: `HOME_…`. */
 async function keepForIdp({ dir, project, holds }: ProjectFolder, list: RevocationList): Promise<void> {
   if (holds.controller) return;
   const book = await openRevocationBook(dir, project);

@@ -48,12 +48,12 @@ rm -rf objects/info objects/??
 exec tar -c -f - --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \\
   HEAD config index objects packed-refs refs shallow`;
 
-/** Nothing is waited for but the disk and the reader: there is no idle timeout. */
+/** No idle timeout: the writer waits for the disk and the reader only. */
 const watch = async (): Promise<number> => performance.now();
 
 /**
- * Makes the git folder of one commit, out of a repository that holds it, and that is of no other use afterwards: its files, an
- * index of them, and no parents, hooks, remotes and other refs than the tag.
+ * Makes the git folder of one commit, in place, out of a repository that holds it: its files, an index of them and the tag,
+ * without parents, hooks, remotes and other refs.
  * @throws SOURCE_TAG_NOT_FOUND, what the commands and the reader throw
  */
 export async function packGitFolder(source: GitFolderSource, { tag, read }: GitFolderReader): Promise<void> {

@@ -87,7 +87,7 @@ function settings(protocol: GitProtocol | undefined, idleSeconds: number): strin
     'fetch.recurseSubmodules=false',
     'gc.auto=0',
     'maintenance.auto=false',
-    // Whatever is written here is of one checkout.
+    // Files of this repository serve one checkout: they need not survive a power failure.
     'core.fsync=none',
     // A redirect could lead to a host that the charter does not list.
     'http.followRedirects=false',

@@ -19,7 +19,7 @@ interface Bad {
   memory?: string;
   /** The outcome that the worker signs. */
   outcome: object;
-  /** Whatever the build did may say it too. */
+  /** Pattern that the build's log matches, where a tool of the build reports the fault too. */
   log?: RegExp;
 }
 
@@ -70,7 +70,7 @@ const builds: Record<string, Bad> = {
     run: 'mkfifo "$OUT/pipe"',
     outcome: aborted('outputs', /^STORE_ENTRY_REFUSED: .*pipe/),
   },
-  // Nothing without the process that made it, as tar says, which leaves it out.
+  // A socket is useless without the process that made it: tar leaves it out, and says so.
   'leaves-a-socket': {
     run: `perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "$ENV{OUT}/socket", Listen => 1) or die $!'`,
     outcome: made,

@@ -56,7 +56,7 @@ describe.each(looks)('pages of a project in Chromium, $width px wide, $scheme', 
       await page.locator('h1').waitFor();
       expect(await violations(page)).toEqual([]);
       expect(await fits(page)).toBe(true);
-      // Nothing is asked of anybody else.
+      // The page loads from no other origin.
       expect(requests.filter((one) => !one.startsWith(`GET ${url}/`))).toEqual([]);
       if (name === 'missing') expect(faults.splice(0)).toEqual([expect.stringContaining('404')]);
     },

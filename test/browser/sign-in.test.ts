@@ -104,7 +104,7 @@ describe('signing in at an OpenID Connect provider, in Chromium', () => {
     await page.getByRole('button', { name: /^Approve/ }).waitFor();
     await streaming;
     await revoke(signed.path);
-    // Nobody touches the page.
+    // The page goes there without a click.
     await page.waitForURL(`${origin}/sign-in?return=%2Fapprovals`);
     await page.getByRole('link', { name: /^Sign in at/ }).waitFor();
     expect(approved).toEqual([]);

@@ -18,7 +18,7 @@ import { zip } from './tools/zip.ts';
 const bytes = Buffer.from('the bytes of a package, as its registry has them\n');
 const sha = (algorithm: string, data: Buffer): string => createHash(algorithm).update(data).digest('hex');
 
-/** Nothing listens there. */
+/** Address without a server. */
 const nowhere = 'http://127.0.0.1:9';
 
 /** Any server, such as one of these tests. */

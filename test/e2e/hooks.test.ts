@@ -66,7 +66,7 @@ it('runs the command with what is trusted, once, and never for a pull request', 
   expect(following.report()).not.toContain(pull.run);
   expect(await following.stop()).toEqual({ code: 0, signal: null });
 
-  // Nothing is new, and --once waits for something that is.
+  // No run is new, and --once waits for one.
   const again = hook('--once', '--', script, '7');
   await again.event('following');
   const third = await build('three');
@@ -105,7 +105,7 @@ it('in a process of its own: Ctrl-C ends the command, and what was killed in the
   await killed.event('started', { where: ({ subject }) => subject === run });
   await until('the command', async () => (await processesWith(mark)).length > 0);
   killed.signal('SIGKILL');
-  // Nobody ends it then: it is a process of its own, and holds the hook's standard error open.
+  // The command outlives the killed hook: it is a process of its own, and holds the hook's standard error open.
   killAll(await processesWith(mark));
   expect(await killed.ended).toMatchObject({ signal: 'SIGKILL' });
 

@@ -54,7 +54,7 @@ it('a controller with another key is found by whoever was there, and by whoever 
   });
   expect(rita.code, rita.report).toBe(0);
   const dans = await cluster.ticket('dan');
-  // Nobody lends that much, so it stays open.
+  // No worker lends that much memory: the run stays open.
   const waiting = await cluster.submit(
     await cluster.git.commit('huge', { 'quorate.yaml': jobFile({ run: ['true'], memory: '900GiB' }) }),
   );

@@ -50,7 +50,7 @@ const bytes: Record<string, Case[]> = {
 /** A path of 4,096 bytes, as long as paths may be. */
 const longest = `${`${'a'.repeat(255)}/`.repeat(15)}${'b'.repeat(254)}/c`;
 
-/** All that a controller serves, of one tree that is at this level. */
+/** A controller's site with one tree, which is at this level. */
 async function siteAt(level: () => ArtifactLevel) {
   const own = await store();
   const { root } = await own.importTar(

@@ -222,7 +222,7 @@ describe('the page as it is served', () => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("connect-src 'self' http: https:");
     expect(text.match(/<script/g)).toHaveLength(1);
-    // Nothing in it is fetched from elsewhere.
+    // The page loads no file from elsewhere.
     expect(text).not.toMatch(/<(?:script|img|link|iframe)[^>]+(?:src|href)="(?!data:)/);
     const app = verifyPageApp(async () => ({ html, policy }));
     const answer = await app.request('/verify');

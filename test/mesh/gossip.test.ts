@@ -50,7 +50,7 @@ describe('gossip', () => {
     const heard = leaves.map((mesh) => collect(mesh));
     await Promise.all(leaves.map((mesh) => mesh.connect(hub.addresses())));
     await until('the hub knows all', () => subscribers(hub) === 12);
-    // Nobody gets what is published while its author knows no subscriber yet.
+    // A message is lost while its author knows no subscriber yet.
     await until('all know a subscriber', () => leaves.every((leaf) => subscribers(leaf) > 0));
     // A mesh that falls apart does so at a heartbeat.
     for (let beats = 0; beats < 3; beats++) await heartbeat(hub);

@@ -26,7 +26,7 @@ export interface MutationOptions {
   refusedMin: number;
 }
 
-/** Whatever is changed in a bundle, it is refused with the code of what was changed. */
+/** Each mutant of a bundle is refused with the code of the part that was changed. */
 export function mutation({ every, refusedMin }: MutationOptions): void {
   let valid: Bundle;
   let truth: Verification;

@@ -47,7 +47,7 @@ const statements = ['receipt', 'verdict'] as const;
 
 const codes = (step: string, ...all: string[]): string[] => all.map((code) => `${step} ${code}`);
 
-/** Whatever was changed under an old signature is found by the signature, before a word of the payload is believed. */
+/** A change under an old signature is found by the signature check, before any field of the payload is used. */
 const underOldSignatures: Ruling[] = [
   ...messages.flatMap((name): Ruling[] => [
     { what: new RegExp(`^header ${name}: kid$`), is: codes(steps[name], 'DOC_BAD_SIGNATURE', 'DOC_INVALID') },
@@ -143,7 +143,7 @@ const thieves: Ruling[] = [
   { what: /^thief offer: job$/, is: ['offers OFFER_JOB_MISMATCH'] },
   { what: /^thief offer: policy\./, is: ['offers OFFER_POLICY_MISMATCH', 'offers DOC_INVALID'] },
   { what: /^thief offer: round$/, is: ['offers OFFER_ROUND', 'offers DOC_INVALID'] },
-  // Whatever else an offer says is bound by its id, which leases carry.
+  // The other fields of an offer are bound by its id, which leases carry.
   {
     what: /^thief offer: (draw|needs|index|iat|exp)/,
     is: ['receipts RECEIPT_WITHOUT_OFFER', 'offers DOC_INVALID'],

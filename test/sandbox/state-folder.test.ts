@@ -5,7 +5,7 @@ import { probe } from '../../sandbox/index.ts';
 import { scratch } from '../image/support.ts';
 
 it("the folder of a sandbox is nobody else's, whichever tier is the first to come there", async () => {
-  // Whatever mask the process has: a virtual machine's files are for the account that QEMU gets.
+  // The mode must not depend on the umask: files of a virtual machine are for the account that QEMU gets.
   const before = process.umask(0);
   onTestFinished(() => void process.umask(before));
   const home = join(await scratch(), 'home');

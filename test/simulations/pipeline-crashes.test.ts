@@ -28,7 +28,7 @@ const scenario: Partial<Scenario> = {
   ...{ works, trusted: 'there', second: false, revokes: undefined, charters: [], grantSeconds: 24 * 3600 },
   faultsMs: 120_000,
 };
-/** Nothing goes wrong but what is planned. */
+/** Rates of faults: none beside the planned ones. */
 const rates = {
   ...{ breakPerMessage: 0, gossipLoss: 0, gossipTwice: 0, stallPerMessage: 0, partitionPerMinute: 0 },
   ...{ controllerCrashPerEvent: 0, workerCrashPerEvent: 0, crashPerMinute: 0, bundleLossPerCrash: 0 },

@@ -65,7 +65,7 @@ it('dependants of an artifact that a majority tampered with end when it is contr
   expect(counts.get('input-lost')).toBeGreaterThan(0);
 });
 
-/** Nothing goes wrong but what the operators and the owner do. */
+/** Rates of faults: none beside the acts of the operators and the owner. */
 const quiet = {
   ...{ breakPerMessage: 0, gossipLoss: 0, stallPerMessage: 0, partitionPerMinute: 0, clockPerMinute: 0 },
   ...{ controllerCrashPerEvent: 0, workerCrashPerEvent: 0, crashPerMinute: 0 },

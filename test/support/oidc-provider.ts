@@ -74,7 +74,7 @@ function configurationOf(people: Record<string, Person>, redirectUris: string[])
       people[accountId] === undefined
         ? undefined
         : { accountId, claims: async () => ({ sub: accountId, ...people[accountId] }) },
-    // Nobody is asked whether the owner's own service may know who they are.
+    // Consent is not asked for: the service is the owner's own.
     async loadExistingGrant({ oidc }) {
       const grant = new oidc.provider.Grant({
         ...(oidc.session?.accountId === undefined ? {} : { accountId: oidc.session.accountId }),

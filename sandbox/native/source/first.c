@@ -236,7 +236,7 @@ static void mark(size_t n, const struct step *step, int code) {
   for (size_t most = at + MARK_BYTES_MAX; *name != 0 && at < most && !(is_command && *name == '\n');) line[at++] = *name++;
   if (code >= 0 && step->name[0] != 0) line[at++] = ')';
   line[at++] = '\n';
-  /* What the steps before have written comes first. */
+  /* Output of earlier steps comes first. */
   copy_log(PIPE_BYTES);
   write_all(LOG, line, at);
 }
@@ -309,7 +309,7 @@ static void end_all(void) {
     sys(nr_kill, -1, SIGKILL);
     ended = sys(nr_wait4, -1, 0, WALL, 0);
   } while (ended > 0 || ended == -EINTR);
-  /* All that could write has ended. */
+  /* Every process that could write has ended. */
   sys(nr_close, fds.write);
   while (copy_log(PIPE_BYTES) > 0) continue;
 }

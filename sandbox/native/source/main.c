@@ -7,7 +7,7 @@ __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp
 __asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n mov x0, sp\n bl begin\n");
 #endif
 
-/* What the kernel puts on the stack: the number of arguments, these, 0, the environment, 0 (execve(2)). */
+/* `stack`, as the kernel leaves it: the number of arguments, these, 0, the environment, 0 (execve(2)). */
 __attribute__((used)) _Noreturn void begin(long *stack) {
   int words = (int)stack[0];
   char **word = (char **)(stack + 1);

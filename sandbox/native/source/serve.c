@@ -1,13 +1,13 @@
 /*
  * `serve FIRST`: starts programs for a process that is too large to do so itself: fork(2) copies its page tables, and each page
  * that it writes to afterwards costs a fault. Requests come on descriptor 0 and end with it; descriptors from FIRST on are the
- * streams that it hands to the programs. Whoever writes the requests has started this program: it runs with the same rights.
+ * streams that it hands to the programs. The writer of the requests has started this program, which runs with its rights.
  *
  * A request, in numbers of 32 bits, little-endian: bytes that follow, kind, id; then of a start: flags, the first descriptor, how many, words,
  * variables, and these as strings that end with 0: folder, words, variables. Of a kill: a signal.
  * An answer, in three such numbers: id, 0 for started with the process, 1 for ended with the status of wait4(2), 2 for not started with an error.
  *
- * Once no more requests come, what still runs is killed.
+ * At the end of the requests, programs that still run are killed.
  */
 #include "sys.h"
 #include "program.h"
@@ -29,7 +29,7 @@ static uint32_t at(size_t word) {
 
 static void answer(uint32_t id, uint32_t kind, uint32_t value) {
   uint32_t words[3] = {id, kind, value};
-  /* Who no longer reads has ended, which the next read of a request shows. */
+  /* A failed write is ignored: the reader has ended, and the next read of a request shows it. */
   write_all(1, words, sizeof words);
 }
 

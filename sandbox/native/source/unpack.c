@@ -14,7 +14,7 @@ static struct { char bytes[INPUT_BYTES]; size_t at, end; } input;
 
 /* One entry. `name` and `link` are NUL-terminated. */
 static struct { char type; uint32_t mode; int64_t size, time; char name[NAME_BYTES_MAX + 1], link[NAME_BYTES_MAX + 1]; } entry;
-/* What an extended header says of the entry that follows it. */
+/* Fields of an extended header (pax), for the entry that follows it. */
 static struct { char name[NAME_BYTES_MAX + 1], link[NAME_BYTES_MAX + 1]; int64_t size; int has_name, has_link, has_size; } pax;
 
 static _Noreturn void give_up(const char *what, long error) {

@@ -10,7 +10,7 @@ export const comparisonLimits = {
   diffoscopeInputBytesMax: 64 * 1024 * 1024,
   /** Its output, a report of some ten thousand lines. */
   diffoscopeOutputBytesMax: 1024 * 1024,
-  /** Wall time of all of it. Somebody waits at a terminal. */
+  /** Wall time of the whole comparison: a person waits at a terminal. */
   diffoscopeSecondsMax: 120,
   /** Its disk: both sides, and what it unpacks of archives in them. */
   diffoscopeDiskBytes: 512 * 1024 * 1024,
@@ -18,11 +18,11 @@ export const comparisonLimits = {
   diffoscopeMemoryBytes: 1024 * 1024 * 1024,
   /** Its processes and threads: it starts a few tools at a time. */
   diffoscopePids: 128,
-  /** All that the archives of one comparison unpack to, each time they are read: about half a minute. */
+  /** Unpacked bytes of all archives of one comparison, each time they are read: about half a minute. */
   unpackedBytesMax: 8 * 1024 * 1024 * 1024,
   /** Their members: as many as two trees have. */
   membersMax: 2 * limits.treeEntriesMax,
-  /** Headers in front of one member of a tar, a long name and extended records, and zeros at its end. */
+  /** Bytes of headers before one member of a tar (a long name, extended records), or of zeros at the end of the tar. */
   headerBytesMax: 8 * 1024 * 1024,
 } as const;
 

@@ -36,7 +36,7 @@ export async function trialDependencies(
   const fetched = await fetchDependencies(entries, {
     ...{ cache: join(home, 'dependencies'), env, onProgress, signal },
     reach: reachFrom(env),
-    // Nothing of a trial leaves this host.
+    // Private addresses are allowed: the result of a trial stays on this host.
     allowPrivate: true,
   });
   const paths = new Map<string, string>();

@@ -49,7 +49,7 @@ export async function probe(
   let cid = blocks.parse(artifact);
   for (let depth = 0; depth < controllerNodeLimits.probeBlocks; depth++) {
     let links: ReturnType<typeof blocks.links> = [];
-    // Nothing is taken for here already: another store may have shown the same block.
+    // No block counts as present: another store may have shown the same one.
     const sink: BlockSink = {
       touch: () => undefined,
       read: (of) => blocks.read(of),

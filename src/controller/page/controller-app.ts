@@ -19,7 +19,7 @@ export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 
   version: string;
 }
 
-/** All that a controller serves by HTTP: the feed, pages, the one that verifies in a browser and, where people sign in, that. */
+/** HTTP routes of a controller: the feed, its pages, the page that verifies in a browser and, where people sign in, theirs. */
 export function controllerApp({ view, pages, acknowledge, people, version }: ControllerSite): {
   app: Hono<HttpEnv>;
   limits: Partial<ListenLimits>;
@@ -39,7 +39,7 @@ export function controllerApp({ view, pages, acknowledge, people, version }: Con
     people === undefined
       ? {}
       : { sessionOf: people.session, acknowledge, account: (c: Context) => accountLink(people.session(c)) };
-  // A change: whoever asks for it is held to the token of the form.
+  // A request that changes state must carry the token of the form.
   if (people !== undefined) app.use('/runs/:run/acknowledge', people.requireRole('publisher'));
   app.route('/', pageApp({ ...pages, live, version, verifyPath: '/verify', ...who }));
   return {

@@ -4,7 +4,7 @@ import { unsupported } from './unsupported.ts';
 
 const cache = 'dependencies/npm';
 
-/** Nothing listens there: what npm asks this registry for is in its cache. */
+/** Address without a server: npm's cache holds all that it asks this registry for. */
 const registry = 'http://127.0.0.1:9/';
 
 /** `accept` of npm's requests for the versions of a package, short and full. The cache compares it. */

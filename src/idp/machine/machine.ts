@@ -60,9 +60,10 @@ interface IdpState {
 }
 
 /**
- * State and rules of an identity provider that runs apart from the controller, without I/O. It signs for what it has seen
- * itself: tickets of its own keys, enrolments signed by those who join, revocations. A controller that asks is believed the log
- * index of an operator's first enrolment, once. A refused event changes nothing and is answered with its code.
+ * State and rules of an identity provider that runs apart from the controller, without I/O. It signs grants on evidence
+ * that it has seen itself: tickets of its own keys, enrolments signed by those who join, revocations. The one thing it takes
+ * from a controller unproven is the log index of an operator's first enrolment, once. A refused event changes nothing and is
+ * answered with its code.
  *
  * An `IdentityProvider` has two kinds of methods:
  *
@@ -103,7 +104,7 @@ export class IdentityProvider {
     }
   }
 
-  /** Nothing waits for time to pass. */
+  /** Always undefined: the identity provider has no timers. */
   nextDeadline(): undefined {
     return undefined;
   }
@@ -131,7 +132,7 @@ export class IdentityProvider {
     const { charter, revocations } = this.state;
     if (charter === null) return undefined;
     const all = [...revocations.values()];
-    // A revocation is from a leaf on that is there: whoever asks now comes after it.
+    // The largest index: every revocation starts at a leaf that exists, which is before now.
     return memberRevokedAt(revokedUnder(all, charter.payload), member, Number.MAX_SAFE_INTEGER);
   }
 
@@ -220,7 +221,7 @@ export class IdentityProvider {
     if (joined.includes(key) && known !== undefined) return 'none';
     if (!joined.includes(key)) checkRoom(invite.payload, joined);
     const used = tickets.get(invite.signer) ?? 0;
-    // Two tickets may have one name: whoever stole the key that signs them chooses it.
+    // A thief of the signing key chooses `jti`, so that two tickets may share one.
     const isFirst = joined.length === 0 || !operators.has(`${role} ${operator}`);
     if (isFirst && rules >= 3) checkTickets(invite.signer, used);
     const joinsBefore = joins.get(invite.signer) ?? 0;

@@ -22,7 +22,7 @@ const ownFields = z.strictObject({
   request: jws,
   publisher: jws,
   job: z.string().min(2).max(limits.jobBytesMax),
-  /** None, and no receipts, where the verdict rests on those of an earlier request, whose bundle is among `inputs`. */
+  /** Empty, as `receipts` is, where the verdict rests on those of an earlier request, whose bundle is among `inputs`. */
   offers: z.array(jws).max(documentLimits.roundsMax),
   receipts: z
     .array(bundledReceiptSchema)
@@ -47,8 +47,8 @@ export type OwnBundle = z.infer<typeof ownBundleSchema>;
 export const bundleSchema = ownFields
   .extend({
     /**
-     * Those of the jobs that its own rests on, of those that theirs rest on, and so on, and for each of them that was not built for its
-     * request that of the earlier one: each once, in any order.
+     * Bundles of the jobs that this one reads, directly and indirectly; for a verdict that reuses an earlier run, the bundle of
+     * that run too. Each once, in any order.
      */
     inputs: z.array(ownBundleSchema).min(1).max(limits.bundleInputsMax).optional(),
   })

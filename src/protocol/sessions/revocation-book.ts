@@ -58,8 +58,8 @@ export interface KnownEquivocation {
 }
 
 /**
- * The revocations of one project that a node knows, and the evidence against its log. It learns from anybody, believes only what
- * holds, and forgets none that counts: what is taken is never displaced, and each key has room of its own.
+ * The revocations of one project that a node knows, and the evidence against its log. Any peer may bring a
+ * document; only valid ones are kept. One that counts is never displaced, and each key has room of its own.
  */
 export class RevocationBook {
   readonly #project: string;
@@ -100,8 +100,9 @@ export class RevocationBook {
   }
 
   /**
-   * With what the file holds; without one what is learned is kept for as long as the book is. `unsaved` is told once when it cannot be written, until it can be again; what is learned is
-   * known all the same. Without it that is an error of `learn`. Errors: those of the file.
+   * Opens the book with the content of its file; without a file the book is in memory only. `unsaved` is called once when the file
+   * cannot be written, and again only after it could be; the documents count all the same. Without `unsaved`, `learn` throws then.
+   * Errors: those of the file.
    */
   static open(
     project: string,
@@ -161,7 +162,7 @@ export class RevocationBook {
     return this.#equivocations.get(log);
   }
 
-  /** Whether nobody waits for the revocation of a leaf: it was seen, also where it counts no more; or there is none. */
+  /** Whether the revocation of a leaf need not be asked for: it was seen, even if it counts no more, or is known not to exist. */
   has(id: string): boolean {
     return this.#isSeen(id) || this.#absent.has(id);
   }
@@ -182,7 +183,7 @@ export class RevocationBook {
     );
   }
 
-  /** All that count. */
+  /** The revocations that count, with their evidence. */
   get list(): RevocationList {
     return withEvidence(listOf(this.#told), this.evidence());
   }
@@ -227,7 +228,7 @@ export class RevocationBook {
     return done;
   }
 
-  /** Tries again to save what could not be saved. Errors: those of the file, where nobody is told of them. */
+  /** Tries again to write the file after a failure. Errors: those of the file, where there is no `unsaved`. */
   async saveAgain(): Promise<void> {
     if (this.#isUnsaved) await this.learn({ charters: [], revocations: [] });
   }
@@ -314,7 +315,7 @@ export class RevocationBook {
         fresh.push(one);
       } else full.add(signer);
     }
-    // After the ends of keys: an ended one stops nobody.
+    // After the ends of keys: an unread revocation by an ended key has no effect.
     const more = unread.filter((one) => this.#takeUnread(one, leaves));
     return { fresh, unread: more.length, refused, full: [...full] };
   }

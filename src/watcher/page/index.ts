@@ -13,7 +13,7 @@ export interface WatchPorts extends BadgePorts {
   approvals?: ApprovalPorts | undefined;
 }
 
-/** All that a watcher serves. */
+/** HTTP routes of a watcher: badges and, where there are ports for them, webhooks and approvals. */
 export function watchApp(ports: WatchPorts): Hono<HttpEnv> {
   const { webhook, approvals } = ports;
   const app = new Hono<HttpEnv>().route('/', badgeApp(ports));

@@ -33,22 +33,22 @@ interface Kept {
   committedSeconds: number;
   git: string | undefined;
   bytes: number;
-  /** Builds that read it now; only what nobody reads is given up. */
+  /** Builds that read it now; it is discarded only at 0. */
   readers: number;
 }
 
 /**
- * Sources of commits, fetched from their servers by this worker itself. What was fetched lately is kept for the next build
- * of the same commit: a commit id is a hash over all it stands for, so nothing is missed. Not kept over a restart.
+ * Sources of commits, fetched from their servers by this worker itself. A recent one is kept for the next build of the same
+ * commit: the commit id is a hash of its content, so it cannot be outdated. Not kept over a restart.
  */
 export class Sources {
   readonly #context: WorkerContext;
   /** By URL, commit and git folder, the one used longest ago first. */
   readonly #kept = new Map<string, Kept>();
-  /** Folders of checkouts that are over, on their way out. */
+  /** Removals of scratch folders that have not ended yet. */
   readonly #removing = new Set<Promise<unknown>>();
   readonly #ahead: CheckoutAhead;
-  /** Whether the last commit was fetched: else the next one is less likely to be. */
+  /** Whether a commit was fetched since the last sandbox was started ahead: only then is the next one likely to be fetched. */
   #hasFetched = false;
 
   constructor(context: WorkerContext) {
@@ -56,7 +56,7 @@ export class Sources {
     this.#ahead = new CheckoutAhead(context);
   }
 
-  /** Starts a sandbox of git for the next commit, like the last one's, unless one waits or none was fetched since. @throws `SANDBOX_…` */
+  /** Starts a sandbox of git ahead of the next commit, unless one waits or no commit was fetched since. @throws `SANDBOX_…` */
   async startNext(limits: CheckoutLimits): Promise<void> {
     if (!this.#hasFetched) return;
     this.#hasFetched = false;
@@ -148,7 +148,7 @@ export class Sources {
     }
   }
 
-  /** Nobody waits for it but the end: git has ended, and the build can begin meanwhile. What is left the next start removes. */
+  /** Removes a scratch folder in the background; only `close` waits for it. After a crash the next start removes the folder. */
   #remove(scratch: string, git: ConfinedGit | undefined): void {
     const removing = (git?.close() ?? Promise.resolve())
       .finally(() => rm(scratch, { recursive: true, force: true, maxRetries: 5 }))
@@ -174,7 +174,7 @@ export class Sources {
     }
   }
 
-  /** Nothing of them is of use to the next start. */
+  /** Discards the kept sources: the next start has no use for them. */
   async close(): Promise<void> {
     await this.dismiss();
     const kept = [...this.#kept.values()];

@@ -101,22 +101,22 @@ export class LogWitness {
     return this.#ports.credentials.charter.log;
   }
 
-  /** Checks a checkpoint that came by the way, and resolves then. Never rejects: what is wrong is told. */
+  /** Checks a checkpoint that came with another message. Never rejects: a fault is logged. */
   async hear(note: () => string): Promise<void> {
     if (this.#isBusy) return;
     await this.#orTell(() => this.see(note()));
   }
 
   /**
-   * The same of one that a member was shown. Where the controller, which is there, gives no proof for those of a member for ten
-   * minutes, that is told: it keeps what it told them apart, and there is nothing else to be seen of it.
+   * Checks a checkpoint that a member was shown, as `hear` does. Where a connected controller gives no proof for those of a member
+   * for ten minutes, a warning is logged: withholding is the only sign that it shows the two of them different logs.
    */
   async hearFrom(member: string, note: string): Promise<void> {
     if (this.#isBusy) return;
     const { clock, tell } = this.#ports;
     try {
       await this.#book.load();
-      // Nothing could be compared. What comes first is from the controller: a thief of its log key may be anybody's neighbour.
+      // There is no checkpoint to compare with. The first is taken from the controller only: a neighbour may be a thief of its log key.
       if (this.newest === undefined) return;
       await this.see(note);
     } catch (error) {
@@ -168,7 +168,8 @@ export class LogWitness {
   }
 
   /**
-   * This worker's line for a checkpoint, of now or of when a larger one became known. One that was seen may have made room for others since, and is compared again.
+   * This worker's line for a checkpoint, with the time of now or of when a larger one became known. A checkpoint that was
+   * compared before may have been dropped for others since, and is compared again.
    * Errors: those of `see`.
    */
   sign(note: string): Promise<string> {
@@ -262,8 +263,8 @@ export class LogWitness {
   }
 
   /**
-   * Keeps an ack as a promise until its receipt and the round that it is of were found in the log: one that is not there under its request
-   * is found by nobody who rereads the log. `held`: its lease, for a controller that starts from an older copy. Never rejects.
+   * Keeps an ack as a promise until its receipt and its round were found in the log: readers of the log look for a receipt under
+   * its request only. `held`: its lease, for a controller that starts from an older copy. Never rejects.
    */
   async promised(ack: Verified<Ack>, round: LoggedRound, held?: Omit<HeldLease, 'ack'>): Promise<void> {
     const promises = promisesOf(ack, round, this.#ports.clock.now(), held);

@@ -26,7 +26,7 @@ import { folder as temporary } from '../../support/code-and-folder.ts';
 const address = ['/ip4/127.0.0.1/tcp/4710/p2p/12D3KooWNWeAv9TF1xB8BMiuHrWwGFPvdgPZK6s3NUNRCowistg6'];
 
 interface Ground {
-  /** All that an attacker finds in the controller's process. */
+  /** The project folder, as an attacker finds it in the controller's process. */
   controller: ProjectFolder;
   idp: ProjectFolder;
   node: IdpNode;

@@ -149,7 +149,7 @@ describe('a controller that shows no log of now', () => {
     const desk = new EvidenceDesk({ ...answersOf(published), leaves }).published(published.request.id);
     await desk.says(saidTrustedRun(published.request.id));
     expect(desk.forge()).toMatchObject({ says: expect.stringContaining('LOG_LEAVES_MISMATCH') });
-    // Nothing of them is kept: the next look starts from what holds.
+    // The false leaves are dropped: the next look starts from those that hold.
     expect(desk.kept).toEqual([]);
     desk.answers.leaves = published.leaves;
     await desk.look(60);

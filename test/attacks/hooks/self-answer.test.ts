@@ -96,7 +96,7 @@ describe('a controller that gives an old request a new place in the log', () => 
     expect(forged).toMatchObject({ request: old.request.id, index: lines.length - 1 });
     // A reader of the leaves, such as a trusted worker that is asked to sign, sees its rounds too.
     expect((await verifyWithout(off, bundle, { log: LogView.of(lines) })).code).toBe('OFFER_DROPPED');
-    // Nothing would be ordered by it either.
+    // A hook cannot order runs by it either.
     expect(show(forged)).toBe('HOOK_PLACE_UNSIGNED');
   });
 

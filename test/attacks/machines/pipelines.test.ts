@@ -123,7 +123,7 @@ describe('a verdict that is promoted', () => {
     try {
       bench.witness(test);
     } catch {
-      // Nothing waits for it any more.
+      // The machine does not wait for a witness any more.
     }
     expect(stateOf(bench, test)).toEqual(['cancelled', null]);
     expect(bench.progress(test, 'verdict').map(({ level }) => level)).toEqual(['agreed']);

@@ -59,7 +59,7 @@ describe('a worker delivers after the reveal', () => {
     const leases = await bench.lease('ada', 'late', 'cy');
     await bench.deliver('ada', leases.get('ada'), right);
     await bench.deliver('cy', leases.get('cy'), right);
-    // Nothing is heard of it meanwhile: its lease lapses, nobody takes the slot, and the round is revealed without it.
+    // The worker is silent meanwhile: its lease lapses, no other takes the slot, and the round is revealed without it.
     bench.drive(600_000);
     const revealed = bench.all('reveal').length > 0;
     const reply = await bench.deliver('late', leases.get('late'), right);

@@ -15,7 +15,7 @@ async function asked(protocol: 'http' | 'git', answer: string): Promise<string> 
     socket.on('error', () => {});
     socket.once('data', () => socket.write(answer, () => setTimeout(() => socket.resetAndDestroy(), 20)));
   });
-  // Nobody waits for such an error: it ends the process, and with it all builds of a worker.
+  // An error that no promise carries ends the process, and with it all builds of a worker.
   const uncaught: string[] = [];
   const keep = ({ message }: Error) => uncaught.push(message);
   process.prependListener('uncaughtException', keep);

@@ -160,7 +160,7 @@ describe('a project that has volunteers knock at machines in their own network',
         const egress = await openEgressProxy({
           ...{ dir, targets: [{ host: 'git.example', port: 9418 }], privateTargets, receivedBytesMax: 1000 },
           resolve: async () => [{ address }],
-          // Nothing here connects to a network: the address is noted, and a local port stands in for it.
+          // No connection leaves this host: the address is noted, and a local port stands in for it.
           connect: (to) => {
             reached.push(to);
             return connect({ host: '127.0.0.1', port });

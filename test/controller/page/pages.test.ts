@@ -154,7 +154,7 @@ describe('the page of a run', () => {
       `quorate fetch ${A} -o app --bundle-out app.bundle --project ${bench.paper.root.id} --bootstrap /ip4/192.0.2.7`,
     );
     expect(text).toContain('quorate verify app --bundle app.bundle');
-    // Nothing changes any more: no connection is held open for it.
+    // A final run needs no live connection.
     expect(agreed).toContain('data-live=');
     expect(text).not.toContain('data-live=');
   });

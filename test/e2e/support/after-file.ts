@@ -1,4 +1,4 @@
-// Whatever happened in a test file, none of its processes, folders, variables and spies outlives it, since the next file may
+// No process, folder, variable or spy of a test file outlives it, however the file ends, since the next file may
 // run in the same process; where a test failed, the processes tell what they saw.
 import { afterAll, afterEach, vi } from 'vitest';
 import { failUndescribed } from '../../support/undescribed.ts';

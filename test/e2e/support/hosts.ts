@@ -79,7 +79,7 @@ export class Hosts {
     return join(this.dir, name);
   }
 
-  /** Nobody reaches it, and it reaches nobody, until `reachable`. */
+  /** Cuts the host off in both directions, until `reachable`. */
   async unreachable(name: string): Promise<void> {
     await this.#port(name, 'down');
   }

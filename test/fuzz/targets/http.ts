@@ -171,7 +171,7 @@ const server = define<Uint8Array>({
   async run(bytes) {
     const { server: up } = await serving();
     const text = await answerTo(up.port, bytes);
-    // Nothing but line ends, or a request that was cut off: there is nobody to answer.
+    // Line ends alone, or a request that was cut off, get no answer.
     if (text === '') throw new QuorateError('HTTP_METHOD_NOT_ALLOWED', 'no answer');
     const statuses = [...text.matchAll(/(?:^|\n|\}|\])HTTP\/1\.1 (\d{3}) /g)].map(([, status]) =>
       Number(status),

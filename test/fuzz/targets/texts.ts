@@ -214,7 +214,7 @@ const lsRemote = define<string>({
   close: () => gitScratch.close(),
 });
 
-/** Nothing that moves a cursor, hides or turns text reaches a terminal. */
+/** Characters that move a cursor, hide or turn text: none may reach a terminal. */
 const harmful = /[^\P{Cc}\t]|[\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/u;
 
 const lines = define<string>({

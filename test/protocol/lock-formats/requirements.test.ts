@@ -84,7 +84,7 @@ Some._Pkg[extra, other]==1.0 ; python_version >= "3.8" \\
     ["'and' == sys_platform or sys_platform == 'linux'", 1],
   ])('the marker %s: %i entries', (marker, count) => {
     const text = `some-pkg==1.0 ; ${marker} --hash=sha256:${sha256}`;
-    // Nothing is asked of quorate.lock for what is left out.
+    // An entry that is left out needs no line in quorate.lock.
     const found = readText(text, count === 0 ? [] : [fixed('some_pkg-1.0.tar.gz')]);
     expect(found.filter((entry) => entry.lock === 'requirements.txt')).toHaveLength(count);
   });

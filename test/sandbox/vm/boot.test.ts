@@ -8,7 +8,7 @@ import { VmBoot } from '../../../sandbox/vm/boot.ts';
 
 const mark = Buffer.from('\0the mark');
 
-/** Whatever is to come without time passing has come after these. */
+/** Waits until every pending callback has run that needs no timer. */
 async function turns(): Promise<void> {
   for (let n = 0; n < 20; n++) await new Promise(setImmediate);
 }

@@ -15,6 +15,7 @@ import {
   length,
   machinePaths,
   registries,
+  titles,
 } from './text-rules.ts';
 
 /** Each rule looks at all files of the house. */
@@ -34,6 +35,7 @@ export const rules: Record<string, Rule> = {
   'dynamic-imports': each(dynamicImports),
   leftovers: each(leftovers),
   comments: each(comments),
+  titles: each(titles),
   length: each(length),
   'file-names': each(fileNames),
   'machine-paths': each(machinePaths),

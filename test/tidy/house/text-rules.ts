@@ -1,6 +1,17 @@
 import { homedir } from 'node:os';
 import { basename } from 'node:path';
-import { type Finding, isCode, lineAt, root, type Source, treeOf, walk } from './source.ts';
+import {
+  type Ast,
+  type Finding,
+  isAst,
+  isCode,
+  lineAt,
+  root,
+  type Source,
+  textOf,
+  treeOf,
+  walk,
+} from './source.ts';
 
 interface Pattern {
   pattern: RegExp;
@@ -66,18 +77,64 @@ export function leftovers(source: Source): Finding[] {
   return [...search('leftovers', source, patterns), ...anys(source)];
 }
 
-/** The first line of a comment, of either kind. */
-const riddle =
-  /^[ \t]*(?:(?<!^[ \t]*\/\/.*\n[ \t]*)\/\/|\/\*\*?(?:[ \t]*\n[ \t]*\*)?) (?:Who|Whoever|Whose|What)\b/gm;
+const opening = '(?:What|Who|Whoever|Whatever|Whose|Nobody|Nothing|None|All that)\\b';
+const asComment = new RegExp(`^${opening}`);
+const asTitle = new RegExp(`^${opening}`, 'i');
 
-/** A comment names the thing that it is about, so that it is understood without the code below it. */
-export function comments(source: Source): Finding[] {
-  if (!isCode(source.path)) return [];
-  const message = 'a comment that opens as a question: name the thing, as in "Signers of the log"';
-  return [...source.text.matchAll(riddle)].map(({ index, 0: found }) => {
-    const line = lineAt(source.text, index + found.length - 1);
-    return { rule: 'comments', path: source.path, line, message };
+const isC = (path: string) => /\.[ch]$/.test(path);
+
+/** Text of a line that is a comment or part of one. */
+const commented = /^[ \t]*(?:\{?\/\*\*?|\*(?!\/)|\/\/)[ \t]*(.*?)[ \t]*(?:\*\/.*)?$/;
+
+/** Lines of comments that open a sentence with one of these words. */
+function openings({ text }: Source): number[] {
+  const found: number[] = [];
+  let before: string | undefined;
+  text.split('\n').forEach((line, index) => {
+    const body = commented.exec(line)?.[1];
+    const begins = before === undefined || /(?:^|[.:!?])$/.test(before) || line.includes('/*');
+    if (body !== undefined && begins && asComment.test(body)) found.push(index + 1);
+    before = line.includes('*/') ? undefined : body;
   });
+  return found;
+}
+
+/** A comment names its subject, so that it is understood without the code below it. */
+export function comments(source: Source): Finding[] {
+  if (!isCode(source.path) && !isC(source.path)) return [];
+  const message = 'a comment that opens with a pronoun: name the thing, as in "Signers of the log"';
+  return openings(source).map((line) => ({ rule: 'comments', path: source.path, line, message }));
+}
+
+/** `it`, `it.each(rows)` and `it.skipIf(condition)` have the name `it`. */
+function calledName(callee: unknown): string | undefined {
+  if (!isAst(callee)) return undefined;
+  if (callee.type === 'Identifier') return String(callee.name);
+  return calledName(callee.type === 'MemberExpression' ? callee.object : (callee.callee ?? callee.tag));
+}
+
+/** Start of a text: of a literal, a template, or a sum of them. */
+function startOf(node: unknown): string | undefined {
+  if (!isAst(node)) return undefined;
+  if (node.type === 'BinaryExpression') return startOf(node.left);
+  if (node.type !== 'TemplateLiteral') return textOf(node);
+  const [first] = node.quasis as { value: { raw: string } }[];
+  return first?.value.raw;
+}
+
+/** A title of a test says in its first words which thing does something. */
+export function titles(source: Source): Finding[] {
+  if (!isCode(source.path) || !/\b(?:it|test|describe)\b/.test(source.text)) return [];
+  const found: Finding[] = [];
+  const message = 'a title that opens with a pronoun: subject, verb, object';
+  walk(treeOf(source), (node) => {
+    if (node.type !== 'CallExpression' || !/^(?:it|test|describe)$/.test(calledName(node.callee) ?? ''))
+      return;
+    const [title] = node.arguments as Ast[];
+    if (title === undefined || !asTitle.test(startOf(title) ?? '')) return;
+    found.push({ rule: 'titles', path: source.path, line: lineAt(source.text, title.start), message });
+  });
+  return found;
 }
 
 const linesMax = 500;

@@ -57,7 +57,7 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
       const rebinding = {
         targets: [{ host: 'git.example', port: home.port }],
         resolve: async () => [{ address: answers.pop() ?? '127.0.0.1' }],
-        // Nothing here connects to a network: of an address out there it is noted only.
+        // No connection leaves this host: an outside address is only noted.
         connect: (to: string, port: number) => {
           reached.push(to);
           return connect({ host: '127.0.0.1', port: to === '127.0.0.1' ? port : 1 });

@@ -1,4 +1,4 @@
-/* What a hostile build runs: `attacker WHAT [NUMBER]`. Each attack is bounded, and ends by itself after 20 seconds. */
+/* The program of a hostile build: `attacker WHAT [NUMBER]`. Each attack is bounded, and ends by itself after 20 seconds. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -170,7 +170,7 @@ static void tables(void) {
   tell("contexts of input and output", syscall(SYS_io_setup, 64, &context));
 }
 
-/* What a build has no use for, and what a hole in the kernel is reached by. */
+/* System calls that a build does not need, and that reach holes in the kernel. */
 static void calls(void) {
   char nothing[256] = {0};
   int mount_id = 0;
@@ -186,7 +186,7 @@ static void calls(void) {
   tell("hypervisor", socket(AF_VSOCK, SOCK_STREAM, 0));
 }
 
-/* What only root may: no guard of ours stands alone before these, and no control run takes all of them away. */
+/* Acts of root: no guard of ours stands alone before these, and no control run takes all of them away. */
 static void root(void) {
   struct timespec now = {0};
   struct rlimit all = {4096, 4096};
@@ -250,7 +250,7 @@ static void terminal(void) {
   wait(NULL);
 }
 
-/* What copies the log has the worker's descriptor: a cat that is none of ours. */
+/* The process that copies the log has the worker's descriptor: a `cat` that this build did not start. */
 static void copier(void) {
   for (int pid = 2; pid < 100; pid++) {
     char path[64], name[16] = "";
