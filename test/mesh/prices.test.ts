@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { libraryTurns } from '../../src/mesh/library-toll.ts';
+import { libraryTurns } from '../../src/mesh/libp2p/library-toll.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { protocols } from '../../src/protocol/wire/protocols.ts';
 import { type MeasuredPrice, measurePrices } from '../support/measured-prices.ts';

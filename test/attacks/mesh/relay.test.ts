@@ -6,7 +6,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { describe, expect, test } from 'vitest';
-import { shareReservations } from '../../../src/mesh/relay-shares.ts';
+import { shareReservations } from '../../../src/mesh/libp2p/relay-shares.ts';
 
 const max = 16;
 

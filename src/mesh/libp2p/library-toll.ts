@@ -1,9 +1,9 @@
 import type { Connection, Libp2p, Stream, StreamHandlerRecord } from '@libp2p/interface';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { sessionLimits } from '../protocol/sessions/limits.ts';
-import { DHT_PROTOCOL } from './libp2p-node.ts';
-import type { MeshStats } from './stats.ts';
-import type { Turns } from './turns.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { sessionLimits } from '../../protocol/sessions/limits.ts';
+import { DHT_PROTOCOL } from '../libp2p-node.ts';
+import type { MeshStats } from '../stats.ts';
+import type { Turns } from '../turns.ts';
 
 /**
  * Turns that a stream takes on the protocols that libraries serve, and each message on it: about the milliseconds of processor time it

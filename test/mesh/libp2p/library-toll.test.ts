@@ -1,9 +1,9 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { chargeLibraries } from '../../src/mesh/library-toll.ts';
-import { Turns } from '../../src/mesh/turns.ts';
-import { sessionLimits } from '../../src/protocol/sessions/limits.ts';
-import { FakeStream } from './fake-stream.ts';
+import { chargeLibraries } from '../../../src/mesh/libp2p/library-toll.ts';
+import { Turns } from '../../../src/mesh/turns.ts';
+import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
+import { FakeStream } from '../fake-stream.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });

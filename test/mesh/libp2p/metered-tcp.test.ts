@@ -4,11 +4,11 @@ import type { TCPComponents } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { multiaddr } from '@multiformats/multiaddr';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { DialBudget } from '../../src/mesh/dial-budget.ts';
-import type { Arrival, InboundGate } from '../../src/mesh/inbound-gate.ts';
-import { meteredTcp } from '../../src/mesh/metered-tcp.ts';
-import { silentLogger } from '../../src/mesh/silent-logger.ts';
-import { Bandwidth } from '../../src/protocol/base/bandwidth.ts';
+import { DialBudget } from '../../../src/mesh/dial-budget.ts';
+import type { Arrival, InboundGate } from '../../../src/mesh/inbound-gate.ts';
+import { meteredTcp } from '../../../src/mesh/libp2p/metered-tcp.ts';
+import { silentLogger } from '../../../src/mesh/silent-logger.ts';
+import { Bandwidth } from '../../../src/protocol/base/bandwidth.ts';
 
 /** A connection of the TCP transport of libp2p, as far as it is used. */
 type Raw = MultiaddrConnection & {

@@ -1,7 +1,7 @@
 import type { MessageStream } from '@libp2p/interface';
 import { expect, it, vi } from 'vitest';
-import { batchSends } from '../../src/mesh/batched-noise.ts';
-import { paceUpdates } from '../../src/mesh/paced-yamux.ts';
+import { batchSends } from '../../../src/mesh/libp2p/batched-noise.ts';
+import { paceUpdates } from '../../../src/mesh/libp2p/paced-yamux.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

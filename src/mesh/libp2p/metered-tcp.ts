@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface';
 import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp';
-import type { Bandwidth } from '../protocol/base/bandwidth.ts';
-import type { DialBudget } from './dial-budget.ts';
-import type { Arrival, InboundGate } from './inbound-gate.ts';
-import { networkOf } from './network.ts';
+import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
+import type { DialBudget } from '../dial-budget.ts';
+import type { Arrival, InboundGate } from '../inbound-gate.ts';
+import { networkOf } from '../network.ts';
 
 /** Methods of AbstractMessageStream of @libp2p/utils, which libp2p's transports extend. */
 interface RawConnection extends MultiaddrConnection {

@@ -1,9 +1,9 @@
 import type { MessageStream, StreamMuxer } from '@libp2p/interface';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { meshLimits } from '../../src/mesh/limits.ts';
-import { watchLiveness } from '../../src/mesh/liveness.ts';
-import type { Mesh } from '../../src/mesh/types.ts';
-import { node, until } from './harness.ts';
+import { watchLiveness } from '../../../src/mesh/libp2p/liveness.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
+import type { Mesh } from '../../../src/mesh/types.ts';
+import { node, until } from '../harness.ts';
 
 const { quietMs, pongMs } = meshLimits;
 const immediates = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

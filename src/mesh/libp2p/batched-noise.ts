@@ -1,7 +1,7 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import type { MessageStream } from '@libp2p/interface';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { meshLimits } from './limits.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
+import { meshLimits } from '../limits.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 
 /** A connection encrypted by libp2p-noise: methods and fields of AbstractMessageStream of @libp2p/utils. */

@@ -2,8 +2,8 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { describe, expect, it, vi } from 'vitest';
-import { rememberProtocols } from '../../src/mesh/protocol-memory.ts';
-import { node, soon } from './harness.ts';
+import { rememberProtocols } from '../../../src/mesh/libp2p/protocol-memory.ts';
+import { node, soon } from '../harness.ts';
 
 const somebody = async (): Promise<PeerId> => peerIdFromPrivateKey(await generateKeyPair('Ed25519'));
 

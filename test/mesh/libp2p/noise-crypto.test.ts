@@ -1,7 +1,7 @@
 import { pureJsCrypto } from '@chainsafe/libp2p-noise';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { noiseCrypto } from '../../src/mesh/noise-crypto.ts';
+import { noiseCrypto } from '../../../src/mesh/libp2p/noise-crypto.ts';
 
 const sizes = [0, 1, 683, 684, 699, 700, 701, 1_200, 5_000, 65_519];
 const key = (byte: number) => new Uint8Array(32).fill(byte);

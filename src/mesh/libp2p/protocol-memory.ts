@@ -1,5 +1,5 @@
 import type { Peer, PeerId, PeerStore } from '@libp2p/interface';
-import { meshLimits } from './limits.ts';
+import { meshLimits } from '../limits.ts';
 
 interface Known {
   at: number;

@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { expect, it } from 'vitest';
-import { shareReservations } from '../../src/mesh/relay-shares.ts';
+import { shareReservations } from '../../../src/mesh/libp2p/relay-shares.ts';
 
 const max = 16;
 

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { MessageStream, StreamMuxer } from '@libp2p/interface';
-import { meshLimits } from './limits.ts';
+import { meshLimits } from '../limits.ts';
 
 /** Methods of YamuxMuxer of @libp2p/yamux. */
 interface PingingMuxer extends StreamMuxer {

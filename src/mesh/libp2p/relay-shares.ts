@@ -1,6 +1,6 @@
 import type { PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { networkOf } from './network.ts';
+import { networkOf } from '../network.ts';
 
 /** Fields of the relay server of @libp2p/circuit-relay-v2, and of its store. */
 interface RelayServer {
