@@ -3,6 +3,7 @@ import { BaseDatastore } from 'datastore-core';
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore';
 import { meshLimits } from './limits.ts';
 
+export const DHT_PROTOCOL = '/quorate/kad/1';
 export const DHT_PREFIX = '/quorate-dht';
 const PROVIDERS = `${DHT_PREFIX}/provider/`;
 const PEERS = '/peers/';

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { GossipSub, GossipSubComponents, Message } from '@libp2p/gossipsub';
 import { gossipsub, StrictSign } from '@libp2p/gossipsub';
-import type { Connection, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
+import type { Connection } from '@libp2p/interface';
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { pacedRegistrar } from './libp2p/paced-gossip.ts';
 import { meshLimits } from './limits.ts';
-import { PacedReader } from './paced-reader.ts';
-import { Buckets } from './token-buckets.ts';
 import type { MeshStats } from './types.ts';
 
 /** Largest gossip message: one document, doubled for the message around it. */
@@ -22,8 +21,6 @@ assert(OUTBOUND_BYTES_MAX < meshLimits.heldBytesMax, 'gossip is not all that a c
  */
 export const UNWANTED_BYTES_MIN = 32 * 1024;
 assert(UNWANTED_BYTES_MIN < limits.documentBytesMax, 'a large document is sent once');
-/** Bytes that one neighbour may send at once before it is throttled. */
-const BURST_BYTES = 4 * meshLimits.gossipBytesPerSecond;
 
 const TEXT = new TextEncoder();
 
@@ -130,56 +127,3 @@ const only = (c: GossipSubComponents): GossipSubComponents => ({
   connectionManager: c.connectionManager,
   logger: c.logger,
 });
-
-type Registrar = GossipSubComponents['registrar'];
-
-/** Wraps inbound streams with a `PacedReader`: gossipsub reads without backpressure. */
-function pacedRegistrar(
-  registrar: Registrar,
-  stats: MeshStats,
-  account: (connection: Connection) => string,
-): Registrar {
-  const buckets = new Buckets(meshLimits.gossipBytesPerSecond, BURST_BYTES);
-  const handle = (protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void> =>
-    registrar.handle(
-      protocol,
-      (stream, connection) => handler(paced(stream, account(connection), buckets, stats), connection),
-      options,
-    );
-  return new Proxy(registrar, {
-    get(target, name) {
-      if (name === 'handle') return handle;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
-function paced(stream: Stream, account: string, buckets: Buckets, stats: MeshStats): Stream {
-  const reader = new PacedReader(stream);
-  async function* chunks(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const chunk = reader.take();
-      if (chunk === 'end') return;
-      if (chunk === undefined) {
-        await new Promise<void>((resolve) => reader.onReady(resolve));
-        continue;
-      }
-      yield chunk;
-      const waitMs = buckets.charge(account, chunk.byteLength, performance.now());
-      if (waitMs > 0 && stream.status === 'open') {
-        stats.gossipThrottled += 1;
-        await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
-      }
-    }
-  }
-  return new Proxy(stream, {
-    get(target, name) {
-      if (name === Symbol.asyncIterator) return chunks;
-      // Without `addEventListener` gossipsub reads the stream as an iterable, which is `chunks`.
-      if (name === 'addEventListener') return undefined;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}

@@ -11,7 +11,7 @@ import { createLibp2p } from 'libp2p';
 import { Bandwidth } from '../protocol/base/bandwidth.ts';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
+import { BoundedDatastore, DHT_PREFIX, DHT_PROTOCOL } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
 import { batchedNoise } from './libp2p/batched-noise.ts';
@@ -26,7 +26,6 @@ import { type RelayComponents, RelayReservation } from './relay-reservation.ts';
 import { silentLogger } from './silent-logger.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
 
-export const DHT_PROTOCOL = '/quorate/kad/1';
 const SEED_BYTES = 32;
 const HOUR_MS = 3_600_000;
 

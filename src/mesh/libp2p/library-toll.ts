@@ -1,7 +1,7 @@
 import type { Connection, Libp2p, Stream, StreamHandlerRecord } from '@libp2p/interface';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
-import { DHT_PROTOCOL } from '../libp2p-node.ts';
+import { DHT_PROTOCOL } from '../datastore.ts';
 import type { MeshStats } from '../stats.ts';
 import type { Turns } from '../turns.ts';
 

@@ -55,6 +55,15 @@ const levels: Record<string, readonly (readonly string[])[]> = {
   ...Object.fromEntries(roles.map((role) => [role, ofRole])),
   'src/client': [['trial'], ['comparison'], ['commands']],
   'src/node': [['artifacts', 'membership'], ['kernel']],
+  'src/mesh': [
+    ['libp2p'],
+    ['gossip.ts'],
+    ['libp2p-node.ts'],
+    ['connection-pruner.ts'],
+    ['protocol-server.ts'],
+    ['node.ts'],
+    ['index.ts'],
+  ],
 };
 
 /** `src/store`, `sandbox`. */
