@@ -6,6 +6,7 @@ import { probeTier } from './probe/tier.ts';
 import { tierProbes } from './tiers.ts';
 import {
   type Probe,
+  type ProbeCheck,
   type ProbeWatch,
   type Sandbox,
   type SandboxAbilities,
@@ -45,12 +46,12 @@ export async function removeLeftovers(stateDir: string): Promise<void> {
   await sweepLeftovers(recordsFolder(stateDir));
 }
 
-/** Tiers whose guards this process has seen to hold from inside, with their state folder. */
-const held = new Set<string>();
+/** Tiers, with their state folder, whose guards this process has seen to hold from inside → tools and versions that it found then. */
+const held = new Map<string, string>();
 
 /**
  * Opens one tier for jobs of the local user, after removing what a crashed process with the same state folder left behind.
- * A component with known vulnerabilities does not prevent it. A process checks the guards of a tier from inside once.
+ * A component with known vulnerabilities does not prevent it. A process checks the guards of a tier from inside once, and again when other tools or versions are found.
  * @throws SANDBOX_UNAVAILABLE with the probe's findings and fixes, if a guard is missing or ineffective
  */
 export async function openSandbox(
@@ -60,9 +61,14 @@ export async function openSandbox(
 ): Promise<Sandbox & Steering> {
   await removeLeftovers(stateDir);
   const place = JSON.stringify([tier, stateDir]);
-  const { probe: found, sandbox } = await look(stateDir, tier, { ...watch, held: held.has(place) });
+  let host = '';
+  const holds = (checks: readonly ProbeCheck[]): boolean => {
+    host = JSON.stringify(checks.map(({ name, found: says }) => [name, says]));
+    return held.get(place) === host;
+  };
+  const { probe: found, sandbox } = await look(stateDir, tier, { ...watch, held: holds });
   if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true)) {
-    held.add(place);
+    held.set(place, host);
     return sandbox;
   }
   throw unavailable([found]);

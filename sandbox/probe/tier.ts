@@ -17,13 +17,13 @@ export interface TierProbe {
 }
 
 /**
- * Checks the requirements of a tier, then runs jobs in it and checks each guard from inside, unless `held` says that this was done.
+ * Checks the requirements of a tier, then runs jobs in it and checks each guard from inside, unless `held` says that this was done on a host that was found like this.
  * `recordsDir` is the folder of job records. Throws only the signal's reason.
  */
 export async function probeTier(
   { backend, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
   recordsDir: string,
-  { onStep, signal, held = false }: ProbeWatch & { held?: boolean } = {},
+  { onStep, signal, held }: ProbeWatch & { held?: (checks: readonly ProbeCheck[]) => boolean } = {},
 ): Promise<{ probe: Probe; sandbox: TierSandbox | undefined }> {
   const { tier } = backend;
   const result = (checks: ProbeCheck[], sandbox?: TierSandbox) => ({
@@ -42,7 +42,7 @@ export async function probeTier(
   if (checks.some(({ ok, outdated }) => !ok && outdated !== true)) return result(checks);
   const context: TierContext = { parents: cgroups.parents, recordsDir };
   const sandbox = new TierSandbox(backend, context);
-  if (held) return result(checks, sandbox);
+  if (held?.(checks) === true) return result(checks, sandbox);
   const name = 'a job runs';
   const limit = AbortSignal.timeout(secondsMax * 1000);
   const end = signal === undefined ? limit : AbortSignal.any([signal, limit]);

@@ -73,6 +73,24 @@ describe('tiers are opened', () => {
     });
   });
 
+  it('one is checked from inside once, and again when other tools are found', async () => {
+    const real = usual.namespace as NonNullable<typeof usual.namespace>;
+    let version = '1';
+    const lookAround = async () => [{ name: 'tool', ok: true, found: version }];
+    Object.assign(tierProbes, {
+      namespace: (dir: string): TierProbe => ({ ...real(dir), lookAround }),
+    });
+    const steps = async () => {
+      const told: string[] = [];
+      await openSandbox(folder.path, 'namespace', { onStep: (_, step) => told.push(step) });
+      return told.length;
+    };
+    const [first, second] = [await steps(), await steps()];
+    version = '2';
+    expect([second, await steps()]).toEqual([1, first]);
+    expect(first).toBeGreaterThan(1);
+  });
+
   it('one that there is not is refused, and those there are named', async () => {
     await expect(openSandbox(folder.path, 'other' as Tier)).rejects.toMatchObject({
       ...{ code: 'SANDBOX_UNAVAILABLE', message: 'there is no tier other' },

@@ -119,6 +119,8 @@ export class ControllerDependencies {
       // From here on no job is taken that needs it.
       this.#held.delete(root);
       await this.#indexes.keep(root, held.operator, this.#signal).catch((error: unknown) => {
+        // The next life keeps it: the tree stays pinned.
+        this.#signal.throwIfAborted();
         tell('warn', 'dependencies', `the index of ${root} is not kept: ${messageOf(error)}`, { tree: root });
       });
       await store.unpin(root, held.pin);

@@ -33,6 +33,8 @@ interface Place {
   needed: Set<string>;
   /** Has the controller take a tree of so many KiB from a publisher, or one of these files; gives the tree. */
   bring(operator: string, what: number | TarEntry[], by?: ControllerDependencies): Promise<string>;
+  /** Ends the controller's life. */
+  stop(): void;
   /** A controller that was started anew on the same store. */
   again(): Promise<ControllerDependencies>;
 }
@@ -59,7 +61,8 @@ async function place(): Promise<Place> {
     ...{ mesh, store, tell: () => {} },
     machine: { state: { index: { open } } },
   } as unknown as ControllerContext;
-  const { signal } = new AbortController();
+  const life = new AbortController();
+  const { signal } = life;
   const dependencies = new ControllerDependencies(context, signal, room);
   let made = 0;
   const bring = async (operator: string, what: number | TarEntry[], by = dependencies) => {
@@ -72,11 +75,12 @@ async function place(): Promise<Place> {
     return tree;
   };
   const again = async () => {
-    const later = new ControllerDependencies(context, signal, room);
+    const later = new ControllerDependencies(context, new AbortController().signal, room);
     await later.takeUp();
     return later;
   };
-  return { context, dependencies, store, served, from, needed, bring, again };
+  const stop = () => life.abort(new Error('it ends'));
+  return { context, dependencies, store, served, from, needed, bring, stop, again };
 }
 
 /** An index that names one package. */
@@ -164,6 +168,23 @@ describe('the dependencies that a controller keeps', () => {
     expect(tell).toHaveBeenCalledWith(
       ...['warn', 'dependencies', `the index of ${trees[0]} is not kept: no disk`, { tree: trees[0] }],
     );
+  });
+
+  it('stay where the controller ends before their index is kept', async () => {
+    const { store, bring, stop } = await place();
+    const withIndex = (n: number) => [
+      { name: 'index.json', body: indexOf(n) },
+      { name: 'sha256/1', body: noiseBytes(95 * KiB, n + 1) },
+    ];
+    const trees = [await bring('owner', withIndex(1)), await bring('owner', withIndex(2))];
+    const pin = store.pin.bind(store);
+    vi.spyOn(store, 'pin').mockImplementation(async (roots, name) => {
+      if (!name.startsWith('index ')) return pin(roots, name);
+      stop();
+      throw new Error('cut off');
+    });
+    await expect(bring('owner', withIndex(3))).rejects.toThrow('it ends');
+    expect(trees.map((tree) => store.pinned(tree))).toEqual([true, true]);
   });
 
   it('of one publisher leave room for those of another', async () => {
