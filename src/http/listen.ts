@@ -166,9 +166,9 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
         if (release === undefined) throw new TooManyRequests(1);
         response.once('close', release);
       }
-      checkRequest(request, names, bounds.bodyBytesMax);
-      takeBody(request, bodies, client);
-      account.pay(Number(request.headers['content-length'] ?? 0) / httpLimits.bytesPerRequest);
+      const bodyBytes = checkRequest(request, names, bounds.bodyBytesMax);
+      if (bodyBytes > 0) takeBody(request, bodies, client);
+      account.pay(bodyBytes / httpLimits.bytesPerRequest);
     } catch (error) {
       refuse(request, response, refusalOf(error));
       return;
@@ -182,7 +182,6 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
  * longest, of the client with the most of them.
  */
 function takeBody(request: IncomingMessage, bodies: Waiting, client: string): void {
-  if (Number(request.headers['content-length'] ?? 0) === 0) return;
   const { socket } = request;
   if (bodies.size >= httpLimits.bodiesMax) bodies.longest()?.destroy();
   bodies.enter(socket, client);
@@ -190,11 +189,12 @@ function takeBody(request: IncomingMessage, bodies: Waiting, client: string): vo
   request.once('end', done).once('close', done);
 }
 
+/** Returns the bytes of the body that is to come. */
 function checkRequest(
   { method = '', url = '', headers, headersDistinct }: IncomingMessage,
   names: ReadonlySet<string>,
   bodyBytesMax: number,
-): void {
+): number {
   // A preflight (https://fetch.spec.whatwg.org/#cors-preflight-fetch), which only an app that others may read answers.
   const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
   const reads = method === 'GET' || method === 'HEAD' || isPreflight;
@@ -220,6 +220,7 @@ function checkRequest(
     );
   // A target that is not in its normal form would be another one to whoever normalizes it.
   if (!isNormal(url)) throw notFound('no such path');
+  return length;
 }
 
 function isNormal(target: string): boolean {

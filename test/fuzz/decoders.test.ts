@@ -98,7 +98,7 @@ const elsewhere: Record<string, string> = {
   'src/store/nodes.ts readBlock': 'gives a block as it is',
   'src/watcher/commands/hook.ts readLedger': 'opens a journal as openHookFolder does: hook-journal',
   'src/forge/secret-file.ts readSecret': 'one word in a file that only the own account may read',
-  'src/http/sign-in/json-body.ts readJson': 'sign-in-request, whose bodies it parses',
+  'src/http/body.ts readJson': 'sign-in-request, whose bodies it parses',
   'src/http/verify-page/app.ts verifyPageApp': 'serves a page of the own package',
   'src/http/verify-page/page-file.ts verifyPage': 'gives a page of the own package as it is',
   'src/identity/oidc/settings-file.ts readClientSecret':
@@ -200,7 +200,7 @@ const reached: Record<string, string> = {
   'src/http/sign-in/browser-routes.ts': 'sign-in-request',
   'src/http/sign-in/cookies.ts': 'sign-in-request; the URL in it is that of sign-in.toml',
   'src/http/sign-in/guard.ts': 'sign-in-request',
-  'src/http/sign-in/json-body.ts': 'sign-in-request',
+  'src/http/body.ts': 'sign-in-request',
   'src/http/sign-in/service-routes.ts': 'sign-in-request',
   'src/http/sign-in/oidc-authority.ts': 'the address of the issuer in sign-in.toml: sign-in-file',
   'src/http/verify-page/browser/main.ts':

@@ -1,9 +1,8 @@
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { formField, readJson } from '../../src/http/body.ts';
 import { Cookies } from '../../src/http/sign-in/cookies.ts';
-import { formField } from '../../src/http/sign-in/csrf.ts';
-import { readJson } from '../../src/http/sign-in/json-body.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 
@@ -41,6 +40,7 @@ it('a form has 32 KiB at most, and says how many', async () => {
   expect(await send('/form', urlencoded, form(32_768))).toEqual({ a: 'x'.repeat(32_766) });
   expect(await send('/form', urlencoded, form(32_769))).toEqual(refused);
   expect(await send('/form', urlencoded, form(100), '')).toEqual(refused);
+  expect(await send('/form', urlencoded, form(100), 'many')).toEqual(refused);
   expect(await send('/form', 'text/plain', form(100))).toEqual({});
 });
 

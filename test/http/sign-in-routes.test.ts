@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { checkSameOrigin } from '../../src/http/sign-in/csrf.ts';
+import { checkSameOrigin } from '../../src/http/body.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';
 import type { Authority, Right } from '../../src/http/sign-in/right.ts';

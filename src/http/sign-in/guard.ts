@@ -1,8 +1,8 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { checkCsrf } from '../body.ts';
 import type { Cookies } from './cookies.ts';
-import { checkCsrf } from './csrf.ts';
 import { refuse, wantsPage } from './refusal.ts';
 import type { Session, Sessions } from './sessions.ts';
 

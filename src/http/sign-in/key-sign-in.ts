@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type Verifier,
 } from '../../protocol/documents/index.ts';
 import { checkGrant, enforce } from '../../protocol/judge/index.ts';
+import { isSecret } from '../body.ts';
 import { UsedNames } from './once.ts';
 import type { Right } from './right.ts';
 
@@ -87,9 +88,7 @@ export class KeySignIn {
 
   #useChallenge(challenge: string, now: number): void {
     const [until = '', random = '', mac = ''] = challenge.split('.');
-    const wanted = Buffer.from(this.#mac(`${until}.${random}`));
-    const given = Buffer.from(mac);
-    const isOurs = given.length === wanted.length && timingSafeEqual(given, wanted);
+    const isOurs = isSecret(mac, this.#mac(`${until}.${random}`));
     // Remembered for longer than it counts: `now` is the time before the signatures were verified.
     const remembered = Number(until) + limits.signInSecondsMax * 1000;
     if (!isOurs || Number(until) < now || !this.#used.use(challenge, remembered))

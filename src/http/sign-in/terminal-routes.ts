@@ -1,7 +1,7 @@
 import type { Hono } from 'hono';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { formField } from '../body.ts';
 import type { HttpEnv } from '../env.ts';
-import { formField } from './csrf.ts';
 import { DeviceFlow } from './device.ts';
 import type { Guard } from './guard.ts';
 import { signInLimits } from './limits.ts';

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
+import { formFields } from '../../http/body.ts';
 import type { HttpEnv } from '../../http/env.ts';
-import { formFields } from '../../http/form.ts';
 import { page } from '../../http/kit/layout.ts';
 import { foreign, type Html, time } from '../../http/kit/text.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';

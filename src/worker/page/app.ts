@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
+import { formFields } from '../../http/body.ts';
 import type { HttpEnv } from '../../http/env.ts';
-import { formFields } from '../../http/form.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { LiveField } from '../lending-knobs.ts';

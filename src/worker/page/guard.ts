@@ -1,9 +1,8 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
+import { formFields, isSecret } from '../../http/body.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
-import { formFields } from '../../http/form.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 
 /** Random texts of one page, each of 256 bits, new with each start. */
@@ -20,12 +19,6 @@ export interface Secrets {
 
 /** Name of the cookie: pages of several workers have one each. */
 const cookieName = ({ folder }: Secrets): string => `quorate-worker-${folder.slice(0, 8)}`;
-
-function isSame(given: string | undefined, wanted: string): boolean {
-  // Lengths in bytes: those are what has to be equal.
-  const [a, b] = [Buffer.from(given ?? ''), Buffer.from(wanted)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
 
 /** Turns off one guard, for tests that show what each one prevents. */
 export type Guard = 'host' | 'token' | 'cookie' | 'origin' | 'csrf';
@@ -44,7 +37,7 @@ export function checkHost(origin: () => string, off: ReadonlySet<Guard>): Middle
 
 /** Exchanges the token of the address for a cookie, so that it does not stay in the address bar. */
 export function admit(c: Context<HttpEnv>, secrets: Secrets, off: ReadonlySet<Guard>): Response {
-  if (!off.has('token') && !isSame(c.req.query('token'), secrets.token)) throw notAdmitted();
+  if (!off.has('token') && !isSecret(c.req.query('token'), secrets.token)) throw notAdmitted();
   const path = `/${secrets.folder}/`;
   setCookie(c, cookieName(secrets), secrets.session, { httpOnly: true, sameSite: 'Strict', path });
   return c.redirect(path, 303);
@@ -57,8 +50,8 @@ export function checkSession(
   off: ReadonlySet<Guard>,
 ): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
-    if (!isSame(c.req.param('folder'), secrets.folder)) throw notFound('no such path');
-    if (!off.has('cookie') && !isSame(getCookie(c, cookieName(secrets)), secrets.session))
+    if (!isSecret(c.req.param('folder'), secrets.folder)) throw notFound('no such path');
+    if (!off.has('cookie') && !isSecret(getCookie(c, cookieName(secrets)), secrets.session))
       throw notAdmitted();
     const site = c.req.header('sec-fetch-site');
     if (!off.has('origin') && site !== undefined && site !== 'same-origin' && site !== 'none')
@@ -78,6 +71,6 @@ async function checkForm(
   if (!off.has('origin') && c.req.header('origin') !== origin)
     throw forged('a form of another page was sent here');
   const { csrf: given } = await formFields(c);
-  if (!off.has('csrf') && !isSame(typeof given === 'string' ? given : undefined, csrf))
+  if (!off.has('csrf') && !isSecret(typeof given === 'string' ? given : undefined, csrf))
     throw forged('the form is of an earlier page, or not of this one; load the page again');
 }
