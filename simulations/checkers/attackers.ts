@@ -1,4 +1,5 @@
 import { artifactOf } from '../../src/protocol/documents/index.ts';
+import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import { type Checker, Violation } from '../observer.ts';
 import { tamperedAlike, truthOf } from '../outcomes.ts';
 
@@ -20,7 +21,7 @@ export function attackers(): Checker {
       if (right === undefined || artifactOf(right) === artifactOf(outcome)) return;
       // An honest build of a tampered input is another artifact; its level is at most that of the input.
       if (Object.keys(work.needs ?? {}).length > 0 && artifactOf(outcome) !== tamperedAlike(work)) return;
-      if (policy.cosign === 'required')
+      if (cosignersOf(policy) > 0)
         throw new Violation(invariant, 'a tampered artifact is trusted, and co-signed');
       if (truth.attackers < policy.agree)
         throw new Violation(

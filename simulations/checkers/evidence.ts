@@ -1,5 +1,6 @@
 import { revocationsIn } from '../../src/controller/machine/members/revocations.ts';
 import { idOf, isTrustedSlot, leaves } from '../../src/protocol/documents/index.ts';
+import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import { provenBy, verifyBundle } from '../../src/protocol/trust/index.ts';
 import type { Revoked } from '../../src/protocol/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
@@ -47,7 +48,7 @@ export function evidence(): Checker {
       if (dropped.length > 0)
         throw new Violation(invariant, `the verdict leaves out ${dropped.length} receipt(s)`);
       // Answers (`earlier`) have a checker of their own.
-      if (level === 'trusted' && policy.cosign === 'required' && earlier === undefined) {
+      if (level === 'trusted' && cosignersOf(policy) > 0 && earlier === undefined) {
         const built = receipts.some(
           (line) =>
             isTrustedSlot(line.slot) &&

@@ -1,7 +1,7 @@
 import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { type ControllerState, publishedLevelOf, publishedOf } from '../../src/controller/machine/state.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
-import { knownLimit, limitVaries } from '../../src/protocol/judge/index.ts';
+import { cosignersOf, knownLimit, limitVaries } from '../../src/protocol/judge/index.ts';
 import { type Checker, type Truth, Violation } from '../observer.ts';
 
 interface Said {
@@ -18,11 +18,11 @@ interface Said {
 
 /** The limit that enough of those who report have come to, counted without what the controller makes of it. */
 function reachedBy(said: readonly Said[], { request }: RunFacts): string | undefined {
-  const { agree, of, cosign } = request.payload.policy;
+  const { policy } = request.payload;
   return said.find(({ limit, varies }) => {
     const same = said.filter((one) => limit !== undefined && one.limit === limit);
-    if (cosign === 'required' && !same.some(({ trusted }) => trusted)) return false;
-    const needed = cosign === 'none' ? of : varies ? agree : 1;
+    if (cosignersOf(policy) > 0 && !same.some(({ trusted }) => trusted)) return false;
+    const needed = cosignersOf(policy) === 0 ? policy.of : varies ? policy.agree : 1;
     return same.some(({ round }) => {
       const operators = same
         .filter((one) => !one.trusted && one.round === round)

@@ -2,6 +2,7 @@ import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { allRuns, type ControllerState, publishedLevelOf } from '../../src/controller/machine/state.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
+import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -53,9 +54,9 @@ export function liveness(): Checker {
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
         const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
-        const { agree, cosign } = run.request.payload.policy;
+        const { policy } = run.request.payload;
         // Without a co-signature a verdict waits as long for the witnesses of N operators.
-        const unwitnessed = cosign === 'none' && witnesses < agree;
+        const unwitnessed = cosignersOf(policy) === 0 && witnesses < policy.agree;
         const alone =
           gone || unwitnessed || isAlone(state, run, truth.second && truth.trusted === 'vanishes');
         if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)

@@ -1,5 +1,6 @@
 import type { ControllerState } from '../../src/controller/machine/state.ts';
 import { idOf, isTrustedSlot, type Outcome, type VerdictFacts } from '../../src/protocol/documents/index.ts';
+import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Exit = Extract<Outcome, { kind: 'exit' }>;
@@ -56,7 +57,7 @@ export function tests(): Checker {
       if ((facts.kind === 'test') !== (work.test === true))
         throw new Violation(invariant, 'a verdict is of another kind than its job');
       // A revoked operator's receipts counted before its revocation, and do not count after it.
-      if (work.test !== true || policy.cosign === 'required' || revoked) return;
+      if (work.test !== true || cosignersOf(policy) > 0 || revoked) return;
       const failedIn = firstRound(facts, results, ({ code }) => code !== 0);
       if (level === 'failed') {
         const said = idOf(outcome);

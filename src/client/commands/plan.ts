@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { PlannedCommit, Repository } from '../../member/plan.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -75,7 +76,7 @@ function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } 
   out.say(dim(`commit ${commit.slice(0, 12)} of ${escapeLine(ref, 200)}${since}`));
   out.say(`${counted(instances.length, 'job')}${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`);
   const rows = instances.map(({ name, template: { trust }, needs }) => {
-    const signed = trust.cosign === 'required' ? ' and co-signed' : '';
+    const signed = cosignersOf(trust) > 0 ? ' and co-signed' : '';
     const after = needs.map(({ instance, level }) => `${instance} (${level})`).join(', ');
     return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
   });

@@ -4,6 +4,7 @@ import { joseVerifier } from '../../identity/verifier.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { decodeBundle } from '../../protocol/documents/index.ts';
+import { cosignersOf } from '../../protocol/judge/policy.ts';
 import {
   countsUncosigned,
   type Verification,
@@ -145,7 +146,7 @@ function summaryOf({ level, facts, at }: Proven): RunSummary {
     ...(level !== 'failed' && {
       tally: { ended: facts.operators.length, failed: 0, same: facts.operators.length },
     }),
-    policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
+    policy: { agree: policy.agree, of: policy.of, cosign: cosignersOf(policy) > 0 },
   };
 }
 

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { Charter, Policy } from '../../protocol/documents/index.ts';
 import { documentLimits } from '../../protocol/documents/limits.ts';
-import { type Weakness, weaknessesOf } from '../../protocol/judge/policy.ts';
+import { cosignersOf, type Weakness, weaknessesOf } from '../../protocol/judge/policy.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { FloorChange } from '../project-folder.ts';
 
@@ -44,17 +44,20 @@ function roundsOf(part: string): number {
 }
 
 /** As `floorValue` parses it. */
-export const floorText = ({ agree, of, cosign, rounds }: Policy): string =>
-  `${agree}/${of}${cosign === 'required' ? '+cosign' : ''}+rounds=${rounds}`;
+export const floorText = (floor: Policy): string =>
+  `${floor.agree}/${floor.of}${cosignersOf(floor) > 0 ? '+cosign' : ''}+rounds=${floor.rounds}`;
 
 type Floors = Pick<Charter, 'floor' | 'testFloor'>;
 
 /** One line for each floor. */
 export function sayFloors({ floor, testFloor = floor }: Floors): string[] {
-  const say = ({ agree, of, cosign, rounds }: Policy, what: string) =>
-    `${agree} of ${of} operators${cosign === 'required' ? ' and the co-signature' : ''}, in ${rounds} round${rounds === 1 ? '' : 's'} at most${
-      cosign === 'required' ? '' : `. ${what} also when ${notCosigned}`
+  const say = (policy: Policy, what: string) => {
+    const { agree, of, rounds } = policy;
+    const isCosigned = cosignersOf(policy) > 0;
+    return `${agree} of ${of} operators${isCosigned ? ' and the co-signature' : ''}, in ${rounds} round${rounds === 1 ? '' : 's'} at most${
+      isCosigned ? '' : `. ${what} also when ${notCosigned}`
     }`;
+  };
   return [
     `Every job needs at least ${say(floor, 'What it makes counts')}.`,
     `Tests (kind: test) need at least ${say(testFloor, 'Their results count')}.`,

@@ -24,7 +24,7 @@ export { checkGrant, type GrantUse } from './grant.ts';
 export { checkLease } from './lease.ts';
 export { isBusy, lackOf } from './needs.ts';
 export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
-export { policyMeetsFloor, type Weakness, weaknessesOf } from './policy.ts';
+export { cosignersOf, policyMeetsFloor, type Weakness, weaknessesOf } from './policy.ts';
 export { checkReceipt } from './receipt.ts';
 export { filesFit, outputFilesMaxOf, receiptBytesMaxOf } from './receipt-size.ts';
 export { checkJob, checkRequest, checkTemplate, type Order } from './request.ts';

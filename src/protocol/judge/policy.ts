@@ -3,6 +3,11 @@ import type { Charter, Job, Policy } from '../documents/index.ts';
 /** In what a policy may be weaker than another one. */
 export type Weakness = 'agree' | 'of' | 'cosign' | 'rounds';
 
+/** Trusted workers that have to co-sign. */
+export function cosignersOf({ cosign }: Pick<Policy, 'cosign'>): number {
+  return cosign === 'required' ? 1 : 0;
+}
+
 /**
  * In what `policy` is weaker than `floor`; in nothing where it is at least as tight. `agree`: fewer operators must agree. `of`:
  * each further one that must agree brings more than two more slots (3 of 5 meets a floor of 2 of 3, but 2 of 3 does not meet one
@@ -12,7 +17,7 @@ export function weaknessesOf(policy: Policy, floor: Policy): Weakness[] {
   const weaker: Record<Weakness, boolean> = {
     agree: policy.agree < floor.agree,
     of: policy.of - floor.of > 2 * (policy.agree - floor.agree),
-    cosign: floor.cosign === 'required' && policy.cosign === 'none',
+    cosign: cosignersOf(policy) < cosignersOf(floor),
     rounds: policy.rounds > floor.rounds,
   };
   return (['agree', 'of', 'cosign', 'rounds'] as const).filter((one) => weaker[one]);

@@ -1,5 +1,5 @@
 import { isTrustedSlot, type Policy } from '../documents/index.ts';
-import { type BuildLimit, limitVaries } from '../judge/index.ts';
+import { type BuildLimit, cosignersOf, limitVaries } from '../judge/index.ts';
 import { speaksAsTrusted } from './decide.ts';
 import { isRevoked, type Revocations, type Vote } from './evidence.ts';
 
@@ -43,12 +43,12 @@ export function limitReachedBy(
   if (!off.has('no-result') && reports.some(({ outcome }) => outcome.kind === 'exit')) return undefined;
   const counted = reports.filter((report) => off.has('revoked') || !isRevoked(report, revocations));
   const needed = (limit: BuildLimit): number =>
-    off.has('operators') ? 1 : policy.cosign === 'none' ? policy.of : limitVaries(limit) ? policy.agree : 1;
+    off.has('operators') ? 1 : cosignersOf(policy) === 0 ? policy.of : limitVaries(limit) ? policy.agree : 1;
   const found = distinct(counted).flatMap((limit): LimitReached[] => {
     const same = counted.filter((report) => isSame(report.limit, limit));
     const confirmed =
       off.has('trusted-worker') ||
-      policy.cosign === 'none' ||
+      cosignersOf(policy) === 0 ||
       same.some((report) => speaksAsTrusted(report, trustedKeys, revocations));
     const operators = mostOperators(same.filter((report) => speaksAsOperator(report, trustedKeys)));
     return operators < needed(limit) ? [] : [{ limit, stands: confirmed }];

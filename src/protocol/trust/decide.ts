@@ -1,5 +1,6 @@
 import { assert, unreachable } from '../base/errors.ts';
 import { isTrustedSlot, type Job, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
+import { cosignersOf } from '../judge/policy.ts';
 import {
   atLeast,
   byLevel,
@@ -151,8 +152,8 @@ export function decideBy(
  * Of a test that nobody co-signs the failure counts that N operators came to: it only blocks, so it needs nobody else, and no later
  * round makes a test pass that N operators saw fail.
  */
-export function ownFailureCounts({ cosign }: Pick<Policy, 'cosign'>, { kind }: Pick<Job, 'kind'>): boolean {
-  return kind === 'test' && cosign === 'none';
+export function ownFailureCounts(policy: Pick<Policy, 'cosign'>, { kind }: Pick<Job, 'kind'>): boolean {
+  return kind === 'test' && cosignersOf(policy) === 0;
 }
 
 /** Whether the evidence bears a verdict `failed` about this result. */
@@ -268,10 +269,11 @@ function rankedResult(
   const confirmed = agreeing.length > 0;
   const contradicted = asked('contradiction') && agreeing.length < trusted.length;
   // A co-signature counts only beside its signer's own receipt for the same result.
-  const cosigned = agreeing.some(({ worker }) => evidence.cosigned.includes(worker));
+  const cosigners = new Set(
+    agreeing.map(({ worker }) => worker).filter((id) => evidence.cosigned.includes(id)),
+  );
   const cheap = asked('empty-result') && isCheap(outcome);
-  const needed = (policy.cosign === 'required' && asked('co-signature')) || cheap;
-  const full = cosigned || !needed;
+  const full = cosigners.size >= Math.max(asked('co-signature') ? cosignersOf(policy) : 0, cheap ? 1 : 0);
   const inputs = !asked('inputs') || Object.values(evidence.inputs).every((level) => level === 'trusted');
   const agreed = !asked('agree') || best.length >= policy.agree;
   const level = contradicted ? 'none' : !agreed ? 'provisional' : full && inputs ? 'trusted' : 'agreed';

@@ -1,6 +1,6 @@
 import { limits } from '../base/limits.ts';
 import type { Charter, Grant, Outcome, Policy, VerdictLevel, Verified } from '../documents/index.ts';
-import { type Check, checkGrant } from '../judge/index.ts';
+import { type Check, checkGrant, cosignersOf } from '../judge/index.ts';
 import type { NamedWitness, Witness } from '../transparency/index.ts';
 import { isCheap } from './decide.ts';
 import { type Revoked, revocationAt } from './revocations.ts';
@@ -37,7 +37,7 @@ export function needsWitnesses(policy: Policy, level: VerdictLevel, outcome: Out
  * signed.
  */
 export function placedByWitnesses(policy: Policy, level: VerdictLevel): boolean {
-  return level === 'trusted' && policy.cosign === 'none';
+  return level === 'trusted' && cosignersOf(policy) === 0;
 }
 
 /** How many operators' workers, and how many witnesses of others, have to have signed. */

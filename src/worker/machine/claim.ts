@@ -1,4 +1,5 @@
 import type { Capabilities, Claim, Grant } from '../../protocol/documents/index.ts';
+import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { drawOf, shareReachedAfter } from '../../protocol/trust/draw.ts';
 import type { KnownOffer } from './state.ts';
 
@@ -35,7 +36,7 @@ export function claimOf({
 /** Sets when an offer that is new to this worker is claimed, or that it never is. Returns what to tell its operator of it. */
 export function firstSeen(known: KnownOffer, grant: Grant): string | undefined {
   const { payload } = known.offer;
-  if (grant.role === 'trusted-worker' && payload.policy.cosign !== 'required') known.state = 'done';
+  if (grant.role === 'trusted-worker' && cosignersOf(payload.policy) === 0) known.state = 'done';
   if (grant.role !== 'worker') return undefined;
   if (grant.enrolled >= payload.index) {
     known.state = 'done';

@@ -1,6 +1,7 @@
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { decodeBundle, sha256Hex } from '../../protocol/documents/index.ts';
+import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { announceAgain } from '../../protocol/sessions/announce-again.ts';
 import { requestBundle, type StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
@@ -251,7 +252,8 @@ export class Publication {
     void this.#announce(artifact);
     tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
     // Untrusted inputs hold the level of an artifact down, whatever its own verdict says.
-    const isLast = stated === 'trusted' || (policy.cosign === 'none' && outcome !== null && isCheap(outcome));
+    const isLast =
+      stated === 'trusted' || (cosignersOf(policy) === 0 && outcome !== null && isCheap(outcome));
     if (isLast) this.#stopWaiting(artifact);
     else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash);
     return true;

@@ -9,7 +9,7 @@ import { afterFailure } from '../../../protocol/account/trusted-failures.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';
-import { limitText } from '../../../protocol/judge/index.ts';
+import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
 import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
@@ -83,7 +83,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
     round: run.rounds.length,
-    policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
+    policy: { agree: policy.agree, of: policy.of, cosign: cosignersOf(policy) > 0 },
   };
 }
 
@@ -220,7 +220,7 @@ const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number
   slots.filter((slot) => slot.kind === kind).length;
 
 function trustedOf({ request, trusted }: Run): OpenFacts['trusted'] {
-  if (request.payload.policy.cosign !== 'required') return undefined;
+  if (cosignersOf(request.payload.policy) === 0) return undefined;
   return trusted.kind === 'leased' ? 'building' : trusted.kind;
 }
 

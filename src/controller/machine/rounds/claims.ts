@@ -1,6 +1,6 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { checkTime } from '../../../protocol/documents/index.ts';
-import { checkTrusted, isBusy, lackOf } from '../../../protocol/judge/index.ts';
+import { checkTrusted, cosignersOf, isBusy, lackOf } from '../../../protocol/judge/index.ts';
 import { drawOf, fullShare, mayClaim } from '../../../protocol/trust/draw.ts';
 import { isOver, precedes } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
@@ -126,7 +126,7 @@ function claimTrusted(
   pass: string | undefined,
 ): void {
   checkTrusted(charterOf(transition).trusted, candidate.worker);
-  if (run.request.payload.policy.cosign !== 'required') throw closed('this job needs no co-signature');
+  if (cosignersOf(run.request.payload.policy) === 0) throw closed('this job needs no co-signature');
   const { trusted } = run;
   const held =
     trusted.kind === 'leased' &&

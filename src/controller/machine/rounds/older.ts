@@ -1,5 +1,6 @@
 import { isBelow, leastWorkerOf } from '../../../protocol/base/least-version.ts';
 import { type Role, versionIn } from '../../../protocol/documents/index.ts';
+import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { workerOlder } from '../../../protocol/wire/pass-reason.ts';
 import { canRead, unreadBy, type Versions } from '../../../protocol/wire/peer-version.ts';
 import type { OlderWorker } from '../events.ts';
@@ -120,7 +121,7 @@ export function outdatedAt(
   if (state.presence.behind.size === 0 || state.draining) return undefined;
   const round = currentRound(run);
   if (run.phase.kind !== 'building' || round === undefined || !isUntouched(run, round)) return undefined;
-  const needsTrusted = run.request.payload.policy.cosign === 'required';
+  const needsTrusted = cosignersOf(run.request.payload.policy) > 0;
   const found =
     onlyOlder(state, run, round, 'worker') ??
     (needsTrusted ? onlyOlder(state, run, round, 'trusted-worker') : undefined);

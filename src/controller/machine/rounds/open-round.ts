@@ -1,5 +1,6 @@
 import { toUtf8 } from '../../../protocol/base/text.ts';
 import { idOf, leaves, needsOf, type Offer, sha256Hex } from '../../../protocol/documents/index.ts';
+import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { fullShare } from '../../../protocol/trust/draw.ts';
 import type { RunFacts } from '../facts.ts';
 import { charterOf } from '../members/charter.ts';
@@ -74,7 +75,7 @@ export function openRound(transition: Transition, run: Run): void {
     offer: offerId,
     agree: policy.agree,
     of: policy.of,
-    cosign: policy.cosign === 'required',
+    cosign: cosignersOf(policy) > 0,
   });
   passForOlder(transition, run);
   considerOutdated(transition, run);

@@ -5,6 +5,7 @@ import {
   checkGrant,
   checkRequest,
   checkTemplate,
+  cosignersOf,
   enforce,
   type Order,
 } from '../../../protocol/judge/index.ts';
@@ -153,7 +154,7 @@ export function openRun(transition: Transition, run: Run): void {
   if (round === undefined) return reuseOrBuild(transition, run);
   if (round.revealed) {
     run.phase = { kind: 'awaiting-trusted' };
-    if (run.trusted.kind === 'free' && run.request.payload.policy.cosign === 'required')
+    if (run.trusted.kind === 'free' && cosignersOf(run.request.payload.policy) > 0)
       offerAgain(transition, run, round);
     return decideRound(transition, run, round);
   }

@@ -1,4 +1,5 @@
 import { artifactOf, isTrustedSlot, type VerdictLevel } from '../../../protocol/documents/index.ts';
+import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { atLeast, isCheap, provenBy } from '../../../protocol/trust/decide.ts';
 import { mayBeAnswered } from '../../../protocol/trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
@@ -201,7 +202,7 @@ function levelFor(
   const reached = levelOfEarlier(state, run, { earlier, published, charter, index: state.log.size });
   // Without a co-signature nothing more comes of what is easy to agree on.
   const cheap = verdict.outcome !== null && isCheap(verdict.outcome);
-  const final = cheap && policy.cosign === 'none' && inputsTrusted(state, run);
+  const final = cheap && cosignersOf(policy) === 0 && inputsTrusted(state, run);
   if (reached !== 'trusted' && !(reached === 'agreed' && final)) return undefined;
   if (!atLeast(provenBy(verdict.level), reached)) return undefined;
   return reached;

@@ -1,5 +1,5 @@
 import { artifactOf, isTrustedSlot } from '../../../protocol/documents/index.ts';
-import { limitText } from '../../../protocol/judge/index.ts';
+import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { type Decision, verdictLevelOf } from '../../../protocol/trust/decide.ts';
 import type { Recorded } from '../facts.ts';
 import { forgetOffer, tokenOf } from '../presence.ts';
@@ -69,7 +69,7 @@ export function reveal(transition: Transition, run: Run, round: Round): void {
   }
   round.candidates = [];
   forgetOffer(transition.state, round.offerId);
-  if (run.trusted.kind !== 'free' || run.request.payload.policy.cosign === 'none')
+  if (run.trusted.kind !== 'free' || cosignersOf(run.request.payload.policy) === 0)
     closeOffer(transition, round);
   const delivered = run.receipts.filter(
     (recorded) => recorded.round === round.n && !isTrustedSlot(recorded.slot),
@@ -117,9 +117,9 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);
   const about = recordedWith(run, decision.result);
-  if (decision.level === 'failed' && (policy.cosign === 'none' || trusted !== undefined))
+  if (decision.level === 'failed' && (cosignersOf(policy) === 0 || trusted !== undefined))
     return end(transition, run, () => {
-      if (policy.cosign === 'none')
+      if (cosignersOf(policy) === 0)
         tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
       conclude(transition, run, 'failed', about);
     });
@@ -151,7 +151,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   );
   if (
     failures.length >= policy.agree &&
-    policy.cosign === 'required' &&
+    cosignersOf(policy) > 0 &&
     trusted === undefined &&
     run.trusted.kind !== 'expired'
   ) {
@@ -183,7 +183,7 @@ export const withoutResult = (transition: Transition, run: Run): void =>
 
 /** Whether what is agreed can become nothing more: no trusted worker is waited for, nor an input. */
 function isFinal({ state }: Transition, run: Run): boolean {
-  return run.request.payload.policy.cosign === 'none' && inputsTrusted(state, run);
+  return cosignersOf(run.request.payload.policy) === 0 && inputsTrusted(state, run);
 }
 
 /** Ends a run without an artifact. Not while its inputs may still turn out to be false: then that may be why. */

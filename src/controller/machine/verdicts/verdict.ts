@@ -10,7 +10,7 @@ import {
   type VerdictFacts,
   type VerdictLevel,
 } from '../../../protocol/documents/index.ts';
-import { limitText } from '../../../protocol/judge/index.ts';
+import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import type { Decision } from '../../../protocol/trust/decide.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
@@ -60,7 +60,7 @@ export function aboutResult(run: Run, result: string | null): About | null {
  * co-signature, the draft goes to a trusted worker first; where it does not, what is trusted waits for witnesses of the log.
  */
 export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About | null): void {
-  if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
+  if ((level === 'trusted' || level === 'failed') && cosignersOf(run.request.payload.policy) > 0) {
     if (run.reused !== null)
       return showReuse(transition, run, run.reused.id, writeVerdict(transition, run, level, about));
     const held = trustedLease(run);

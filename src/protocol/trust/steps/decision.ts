@@ -1,4 +1,5 @@
-import { isTrustedSlot, sameValue } from '../../documents/index.ts';
+import { isTrustedSlot, type Outcome, type Policy, sameValue } from '../../documents/index.ts';
+import { cosignersOf } from '../../judge/policy.ts';
 import { bearsFailure, type Decision, isCheap, levelWithoutResult, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
@@ -86,6 +87,11 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   return { level, operators: ranked?.operators ?? [], cosigners };
 }
 
+/** Trusted workers that must sign for the level `trusted`: as many as the policy asks for, and one where the result is empty. */
+export function signaturesNeeded(policy: Policy, outcome: Outcome | null): number {
+  return Math.max(cosignersOf(policy), outcome !== null && isCheap(outcome) ? 1 : 0);
+}
+
 /** When trusted workers that co-signed signed the checkpoint, by their own clocks, in seconds. */
 export function witnessTimes({ checkpoint }: Logged, cosigners: readonly string[]): number[] {
   return checkpoint.witnesses.flatMap(({ witness, time }) => (cosigners.includes(witness) ? [time] : []));
@@ -117,21 +123,25 @@ export function checkCosignature(
     );
     check('COSIGN_NOT_BUILT', built, `${key} co-signed what it did not build itself`);
   }
-  const cheap = outcome !== null && isCheap(outcome);
-  if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
+  const needed = signaturesNeeded(request.payload.policy, outcome);
+  if (level !== 'trusted' || needed === 0) return;
   const [lapsed] = verdict.signers
     .slice(1)
     .flatMap((key) => revocationAt(revoked, { kind: 'key', id: key }, logged.verdictIndex) ?? []);
   check(
     'KEY_REVOKED',
-    cosigners.length > 0 || lapsed === undefined,
+    cosigners.length >= needed || lapsed === undefined,
     `the co-signature counts no more: ${lapsed === undefined ? '' : sayRevoked(lapsed)}`,
   );
-  check('COSIGN_MISSING', cosigners.length > 0, "the trusted worker's co-signature is required and missing");
+  check(
+    'COSIGN_MISSING',
+    cosigners.length >= needed,
+    "the trusted worker's co-signature is required and missing",
+  );
   const times = witnessTimes(logged, cosigners);
   check(
     'WITNESS_MISSING',
-    times.length > 0,
+    times.length >= needed,
     'no trusted worker that co-signed has signed the checkpoint of the log',
   );
   if (times.length > 0) checkWitnessTime(ask, opened, times);

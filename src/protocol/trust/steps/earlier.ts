@@ -1,10 +1,9 @@
 import { artifactOf, filesOf, sameValue } from '../../documents/index.ts';
-import { isCheap } from '../decide.ts';
 import { decideEarlier, mayBeAnswered } from '../earlier.ts';
 import { atLeast, provenBy } from '../evidence.ts';
 import { revocationAt, revocationsFor } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
-import type { Decided } from './decision.ts';
+import { type Decided, signaturesNeeded } from './decision.ts';
 import type { Checked, InputEvidence, Proven } from './inputs.ts';
 import { checkReceiptList, factsOf } from './verdict.ts';
 
@@ -143,11 +142,11 @@ export function checkEarlierCosignature(
       `${key} co-signed the verdict; the charter does not name that key`,
     );
   const { level, outcome } = factsOf(verdict);
-  const cheap = outcome !== null && isCheap(outcome);
-  if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
+  const needed = signaturesNeeded(request.payload.policy, outcome);
+  if (level !== 'trusted' || needed === 0) return;
   check(
     'COSIGN_MISSING',
-    cosigners.length > 0,
+    cosigners.length >= needed,
     "this request asks for a trusted worker's co-signature; the earlier verdict has none of a trusted worker that the charter names today",
   );
 }

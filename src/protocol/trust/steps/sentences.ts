@@ -1,5 +1,6 @@
 import { recipeText } from '../../base/recipe-name.ts';
 import type { Policy, Request } from '../../documents/index.ts';
+import { cosignersOf } from '../../judge/policy.ts';
 import type { Level } from '../evidence.ts';
 import { notCosigned } from '../not-cosigned.ts';
 import type { Witnessed } from '../witnesses.ts';
@@ -38,7 +39,8 @@ export function sayEarlier({ opened: { request, receipts, verdict } }: Pick<Prov
   return `It was not built for this request: the same job was built for request ${request.id}, decided on ${timeVerified}, whose evidence holds (${plural(receipts.length, 'receipt')}).`;
 }
 
-export function sayDecision({ level, operators }: Decided, { agree, of, cosign }: Policy): string {
+export function sayDecision({ level, operators }: Decided, policy: Policy): string {
+  const { agree, of } = policy;
   const by = `${plural(operators.length, 'operator')} built the same (${operators.join(', ')}); the policy asks for ${agree} of ${of}`;
   switch (level) {
     case 'trusted':
@@ -46,7 +48,7 @@ export function sayDecision({ level, operators }: Decided, { agree, of, cosign }
     case 'agreed':
       return `Decided again from the evidence: agreed. ${by}, and for more than is shown here.`;
     case 'failed':
-      if (cosign === 'none')
+      if (cosignersOf(policy) === 0)
         return `Decided again from the evidence: the test failed, alike at ${plural(operators.length, 'operator')} (${operators.join(', ')}).`;
       return "Decided again from the evidence: the build failed, and the trusted worker's did too.";
     default:
