@@ -28,6 +28,7 @@ import {
   handOver,
   handOverDue,
 } from './rounds/trusted-slot.ts';
+import { trustedLeases } from './slots.ts';
 import {
   type ControllerState,
   currentRound,
@@ -40,7 +41,6 @@ import {
   type Run,
   type Transition,
   tell,
-  trustedLease,
   unchanged,
 } from './state.ts';
 import { showAgain, showsAgainAt, waitForSignature } from './verdicts/cosigning.ts';
@@ -273,9 +273,8 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   }
   for (const id of state.recalls) transition.out.push({ kind: 'recall', run: id });
   for (const run of state.index.open.values()) {
-    for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
-    const confirming = trustedLease(run);
-    if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
+    for (const { id } of [...liveLeases(run), ...trustedLeases(run)])
+      state.presence.heard.set(id, { at: now, detachedAt: now });
     if (run.phase.kind === 'cosigning' || run.phase.kind === 'answer-cosigning')
       waitForSignature(transition, run.phase);
     // Others have the time again to connect.

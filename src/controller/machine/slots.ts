@@ -1,5 +1,6 @@
 import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
 import { isTrustedSlot, type Slot } from '../../protocol/documents/index.ts';
+import { cosignersOf } from '../../protocol/judge/index.ts';
 import { forgetOffer, tokenOf } from './presence.ts';
 import {
   type LiveLease,
@@ -28,6 +29,36 @@ export function findLease(
     }
   }
   return undefined;
+}
+
+/** The members of a run about its trusted worker, as long as none has a lease of it. */
+export const newTrustedSlot = (): Pick<Run, 'trusted' | 'trustedLeases' | 'passedOver'> => ({
+  trusted: { kind: 'free' },
+  trustedLeases: 0,
+  passedOver: new Map(),
+});
+
+/** Leases of trusted workers whose receipts are in, as long as their streams are of use. */
+export function trustedLeases({ trusted }: Run): LiveLease[] {
+  return trusted.kind === 'delivered' && trusted.live !== null ? [trusted.live] : [];
+}
+
+/** Ends `trustedLeases` and returns them, for the caller to tell their workers. */
+export function releaseTrusted({ state }: Transition, run: Run): LiveLease[] {
+  const leases = trustedLeases(run);
+  for (const { id } of leases) state.leases.delete(id);
+  if (run.trusted.kind === 'delivered') run.trusted.live = null;
+  return leases;
+}
+
+/** Whether a trusted worker's slot is to be offered. */
+export const waitsForTrusted = ({ trusted, request }: Run): boolean =>
+  trusted.kind === 'free' && cosignersOf(request.payload.policy) > 0;
+
+/** Puts a receipt into the slot of its lease. */
+export function deliverTo(run: Run, round: Round, slot: Slot, receipt: string, live: LiveLease): void {
+  if (isTrustedSlot(slot)) run.trusted = { kind: 'delivered', receipt, live };
+  else round.slots[slot] = { kind: 'delivered', receipt };
 }
 
 export function setSlot(

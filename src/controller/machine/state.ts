@@ -348,11 +348,6 @@ export function documentsOf(run: Run, { receipt }: Recorded): ReceiptDocuments {
   return documents;
 }
 
-/** The lease of a trusted worker whose receipt is in, as long as its stream is of use. */
-export function trustedLease({ trusted }: Run): LiveLease | null {
-  return trusted.kind === 'delivered' ? trusted.live : null;
-}
-
 /** All runs, finished ones first. */
 export function allRuns({ finished, runs }: Pick<ControllerState, 'finished' | 'runs'>): RunFacts[] {
   return [...finished.values(), ...runs.values()];

@@ -7,7 +7,7 @@ import { endRun } from '../rounds/cancel.ts';
 import { otherInputs } from '../rounds/lease-stream.ts';
 import { openRun } from '../rounds/open-run.ts';
 import { redecide } from '../rounds/settle.ts';
-import { findLease, setSlot, withdrawOffer } from '../slots.ts';
+import { findLease, newTrustedSlot, releaseTrusted, setSlot, withdrawOffer } from '../slots.ts';
 import {
   currentRound,
   type EventOf,
@@ -202,8 +202,7 @@ export function replaceInstance(
   };
   for (const { round, slot, lease, worker } of run.receipts)
     if (!isTrustedSlot(slot) && run.rounds[round - 1]?.revealed !== true) release(worker, lease);
-  if (run.trusted.kind === 'delivered' && run.trusted.live !== null)
-    release(run.trusted.live.worker, run.trusted.live.id);
+  for (const { worker, id } of releaseTrusted(transition, run)) release(worker, id);
   const { jobId, receipts } = run;
   const rounds = run.rounds.map(({ offer: { iss, index }, revealed }) => ({
     offer: { iss, index },
@@ -219,9 +218,7 @@ export function replaceInstance(
     documents: new Map(),
     unserved: [],
     evidence: evidenceBytesOf({ job }),
-    trusted: { kind: 'free' },
-    trustedLeases: 0,
-    passedOver: new Map(),
+    ...newTrustedSlot(),
   } satisfies Partial<Run>);
   state.index.instantiated(run);
 }

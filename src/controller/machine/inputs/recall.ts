@@ -7,6 +7,7 @@ import type { RunFacts } from '../facts.ts';
 import { charterOf, refusalOfRun } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
 import { mayOpenRound } from '../rounds/open-round.ts';
+import { newTrustedSlot } from '../slots.ts';
 import {
   type EventOf,
   publishedOf,
@@ -147,9 +148,7 @@ function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run |
         leasesGiven: slots.map(() => 0),
       };
     }),
-    trusted: { kind: 'free' },
-    trustedLeases: 0,
-    passedOver: new Map(),
+    ...newTrustedSlot(),
     receipts: [...receipts],
     earlier: [...earlier],
     reused: null,

@@ -1,7 +1,7 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';
 import type { RunFacts } from '../facts.ts';
-import { endLeases, withdrawOffer } from '../slots.ts';
+import { endLeases, releaseTrusted, withdrawOffer } from '../slots.ts';
 import {
   currentRound,
   type EventOf,
@@ -61,10 +61,7 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
         if (of === round.n && !isTrustedSlot(slot)) release(worker, lease);
     }
   }
-  if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
-    release(run.trusted.live.worker, run.trusted.live.id);
-    run.trusted.live = null;
-  }
+  for (const { worker, id } of releaseTrusted(transition, run)) release(worker, id);
   state.presence.witnessed.delete(run.id);
   // A draft that awaits signatures is dropped: it was never published.
   if (publishedOf(run) === null) dropReuse(run);

@@ -3,7 +3,7 @@ import { type Ack, idOf, isTrustedSlot, leaves, resultOf } from '../../../protoc
 import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../../../protocol/judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from '../facts.ts';
 import { hear } from '../presence.ts';
-import { closeOffer, findLease, setSlot } from '../slots.ts';
+import { closeOffer, deliverTo, findLease, setSlot, trustedLeases } from '../slots.ts';
 import {
   appendLeaf,
   type EventOf,
@@ -11,7 +11,6 @@ import {
   type Run,
   type Transition,
   tell,
-  trustedLease,
   unchanged,
 } from '../state.ts';
 import { recordedWith } from '../verdicts/verdict.ts';
@@ -121,8 +120,8 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   if (recorded.outcome.kind === 'aborted') return aborted(transition, run, lease, recorded);
   if (isTrustedSlot(slot)) {
     if (round.revealed) closeOffer(transition, round);
-    run.trusted = { kind: 'delivered', receipt: receipt.id, live };
-  } else round.slots[slot] = { kind: 'delivered', receipt: receipt.id };
+  }
+  deliverTo(run, round, slot, receipt.id, live);
   settle(transition, run);
 }
 
@@ -169,8 +168,7 @@ export function failed(transition: Transition, { lease, worker, code, message }:
 
 /** A lease that is live, or the trusted worker's whose receipt is in. */
 function heldLease(run: Run, lease: string): LiveLease | undefined {
-  const trusted = trustedLease(run);
-  return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
+  return trustedLeases(run).find(({ id }) => id === lease) ?? findLease(run, lease)?.live;
 }
 
 /** Messages on a stream of a lease about its worker; none of them is journaled. */

@@ -5,7 +5,6 @@ import {
   checkGrant,
   checkRequest,
   checkTemplate,
-  cosignersOf,
   enforce,
   type Order,
 } from '../../../protocol/judge/index.ts';
@@ -14,6 +13,7 @@ import { controllerLimits } from '../limits.ts';
 import { charterOf, type Moment } from '../members/charter.ts';
 import { checkEnrolled } from '../members/enrolment.ts';
 import { revocationsIn } from '../members/revocations.ts';
+import { newTrustedSlot, waitsForTrusted } from '../slots.ts';
 import {
   currentRound,
   type EventOf,
@@ -114,9 +114,7 @@ export function submit(
     entropy,
     submittedAt: transition.now,
     rounds: [],
-    trusted: { kind: 'free' },
-    trustedLeases: 0,
-    passedOver: new Map(),
+    ...newTrustedSlot(),
     receipts: [],
     evidence: evidenceBytesOf(order),
     earlier: [],
@@ -154,8 +152,7 @@ export function openRun(transition: Transition, run: Run): void {
   if (round === undefined) return reuseOrBuild(transition, run);
   if (round.revealed) {
     run.phase = { kind: 'awaiting-trusted' };
-    if (run.trusted.kind === 'free' && cosignersOf(run.request.payload.policy) > 0)
-      offerAgain(transition, run, round);
+    if (waitsForTrusted(run)) offerAgain(transition, run, round);
     return decideRound(transition, run, round);
   }
   const { windowMs, slotFillMs } = transition.state.timings;

@@ -7,6 +7,7 @@ import { isOver } from '../facts.ts';
 import { putInForce, refusalOfGrant, refusalOfRun } from '../members/charter.ts';
 import { isMember, memberRevoked, revocationsIn } from '../members/revocations.ts';
 import { expel, tokenOf } from '../presence.ts';
+import { trustedLeases } from '../slots.ts';
 import { appendLeaf, currentRound, liveLeases, type Run, type Transition } from '../state.ts';
 import { reviewPublished, runVoidedBy } from '../verdicts/review.ts';
 import { considerAbsence } from './absence.ts';
@@ -14,7 +15,8 @@ import { endRun } from './cancel.ts';
 import { considerWindow } from './claims.ts';
 import { loseLease } from './leases.ts';
 import { considerOutdated, judgeVersions, passForOlder } from './older.ts';
-import { redecide, redraft, settle, withdrawDraft } from './settle.ts';
+import { redecide, redraft, settle } from './settle.ts';
+import { loseTrusted } from './trusted-slot.ts';
 
 /**
  * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
@@ -137,12 +139,10 @@ function dismissCandidates({ state, out }: Transition, run: Run, refusal: Refusa
 }
 
 function dismissTrusted(transition: Transition, run: Run, refusal: Refusal): boolean {
-  if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return false;
-  const { live } = run.trusted;
-  const refused = refusal(live.grant);
-  if (refused === undefined) return false;
-  withdrawDraft(run);
-  run.trusted = { kind: 'leased', live };
-  loseLease(transition, run, live.id, refused.message, refused.code);
-  return true;
+  const dismissed = trustedLeases(run).filter((live) => {
+    const refused = refusal(live.grant);
+    if (refused !== undefined) loseTrusted(transition, run, live, refused.message, refused.code);
+    return refused !== undefined;
+  });
+  return dismissed.length > 0;
 }

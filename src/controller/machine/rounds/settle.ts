@@ -3,7 +3,7 @@ import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { type Decision, verdictLevelOf } from '../../../protocol/trust/decide.ts';
 import type { Recorded } from '../facts.ts';
 import { forgetOffer, tokenOf } from '../presence.ts';
-import { closeOffer, endLeases } from '../slots.ts';
+import { closeOffer, endLeases, waitsForTrusted } from '../slots.ts';
 import {
   currentRound,
   documentsOf,
@@ -69,8 +69,7 @@ export function reveal(transition: Transition, run: Run, round: Round): void {
   }
   round.candidates = [];
   forgetOffer(transition.state, round.offerId);
-  if (run.trusted.kind !== 'free' || cosignersOf(run.request.payload.policy) === 0)
-    closeOffer(transition, round);
+  if (!waitsForTrusted(run)) closeOffer(transition, round);
   const delivered = run.receipts.filter(
     (recorded) => recorded.round === round.n && !isTrustedSlot(recorded.slot),
   );

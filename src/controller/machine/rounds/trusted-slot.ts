@@ -1,14 +1,16 @@
+import type { ErrorCode } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { controllerLimits } from '../limits.ts';
 import { isMember, memberRevoked } from '../members/revocations.ts';
+import { trustedLeases } from '../slots.ts';
 import {
   type ControllerState,
   currentRound,
   type EventOf,
+  type LiveLease,
   type Run,
   type Transition,
   tell,
-  trustedLease,
   unchanged,
 } from '../state.ts';
 import { delay, isPassing } from '../verdicts/cosigning.ts';
@@ -70,8 +72,8 @@ const { cosignAbsentMsMax, cosignAnswerMsMax } = controllerLimits;
  * while it need not, or there is no other, or the slot was leased as often as it may be.
  */
 function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
-  const live = trustedLease(run);
-  if (run.phase.kind !== 'cosigning' || live === null) return undefined;
+  const [live] = trustedLeases(run);
+  if (run.phase.kind !== 'cosigning' || live === undefined) return undefined;
   if (run.trustedLeases >= limits.slotLeasesMax) return undefined;
   if (signersThere(state, run, live.worker).length === 0) return undefined;
   const { refusedAt } = run.phase;
@@ -98,8 +100,8 @@ export function handOverDue(state: ControllerState, run: Run): number | undefine
 /** Raises the event once it is time. */
 export function considerHandOver({ state, now, out }: Transition, run: Run): void {
   const due = handsOverAt(state, run);
-  const live = trustedLease(run);
-  if (due === undefined || live === null || now < due.at) return;
+  const [live] = trustedLeases(run);
+  if (due === undefined || live === undefined || now < due.at) return;
   out.push({ kind: 'raise', event: { kind: 'hand-over', lease: live.id, reason: due.reason } });
 }
 
@@ -109,11 +111,22 @@ export function handOver(transition: Transition, { lease, reason }: EventOf<'han
   const run = state.runs.get(state.leases.get(lease) ?? '');
   if (run === undefined || run.phase.kind !== 'cosigning' || run.phase.lease !== lease)
     return unchanged(transition);
-  const live = trustedLease(run);
-  if (live === null) return unchanged(transition);
+  const live = trustedLeases(run).find(({ id }) => id === lease);
+  if (live === undefined) return unchanged(transition);
+  loseTrusted(transition, run, live, reason);
+}
+
+/** The draft is withdrawn, and a trusted worker whose receipt is in loses its lease. */
+export function loseTrusted(
+  transition: Transition,
+  run: Run,
+  live: LiveLease,
+  reason: string,
+  code?: ErrorCode,
+): void {
   withdrawDraft(run);
   run.trusted = { kind: 'leased', live };
-  loseLease(transition, run, lease, reason);
+  loseLease(transition, run, live.id, reason, code);
 }
 
 /** A trusted worker does not sign: another one is asked, or else nothing comes of the run. One refusal is no veto: the key may be stolen. */

@@ -11,7 +11,8 @@ import {
 import { revocationsFor } from '../../../protocol/trust/revocations.ts';
 import { charterOf } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
-import { type Run, type Transition, trustedLease } from '../state.ts';
+import { trustedLeases } from '../slots.ts';
+import type { Run, Transition } from '../state.ts';
 import { inputLevels } from './input-levels.ts';
 
 /**
@@ -28,7 +29,6 @@ export function trustIn(transition: Transition): { trustedKeys: string[]; revoca
 
 /** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. Artifacts `unserved` do not count. */
 export function decisionOf(transition: Transition, run: Run, unserved = run.unserved): Decision {
-  const signer = trustedLease(run)?.worker;
   const { trustedKeys, revocations } = trustIn(transition);
   return decide(
     run.request.payload.policy,
@@ -36,7 +36,7 @@ export function decisionOf(transition: Transition, run: Run, unserved = run.unse
       kind: run.job.kind,
       votes: run.receipts,
       trustedKeys,
-      cosigned: signer === undefined ? [] : [signer],
+      cosigned: trustedLeases(run).map(({ worker }) => worker),
       inputs: inputLevels(transition.state, run),
     },
     { ...revocations, artifacts: [...(revocations.artifacts ?? []), ...unserved] },

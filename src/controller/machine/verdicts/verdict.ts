@@ -25,7 +25,7 @@ import {
   reportsIn,
 } from '../facts.ts';
 import { signedCharter } from '../members/charter.ts';
-import { closeOffer, endLeases } from '../slots.ts';
+import { closeOffer, endLeases, releaseTrusted, trustedLeases } from '../slots.ts';
 import {
   appendLeaf,
   currentRound,
@@ -38,7 +38,6 @@ import {
   type Run,
   type Transition,
   tell,
-  trustedLease,
   unchanged,
 } from '../state.ts';
 import { waitForSignature } from './cosigning.ts';
@@ -63,8 +62,8 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
   if ((level === 'trusted' || level === 'failed') && cosignersOf(run.request.payload.policy) > 0) {
     if (run.reused !== null)
       return showReuse(transition, run, run.reused.id, writeVerdict(transition, run, level, about));
-    const held = trustedLease(run);
-    assert(held !== null, 'what needs the trusted worker has its receipt');
+    const [held] = trustedLeases(run);
+    assert(held !== undefined, 'what needs the trusted worker has its receipt');
     const { worker, id: lease } = held;
     const draft = writeVerdict(transition, run, level, about);
     const published = publishedOf(run);
@@ -274,12 +273,8 @@ export function finish(transition: Transition, run: Run, published: Published): 
   transition.state.index.ended(run);
   transition.state.presence.witnessed.delete(run.id);
   endBuilding(transition, run);
-  if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
-    const { worker, id: lease } = run.trusted.live;
+  for (const { worker, id: lease } of releaseTrusted(transition, run))
     transition.out.push({ kind: 'reveal', worker, lease });
-    transition.state.leases.delete(lease);
-    run.trusted.live = null;
-  }
   retire(transition, run);
 }
 
