@@ -1,4 +1,5 @@
 import { driverCommand } from '../run/driver.ts';
+import type { ProcessBounds } from '../run/process-limits.ts';
 import { profileOf, profilePath } from '../run/profile.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
@@ -19,8 +20,15 @@ export function ociConfig(
     root,
     network,
     store,
+    bounds,
     native,
-  }: { root: string; network: 'none' | 'host'; store?: string | undefined; native: boolean },
+  }: {
+    root: string;
+    network: 'none' | 'host';
+    store?: string | undefined;
+    bounds: ProcessBounds;
+    native: boolean;
+  },
 ): OciConfig {
   const pins = profileOf(job);
   const prefix = guards.stepPrefix(pins);
@@ -34,7 +42,7 @@ export function ociConfig(
       args: native ? ['quorate-native', 'first'] : driverCommand(job, { step: prefix, files: prefix }),
       env: [`PATH=${profilePath}`],
       cwd: '/build',
-      rlimits: guards.processes(job.limits),
+      rlimits: guards.processes(job.limits, bounds),
     },
     root: { path: root, readonly: true },
     hostname: pins.hostName,

@@ -3,7 +3,12 @@ import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { diskFileBytes, diskShares } from '../run/disk.ts';
 import type { BuildGuards } from '../run/guards.ts';
-import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
+import {
+  buildProcessLimits,
+  gvisorProcessLimits,
+  type ProcessBounds,
+  type ProcessLimits,
+} from '../run/process-limits.ts';
 import { type OciSeccomp, ociSeccomp } from '../seccomp/oci.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { ProfileValues, SandboxLimits } from '../types.ts';
@@ -33,7 +38,7 @@ export interface GvisorGuards extends BuildGuards {
   readonly stepPrefix: (pins: ProfileValues) => string[];
   readonly seccomp: (arch: Arch) => OciSeccomp | undefined;
   /** Resource limits of the build's processes, their number among them. */
-  readonly processes: (limits: SandboxLimits) => OciProcess['rlimits'];
+  readonly processes: (limits: SandboxLimits, bounds: ProcessBounds) => OciProcess['rlimits'];
   /** Resource limits of gVisor's own processes. */
   readonly processLimits: ProcessLimits;
   /** The writable file systems. `store`: folder in gVisor's own root for a file with the content of /build; absent: it is in memory. */
@@ -78,12 +83,12 @@ export const guards: GvisorGuards = {
     ...['--bounding-set=-all', '--'],
   ],
   seccomp: ociSeccomp,
-  processes: ({ pids }) => {
+  processes: ({ pids }, bounds) => {
     // As in the namespace tier, three processes of the limit are the sandbox's own.
     const own = Math.max(1, pids - 3);
     return [
       { type: 'RLIMIT_NPROC', hard: own, soft: own },
-      ...Object.entries(buildProcessLimits()).map(([name, value]) => {
+      ...Object.entries(buildProcessLimits(bounds)).map(([name, value]) => {
         const [soft = 0, hard = 0] = value.split(':').map(Number);
         return { type: `RLIMIT_${name.toUpperCase()}`, hard, soft };
       }),

@@ -23,7 +23,7 @@ export async function launch(
   guards: GvisorGuards,
   program: string | undefined,
   job: SandboxJob,
-  { directories, slot, makeDisk }: LaunchContext,
+  { directories, slot, bounds, makeDisk }: LaunchContext,
 ): Promise<BuildProcess> {
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (text: string): string => {
@@ -37,7 +37,7 @@ export async function launch(
   const disk = makeDisk && mountDisk(await makeDisk({ file: undefined, top: uid ?? 0 }));
   const store = disk && at.store;
   const config = JSON.stringify(
-    ociConfig(guards, job, { root: at.root, network: inside, store, native: program !== undefined }),
+    ociConfig(guards, job, { root: at.root, network: inside, store, bounds, native: program !== undefined }),
   );
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid, program);
   const around = [
@@ -68,8 +68,8 @@ export async function launch(
     ...[...fds.flatMap((fd) => ['--pass-fd', `${fd}:${fd}`]), 'job'],
   ];
   const command = [...around, ...runsc];
-  const { processLimits } = guards;
-  return startInCgroups({ job, directories, slot, command, data, processLimits, native: program });
+  const limits = guards.processLimits(bounds);
+  return startInCgroups({ job, directories, slot, command, data, limits, native: program });
 }
 
 /** bwrap arguments: the build's read-only root. */

@@ -16,7 +16,7 @@ export async function launch(
   guards: Guards,
   program: string | undefined,
   job: SandboxJob,
-  { directories, slot, makeDisk }: LaunchContext,
+  { directories, slot, bounds, makeDisk }: LaunchContext,
 ): Promise<BuildProcess> {
   const uid = guards.account(slot);
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid, program);
@@ -31,6 +31,6 @@ export async function launch(
     ...[...(image?.prefix ?? []), ...(disk?.prefix ?? [])],
     ...[...accountPrefix(uid, program), requireTool('bwrap'), ...args, '--', ...first],
   ];
-  const { processLimits } = guards;
-  return startInCgroups({ job, directories, slot, command, data, processLimits, native: program });
+  const limits = guards.processLimits(bounds);
+  return startInCgroups({ job, directories, slot, command, data, limits, native: program });
 }

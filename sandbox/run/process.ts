@@ -6,7 +6,7 @@ import { bridgeToProxy, inNetworkNamespace } from '../net/proxy-bridge.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
 import { enterByTools, enterNatively, processorsOf } from './enter.ts';
-import { buildProcessLimits, type ProcessLimits } from './process-limits.ts';
+import type { ProcessLimits } from './process-limits.ts';
 
 /** The first descriptor that a tier may use for its own data; those below are the driver's. */
 export const firstFreeFd = driverFds.outputs + 1;
@@ -44,7 +44,8 @@ export interface StartOptions {
   /** Gets the driver's descriptors 0 to 4 (or 6, with a terminal) and those of `data`, and no other. */
   readonly command: readonly string[];
   readonly data?: readonly { fd: number; bytes: Uint8Array }[];
-  readonly processLimits?: ProcessLimits;
+  /** Of the command's process and all that it starts. */
+  readonly limits: ReturnType<ProcessLimits>;
   /**
    * Path of the native program, which enters the sandbox and is its first process: the command finds it at `selfFd`. Absent: tools
    * of the host take its place.
@@ -67,12 +68,12 @@ export function startInCgroups({
   slot,
   command,
   data = [],
-  processLimits = buildProcessLimits,
+  limits,
   native,
 }: StartOptions): BuildProcess {
   const stdio = Array.from({ length: selfFd(job, data) }, () => 'pipe' as const);
   const entering = {
-    ...{ keep: stdio.length, directories, processors: processorsOf(job, slot), limits: processLimits() },
+    ...{ keep: stdio.length, directories, processors: processorsOf(job, slot), limits },
   };
   const enter = [
     ...(native === undefined ? enterByTools(entering) : enterNatively(native, entering)),

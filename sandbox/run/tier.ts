@@ -28,6 +28,7 @@ import type {
 import { AheadSandbox, type Started, shapeOf } from './ahead.ts';
 import type { BuildGuards } from './guards.ts';
 import type { BuildProcess } from './process.ts';
+import { type ProcessBounds, processBounds } from './process-limits.ts';
 import { BuildSupervisor } from './supervisor.ts';
 
 /** Resources that the sandbox provides to a tier for one build. */
@@ -40,6 +41,8 @@ export interface LaunchContext {
   readonly folder: string;
   /** Name of the job's cgroup, unique on the host. */
   readonly name: string;
+  /** Bounds of each process of the build. */
+  readonly bounds: ProcessBounds;
   /** Makes the file that the build's folder lies in, in `folder`, and returns its path. Absent where it lies in memory. */
   readonly makeDisk?: (owners: DiskOwners) => Promise<string>;
 }
@@ -159,7 +162,7 @@ export class TierSandbox implements Sandbox, Steering {
       const onDisk = bytes !== undefined && (await this.diskAbility()).ok;
       const makeDisk = (owners: DiskOwners) => makeDiskFile(folder, bytes ?? 0, owners);
       build = await this.#backend.launch(job, {
-        ...{ directories: group.directories, slot, name, folder },
+        ...{ directories: group.directories, slot, name, folder, bounds: processBounds },
         ...(onDisk && { makeDisk }),
       });
       return { group, build, limits: job.limits, filesInMemory: !onDisk, end };

@@ -1,7 +1,7 @@
 import { findTool } from '../host.ts';
 import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
 import { profileEtc } from '../run/etc.ts';
-import { buildProcessLimits, prlimit } from '../run/process-limits.ts';
+import { buildProcessLimits, prlimit, processBounds } from '../run/process-limits.ts';
 import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
 /** The first descriptor for files that bwrap reads, by tools and by the native program, which closes all from there on. */
@@ -121,7 +121,7 @@ function enterByTools(opened: readonly string[], groups: readonly string[]): str
   return [
     ...[tool('bash'), '--norc', '-c', enterScript, 'quorate-enter', String(FIRST_FD)],
     ...[String(opened.length), String(groups.length), ...opened, ...groups],
-    ...prlimit(buildProcessLimits()),
+    ...prlimit(buildProcessLimits(processBounds)),
   ];
 }
 
@@ -131,7 +131,11 @@ function enterNatively(native: string, opened: readonly string[], groups: readon
     ...[native, 'enter', 'keep', String(FIRST_NATIVE_FD)],
     ...opened.flatMap((path, n) => ['open', String(FIRST_NATIVE_FD + n), path]),
     ...groups.flatMap((directory) => ['group', directory]),
-    ...Object.entries(buildProcessLimits()).flatMap(([name, value]) => ['limit', name, ...value.split(':')]),
+    ...Object.entries(buildProcessLimits(processBounds)).flatMap(([name, value]) => [
+      'limit',
+      name,
+      ...value.split(':'),
+    ]),
     ...['self', String(FIRST_NATIVE_FD + opened.length), '--'],
   ];
 }

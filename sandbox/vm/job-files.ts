@@ -1,6 +1,7 @@
 import type { Guards } from '../namespace/guards.ts';
 import { driverCommand, quote } from '../run/driver.ts';
 import { etcFiles } from '../run/etc.ts';
+import type { ProcessBounds } from '../run/process-limits.ts';
 import { profileOf, profilePath } from '../run/profile.ts';
 import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
@@ -17,7 +18,7 @@ const FILTER_FD = 5;
 export function jobFiles(
   job: SandboxJob,
   guards: Guards,
-  { mark, onDisk }: { mark: Buffer; onDisk: boolean },
+  { mark, onDisk, bounds }: { mark: Buffer; onDisk: boolean; bounds: ProcessBounds },
 ): Buffer {
   const pins = profileOf(job);
   const filter = guards.seccomp('x64');
@@ -40,7 +41,7 @@ export function jobFiles(
   // Without this, the build's account would map to root of the guest.
   const account = ['/usr/bin/setpriv', `--reuid=${pins.uid}`, `--regid=${pins.uid}`, '--clear-groups', '--'];
   const start = [
-    ...Object.entries(guards.processLimits()).flatMap(([name, value]) => ulimit(name, value)),
+    ...Object.entries(guards.processLimits(bounds)).flatMap(([name, value]) => ulimit(name, value)),
     'set --',
     `for path in ${words(guards.hidden())}; do`,
     '  if [ -d "$path" ]; then set -- "$@" --perms 0555 --size 4096 --tmpfs "$path" --remount-ro "$path"',

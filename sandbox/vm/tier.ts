@@ -69,7 +69,7 @@ async function launch(
   accelerator: Accelerator,
   guards: VmGuards,
   job: SandboxJob,
-  { directories, slot, makeDisk }: LaunchContext,
+  { directories, slot, bounds, makeDisk }: LaunchContext,
   files: BootFiles,
 ): Promise<BuildProcess> {
   if (job.image === 'host') throw new Error('assertion failed: checkJob refuses the host for this tier');
@@ -80,7 +80,7 @@ async function launch(
   const disk = await makeDisk?.({ file: uid, top: profileOf(job).uid });
   const onDisk = disk !== undefined;
   const data = [
-    { fd: JOB_FD, bytes: jobFiles(job, guards.inside, { mark, onDisk }) },
+    { fd: JOB_FD, bytes: jobFiles(job, guards.inside, { mark, onDisk, bounds }) },
     { fd: FILTER_FD, bytes: guards.seccomp('x64') },
   ];
   const command = sandboxedQemu(
@@ -89,8 +89,8 @@ async function launch(
     { uid, filterFd: FILTER_FD, hasNetwork: job.network !== undefined },
     [requireTool(qemuName), ...qemuArguments(job, accelerator, { jobFd: JOB_FD, onDisk })],
   );
-  const { processLimits } = guards.inside;
-  const start = () => startInCgroups({ job, directories, slot, command, data, processLimits });
+  const limits = guards.inside.processLimits(bounds);
+  const start = () => startInCgroups({ job, directories, slot, command, data, limits });
   return new VmBoot(start, { bootMs: guards.bootMs(job.limits), attempts: BOOT_ATTEMPTS, mark });
 }
 

@@ -15,6 +15,7 @@ import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/par
 import type { SandboxImage, SandboxJob } from '../../../sandbox/index.ts';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { guards as insideGuards } from '../../../sandbox/namespace/guards.ts';
+import { processBounds } from '../../../sandbox/run/process-limits.ts';
 import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { FileCache } from '../../../sandbox/vm/file-cache.ts';
 import { initramfs } from '../../../sandbox/vm/initramfs.ts';
@@ -95,7 +96,7 @@ describe('a virtual machine', () => {
   const mark = Buffer.from('the mark');
 
   it('is given the limits and the guards of its job', () => {
-    const found = unpacked(jobFiles(job, insideGuards, { mark, onDisk: false }));
+    const found = unpacked(jobFiles(job, insideGuards, { mark, onDisk: false, bounds: processBounds }));
     expect(['memory.max', 'cpu.max', 'pids.max'].map((name) => found(`limits/${name}`))).toEqual([
       ...[String(smallLimits.memoryBytes), '100000 100000', '32'],
     ]);
@@ -113,9 +114,12 @@ describe('a virtual machine', () => {
 
   it('is given its disk and its network where the job has them', () => {
     const guards = { ...insideGuards, seccomp: () => undefined };
-    const found = unpacked(jobFiles({ ...job, network }, guards, { mark, onDisk: true }));
+    const found = unpacked(
+      jobFiles({ ...job, network }, guards, { mark, onDisk: true, bounds: { openFilesMax: 100 } }),
+    );
     const start = found('start') ?? '';
     expect(start).toContain("'--bind' '/disk' '/build'");
+    expect(start).toContain('ulimit -Hn 100\nulimit -Sn 100\n');
     expect(start).not.toMatch(/--unshare-net|--seccomp/);
     expect([found('network'), found('filter')]).toEqual(['', '']);
   });
@@ -132,7 +136,7 @@ describe('a virtual machine', () => {
       directory: async () => '',
       erofs: async () => Promise.reject(new Error('no image')),
     };
-    const launching = { directories: [], slot: 1, folder: folder.path, name: 'a' };
+    const launching = { directories: [], slot: 1, folder: folder.path, name: 'a', bounds: processBounds };
     const start = () => launch({ ...job, image }, launching);
     await expect(start()).rejects.toThrow('no files');
     expect(unpinned?.()).toEqual({});

@@ -11,6 +11,7 @@ import { groupPrefix, sweepLeftovers } from '../../../sandbox/cgroups/leftovers.
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 import { workEntries } from '../../../sandbox/run/driver.ts';
+import { processBounds } from '../../../sandbox/run/process-limits.ts';
 import { profileValues } from '../../../sandbox/run/profile.ts';
 import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';
 import {
@@ -69,6 +70,7 @@ it('of a worker that is gone no machine is left, even where nobody told the mach
   const limits = smallLimits;
   const job = { source: tarOf([]), inputs: [], run: ['sleep 1000'], env: {}, outputs: [], limits, image };
   const machine = await launch(job, {
+    bounds: processBounds,
     directories: groups.directories,
     slot: 0,
     name: 'gone',

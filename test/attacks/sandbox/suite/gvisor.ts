@@ -26,7 +26,7 @@ const without: Partial<Record<Guard, Partial<GvisorGuards>>> = {
     disk: (job, pins, store) => guards.disk({ ...job, diskBytes: DISK_OF_A_CONTROL }, pins, store),
   },
   'open files': {
-    processes: (job) => guards.processes(job).filter(({ type }) => type !== 'RLIMIT_NOFILE'),
+    processes: (...held) => guards.processes(...held).filter(({ type }) => type !== 'RLIMIT_NOFILE'),
   },
   'call filter': { seccomp: () => undefined },
   'call filter and nested namespaces': { seccomp: () => undefined },
