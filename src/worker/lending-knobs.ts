@@ -45,6 +45,10 @@ interface Knob {
   option?: `--${string}`;
   /** Builds that a change applies to besides the next ones. */
   live?: 'running builds too' | 'the next builds';
+  /** How a running build is held to it by its sandbox: each one to the value, or all to equal shares, rounded down to whole ones or not. */
+  cap?: 'each' | 'share' | 'whole share';
+  /** Ends of its slider, which doubles from stop to stop; absent: by its type. */
+  slider?: readonly [least: number, greatest: number];
   /** `join` has the option, too. */
   join?: true;
   /** `none` on the command line, null in a request, lifts the limit. */
@@ -75,6 +79,7 @@ export const knobs = {
     ...{ file: 'lend.cpus', type: 'count', example: '2', option: '--cpus', join: true },
     what: 'processors that all builds together may keep busy',
     usually: 'half of the processors',
+    cap: 'share',
     live: 'running builds too',
     enforcedBy: 'the kernel (quota of a control group)',
     reached: 'it is slowed',
@@ -83,6 +88,7 @@ export const knobs = {
     ...{ file: 'lend.memory', type: 'size', example: '"4GiB"', option: '--memory', join: true },
     what: 'memory of all builds together, such as 4GiB, without swap',
     usually: 'half of the memory',
+    cap: 'whole share',
     live: 'running builds too',
     enforcedBy: 'the kernel',
     reached: 'it is stopped',
@@ -117,6 +123,7 @@ export const knobs = {
     usually: '4096',
     default: 4096,
     ...{ min: limits.jobPidsMin, max: 4_194_304 },
+    ...{ cap: 'whole share', slider: [64, 32_768] },
     live: 'running builds too',
     enforcedBy: 'the kernel',
     reached: 'it gets no more',
@@ -126,6 +133,7 @@ export const knobs = {
     what: 'time of one build, such as 2h; jobs that ask for more are not taken',
     usually: '24h',
     default: 24 * 3600,
+    cap: 'each',
     live: 'running builds too',
     enforcedBy: 'the clock of the worker, and SIGKILL',
     reached: 'it is stopped. A job that asks for more is not taken',
@@ -135,6 +143,7 @@ export const knobs = {
     ...{ suffix: 'a build' },
     what: 'processor time of one build, such as 4h',
     usually: 'as much as its time allows',
+    cap: 'each',
     live: 'running builds too',
     enforcedBy: 'the kernel counts, the worker looks four times a second',
     reached: 'it is stopped',
@@ -274,6 +283,11 @@ export type LiveValue<F extends LiveField> =
 /** Changes of a request: undefined leaves a value as it is. */
 export type KnobChanges = { [F in LiveField]?: LiveValue<F> | undefined };
 
+/** Knobs that the sandboxes hold running builds to. */
+export type CapField = {
+  [F in KnobField]: (typeof knobs)[F] extends { cap: string } ? F : never;
+}[KnobField];
+
 /** Knobs whose values a job may be promised; those of the others are the operator's rules. */
 const promisedFields = ['cpus', 'memoryBytes', 'diskBytes', 'jobsAtOnce', 'pids', 'seconds'] as const;
 export type PromisedField = (typeof promisedFields)[number];
@@ -286,6 +300,10 @@ export const knobList: readonly (Knob & { field: KnobField; section: keyof typeo
     const [section, key] = knob.file.split('.') as [keyof typeof sections, string];
     return { ...knob, field: field as KnobField, section, key };
   });
+
+export const isLive = (
+  knob: (typeof knobList)[number],
+): knob is (typeof knobList)[number] & { field: LiveField } => knob.option !== undefined;
 
 assert(
   new Set(knobList.map(({ file }) => file)).size === knobList.length,

@@ -1,11 +1,19 @@
-import type { Steering, Tier } from '../../../sandbox/index.ts';
+import type { SandboxCaps, Steering, Tier } from '../../../sandbox/index.ts';
 import type { HostGate, HostTraffic } from '../../egress/index.ts';
 import type { Tell } from '../../node/node-events.ts';
 import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
 import { counted, sizeText } from '../../protocol/base/quantity.ts';
-import type { KnobChanges, LiveField, LiveValue } from '../lending-knobs.ts';
+import {
+  type CapField,
+  isLive,
+  isPromised,
+  type KnobChanges,
+  knobList,
+  type LiveField,
+  type LiveValue,
+} from '../lending-knobs.ts';
 import type { Lending, WorkerEvent } from '../machine/events.ts';
 import type { PastBuild } from '../machine/history.ts';
 import type { HostList } from './allowed-hosts.ts';
@@ -13,7 +21,7 @@ import { BusyOwner, hostLoad, type ProcessorTimes, processorTimes } from './host
 import { withinHours } from './hours.ts';
 import type { FetchedImage } from './images.ts';
 import { workerNodeLimits } from './limits.ts';
-import { checkDisk, checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
+import { checkDisk, checkHeld, checkTerms, type OperatorRules, unheeded } from './terms.ts';
 
 /** Lent resources; null where there is no limit. */
 export type Lent = { [F in Exclude<LiveField, 'pids'>]: LiveValue<F> } & {
@@ -165,11 +173,11 @@ export class Operator {
    * Throws `LIMITS_INVALID`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
    */
   limit(changes: KnobChanges): string[] {
-    const { cpus, memoryBytes, jobsAtOnce, pids, seconds, ...more } = changes;
+    const { cpus, memoryBytes, diskBytes: disk, jobsAtOnce, pids, seconds, ...more } = changes;
     const before = this.#lending.capabilities;
     // As at the start, what may be written follows memory while nobody set it apart.
     const follows = changes.memoryBytes !== undefined && before.diskBytes === before.memoryBytes;
-    const diskBytes = changes.diskBytes ?? (follows ? changes.memoryBytes : undefined);
+    const diskBytes = disk ?? (follows ? changes.memoryBytes : undefined);
     const lending = given<Lending>(this.#lending, {
       capabilities: given(this.#lending.capabilities, { cpus, memoryBytes, diskBytes }),
       ...{ jobsAtOnce, pids, seconds },
@@ -206,32 +214,16 @@ export class Operator {
   #hold(): string[] {
     const { sandboxes, bandwidth, builds } = this.#options;
     const running = Math.max(1, builds().length);
-    const { pids, seconds, capabilities } = this.#lending;
-    const { processorSeconds, upBytes, downBytes } = this.#rules;
-    const { processor, ioWeight } = this.#lent();
+    const { upBytes, downBytes } = this.#rules;
+    const lent = lentOf(this.#lending, this.#rules);
+    const { processor, ioWeight } = lent;
     const missed = [
-      ...sandboxes.cap({
-        cpus: capabilities.cpus / running,
-        memoryBytes: Math.floor(capabilities.memoryBytes / running),
-        ...(pids === undefined ? {} : { pids: Math.floor(pids / running) }),
-        ...(seconds === undefined ? {} : { seconds }),
-        ...(processorSeconds === undefined ? {} : { processorSeconds }),
-      }),
+      ...sandboxes.cap(capsOf(lent, running)),
       ...sandboxes.prioritise({ processor, ioWeight }),
     ];
     if (bandwidth.up.perSecond !== upBytes) bandwidth.up.perSecond = upBytes;
     if (bandwidth.down.perSecond !== downBytes) bandwidth.down.perSecond = downBytes;
     return [...new Set(missed)];
-  }
-
-  #lent(): Lent {
-    const { capabilities, jobsAtOnce, pids = null, seconds = null } = this.#lending;
-    const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
-    const { processorSeconds = null, upBytes = null, downBytes = null } = this.#rules;
-    return {
-      ...{ tiers: [...tiers], cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, processorSeconds },
-      ...{ ...prioritiesOf(this.#rules), upBytes, downBytes },
-    };
   }
 
   status(): OperatorStatus {
@@ -252,7 +244,7 @@ export class Operator {
       reason: closed ?? (log.isVoid ? 'the log of the project tells two stories' : trouble),
       behind: this.#options.behind(),
       log: log.trouble,
-      lending: this.#lent(),
+      lending: lentOf(this.#lending, this.#rules),
       unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),
       fetching: this.#options.fetching(),
@@ -320,6 +312,31 @@ export class Operator {
     }
     this.#times = times;
   }
+}
+
+/** The live knobs with their values: what is promised to jobs, and the rules or their defaults. */
+export function lentOf({ capabilities, jobsAtOnce, pids, seconds }: Lending, rules: OperatorRules): Lent {
+  const values: KnobChanges = { ...rules, ...capabilities, jobsAtOnce, pids, seconds };
+  const lent = knobList
+    .filter(isLive)
+    .map((knob) => [
+      knob.field,
+      values[knob.field] ?? (isPromised(knob.field) ? null : (knob.default ?? null)),
+    ]);
+  return { tiers: [...capabilities.tiers], ...Object.fromEntries(lent) };
+}
+
+/** The limits of one of `running` builds, which share what is lent. */
+function capsOf(lent: Lent, running: number): Pick<SandboxCaps, CapField> {
+  const parts = { each: 1, share: running, 'whole share': running };
+  return Object.fromEntries(
+    knobList.filter(isLive).flatMap(({ field, cap }) => {
+      const value = lent[field];
+      if (cap === undefined || typeof value !== 'number') return [];
+      const part = value / parts[cap];
+      return [[field, cap === 'whole share' ? Math.floor(part) : part]];
+    }),
+  );
 }
 
 /** `old` with the changes: undefined leaves a value as it is, null removes it. */

@@ -1,6 +1,6 @@
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
-import { type KnobChanges, type KnobField, knobList, type LiveField } from '../lending-knobs.ts';
+import { isLive, type KnobChanges, knobList, type LiveField } from '../lending-knobs.ts';
 import type { Lent } from '../node/operator.ts';
 
 type Knob = (typeof knobList)[number];
@@ -28,8 +28,6 @@ export interface KnobFieldView {
   stops: string[];
   choices: string[];
 }
-
-const isLive = (knob: Knob): knob is Knob & { field: LiveField } => knob.option !== undefined;
 
 /** The limits that can be changed while the worker runs, in the order of worker.toml. */
 export function knobFields(lent: Lent, host: HostSize): KnobFieldView[] {
@@ -77,18 +75,18 @@ const powers = (from: number, to: number): number[] =>
   Array.from({ length: Math.floor(Math.log2(to / from)) + 1 }, (_, at) => from * 2 ** at);
 
 function stopsOf(knob: Knob, value: string, host: HostSize): string[] {
-  const { type, field } = knob;
-  const stops = new Set(type === 'time' ? times : amountsOf(type, field, host).map((n) => textOf(knob, n)));
+  const stops = new Set(knob.type === 'time' ? times : amountsOf(knob, host).map((n) => textOf(knob, n)));
   if (value !== 'none') stops.add(value);
   const sorted = [...stops].sort((a, b) => (amountOf(knob, a) ?? 0) - (amountOf(knob, b) ?? 0));
   return knob.lifts ? [...sorted, 'none'] : sorted;
 }
 
-function amountsOf(type: Knob['type'], field: KnobField, host: HostSize): number[] {
+function amountsOf({ type, slider }: Knob, host: HostSize): number[] {
+  if (slider !== undefined) return powers(...slider);
   if (type === 'share') return shares;
   if (type === 'rate') return powers(16 * 1024, 256 * 2 ** 20);
   if (type === 'size') return powers(64 * 2 ** 20, host.memoryBytes);
-  return field === 'pids' ? powers(64, 32_768) : Array.from({ length: host.cpus }, (_, at) => at + 1);
+  return Array.from({ length: host.cpus }, (_, at) => at + 1);
 }
 
 /** Undefined for what is not in the notation of its type. */

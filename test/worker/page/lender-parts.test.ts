@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
-import type { Lent, OperatorStatus } from '../../../src/worker/node/operator.ts';
+import { type Lent, lentOf, type OperatorStatus } from '../../../src/worker/node/operator.ts';
 import { lenderErrorPage } from '../../../src/worker/page/error-page.ts';
 import { changesIn, knobFields } from '../../../src/worker/page/knob-fields.ts';
 import { lenderPageLimits } from '../../../src/worker/page/limits.ts';
@@ -11,10 +11,17 @@ import { idleOperator } from '../../support/operator.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { cookie, get, host, lender, origin, post, secrets } from './lender-support.ts';
 
+const capabilities = {
+  cpus: 2,
+  memoryBytes: 2 ** 30,
+  diskBytes: 2 ** 28,
+  arch: 'x86_64' as const,
+  tiers: [],
+};
+const lending = { capabilities, jobsAtOnce: 1, pids: 4096, seconds: 3600 };
 const lent = (over: Partial<Lent> = {}): Lent => ({
-  ...{ tiers: [], cpus: 2, memoryBytes: 2 ** 30, diskBytes: 2 ** 28, jobsAtOnce: 1, pids: 4096 },
-  ...{ seconds: 3600, processorSeconds: null, processor: 'low', ioWeight: 20 },
-  ...{ upBytes: null, downBytes: 2 ** 20, ...over },
+  ...lentOf(lending, { hours: [], downBytes: 2 ** 20 }),
+  ...over,
 });
 const size = { cpus: 4, memoryBytes: 2 ** 28 };
 
