@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Context } from 'hono';
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+import type { QuorateError } from '../../protocol/base/errors.ts';
 import type { Account } from '../accounts.ts';
 import type { HttpEnv } from '../env.ts';
 import { httpLimits } from '../limits.ts';
@@ -150,6 +152,28 @@ export class Live {
   #ping(): void {
     for (const { followers } of this.#channels.values())
       for (const { response } of followers) if (response.writableLength === 0) response.write(ping);
+  }
+}
+
+/** Server-sent events of one client alone. An owner, which is a session or a page, has a bounded number of streams open. */
+export class OwnEvents {
+  readonly #open = new WeakMap<object, number>();
+  readonly #max: number;
+  readonly #busy: () => QuorateError;
+
+  /** `busy` makes the error that is thrown beyond `max`. */
+  constructor(max: number, busy: () => QuorateError) {
+    this.#max = max;
+    this.#busy = busy;
+  }
+
+  /** `send` is called once, and the stream ends when it returns. */
+  stream(c: Context, owner: object, send: (stream: SSEStreamingApi) => Promise<void>): Response {
+    if (c.req.method === 'HEAD') return c.body(null);
+    const count = (change: number) => this.#open.set(owner, (this.#open.get(owner) ?? 0) + change);
+    if ((this.#open.get(owner) ?? 0) >= this.#max) throw this.#busy();
+    count(1);
+    return streamSSE(c, (stream) => send(stream).finally(() => count(-1)));
   }
 }
 

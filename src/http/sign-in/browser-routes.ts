@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { HttpEnv } from '../env.ts';
+import { OwnEvents } from '../kit/live.ts';
 import { Slots } from '../slots.ts';
 import type { Guard } from './guard.ts';
 import { signInLimits } from './limits.ts';
@@ -122,27 +122,21 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
     return c.json({ person, name, role, csrf });
   });
 
-  const streams = new WeakMap<Session, number>();
+  const events = new OwnEvents(
+    signInLimits.streamsPerSessionMax,
+    () => new QuorateError('SIGN_IN_BUSY', 'this session has as many streams open as it may'),
+  );
   app.get('/sign-in/events', guard.requireRole('reader'), (c) => {
-    if (c.req.method === 'HEAD') return c.body(null);
     const session = guard.session(c) as Session;
-    const open = streams.get(session) ?? 0;
-    if (open >= signInLimits.streamsPerSessionMax)
-      throw new QuorateError('SIGN_IN_BUSY', 'this session has as many streams open as it may');
-    streams.set(session, open + 1);
-    return streamSSE(c, async (stream) => {
+    return events.stream(c, session, async (stream) => {
       const left = new AbortController();
       stream.onAbort(() => left.abort());
       const over = AbortSignal.any([session.ended, left.signal]);
-      try {
-        await stream.writeSSE({ event: 'signed-in', data: session.role });
-        while (!session.ended.aborted && !stream.aborted) {
-          await sleep(signInLimits.keepAliveMs, undefined, { signal: over }).catch(() => {});
-          if (session.ended.aborted) await stream.writeSSE({ event: 'signed-out', data: '' });
-          else await stream.write(': \n\n');
-        }
-      } finally {
-        streams.set(session, (streams.get(session) ?? 1) - 1);
+      await stream.writeSSE({ event: 'signed-in', data: session.role });
+      while (!session.ended.aborted && !stream.aborted) {
+        await sleep(signInLimits.keepAliveMs, undefined, { signal: over }).catch(() => {});
+        if (session.ended.aborted) await stream.writeSSE({ event: 'signed-out', data: '' });
+        else await stream.write(': \n\n');
       }
     });
   });

@@ -1,7 +1,8 @@
 import { type Context, Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import type { SSEStreamingApi } from 'hono/streaming';
 import { formFields } from '../../http/body.ts';
 import type { HttpEnv } from '../../http/env.ts';
+import { OwnEvents } from '../../http/kit/live.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { LiveField } from '../lending-knobs.ts';
@@ -89,24 +90,11 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
     return c.redirect('./?done=allow', 303);
   });
   app.post(at('limits'), (c) => changeLimits(c, ports, render));
-  let followers = 0;
-  app.get(at('events'), (c) => {
-    if (c.req.method === 'HEAD') return c.body(null);
-    if (followers >= lenderPageLimits.lenderFollowersMax)
-      throw new QuorateError('HTTP_BUSY', 'the page is open too many times; close one');
-    followers += 1;
-    return streamSSE(c, async (stream) => {
-      try {
-        await follow(
-          ports,
-          (part, text) => stream.writeSSE({ event: part, data: text }),
-          () => stream.aborted,
-        );
-      } finally {
-        followers -= 1;
-      }
-    });
-  });
+  const events = new OwnEvents(
+    lenderPageLimits.lenderFollowersMax,
+    () => new QuorateError('HTTP_BUSY', 'the page is open too many times; close one'),
+  );
+  app.get(at('events'), (c) => events.stream(c, ports, (stream) => follow(ports, stream)));
   return app;
 }
 
@@ -152,11 +140,7 @@ async function changeLimits(
 }
 
 /** Sends each part of the page when it has changed, until the browser is gone. */
-async function follow(
-  ports: LenderPorts,
-  send: (part: Part, text: string) => Promise<void>,
-  isOver: () => boolean,
-): Promise<void> {
+async function follow(ports: LenderPorts, stream: SSEStreamingApi): Promise<void> {
   const shown = new Map<Part, string>();
   do {
     const status = await statusOf(ports);
@@ -164,7 +148,7 @@ async function follow(
       const text = String(partOf(part, { status, csrf: ports.secrets.csrf }));
       if (shown.get(part) === text) continue;
       shown.set(part, text);
-      await send(part, text);
+      await stream.writeSSE({ event: part, data: text });
     }
-  } while (!isOver() && (await ports.wait(lenderPageLimits.lenderLookMs)));
+  } while (!stream.aborted && (await ports.wait(lenderPageLimits.lenderLookMs)));
 }
