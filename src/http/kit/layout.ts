@@ -19,34 +19,50 @@ export interface Layout {
   body: Html;
 }
 
-/** A whole page. No style and no script is inline: the content security policy allows none. */
-export function page({ title, project, nav = [], account, live, scripts = [], wide, body }: Layout): Html {
-  const name = project === undefined ? 'Quorate' : foreign(project, 80);
+/** A document with the head of every page, and files of `static/`. `body`: the element. */
+export function htmlDocument(parts: {
+  title: string;
+  sheet: string;
+  scripts?: readonly string[];
+  body: Html;
+}): Html {
+  const { title, sheet, scripts = [], body } = parts;
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${foreign(title, 120)} · ${name}</title>
+<title>${title}</title>
 <link rel="icon" href="${staticUrl('icon.svg')}" type="image/svg+xml">
-<link rel="stylesheet" href="${staticUrl('page.css')}">
-${['page.js', ...scripts].map((file) => html`<script src="${staticUrl(file)}" defer></script>`)}
+<link rel="stylesheet" href="${staticUrl(sheet)}">
+${scripts.map((file) => html`<script src="${staticUrl(file)}" defer></script>`)}
 </head>
-<body${live === undefined ? '' : html` data-live="${live}"`}>
+${body}
+</html>`;
+}
+
+/** A whole page. No style and no script is inline: the content security policy allows none. */
+export function page({ title, project, nav = [], account, live, scripts = [], wide, body }: Layout): Html {
+  const name = project === undefined ? 'Quorate' : foreign(project, 80);
+  return htmlDocument({
+    title: `${foreign(title, 120)} · ${name}`,
+    sheet: 'page.css',
+    scripts: ['page.js', ...scripts],
+    body: html`<body${live === undefined ? '' : html` data-live="${live}"`}>
 <a class="skip" href="#main">Skip to content</a>
 <header class="top"><div class="bar">
 <a class="brand" href="/">${name}</a>
 <nav aria-label="Main">${nav.map(
-    ({ href, text, current }) =>
-      html`<a href="${href}"${current === true ? html` aria-current="page"` : ''}>${text}</a>`,
-  )}</nav>
+      ({ href, text, current }) =>
+        html`<a href="${href}"${current === true ? html` aria-current="page"` : ''}>${text}</a>`,
+    )}</nav>
 <span class="connection" role="status" aria-live="polite"></span>
 ${account ?? ''}
 </div></header>
 <main id="main" class="${wide === true ? 'wide' : ''}" tabindex="-1">${body}</main>
-</body>
-</html>`;
+</body>`,
+  });
 }
 
 /** The page of an error. */

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { staticUrl } from '../../http/static-files.ts';
+import { htmlDocument } from '../../http/kit/layout.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { counted, duration, sizeText } from '../../protocol/base/quantity.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
@@ -28,18 +28,11 @@ export type Part = (typeof parts)[number];
 
 export function lenderPage(view: LenderView): Html {
   const { status, notice } = view;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${status?.state ?? 'no answer'} · worker · Quorate</title>
-<link rel="icon" href="${staticUrl('icon.svg')}" type="image/svg+xml">
-<link rel="stylesheet" href="${staticUrl('lender.css')}">
-<script src="${staticUrl('lender.js')}" defer></script>
-</head>
-<body>
+  return htmlDocument({
+    title: `${status?.state ?? 'no answer'} · worker · Quorate`,
+    sheet: 'lender.css',
+    scripts: ['lender.js'],
+    body: html`<body>
 <header><h1>Worker on this machine</h1></header>
 <main>
 ${notice === undefined ? '' : noticeLine(notice)}
@@ -55,8 +48,8 @@ ${notice === undefined ? '' : noticeLine(notice)}
 </main>
 <footer><p>This page is shown by <code>quorate worker page</code> to this machine only. What is changed here holds until
 the worker ends; <code>worker.toml</code> holds for every start.</p></footer>
-</body>
-</html>`;
+</body>`,
+  });
 }
 
 /** One of the parts, as the page has it at first and as it is replaced. */
