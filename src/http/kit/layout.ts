@@ -22,11 +22,11 @@ export interface Layout {
 /** A document with the head of every page, and files of `static/`. `body`: the element. */
 export function htmlDocument(parts: {
   title: string;
-  sheet: string;
+  sheets: readonly string[];
   scripts?: readonly string[];
   body: Html;
 }): Html {
-  const { title, sheet, scripts = [], body } = parts;
+  const { title, sheets, scripts = [], body } = parts;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -35,7 +35,7 @@ export function htmlDocument(parts: {
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
 <link rel="icon" href="${staticUrl('icon.svg')}" type="image/svg+xml">
-<link rel="stylesheet" href="${staticUrl(sheet)}">
+${sheets.map((file) => html`<link rel="stylesheet" href="${staticUrl(file)}">`)}
 ${scripts.map((file) => html`<script src="${staticUrl(file)}" defer></script>`)}
 </head>
 ${body}
@@ -47,7 +47,7 @@ export function page({ title, project, nav = [], account, live, scripts = [], wi
   const name = project === undefined ? 'Quorate' : foreign(project, 80);
   return htmlDocument({
     title: `${foreign(title, 120)} · ${name}`,
-    sheet: 'page.css',
+    sheets: ['page.css'],
     scripts: ['page.js', ...scripts],
     body: html`<body${live === undefined ? '' : html` data-live="${live}"`}>
 <a class="skip" href="#main">Skip to content</a>

@@ -7,7 +7,7 @@ export function lenderErrorPage({ code, message }: Refusal): string {
   return String(
     htmlDocument({
       title: 'Refused · worker · Quorate',
-      sheet: 'lender.css',
+      sheets: ['base.css', 'lender.css'],
       body: html`<body>
 <main>
 <h1>Refused</h1>

@@ -30,7 +30,7 @@ export function lenderPage(view: LenderView): Html {
   const { status, notice } = view;
   return htmlDocument({
     title: `${status?.state ?? 'no answer'} · worker · Quorate`,
-    sheet: 'lender.css',
+    sheets: ['base.css', 'lender.css'],
     scripts: ['lender.js'],
     body: html`<body>
 <header><h1>Worker on this machine</h1></header>
