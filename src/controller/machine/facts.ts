@@ -209,7 +209,7 @@ export interface CountedWitness {
 export type EndorsementFacts =
   /** No signature: the verdict is not trusted. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'cosigned'; readonly worker: string }
+  | { readonly kind: 'cosigned'; readonly workers: readonly string[] }
   /** `size`: leaves under the checkpoint. */
   | { readonly kind: 'witnessed'; readonly size: number; readonly by: readonly CountedWitness[] };
 
@@ -217,18 +217,29 @@ export type EndorsementFacts =
 export type Endorsement =
   | Extract<EndorsementFacts, { kind: 'none' }>
   | (Extract<EndorsementFacts, { kind: 'cosigned' }> & {
-      readonly cosignature: Cosignature;
+      readonly cosignatures: readonly Cosignature[];
       /** Leaves under the checkpoint that was signed, where it is a later one than that of the verdict. */
       readonly size?: number;
     })
   | (Extract<EndorsementFacts, { kind: 'witnessed' }> & { readonly log: WitnessedLog });
+
+/** By trusted workers. `size`: as in `Endorsement`. */
+export const cosignedBy = (cosignatures: readonly Cosignature[], size?: number): Endorsement => ({
+  kind: 'cosigned',
+  workers: cosignatures.map(({ worker }) => worker),
+  cosignatures,
+  ...(size !== undefined && { size }),
+});
+
+export const cosignersIn = (endorsement: EndorsementFacts): readonly string[] =>
+  endorsement.kind === 'cosigned' ? endorsement.workers : [];
 
 export function endorsementFacts(endorsement: EndorsementFacts): EndorsementFacts {
   switch (endorsement.kind) {
     case 'none':
       return { kind: 'none' };
     case 'cosigned':
-      return { kind: 'cosigned', worker: endorsement.worker };
+      return { kind: 'cosigned', workers: endorsement.workers };
     case 'witnessed':
       return { kind: 'witnessed', size: endorsement.size, by: endorsement.by };
     default:

@@ -17,14 +17,12 @@ import { addWitness, formatCheckpoint, signCheckpoint } from '../../protocol/tra
 import type { BundleDraft } from '../machine/events.ts';
 import type { Endorsement } from '../machine/facts.ts';
 
-/** Whether a stored bundle is that of this verdict, with the signature of `cosigner` where there is one. */
-export function holdsVerdict(bundle: string, id: string, cosigner: string | undefined): boolean {
+/** Whether a stored bundle is that of this verdict, with the signatures of `cosigners`. */
+export function holdsVerdict(bundle: string, id: string, cosigners: readonly string[]): boolean {
   try {
     const { verdict } = decodeBundle(bundle);
-    return (
-      claimedStatementId(verdict) === id &&
-      (cosigner === undefined || claimedSigners(verdict).includes(cosigner))
-    );
+    const signers = claimedSigners(verdict);
+    return claimedStatementId(verdict) === id && cosigners.every((one) => signers.includes(one));
   } catch {
     return false;
   }
@@ -76,10 +74,14 @@ function signedWith(
   switch (endorsement.kind) {
     case 'none':
       return { verdict, checkpoint: note };
-    case 'cosigned': {
-      const { worker, signature, witness } = endorsement.cosignature;
-      return { verdict: addSignature(verdict, worker, signature), checkpoint: addWitness(note, witness) };
-    }
+    case 'cosigned':
+      return endorsement.cosignatures.reduce(
+        (signed, { worker, signature, witness }) => ({
+          verdict: addSignature(signed.verdict, worker, signature),
+          checkpoint: addWitness(signed.checkpoint, witness),
+        }),
+        { verdict, checkpoint: note },
+      );
     case 'witnessed': {
       const { note: checkpoint, grants } = endorsement.log;
       const witnesses = grants.map(({ raw }) => raw);

@@ -21,8 +21,8 @@ import {
   type VerdictNotice,
 } from '../../protocol/wire/messages.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
-import type { BundleDraft, ControllerEffect } from '../machine/events.ts';
-import { artifactIn, type RunFacts } from '../machine/facts.ts';
+import type { ControllerEffect } from '../machine/events.ts';
+import { artifactIn, cosignersIn, type RunFacts } from '../machine/facts.ts';
 import { fullKeys } from '../machine/members/revocations.ts';
 import { publishedParts } from '../machine/queries/draft.ts';
 import { bundledOf, provingRun } from '../machine/queries/summary.ts';
@@ -45,18 +45,15 @@ function isContradicted(state: ControllerState, name: string): boolean {
   return provingRun(state, name) === undefined && state.index.withArtifact(name).some(contradicted);
 }
 
-const cosignerOf = ({ endorsement }: BundleDraft): string | undefined =>
-  endorsement.kind === 'cosigned' ? endorsement.worker : undefined;
-
 /**
- * Which of the workers that built a run's artifact have its bundle, as its co-signer, or fetch it at once; nothing where none of
+ * Which of the workers that built a run's artifact have its bundle, as its co-signers, or fetch it at once; nothing where none of
  * them did.
  */
 function mirrorsAmong(
   state: ControllerState,
   run: string,
   artifact: string | null,
-  cosigner: string | undefined,
+  cosigners: readonly string[],
 ): Pick<VerdictNotice, 'mirrors'> {
   const receipts = state.index.get(run)?.receipts ?? [];
   const holders = receipts.filter(({ outcome }) => artifact !== null && artifactOf(outcome) === artifact);
@@ -65,7 +62,7 @@ function mirrorsAmong(
     mirrors: mirrorsOf(
       artifact,
       holders.map(({ worker }) => worker),
-      cosigner,
+      cosigners,
     ),
   };
 }
@@ -169,11 +166,11 @@ export class Publisher {
       level,
       artifact,
       ...(countsUncosigned(policy, level) && { cosigned: false }),
-      ...mirrorsAmong(machine.state, runId, artifact, cosignerOf(draft)),
+      ...mirrorsAmong(machine.state, runId, artifact, cosignersIn(draft.endorsement)),
     };
     const verdict = idOf(draft.verdict);
     const before = await bundles.get(runId);
-    if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
+    if (before !== undefined && holdsVerdict(before, verdict, cosignersIn(draft.endorsement)))
       return { verdict, text: before, notice, isNew: false };
     await this.#checkpoints.keep(draft.checkpoint.size);
     const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);

@@ -4,14 +4,17 @@ import { sessionLimits } from './limits.ts';
 
 /**
  * Those of the workers that hold an artifact which fetch its bundle as soon as there is one, in the order of their draws for the
- * artifact, so that each worker has its share of all artifacts. A worker that has it already comes before them. PeerIds, at most `mirrorsMax`.
+ * artifact, so that each worker has its share of all artifacts. Workers that have it already (`having`) come before them. PeerIds, at most `mirrorsMax`.
  */
-export function mirrorsOf(artifact: string, workers: Iterable<string>, has?: string): string[] {
-  const first = has === undefined ? [] : [has];
-  const others = [...new Set(workers)].filter((worker) => worker !== has);
+export function mirrorsOf(
+  artifact: string,
+  workers: Iterable<string>,
+  having: readonly string[] = [],
+): string[] {
+  const others = [...new Set(workers)].filter((worker) => !having.includes(worker));
   const draws = others.map((worker) => ({ worker, draw: drawOf(worker, artifact) }));
   draws.sort((a, b) => a.draw - b.draw);
-  return [...first, ...draws.map(({ worker }) => worker)].slice(0, wireLimits.mirrorsMax);
+  return [...having, ...draws.map(({ worker }) => worker)].slice(0, wireLimits.mirrorsMax);
 }
 
 /** How long another worker waits before it fetches the bundle, in ms: from `mirrorLaterMs` to twice that, by its draw. */

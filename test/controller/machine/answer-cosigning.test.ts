@@ -46,7 +46,7 @@ describe('an answer from an earlier build', () => {
     expect(await verified(bench, run)).toBe('trusted');
     expect([await placeOf(bench, run), await placeOf(bench, before)]).toEqual(['cosigned', 'cosigned']);
     expect(bench.facts(run).phase).toMatchObject({
-      published: { endorsement: { kind: 'cosigned', worker: bench.id('trusted') } },
+      published: { endorsement: { kind: 'cosigned', workers: [bench.id('trusted')] } },
     });
   });
 

@@ -13,11 +13,11 @@ describe('the mirrors of an artifact', () => {
 
   it('are the one that has the bundle already, and one more', () => {
     const [first = '', second] = mirrorsOf('artifact', workers);
-    expect(mirrorsOf('artifact', workers, 'worker7')).toEqual([
+    expect(mirrorsOf('artifact', workers, ['worker7'])).toEqual([
       'worker7',
       first === 'worker7' ? second : first,
     ]);
-    expect(mirrorsOf('artifact', workers, first)).toEqual([first, second]);
+    expect(mirrorsOf('artifact', workers, [first])).toEqual([first, second]);
   });
 
   it('are others for other artifacts: each worker has its share', () => {

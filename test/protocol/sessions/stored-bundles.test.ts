@@ -250,13 +250,13 @@ describe('the bundle of a verdict', () => {
     const cosigned = [desk.stored.get(run) ?? '', of(run)] as const;
     const by = bench.id('trusted');
     expect([
-      holdsVerdict(...agreed, undefined),
-      holdsVerdict(...agreed, by),
-      holdsVerdict(...cosigned, by),
-      holdsVerdict(...cosigned, undefined),
-      holdsVerdict(...cosigned, bench.id('ada')),
-      holdsVerdict(cosigned[0], agreed[1], undefined),
-      holdsVerdict('no bundle', agreed[1], undefined),
+      holdsVerdict(...agreed, []),
+      holdsVerdict(...agreed, [by]),
+      holdsVerdict(...cosigned, [by]),
+      holdsVerdict(...cosigned, []),
+      holdsVerdict(...cosigned, [by, bench.id('ada')]),
+      holdsVerdict(cosigned[0], agreed[1], []),
+      holdsVerdict('no bundle', agreed[1], []),
     ]).toEqual([true, false, true, true, false, false, false]);
   });
 

@@ -3,7 +3,7 @@ import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { atLeast, isCheap, provenBy } from '../../../protocol/trust/decide.ts';
 import { mayBeAnswered } from '../../../protocol/trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
-import type { FinishedRun, PublishedFacts, RunFacts } from '../facts.ts';
+import { cosignedBy, type FinishedRun, type PublishedFacts, type RunFacts } from '../facts.ts';
 import { publisherLapsed, signedCharter } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
 import {
@@ -122,12 +122,8 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
   const { size, root } = log;
   const isOurs = size >= draft.size && size <= state.log.size && state.log.root(size) === root;
   if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return unchanged(transition);
-  const cosignature = { worker, signature, witness };
-  const published: Published = {
-    verdict: draft,
-    endorsement: { kind: 'cosigned', worker, cosignature, size },
-    ending: null,
-  };
+  const endorsement = cosignedBy([{ worker, signature, witness }], size);
+  const published: Published = { verdict: draft, endorsement, ending: null };
   announceVerdict(transition, run, published);
   finish(transition, run, published);
 }

@@ -11,7 +11,7 @@ import {
   voteRevoked,
 } from '../../../protocol/trust/revocations.ts';
 import { needsWitnesses } from '../../../protocol/trust/witnesses.ts';
-import { type PublishedFacts, precedes, type RunFacts } from '../facts.ts';
+import { cosignersIn, type PublishedFacts, precedes, type RunFacts } from '../facts.ts';
 import { endedKeys, revocationsIn } from '../members/revocations.ts';
 import { type ControllerState, publishedOf, type Transition, tell } from '../state.ts';
 import { inputLevels, inputRevoked } from './input-levels.ts';
@@ -101,10 +101,11 @@ function evidenceVoidedBy(
   const votes = run.receipts.filter((recorded) => precedes(recorded.index, index));
   const [voided] = votes.flatMap((vote) => voteRevoked(all, vote) ?? []);
   if (!staysWitnessed(run, published, all)) return all.at(-1);
-  const cosigner = endorsement.kind === 'cosigned' ? endorsement.worker : undefined;
-  const lapsed = cosigner === undefined ? undefined : revocationAt(all, { kind: 'key', id: cosigner }, index);
+  const endOf = (id: string) => revocationAt(all, { kind: 'key', id }, index);
+  const cosigners = cosignersIn(endorsement);
+  const [lapsed] = cosigners.flatMap((id) => endOf(id) ?? []);
   if (voided === undefined && lapsed === undefined) return undefined;
-  const cosigned = cosigner === undefined || lapsed !== undefined ? [] : [cosigner];
+  const cosigned = cosigners.filter((id) => endOf(id) === undefined);
   const decision = decide(
     run.request.payload.policy,
     {
@@ -143,12 +144,9 @@ export function levelOfEarlier(
   const { policy } = run.request.payload;
   const { trusted, witnesses } = charter.payload;
   const all = [...revocationsIn(state, charter), ...revocationsIn(state, verdict.charter)];
-  const cosigned =
-    endorsement.kind === 'cosigned' &&
-    trusted.includes(endorsement.worker) &&
-    revocationAt(all, { kind: 'key', id: endorsement.worker }, verdict.index) === undefined
-      ? [endorsement.worker]
-      : [];
+  const cosigned = cosignersIn(endorsement).filter(
+    (id) => trusted.includes(id) && revocationAt(all, { kind: 'key', id }, verdict.index) === undefined,
+  );
   const decision = decideEarlier(
     decide,
     policy,

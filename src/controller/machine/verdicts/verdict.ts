@@ -16,7 +16,7 @@ import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
 import {
   artifactIn,
-  type Endorsement,
+  cosignedBy,
   endorsementFacts,
   type FinishedRun,
   type PublishedFacts,
@@ -216,7 +216,7 @@ export function cosigned(
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
     return unchanged(transition);
-  const endorsement: Endorsement = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
+  const endorsement = cosignedBy([{ worker, signature, witness }]);
   const published = { verdict: run.phase.draft, endorsement, ending: null };
   announceVerdict(transition, run, published);
   finish(transition, run, published);
