@@ -172,7 +172,7 @@ export class HookNode extends Owned<LedgerEvent, HookEffect, HookMachine> {
       this.alive(life, async ({ run }, _dir, accept) => {
         const facts = await project.facts(run);
         accept(facts);
-        return { facts, artifact: '/work/artifact', bundle: '/work/bundle.json' };
+        return { facts, artifact: '/artifact', bundle: '/bundle.json' };
       }),
     );
   }

@@ -21,7 +21,7 @@ export function splitName(name: string): string[] {
   return parts;
 }
 
-/** Checks the target of a symbolic link: any that the kernel accepts. @throws IMAGE_INVALID */
+/** Refuses a target that is empty, longer than `limits.pathBytesMax`, or not UTF-8 without NUL; it may lead anywhere. @throws IMAGE_INVALID */
 export function checkLink(name: string, target: string): string {
   const odd = target === '' || target.includes('\0') || target.includes('\ufffd') || !target.isWellFormed();
   if (odd || Buffer.byteLength(target) > limits.pathBytesMax)
