@@ -144,6 +144,8 @@ async function follow(ports: LenderPorts, stream: SSEStreamingApi): Promise<void
   const shown = new Map<Part, string>();
   do {
     const status = await statusOf(ports);
+    // A comment: the server closes a connection on which nothing was written for `httpLimits.idleMs`.
+    await stream.write(': \n\n');
     for (const part of parts) {
       const text = String(partOf(part, { status, csrf: ports.secrets.csrf }));
       if (shown.get(part) === text) continue;

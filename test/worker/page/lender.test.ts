@@ -173,6 +173,8 @@ describe('the page of a worker', () => {
     const answer = await get(made.app, 'events');
     expect(answer.headers.get('content-type')).toContain('text/event-stream');
     const text = await answer.text();
+    // One at each look: a connection on which nothing is written ends.
+    expect(text.match(/^:/gm)).toHaveLength(looks);
     const events = text.split('\n').filter((line) => line.startsWith('event: '));
     expect(events).toEqual(
       ['state', 'actions', 'builds', 'hosts', 'history', 'state', 'actions'].map((part) => `event: ${part}`),
