@@ -102,7 +102,6 @@ describe('an error of a source', () => {
 
   it.each([
     ['STORE_TREE_TOO_LARGE', 'SOURCE_TOO_LARGE'],
-    ['STORE_TREE_TOO_MANY', 'SOURCE_TOO_LARGE'],
     ['STORE_PATH_INVALID', 'SOURCE_TREE_REFUSED'],
     ['STORE_DISK_FULL', 'STORE_DISK_FULL'],
     ['SOURCE_TIMEOUT', 'SOURCE_TIMEOUT'],
