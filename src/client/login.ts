@@ -2,12 +2,19 @@ import { z } from 'zod';
 import type { NodeKey } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { AskFailed, askJson, type JsonAnswer } from '../node/ask-json.ts';
-import { messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
+import { assert, messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { openMessage, signMessage } from '../protocol/documents/index.ts';
 import type { Membership } from '../protocol/sessions/credentials.ts';
-import { loginLimits } from './limits.ts';
+
+/** Bounds of signing in. */
+const loginLimits = {
+  /** How long a grant has to last yet for a sign-in to be of use, in seconds. */
+  grantSecondsMin: 600,
+} as const;
+
+assert(loginLimits.grantSecondsMin < limits.grantSecondsMax, 'a new grant is of use');
 
 const challengeSchema = z.object({
   challenge: z.string().min(1).max(200),

@@ -1,6 +1,17 @@
+import { type CryptoKey, compactVerify, errors } from 'jose';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { publicKeyOf, type Verifier } from '../protocol/documents/index.ts';
-import { holdsJws } from './jws-signature.ts';
+
+/** Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key of WebCrypto. */
+async function holdsJws(compact: string, key: CryptoKey): Promise<boolean> {
+  try {
+    await compactVerify(compact, key, { algorithms: ['Ed25519'] });
+    return true;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return false;
+    throw error;
+  }
+}
 
 /** Size of the cache of imported keys: more than the keys in one bundle with its inputs. */
 const keysMax = 1024;

@@ -8,6 +8,7 @@ import { startBlockCollection } from '../../node/artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../../node/artifacts/bundles.ts';
 import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
+import { inFile, readOptional, writeAtomic } from '../../node/files.ts';
 import { warnWhenFull } from '../../node/full-warning.ts';
 import type { HealthChecks } from '../../node/health.ts';
 import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
@@ -25,9 +26,9 @@ import { rankOf } from '../machine/queries/members.ts';
 import { CheckedBundles } from '../sessions/checked-bundles.ts';
 import { ControllerSessions } from '../sessions/controller-sessions.ts';
 import { LostBundles } from '../sessions/lost-bundles.ts';
+import type { CheckpointFile } from '../sessions/ports.ts';
 import { StartInquiry } from '../sessions/start-inquiry.ts';
 import { ArtifactPins } from './artifact-pins.ts';
-import { inCheckpointFile, openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
 import { awaitControllerJournal, idpIdOf } from './controller-journal.ts';
@@ -46,6 +47,22 @@ import { openSpool } from './spool.ts';
 import { type MemberStanding, memberStanding } from './standing.ts';
 import { tellAtStart, tellLost } from './start-alarms.ts';
 import { storePorts } from './store-ports.ts';
+
+/** The last checkpoint, in a file of mode 0600. Uses of what it holds have errors that name the file. */
+function openCheckpointFile(file: string): CheckpointFile {
+  return {
+    load: () => readOptional(file),
+    save: (note) => writeAtomic(file, note),
+  };
+}
+
+/** Uses what it holds. Errors: `HOME_DAMAGED`, and what `use` throws. */
+const inCheckpointFile = <T>(file: string, use: () => Promise<T>): Promise<T> =>
+  inFile(
+    file,
+    'Put it back from a copy. Without one remove it: the controller asks its members for the newest checkpoint before it signs anything.',
+    use,
+  );
 
 export interface ControllerOptions extends NodePorts {
   folder: ProjectFolder;

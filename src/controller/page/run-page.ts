@@ -1,13 +1,22 @@
 import { html } from 'hono/html';
 import { chip, runUrl } from '../../http/kit/parts.ts';
 import { command, foreign, type Html, refText, shellWord, time, webLink } from '../../http/kit/text.ts';
-import { type Account, accountOf, type RunState } from '../../protocol/account/index.ts';
+import { type Account, accountOf, eventText, type RunState } from '../../protocol/account/index.ts';
+import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { graph } from './graph.ts';
-import { history } from './history.ts';
+import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
 import { matrix } from './matrix.ts';
+
+/** The events of a run, the newest last. */
+export function history(told: RunFacts['history']): Html {
+  const shownMax = pageLimits.eventsShownMax;
+  const shown = told.slice(-shownMax);
+  return html`${shown.length < told.length ? html`<p class="quiet">The last ${shownMax} of ${told.length} events.</p>` : ''}
+<ol class="history">${shown.map(({ at, progress }) => html`<li>${time(at)}<span>${eventText(progress)}</span></li>`)}</ol>`;
+}
 
 /** Parts of a run's page besides the run. */
 export interface RunPageParts {

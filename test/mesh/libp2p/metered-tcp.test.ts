@@ -1,13 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import type { Listener, MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface';
 import type { TCPComponents } from '@libp2p/tcp';
-import type { Multiaddr } from '@multiformats/multiaddr';
-import { multiaddr } from '@multiformats/multiaddr';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { DialBudget } from '../../../src/mesh/dial-budget.ts';
 import type { Arrival, InboundGate } from '../../../src/mesh/inbound-gate.ts';
 import { meteredTcp } from '../../../src/mesh/libp2p/metered-tcp.ts';
-import { silentLogger } from '../../../src/mesh/silent-logger.ts';
+import { silentLogger } from '../../../src/mesh/libp2p-node.ts';
 import { Bandwidth } from '../../../src/protocol/base/bandwidth.ts';
 
 /** A connection of the TCP transport of libp2p, as far as it is used. */
