@@ -4,7 +4,7 @@ import { assert } from '../protocol/base/errors.ts';
 /** By label, all values that it may have: nothing that a peer or a client chooses becomes one. */
 export type MetricLabels = Readonly<Record<string, readonly string[]>>;
 
-/** A metric as docs/operations.md describes it. Names follow https://prometheus.io/docs/practices/naming/. */
+/** A metric. Names follow https://prometheus.io/docs/practices/naming/. */
 export interface MetricSpec {
   type: 'counter' | 'gauge' | 'histogram';
   help: string;

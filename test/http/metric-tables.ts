@@ -4,9 +4,6 @@ import { meshMetrics, processMetrics } from '../../src/node/node-metrics.ts';
 import { storeMetrics } from '../../src/store-node/node/metrics.ts';
 import { workerMetrics } from '../../src/worker/node/metrics.ts';
 
-/** The page that has the tables of metrics, each between two marks. */
-export const metricsPage = 'docs/operations.md';
-
 /** All metrics of ours, by the kind of process that has them. */
 export const metricTables: Readonly<Record<string, MetricTable>> = {
   'every process': processMetrics,
@@ -28,13 +25,8 @@ function tableOf(table: MetricTable): string {
   return ['| name | type | labels | |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-/** The page with the tables as the code has them. */
-export function withMetrics(page: string): string {
-  return Object.entries(metricTables).reduce((text, [name, table]) => {
-    const [begin, end] = [`<!-- metrics: ${name} -->`, '<!-- end of metrics -->'];
-    const from = text.indexOf(begin);
-    const to = text.indexOf(end, from);
-    if (from === -1 || to === -1) throw new Error(`${metricsPage} has no place for the metrics of: ${name}`);
-    return `${text.slice(0, from + begin.length)}\n${tableOf(table)}\n${text.slice(to)}`;
-  }, page);
+/** The page of all metrics. */
+export function metricsPage(): string {
+  const tables = Object.entries(metricTables).map(([name, table]) => `## ${name}\n\n${tableOf(table)}\n`);
+  return `# Metrics\n\nBy the kind of process that has them ([operations](../../docs/operations.md#metrics-and-health)).\n\n${tables.join('\n')}`;
 }
