@@ -2,10 +2,6 @@ import { type Tier, tiers } from '../../sandbox/index.ts';
 import { houseFiles } from '../tidy/house/source.ts';
 import { differences } from './differences.ts';
 
-export const parityPage = 'docs/sandbox.md';
-/** Between these stands the table. */
-const parityMarks = ['<!-- parity -->', '<!-- /parity -->'] as const;
-
 /** The tiers that a file of tests runs the contract suite on. */
 function tiersHeld(): Tier[] {
   const calls = houseFiles().filter(
@@ -25,9 +21,7 @@ export function parityTable(): string {
   ].join('\n');
 }
 
-/** A page with the table as it is now. */
-export function withParity(page: string): string {
-  const [begin, end] = parityMarks;
-  const [head = '', rest = ''] = page.split(begin);
-  return `${head}${begin}\n${parityTable()}\n${end}${rest.split(end)[1] ?? ''}`;
+/** The page of what differs between tiers. */
+export function parityPage(): string {
+  return `# Tiers of sandbox\n\nEach passes the contract suite ([sandbox.md](../../docs/sandbox.md#every-tier)). They differ in this:\n\n${parityTable()}\n`;
 }

@@ -10,7 +10,7 @@ import { version } from '../../src/program.ts';
 import { workerFileJsonSchema } from '../../src/worker/commands/worker-file.ts';
 import { metricsPage } from '../http/metric-tables.ts';
 import { keysPage } from '../keys/page.ts';
-import { parityPage, withParity } from '../sandbox/parity.ts';
+import { parityPage } from '../sandbox/parity.ts';
 import { declaredCodes, errorsPageOf } from '../tidy/house/error-codes.ts';
 import { root } from '../tidy/house/source.ts';
 import { knobPage, withKnobs } from '../worker/knob-tables.ts';
@@ -33,6 +33,7 @@ export function builtFiles(): Map<string, string> {
     ['dist/docs/errors.md', errorsPageOf(declaredCodes(codes.map((path) => ({ path, text: read(path) }))))],
     ['dist/docs/keys.md', keysPage()],
     ['dist/docs/metrics.md', metricsPage()],
+    ['dist/docs/tiers.md', parityPage()],
   ]);
 }
 
@@ -42,6 +43,5 @@ export function committedFiles(): Map<string, string> {
     ['docs/quorate.schema.json', json(jobFileJsonSchema(), 2)],
     ['docs/worker.schema.json', json(workerFileJsonSchema(), 2)],
     [knobPage, withKnobs(read(knobPage))],
-    [parityPage, withParity(read(parityPage))],
   ]);
 }
