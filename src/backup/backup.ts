@@ -5,7 +5,7 @@ import { copyJournal, foldCopy } from '../journal/copy.ts';
 import { codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { type Copied, copyFile } from './copy.ts';
 import { filesIn, type HomeKind, type HomeRole, homes, isHome, noHomeHint, othersIn } from './homes.ts';
-import { type Manifest, writeManifest } from './manifest.ts';
+import { writeManifest } from './manifest.ts';
 import { makeFolder } from './new-folder.ts';
 
 export interface BackupOptions {
@@ -21,25 +21,9 @@ export interface BackupOptions {
   signal: AbortSignal;
 }
 
-export interface Backup {
-  folder: string;
-  files: number;
-  bytes: number;
-  /** Events of its journals. */
-  events: number;
-  /** Keys that were copied; those of the home that were not. */
-  keys: string[];
-  keysLeft: string[];
-  /** At the top of the home, and no part of a backup. */
-  others: string[];
-}
-
-/**
- * Copies a home, as of one moment of its journal, into a new folder. Errors: `BACKUP_FOLDER_REFUSED`, `BACKUP_UNWRITABLE`,
- * `JOURNAL_…`.
- */
-export async function makeBackup(options: BackupOptions): Promise<Backup> {
-  const { role, home, version } = options;
+/** Copies a home, as of one moment of its journal, into a new folder. @throws {QuorateError} `BACKUP_…`, `JOURNAL_…` */
+export async function makeBackup(options: BackupOptions) {
+  const { role, home, version, keys, artifacts } = options;
   const kind = homes[role];
   const to = resolve(options.to);
   if (!(await isHome(home, kind)))
@@ -49,25 +33,19 @@ export async function makeBackup(options: BackupOptions): Promise<Backup> {
   await checkTarget(to, home);
   return makeFolder(to, async (beside) => {
     const { copied, events } = await copyParts(kind, beside, options);
-    const all = [...copied].map(([path, { bytes, sha256 }]) => ({ path, bytes, sha256 }));
-    const { keys, artifacts } = options;
-    const manifest: Omit<Manifest, 'v'> = {
-      role,
-      version,
-      made: Date.now(),
-      keys,
-      artifacts,
-      files: all,
-    };
-    await writeManifest(beside, manifest);
+    const files = [...copied].map(([path, { bytes, sha256 }]) => ({ path, bytes, sha256 }));
+    await writeManifest(beside, { role, version, made: Date.now(), keys, artifacts, files });
     const there = await keysIn(home, kind);
     return {
       folder: to,
-      files: all.length,
-      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+      files: files.length,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      /** Of its journals. */
       events,
+      /** Keys that were copied; those of the home that were not. */
       keys: there.filter((key) => copied.has(key)),
       keysLeft: there.filter((key) => !copied.has(key)),
+      /** At the top of the home, and no part of a backup. */
       others: await othersIn(home, kind),
     };
   });
@@ -78,7 +56,7 @@ async function keysIn(home: string, { parts }: HomeKind): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** Errors: `BACKUP_FOLDER_REFUSED`. */
+/** @throws {QuorateError} `BACKUP_FOLDER_REFUSED` */
 async function checkTarget(to: string, home: string): Promise<void> {
   if (existsSync(to) && (!(await stat(to)).isDirectory() || (await readdir(to)).length > 0))
     throw new QuorateError('BACKUP_FOLDER_REFUSED', `${to} is there already, and is not an empty folder`, {
@@ -97,7 +75,7 @@ async function checkTarget(to: string, home: string): Promise<void> {
 async function copyParts(
   { parts }: HomeKind,
   to: string,
-  { home, keys, artifacts, signal }: Pick<BackupOptions, 'home' | 'keys' | 'artifacts' | 'signal'>,
+  { home, keys, artifacts, signal }: BackupOptions,
 ): Promise<{ copied: Map<string, Copied>; events: number }> {
   const copied = new Map<string, Copied>();
   let events = 0;
@@ -135,18 +113,16 @@ async function copyOneJournal(
   }
 }
 
-interface Copying {
-  home: string;
-  to: string;
-  copied: Map<string, Copied>;
-  signal: AbortSignal;
-}
-
-/**
- * Copies the files of a path. One that goes meanwhile is left out; of packs of a store, whose blocks a sweep moves first, all that have
- * grown since are copied again.
- */
-async function copyFiles(path: string, { home, to, copied, signal }: Copying): Promise<void> {
+/** Copies the files of a path but for those that go meanwhile. Packs that have grown are copied again: a sweep moves blocks into others first. */
+async function copyFiles(
+  path: string,
+  {
+    home,
+    to,
+    copied,
+    signal,
+  }: { home: string; to: string; copied: Map<string, Copied>; signal: AbortSignal },
+): Promise<void> {
   let isWhole: boolean;
   do {
     isWhole = true;

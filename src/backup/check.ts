@@ -22,7 +22,7 @@ export interface Finding {
   state: 'damaged' | 'mends';
   code: ErrorCode;
   says: string;
-  hint?: string;
+  hint?: string | undefined;
 }
 
 export interface Checked {
@@ -47,7 +47,7 @@ interface CheckOptions {
 
 /**
  * Reads everything that belongs to a home or a backup, with the code by which a start reads it, and changes nothing: files that reading may
- * change are copied into a temporary folder first. Errors: `BACKUP_FOLDER_REFUSED`, `HOME_NEWER`, `JOURNAL_BUSY`.
+ * change are copied into a temporary folder first. @throws {QuorateError} `BACKUP_FOLDER_REFUSED`, `HOME_NEWER`, `JOURNAL_BUSY`
  */
 export async function checkHome(options: CheckOptions): Promise<Checked> {
   const scratch = await makeScratch('check');
@@ -95,7 +95,7 @@ class Check {
     return this.#checked;
   }
 
-  /** Where an event is damaged, each other one that is as well is named too. Errors: `JOURNAL_…`. */
+  /** Names every event that is damaged. @throws {QuorateError} `JOURNAL_…` */
   #replay(file: string, stored: ReadonlySet<string>): void {
     const copy = join(this.#scratch, file);
     try {
@@ -113,7 +113,7 @@ class Check {
     }
   }
 
-  /** Errors: `BACKUP_FOLDER_REFUSED`, those of `findManifest`. */
+  /** @throws {QuorateError} `BACKUP_FOLDER_REFUSED`, those of `findManifest` */
   async #manifest(): Promise<Manifest | undefined> {
     const { folder, role, signal } = this.#options;
     if ((await findManifest(folder)) === undefined) {
@@ -143,8 +143,7 @@ class Check {
     if (kind === 'journal') {
       await mkdir(dirname(to), { recursive: true });
       this.#least.set(file, await copyJournal(from, to));
-      const { size } = await stat(to);
-      this.#counted(size);
+      this.#counted((await stat(to)).size);
     } else this.#counted((await copyFile(from, to, signal)).bytes);
   }
 
@@ -153,8 +152,7 @@ class Check {
     const { folder, signal } = this.#options;
     // Packs are read as blocks.
     if (path.startsWith('store/')) return;
-    const { bytes } = await copyFile(join(folder, file), undefined, signal);
-    this.#counted(bytes);
+    this.#counted((await copyFile(join(folder, file), undefined, signal)).bytes);
     await readers[path]?.(join(folder, file), signal);
   }
 
@@ -218,22 +216,21 @@ class Check {
       if ((await filesIn(folder, 'store/pins.log')).length === 0) return;
       await copyFile(join(folder, 'store/pins.log'), pins, signal);
       const { roots } = readPins(pins);
-      const { blocks, bytes, faults, incomplete } = await checkPacks(
-        join(folder, 'store/public'),
-        roots,
-        signal,
-      );
+      const packs = join(folder, 'store/public');
+      const { blocks, bytes, faults, incomplete } = await checkPacks(packs, roots, signal);
       this.#checked.blocks += blocks;
       this.#checked.bytes += bytes;
       const state = this.#checked.backup ? 'damaged' : 'mends';
       for (const { file, at, says } of faults.slice(0, backupLimits.findingsMax))
         this.#found(file.slice(folder.length + 1), {
-          ...{ state: 'mends', code: 'STORE_BLOCK_MISSING' },
+          state: 'mends',
+          code: 'STORE_BLOCK_MISSING',
           says: `at byte ${at}: ${says}`,
         });
       for (const root of incomplete.slice(0, backupLimits.findingsMax))
         this.#found('store', {
-          ...{ state, code: 'STORE_PINS_INCOMPLETE' },
+          state,
+          code: 'STORE_PINS_INCOMPLETE',
           says: `the pinned tree ${root} has missing or damaged blocks; it is fetched again from peers that have it`,
         });
     });
@@ -257,7 +254,7 @@ class Check {
         state: error instanceof Mends ? 'mends' : 'damaged',
         code: isOurs ? (error.code as ErrorCode) : 'HOME_UNREADABLE',
         says: this.#shown(messageOf(error), file),
-        ...(isOurs && error.hint !== undefined && { hint: error.hint.replaceAll(this.#scratch, folder) }),
+        hint: isOurs ? error.hint?.replaceAll(this.#scratch, folder) : undefined,
       });
     }
   }

@@ -1,31 +1,20 @@
-import type { Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Processes whose homes are backed up. */
 export type HomeRole = 'controller' | 'idp' | 'store' | 'watch';
-
-/**
- * `journal`: a database that its process holds. `key`: only copied when asked for. `bytes`: what peers can have, or a command makes again;
- * only copied when asked for. `file`: everything else.
- */
-type PartKind = 'file' | 'journal' | 'key' | 'bytes';
 
 /** Files of a home, by their path below it, with * for any characters within one name. */
 interface Part {
   path: string;
-  kind: PartKind;
+  /** `journal`: a database that its process holds. `key`, and `bytes` that peers or commands have again: only copied when asked for. */
+  kind: 'file' | 'journal' | 'key' | 'bytes';
 }
 
 /** The files of a home. */
 export interface HomeKind {
-  role: HomeRole;
   /** Of which one always is there. */
   marks: readonly string[];
-  /**
-   * In the order in which they are copied. A signed checkpoint stands before the journal, which may have more leaves and never fewer; pins
-   * stand after what says that they are needed, and packs after the pins.
-   */
+  /** In the order of copying: a checkpoint before the journal, which may have more leaves and never fewer; pins after what needs them, then packs. */
   parts: readonly Part[];
   /** Names at the top of the home that are made anew, or are of one life of the process. */
   madeAnew: readonly string[];
@@ -37,14 +26,15 @@ export const noHomeHint = (role: HomeRole): string =>
     ? 'Run it in the folder in which that process runs.'
     : 'Name the home of that process: --home <folder>.';
 
-const files = (kind: PartKind, ...paths: readonly string[]): Part[] => paths.map((path) => ({ path, kind }));
+const files = (kind: Part['kind'], ...paths: readonly string[]): Part[] =>
+  paths.map((path) => ({ path, kind }));
 
-const projectKeys = ['controller.key', 'idp.key', 'root.key', 'keys/*.key'];
+/** Keys in the folder of a project. */
+export const projectKeys = ['controller.key', 'idp.key', 'root.key', 'keys/*.key'];
 const signIn = ['sign-in.toml', 'sign-in.toml.ended.json'];
 
 export const homes: Readonly<Record<HomeRole, HomeKind>> = {
   controller: {
-    role: 'controller',
     marks: ['controller.db', 'controller.key'],
     parts: [
       ...files('file', 'checkpoint.txt'),
@@ -58,7 +48,6 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
     madeAnew: ['peers.json', 'control', 'bundles', 'unused'],
   },
   idp: {
-    role: 'idp',
     marks: ['idp.db', 'idp.key'],
     parts: [
       ...files('journal', 'idp.db'),
@@ -68,7 +57,6 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
     madeAnew: ['peers.json'],
   },
   store: {
-    role: 'store',
     marks: ['store-*.json'],
     parts: [
       ...files('file', 'store-*.json', 'charter-*.jws', 'revocations/*.json', 'projects/*.json'),
@@ -79,7 +67,6 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
     madeAnew: ['peers.json', 'control', 'tmp'],
   },
   watch: {
-    role: 'watch',
     marks: ['watch-*.db'],
     parts: [
       // A hook of this home must not run again for what it ran for.
@@ -95,10 +82,7 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
 /** Databases that a process of a home holds while it runs, whichever its role. */
 export const databases = ['*.db', 'hooks/*/*/journal.db', 'store/public/index.db'];
 
-/**
- * Plain files that a path of a part names, sorted; relative to the home. An owner may have them on another disk: what a link leads to is
- * taken as what it is.
- */
+/** Plain files that a path of a part names, sorted, relative to the home; a link is what it leads to. */
 export async function filesIn(dir: string, path: string): Promise<string[]> {
   const [name = '', ...rest] = path.split('/');
   const fits = new RegExp(`^${name.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
@@ -107,30 +91,15 @@ export async function filesIn(dir: string, path: string): Promise<string[]> {
     throw error;
   });
   const found: string[] = [];
-  for (const entry of await followed(
-    dir,
-    entries.filter((one) => fits.test(one.name)),
-  )) {
+  for (const entry of entries.filter((one) => fits.test(one.name))) {
+    const to = entry.isSymbolicLink() ? await stat(join(dir, entry.name)).catch(() => entry) : entry;
     if (rest.length === 0) {
-      if (entry.isFile()) found.push(entry.name);
-    } else if (entry.isDirectory())
+      if (to.isFile()) found.push(entry.name);
+    } else if (to.isDirectory())
       for (const below of await filesIn(join(dir, entry.name), rest.join('/')))
         found.push(`${entry.name}/${below}`);
   }
   return found.sort();
-}
-
-type Found = { name: string } & Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>;
-
-/** With links as what they lead to; one that leads nowhere stays a link. */
-function followed(dir: string, entries: readonly Found[]): Promise<Found[]> {
-  return Promise.all(
-    entries.map(async (entry) => {
-      if (!entry.isSymbolicLink()) return entry;
-      const found = await stat(join(dir, entry.name)).catch(() => undefined);
-      return found === undefined ? entry : Object.assign(found, { name: entry.name });
-    }),
-  );
 }
 
 /** Whether there is such a home. */

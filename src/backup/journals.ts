@@ -22,17 +22,14 @@ export interface ReplayedController {
 /** Only which bundles are lost is asked. */
 const nowhere: Spool = { write: () => true, read: async () => undefined, end() {} };
 
-/**
- * Replays a copy of a journal into the machine whose it is, as a start does. `stored`: names of the bundles that are there, where the journal is a
- * controller's. Errors: `JOURNAL_…`.
- */
+/** Replays a copy of a journal as a start does. `stored`: names of the bundles that a controller has. @throws {QuorateError} `JOURNAL_…` */
 export function replayCopy(
   file: string,
   stored: ReadonlySet<string>,
 ): { events: number; controller?: ReplayedController } {
   const name = machineOf(file);
-  const key = name.split(' ').at(-1) ?? '';
-  const [kind] = name.split(' ');
+  const [kind = '', ...words] = name.split(' ');
+  const key = words.at(-1) ?? kind;
   const open = <Event>(rules: number): Journal<Event> => openJournal<Event>(file, { name, rules });
   if (kind === 'controller') {
     const journal = open<ControllerEvent>(Controller.rules);
@@ -40,31 +37,31 @@ export function replayCopy(
     const machine = new Controller(key, '');
     const evidence = new LostBundles(journal, machine, stored, nowhere);
     const events = closing(journal, () => replay(machine, evidence));
-    const lost = evidence.runs;
-    return { events, controller: { id: key, machine, lost } };
+    return { events, controller: { id: key, machine, lost: evidence.runs } };
   }
   if (kind === 'identity') {
     const journal = open<IdpEvent>(IdentityProvider.rules);
     return { events: closing(journal, () => replay(new IdentityProvider(key), journal)) };
   }
-  let events = 0;
   if (kind === 'watcher') {
-    const [journal, machine] = [open<WatchEvent>(WatchMachine.rules), new WatchMachine()];
-    closing(journal, () =>
-      replayEach(journal, (event, at) => {
-        events++;
-        machine.handle(event, at);
-      }),
-    );
-  } else {
-    const [journal, ledger] = [open<unknown>(HookMachine.rules), new Ledger()];
-    closing(journal, () =>
-      replayEach(journal, (event, at) => {
-        events++;
-        ledger.apply(ledgerEventSchema.parse(event), at);
-      }),
-    );
+    const machine = new WatchMachine();
+    return counted(open<WatchEvent>(WatchMachine.rules), (event, at) => machine.handle(event, at));
   }
+  const ledger = new Ledger();
+  const take = (event: unknown, at: number) => ledger.apply(ledgerEventSchema.parse(event), at);
+  return counted(open<unknown>(HookMachine.rules), take);
+}
+
+function counted<Event>(
+  journal: Journal<Event>,
+  take: (event: Event, at: number) => unknown,
+): { events: number } {
+  let events = 0;
+  const each = (event: Event, at: number) => {
+    events++;
+    take(event, at);
+  };
+  closing(journal, () => replayEach(journal, each));
   return { events };
 }
 
@@ -73,7 +70,10 @@ function replay<Event extends { kind: string }, Effect>(
   journal: ConstructorParameters<typeof Loop<Event, Effect>>[0]['journal'],
 ): number {
   const loop = new Loop<Event, Effect>({
-    ...{ machine, journal, tick: undefined, acceptClock: true },
+    machine,
+    journal,
+    tick: undefined,
+    acceptClock: true,
     clock: nodeClock(new AbortController().signal),
     perform() {},
     failed() {},

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseFile, readOptional, writeJson } from '../node/files.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { sha256, text } from '../protocol/documents/base.ts';
-import { type HomeRole, homes } from './homes.ts';
+import type { HomeRole } from './homes.ts';
 import { backupLimits } from './limits.ts';
 
 const name = 'manifest.json';
@@ -33,7 +33,7 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export const writeManifest = (dir: string, manifest: Omit<Manifest, 'v'>): Promise<void> =>
   writeJson(join(dir, name), { v: 1, ...manifest });
 
-/** Undefined where the folder holds none. Errors: `HOME_NEWER`, `HOME_DAMAGED`, `HOME_UNREADABLE`. */
+/** Undefined where the folder holds none. @throws {QuorateError} `HOME_NEWER`, `HOME_DAMAGED`, `HOME_UNREADABLE` */
 export async function findManifest(dir: string): Promise<Manifest | undefined> {
   const file = join(dir, name);
   const written = await readOptional(file);
@@ -41,7 +41,7 @@ export async function findManifest(dir: string): Promise<Manifest | undefined> {
   return written === undefined ? undefined : parseFile(file, written, manifestSchema, hint);
 }
 
-/** Of a backup of this role. Errors: `BACKUP_FOLDER_REFUSED`, those of `findManifest`. */
+/** Of a backup of this role. @throws {QuorateError} `BACKUP_FOLDER_REFUSED`, those of `findManifest` */
 export async function readManifest(dir: string, role: HomeRole): Promise<Manifest> {
   const manifest = await findManifest(dir);
   if (manifest === undefined)
@@ -53,7 +53,7 @@ export async function readManifest(dir: string, role: HomeRole): Promise<Manifes
       'BACKUP_FOLDER_REFUSED',
       `${dir} is a backup made by "quorate ${manifest.role} backup"`,
       {
-        hint: `quorate ${homes[manifest.role].role} restore, or check.`,
+        hint: `quorate ${manifest.role} restore, or check.`,
       },
     );
   return manifest;

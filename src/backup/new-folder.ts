@@ -4,19 +4,16 @@ import { dirname, join } from 'node:path';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { syncFolder } from '../store/disk.ts';
 
-/** Of a folder that is still being made, beside the name that it gets. */
-const unfinished = '.unfinished';
-
 /**
  * Makes a folder of mode 0700 that is there as a whole or not at all: `fill` writes into another one beside it, which is renamed. In the
- * place of the folder there is nothing, or an empty one, after `makeWay`. Errors: `BACKUP_UNWRITABLE`, and coded ones of `fill`.
+ * place of the folder there is nothing, or an empty one, after `makeWay`. @throws {QuorateError} `BACKUP_UNWRITABLE`
  */
 export async function makeFolder<T>(
   dir: string,
   fill: (beside: string) => Promise<T>,
-  makeWay: () => Promise<void> = () => Promise.resolve(),
+  makeWay?: () => Promise<void>,
 ): Promise<T> {
-  const beside = `${dir}${unfinished}`;
+  const beside = `${dir}.unfinished`;
   let isOurs = false;
   try {
     await mkdir(dirname(dir), { recursive: true });
@@ -27,7 +24,7 @@ export async function makeFolder<T>(
     const result = await fill(beside);
     await rm(join(beside, '.gitignore'));
     await syncAll(beside);
-    await makeWay();
+    await makeWay?.();
     await rename(beside, dir);
     await syncFolder(dirname(dir));
     return result;

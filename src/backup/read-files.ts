@@ -18,16 +18,15 @@ import { readPins } from '../store/check.ts';
 import { linksOf, parseCid } from '../store/nodes.ts';
 import { Ledger } from '../store-node/node/ledger.ts';
 import { readWatchFile } from '../watcher/node/watch-file.ts';
+import { projectKeys } from './homes.ts';
 import type { ReplayedController } from './journals.ts';
 
-/** Reads a file as the process does whose it is; that may cut off what a crash left unfinished. Errors: coded ones that name the file. */
+/** Reads a file as the process does whose it is; that may cut off what a crash left unfinished. */
 type Read = (file: string, signal: AbortSignal) => Promise<unknown>;
 
 /** The project in the name of a file, `store-<project>.json`. */
 const projectIn = (file: string): string =>
   /-?([1-9A-HJ-NP-Za-km-z]{40,60})(?:\.|-equivocation)/.exec(basename(file))?.[1] ?? '';
-
-const key: Read = (file) => loadKey(file);
 
 /** By the path of a part, those of which more is known than that they can be read. */
 export const readers: Readonly<Record<string, Read>> = {
@@ -71,18 +70,14 @@ export const readers: Readonly<Record<string, Read>> = {
     };
     return readImageFile({ blocks: nowhere }, dirname(file), basename(file, '.car'), { signal });
   },
-  'controller.key': key,
-  'idp.key': key,
-  'root.key': key,
-  'keys/*.key': key,
-  'node.key': key,
+  ...Object.fromEntries([...projectKeys, 'node.key'].map((path) => [path, (file: string) => loadKey(file)])),
   'sign-ins.json': (file) => signInToken(dirname(file), ''),
 };
 
 /** Damage that is put right by itself. */
 export class Mends extends QuorateError {}
 
-/** Compares the last checkpoint with the log that the journal gives, as a start does. Errors: `LOG_BEHIND_CHECKPOINT`, `HOME_DAMAGED`. */
+/** Compares the last checkpoint with the log that the journal gives. @throws {QuorateError} `LOG_BEHIND_CHECKPOINT`, `HOME_DAMAGED` */
 export async function compareCheckpoint(
   file: string,
   { id, machine }: ReplayedController,
@@ -104,10 +99,10 @@ export async function compareCheckpoint(
       'LOG_BEHIND_CHECKPOINT',
       `${file} is of a log with ${size} leaves, and the journal has ${log.size}: a start asks the members for the others`,
     );
-  if (log.root(size) !== root)
-    throw new QuorateError(
-      'LOG_BEHIND_CHECKPOINT',
-      `the first ${size} leaves of the journal are not those of which ${file} is`,
-      { hint: 'Put journal and checkpoint back from one backup.' },
-    );
+  if (log.root(size) !== root) {
+    const message = `the first ${size} leaves of the journal are not those of which ${file} is`;
+    throw new QuorateError('LOG_BEHIND_CHECKPOINT', message, {
+      hint: 'Put journal and checkpoint back from one backup.',
+    });
+  }
 }

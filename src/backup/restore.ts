@@ -6,35 +6,22 @@ import { QuorateError } from '../protocol/base/errors.ts';
 import { isoTime } from '../protocol/base/time.ts';
 import { copyFile } from './copy.ts';
 import { databases, filesIn, type HomeRole, homes } from './homes.ts';
-import { type Manifest, readManifest } from './manifest.ts';
+import { readManifest } from './manifest.ts';
 import { makeFolder } from './new-folder.ts';
 
-export interface RestoreOptions {
-  role: HomeRole;
-  /** The folder of the backup. */
-  from: string;
-  home: string;
-  /** Whether a home that is there is put aside. */
-  aside: boolean;
-  signal: AbortSignal;
-}
-
-export interface Restored {
-  home: string;
-  manifest: Manifest;
-  /** Where the home that was there is now. */
-  aside: string | undefined;
-  /** Keys that came from there, since the backup has none. */
-  kept: string[];
-  /** Names of keys that this home may need and does not have. */
-  missing: string[];
-}
+export type Restored = Awaited<ReturnType<typeof restoreBackup>>;
 
 /**
- * Makes a home of a backup, as a whole or not at all. One that is there is renamed, never changed. Errors: `BACKUP_…`, `RESTORE_HOME_THERE`,
- * `HOME_IN_USE`.
+ * Makes a home of the backup in a folder, as a whole or not at all. One that is there is renamed, if `aside` says so, and never changed.
+ * @throws {QuorateError} `BACKUP_…`, `RESTORE_HOME_THERE`, `HOME_IN_USE`
  */
-export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
+export async function restoreBackup(options: {
+  role: HomeRole;
+  from: string;
+  home: string;
+  aside: boolean;
+  signal: AbortSignal;
+}) {
   const { role, signal } = options;
   const [from, home] = [resolve(options.from), resolve(options.home)];
   const manifest = await readManifest(from, role);
@@ -45,12 +32,10 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   let kept: string[] = [];
   const fill = async (beside: string): Promise<void> => {
     for (const { path, ...written } of manifest.files) {
-      const { bytes, sha256 } = await copyFile(join(from, path), join(beside, path), signal).catch(
-        (error) => {
-          if (error.code !== 'ENOENT') throw error;
-          throw damaged(from, path, 'is missing');
-        },
-      );
+      const copying = copyFile(join(from, path), join(beside, path), signal);
+      const { bytes, sha256 } = await copying.catch((error) => {
+        throw error.code === 'ENOENT' ? damaged(from, path, 'is missing') : error;
+      });
       if (bytes !== written.bytes || sha256 !== written.sha256)
         throw damaged(from, path, 'is not as it was written');
     }
@@ -74,6 +59,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
     throw error;
   });
   const missing = keyPaths.filter((path) => !path.includes('*') && !existsSync(join(home, path)));
+  // `aside`: where the home that was there is now; `kept`: keys from there; `missing`: keys that this one may need and does not have.
   return { home, manifest, aside, kept, missing };
 }
 
@@ -83,7 +69,7 @@ async function isTaken(home: string): Promise<boolean> {
   return found !== undefined && (!found.isDirectory() || (await readdir(home)).length > 0);
 }
 
-/** Errors: `HOME_IN_USE`, `RESTORE_HOME_THERE`. */
+/** @throws {QuorateError} `HOME_IN_USE`, `RESTORE_HOME_THERE` */
 async function checkAside(home: string, aside: boolean): Promise<void> {
   for (const path of databases)
     for (const file of await filesIn(home, path))

@@ -11,21 +11,8 @@ import type { Checked } from './check.ts';
 import type { HomeRole } from './homes.ts';
 import type { Restored } from './restore.ts';
 
-interface BackupOptions {
-  keys?: boolean;
-  artifacts?: boolean;
-}
-
-/** Words of the help. */
-interface Words {
-  /** The process. */
-  of: string;
-  copied: string;
-  /** The bytes that `--artifacts` adds, and how they are had without; undefined where there are none. */
-  bytes: string | undefined;
-}
-
-const words: Readonly<Record<HomeRole, Words>> = {
+/** Words of the help. `bytes`: what `--artifacts` adds, and how it is had without. */
+const words: Readonly<Record<HomeRole, { of: string; copied: string; bytes?: string }>> = {
   controller: {
     of: 'the controller of this repository',
     copied:
@@ -36,7 +23,6 @@ const words: Readonly<Record<HomeRole, Words>> = {
   idp: {
     of: 'the identity provider of this folder',
     copied: 'journal, charter and revocations',
-    bytes: undefined,
   },
   store: {
     of: 'the artifact store of the home folder',
@@ -46,9 +32,14 @@ const words: Readonly<Record<HomeRole, Words>> = {
   watch: {
     of: 'the watcher of the home folder',
     copied: 'journals of the watcher and of hooks, rules, memberships, revocations and the copy of the log',
-    bytes: undefined,
   },
 };
+
+interface Asked {
+  keys?: boolean;
+  artifacts?: boolean;
+  aside?: boolean;
+}
 
 /** `backup`, `restore` and `check` of a process that has a home. */
 export function addBackupVerbs(group: Command, act: Act, role: HomeRole): void {
@@ -69,9 +60,7 @@ export function addBackupVerbs(group: Command, act: Act, role: HomeRole): void {
       examples(`${name} backup /mnt/backups/2026-11-29`, `${name} backup --keys /mnt/safe/2026-11-29`),
     )
     .action(
-      act((context: Context, folder: string, options: BackupOptions) =>
-        makeOne(context, role, folder, options),
-      ),
+      act((context: Context, folder: string, options: Asked) => backUp(context, role, folder, options)),
     );
   group
     .command('restore')
@@ -89,9 +78,7 @@ export function addBackupVerbs(group: Command, act: Act, role: HomeRole): void {
       examples(`${name} restore /mnt/backups/2026-11-29`, `${name} restore --aside /mnt/backups/2026-11-29`),
     )
     .action(
-      act((context: Context, folder: string, { aside = false }: { aside?: boolean }) =>
-        restore(context, role, folder, aside),
-      ),
+      act((context: Context, folder: string, { aside }: Asked) => restore(context, role, folder, aside)),
     );
   group
     .command('check')
@@ -110,19 +97,12 @@ function homeOf({ cwd, home }: Context, role: HomeRole): string {
   return join(findProject(cwd) ?? cwd, '.quorate');
 }
 
-async function makeOne(
-  context: Context,
-  role: HomeRole,
-  folder: string,
-  options: BackupOptions,
-): Promise<Exit> {
+async function backUp(context: Context, role: HomeRole, folder: string, asked: Asked): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { makeBackup } = await import('./backup.ts');
-  const { keys = false, artifacts = false } = options;
-  const made = await makeBackup({
-    ...{ role, home: homeOf(context, role), to: resolve(cwd, folder) },
-    ...{ keys, artifacts, version: version(), signal },
-  });
+  const { keys = false, artifacts = false } = asked;
+  const places = { role, home: homeOf(context, role), to: resolve(cwd, folder) };
+  const made = await makeBackup({ ...places, keys, artifacts, version: version(), signal });
   out.value(made);
   out.say(
     `${made.folder}: ${counted(made.files, 'file')}, ${bytes(made.bytes)}, ${counted(made.events, 'event')}.`,
@@ -135,20 +115,24 @@ async function makeOne(
   return exits.done;
 }
 
-async function restore(context: Context, role: HomeRole, folder: string, aside: boolean): Promise<Exit> {
+async function restore(context: Context, role: HomeRole, folder: string, aside = false): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { restoreBackup } = await import('./restore.ts');
   const home = homeOf(context, role);
   const restored = await restoreBackup({ role, from: resolve(cwd, folder), home, aside, signal });
   const { manifest, kept, missing } = restored;
   const next = nextSteps(role, restored);
+  const { made, files } = manifest;
   out.value({
-    ...{ home: restored.home, made: manifest.made, files: manifest.files.length },
-    ...{ aside: restored.aside ?? null, kept, missing, next },
+    home: restored.home,
+    made,
+    files: files.length,
+    aside: restored.aside ?? null,
+    kept,
+    missing,
+    next,
   });
-  out.say(
-    `${restored.home} is as it was on ${when(manifest.made)}: ${counted(manifest.files.length, 'file')}.`,
-  );
+  out.say(`${restored.home} is as it was on ${when(made)}: ${counted(files.length, 'file')}.`);
   if (restored.aside !== undefined) out.say(`  before     ${restored.aside}`);
   if (kept.length > 0) out.say(`  keys       ${kept.join(', ')}, from there`);
   out.say('Next:', ...next.map((step, n) => `  ${n + 1}. ${step}`));

@@ -32,8 +32,11 @@ export interface CommandShape {
   examples: string[];
 }
 
-/** The program and all its commands, parents first, as commander knows them. */
-export function shapesOf(command: Command, path: string[] = []): CommandShape[] {
+/** The program, and all its commands, parents first. */
+export type Shapes = [program: CommandShape, ...commands: CommandShape[]];
+
+/** The shapes of a command and those below it, as commander knows them. */
+export function shapesOf(command: Command, path: string[] = []): Shapes {
   const children = command.commands.filter((child) => child.name() !== 'help');
   return [
     {
@@ -52,6 +55,12 @@ export function shapesOf(command: Command, path: string[] = []): CommandShape[] 
     },
     ...children.flatMap((child) => shapesOf(child, [...path, child.name()])),
   ];
+}
+
+/** Options of the whole program, which may stand after any command, but for those that the command has itself. */
+export function globalOptions(shape: CommandShape, program: CommandShape): OptionShape[] {
+  const own = new Set(shape.options.map(({ long }) => long));
+  return program.options.filter(({ long }) => !own.has(long) && long !== '--version');
 }
 
 function optionsOf(command: Command): OptionShape[] {

@@ -4,18 +4,7 @@ import { type Exit, exits } from '../terminal/exit-codes.ts';
 /** Longest time from the first Ctrl-C to the end of the process. */
 const closingMsMax = 2_500;
 
-export interface Interrupts {
-  /** Aborted when the command has to end early. */
-  signal: AbortSignal;
-  /** The reason; undefined while not interrupted, or when the output is closed. */
-  error(): QuorateError | undefined;
-  /** Exit code of an interrupted command, or of any command whose output could not be written. */
-  exit(): Exit | undefined;
-  /** Whether output was lost. */
-  lost(): boolean;
-  dispose(): void;
-}
-
+const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Reason = 'interrupted' | 'unread' | 'lost';
 const exitFor: Record<Reason, Exit> = {
   interrupted: exits.interrupted,
@@ -24,11 +13,10 @@ const exitFor: Record<Reason, Exit> = {
 };
 
 /**
- * The first SIGINT, SIGTERM or SIGHUP aborts the signal, and the command closes what it opened. A second one, or a closing
- * that takes longer than `closingMsMax`, ends the process after a call of `late`. A closed or unwritable output counts as an
- * interruption.
+ * The first SIGINT, SIGTERM or SIGHUP, and an output that is closed or unwritable, abort the signal. A second one ends the process, as does
+ * a command that does not end within `closingMsMax`, after a call of `late`.
  */
-export function watchInterrupts(late: () => void): Interrupts {
+export function watchInterrupts(late: () => void) {
   const controller = new AbortController();
   let reason: Reason | undefined;
   let error: QuorateError | undefined;
@@ -50,10 +38,9 @@ export function watchInterrupts(late: () => void): Interrupts {
     });
     stop('interrupted');
   };
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupted);
+  for (const name of names) process.on(name, interrupted);
   const failed = (cause: NodeJS.ErrnoException) => {
-    // A pipe whose reader closed it, or a closed terminal.
-    if (cause.code === 'EPIPE' || cause.code === 'EIO') return stop('unread');
+    if (isUnread(cause)) return stop('unread');
     error ??= new QuorateError('CLI_OUTPUT_LOST', `standard output cannot be written: ${cause.message}`, {
       hint: 'Free space for the output, or redirect it. The command may have taken effect.',
       cause,
@@ -63,15 +50,21 @@ export function watchInterrupts(late: () => void): Interrupts {
   process.stdout.on('error', failed);
   // Errors of standard error cannot be reported.
   process.stderr.on('error', (cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EPIPE' || cause.code === 'EIO') stop('unread');
+    if (isUnread(cause)) stop('unread');
   });
   return {
     signal: controller.signal,
+    /** The reason; undefined while not interrupted, or when the output is closed. */
     error: () => error,
+    /** Exit code of an interrupted command, or of any command whose output could not be written. */
     exit: () => (reason === undefined ? undefined : exitFor[reason]),
+    /** Whether output was lost. */
     lost: () => reason === 'lost',
-    dispose: () => {
-      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, interrupted);
+    dispose() {
+      for (const name of names) process.off(name, interrupted);
     },
   };
 }
+
+/** A pipe whose reader closed it, or a closed terminal. */
+const isUnread = ({ code }: NodeJS.ErrnoException): boolean => code === 'EPIPE' || code === 'EIO';

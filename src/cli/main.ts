@@ -1,13 +1,6 @@
 import { QuorateError } from '../protocol/base/errors.ts';
-import {
-  asksForJson,
-  asQuorateError,
-  errorJson,
-  errorText,
-  exitOfError,
-  isAnswered,
-} from '../terminal/errors.ts';
-import { type Exit, exits } from '../terminal/exit-codes.ts';
+import { asksForJson, asQuorateError, errorJson, errorText, isAnswered } from '../terminal/errors.ts';
+import { type Exit, exitOf, exits } from '../terminal/exit-codes.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { createProgram } from './program.ts';
 
@@ -24,7 +17,7 @@ function failed(error: unknown): Exit {
   const known = asQuorateError(error);
   tell(known);
   if (process.env.QUORATE_DEBUG) console.error(error);
-  return exitOfError(known);
+  return exitOf(known.code);
 }
 
 let told = false;

@@ -1,24 +1,19 @@
-import type { CommandShape, OptionShape } from './command-shapes.ts';
+import { type CommandShape, globalOptions, type OptionShape, type Shapes } from './command-shapes.ts';
 
 /** The man pages of the program and its commands (man(7)), by file name. No date: the same commands give the same pages. */
-export function manPages(shapes: readonly CommandShape[], version: string): Map<string, string> {
-  const [program] = shapes;
-  if (program === undefined) return new Map();
-  const pages = shapes.map((shape): [string, string] => [
-    `${nameOf(shape.path)}.1`,
-    pageOf(shape, program, shapes, version),
-  ]);
-  return new Map(pages);
+export function manPages(shapes: Shapes, version: string): Map<string, string> {
+  return new Map(shapes.map((shape) => [`${nameOf(shape.path)}.1`, pageOf(shape, shapes, version)]));
 }
 
 const nameOf = (path: readonly string[]): string => ['quorate', ...path].join('-');
 
-/** Text of a page: a backslash, a hyphen that is copied, and a dot or an apostrophe at the start of a line mean something to roff. */
+/** Escapes a backslash and a hyphen, which mean something to roff. */
+const escaped = (text: string): string =>
+  text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('…', '...');
+
+/** Text of a page: a dot or an apostrophe at the start of a line means something to roff too. */
 const roff = (text: string): string =>
-  text
-    .replaceAll('\\', '\\e')
-    .replaceAll('-', '\\-')
-    .replaceAll('…', '...')
+  escaped(text)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
@@ -28,12 +23,8 @@ const roff = (text: string): string =>
 const bold = (text: string): string => `\\fB${roff(text)}\\fR`;
 const italic = (text: string): string => `\\fI${roff(text)}\\fR`;
 
-function pageOf(
-  shape: CommandShape,
-  program: CommandShape,
-  shapes: readonly CommandShape[],
-  version: string,
-): string {
+function pageOf(shape: CommandShape, shapes: Shapes, version: string): string {
+  const [program] = shapes;
   const name = nameOf(shape.path);
   const summary =
     shape === program ? 'continuous integration on machines nobody has to trust' : shape.summary;
@@ -51,18 +42,17 @@ function pageOf(
       shape.commands.map((child) => item(bold(child.name), child.summary)),
     ),
     ...section('OPTIONS', shape.options.map(option)),
-    ...(shape === program ? ends() : section('GLOBAL OPTIONS', globals(shape, program).map(option))),
+    ...(shape === program ? ends() : section('GLOBAL OPTIONS', globalOptions(shape, program).map(option))),
     ...(shape.examples.length === 0
       ? []
       : [`.SH EXAMPLES\n.nf\n${shape.examples.map((line) => `$ ${exact(line)}`).join('\n')}\n.fi`]),
-    `.SH SEE ALSO\n${seeAlso(shape, shapes)}`,
+    `.SH SEE ALSO\n${seeAlso(shape)}`,
   ];
   return `${sections.join('\n')}\n`;
 }
 
 /** A line that is copied: its spaces stay. */
-const exact = (line: string): string =>
-  line.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('…', '...').replaceAll("'", '\\(aq');
+const exact = (line: string): string => escaped(line).replaceAll("'", '\\(aq');
 
 const section = (title: string, items: string[]): string[] =>
   items.length === 0 ? [] : [`.SH ${title}\n${items.join('\n')}`];
@@ -78,7 +68,7 @@ function paragraphs(text: string): string {
 }
 
 function option({ short, long, value, optional, description }: OptionShape): string {
-  const names = [short, long].flatMap((name) => (name === undefined ? [] : [bold(name)])).join(', ');
+  const names = [short ?? [], long].flat().map(bold).join(', ');
   const shown = value === undefined ? '' : optional ? ` [${italic(value)}]` : ` ${italic(value)}`;
   return item(`${names}${shown}`, description);
 }
@@ -91,11 +81,6 @@ function synopsis(shape: CommandShape): string {
   const command = bold(['quorate', ...shape.path].join(' '));
   const child = shape.commands.length > 0 ? [italic('command')] : [];
   return [command, `[${italic('options')}]`, ...child, ...words].join(' ');
-}
-
-function globals(shape: CommandShape, program: CommandShape): OptionShape[] {
-  const own = new Set(shape.options.map(({ long }) => long));
-  return program.options.filter(({ long }) => !own.has(long) && long !== '--version');
 }
 
 const environment = {
@@ -122,11 +107,10 @@ const ends = (): string[] => [
   ...Object.entries(environment).map(([name, says]) => item(bold(name), says)),
 ];
 
-function seeAlso({ path }: CommandShape, shapes: readonly CommandShape[]): string {
-  const near = shapes.filter(
-    (other) => other.path.length === path.length + 1 && other.path.slice(0, -1).join(' ') === path.join(' '),
-  );
-  const parent = path.length === 0 ? [] : [nameOf(path.slice(0, -1))];
-  const names = [...parent, ...near.map((shape) => nameOf(shape.path))];
-  return names.map((name) => `${bold(name)}(1)`).join(',\n');
+function seeAlso({ path, commands }: CommandShape): string {
+  const near = [
+    ...(path.length === 0 ? [] : [path.slice(0, -1)]),
+    ...commands.map(({ name }) => [...path, name]),
+  ];
+  return near.map((to) => `${bold(nameOf(to))}(1)`).join(',\n');
 }

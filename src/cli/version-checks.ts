@@ -7,10 +7,7 @@ import { sayLapsed } from '../protocol/trust/key-texts.ts';
 
 const fix = 'update Quorate, and start it again';
 
-/**
- * Whether the nodes that run from here, and those that work for them, read each other's documents, and whether the revocations of the
- * project here still count. Empty where none runs.
- */
+/** Whether nodes here read the documents of those that they work with, and the revocations of the project here still count. */
 export async function checkVersions(home: string, cwd: string): Promise<HostCheck[]> {
   return [...(await checkWorkers(home)), ...(await checkProject(cwd))];
 }

@@ -46,9 +46,8 @@ export async function isGrantDue({ grant }: Membership, now: number): Promise<bo
 }
 
 /**
- * Signs in at a service with a member's key: signs its challenge for that very origin. Returns an address that a browser opens
- * once, within a minute.
- * Errors: `LOGIN_UNREACHABLE`, `LOGIN_REFUSED`, and what the service reports.
+ * Signs in with a member's key, which signs the challenge for that very origin. Returns an address that a browser opens once, within a minute.
+ * @throws {QuorateError} `LOGIN_UNREACHABLE`, `LOGIN_REFUSED`, what the service reports
  */
 export async function signInWithKey(parts: {
   origin: string;

@@ -4,19 +4,53 @@ import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { nearestWord } from '../protocol/base/nearest-word.ts';
 import { sizeTexts } from '../protocol/base/quantity.ts';
-import type { Policy } from '../protocol/documents/base.ts';
-import { type Job, jobSchema } from '../protocol/documents/job.ts';
+import { encodeCanonical, type Job, type Policy } from '../protocol/documents/index.ts';
+import { jobSchema } from '../protocol/documents/job.ts';
+import { roundBytesMaxOf, runBytesMaxOf } from '../protocol/judge/index.ts';
 import {
   expandTemplates,
   type Instance,
   type PipelineFault,
   type Template,
 } from '../protocol/pipeline/index.ts';
-import { evidenceFault } from './evidence.ts';
 import { jobFileLimits } from './limits.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 import { stepOf } from './step.ts';
 import { keyOffsets, offsetOf, tooDeepAt, yamlFaults } from './yaml-faults.ts';
+
+interface Counted extends Template {
+  limits: Job['limits'];
+  trust: Policy;
+}
+
+/** A job document beside its commands, environment and image: source, limits, outputs, the CIDs that it reads. */
+const besideTextsBytes = 16 * 1024;
+
+/** The fault where the evidence of a job, with all that it rests on, would not fit into one bundle, which the controller asks of each request. */
+function evidenceFault(instances: readonly Instance<Counted>[]): PipelineFault | undefined {
+  const bytes = new Map<string, number>();
+  const rests = new Map<string, Set<string>>();
+  for (const { name, template, needs, image, run, env } of instances) {
+    const texts = encodeCanonical({ image, run, env }).length + besideTextsBytes;
+    bytes.set(name, runBytesMaxOf(template, texts) + roundBytesMaxOf(template, template.trust));
+    const all = new Set([name]);
+    for (const { instance } of needs) for (const one of rests.get(instance) ?? []) all.add(one);
+    rests.set(name, all);
+    const sum = [...all].reduce((total, one) => total + (bytes.get(one) ?? 0), 0);
+    if (sum > limits.bundleBytesMax) return tooLarge(template, all.size, sum);
+  }
+  return undefined;
+}
+
+function tooLarge({ name, needs }: Counted, jobs: number, bytes: number): PipelineFault {
+  const [size, most] = sizeTexts(bytes, limits.bundleBytesMax);
+  return {
+    code: 'PIPELINE_TOO_LARGE',
+    path: needs.length === 0 ? [name] : [name, 'needs'],
+    message: `the evidence of ${jobs === 1 ? 'the job' : `these ${jobs} jobs`} could come to ${size}; at most ${most} are read`,
+    hint: 'Each output file is a line in each receipt: say how many a job makes at most (limits: {files: 100}), or ask fewer operators.',
+  };
+}
 
 /** One job with all defaults filled in. The job document and the request are made from it. */
 export interface JobSpec {
@@ -75,8 +109,8 @@ export function checkJobFileSize(bytes: number, path: string): void {
 }
 
 /**
- * Parses a job file and expands its jobs. Messages of errors begin with `path:line:column:` and report the first fault.
- * Throws `JOBFILE_INVALID`, `JOBFILE_NEWER`, `PIPELINE_…`, those of `expandTemplates` and `evidenceFault`.
+ * Parses a job file and expands its jobs. Errors name the first fault: `path:line:column: …`.
+ * @throws {QuorateError} `JOBFILE_INVALID`, `JOBFILE_NEWER`, `PIPELINE_…`
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);

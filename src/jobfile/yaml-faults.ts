@@ -7,10 +7,7 @@ export interface YamlFault {
   message: string;
 }
 
-/**
- * The offset at which a text is nested deeper than `jobFileLimits.nestingMax`; undefined where it is not. What makes a document of tokens
- * recurses for each level, with the stack that there is.
- */
+/** The offset where a text is nested deeper than `jobFileLimits.nestingMax`, if it is: the YAML library recurses for each level. */
 export function tooDeepAt(text: string): number | undefined {
   try {
     return deepTokenAt(text);
@@ -39,10 +36,7 @@ function deepTokenAt(text: string): number | undefined {
 /** Most aliases of a file. Aliases within an aliased node count each time it is aliased. */
 const aliasesMax = 100;
 
-/**
- * Faults that the YAML library does not find, or finds in quadratic time: duplicate keys, `__proto__`, too many aliases. A
- * file of a few kilobytes can occupy it for hours.
- */
+/** Faults that the YAML library does not find, or in quadratic time (hours for a few kilobytes): duplicate keys, `__proto__`, too many aliases. */
 export function yamlFaults(document: Document.Parsed): YamlFault[] {
   return [...keyFaults(document), ...aliasFaults(document.contents)];
 }

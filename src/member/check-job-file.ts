@@ -17,9 +17,8 @@ import {
 import { jobDocument } from './job-document.ts';
 
 /**
- * Whether the job of a bundle that was verified, and all that it rests on, are what a job file says: what is built, under which
- * policy, and after which jobs at which level. Conditions (`if`) are not looked at. Returns the names of these jobs.
- * @throws JOB_FILE_MISMATCH
+ * Whether the job of a verified bundle, and all that it rests on, are what a job file says, but for conditions (`if`): what is built, under
+ * which policy, after which jobs. Returns their names. @throws {QuorateError} JOB_FILE_MISMATCH
  */
 export async function checkJobFile(file: JobFile, bundle: Bundle): Promise<string[]> {
   const held = new Map<string, OwnBundle>([[claimedIdOf(bundle.request) ?? '', bundle]]);

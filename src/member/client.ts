@@ -2,6 +2,7 @@ import { refusePrivate } from '../execution/source-url.ts';
 import { randomNonce } from '../identity/idp.ts';
 import { type Mesh, openMesh } from '../mesh/index.ts';
 import { fetchBundle } from '../node/artifacts/bundles.ts';
+import { askForRevocations } from '../node/artifacts/revocations.ts';
 import { serveArtifacts } from '../node/artifacts/transfer.ts';
 import { openNode } from '../node/kernel/open-node.ts';
 import { ask, openCredentials } from '../node/membership/credentials.ts';
@@ -23,16 +24,30 @@ import { isConnectionError, isCrowded, openQuestion } from '../protocol/sessions
 import type { Credentials, Membership } from '../protocol/sessions/credentials.ts';
 import { keepStreams } from '../protocol/sessions/kept-streams.ts';
 import type { Clock, Dial, PeerAddress } from '../protocol/sessions/ports.ts';
+import type { RevocationBook } from '../protocol/sessions/revocation-book.ts';
 import { runSource, unexpected } from '../protocol/sessions/run-source.ts';
 import type { RunSource } from '../protocol/sessions/run-verifier.ts';
 import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
 import type { PipelineJob, RunSummary } from '../protocol/wire/runs.ts';
 import type { Store } from '../store/index.ts';
-import { membersOf } from './ask-members.ts';
-import { Following, type LogChunk, type TimedProgress } from './following.ts';
+import { Following, type LogChunk, type LogOptions, type TimedProgress } from './following.ts';
 import { jobDocument } from './job-document.ts';
 import { clientLimits } from './limits.ts';
 import type { SubmitOptions } from './submit.ts';
+
+/** Asks members of a project for revocations, once a minute at most. */
+export function membersOf(
+  credentials: Credentials,
+  signal: AbortSignal,
+): (book: RevocationBook) => Promise<void> {
+  let due = 0;
+  return async (book) => {
+    if (performance.now() < due) return;
+    due = performance.now() + clientLimits.askMembersMs;
+    const { project, bootstrap, controllers } = credentials.membership;
+    await askForRevocations({ project, artifact: null, bootstrap, controllers, book, signal });
+  };
+}
 
 export type { LogChunk, TimedProgress } from './following.ts';
 
@@ -43,38 +58,9 @@ export interface ShownRun {
   pipeline: PipelineJob[];
 }
 
-/** A member's connection to the controller of its project. */
-export interface Client {
-  readonly project: string;
-  readonly role: Membership['role'];
-  /** As this member knows it. */
-  readonly charter: Charter;
-  submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
-  /**
-   * Has the controller fetch a tree from this store, which is served to it as long as the client is open. The same store each
-   * time. Errors: `DEPENDENCIES_…`.
-   */
-  bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void>;
-  /** The newest, and what was proven against the log. */
-  jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }>;
-  show(which: string): Promise<ShownRun>;
-  /** Past progress, then live progress; ends with the run. */
-  follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
-  logs(
-    which: string,
-    options: { follow: boolean; worker?: string; signal: AbortSignal },
-  ): AsyncGenerator<LogChunk>;
-  /** Acknowledges the alarm of a run, as a publisher. */
-  acknowledge(which: string): Promise<void>;
-  /** Cancels a run of this publisher. Returns its id. */
-  cancel(which: string, reason: string): Promise<string>;
-  bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
-  /** Source of evidence for `RunVerifier`. */
-  readonly source: RunSource;
-  close(): Promise<void>;
-}
+export type Client = MemberClient & { close(): Promise<void> };
 
-/** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
+/** Connects to the controller of a membership. @throws {QuorateError} `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…` */
 export async function openClient(options: Waiting & { home: Home; membership: Membership }): Promise<Client> {
   const { home, membership, signal, tell } = options;
   return openNode({ onEvent() {}, onFailure() {} }, async (kernel) => {
@@ -83,17 +69,18 @@ export async function openClient(options: Waiting & { home: Home; membership: Me
       openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' }),
     );
     const credentials = await openCredentials(home, key, membership);
-    const client = new MeshClient(home, mesh, kernel.clock, credentials, { signal, tell });
+    const client = new MemberClient(home, mesh, kernel.clock, credentials, { signal, tell });
     await client.renewDue();
     return client;
   });
 }
 
-class MeshClient implements Omit<Client, 'close'> {
+/** A member's connection to the controller of its project. */
+class MemberClient {
+  /** Source of evidence for `RunVerifier`. */
   readonly source: RunSource;
   readonly #home: Home;
   readonly #mesh: Mesh;
-  /** Keeps streams for questions. */
   readonly #dial: Dial;
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
@@ -105,6 +92,7 @@ class MeshClient implements Omit<Client, 'close'> {
     this.#home = home;
     this.#mesh = mesh;
     const { signal } = waiting;
+    // Keeps streams for questions.
     this.#dial = keepStreams(meshDial(mesh, signal), clock, clientLimits.keptStreamMs);
     this.#credentials = credentials;
     this.#signal = signal;
@@ -113,7 +101,9 @@ class MeshClient implements Omit<Client, 'close'> {
       this.#found(() => openQuestion(meshDial(mesh, within), this.#controller, question));
     this.#following = new Following(open, waiting);
     this.source = runSource({
-      ...{ ask: (question) => this.#ask(question), credentials, dial: meshDial(mesh, signal) },
+      ask: (question) => this.#ask(question),
+      credentials,
+      dial: meshDial(mesh, signal),
       bundle: async (which) => (await this.bundle(which)).bundle,
       askMembers: membersOf(credentials, signal),
     });
@@ -127,6 +117,7 @@ class MeshClient implements Omit<Client, 'close'> {
     return this.#credentials.membership.project;
   }
 
+  /** As this member knows it. */
   get charter(): Charter {
     return this.#credentials.charter;
   }
@@ -179,24 +170,11 @@ class MeshClient implements Omit<Client, 'close'> {
     return patiently(this.#waiting, () => this.#found(() => this.#submit({ ...options, stamp })));
   }
 
-  async #submit({
-    repo,
-    commit,
-    job,
-    policy,
-    tree,
-    tag,
-    needs,
-    recipe,
-    rebuild = false,
-    dependencies,
-    expiresSeconds,
-    stamp: { jti, iat },
-  }: SubmitOptions & Required<Pick<SubmitOptions, 'stamp'>>): Promise<{ run: string; job: string }> {
+  async #submit(options: SubmitOptions & { stamp: object }): Promise<{ run: string; job: string }> {
+    const { repo, commit, policy, needs, recipe, rebuild = false, expiresSeconds, stamp } = options;
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
-    const full = jobDocument({ repo, commit, tree, job, dependencies, ...(tag !== undefined && { tag }) });
-    const { bytes, id } = encodeJob(full);
+    const { bytes, id } = encodeJob(jobDocument(options));
     const controller = this.#controller;
     const request: Request = {
       iss: key.id,
@@ -210,9 +188,8 @@ class MeshClient implements Omit<Client, 'close'> {
       ...(recipe !== undefined && { recipe }),
       policy,
       rebuild,
-      jti,
-      iat,
-      exp: iat + expiresSeconds,
+      ...stamp,
+      exp: stamp.iat + expiresSeconds,
     };
     const signed = await signMessage('request', request, key.signer);
     const question: ApiUp = {
@@ -227,6 +204,7 @@ class MeshClient implements Omit<Client, 'close'> {
     return { run: signed.id, job: id };
   }
 
+  /** Has the controller fetch a tree from this store, the same each time, which serves it until the client closes. */
   bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
     assert(this.#served === undefined || this.#served === store, 'a client serves one store');
     if (this.#served === undefined) serveArtifacts({ mesh: this.#mesh, store });
@@ -234,6 +212,7 @@ class MeshClient implements Omit<Client, 'close'> {
     return this.#found(() => this.#following.bring(tree, this.#credentials.grant.raw, onProgress));
   }
 
+  /** The newest, and what was proven against the log. */
   async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
     const answer = await this.#ask({ kind: 'jobs' });
     if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
@@ -250,6 +229,7 @@ class MeshClient implements Omit<Client, 'close'> {
     return { summary, history: escapeValue(known) as TimedProgress[], pipeline };
   }
 
+  /** Cancels a run of this publisher. Returns its id. */
   async cancel(which: string, reason: string): Promise<string> {
     // On a stream of its own: on one that was kept it may be asked twice, and the second answer is that the run is over.
     const answer = await this.#ask({ kind: 'cancel', which, reason }, meshDial(this.#mesh, this.#signal));
@@ -257,19 +237,18 @@ class MeshClient implements Omit<Client, 'close'> {
     return answer.run;
   }
 
+  /** Acknowledges the alarm of a run, as a publisher. */
   async acknowledge(which: string): Promise<void> {
     const answer = await this.#ask({ kind: 'acknowledge', which, publisher: this.#credentials.grant.raw });
     if (answer.kind !== 'acknowledged') throw unexpected('acknowledged', answer);
   }
 
+  /** Past progress, then live progress; ends with the run. */
   follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress> {
     return this.#following.follow(which, signal);
   }
 
-  logs(
-    which: string,
-    options: { follow: boolean; worker?: string; signal: AbortSignal },
-  ): AsyncGenerator<LogChunk> {
+  logs(which: string, options: LogOptions): AsyncGenerator<LogChunk> {
     return this.#following.logs(which, options);
   }
 

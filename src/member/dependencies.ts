@@ -12,7 +12,7 @@ import { openStore, type Store } from '../store/index.ts';
 
 type Dependencies = NonNullable<Job['dependencies']>;
 
-export interface FetchOptions {
+export interface DependencyOptions {
   /** The home: fetched files are kept there. */
   home: string;
   /** Where the package managers of this host find their configuration. */
@@ -21,6 +21,17 @@ export interface FetchOptions {
   allowPrivate: boolean;
   onProgress(progress: FetchProgress): void;
   signal: AbortSignal;
+}
+
+/** Fetches what lock files demand. No package manager runs. @throws {QuorateError} `LOCK_…`, `DEPENDENCIES_…` */
+export async function fetchLocked(
+  locks: readonly string[],
+  files: ReadonlyMap<string, Uint8Array>,
+  { home, env, allowPrivate, onProgress, signal }: DependencyOptions,
+) {
+  const entries = await readLocksInThread({ locks, files, arch: hostArch }, { signal });
+  const cache = join(home, 'dependencies');
+  return fetchDependencies(entries, { cache, env, allowPrivate, onProgress, signal, reach: reachFrom(env) });
 }
 
 /** Files that the lock files of jobs demand, as trees in a store of its own, which `close` removes. */
@@ -33,14 +44,11 @@ export interface FetchedTrees {
   close(): Promise<void>;
 }
 
-/**
- * Fetches what the lock files of jobs demand. Jobs with the same lock files share a tree. No package manager runs.
- * @throws `LOCK_…`, `DEPENDENCIES_…`, `STORE_…`
- */
+/** Fetches what the lock files of jobs demand. Jobs with the same lock files share a tree. @throws {QuorateError} `STORE_…`, as `fetchLocked` */
 export async function fetchTrees(
   jobs: readonly JobSpec[],
   lockFiles: ReadonlyMap<string, Uint8Array>,
-  options: FetchOptions,
+  options: DependencyOptions,
 ): Promise<FetchedTrees> {
   const scratch = await makeScratch('run');
   const bySet = new Map<string, Dependencies>();
@@ -53,7 +61,9 @@ export async function fetchTrees(
     store = await openStore({ dir: join(scratch, 'store') });
     for (const { dependencies: locks } of jobs) {
       if (locks === undefined || bySet.has(JSON.stringify(locks))) continue;
-      const tree = await treeOf(store, locks, lockFiles, options);
+      const fetched = await fetchLocked(locks, lockFiles, options);
+      const sources = { locks, files: lockFiles, arch: hostArch };
+      const tree = await importDependencies(store, sources, fetched, options.signal);
       bySet.set(JSON.stringify(locks), { locks: [...locks], tree });
     }
     const trees = [...new Set([...bySet.values()].map(({ tree }) => tree))];
@@ -68,19 +78,4 @@ export async function fetchTrees(
     await close();
     throw error;
   }
-}
-
-async function treeOf(
-  store: Store,
-  locks: readonly string[],
-  files: ReadonlyMap<string, Uint8Array>,
-  { home, env, allowPrivate, onProgress, signal }: FetchOptions,
-): Promise<string> {
-  const sources = { locks, files, arch: hostArch };
-  const entries = await readLocksInThread(sources, { signal });
-  const fetched = await fetchDependencies(entries, {
-    ...{ cache: join(home, 'dependencies'), env, allowPrivate, onProgress, signal },
-    reach: reachFrom(env),
-  });
-  return importDependencies(store, sources, fetched, signal);
 }

@@ -9,7 +9,61 @@ import { unexpected } from '../protocol/sessions/run-source.ts';
 import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
 import type { Progress } from '../protocol/wire/progress.ts';
 import { clientLimits } from './limits.ts';
-import { ShownLogs } from './retold-logs.ts';
+
+/** Beginning of a log that is compared, in UTF-16 units: a log that was told from its middle begins otherwise. */
+const headChars = 256;
+
+interface Shown {
+  head: string;
+  chars: number;
+}
+
+/** Said where what was shown before is no longer at the beginning of what is told. */
+export const gapNote = '[the connection was lost: some of this log may be missing here, or be shown twice]\n';
+
+/** Logs as shown so far, by source. Each stream tells a log from its beginning, or a long one that still runs from where its end begins. */
+export class ShownLogs {
+  readonly #shown = new Map<string, Shown>();
+  /** Of the stream that is read: what is still to be compared or passed over, by source. */
+  #again = new Map<string, { told: string; left: number; isCompared: boolean }>();
+
+  /** Another stream begins. */
+  restart(): void {
+    this.#again = new Map(
+      [...this.#shown].map(([source, { chars }]) => [source, { told: '', left: chars, isCompared: false }]),
+    );
+  }
+
+  /** The part of a piece that was not shown yet. */
+  fresh(source: string, text: string): string {
+    const shown = this.#shown.get(source) ?? { head: '', chars: 0 };
+    this.#shown.set(source, shown);
+    const fresh = this.#beyond(source, text, shown);
+    shown.head = (shown.head + fresh).slice(0, headChars);
+    shown.chars += fresh.length;
+    return fresh;
+  }
+
+  #beyond(source: string, text: string, { head }: Shown): string {
+    const again = this.#again.get(source);
+    if (again === undefined) return text;
+    let told = text;
+    if (!again.isCompared) {
+      again.told += text;
+      told = again.told;
+      if (head.startsWith(told)) return '';
+      if (!told.startsWith(head)) {
+        this.#again.delete(source);
+        return gapNote + told;
+      }
+      again.isCompared = true;
+    }
+    const fresh = told.slice(again.left);
+    again.left -= told.length - fresh.length;
+    if (again.left === 0) this.#again.delete(source);
+    return fresh;
+  }
+}
 
 export interface TimedProgress {
   at: number;
@@ -23,6 +77,13 @@ export interface LogChunk {
   text: string;
 }
 
+export interface LogOptions {
+  follow: boolean;
+  worker?: string | undefined;
+  signal: AbortSignal;
+}
+
+const { bringMsMax } = clientLimits;
 /** Longest wait for the next answer of a followed run, in ms: as long as a request may last, and its last build. */
 const quietMsMax = (judgeLimits.requestSecondsMax + limits.grantSecondsMax) * 1000;
 
@@ -64,19 +125,16 @@ export class Following {
   }
 
   /** Logs, each piece once. Where they are followed, over as many streams as it takes; else a stream that was lost is an error. */
-  async *logs(
-    which: string,
-    { follow, worker, signal: until }: { follow: boolean; worker?: string; signal: AbortSignal },
-  ): AsyncGenerator<LogChunk> {
-    const signal = AbortSignal.any([until, this.#waiting.signal]);
-    const question: ApiUp = { kind: 'logs', which, follow, ...(worker !== undefined && { worker }) };
+  async *logs(which: string, options: LogOptions): AsyncGenerator<LogChunk> {
+    const { follow, worker } = options;
+    const signal = AbortSignal.any([options.signal, this.#waiting.signal]);
     const patience = new Patience({ ...this.#waiting, signal }, false);
     const shown = new ShownLogs();
     let isBegun = false;
     for (;;) {
       try {
         shown.restart();
-        for await (const answer of this.#answers(question, signal)) {
+        for await (const answer of this.#answers({ kind: 'logs', which, follow, worker }, signal)) {
           patience.progressed();
           isBegun = true;
           if (answer.kind !== 'output') continue;
@@ -95,9 +153,8 @@ export class Following {
   /** Has the controller fetch a tree. Blocks that have arrived are kept. */
   bring(tree: string, publisher: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
     return patiently(this.#waiting, async () => {
-      const question: ApiUp = { kind: 'bring', tree, publisher };
       const { signal } = this.#waiting;
-      for await (const answer of this.#answers(question, signal, clientLimits.bringMsMax)) {
+      for await (const answer of this.#answers({ kind: 'bring', tree, publisher }, signal, bringMsMax)) {
         if (answer.kind === 'brought') return;
         if (answer.kind !== 'bringing') throw unexpected('brought', answer);
         onProgress(answer.bytes, answer.total);
@@ -105,7 +162,7 @@ export class Following {
     });
   }
 
-  /** Up to `end`. Errors: `CONTROLLER_LOST`, and what the controller answers with. */
+  /** Up to `end`. @throws {QuorateError} `CONTROLLER_LOST`, and what the controller answers with */
   async *#answers(question: ApiUp, signal: AbortSignal, timeoutMs = quietMsMax): AsyncGenerator<ApiDown> {
     const stream = await this.#open(question, signal);
     try {

@@ -4,14 +4,10 @@ import type { Job } from '../protocol/documents/index.ts';
 import type { SubmitOptions } from './submit.ts';
 
 /** The job, or the template of a job that reads artifacts, as it is published from this host. */
-export function jobDocument({
-  repo,
-  commit,
-  tree,
-  tag,
-  job,
-  dependencies,
-}: Pick<SubmitOptions, 'commit' | 'tree' | 'tag' | 'job' | 'dependencies'> & { repo: { url: string } }): Job {
+export function jobDocument(
+  of: Pick<SubmitOptions, 'commit' | 'tree' | 'tag' | 'job' | 'dependencies'> & { repo: { url: string } },
+): Job {
+  const { repo, commit, tree, tag, job, dependencies } = of;
   return {
     v: 1,
     name: job.name,

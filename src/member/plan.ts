@@ -65,9 +65,8 @@ export interface PlannedCommit {
 }
 
 /**
- * Checks a commit out, reads its `quorate.yaml` or the job file that is given, computes the CID of its tree, which each worker compares with its own checkout,
- * and decides which jobs are built. Runs git without a sandbox unless one is given, where the user chose the server.
- * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
+ * Checks a commit out, reads its `quorate.yaml` or the given job file, computes the CID of its tree and decides which jobs are built. Runs git
+ * without a sandbox unless one is given. @throws {QuorateError} `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`
  */
 export async function planCommit({
   repository,

@@ -56,10 +56,7 @@ export interface Prepared {
   changed?: string[];
 }
 
-/**
- * Plans a commit of a server (`planCommit`), and selects what is published: all jobs, or one with all that it needs.
- * Reads the lock files of these jobs. @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
- */
+/** Plans a commit of a server, and selects what is published, with its lock files: all jobs, or one with all that it needs. */
 export async function prepare(options: {
   url: string;
   ref: string | SeenCommit;

@@ -12,10 +12,7 @@ export const requestSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('status'), without: z.string().max(100).optional() }),
   z.object({ do: z.literal('revoked'), what: revocationSchema.shape.what }),
   z.object({ do: z.literal('members'), after: z.string().max(100).optional() }),
-  z.object({
-    do: z.literal('drain'),
-    limitMs: z.int().min(0).max(ownerLimits.drainMsMax),
-  }),
+  z.object({ do: z.literal('drain'), limitMs: z.int().min(0).max(ownerLimits.drainMsMax) }),
 ]);
 export type ControllerRequest = z.infer<typeof requestSchema>;
 
@@ -35,9 +32,9 @@ export interface ControlWait {
 }
 
 /**
- * Asks the controller that runs from this project folder. One that has its journal open and does not answer is starting, ending or
- * going on under other keys: it is asked again for `waitMs`.
- * Errors: `CONTROLLER_NOT_RUNNING`, `CONTROLLER_STARTING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`.
+ * Asks the controller that runs from this project folder. One that has its journal open and does not answer starts, ends or changes its
+ * keys: it is asked again for `waitMs`.
+ * @throws {QuorateError} `CONTROLLER_NOT_RUNNING`, `CONTROLLER_STARTING`, `CONTROL_LOST`, `CONTROL_REQUEST_INVALID`
  */
 export async function askRunning<Answer>(
   dir: string,
@@ -58,6 +55,21 @@ export async function askRunning<Answer>(
         );
     }
     await sleep(ownerLimits.controlAgainMs, undefined, { signal });
+  }
+}
+
+/** The same; undefined where none runs from here, so that nobody knows. `others`: further codes that mean it. */
+export async function askIfRunning<Answer>(
+  dir: string,
+  request: ControllerRequest,
+  ...others: readonly string[]
+): Promise<Answer | undefined> {
+  try {
+    return await askRunning<Answer>(dir, request);
+  } catch (error) {
+    const unknown = ['CONTROLLER_NOT_RUNNING', 'CONTROLLER_STARTING', 'CONTROL_LOST', ...others];
+    if (unknown.includes(codeOf(error))) return undefined;
+    throw error;
   }
 }
 

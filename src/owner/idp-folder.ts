@@ -11,7 +11,7 @@ import { keyFiles } from './project-keys.ts';
 
 /**
  * Makes the key of an identity provider that runs apart in `<where>/.quorate`; one that is there is kept. Returns its PeerId.
- * Errors: `PROJECT_EXISTS` where the folder is that of a controller, `KEY_FILE_…`.
+ * @throws {QuorateError} `PROJECT_EXISTS` in the folder of a controller, `KEY_FILE_…`
  */
 export async function initIdp(where: string): Promise<{ key: string; dir: string; made: boolean }> {
   const dir = join(where, '.quorate');
@@ -27,7 +27,7 @@ export async function initIdp(where: string): Promise<{ key: string; dir: string
 
 /**
  * Opens the folder of an identity provider, with a charter from elsewhere where it has none or an older one.
- * Errors: `IDP_CHARTER_NEEDED`, `IDP_KEY_HERE`, `HOME_UNREADABLE`, `CHARTER_ISSUER_MISMATCH`, `CHARTER_PROJECT_MISMATCH`, `DOC_…`, `KEY_FILE_…`.
+ * @throws {QuorateError} `IDP_CHARTER_NEEDED`, `IDP_KEY_HERE`, `CHARTER_…`, `DOC_…`, `KEY_FILE_…`
  */
 export async function openIdpFolder(dir: string, charterFile: string | undefined): Promise<ProjectFolder> {
   if (existsSync(join(dir, keyFiles.controller)))

@@ -19,8 +19,7 @@ import {
   signMessage,
   type Verified,
 } from '../protocol/documents/index.ts';
-import { keyFiles, openKeys } from './project-keys.ts';
-import { checkApart } from './trusted-keys.ts';
+import { checkApart, keyFiles, openKeys } from './project-keys.ts';
 
 /** `<repo>/.quorate`: the keys and the charter of a project, for its owner. */
 export interface ProjectFolder {
@@ -58,18 +57,12 @@ export const defaultTestFloor: Policy = { ...defaultFloor, cosign: 'none' };
 
 /**
  * Creates the keys and the first charter. Uses keys that exist: of an interrupted call, or put there by the owner. `idp`: PeerId
- * of an identity provider whose key is elsewhere. Errors: `PROJECT_EXISTS`, `IDP_KEY_HERE`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
+ * of an identity provider whose key is elsewhere. @throws {QuorateError} `PROJECT_EXISTS`, `IDP_KEY_HERE`, `KEY_FILE_…`, `HOME_…`
  */
 export async function initProject(
   repo: string,
-  options: {
-    name: string;
-    vcs: string[];
-    floor?: Policy;
-    testFloor?: Policy;
-    bootstrap: string[];
-    idp?: string;
-  },
+  options: Pick<Charter, 'name' | 'vcs' | 'bootstrap'> &
+    Partial<Pick<Charter, 'floor' | 'testFloor'>> & { idp?: string },
 ): Promise<ProjectFolder> {
   const dir = join(repo, '.quorate');
   if (existsSync(join(dir, files.charter))) {
@@ -159,7 +152,7 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   if (charter.signer !== charter.payload.project) {
     throw new QuorateError(
       'CHARTER_ISSUER_MISMATCH',
-      `${join(dir, files.charter)} is not signed by the root key of its project`,
+      `${file} is not signed by the root key of its project`,
       {
         hint: 'Restore it from a copy; members refuse this one.',
       },
@@ -168,10 +161,7 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   return charter;
 }
 
-/**
- * Puts the charter in force back where the file is older, or another one of that epoch: it is a copy that was put back. Returns
- * whether it was. Errors: those of `readCharter`, `HOME_UNWRITABLE`.
- */
+/** Puts the charter in force back where the file is an older copy, or another one of that epoch. Returns whether it was. */
 export async function restoreCharter(dir: string, inForce: Verified<Charter> | null): Promise<boolean> {
   const there = await readCharter(dir);
   if (inForce === null || there === undefined || there.raw === inForce.raw) return false;
@@ -191,7 +181,7 @@ export function keyIsHere(dir: string): QuorateError {
   });
 }
 
-/** Keeps a charter that another process of the project showed, unless a newer one is there. Errors: those of `readCharter`, `HOME_UNWRITABLE`. */
+/** Keeps a charter that another process of the project showed, unless a newer one is there. */
 export async function writeCharter(dir: string, charter: Verified<Charter>): Promise<void> {
   const there = await readCharter(dir);
   if (there !== undefined && there.payload.epoch >= charter.payload.epoch) return;
@@ -199,9 +189,8 @@ export async function writeCharter(dir: string, charter: Verified<Charter>): Pro
 }
 
 /**
- * Issues a ticket for one operator. For a trusted worker it also signs a new charter, which names the worker's key, with
- * the root key. Errors: `INVITE_NEEDS_KEY`, `CHARTER_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `IDP_KEY_APART`,
- * `INVITE_…`.
+ * Issues a ticket for one operator. For a trusted worker the root key also signs a new charter, which names the worker's key.
+ * @throws {QuorateError} `INVITE_…`, `CHARTER_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `IDP_KEY_APART`
  */
 export async function issueTicket(
   folder: ProjectFolder,
@@ -224,14 +213,17 @@ export async function issueTicket(
   const charterChanged = trusted !== undefined && (await nameTrusted(folder, trusted));
   const now = Date.now();
   const seed = generateSeed();
+  const addrs = address.addrs.slice(0, 8);
+  const holder = keyFromSeed(seed).id;
+  const { project } = folder;
   const invite = await issueInvite(signer, {
-    project: folder.project,
+    project,
     operator,
     role,
     hosts,
-    ...(key === undefined ? {} : { key }),
-    holder: keyFromSeed(seed).id,
-    addrs: address.addrs.slice(0, 8),
+    key,
+    holder,
+    addrs,
     now,
     seconds,
   });
@@ -243,18 +235,15 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
   const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
   if (current.trusted.includes(key)) return false;
   checkApart(current, key);
-  if (folder.root === undefined) {
-    throw new QuorateError(
-      'CHARTER_NEEDS_ROOT',
-      'only the root key can name a trusted worker, and it is not in this folder',
-      {
-        hint: `Put root.key into ${folder.dir} for this one command.`,
-      },
-    );
-  }
+  if (folder.root === undefined) throw needsRoot('name a trusted worker', folder.dir);
   await signNext(folder, current, { ...current, trusted: [...current.trusted, key] });
   return true;
 }
+
+const needsRoot = (act: string, dir: string): QuorateError =>
+  new QuorateError('CHARTER_NEEDS_ROOT', `only the root key can ${act}, and it is not in this folder`, {
+    hint: `Put root.key into ${dir} for this one command.`,
+  });
 
 /** Changes of an owner to a charter; an absent member stays. `witnesses`: null for none. */
 export interface CharterChanges {
@@ -273,10 +262,7 @@ export interface CharterChanges {
 /** A policy floor as an owner states it. */
 export type FloorChange = Omit<Policy, 'rounds'> & { rounds?: number };
 
-/**
- * Signs the next charter. Earlier evidence stays valid: each bundle holds its charter.
- * Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `NOTE_KEY_INVALID`, `WITNESS_KEY_NOT_APART`, `DOC_…`.
- */
+/** Signs the next charter. @throws {QuorateError} `CHARTER_…`, `NOTE_KEY_INVALID`, `WITNESS_KEY_NOT_APART`, `DOC_…` */
 export async function changeCharter(
   folder: ProjectFolder,
   changes: CharterChanges,
@@ -294,7 +280,7 @@ export async function changeCharter(
       );
   }
   const {
-    witnesses: _replaced,
+    witnesses: _,
     recipes: allowed,
     more: { leastWorker: leastBefore, ...others } = {},
     ...kept
@@ -313,32 +299,22 @@ export async function changeCharter(
     ...(recipes === 'outside' && { recipes }),
     ...(Object.keys(more).length > 0 && { more }),
   };
-  const sorted = (charter: Charter) => ({
-    ...{ floor: charter.floor, testFloor: charter.testFloor, recipes: charter.recipes },
-    more: charter.more,
-    vcs: [...charter.vcs].sort(),
-    witnesses: { need: charter.witnesses?.need, keys: [...(charter.witnesses?.keys ?? [])].sort() },
-  });
+  const sorted = ({ floor, testFloor, recipes, more, vcs, witnesses: of }: Charter) => [
+    [floor, testFloor, recipes, more, of?.need],
+    vcs.toSorted(),
+    of?.keys.toSorted(),
+  ];
   if (isDeepStrictEqual(sorted(wanted), sorted(before))) return { before, now: before, changed: false };
   return { before, now: await signNext(folder, before, wanted), changed: true };
 }
 
-/**
- * Signs and writes a charter with the next epoch: members take a charter of a higher epoch only. It is in force with that one
- * write. Errors: `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`.
- */
+/** Signs and writes a charter with the next epoch, which is in force with that one write. @throws {QuorateError} `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_…` */
 export async function signNext(
   { dir, root }: Pick<ProjectFolder, 'dir' | 'root'>,
   current: Charter,
   wanted: Charter,
 ): Promise<Charter> {
-  if (root === undefined) {
-    throw new QuorateError(
-      'CHARTER_NEEDS_ROOT',
-      'only the root key can change the charter, and it is not in this folder',
-      { hint: `Put root.key into ${dir} for this one command.` },
-    );
-  }
+  if (root === undefined) throw needsRoot('change the charter', dir);
   const next: Charter = { ...wanted, epoch: current.epoch + 1, iat: Math.floor(Date.now() / 1000) };
   await writeAtomic(join(dir, unusedFile), '');
   await writeAtomic(join(dir, files.charter), (await signMessage('charter', next, root.signer)).raw);

@@ -4,8 +4,18 @@ import { join } from 'node:path';
 import { createKey, generateSeed, keyFromSeed, loadKey, type NodeKey } from '../identity/keys.ts';
 import { makePrivate } from '../node/files.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
-import type { Charter } from '../protocol/documents/index.ts';
+import { type Charter, runsProject } from '../protocol/documents/index.ts';
 import { syncFolder } from '../store/disk.ts';
+
+/** Whether a key may become that of a trusted worker. Errors: `TRUSTED_KEY_NOT_APART`. */
+export function checkApart(charter: Charter, key: string): void {
+  if (!runsProject(charter, key)) return;
+  throw new QuorateError(
+    'TRUSTED_KEY_NOT_APART',
+    `${key} is the key of this project's controller, identity provider or log, which a trusted worker checks`,
+    { hint: 'Run "quorate key" on the machine that shall be the trusted worker, and name what it prints.' },
+  );
+}
 
 /** In a project's folder. A key of before, and one that is not named yet, lies in `keys/` under its own name. */
 export const keyFiles = { root: 'root.key', controller: 'controller.key', idp: 'idp.key' };
@@ -20,9 +30,8 @@ export interface ProjectKeys {
 }
 
 /**
- * The keys that the charter names, wherever in the folder they lie: a change of the charter is one write, and file names follow
- * it. Of several identity providers the first one at hand signs. Errors: `CONTROLLER_KEY_MISSING` where another key lies in the
- * place of one, `KEY_FILE_…`.
+ * The keys that the charter names, wherever in the folder they lie: a change of the charter is one write, and file names follow it. The first
+ * identity provider at hand signs. @throws {QuorateError} `CONTROLLER_KEY_MISSING` where another key lies in the place of one
  */
 export async function openKeys(dir: string, charter: Charter): Promise<ProjectKeys> {
   const kept = await keptKeys(dir);

@@ -16,14 +16,20 @@ export function findProject(start: string): string | undefined {
   return findUp(start, join('.quorate', 'charter.jws'));
 }
 
-/** Opens the project folder at or above `cwd`. Throws `PROJECT_NOT_FOUND`. */
-export async function openProject(cwd: string): Promise<ProjectFolder> {
-  const folder = findProject(cwd);
-  if (folder === undefined) {
-    throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
-      hint: 'Run it in the repository of your project; "quorate init" creates one there.',
-    });
-  }
+/** Opens the project folder at or above `start`; undefined where there is none, or it is of another project than the wanted one. */
+export async function ownProject(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
+  const own = findProject(start);
+  if (own === undefined) return undefined;
   const { openProjectFolder } = await import('./project-folder.ts');
-  return openProjectFolder(folder);
+  const folder = await openProjectFolder(own);
+  return wanted === undefined || wanted === folder.project ? folder : undefined;
+}
+
+/** Opens the project folder at or above `cwd`. @throws {QuorateError} `PROJECT_NOT_FOUND` */
+export async function openProject(cwd: string): Promise<ProjectFolder> {
+  const folder = await ownProject(cwd);
+  if (folder !== undefined) return folder;
+  throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
+    hint: 'Run it in the repository of your project; "quorate init" creates one there.',
+  });
 }

@@ -24,7 +24,6 @@ import { ownerLimits } from './limits.ts';
 import { type ProjectFolder, readCharter } from './project-folder.ts';
 
 type Question = Parameters<typeof ask>[2];
-type Answer = Awaited<ReturnType<typeof ask>>['answer'];
 
 const { againMs, revokeMsMax, waitMsDefault } = ownerLimits;
 
@@ -34,10 +33,7 @@ export interface Revoking {
   since?: number;
   /** Of a key of the identity provider: ids of its revocations that stay; by default those in the log before `since`. */
   keeps?: readonly string[];
-  /**
-   * Of a key that wrote the log: ids in leaves of revocations that nobody signed; `all`: those from `since` on for which the controller
-   * shows none. For each `limits.revocationsMax` there is a document.
-   */
+  /** Of a key that wrote the log: ids in leaves of revocations that nobody signed; `all`: those from `since` on that the controller does not show. */
   voidLeaves?: readonly string[] | 'all';
   reason: string;
   /** Milliseconds in which a controller that is away, or restarts under other keys, is asked again. Default: 20 s. */
@@ -63,22 +59,13 @@ export interface RevokedNow {
 const rootNeeded: ReadonlySet<string> = new Set(['REVOCATION_NEEDS_ROOT', 'REVOCATIONS_FULL', 'KEY_REVOKED']);
 
 /**
- * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that
- * the charter names, for one where the controller cannot be reached, and where the other key is refused. In the folder of an identity provider apart it holds there too, also where the
- * controller cannot be reached.
- * Errors: `REVOCATION_…`, `REVOCATIONS_FULL`, `CHECKPOINT_…`, `LOG_…`, `CONTROLLER_…`, `MESH_…`.
+ * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that the charter
+ * names, for one where the controller cannot be reached, and where the other key is refused. In the folder of an identity provider apart
+ * it is in force there too, with or without a controller.
+ * @throws {QuorateError} `REVOCATION_…`, `REVOCATIONS_FULL`, `CHECKPOINT_…`, `LOG_…`, `CONTROLLER_…`, `MESH_…`
  */
 export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise<RevokedNow> {
-  const {
-    what,
-    since,
-    keeps,
-    voidLeaves,
-    reason,
-    waitMs = waitMsDefault,
-    signed = () => {},
-    signal,
-  } = revoking;
+  const { what, since, keeps, voidLeaves, reason, waitMs = waitMsDefault, signal } = revoking;
   // Read again: another command may have changed it since the folder was opened.
   const charter = await readCharter(folder.dir);
   const { root } = folder;
@@ -95,9 +82,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   const limit = AbortSignal.any([signal, AbortSignal.timeout(revokeMsMax)]);
   // A fresh key: a revocation counts by its signature, whichever peer brings it.
   const { generateSeed } = await import('../identity/keys.ts');
-  const mesh = await openMesh({
-    ...{ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' },
-  });
+  const mesh = await openMesh({ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' });
   const dial = meshDial(mesh, limit);
   const askNow = async (question: Question) => (await ask(dial, controllers, question, limit)).answer;
   const end = performance.now() + waitMs;
@@ -106,7 +91,6 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
       // Under another key it is somebody else.
       controllers = byPeer((await folder.address())?.addrs ?? address.addrs);
     });
-  const asked = (question: Question) => reached(() => askNow(question));
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';
     const from = since ?? (whole ? 0 : await logSize());
@@ -118,7 +102,12 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     const sign = async ({ signer }: NodeKey, part: readonly string[] = []): Promise<RevokedNow> => {
       const iat = Math.floor(Date.now() / 1000);
       const payload = {
-        ...{ iss: signer.id, project: folder.project, what, since: from, reason, iat },
+        iss: signer.id,
+        project: folder.project,
+        what,
+        since: from,
+        reason,
+        iat,
         ...(kept.length > 0 && { v: 2 as const, keeps: [...kept] }),
         ...(part.length > 0 && { v: 3 as const, voidLeaves: [...part] }),
       };
@@ -127,15 +116,12 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
       if (part.length > 0) documents.push(raw);
       const revocations = part.length > 0 ? documents : [raw];
       const list = { charters: bySelf ? [] : [charter?.raw ?? folder.charterJws], revocations };
-      signed(list);
-      let answer: Answer;
-      try {
-        answer = await asked({ kind: 'revoke', revocation: raw });
-      } catch (error) {
+      revoking.signed?.(list);
+      const answer = await reached(() => askNow({ kind: 'revoke', revocation: raw })).catch(async (error) => {
         // No more grants, whether the controller hears of it now or later.
         if (isConnectionError(error)) await keepForIdp(folder, list);
         throw error;
-      }
+      });
       if (answer.kind !== 'revoked') throw unexpected(answer.kind);
       await keepForIdp(folder, list);
       const voids = own.filter((one) => !stays.includes(one));
@@ -161,10 +147,9 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   function asking(): Parameters<typeof revocationsBy>[0] {
     const [controller] = controllers;
     assert(controller !== undefined, 'an address names who is there');
-    return {
-      ...{ dial, controller, project: folder.project, verifier, ask: askNow },
-      ...{ charter: inForce, target: what.id, now: () => Date.now() },
-    };
+    const { project } = folder;
+    const [charter, target, now] = [inForce, what.id, () => Date.now()];
+    return { dial, controller, project, verifier, ask: askNow, charter, target, now };
   }
 
   /** The size of the log; of the last checkpoint in this folder where the controller is away. */
@@ -179,7 +164,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
     }
   }
 
-  /** Ids in leaves that are void. Errors: `REVOCATION_LEAF_SHOWN`, those of `asked`. */
+  /** Ids in leaves that are void. @throws {QuorateError} `REVOCATION_LEAF_SHOWN` */
   async function unshown(which: number | readonly string[]): Promise<string[]> {
     const found = await reached(() => unshownLeaves(asking(), which)).catch((error) => {
       if (typeof which === 'number' || !isConnectionError(error)) throw error;
@@ -208,14 +193,11 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
       if (keeps !== undefined || (isAway && !mayBeIdp)) return [];
       if (!isAway)
         throw unsigned(error, 'Or say which revocations by that key stay: --keep <id>, or --keep none');
-      throw new QuorateError(
-        'CONTROLLER_UNREACHABLE',
-        `what ${key} revoked itself, and may stay, is not known while the controller cannot be reached`,
-        {
-          hint: 'Start the controller, or say which of its revocations stay: --keep <id>, or --keep none.',
-          cause: error,
-        },
-      );
+      const message = `what ${key} revoked itself, and may stay, is not known while the controller cannot be reached`;
+      throw new QuorateError('CONTROLLER_UNREACHABLE', message, {
+        hint: 'Start the controller, or say which of its revocations stay: --keep <id>, or --keep none.',
+        cause: error,
+      });
     }
   }
 }

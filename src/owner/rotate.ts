@@ -1,8 +1,7 @@
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Charter } from '../protocol/documents/index.ts';
 import { type ProjectFolder, readCharter, signNext } from './project-folder.ts';
-import { addKey, nameKeys } from './project-keys.ts';
-import { checkApart } from './trusted-keys.ts';
+import { addKey, checkApart, nameKeys } from './project-keys.ts';
 
 export interface Rotated {
   before: Charter;
@@ -12,10 +11,7 @@ export interface Rotated {
   old: string;
 }
 
-/**
- * Gives the controller a new key, which signs the log's checkpoints too, and signs the charter that names it in place of the old
- * one. Errors: `CHARTER_NEEDS_ROOT`, `CONTROLLER_KEY_MISSING`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
- */
+/** Gives the controller, whose key signs the log too, a new one in the next charter. @throws {QuorateError} `CHARTER_NEEDS_ROOT`, `KEY_FILE_…` */
 export async function rotateController(folder: ProjectFolder): Promise<Rotated> {
   return rotate(folder, folder.controller.id, (before, key, old) => ({
     controllers: before.controllers.map((id) => (id === old ? key : id)),
@@ -23,10 +19,7 @@ export async function rotateController(folder: ProjectFolder): Promise<Rotated> 
   }));
 }
 
-/**
- * Gives the identity provider a new key, which signs tickets and grants from now on. What the keys of before signed stays good
- * until `dropOldIdps`; with `atOnce` no longer. Errors: those of `rotateController`, `IDPS_FULL`.
- */
+/** Gives the identity provider a new key. What earlier ones signed stays good until `dropOldIdps`; with `atOnce` no longer. @throws also IDPS_FULL */
 export async function rotateIdp(folder: ProjectFolder, { atOnce }: { atOnce: boolean }): Promise<Rotated> {
   return rotate(folder, folder.idp.id, ({ idps }, key) => {
     if (!atOnce && idps.length >= idpsMax)
@@ -50,10 +43,7 @@ export async function dropOldIdps(folder: ProjectFolder): Promise<{ before: Char
   return { before, now: await signNext(folder, before, { ...before, idps }) };
 }
 
-/**
- * Names trusted workers, and leaves others out. Errors: `TRUSTED_KEY_NOT_APART`, `TRUSTED_KEY_NOT_NAMED`,
- * `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`.
- */
+/** Names trusted workers, and leaves others out. @throws {QuorateError} `TRUSTED_KEY_…`, `CHARTER_NEEDS_ROOT` */
 export async function rotateTrusted(
   folder: ProjectFolder,
   { add, remove }: { add: readonly string[]; remove: readonly string[] },

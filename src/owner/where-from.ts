@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Context } from '../terminal/context.ts';
-import { findProject } from './project.ts';
+import { ownProject } from './project.ts';
 
 interface Places {
   project: string;
@@ -14,23 +14,19 @@ interface Places {
 /** The project's root key and the bootstrap addresses: as given, else from a membership or project folder. */
 export async function whereFrom(
   { cwd, home: dir }: Context,
-  { project, bootstrap }: { project?: string; bootstrap?: string[] },
+  { project, bootstrap }: { project?: string; bootstrap?: string[] | undefined },
 ): Promise<Places> {
   if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
-  const own = findProject(cwd);
-  if (own !== undefined) {
-    const { openProjectFolder } = await import('./project-folder.ts');
-    const folder = await openProjectFolder(own);
-    if (project === undefined || project === folder.project) {
-      const address = await folder.address();
-      const { byPeer } = await import('../node/membership/join.ts');
-      const controllers = address === undefined ? [] : byPeer(address.addrs);
-      return {
-        project: folder.project,
-        bootstrap: bootstrap ?? folder.charter.bootstrap,
-        ...{ controllers, peersFile: join(folder.dir, 'peers.json') },
-      };
-    }
+  const folder = await ownProject(cwd, project);
+  if (folder !== undefined) {
+    const { byPeer } = await import('../node/membership/join.ts');
+    const address = await folder.address();
+    return {
+      project: folder.project,
+      bootstrap: bootstrap ?? folder.charter.bootstrap,
+      controllers: address === undefined ? [] : byPeer(address.addrs),
+      peersFile: join(folder.dir, 'peers.json'),
+    };
   }
   const { openHome } = await import('../node/membership/home.ts');
   const known = await openHome(dir)
@@ -45,6 +41,7 @@ export async function whereFrom(
   return {
     project: known.project,
     bootstrap: bootstrap ?? known.bootstrap,
-    ...{ controllers: known.controllers, peersFile: join(dir, 'peers.json') },
+    controllers: known.controllers,
+    peersFile: join(dir, 'peers.json'),
   };
 }

@@ -3,8 +3,8 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /**
- * Size up to which the young generation grows where there is much to do: with 1 MB, where it begins, a busy node spends a tenth of its
- * processor time on collections; above this it gains nothing. The young generation may pass it within one turn of the event loop.
+ * Largest young generation of a busy process. At 1 MB, where it begins, collections take a tenth of the processor; more than this gains nothing.
+ * It may be exceeded within one turn of the event loop.
  */
 const youngBytesMax = 8 * 1024 * 1024;
 /** Time after the start, in ms, in which the young generation stays at 1 MB. */
@@ -17,10 +17,8 @@ const busyShareMin = 0.05;
 const restSpans = 6;
 
 /**
- * For a process that goes on running: keeps the heap near what is in use. V8 lets the young generation grow to tens of megabytes and
- * the old one to a multiple of what survived, and both stay. V8 reads these flags at each collection, so they hold from now on
- * (ADR 0065); called before the program of the process is loaded, which would let it grow. After six spans of rest that follow a
- * busy one, all garbage is collected and its pages are given back to the system, which takes some 0.2 s of processor time.
+ * Keeps the heap of a process that goes on running near what is in use: V8 lets both generations grow, and both stay (ADR 0065). Call it before
+ * the program of the process is loaded. After six spans of rest that follow a busy one, all garbage is collected (some 0.2 s) and returned.
  */
 export function boundHeap(times: { startMs?: number; spanMs?: number } = {}): void {
   const grown = performance.now() + (times.startMs ?? startMs);

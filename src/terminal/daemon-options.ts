@@ -1,14 +1,40 @@
+import { flushCompileCache } from 'node:module';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseMonitorAddress } from '../http/addresses.ts';
 import type { Monitor } from '../http/monitor.ts';
+import { isProxyAddress, TrustedProxies } from '../http/trusted-proxies.ts';
 import type { NodeEvent } from '../node/node-events.ts';
 import { version } from '../program.ts';
 import { messageOf } from '../protocol/base/errors.ts';
 import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
 import { boundHeap } from './bounded-heap.ts';
-import { writeCompiledCode } from './compiled-code.ts';
 import { eventPrinter } from './node-events.ts';
 import type { Output } from './output.ts';
+import { several } from './values.ts';
+
+export const proxyHelp =
+  'proxy in front of --http, address or CIDR, that says who its clients are (Forwarded, X-Forwarded-For); repeatable';
+
+/** `192.0.2.7`, `192.0.2.0/24`, `::1`; repeatable. */
+export function proxyAddresses(text: string, before: string[] | undefined): string[] {
+  if (!isProxyAddress(text))
+    throw new InvalidArgumentError('Give an address or a CIDR, such as 127.0.0.1 or 10.0.0.0/8.');
+  return several(text, before);
+}
+
+export const trustedProxies = (entries: readonly string[] | undefined): TrustedProxies | undefined =>
+  entries === undefined ? undefined : new TrustedProxies(entries);
+
+/** After the start of a daemon: it has loaded what it needs, and the host has other things to do then. */
+const afterMs = 10_000;
+
+/**
+ * Writes what V8 compiled to the cache that bin/quorate.js enables, once a daemon has started. Otherwise Node does so at its end, for longer than
+ * the process has on a busy host.
+ */
+export function writeCompiledCode(ms = afterMs): void {
+  setTimeout(() => flushCompileCache(), ms).unref();
+}
 
 /** Options that every process which goes on running has. */
 export interface DaemonOptions {

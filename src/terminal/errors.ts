@@ -1,7 +1,6 @@
 import { CommanderError } from 'commander';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine, jsonLine } from '../protocol/base/escape.ts';
-import { type Exit, exitOf, exits } from './exit-codes.ts';
 
 export type { CliErrorCode } from './error-codes.ts';
 
@@ -25,9 +24,8 @@ export function asQuorateError(error: unknown): QuorateError {
   if (error instanceof QuorateError) return error;
   if (error instanceof CommanderError) return usageError(error);
   if (error instanceof Error && 'syscall' in error && 'code' in error) {
-    const hint = remedies[String(error.code)];
     return new QuorateError('CLI_SYSTEM_ERROR', error.message, {
-      ...(hint === undefined ? {} : { hint }),
+      hint: remedies[String(error.code)],
       cause: error,
     });
   }
@@ -57,11 +55,6 @@ function usageError(error: CommanderError): QuorateError {
   });
 }
 
-export function exitOfError(error: QuorateError): Exit {
-  if (error.code === 'CLI_SYSTEM_ERROR' || error.code === 'CLI_INTERNAL_ERROR') return exits.cannot;
-  return exitOf(error.code);
-}
-
 /** Commander throws after help and version too, also after the help shown when the command is missing. */
 export const isAnswered = (error: unknown): boolean =>
   error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help');
@@ -79,13 +72,12 @@ export function asksForJson(words: readonly string[]): boolean {
 
 /** `error[CODE]: message` and a hint below it; control characters of all lines are escaped. */
 export function errorText({ code, message, hint }: QuorateError): string {
-  const lines = [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];
-  return lines
+  return [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])]
     .flatMap((text) => text.split('\n'))
     .map((line) => `${escapeLine(line)}\n`)
     .join('');
 }
 
 export function errorJson({ code, message, hint }: QuorateError): string {
-  return `${jsonLine({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })}\n`;
+  return `${jsonLine({ error: { code, message, hint } })}\n`;
 }

@@ -8,8 +8,8 @@ export const exits = {
   /** A failure of this host, the network or a peer. */
   cannot: 3,
   /**
-   * The answer is yes, and there is something to look at: what operators had agreed on was contradicted on the way, a trusted worker refused
-   * to sign it, or two files are the same only after a normalisation.
+   * Yes, and there is something to look at: a contradiction on the way, a trusted worker's refusal to sign, or files that are the same only after
+   * a normalisation.
    */
   lookAt: 4,
   /** Interrupted before there was an answer (128 + SIGINT). */
@@ -36,6 +36,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['COMPARE_PATH_UNKNOWN', exits.usage],
   ['DIFF_NO_DISPUTE', exits.usage],
   ['CLI_FILE_UNWRITABLE', exits.cannot],
+  ['CLI_SYSTEM_ERROR', exits.cannot],
+  ['CLI_INTERNAL_ERROR', exits.cannot],
   ['CLI_TIMEOUT', exits.cannot],
   ['CLI_INTERRUPTED', exits.interrupted],
   ['CLI_OUTPUT_LOST', exits.cannot],

@@ -4,9 +4,8 @@ import { type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:f
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 
 /**
- * A file that a command writes at its end. It is opened at the beginning, under another name beside it, so that a command
- * whose result could not be kept does nothing; it gets its name when all of it is written. A link stays, and the file it
- * leads to is replaced. A device or a pipe is refused: the name of `/dev/null` would go to a plain file, for the whole host.
+ * A file that a command writes at its end. It is opened at the beginning, under another name beside it, so that a command whose result cannot be
+ * kept does nothing. A link stays, and its file is replaced; a device or a pipe is refused, as its name would go to a plain file.
  */
 export class NewFile {
   readonly #path: string;
@@ -17,7 +16,7 @@ export class NewFile {
     [this.#path, this.#beside, this.#handle] = [path, beside, handle];
   }
 
-  /** Errors: `CLI_FILE_UNWRITABLE`. */
+  /** @throws {QuorateError} `CLI_FILE_UNWRITABLE` */
   static async open(path: string): Promise<NewFile> {
     try {
       const file = await replaceable(path);
@@ -28,7 +27,7 @@ export class NewFile {
     }
   }
 
-  /** Writes the content and gives the file its name. `instead`: what is done although this fails. Errors: `CLI_FILE_UNWRITABLE`. */
+  /** Writes the content and gives the file its name. `instead`: what is done although this fails. @throws as `open` */
   async finish(content: string | Uint8Array, instead: string): Promise<void> {
     try {
       await this.#handle.writeFile(content);
@@ -40,7 +39,7 @@ export class NewFile {
   }
 
   /** Removes what was not finished. */
-  async drop(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close().catch(() => {});
     await rm(this.#beside, { force: true });
   }

@@ -15,9 +15,8 @@ export interface EventLog {
 }
 
 /**
- * Prints events of a running node: on a terminal `14:03:07 <text>`, elsewhere with date, level and kind, in the form of journald
- * where that reads it; with --json the event as JSON. Transfers are rows below these lines on a terminal, elsewhere a line from
- * time to time.
+ * Prints events of a running node: `14:03:07 <text>` on a terminal, elsewhere a line of the log (for journald where it reads it), JSON with
+ * --json. Transfers are rows below the lines on a terminal, elsewhere a line from time to time.
  */
 export function eventPrinter(
   out: Output,

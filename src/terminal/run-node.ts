@@ -15,8 +15,8 @@ interface RunningNode {
 }
 
 /**
- * Starts a node with what its operator set for every process, calls `use`, and closes it. `stopped` resolves on Ctrl-C, and rejects when the
- * node failed. Undefined where Ctrl-C ended the start.
+ * Starts a node with what its operator set, calls `use`, and closes it. `stopped` resolves on Ctrl-C, and rejects when the node failed.
+ * Undefined where Ctrl-C ended the start.
  */
 export async function runNode<Node extends RunningNode, Result>(
   { log, options, signal }: Daemon,

@@ -5,8 +5,8 @@ import type { Board, Output } from './output.ts';
 const lineMs = 10_000;
 
 /**
- * The step of a command and its progress: a row that changes in place on a terminal, elsewhere a line for each step and one
- * from time to time, with --json an event `progress` for each of these.
+ * The step of a command: a row that changes in place on a terminal, elsewhere a line for each step and from time to time, with --json events
+ * `progress`.
  */
 export class TransferRow {
   readonly #out: Output;

@@ -9,6 +9,26 @@ import { type Bounds, type Unit, units } from '../protocol/base/units.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
+/** Parses text that has this form. */
+export const textOf =
+  (form: RegExp, message: string) =>
+  (text: string): string => {
+    if (!form.test(text)) throw new InvalidArgumentError(message);
+    return text;
+  };
+
+/** Parses an option that may be given several times. */
+export const repeatable =
+  <T>(parse: (text: string) => T) =>
+  (text: string, before: T[] = []): T[] => [...before, parse(text)];
+
+/** The same, each value once. */
+const distinct =
+  <T>(parse: (text: string) => T) =>
+  (text: string, before: T[] = []): T[] => [...new Set([...before, parse(text)])];
+
+export const several = repeatable((text) => text);
+
 /** Parses an amount: `--memory 4GiB`. */
 export const amountOf =
   ({ form, parse, text }: Unit, { min = 0 }: Bounds = {}) =>
@@ -28,22 +48,15 @@ export const orNone =
   (text: string): number | 'none' =>
     text === 'none' ? text : parse(text);
 
-/** A sandbox tier. */
 export function oneTier(text: string): Tier {
   const tier = tiers.find((one) => one === text);
-  if (tier === undefined) {
-    const meant = nearestWord(text, tiers);
-    throw new InvalidArgumentError(
-      `${meant === undefined ? '' : `Did you mean ${meant}? `}There is: ${tiers.join(', ')}.`,
-    );
-  }
-  return tier;
+  if (tier !== undefined) return tier;
+  const meant = nearestWord(text, tiers);
+  const near = meant === undefined ? '' : `Did you mean ${meant}? `;
+  throw new InvalidArgumentError(`${near}There is: ${tiers.join(', ')}.`);
 }
 
-/** Sandbox tiers, repeatable. */
-export const severalTiers = (text: string, before: Tier[] | undefined): Tier[] => [
-  ...new Set([...(before ?? []), oneTier(text)]),
-];
+export const severalTiers = distinct(oneTier);
 
 /** A host as workers know it: in lower case, without a dot at its end. */
 export function hostEntry(text: string): string {
@@ -53,6 +66,9 @@ export function hostEntry(text: string): string {
     );
   return text.toLowerCase().replace(/\.(?=:|$)/, '');
 }
+
+/** Source servers as in a charter: the host of a URL, with its port unless it is the default one. */
+export const gitServers = distinct(hostEntry);
 
 /** `REPO:PATH` or `REPO@COMMIT:PATH`. */
 export function recipe(text: string): NamedRecipe {
@@ -89,26 +105,19 @@ export function hostPort(text: string): { host: string; port: number } {
 export const hostPortText = ({ host, port }: { host: string; port: number }): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
-/** A URL of a web server, with an optional path of the feed; repeatable. */
-export function webAddresses(text: string, before: string[] | undefined): string[] {
-  if (!/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(text) || text.length > 300)
-    throw new InvalidArgumentError('Give a URL such as https://ci.example.org.');
-  return several(text, before);
-}
+const isWebAddress = (text: string): boolean =>
+  /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(text) && text.length <= 300;
+
+/** URLs of web servers, with an optional path of the feed. */
+export const webAddresses = repeatable((text) => {
+  if (!isWebAddress(text)) throw new InvalidArgumentError('Give a URL such as https://ci.example.org.');
+  return text;
+});
 
 /** Names of projects and operators, as documents hold them. */
 export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const nameForm = 'Use letters, digits and . _ - only, at most 64, beginning with a letter or digit.';
-
-export function nameOf(text: string): string {
-  if (!namePattern.test(text)) throw new InvalidArgumentError(nameForm);
-  return text;
-}
-
-/** Source servers as in a charter: the host of a URL, with its port unless it is the default one; repeatable. */
-export const gitServers = (text: string, before: string[] | undefined): string[] => [
-  ...new Set(several(hostEntry(text), before)),
-];
+export const nameOf = textOf(namePattern, nameForm);
 
 /** `0.2.0`, or `none`, which is null. */
 export function leastWorker(text: string): string | null {
@@ -117,64 +126,50 @@ export function leastWorker(text: string): string | null {
   return text === 'none' ? null : text;
 }
 
-/** A witness's key as C2SP writes it: `name+keyid+base64`; repeatable. */
-export function witnessKeys(text: string, before: string[] | undefined): string[] {
-  if (!/^[^\s+]{1,128}\+[0-9a-f]{8}\+B[A-Za-z0-9+/]{43}$/.test(text))
-    throw new InvalidArgumentError(
-      'Give the verifier key that the witness tells, such as witness.example.org+9f1c…+BEqM…',
-    );
-  return [...new Set(several(text, before))];
-}
+/** Keys of witnesses as C2SP writes them: `name+keyid+base64`. */
+export const witnessKeys = distinct(
+  textOf(
+    /^[^\s+]{1,128}\+[0-9a-f]{8}\+B[A-Za-z0-9+/]{43}$/,
+    'Give the verifier key that the witness tells, such as witness.example.org+9f1c…+BEqM…',
+  ),
+);
 
 /** `name=URL`; repeatable. */
 export function witnessUrls(
   text: string,
-  before: ReadonlyMap<string, string> | undefined,
+  before: ReadonlyMap<string, string> = new Map(),
 ): ReadonlyMap<string, string> {
   const at = text.lastIndexOf('=http');
   const [name, url] = [text.slice(0, at), text.slice(at + 1)];
-  if (at < 1 || !/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(url) || url.length > 300)
+  if (at < 1 || !isWebAddress(url))
     throw new InvalidArgumentError(
       "Give the name in the witness's key and a URL: witness.example.org=https://witness.example.org",
     );
-  return new Map([...(before ?? []), [name, url]]);
+  return new Map([...before, [name, url]]);
 }
 
-/** For options that may be given several times. */
-export function several(text: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), text];
-}
+/** libp2p addresses. */
+export const addresses = repeatable(
+  textOf(
+    /^\/[a-z0-9]+\/\S+$/,
+    'Give an address such as /ip4/192.0.2.1/tcp/4001; that of another peer ends with its key: /p2p/12D3KooW….',
+  ),
+);
 
-/** libp2p addresses, repeatable. */
-export function addresses(text: string, before: string[] | undefined): string[] {
-  if (!/^\/[a-z0-9]+\/\S+$/.test(text)) {
-    throw new InvalidArgumentError(
-      'Give an address such as /ip4/192.0.2.1/tcp/4001; that of another peer ends with its key: /p2p/12D3KooW….',
-    );
-  }
-  return several(text, before);
-}
-
-/** Keys of hosts, repeatable. */
-export function peerIds(text: string, before: string[] | undefined): string[] {
-  if (!/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/.test(text))
-    throw new InvalidArgumentError('Give a key such as 12D3KooW…, as "quorate key" prints it.');
-  return several(text, before);
-}
-
-/** One key. */
-export const peerId = (text: string): string => peerIds(text, undefined).join();
+/** Key of a host. */
+export const peerId = textOf(
+  /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/,
+  'Give a key such as 12D3KooW…, as "quorate key" prints it.',
+);
+export const peerIds = repeatable(peerId);
 
 /** Names of Debian packages, each with an optional version, separated by commas; repeatable. */
-export function packages(text: string, before: string[] | undefined): string[] {
+export function packages(text: string, before: string[] = []): string[] {
+  const form = /^[a-z0-9][a-z0-9+.-]{0,100}(?::[a-z0-9]{1,20})?(?:=[A-Za-z0-9.+:~-]{1,100})?$/;
   const names = text.split(',');
-  if (
-    !names.every((name) =>
-      /^[a-z0-9][a-z0-9+.-]{0,100}(?::[a-z0-9]{1,20})?(?:=[A-Za-z0-9.+:~-]{1,100})?$/.test(name),
-    )
-  )
+  if (!names.every((name) => form.test(name)))
     throw new InvalidArgumentError('Give names of packages by commas, such as gcc,make.');
-  return [...(before ?? []), ...names];
+  return [...before, ...names];
 }
 
 /** One line for everybody, as signed documents and pages may hold it. */

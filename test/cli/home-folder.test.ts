@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { homeFolder } from '../../src/cli/home-folder.ts';
+import { homeFolder } from '../../src/cli/program.ts';
 
 it('is the one that was given, or one in the home of the user', () => {
   expect(homeFolder(undefined, tmpdir())).toBe(join(tmpdir(), '.quorate'));

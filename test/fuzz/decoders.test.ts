@@ -131,7 +131,7 @@ const reached: Record<string, string> = {
   'src/controller/node/kept-indexes.ts': 'the CID of a job that was decoded',
   'src/store-node/commands/store.ts': 'a CID on the own command line',
   'src/owner/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
-  'src/client/commands/local-log.ts': 'what a build wrote; its lines are terminal-lines',
+  'src/client/commands/try.ts': 'what a build wrote; its lines are terminal-lines',
   'src/store-node/node/evidence.ts': 'a time in a bundle that was verified',
   'src/protocol/base/settings-file.ts': 'worker-file, watch-file, sign-in-file',
   'src/program.ts': 'the own package.json',

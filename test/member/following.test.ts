@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Following } from '../../src/member/following.ts';
-import { gapNote } from '../../src/member/retold-logs.ts';
+import { Following, gapNote } from '../../src/member/following.ts';
 import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
 import { testKey } from '../support/project.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { gapNote, ShownLogs } from '../../src/member/retold-logs.ts';
+import { gapNote, ShownLogs } from '../../src/member/following.ts';
 
 it('a log that is told again is shown on from where it was', () => {
   const logs = new ShownLogs();

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { quietFlag } from '../support/program.ts';
 
-const source = new URL('../../src/terminal/compiled-code.ts', import.meta.url);
+const source = new URL('../../src/terminal/daemon-options.ts', import.meta.url);
 
 /** Files in the cache of a process that has loaded a module and still runs. */
 async function written(act: string): Promise<number> {

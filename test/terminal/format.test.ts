@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sayEnd } from '../../src/owner/commands/end-of-key.ts';
 import { reportedError } from '../../src/protocol/base/errors.ts';
-import { asQuorateError, errorText, exitOfError } from '../../src/terminal/errors.ts';
+import { asQuorateError, errorText } from '../../src/terminal/errors.ts';
 import { exitOf, exits } from '../../src/terminal/exit-codes.ts';
 import { bytes, columns, cutTo, duration, shortId } from '../../src/terminal/format.ts';
 
@@ -89,6 +89,6 @@ describe('errors', () => {
   it('that are none of ours ask for a report and never exit 0', () => {
     const error = asQuorateError(new TypeError('x is not a function'));
     expect(error).toMatchObject({ code: 'CLI_INTERNAL_ERROR', message: 'x is not a function' });
-    expect(exitOfError(error)).toBe(3);
+    expect(exitOf(asQuorateError(error).code)).toBe(3);
   });
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { charterSchema } from '../../protocol/documents/identity.ts';
+import { comparedSchema, progressKinds } from '../../protocol/wire/progress.ts';
 import { pipelineJobSchema, runSummarySchema } from '../../protocol/wire/runs.ts';
 import { hookToldSchema, shownEntrySchema } from '../../watcher/machine/hook-ledger.ts';
 import {
@@ -31,8 +32,55 @@ import {
   verification,
   verificationFields,
 } from './parts.ts';
-import { compared, logChunk, progress, runLine, skipped } from './run-events.ts';
 import { serviceOutputs } from './services.ts';
+
+/** Progress of a run, by kind. docs/run-events.md says what each means. */
+const kinds = progressKinds.map((one) => one.strict());
+
+const compared = comparedSchema.strict();
+const progress = z.union(kinds);
+
+/** As a line of `run`: `event` is the kind; `name` and `run` where several jobs are followed. */
+const lines = kinds.map((one) =>
+  one.extend({
+    ...{ event: one.shape.kind, at: timeMs, name: z.string().optional(), run: sha256.optional() },
+    // With `verdict`, `cancelled` and `revoked`.
+    account: z.strictObject(accountFields).optional(),
+  }),
+);
+
+const logChunk = {
+  ...{ worker: peerId, operator: z.string(), slot: z.string(), text: z.string() },
+};
+
+const skipReason = z.discriminatedUnion('kind', [
+  kindOfSkip('ref', { ref: z.string(), patterns: z.array(z.string()) }),
+  kindOfSkip('changed', { base: z.string(), patterns: z.array(z.string()) }),
+  kindOfSkip('needs', { job: z.string() }),
+]);
+function kindOfSkip<Name extends string, Fields extends z.core.$ZodLooseShape>(name: Name, fields: Fields) {
+  return z.strictObject({ kind: z.literal(name), ...fields });
+}
+const skipped = z.strictObject({
+  job: z.string(),
+  instances: z.array(z.string()),
+  reason: skipReason,
+});
+
+const needs = z.array(z.strictObject({ name: z.string(), level }));
+
+/** Every line of `quorate run`. */
+const runLine = z.union([
+  ...lines,
+  event('skipped', skipped.shape),
+  event('dependencies', { files: count, fetchedBytes: size }),
+  progressEvent,
+  event('waiting', { code, says: z.string() }),
+  event('submitted', { name: z.string(), run: sha256, job: cid, commit: commitId, needs }),
+  event('kept', { name: z.string(), run: sha256 }),
+  event('account', { name: z.string().optional(), run: sha256, ...accountFields }),
+  event('output', logChunk),
+]);
 
 const texts = z.array(z.string());
 const { vcs, witnesses } = charterSchema.shape;
@@ -133,10 +181,7 @@ const ended = z.array(
   ]),
 );
 
-/**
- * The output of each command with `--json`: one of these a line. Strict, so that tests find a field that is not described; the
- * published schemas leave room for fields of later versions.
- */
+/** The lines of each command with `--json`. Strict, so that tests find what is not described; the published schemas leave room for later fields. */
 const jsonOutputs = {
   ...serviceOutputs,
   cancel: [z.strictObject({ cancelled: sha256, reason: z.string() })],

@@ -12,9 +12,8 @@ import { comparedIn, sayDispute } from './run-comparison.ts';
 const compareMsMax = 60_000;
 
 /**
- * Tells the alarm of a run that was followed, and compares its results, without diffoscope, which may take minutes. With --json the
- * event `compared` says who differs. Returns the exit code that tells of a contradiction, or of a trusted worker that refused to sign, where the run
- * was trusted in the end all the same.
+ * Tells the alarm of a run that was followed, and compares its results without diffoscope, which may take minutes.
+ * @returns the exit code for a contradiction, or a trusted worker's refusal, of a run that was trusted in the end
  */
 export async function sayAlarm(
   context: Context,

@@ -11,8 +11,8 @@ import { DependenciesShown } from './dependency-progress.ts';
 export type DependenciesOf = (job: JobSpec) => Job['dependencies'] | undefined;
 
 /**
- * Fetches what the lock files of jobs demand, and has the controller take it over; `kept` jobs are not published. `close` removes what
- * was fetched for it, but for the cache in the home folder. Errors: `LOCK_…`, `DEPENDENCIES_…`.
+ * Fetches what the lock files of jobs demand, but of `kept` ones, and has the controller take it over. `close` removes it.
+ * @throws {QuorateError} `LOCK_…`, `DEPENDENCIES_…`
  */
 export async function bringDependencies(
   { out, home, env }: Context,

@@ -9,7 +9,7 @@ import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { checkNewFolder } from '../../terminal/new-folder.ts';
 import { readBundle, readIndexBytes } from './bundle-file.ts';
-import { sayVerification } from './verification.ts';
+import { sayVerification, verifyKnown } from './verification.ts';
 
 interface Options {
   output: string;
@@ -52,19 +52,15 @@ export const exportEvidence: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run({ cwd, home, out, signal }: Context, file: string, options: Options): Promise<Exit> {
+async function run(context: Context, file: string, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
   const { publicKeyOf } = await import('../../protocol/documents/index.ts');
-  const { verifyBundle } = await import('../../protocol/trust/index.ts');
-  const { joseVerifier } = await import('../../identity/verifier.ts');
   checkOptions(options);
   publicKeyOf(options.project);
   const dest = resolve(cwd, options.output);
   await checkNewFolder(dest);
   const bundle = await readBundle(resolve(cwd, file));
-  const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
-  const { revoked: revocations } = await openRevocationBook(home, options.project);
-  const expected = { project: options.project, revocations };
-  const verification = await verifyBundle(bundle, expected, joseVerifier);
+  const verification = await verifyKnown(context, bundle, options.project);
   const { facts } = verification;
   if (facts === null) {
     out.value({ verification });
@@ -76,14 +72,16 @@ async function run({ cwd, home, out, signal }: Context, file: string, options: O
     throw new QuorateError('EXPORT_NOT_TRUSTED', `the artifact is ${verification.level}, and not trusted`, {
       hint: 'Once it is: quorate fetch <cid> --bundle-out <file>, and export that.',
     });
-  const key = options.key === undefined ? undefined : await loadExportKey(resolve(cwd, options.key));
+  const { generateSeed, keyFromSeed, loadKey } = await import('../../identity/keys.ts');
+  const given = options.key === undefined ? undefined : await loadKey(resolve(cwd, options.key));
+  const key = given ?? keyFromSeed(generateSeed());
   const files = new Map<string, string | Uint8Array>();
   const commands: string[] = [];
   const collect = (exported: Exported) => {
     for (const [name, content] of exported.files) files.set(name, content);
     commands.push(...exported.commands);
   };
-  if (options.inToto === true) collect(await inToto(bundle, facts, key));
+  if (options.inToto === true) collect(await inToto(bundle, facts, key, given !== undefined));
   if (options.cosign === true) collect(await cosign(bundle));
   if (options.provenance === true) {
     const file = options.index === undefined ? undefined : await readIndexBytes(resolve(cwd, options.index));
@@ -125,21 +123,19 @@ interface Exported {
   commands: string[];
 }
 
-async function loadExportKey(file: string): Promise<NodeKey> {
-  const { loadKey } = await import('../../identity/keys.ts');
-  return loadKey(file);
-}
-
-async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | undefined): Promise<Exported> {
+async function inToto(
+  bundle: Bundle,
+  facts: VerifiedFacts,
+  key: NodeKey,
+  isGiven: boolean,
+): Promise<Exported> {
   const { linksOf, makeLayout, productFolder, signLayout } = await import('../../protocol/interop/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
-  const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
   const { builders, trusted } = await linksOf(bundle, facts, joseVerifier);
-  const by =
-    given === undefined
-      ? 'Signed with a temporary key: it records that this export verified the evidence. Use it only in a folder that you exported yourself.'
-      : `Signed by ${given.id}.`;
+  const by = isGiven
+    ? `Signed by ${key.id}.`
+    : 'Signed with a temporary key: it records that this export verified the evidence. Use it only in a folder that you exported yourself.';
   const layout = makeLayout({
     builders: builders.map(({ worker }) => worker),
     agree: facts.policy.agree,
@@ -147,7 +143,6 @@ async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | und
     files: facts.files.map(({ path }) => path),
     readme: `${facts.repo} at ${facts.ref} (${facts.commit}), as ${facts.policy.agree} of ${facts.policy.of} operators built it. ${by}`,
   });
-  const key = given ?? keyFromSeed(generateSeed());
   return {
     files: [
       ['layout.json', await signLayout(layout, key.signer)],
@@ -161,11 +156,9 @@ async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | und
   };
 }
 
-async function provenance(made: Made, given: NodeKey | undefined): Promise<Exported> {
+async function provenance(made: Made, key: NodeKey): Promise<Exported> {
   const { makeProvenance, signProvenance } = await import('../../protocol/interop/index.ts');
-  const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
-  const key = given ?? keyFromSeed(generateSeed());
   return {
     files: [
       ['provenance.dsse.json', await signProvenance(makeProvenance(made), key.signer)],
@@ -208,9 +201,8 @@ async function rootBlock(path: string, artifact: string | null, signal: AbortSig
   const held = await fingerprintOf(path, signal);
   if (held.kind === 'tree' && held.cid === artifact) return held.rootBlock;
   const is = held.kind === 'tree' ? held.cid : 'a file';
-  throw new QuorateError(
-    'EXPORT_MISMATCH',
-    `${path} is ${is}; the evidence is about ${artifact ?? 'no artifact'}`,
-    { hint: 'Name the folder that fetch wrote together with this bundle, unchanged; or fetch it again.' },
-  );
+  const message = `${path} is ${is}; the evidence is about ${artifact ?? 'no artifact'}`;
+  throw new QuorateError('EXPORT_MISMATCH', message, {
+    hint: 'Name the folder that fetch wrote together with this bundle, unchanged; or fetch it again.',
+  });
 }

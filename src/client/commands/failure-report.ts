@@ -63,9 +63,7 @@ interface Failure {
   tail: BuildTail;
 }
 
-/**
- * Prints of each way in which builds failed who saw it, the step, and the last lines of one of the logs. Logs that cannot be read are noted. Nothing with --json, where `quorate logs` gives them whole.
- */
+/** Prints who saw each kind of failure, its step, and the end of one log. Nothing with --json: `quorate logs` gives them whole. */
 export async function sayFailure(
   out: Output,
   client: Pick<Client, 'logs'>,

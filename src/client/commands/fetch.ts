@@ -11,7 +11,7 @@ import { NewFile } from '../../terminal/new-file.ts';
 import { checkNewFolder } from '../../terminal/new-folder.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
-import { sayKnowledge, sayVerification } from './verification.ts';
+import { openBook, sayKnowledge, sayVerification } from './verification.ts';
 
 interface Options {
   output: string;
@@ -58,16 +58,14 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const { cid, sha256 } = await import('../../protocol/documents/base.ts');
   const isRun = options.reports === true && sha256.safeParse(artifact).success;
   if (!isRun && !cid.safeParse(artifact).success) {
-    throw new QuorateError(
-      'CLI_USAGE',
-      `"${artifact.slice(0, 120)}" is not the CID of an artifact${options.reports === true ? ', nor the id of a run' : ''}`,
-      {
-        hint:
-          options.reports === true
-            ? 'Give the whole id of the run of a test, 64 characters: quorate show <job>'
-            : 'It begins with "bafy" and stands in the verdict: quorate show <job>',
-      },
-    );
+    const is = `"${artifact.slice(0, 120)}" is not the CID of an artifact`;
+    throw options.reports === true
+      ? new QuorateError('CLI_USAGE', `${is}, nor the id of a run`, {
+          hint: 'Give the whole id of the run of a test, 64 characters: quorate show <job>',
+        })
+      : new QuorateError('CLI_USAGE', is, {
+          hint: 'It begins with "bafy" and stands in the verdict: quorate show <job>',
+        });
   }
   const dest = resolve(context.cwd, options.output);
   await checkNewFolder(dest);
@@ -76,20 +74,12 @@ async function run(context: Context, artifact: string, options: Options): Promis
     throw new QuorateError('CLI_USAGE', '--index-out goes with artifacts, and not with --reports', {
       hint: 'Leave one of them out.',
     });
-  const files: NewFile[] = [];
-  const open = async (file: string | undefined) => {
-    if (file === undefined) return undefined;
-    const opened = await NewFile.open(resolve(context.cwd, file));
-    files.push(opened);
-    return opened;
-  };
-  try {
-    const bundleFile = await open(options.bundleOut);
-    const asked = { artifact, dest, where, bundleFile, indexFile: await open(options.indexOut) };
-    return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
-  } finally {
-    for (const file of files) await file.drop();
-  }
+  const open = async (file: string | undefined) =>
+    file === undefined ? undefined : NewFile.open(resolve(context.cwd, file));
+  await using bundleFile = await open(options.bundleOut);
+  await using indexFile = await open(options.indexOut);
+  const asked = { artifact, dest, where, bundleFile, indexFile };
+  return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
 }
 
 interface Asked {
@@ -154,20 +144,18 @@ async function withProgress<T>(
   fetch: (how: Omit<FetchOptions, 'artifact' | 'dest'>) => Promise<T>,
 ): Promise<{ result: T; book: RevocationBook }> {
   const { NotTrusted } = await import('../../node/artifacts/fetch.ts');
-  const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
   const { out, signal } = context;
-  const book = await openRevocationBook(context.home, where.project, ({ message }) =>
-    out.note(`What was learned of revocations is not kept: ${message}`),
-  );
+  const { source, ref, recipe, maxAge } = options;
+  const book = await openBook(context, where.project);
   const row = new TransferRow(out);
   try {
     const result = await fetch({
       ...where,
       revocations: book,
-      ...(options.source === undefined ? {} : { source: options.source }),
-      ...(options.ref === undefined ? {} : { ref: options.ref }),
-      ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
-      ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
+      source,
+      ref,
+      recipe,
+      maxAge,
       signal,
       onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),
     });

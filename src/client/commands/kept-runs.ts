@@ -7,8 +7,8 @@ import { cosignersOf } from '../../protocol/judge/policy.ts';
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
 /**
- * Of the jobs of a commit those that need not be published again, with their newest run, by name: it is trusted or still goes on, it is of the very
- * same job, job file and policy, and what it rests on need not be published again either. Errors: those of `Client.jobs` and `Client.show`.
+ * The newest runs, by name, of jobs of a commit that need not be published again: trusted or going on, of the very same job, job file and
+ * policy, and resting on such runs only.
  */
 export async function keptRuns(
   client: Pick<Client, 'jobs' | 'show'>,

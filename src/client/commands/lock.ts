@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
+import { textOf } from '../../terminal/values.ts';
 import type { FixingOptions } from '../lock.ts';
 import { DependenciesShown } from './dependency-progress.ts';
 
@@ -25,10 +25,6 @@ export const lock: Define = (program, act) => {
       examples('quorate lock', 'quorate lock --check', 'quorate lock add https://files.example/model.bin'),
     )
     .action(act(run));
-  defineAdd(command, act);
-};
-
-function defineAdd(command: Command, act: Act): void {
   command
     .command('add')
     .summary('add a file at an address')
@@ -43,24 +39,19 @@ function defineAdd(command: Command, act: Act): void {
     )
     .addHelpText('after', examples('quorate lock add https://files.example/v2/model.bin --name model-2.bin'))
     .action(act(add));
-}
+};
 
-function pythonVersion(text: string): string {
-  if (/^\d\.\d{1,2}$/.test(text)) return text;
-  throw new InvalidArgumentError('Give major and minor version: 3.13');
-}
+const pythonVersion = textOf(/^\d\.\d{1,2}$/, 'Give major and minor version: 3.13');
 
 function webAddress(text: string): string {
   if (/^https?:\/\//i.test(text) && URL.canParse(text)) return text;
   throw new InvalidArgumentError('Give the address of a file: https://files.example/model.bin');
 }
 
-function fileName(text: string): string {
-  if (/^[A-Za-z0-9_][A-Za-z0-9._+@-]*$/.test(text)) return text;
-  throw new InvalidArgumentError(
-    'Give the name of a file, of letters, digits and . _ + @ -, without a folder.',
-  );
-}
+const fileName = textOf(
+  /^[A-Za-z0-9_][A-Za-z0-9._+@-]*$/,
+  'Give the name of a file, of letters, digits and . _ + @ -, without a folder.',
+);
 
 interface Options {
   check?: boolean;
@@ -129,11 +120,6 @@ async function withProgress<T>(
 }
 
 async function write(folder: string, text: string): Promise<void> {
-  const file = await NewFile.open(join(folder, 'quorate.lock'));
-  try {
-    await file.finish(text, 'Nothing was written.');
-  } catch (error) {
-    await file.drop();
-    throw error;
-  }
+  await using file = await NewFile.open(join(folder, 'quorate.lock'));
+  await file.finish(text, 'Nothing was written.');
 }

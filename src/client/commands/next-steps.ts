@@ -1,8 +1,10 @@
 import type { Client } from '../../member/client.ts';
 import { type AccountFacts, accountLine, accountOf, type NextStep } from '../../protocol/account/index.ts';
+import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
+import { withLogs } from './failure-report.ts';
 
 /** A run that nobody has taken for so long is told with its account. */
 export const idleMs = 20_000;
@@ -20,8 +22,49 @@ const ends: ReadonlySet<Progress['kind']> = new Set(['verdict', 'cancelled', 're
 
 /** A line of `run --json`: what was told, and with the end of a run its account by all that was told until then. */
 export function runEvent(at: number, progress: Progress, facts: AccountFacts): object {
-  const account = ends.has(progress.kind) ? { account: accountOf(facts) } : {};
-  return { ...progress, event: progress.kind, at, ...account };
+  const account = ends.has(progress.kind) ? accountOf(facts) : undefined;
+  return { ...progress, event: progress.kind, at, account };
+}
+
+export type Until = 'agreed' | 'trusted';
+
+/** The facts of a run that is followed, by the events that were told. */
+export class FollowedRun {
+  readonly run: string;
+  facts: AccountFacts;
+  verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
+  readonly history: Progress[] = [];
+  /** It was built again, to something else. */
+  differs = false;
+
+  constructor(run: string) {
+    this.run = run;
+    this.facts = untold(run);
+  }
+
+  take(progress: Progress): void {
+    this.facts = afterProgress(this.facts, progress);
+    if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) this.history.push(progress);
+    if (progress.kind === 'input-lost') this.verdict = undefined;
+    if (progress.kind === 'repeated') this.differs = !progress.same;
+    if (progress.kind === 'verdict') this.verdict = progress;
+  }
+
+  /** Whether the verdict that was just taken is the last event to wait for: the comparison with an earlier run comes after it. */
+  isOver(until: Until, rebuild: boolean): boolean {
+    const isFinal = this.verdict?.level !== 'agreed';
+    return !(rebuild && isFinal) && (isFinal || until === 'agreed');
+  }
+
+  reached(until: Until): boolean {
+    const level = this.verdict?.level;
+    return level === 'trusted' || (level === 'agreed' && until === 'agreed');
+  }
+
+  /** Whether its logs tell why it failed. */
+  get isFailed(): boolean {
+    return this.verdict !== undefined && withLogs.has(this.verdict.level);
+  }
 }
 
 /** Times that a note is put off because events of what it tells are still on their way. */
@@ -68,7 +111,7 @@ export class WaitingNote {
     const line = escapeLine(accountLine(account), 1000);
     if (account.over || account.state === 'building' || line === this.#said) return;
     this.#said = line;
-    out.value({ event: 'account', ...(name !== undefined && { name }), run, ...account });
+    out.value({ event: 'account', name, run, ...account });
     const head = name === undefined ? '' : `${name}: `;
     for (const each of [line, ...account.next.map(stepText)]) out.note(`${head}${each}`);
   }

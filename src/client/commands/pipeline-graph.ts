@@ -15,8 +15,8 @@ export interface GraphRow<Job extends GraphJob> {
 }
 
 /**
- * Draws jobs as a tree, one row each: a job stands below the last of those it needs, and the others are named in `also`. What
- * follows from the rest is not drawn: where c needs a and b, and b needs a, c stands below b.
+ * Draws jobs as a tree, one row each: a job stands below the last of those it needs, and the others are named in `also`, but for those that
+ * this one needs itself.
  */
 export function graphRows<Job extends GraphJob>(jobs: readonly Job[]): GraphRow<Job>[] {
   const sorted = sortedByNeeds(jobs);

@@ -19,9 +19,7 @@ export interface PublishedJob {
   needs: { name: string; level: string }[];
 }
 
-/**
- * Publishes jobs, each after those it needs: its request names theirs. `kept`: runs of before that stand for a job, by its name. `rebuild`: they are built whatever was built before. Errors: those of `Client.submit`, CLI_INTERRUPTED.
- */
+/** Publishes jobs, each after those it needs. `kept`: earlier runs that stand for a job, by its name. @throws {QuorateError} CLI_INTERRUPTED */
 export async function publishAll(
   context: Context,
   client: Client,

@@ -4,9 +4,7 @@ import type { WantedRecipe } from '../../execution/recipe.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { type NamedRecipe, parseRecipe } from '../../protocol/base/recipe-name.ts';
 
-/**
- * The job file that `--file` names: `REPO[@COMMIT]:PATH`, or a path on this host. Throws `CLI_USAGE`.
- */
+/** The job file that `--file` names: `REPO[@COMMIT]:PATH`, or a path on this host. @throws {QuorateError} `CLI_USAGE` */
 export function fileGiven(cwd: string, given: string): NamedRecipe | { local: string } {
   const named = parseRecipe(given);
   if (named !== undefined) return named;
@@ -26,10 +24,7 @@ export function localFile(
   throw new QuorateError('CLI_USAGE', `${option}: ${path} is no file`, { hint });
 }
 
-/**
- * The job file to publish: one of this host has to be committed, and is read from the remote of its repository.
- * Throws `CLI_USAGE`, `SOURCE_…`.
- */
+/** The job file to publish: one of this host has to be committed, and is read from the remote. @throws {QuorateError} `CLI_USAGE`, `SOURCE_…` */
 export async function recipeOf(cwd: string, given: string): Promise<WantedRecipe> {
   const file = fileGiven(cwd, given);
   if (!('local' in file)) return file;

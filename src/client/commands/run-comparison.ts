@@ -31,8 +31,8 @@ export interface ResultGroup {
 }
 
 /**
- * `quorate diff <run>`: prints who came to which result of a disputed run and on what, and of the result of most with each of the
- * others where their logs and trees differ. True where they do. Errors: `DIFF_NO_DISPUTE`, those of the client.
+ * `quorate diff <run>`: prints who came to which result of a disputed run and on what, and how logs and trees of the others differ from those
+ * of most. @throws {QuorateError} `DIFF_NO_DISPUTE`
  */
 export async function compareRun(context: Context, which: string, options: CompareOptions): Promise<boolean> {
   await withClient(context, options.project, async (client) => {

@@ -1,15 +1,15 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { membershipFor } from '../../member/commands/project-client.ts';
 import { accountOf } from '../../protocol/account/index.ts';
-import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
-import type { Progress } from '../../protocol/wire/progress.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -18,14 +18,59 @@ import type { Board } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
 import { sayAlarm } from './alarm-report.ts';
 import { bringDependencies } from './bring-dependencies.ts';
-import { failedResults, sayFailure, withLogs } from './failure-report.ts';
+import { failedResults, sayFailure } from './failure-report.ts';
 import { followAll } from './follow-all.ts';
 import { LogLines } from './log-lines.ts';
-import { idleMs, restsMs, runEvent, stepText, WaitingNote } from './next-steps.ts';
+import { FollowedRun, idleMs, restsMs, runEvent, stepText, type Until, WaitingNote } from './next-steps.ts';
 import { ProgressView } from './progress.ts';
 import { publishAll } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
-import { sourceOf } from './source-of.ts';
+
+interface RunSource {
+  repo: { url: string; ref: string };
+  /** Notes for the user on differences between the folder and the server. */
+  notes: string[];
+  /** Commit of the branch checked out here, when that branch is to be built; the server may have another. */
+  here?: string | undefined;
+}
+
+/** A word that is neither a URL nor a path, and probably the name of a job. */
+const plainWord = /^[\w-][\w.-]*$/;
+
+/** The source that `quorate run` builds: a URL, or remote and branch of the repository here. @throws {QuorateError} `CLI_USAGE`, `SOURCE_…` */
+export async function sourceOf(
+  cwd: string,
+  given: string | undefined,
+  options: { url?: string; ref?: string },
+): Promise<RunSource> {
+  const folder = resolve(cwd, given ?? '.');
+  if (given !== undefined && !existsSync(folder)) {
+    if (plainWord.test(given)) {
+      throw new QuorateError('CLI_USAGE', `"${given}" is neither a folder nor a git URL`, {
+        hint: `If it is a job of quorate.yaml: quorate run --job ${given}`,
+      });
+    }
+    return { repo: { url: given, ref: options.ref ?? 'HEAD' }, notes: [] };
+  }
+  const { localRepo } = await import('../../source/index.ts');
+  const { remoteUrl, branch, commit, dirty } = await localRepo(folder);
+  const url = options.url ?? remoteUrl;
+  if (url === undefined) {
+    throw new QuorateError('CLI_USAGE', `${folder} has no remote, and workers fetch source from a server`, {
+      hint: 'Push it somewhere and give its address: --url <url>',
+    });
+  }
+  const notes =
+    dirty && options.ref === undefined
+      ? ['There are changes here that are not committed: they are not built.']
+      : [];
+  const asHere = options.ref === undefined && options.url === undefined;
+  return {
+    repo: { url, ref: options.ref ?? branch ?? commit },
+    notes,
+    here: asHere ? commit : undefined,
+  };
+}
 
 interface Options {
   url?: string;
@@ -33,7 +78,7 @@ interface Options {
   base?: string;
   job?: string;
   file?: string;
-  until: 'agreed' | 'trusted';
+  until: Until;
   timeout?: number;
   log?: boolean;
   rebuild?: boolean;
@@ -125,10 +170,8 @@ async function start(context: Context, given: string | undefined, options: Optio
     out.say(
       out.colours.dim(`Reading ${escapeLine(source.repo.url, 200)} at ${escapeLine(source.repo.ref, 80)}`),
     );
-    const prepared = await prepare({
-      ...source.repo,
-      ...{ base: options.base, recipe, jobName: options.job, signal: limit },
-    });
+    const { base, job: jobName } = options;
+    const prepared = await prepare({ ...source.repo, base, recipe, jobName, signal: limit });
     if (prepared.recipe !== undefined && prepared.jobs.length > 1)
       out.say(out.colours.dim(`by the job file ${escapeLine(recipeText(prepared.recipe), 500)}`));
     for (const skipped of prepared.skipped) {
@@ -164,9 +207,8 @@ async function start(context: Context, given: string | undefined, options: Optio
         allowPrivate: options.private === true,
         signal: limit,
       });
-      const more = { ...(kept !== undefined && { kept }), rebuild, dependenciesOf };
-      const publishing = publishAll(context, client, prepared, url, limit, more);
-      const published = await publishing.finally(close);
+      const more = { kept, rebuild, dependenciesOf };
+      const published = await publishAll(context, client, prepared, url, limit, more).finally(close);
       followed = published.map(({ run }) => run);
       const [only, second] = published;
       if (only !== undefined && second === undefined)
@@ -190,38 +232,32 @@ async function follow(
   const board = out.board();
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
-  const history: Progress[] = [];
-  let facts = untold(run);
-  let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
+  const followed = new FollowedRun(run);
+  const { history } = followed;
   const waiting = new WaitingNote(context, client, { run });
   waiting.in(idleMs);
   let awaited = false;
-  let differs = false;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
-      facts = afterProgress(facts, progress);
-      out.value(runEvent(at, progress, facts));
+      const { kind } = progress;
+      followed.take(progress);
+      out.value(runEvent(at, progress, followed.facts));
       view.show(at, progress);
       waiting.seen++;
-      if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) history.push(progress);
-      if (progress.kind === 'leased') {
+      if (kind === 'leased') {
         if (progress.slot === 'trusted') awaited = true;
-        if (progress.slot !== 'trusted' || verdict !== undefined) waiting.stop();
+        if (progress.slot !== 'trusted' || followed.verdict !== undefined) waiting.stop();
       }
-      if (['passed', 'delivered', 'lost'].includes(progress.kind)) waiting.in(restsMs);
-      if (progress.kind === 'revealed') waiting.stop();
-      if (progress.kind === 'unwitnessed') awaited = true;
-      if (progress.kind === 'input-lost') verdict = undefined;
-      if (progress.kind === 'repeated') differs = !progress.same;
-      if (progress.kind !== 'verdict') continue;
-      verdict = progress;
-      // The comparison with the earlier run comes after the last verdict, and then the end.
-      if (rebuild && progress.level !== 'agreed') continue;
-      if (progress.level !== 'agreed' || until === 'agreed') break;
+      if (kind === 'passed' || kind === 'delivered' || kind === 'lost') waiting.in(restsMs);
+      if (kind === 'revealed') waiting.stop();
+      if (kind === 'unwitnessed') awaited = true;
+      if (kind !== 'verdict') continue;
+      if (followed.isOver(until, rebuild)) break;
+      if (progress.level !== 'agreed') continue;
       waiting.stop();
       if (!awaited) waiting.in(idleMs);
     }
-    if (verdict?.level !== 'agreed') await logs?.rest();
+    if (followed.verdict?.level !== 'agreed') await logs?.rest();
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -229,18 +265,15 @@ async function follow(
     logs?.stop();
     view.end();
   }
-  if (signal.aborted && verdict === undefined) {
+  if (signal.aborted && followed.verdict === undefined) {
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
   }
-  const level = verdict?.level;
-  if (level !== undefined && withLogs.has(level))
-    await sayFailure(out, client, run, failedResults(history), limit);
-  const reached = level === 'trusted' || (level === 'agreed' && until === 'agreed');
-  const account = accountOf(facts);
+  if (followed.isFailed) await sayFailure(out, client, run, failedResults(history), limit);
+  const account = accountOf(followed.facts);
   if (account.over) for (const step of account.next) out.say(stepText(step));
   const alarm = await sayAlarm(context, client, { run, account, history });
-  return reached && !differs ? (alarm ?? exits.done) : exits.no;
+  return followed.reached(until) && !followed.differs ? (alarm ?? exits.done) : exits.no;
 }
 
 /** Prints logs. A failure is noted and does not change the exit code. */

@@ -3,13 +3,13 @@ import type { VerifiedMade } from '../../node/artifacts/made.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { version } from '../../program.ts';
 import { jsonPage } from '../../protocol/base/escape.ts';
-import type { Bom } from '../../protocol/interop/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses } from '../../terminal/values.ts';
 import { readBundle, readIndexBytes } from './bundle-file.ts';
+import { openBook, verifyKnown } from './verification.ts';
 
 interface Options {
   project?: string;
@@ -42,53 +42,39 @@ export const sbom: Define = (program, act) => {
 
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
   const { cwd, out } = context;
-  const file = options.output === undefined ? undefined : await NewFile.open(resolve(cwd, options.output));
-  try {
-    const made = await madeOfArtifact(context, artifact, options);
-    const { makeBom } = await import('../../protocol/interop/index.ts');
-    const bom = makeBom({ ...made, tool: version() });
-    if (made.level !== 'trusted') out.note(`The artifact is ${made.level}, and not trusted.`);
-    if (file === undefined) print(context, bom);
-    else {
-      await file.finish(jsonPage(bom), '');
-      const components = bom.components.length;
-      out.value({ file: options.output, artifact: made.facts.artifact, level: made.level, components });
-      out.say(`${counted(components, 'component')} of the ${made.level} artifact ${made.facts.artifact}`);
-    }
-    return exits.done;
-  } finally {
-    await file?.drop();
+  const { output } = options;
+  await using file = output === undefined ? undefined : await NewFile.open(resolve(cwd, output));
+  const { level, facts, ...made } = await madeOfArtifact(context, artifact, options);
+  const { makeBom } = await import('../../protocol/interop/index.ts');
+  const bom = makeBom({ ...made, facts, level, tool: version() });
+  if (level !== 'trusted') out.note(`The artifact is ${level}, and not trusted.`);
+  if (file === undefined) {
+    out.value(bom);
+    out.say(jsonPage(bom).trimEnd());
+  } else {
+    await file.finish(jsonPage(bom), '');
+    const components = bom.components.length;
+    out.value({ file: output, artifact: facts.artifact, level, components });
+    out.say(`${counted(components, 'component')} of the ${level} artifact ${facts.artifact}`);
   }
+  return exits.done;
 }
 
 const bundleOrCid = 'Give the whole CID of an artifact, or the file that fetch --bundle-out wrote.';
 
-function print({ out }: Context, bom: Bom): void {
-  out.value(bom);
-  out.say(jsonPage(bom).trimEnd());
-}
-
 async function madeOfArtifact(context: Context, artifact: string, options: Options): Promise<VerifiedMade> {
-  const { cwd, home, out, signal } = context;
+  const { cwd, out, signal } = context;
   const { cid } = await import('../../protocol/documents/base.ts');
   const { fetchMade, madeOf } = await import('../../node/artifacts/made.ts');
-  const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
   const index = options.index === undefined ? undefined : await readIndexBytes(resolve(cwd, options.index));
   if (cid.safeParse(artifact).success) {
     const where = await whereFrom(context, options);
-    const revocations = await openRevocationBook(home, where.project, ({ message }) =>
-      out.note(`What was learned of revocations is not kept: ${message}`),
-    );
+    const revocations = await openBook(context, where.project);
     const onProgress = ({ says }: { says: string }) => out.note(says);
     return fetchMade(artifact, { ...where, revocations, signal, onProgress }, index);
   }
   const bundle = await readBundle(resolve(cwd, artifact), bundleOrCid);
-  const { publicKeyOf } = await import('../../protocol/documents/index.ts');
   const project = options.project ?? (await whereFrom(context, options)).project;
-  publicKeyOf(project);
-  const { verifyBundle } = await import('../../protocol/trust/index.ts');
-  const { joseVerifier } = await import('../../identity/verifier.ts');
-  const { revoked: revocations } = await openRevocationBook(home, project);
-  const verification = await verifyBundle(bundle, { project, revocations }, joseVerifier);
+  const verification = await verifyKnown(context, bundle, project);
   return madeOf(bundle, verification, project, { file: index, signal });
 }

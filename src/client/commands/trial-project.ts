@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { findProject } from '../../owner/project.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { findProject, ownProject } from '../../owner/project.ts';
+import { codeOf } from '../../protocol/base/errors.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { TrialProject } from '../trial/inputs.ts';
 
-/** The project of a trial, from its project folder or a membership. Uses no network. Errors: `MEMBERSHIP_AMBIGUOUS`. */
+/** The project of a trial, from its project folder or a membership. Uses no network. @throws {QuorateError} `MEMBERSHIP_AMBIGUOUS` */
 export async function trialProject(
   { home: dir }: Context,
   folder: string,
@@ -14,20 +14,17 @@ export async function trialProject(
   const home = openHome(dir);
   const joined = (project: string | undefined) =>
     home.membership(project).catch((error: unknown) => {
-      if (error instanceof QuorateError && error.code === 'MEMBERSHIP_NOT_FOUND') return undefined;
+      if (codeOf(error) === 'MEMBERSHIP_NOT_FOUND') return undefined;
       throw error;
     });
-  const own = findProject(folder);
+  const own = await ownProject(folder, wanted);
   if (own !== undefined) {
-    const { openProjectFolder } = await import('../../owner/project-folder.ts');
-    const { project, charter, address } = await openProjectFolder(own);
-    if (wanted === undefined || wanted === project) {
-      const where = await address();
-      const { byPeer } = await import('../../node/membership/join.ts');
-      const controllers = where === undefined ? [] : byPeer(where.addrs);
-      const feed = (await joined(project))?.feed ?? [];
-      return { ...{ project, charter, controllers, feed }, bootstrap: charter.bootstrap };
-    }
+    const { project, charter } = own;
+    const { byPeer } = await import('../../node/membership/join.ts');
+    const address = await own.address();
+    const controllers = address === undefined ? [] : byPeer(address.addrs);
+    const feed = (await joined(project))?.feed ?? [];
+    return { project, charter, controllers, feed, bootstrap: charter.bootstrap };
   }
   const known = await joined(wanted);
   if (known === undefined) return undefined;

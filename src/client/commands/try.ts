@@ -5,21 +5,100 @@ import type { Tier } from '../../../sandbox/types.ts';
 import { ProbesShown } from '../../execution/probe-progress.ts';
 import { findProject } from '../../owner/project.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { escapeLine } from '../../protocol/base/escape.ts';
+import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, columns, duration } from '../../terminal/format.ts';
+import { LogHints } from '../../terminal/log-hints.ts';
 import { checkNewFolder } from '../../terminal/new-folder.ts';
 import type { Output } from '../../terminal/output.ts';
 import { oneTier } from '../../terminal/values.ts';
 import type { ProvidedInput, WantedInput } from '../trial/inputs.ts';
 import type { TrialSource } from '../trial/source.ts';
 import type { Trial, TrialResult } from '../trial/trial.ts';
+import type { ConditionResult } from '../trial/vary.ts';
 import { DependenciesShown } from './dependency-progress.ts';
-import { LocalLog } from './local-log.ts';
 import { fileGiven } from './recipe-of.ts';
 import { storesHere, trialProject } from './trial-project.ts';
-import { sayVaried } from './variation-report.ts';
+
+/** Files listed per line; --json lists all. */
+const filesPerLineMax = 5;
+
+/** Prints a line for each condition, and the conclusion. Returns the exit code. */
+async function sayVaried(out: Output, results: AsyncIterable<ConditionResult>): Promise<Exit> {
+  const { red, green, dim } = out.colours;
+  const varying = new Map<string, ConditionResult>();
+  out.say('', 'Again, with one thing different each time:');
+  for await (const result of results) {
+    const { condition, differences, failed } = result;
+    const { name, says, pinned } = condition;
+    const differs = differences.length > 0 || failed !== undefined;
+    if (differs) varying.set(name, result);
+    const files = differences.map(({ path, change }) => ({ path, change }));
+    out.value({ event: 'varied', condition: name, pinned, differs, failed: failed ?? null, files });
+    const head = name.padEnd(10);
+    if (differs) out.say(`${red('differs')} ${head} ${says}: ${inWhat(result)}`);
+    else out.say(`${green('same   ')} ${head} ${dim(says)}`);
+  }
+  out.value({ event: 'vary', differs: [...varying.keys()] });
+  const all = [...varying.values()];
+  const [pinned, open] = [
+    all.filter(({ condition }) => condition.pinned),
+    all.filter(({ condition }) => !condition.pinned),
+  ];
+  const names = (of: ConditionResult[]) => of.map(({ condition }) => condition.name).join(', ');
+  if (all.length === 0) out.say('', green('Nothing of this changes the outputs.'));
+  else out.say('');
+  if (open.length > 0) out.say(red(`Workers can differ in: ${names(open)}. They will not agree.`));
+  if (pinned.length > 0)
+    out.say(`The same on every worker, not elsewhere: ${names(pinned)}. They can agree all the same.`);
+  return all.length === 0 ? exits.done : exits.no;
+}
+
+function inWhat({ differences, failed }: ConditionResult): string {
+  if (failed !== undefined) return escapeLine(`the build fails (${failed})`, 400);
+  const shown = differences.slice(0, filesPerLineMax).map(({ path, change }) => {
+    const name = escapeLine(path, 200);
+    return change === 'changed' ? name : `${name} (${change})`;
+  });
+  const more = differences.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+}
+
+/** Output of a build on this host, line by line: control characters escaped, truncated where a worker would truncate it. */
+class LocalLog {
+  readonly #out: Output;
+  readonly #decoder = new TextDecoder();
+  readonly #lines = new LineEscaper();
+  readonly hints = new LogHints();
+  #bytes = 0;
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#bytes >= limits.logBytesMax) return;
+    const kept = chunk.subarray(0, limits.logBytesMax - this.#bytes);
+    this.#bytes += kept.length;
+    this.#say(this.#lines.push(this.#decoder.decode(kept, { stream: true })));
+    if (this.#bytes < limits.logBytesMax) return;
+    this.end();
+    this.#say(['[quorate: the log reached its limit; the rest is left out]']);
+  }
+
+  end(): void {
+    this.#say([...this.#lines.push(this.#decoder.decode()), ...this.#lines.end()]);
+  }
+
+  #say(lines: string[]): void {
+    if (lines.length === 0) return;
+    this.#out.say(...lines);
+    for (const line of lines) this.hints.push(line);
+    for (const line of lines) this.#out.value({ event: 'output', line });
+  }
+}
 
 type ImageBytes = (home: string) => Promise<number | undefined>;
 

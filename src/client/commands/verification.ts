@@ -1,9 +1,33 @@
+import type { Bundle } from '../../protocol/documents/index.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
 import { sayFull } from '../../protocol/trust/key-texts.ts';
 import { reportOf } from '../../protocol/trust/report.ts';
+import type { Context } from '../../terminal/context.ts';
 import { counted, duration } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
+
+/** The revocations of a project in this home. What is learned of them, or `of` something else, and cannot be kept, is noted. */
+export async function openBook(
+  { home, out }: Pick<Context, 'home' | 'out'>,
+  project: string,
+  of = 'revocations',
+): Promise<RevocationBook> {
+  const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
+  return openRevocationBook(home, project, ({ message }) =>
+    out.note(`What was learned of ${of} is not kept: ${message}`),
+  );
+}
+
+/** Verifies a bundle with the revocations in this home. @throws {QuorateError} `KEY_INVALID`, `HOME_…` */
+export async function verifyKnown(context: Context, bundle: Bundle, project: string): Promise<Verification> {
+  const { publicKeyOf } = await import('../../protocol/documents/index.ts');
+  const { verifyBundle } = await import('../../protocol/trust/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  publicKeyOf(project);
+  const { revoked: revocations } = await openBook(context, project);
+  return verifyBundle(bundle, { project, revocations }, joseVerifier);
+}
 
 /** Prints the steps of a verification with their results. */
 export function sayVerification(out: Output, result: Verification): void {

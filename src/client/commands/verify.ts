@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { whereFrom } from '../../owner/where-from.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
 import type { Bundle } from '../../protocol/documents/index.ts';
+import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
 import type { Fingerprint } from '../../store/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
-import { readBundle } from './bundle-file.ts';
-import { learnBefore } from './learn-revocations.ts';
+import { readBundle, readText } from './bundle-file.ts';
 import { localFile } from './recipe-of.ts';
-import { sayKnowledge, sayVerification } from './verification.ts';
-import { sayEquivocation } from './verify-equivocation.ts';
+import { openBook, sayKnowledge, sayVerification } from './verification.ts';
 
 interface Options {
   bundle?: string;
@@ -87,17 +88,13 @@ async function run(context: Context, path: string | undefined, options: Options)
 async function writePage({ cwd, out }: Context, path: string): Promise<Exit> {
   const { verifyPage } = await import('../../http/verify-page/page-file.ts');
   const { sha256Hex } = await import('../../protocol/documents/index.ts');
-  const file = await NewFile.open(resolve(cwd, path));
-  try {
-    const { html } = await verifyPage();
-    await file.finish(html, 'Nothing was written.');
-    const sha256 = sha256Hex(html);
-    out.value({ page: path, bytes: html.length, sha256 });
-    out.say(`Wrote ${path}: open it in a browser, with or without a network.`, `  sha256  ${sha256}`);
-    return exits.done;
-  } finally {
-    await file.drop();
-  }
+  await using file = await NewFile.open(resolve(cwd, path));
+  const { html } = await verifyPage();
+  await file.finish(html, 'Nothing was written.');
+  const sha256 = sha256Hex(html);
+  out.value({ page: path, bytes: html.length, sha256 });
+  out.say(`Wrote ${path}: open it in a browser, with or without a network.`, `  sha256  ${sha256}`);
+  return exits.done;
 }
 
 async function verifyArtifact(
@@ -124,13 +121,7 @@ async function verifyArtifact(
     });
   const { project, source, ref, recipe, maxAge } = options;
   const book = await learnBefore(context, options, bundle);
-  const expected = {
-    project,
-    revocations: book.revoked,
-    ...(source === undefined ? {} : { source }),
-    ...(ref === undefined ? {} : { ref }),
-    ...(recipe === undefined ? {} : { recipe }),
-  };
+  const expected = { project, revocations: book.revoked, source, ref, recipe };
   let result: Verification = await verifyBundle(bundle, expected, joseVerifier);
   if (result.ok)
     result =
@@ -148,14 +139,9 @@ async function verifyArtifact(
   if (result.facts !== null && maxAge !== undefined) {
     result = checkAge(result, { now: Date.now(), maxAgeSeconds: maxAge });
   }
-  const knowledge = { known: book.size, askedAt: book.askedAt };
-  out.value({
-    path,
-    revocations: knowledge,
-    ...(held instanceof QuorateError ? {} : shown(held)),
-    ...(paths && { paths }),
-    ...result,
-  });
+  const revocations = { known: book.size, askedAt: book.askedAt };
+  const shown = held instanceof QuorateError ? {} : contentValue(held);
+  out.value({ path, revocations, ...shown, paths, ...result });
   sayVerification(out, result);
   sayKnowledge(out, book);
   const trusted = isTrusted(result);
@@ -164,9 +150,65 @@ async function verifyArtifact(
   return trusted ? exits.done : exits.no;
 }
 
-type Copy = Awaited<ReturnType<typeof readCopy>>;
+/** The revocations of a project in this home, with those of a file and of members where asked for. @throws {QuorateError} `REVOCATION_…` */
+async function learnBefore(
+  context: Context,
+  { project, online = false, bootstrap, revocations }: Options & { project: string },
+  bundle: Bundle,
+): Promise<RevocationBook> {
+  const { cwd, signal } = context;
+  const book = await openBook(context, project);
+  if (revocations !== undefined) await learnFile(book, resolve(cwd, revocations));
+  if (!online) return book;
+  const known = await placesOf(context, { project, bootstrap }, bundle);
+  const { askForRevocations } = await import('../../node/artifacts/revocations.ts');
+  const artifact = await artifactIn(bundle);
+  await askForRevocations({ project, artifact, book, signal, ...known });
+  return book;
+}
 
-/** Throws `CLI_USAGE`, `JOBFILE_…`, `PIPELINE_…`. */
+async function learnFile(book: RevocationBook, file: string): Promise<void> {
+  const { decodeRevocations } = await import('../../protocol/sessions/revocation-book.ts');
+  const text = await readText(file, 'Name the file that revoke --out wrote.');
+  try {
+    const { refused } = await book.learn(decodeRevocations(text, file));
+    // The book keeps revocations that this version cannot read.
+    const why = refused.find(({ code }) => code !== 'DOC_NEWER');
+    if (why !== undefined) throw why;
+  } catch (cause) {
+    if (!(cause instanceof QuorateError) || cause.code.startsWith('HOME_')) throw cause;
+    throw new QuorateError('REVOCATION_UNREADABLE', `${file} revokes nothing: ${cause.message}`, {
+      hint: 'Name the file that revoke --out wrote, of this project.',
+      cause,
+    });
+  }
+}
+
+/** Where to ask: as given, as this host knows, or as the charter in the bundle says. */
+async function placesOf(
+  context: Context,
+  given: { project: string; bootstrap: string[] | undefined },
+  bundle: Bundle,
+) {
+  try {
+    return { controllers: [], ...(await whereFrom(context, given)) };
+  } catch (error) {
+    if (codeOf(error) !== 'MEMBERSHIP_NOT_FOUND') throw error;
+    const { openCharter } = await import('../../node/membership/credentials.ts');
+    const { payload } = await openCharter(bundle.charter, given.project);
+    return { bootstrap: payload.bootstrap, controllers: [] };
+  }
+}
+
+/** The artifact that the bundle says it is about: those who provide it are asked. */
+async function artifactIn(bundle: Bundle): Promise<string | null> {
+  const { artifactOf, openStatement } = await import('../../protocol/documents/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  const verdict = await openStatement('verdict', bundle.verdict, joseVerifier).catch(() => undefined);
+  const outcome = verdict?.payload.predicate.quorate_verdict.outcome ?? null;
+  return outcome === null ? null : artifactOf(outcome);
+}
+
 async function readCopy(cwd: string, given: string) {
   const { readLocalJobFile } = await import('../../execution/recipe.ts');
   return readLocalJobFile(localFile(cwd, given, '--job-file'));
@@ -176,7 +218,7 @@ async function readCopy(cwd: string, given: string) {
 async function withJobFile(
   before: Verification,
   bundle: Bundle,
-  { file, sha256 }: Copy,
+  { file, sha256 }: Awaited<ReturnType<typeof readCopy>>,
 ): Promise<Verification> {
   const { goOn } = await import('../../protocol/trust/index.ts');
   const { checkJobFile } = await import('../../member/check-job-file.ts');
@@ -216,8 +258,39 @@ async function takeFingerprint(path: string, signal: AbortSignal): Promise<Finge
 const reasonOf = ({ cause, message }: QuorateError): string =>
   cause instanceof Error ? cause.message : message;
 
-function shown(held: Fingerprint): Record<string, unknown> {
-  return held.kind === 'tree'
+const contentValue = (held: Fingerprint): object =>
+  held.kind === 'tree'
     ? { artifact: held.cid, bytes: held.bytes }
     : { sha256: held.sha256, bytes: held.bytes };
+
+/** Checks evidence that the log of a project tells two stories, offline. What holds is kept in this home, for `fetch` and `verify`. */
+async function sayEquivocation(context: Context, file: string, project: string): Promise<Exit> {
+  const { cwd, out } = context;
+  const { publicKeyOf } = await import('../../protocol/documents/index.ts');
+  const { checkEquivocation } = await import('../../protocol/trust/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  publicKeyOf(project);
+  const text = await readText(
+    resolve(cwd, file),
+    'Name the file that a worker wrote: revocations/*-equivocation-1.json in its home.',
+  );
+  try {
+    const book = await openBook(context, project, 'the log');
+    const { signers, ...proves } = await checkEquivocation(text, project, joseVerifier, book.ended);
+    await book.learn({ charters: [], revocations: [], equivocations: [text] });
+    out.value({ ok: true, code: null, ...proves });
+    out.say(
+      out.colours.red('The log of this project tells two stories.'),
+      `  ${escapeLine(proves.says, 2000)}.`,
+      proves.lines === 2
+        ? '  Nothing under that log key counts, until the root key names another one in the charter.'
+        : '  What has no line of a trusted worker does not count, until the root key names another log key in the charter.',
+    );
+    return exits.done;
+  } catch (error) {
+    if (!(error instanceof QuorateError) || error.code.startsWith('HOME_')) throw error;
+    out.value({ ok: false, code: error.code, says: error.message });
+    out.say(`This proves nothing against the log: ${escapeLine(error.message, 1000)} [${error.code}].`);
+    return exits.no;
+  }
 }

@@ -65,10 +65,7 @@ export async function bytesOf(source: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(parts);
 }
 
-/**
- * Decompresses `size` bytes of raw deflate (RFC 1951), which have to be one stream and nothing else. Throws `Irregular`, what the
- * source throws, and `COMPARE_TOO_LARGE`.
- */
+/** Decompresses `size` bytes of raw deflate (RFC 1951): one stream and nothing else. @throws `Irregular`, COMPARE_TOO_LARGE */
 export async function* inflateWhole(
   source: AsyncIterable<Uint8Array>,
   size: number,

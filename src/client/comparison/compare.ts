@@ -37,9 +37,8 @@ export interface PartAsked {
 }
 
 /**
- * The parts of both sides to compare: two files, or two folders. Of a folder that is compared with a file it is the file of that
- * name, else the only file in it.
- * @throws COMPARE_KINDS, COMPARE_PATH_UNKNOWN, `STORE_…`
+ * The parts to compare: two files, or two folders. For a folder and a file: the file of that name in the folder, else the only one in it.
+ * @throws {QuorateError} COMPARE_KINDS, COMPARE_PATH_UNKNOWN
  */
 export async function choose(a: PartAsked, b: PartAsked): Promise<[Chosen, Chosen]> {
   const left = await entryOf(a.side, a.path);
@@ -82,10 +81,7 @@ async function fileIn({ side, entry }: Chosen, name: string): Promise<Chosen> {
 
 const below = (side: Side, { cid }: TreeEntry): Side => ({ ...side, tree: { ...side.tree, root: cid } });
 
-/**
- * The files and folders in which two sides differ, files with what they have in common as archives; their bytes are read while `isWanted`
- * says so. Nothing where they are the same. @throws `STORE_…`, the signal's reason
- */
+/** The files and folders in which two sides differ. Bytes of files, and archives, are compared while `isWanted` says so. */
 export async function* compareChosen(
   a: Chosen,
   b: Chosen,

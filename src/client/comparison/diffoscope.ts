@@ -63,9 +63,8 @@ export async function packPairs(
 const step = `cd ../in; diffoscope --exclude-directory-metadata=recursive --text-color never --max-text-report-size ${bounds.diffoscopeOutputBytesMax} --text - a b || test $? = 1`;
 
 /**
- * Runs diffoscope on files that differ, in a sandbox without a network: it and the tools that it starts read bytes that
- * anybody may have written. Resolves to a text that says why its report is incomplete, undefined where it is whole.
- * @throws SANDBOX_UNAVAILABLE, `SANDBOX_…`, the signal's reason
+ * Runs diffoscope, and the tools that it starts, in a sandbox without a network: the files are of strangers. Resolves to why its report is
+ * incomplete, undefined where it is whole. @throws {QuorateError} `SANDBOX_…`
  */
 export async function runDiffoscope(
   options: DiffoscopeOptions,

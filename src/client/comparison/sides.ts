@@ -1,13 +1,51 @@
-import { rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
 import type { Mesh } from '../../mesh/index.ts';
 import { openIdleStore } from '../../node/artifacts/idle-store.ts';
 import { makeScratch } from '../../node/scratch.ts';
-import { assert } from '../../protocol/base/errors.ts';
+import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Level } from '../../protocol/trust/index.ts';
-import { openStore, type Store, type Tree } from '../../store/index.ts';
+import { entryAt, openStore, type Store, type Tree } from '../../store/index.ts';
 import type { TrialProject } from '../trial/inputs.ts';
-import { importFile } from './import-file.ts';
+
+const name = 'file';
+
+/** Copies one file of this host into a store. Returns its CID. @throws COMPARE_FILE_UNREADABLE, `STORE_…`, the signal's reason */
+export async function importFile(store: Store, path: string, signal: AbortSignal): Promise<string> {
+  const packer = pack();
+  const filled = fill(packer, path, signal);
+  filled.catch((error: Error) => packer.destroy(error));
+  try {
+    // A stream of streamx is one of Node in all that is used of it.
+    const tar = packer as unknown as Parameters<Store['importTar']>[0];
+    const { root } = await store.importTar(tar, { into: store.public, signal });
+    await filled;
+    return (await entryAt(store.tree(root), name))?.cid ?? root;
+  } catch (error) {
+    signal.throwIfAborted();
+    const cause: unknown = await filled.catch((failure: unknown) => failure);
+    // Where the import ended first, that closed the archive.
+    const isOwn = cause instanceof Error && ('syscall' in cause || cause.message === 'Size mismatch');
+    if (isOwn)
+      throw new QuorateError('COMPARE_FILE_UNREADABLE', `${path} cannot be read: ${messageOf(cause)}`, {
+        cause,
+      });
+    throw error;
+  } finally {
+    packer.destroy();
+  }
+}
+
+async function fill(packer: ReturnType<typeof pack>, path: string, signal: AbortSignal): Promise<void> {
+  const { size } = await stat(path);
+  const entry = packer.entry({ name, size });
+  // One byte more than there were: a file that grows, or states no size, is noticed.
+  await pipeline(createReadStream(path, { end: size }), entry, { signal });
+  packer.finalize();
+}
 
 /** One side of a comparison as it is asked for: an artifact, or a folder or file of this host by its absolute path. */
 export type SideAsked =
@@ -36,9 +74,8 @@ export interface SidesOptions {
 }
 
 /**
- * Provides both sides to `use`: an artifact from a local store in place, else copied from peers, a folder or file copied. The
- * copies are removed afterwards.
- * @throws ARTIFACT_NOT_FOUND, COMPARE_FILE_UNREADABLE, `TRANSFER_…`, `STORE_…`, the signal's reason
+ * Provides both sides to `use`: an artifact from a local store, else from peers; a folder or file copied. Copies are removed afterwards.
+ * @throws {QuorateError} ARTIFACT_NOT_FOUND, COMPARE_FILE_UNREADABLE, `TRANSFER_…`
  */
 export async function withSides<T>(
   { asked, stores, project, onStep, signal }: SidesOptions,

@@ -28,8 +28,8 @@ export function isTar(head: Buffer): boolean {
 }
 
 /**
- * The members of a tar archive. Every byte of it is accounted for: headers as they are but for times, content by its hash, zeros
- * behind the end by their number. Throws `Irregular`, and what the source throws.
+ * The members of a tar. Every byte counts: headers but for times, content by its hash, zeros behind the end by their number.
+ * @throws `Irregular`
  */
 export async function listTar(source: AsyncIterable<Uint8Array>, budget: UnpackBudget): Promise<Listing> {
   const parser = extract();

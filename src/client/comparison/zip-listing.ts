@@ -26,9 +26,8 @@ export const isZip = (head: Buffer): boolean =>
   head.length >= 4 && [0x04034b50, 0x06054b50].includes(head.readUInt32LE());
 
 /**
- * The members of a zip archive on disk. Every byte of it is accounted for: nothing lies before, between and behind members and
- * directory, and the headers in front of and behind each member, and the end, say the same as the directory. Throws `Irregular`,
- * `COMPARE_TOO_LARGE`.
+ * The members of a zip archive on disk. Every byte counts: nothing lies between members, directory and end, and the headers in front of and
+ * behind each member say the same as the directory. @throws `Irregular`, COMPARE_TOO_LARGE
  */
 export async function listZip(file: string, budget: UnpackBudget): Promise<Listing> {
   try {

@@ -31,10 +31,7 @@ export type WantedInput = TrialInput | { name: string; folder: string };
 
 export interface ProvidedInput extends TrialInput {
   from: 'folder' | 'store' | 'mesh';
-  /**
-   * Level of its evidence: `none` if there is no valid evidence or it was not requested. The bytes match the CID in any case, and
-   * are used in the sandbox only.
-   */
+  /** Level of its evidence; `none` if none is valid or was asked for. The bytes match the CID in any case, and only the sandbox uses them. */
   level: Level;
 }
 
@@ -79,10 +76,7 @@ export const openInputMesh = ({ bootstrap, controllers }: TrialProject): Promise
     ...{ topics: [], role: 'node' },
   });
 
-/**
- * Fetches an artifact and returns the level of its evidence. Asks its providers, members of the project, and the controllers.
- * @throws ARTIFACT_NOT_FOUND, `TRANSFER_…`, `STORE_…`
- */
+/** Fetches an artifact from providers, members, controllers. Returns the level of its evidence. @throws {QuorateError} ARTIFACT_NOT_FOUND */
 export async function fromMesh(
   mesh: Mesh,
   store: Store,
@@ -140,10 +134,7 @@ export async function fromMesh(
   return level;
 }
 
-/**
- * Brings an input into the store.
- * @throws ARTIFACT_NOT_FOUND, `TRANSFER_…`, `STORE_…`
- */
+/** Brings an input into the store. @throws {QuorateError} ARTIFACT_NOT_FOUND, `TRANSFER_…` */
 export async function provideInput(
   input: WantedInput,
   from: {

@@ -4,9 +4,41 @@ import { jobFileInTree } from '../../execution/job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile } from '../../execution/recipe.ts';
 import type { JobFile } from '../../jobfile/index.ts';
 import { type NamedRecipe, recipeText } from '../../protocol/base/recipe-name.ts';
-import { localCommit, localRepo, readLocalCommit, resolveRef, workingFiles } from '../../source/index.ts';
+import {
+  localCommit,
+  localRepo,
+  readLocalCommit,
+  readLocalGitFolder,
+  resolveRef,
+  workingFiles,
+} from '../../source/index.ts';
 import type { Store } from '../../store/index.ts';
-import { trialGitFolder } from './git-folder.ts';
+
+/** Imports the git folder of a commit, as a worker makes it. Returns its CID. `ref`: HEAD where absent. @throws {QuorateError} SOURCE_NO_COMMIT */
+async function trialGitFolder(
+  store: Store,
+  {
+    folder,
+    ref = 'HEAD',
+    dir,
+    signal,
+  }: { folder: string; ref?: string | undefined; dir: string; signal: AbortSignal },
+): Promise<string> {
+  const { commit, objects, tag } = await localCommit(folder, ref, { signal });
+  let cid = '';
+  await readLocalGitFolder(
+    objects,
+    commit,
+    { dir, signal },
+    {
+      tag,
+      read: async (tar) => {
+        cid = (await store.importTar(tar, { into: store.public, signal })).root;
+      },
+    },
+  );
+  return cid;
+}
 
 /** The source that a trial builds. */
 export interface TrialSourceOptions {
@@ -50,10 +82,7 @@ export interface OpenedSource {
   remote(): Promise<string | undefined>;
 }
 
-/**
- * Reads a source and its job file. Runs git without a sandbox, since the user chose the server.
- * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
- */
+/** Reads a source and its job file. Runs git without a sandbox, since the user chose the server. */
 export async function openSource(
   store: Store,
   dir: string,

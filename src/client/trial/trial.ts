@@ -1,4 +1,6 @@
-import { rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, rm, statfs } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
@@ -9,20 +11,24 @@ import {
   shellStep,
 } from '../../../sandbox/index.ts';
 import type { Tier } from '../../../sandbox/types.ts';
+import { layOut } from '../../dependencies/index.ts';
 import type { LaidDependencies } from '../../execution/dependency-tree.ts';
-import type { HeldImage } from '../../execution/images/cache.ts';
+import { type HeldImage, ImageCache } from '../../execution/images/cache.ts';
+import { imageCacheFolder } from '../../execution/images/cache-folder.ts';
+import { hasImageFile, imagesFolder, readImageFile } from '../../execution/images/files.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../../execution/in-sandbox.ts';
 import { chooseJob, jobOf } from '../../execution/job-in-tree.ts';
+import { lockFilesInTree } from '../../execution/lock-files.ts';
 import { type BuildNetwork, openBuildNetwork } from '../../execution/network.ts';
 import type { JobFile, JobSpec } from '../../jobfile/index.ts';
+import { type DependencyOptions, fetchLocked } from '../../member/dependencies.ts';
 import { makeScratch } from '../../node/scratch.ts';
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { assert, codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { sizeTexts } from '../../protocol/base/quantity.ts';
 import { artifactOf, type Outcome } from '../../protocol/documents/index.ts';
 import type { Instance } from '../../protocol/pipeline/index.ts';
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
-import { type DependencyOptions, trialDependencies } from './dependencies.ts';
-import { checkFits } from './fits.ts';
-import { trialImage } from './image.ts';
 import {
   openInputMesh,
   type ProvidedInput,
@@ -31,8 +37,11 @@ import {
   type TrialProject,
   type WantedInput,
 } from './inputs.ts';
-import { trialLimits } from './limits.ts';
 import { openSource, type TrialSource, type TrialSourceOptions } from './source.ts';
+
+/** Time for a person's shell in a sandbox, in seconds: a working day, whatever the time limit of the job is. */
+const shellSecondsMax = 12 * 3600;
+assert(shellSecondsMax < limits.grantSecondsMax, 'a shell ends before the day does');
 
 export interface TrialOptions extends TrialSourceOptions {
   jobName?: string | undefined;
@@ -78,6 +87,15 @@ export interface InteractiveTerminal {
   type: string;
 }
 
+interface TrialParts {
+  source: TrialSource;
+  job: JobSpec;
+  store: Store;
+  sandbox: Sandbox;
+  environment: TrialEnvironment;
+  signal: AbortSignal;
+}
+
 /** Git folder, image, inputs and network of the builds of a trial. */
 interface TrialEnvironment {
   /** CID of the git folder, for a job with one. */
@@ -96,36 +114,20 @@ interface TrialEnvironment {
 export class Trial {
   readonly source: TrialSource;
   readonly job: JobSpec;
-  readonly #store: Store;
-  readonly #sandbox: Sandbox;
-  readonly #environment: TrialEnvironment;
-  readonly #signal: AbortSignal;
+  readonly #parts: TrialParts;
 
-  constructor(parts: {
-    source: TrialSource;
-    job: JobSpec;
-    store: Store;
-    sandbox: Sandbox;
-    environment: TrialEnvironment;
-    signal: AbortSignal;
-  }) {
+  constructor(parts: TrialParts) {
     this.source = parts.source;
     this.job = parts.job;
-    this.#store = parts.store;
-    this.#sandbox = parts.sandbox;
-    this.#environment = parts.environment;
-    this.#signal = parts.signal;
+    this.#parts = parts;
   }
 
-  /** Builds the job. @throws STORE_DISK_FULL, `SANDBOX_…`, `EGRESS_…`, the signal's reason: errors that are not the build's */
+  /** Builds the job. @throws {QuorateError} STORE_DISK_FULL, `SANDBOX_…`, `EGRESS_…`, the signal's reason: errors that are not the build's */
   build(onLog: (chunk: Uint8Array) => void): Promise<TrialResult> {
-    return this.#build({ into: this.#store.public, onLog });
+    return this.#build({ into: this.#parts.store.public, onLog });
   }
 
-  /**
-   * Runs an interactive shell in the sandbox instead of the job's steps, with a longer time limit. The content of $OUT at the end
-   * is the output. @throws as `build`
-   */
+  /** Runs a shell instead of the job's steps, with a longer time limit; $OUT at its end is the output. @throws as `build` */
   shell(
     terminal: InteractiveTerminal,
     onOutput: (chunk: Uint8Array) => void,
@@ -134,35 +136,34 @@ export class Trial {
     const { keys, sizes, window, type } = terminal;
     const { limits: of, env, network } = this.job;
     const job = {
-      ...{ run: [shellStep(window)], outputs: ['.'], env: { ...env, TERM: type, PS1: 'build:\\w\\$ ' } },
-      limits: { ...of, seconds: trialLimits.shellSecondsMax },
-      ...(network !== undefined && { network }),
+      run: [shellStep(window)],
+      outputs: ['.'],
+      env: { ...env, TERM: type, PS1: 'build:\\w\\$ ' },
+      limits: { ...of, seconds: shellSecondsMax },
+      network,
     };
-    const io = { into: this.#store.public, onLog: onOutput, terminal: { keys, sizes }, leave };
+    const io = { into: this.#parts.store.public, onLog: onOutput, terminal: { keys, sizes }, leave };
     return this.#build(io, job);
   }
 
-  /**
-   * Builds the job in a varied environment and compares the outputs. No differences are returned if one of the builds has no
-   * outputs. @throws as `build`, and TRY_SANDBOX_FAILED
-   */
+  /** Builds in a varied environment and compares the outputs, where both builds have some. @throws as `build`, TRY_SANDBOX_FAILED */
   async compare(
     { outcome }: TrialResult,
     varied: BuildVariation,
   ): Promise<{ tried: TrialResult; differences: Difference[] }> {
-    const area = this.#store.sealed('varied');
+    const area = this.#parts.store.sealed('varied');
     try {
       const tried = await this.#build({ into: area, onLog: () => {}, varied });
       checkRan(tried);
       const [a, b] = [artifactOf(outcome), artifactOf(tried.outcome)];
       const differences: Difference[] = [];
       if (a !== null && b !== null) {
-        const [first, second] = [this.#store.tree(a), this.#store.tree(b, { from: area })];
-        for await (const one of diffTrees(first, second, this.#signal)) differences.push(one);
+        const [first, second] = [this.#parts.store.tree(a), this.#parts.store.tree(b, { from: area })];
+        for await (const one of diffTrees(first, second, this.#parts.signal)) differences.push(one);
       }
       return { tried, differences };
     } finally {
-      await this.#store.discard(area);
+      await this.#parts.store.discard(area);
     }
   }
 
@@ -174,8 +175,7 @@ export class Trial {
     }: Pick<BuildIo, 'into' | 'onLog' | 'terminal'> & { varied?: BuildVariation; leave?: AbortSignal },
     of: Parameters<typeof buildInSandbox>[2] = this.job,
   ): Promise<TrialResult> {
-    const store = this.#store;
-    const signal = this.#signal;
+    const { store, sandbox, signal } = this.#parts;
     const began = performance.now();
     let network: BuildNetwork | undefined;
     const done = (outcome: Outcome, built?: ImportedTree): TrialResult => {
@@ -184,12 +184,12 @@ export class Trial {
     };
     try {
       network = await this.#network(io.onLog);
-      const { inputs, image, git, dependencies } = this.#environment;
+      const { inputs, image, git, dependencies } = this.#parts.environment;
       const { tree, commit = noCommitYet, committedSeconds: seconds } = this.source;
       const where = { commit: { id: commit, tree, seconds }, from: store.public, git, inputs, image, signal };
       const job = { ...where, ...io, dependencies, network };
       if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
-      const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
+      const { outcome, built } = await buildInSandbox(sandbox, store, of, job, varied);
       return done(outcome, built);
     } catch (error) {
       const code = codeOf(error);
@@ -202,21 +202,25 @@ export class Trial {
   }
 
   #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
-    const { project, remote, dir } = this.#environment;
+    const { project, remote, dir } = this.#parts.environment;
     return openBuildNetwork({
-      ...{ job: this.job, charter: project?.charter ?? { vcs: [], bootstrap: [] }, dir },
-      ...{ source: remote, store: project?.feed ?? [], privateHosts: 'named' },
+      job: this.job,
+      charter: project?.charter ?? { vcs: [], bootstrap: [] },
+      dir,
+      source: remote,
+      store: project?.feed ?? [],
+      privateHosts: 'named',
       say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
     });
   }
 
   /** Writes outputs into a new or empty folder. */
   write(artifact: string, dest: string): Promise<void> {
-    return this.#store.exportDirectory(artifact, dest, { signal: this.#signal });
+    return this.#parts.store.exportDirectory(artifact, dest, { signal: this.#parts.signal });
   }
 }
 
-/** @throws TRY_SANDBOX_FAILED for an outcome whose cause is the sandbox or the operator, not the build */
+/** @throws {QuorateError} TRY_SANDBOX_FAILED for an outcome whose cause is the sandbox or the operator, not the build */
 export function checkRan({ outcome }: TrialResult): void {
   if (outcome.kind !== 'aborted' || (outcome.reason !== 'sandbox' && outcome.reason !== 'operator')) return;
   throw new QuorateError('TRY_SANDBOX_FAILED', `the sandbox could not run the build: ${outcome.detail}`, {
@@ -224,10 +228,7 @@ export function checkRan({ outcome }: TrialResult): void {
   });
 }
 
-/**
- * Opens a trial and runs `use` with it. Afterwards all its files are removed but the cached image.
- * @throws `SOURCE_…`, `JOBFILE_…`, `TRY_…`, `IMAGE_…`, `SANDBOX_…`, `STORE_…`, ARTIFACT_NOT_FOUND
- */
+/** Opens a trial and runs `use` with it. Afterwards all its files are removed but the cached image. */
 export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
   const { signal, stateDir, tier, inputs = [] } = options;
   const scratch = await makeScratch('try');
@@ -243,30 +244,18 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     const job = jobOf(file, instance);
     checkInputsGiven(file, instance, inputs);
     await checkFits(job, bytes, stateDir);
-    const image =
-      job.image === 'host'
-        ? undefined
-        : trialImage(job.image, {
-            ...{ home: stateDir, repository, store, bytesMax: options.imageBytes, signal },
-          });
+    const held = { home: stateDir, repository, store, bytesMax: options.imageBytes, signal };
+    const image = job.image === 'host' ? undefined : trialImage(job.image, held);
     closers.push(async () => image?.release());
     // A missing image is reported before the sandbox is opened.
     await image?.directory();
     const git = job.git && (await of.gitFolder());
+    const fetching = { home: stateDir, signal, ...options.dependencies };
     const dependencies =
-      job.dependencies &&
-      (await trialDependencies(store, source.tree, job.dependencies, {
-        ...{ home: stateDir, signal, ...options.dependencies },
-      }));
-    const surroundings = {
-      git,
-      dependencies,
-      image: image ?? ('host' as const),
-      ...{ dir: scratch, project: project ?? (await projectFor(job, options)) },
-      remote: job.network && (await of.remote()),
-    };
-    const onStep = options.onProbe ?? (() => {});
-    const sandbox = await openSandbox(stateDir, tier, { signal, onStep });
+      job.dependencies && (await trialDependencies(store, source.tree, job.dependencies, fetching));
+    const networkProject = project ?? (await projectFor(job, options));
+    const remote = job.network && (await of.remote());
+    const sandbox = await openSandbox(stateDir, tier, { signal, onStep: options.onProbe ?? (() => {}) });
     signal.throwIfAborted();
     const provided: ProvidedInput[] = [];
     for (const input of inputs) {
@@ -274,7 +263,15 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       options.onInput?.(one);
       provided.push(one);
     }
-    const environment: TrialEnvironment = { ...surroundings, inputs: provided };
+    const environment: TrialEnvironment = {
+      git,
+      image: image ?? 'host',
+      dependencies,
+      inputs: provided,
+      project: networkProject,
+      remote,
+      dir: scratch,
+    };
     return await use(new Trial({ source, job, store, sandbox, environment, signal }));
   } finally {
     for (const close of closers.reverse()) await close();
@@ -295,7 +292,7 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
   );
 }
 
-/** @throws TRY_INPUT_MISSING for a job that reads the artifact of another one and is not given it. Of a test nothing is read. */
+/** @throws {QuorateError} TRY_INPUT_MISSING for a job that reads the artifact of another one and is not given it; of a test none is read */
 function checkInputsGiven(file: JobFile, { name, needs }: Instance, inputs: readonly WantedInput[]): void {
   const missing = needs
     .map(({ instance }) => instance)
@@ -304,11 +301,90 @@ function checkInputsGiven(file: JobFile, { name, needs }: Instance, inputs: read
   if (missing.length === 0) return;
   const given = inputs.map((input) => input.name).join(', ');
   const instead = given === '' ? '' : `; given is ${given}`;
-  throw new QuorateError(
-    'TRY_INPUT_MISSING',
-    `the job ${name} reads the artifact of ${missing.join(', ')}${instead}`,
-    {
-      hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid or folder>`).join(' ')}`,
+  const message = `the job ${name} reads the artifact of ${missing.join(', ')}${instead}`;
+  throw new QuorateError('TRY_INPUT_MISSING', message, {
+    hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid or folder>`).join(' ')}`,
+  });
+}
+
+/** The image of a trial, of the repository, of the home, or of the image cache. Preparing it throws IMAGE_UNKNOWN where none has it. */
+export function trialImage(
+  image: string,
+  of: { home: string; repository: string; store: Store; bytesMax: number | undefined; signal: AbortSignal },
+): HeldImage {
+  const { home, repository, store, bytesMax = limits.imageCacheBytesDefault, signal } = of;
+  const folders = [join(repository, '.quorate'), home].map(imagesFolder);
+  const cache = new ImageCache({
+    dir: imageCacheFolder(home),
+    bytesMax,
+    store,
+    signal,
+    source: {
+      obtain: async () => {
+        const dir = folders.find((folder) => hasImageFile(folder, image));
+        if (dir === undefined) {
+          throw new QuorateError('IMAGE_UNKNOWN', `the image ${image} is not on this host`, {
+            hint: 'Create it (quorate image build, quorate image import), or write image: host in quorate.yaml.',
+          });
+        }
+        await readImageFile(store, dir, image, { signal });
+      },
+      // The store is removed after the trial.
+      discard: async () => {},
     },
-  );
+  });
+  return cache.use(image, signal);
+}
+
+/** Fetches what lock files of a source tree demand, and lays it out. @throws {QuorateError} as `fetchLocked` */
+export async function trialDependencies(
+  store: Store,
+  tree: string,
+  locks: readonly string[],
+  options: Omit<DependencyOptions, 'allowPrivate'>,
+): Promise<LaidDependencies> {
+  const files = await lockFilesInTree(store, tree, locks, options);
+  // Private addresses are allowed: the result of a trial stays on this host.
+  const fetched = await fetchLocked(locks, files, { ...options, allowPrivate: true });
+  const paths = new Map<string, string>();
+  const locked = [...fetched].map(([entry, { path, size, sha256 }]) => {
+    paths.set(sha256, path);
+    return { ...entry, blob: { name: sha256, size } };
+  });
+  return { layout: layOut(locks, locked), open: (name) => createReadStream(paths.get(name) ?? '') };
+}
+
+/** Checks limits that a worker checks. `stateDir`: where the files of builds are. @throws {QuorateError} SOURCE_TOO_LARGE, TRY_HOST_TOO_SMALL */
+export async function checkFits(
+  { name, limits: asked }: JobSpec,
+  sourceBytes: number,
+  stateDir: string,
+): Promise<void> {
+  const { cpus, memoryBytes, diskBytes } = asked;
+  if (sourceBytes > diskBytes) {
+    const [source, disk] = sizeTexts(sourceBytes, diskBytes);
+    throw new QuorateError(
+      'SOURCE_TOO_LARGE',
+      `the source takes ${source}; the job ${name} may write ${disk}`,
+      { hint: 'Exclude files that are not source in .gitignore, or raise the disk limit of the job.' },
+    );
+  }
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const { bavail, bsize } = await statfs(stateDir);
+  const there = {
+    cpus: availableParallelism(),
+    memoryBytes: totalmem(),
+    diskBytes: Math.max(totalmem(), bavail * bsize),
+  };
+  const [memory, memoryHere] = sizeTexts(memoryBytes, there.memoryBytes);
+  const [disk, diskHere] = sizeTexts(diskBytes, there.diskBytes);
+  const lacking = [
+    cpus > there.cpus ? `${cpus} cpus, and ${there.cpus === 1 ? '1 is' : `${there.cpus} are`} here` : [],
+    memoryBytes > there.memoryBytes ? `${memory} of memory, and ${memoryHere} are here` : [],
+    diskBytes > there.diskBytes ? `${disk} of disk, and ${diskHere} are here` : [],
+  ].flat();
+  if (lacking.length === 0) return;
+  throw new QuorateError('TRY_HOST_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
+    hint: 'Try it on a larger host, or lower the limits in quorate.yaml.',
+  });
 }

@@ -1,7 +1,63 @@
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuildVariation } from '../../execution/in-sandbox.ts';
 import type { Difference } from '../../store/index.ts';
-import { again, type Condition, conditions } from './conditions.ts';
 import type { Trial, TrialResult } from './trial.ts';
+
+/** A property of the environment that outputs may depend on, and how a trial varies it. */
+interface Condition {
+  name: string;
+  /** Description of the difference. */
+  says: string;
+  /** Whether the profile fixes it on every worker, so that outputs that depend on it still agree. */
+  pinned: boolean;
+  varied: BuildVariation;
+}
+
+/** The same build again. Outputs that differ are not deterministic. */
+const again: Condition = {
+  name: 'again',
+  says: 'nothing but the time: clock, random numbers, races',
+  pinned: false,
+  varied: {},
+};
+
+/** All conditions in order of trial, those that differ between workers first. `cpus` is the job's limit. */
+export function conditions(cpus: number): Condition[] {
+  const asked = Math.ceil(cpus);
+  const other = asked > 1 ? 1 : 2;
+  const pinned = (name: string, says: string, variation: BuildVariation['variation']): Condition => ({
+    name,
+    says,
+    pinned: true,
+    varied: { variation },
+  });
+  return [
+    {
+      name: 'file-order',
+      says: 'folders list their files the other way round',
+      pinned: false,
+      varied: { reversed: true },
+    },
+    ...(other <= availableParallelism()
+      ? [
+          pinned('processors', `${other} processor${other > 1 ? 's' : ''}, not ${asked}`, {
+            processors: other,
+          }),
+        ]
+      : []),
+    pinned('path', 'source in /build/another-place, not /build/src', { source: 'another-place' }),
+    pinned('host-name', 'host name "elsewhere", not "quorate"', { hostName: 'elsewhere' }),
+    pinned('user', 'user "somebody" (1234), not "build" (1000)', {
+      user: 'somebody',
+      uid: 1234,
+      home: 'home-of-somebody',
+    }),
+    pinned('umask', 'umask 077, not 022', { umask: '077' }),
+    pinned('time-zone', 'TZ 14 hours east of UTC', { timeZone: 'EAST-14' }),
+    pinned('language', 'LANG=C, not C.UTF-8', { language: 'C' }),
+  ];
+}
 
 /** The outputs under one condition, compared with the first build. */
 export interface ConditionResult {
@@ -16,8 +72,8 @@ export interface ConditionResult {
 const apartMs = 1_100;
 
 /**
- * Repeats a build under each condition. After a difference it is also repeated without a condition, so that files that are not
- * deterministic are not attributed to it. `again` is yielded first, and again when it finds more files.
+ * Repeats a build under each condition; after a difference also without one, so that files that are not deterministic are not attributed to
+ * it. `again` is yielded first, and again when it finds more files.
  */
 export async function* vary(
   trial: Trial,

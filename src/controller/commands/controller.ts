@@ -10,9 +10,11 @@ import {
   type DaemonLog,
   type DaemonOptions,
   daemonLog,
+  proxyAddresses,
+  proxyHelp,
+  trustedProxies,
 } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
 import { runNode } from '../../terminal/run-node.ts';
 import {
   addresses,

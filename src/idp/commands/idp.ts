@@ -10,9 +10,11 @@ import {
   type DaemonLog,
   type DaemonOptions,
   daemonLog,
+  proxyAddresses,
+  proxyHelp,
+  trustedProxies,
 } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
 import { runNode } from '../../terminal/run-node.ts';
 import { addresses, hostPort, secondsOf } from '../../terminal/values.ts';
 import type { IdpNode } from '../node/node.ts';
@@ -76,11 +78,10 @@ export const idp: Define = (program, act) => {
 async function revokeSessions(
   { cwd, out }: Context,
   person: string,
-  { file: given }: { file?: string },
+  options: { file?: string },
 ): Promise<Exit> {
   const { endSessionsOf, SignInFile } = await import('../../identity/oidc/settings-file.ts');
-  const path =
-    given === undefined ? join(findProject(cwd) ?? cwd, '.quorate', 'sign-in.toml') : resolve(cwd, given);
+  const path = resolve(cwd, options.file ?? join(findProject(cwd) ?? cwd, '.quorate', 'sign-in.toml'));
   // A path that is wrong would end nobody's.
   const file = await SignInFile.open(path, () => {});
   file.close();
@@ -125,7 +126,7 @@ async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Opt
       folder,
       listen: options.listen ?? [listenDefault],
       announce: options.announce ?? [],
-      ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
+      grantMs: options.grants === undefined ? undefined : options.grants * 1000,
       acceptClock: options.acceptClock ?? false,
       onRekeyed: () => rekeyed.resolve(true),
     });
@@ -135,7 +136,7 @@ async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Opt
       const [all, { id, project }] = [node.addresses(), node];
       const urls = http === undefined ? [] : [http.origin];
       const { bold, dim } = out.colours;
-      out.value({ event: 'listening', id, project, addresses: all, ...(http && { http: urls }) });
+      out.value({ event: 'listening', id, project, addresses: all, http: http && urls });
       out.say(
         `Identity provider of ${bold(folder.name)}`,
         `  project  ${project}`,

@@ -15,9 +15,8 @@ export type IdpEvent =
   | { kind: 'started'; charter: Verified<Charter>; key: string; grantMs: number }
   | { kind: 'charter'; charter: Verified<Charter> }
   /**
-   * A controller asks for a grant. `by`: its key, proven by its connection. `enrolled`: the log index at which it says that the
-   * operator was first admitted. With an invite the key is enrolled first; `at`: the size of the log at which the controller says that
-   * it did, absent of one of before.
+   * A controller, whose connection proves its key `by`, asks for a grant. `enrolled`: the log index at which it says that the operator was first
+   * admitted. With an invite the key is enrolled first; `at`: the size of the log then, absent from older controllers.
    */
   | {
       kind: 'grant';

@@ -184,8 +184,12 @@ export class IdentityProvider {
     this.#checkMember(enrol.signer, member, enrolled, rules);
     const { operator, role, enrolled: first } = member;
     const grant: Grant = {
-      ...{ iss: this.state.key, sub: enrol.signer, project: charter.project },
-      ...{ operator, role, enrolled: first },
+      iss: this.state.key,
+      sub: enrol.signer,
+      project: charter.project,
+      operator,
+      role,
+      enrolled: first,
       jti: enrol.payload.jti,
       ...grantTimes(now, this.state.grantMs),
     };

@@ -28,7 +28,7 @@ export interface IdpOptions extends NodePorts {
   listen: string[];
   announce: string[];
   /** Lifetime of grants; a day by default, which is the most. */
-  grantMs?: number;
+  grantMs?: number | undefined;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   /** The charter names another key that is in the folder: the node is to be closed and started again. */
@@ -45,10 +45,7 @@ export interface IdpNode {
   close(): Promise<void>;
 }
 
-/**
- * The identity provider in a process of its own. What is in `<folder>/idp.db` is enough to go on after any crash.
- * Errors: `IDP_KEY_APART`, `IDP_KEY_NOT_NAMED`, `JOURNAL_…`, `MESH_…`.
- */
+/** The identity provider in a process of its own, which goes on from `<folder>/idp.db`. @throws {QuorateError} `IDP_KEY_…`, `JOURNAL_…`, `MESH_…` */
 export async function startIdp(options: IdpOptions): Promise<IdpNode> {
   const { folder } = options;
   const key = folder.idp;

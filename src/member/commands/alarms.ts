@@ -13,10 +13,7 @@ const endIt = 'quorate rotate idp --at-once --since <index>; see docs/rotation.m
 /** The notice follows the answer of a command, which does not wait longer for it. */
 const askMsMax = 5_000;
 
-/**
- * A publisher has looked at the alarm of this run: the controller keeps that, and raises it no more. Who is none has only read it; what
- * fails otherwise is noted.
- */
+/** A publisher has looked at the alarm of this run: the controller raises it no more. A failure is noted. */
 export async function lookedAt(
   { out }: Context,
   client: Pick<Client, 'acknowledge' | 'role'>,
@@ -29,9 +26,8 @@ export async function lookedAt(
 }
 
 /**
- * Tells a publisher on standard error, after the answer of a command, of alarms that nobody has looked at: each once from this home
- * folder; and of keys that revoke all they can, until they are ended. `said`: runs whose alarm the command told by itself. Never throws: the
- * command has its answer.
+ * Tells a publisher, after the answer of a command, of alarms that nobody has looked at, each once from this home folder, and of keys that
+ * revoke all they can. `said`: runs whose alarm the command told by itself. Never throws.
  */
 export async function tellAlarms(
   { out, signal }: Context,

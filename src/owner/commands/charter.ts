@@ -94,11 +94,11 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
     epoch: now.epoch,
     vcs: now.vcs,
     before: before.vcs,
-    ...(witnesses !== undefined && { witnesses }),
+    witnesses,
     recipes: now.recipes ?? 'own',
     leastWorker: leastWorkerOf(now) ?? null,
     floor: now.floor,
-    ...(now.testFloor !== undefined && { testFloor: now.testFloor }),
+    testFloor: now.testFloor,
     lost,
     changed,
   });
@@ -106,51 +106,36 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
     out.say(`${shown(now)} As before: nothing was signed.`);
     return exits.done;
   }
+  const warn = (text: string) => out.say(out.colours.yellow(text));
   out.say(
     `Signed the charter of epoch ${now.epoch}. ${shown(now)}`,
     `Before: ${shown(before)}`,
     ...sayFloors(now),
     'A running controller takes it over at once, workers with the next offer.',
   );
-  for (const says of [...lost.floor, ...lost.testFloor]) out.say(out.colours.yellow(`Lost. ${says}`));
+  for (const says of [...lost.floor, ...lost.testFloor]) warn(`Lost. ${says}`);
   const tightened =
     !policyMeetsFloor(before.floor, now.floor) ||
     !policyMeetsFloor(before.testFloor ?? before.floor, now.testFloor ?? now.floor);
   if (tightened)
-    out.say(
-      out.colours.yellow(
-        'Jobs that ask for less are refused from now on, and those that are under way end. Say what they need under "trust" in quorate.yaml.',
-      ),
+    warn(
+      'Jobs that ask for less are refused from now on, and those that are under way end. Say what they need under "trust" in quorate.yaml.',
     );
   const gone = before.vcs.filter((server) => !now.vcs.includes(server));
   if (now.vcs.length > 0 && (gone.length > 0 || before.vcs.length === 0) && changes.vcs !== undefined)
-    out.say(
-      out.colours.yellow('Jobs that are under way and build from other servers are not co-signed any more.'),
-    );
+    warn('Jobs that are under way and build from other servers are not co-signed any more.');
   if (before.recipes !== undefined && now.recipes === undefined)
-    out.say(
-      out.colours.yellow(
-        'Jobs of job files that other repositories hold are refused from now on, and those under way end.',
-      ),
-    );
+    warn('Jobs of job files that other repositories hold are refused from now on, and those under way end.');
   if (changes.leastWorker !== undefined && isBelow({ program: version() }, leastWorkerOf(now)))
-    out.say(out.colours.yellow(`Quorate here is ${version()}: a worker of this version gets no job either.`));
+    warn(`Quorate here is ${version()}: a worker of this version gets no job either.`);
   if (witnesses !== undefined && changes.witnesses !== undefined)
     out.say('Tell the controller where each is: quorate controller --witness-url NAME=URL');
   return exits.done;
 }
 
-function changesOf({
-  vcs,
-  anyVcs = false,
-  witness,
-  witnessesNeeded,
-  witnesses,
-  floor,
-  testFloor,
-  recipes,
-  leastWorker,
-}: Options): CharterChanges {
+function changesOf(options: Options): CharterChanges {
+  const { vcs, anyVcs = false, witness, witnessesNeeded, witnesses } = options;
+  const { floor, testFloor, recipes, leastWorker } = options;
   if (vcs !== undefined && anyVcs)
     throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
       hint: 'Name all of them: they take the place of those before.',
@@ -176,15 +161,7 @@ function changesOf({
       'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor, --recipes, --least-worker',
       { hint: 'quorate charter set --vcs git.example.org' },
     );
-  return {
-    ...(servers !== undefined && { vcs: servers }),
-    ...(named !== undefined && { witnesses: named }),
-    ...(!witnesses && { witnesses: null }),
-    ...(floor !== undefined && { floor }),
-    ...(testFloor !== undefined && { testFloor }),
-    ...(recipes !== undefined && { recipes }),
-    ...(leastWorker !== undefined && { leastWorker }),
-  };
+  return { vcs: servers, witnesses: witnesses ? named : null, floor, testFloor, recipes, leastWorker };
 }
 
 function shown(charter: Charter): string {

@@ -8,10 +8,7 @@ import type { FloorChange } from '../project-folder.ts';
 
 const form = 'Give it as 2/3+cosign, 2/3, or 3/5+cosign+rounds=4.';
 
-/**
- * Parses a policy floor: `N/M`, of how many operators how many must agree, and after a `+` each what else it takes: `cosign`, the
- * trusted worker's signature; `rounds=R`, at most so many rounds.
- */
+/** Parses a policy floor, `N/M[+cosign][+rounds=R]`: N of M operators agree, the trusted worker signs, in R rounds at most. */
 export function floorValue(text: string): FloorChange {
   const [votes = '', ...parts] = text.split('+');
   const [, n, m] = /^([1-9]\d{0,2})\/([1-9]\d{0,2})$/.exec(votes) ?? [];

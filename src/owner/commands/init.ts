@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
@@ -63,7 +63,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     name: options.name ?? nameFrom(basename(repo)),
     vcs: options.vcs ?? (await hostOfRemote(repo)),
     bootstrap: options.bootstrap ?? [],
-    ...(options.idp !== undefined && { idp: options.idp }),
+    idp: options.idp,
     floor: { ...defaultFloor, ...options.floor },
     testFloor: { ...defaultTestFloor, ...options.testFloor },
   });
@@ -71,21 +71,12 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   const ignored = await ignoreProjectFolder(repo);
   const { charter } = folder;
   const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
-  out.value({
-    project: folder.project,
-    name: folder.name,
-    folder: folder.dir,
-    vcs: charter.vcs,
-    floor: charter.floor,
-    testFloor: charter.testFloor,
-    lost,
-    jobFile,
-    ignored,
-  });
+  const { project, name, vcs, floor, testFloor } = charter;
+  out.value({ project, name, folder: folder.dir, vcs, floor, testFloor, lost, jobFile, ignored });
   const { bold, dim } = out.colours;
   out.say(
-    `Project ${bold(folder.name)}`,
-    `  ${folder.project}`,
+    `Project ${bold(name)}`,
+    `  ${project}`,
     dim('  This id is its root key: all that users of your artifacts need to know.'),
     '',
     'Made:',
@@ -93,7 +84,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
     `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
-    `Source may come from ${charter.vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : charter.vcs.join(', ')}.`,
+    `Source may come from ${vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : vcs.join(', ')}.`,
     ...sayFloors(charter),
     ...[...lost.floor, ...lost.testFloor].map((says) =>
       out.colours.yellow(`Lost against the default. ${says}`),
@@ -144,7 +135,7 @@ async function hostOfRemote(repo: string): Promise<string[]> {
     const standard = { git: 9418, http: 80, https: 443, ssh: 22 }[protocol];
     return [port === standard ? host : `${host}:${port}`];
   } catch (error) {
-    const code = error instanceof QuorateError ? error.code : '';
+    const code = codeOf(error);
     if (code === 'SOURCE_NO_COMMIT' || code.startsWith('SOURCE_URL_') || code === 'SOURCE_PROTOCOL_REFUSED')
       return [];
     throw error;

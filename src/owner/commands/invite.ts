@@ -8,7 +8,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, when } from '../../terminal/format.ts';
 import { nameForm, namePattern, secondsOf, wholeNumber } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
-import { revokedBefore } from './revoked-before.ts';
+import { revokedBefore } from './fewer-operators.ts';
 
 interface Options {
   role: Role;
@@ -46,18 +46,13 @@ export const invite: Define = (program, act) => {
 
 async function run({ cwd, out }: Context, operator: string, options: Options): Promise<Exit> {
   if (!namePattern.test(operator)) {
-    throw new QuorateError('CLI_USAGE', `"${operator}" cannot be an operator's name`, {
-      hint: nameForm,
-    });
+    throw new QuorateError('CLI_USAGE', `"${operator}" cannot be an operator's name`, { hint: nameForm });
   }
   if (options.expires > identityLimits.inviteSecondsMax) {
-    throw new QuorateError(
-      'CLI_USAGE',
-      `a ticket lasts at most ${duration(identityLimits.inviteSecondsMax * 1000)}`,
-      {
-        hint: 'Give a shorter --expires; another ticket can be made any time.',
-      },
-    );
+    const most = duration(identityLimits.inviteSecondsMax * 1000);
+    throw new QuorateError('CLI_USAGE', `a ticket lasts at most ${most}`, {
+      hint: 'Give a shorter --expires; another ticket can be made any time.',
+    });
   }
   const { role, hosts, key, expires: seconds } = options;
   if (key !== undefined) (await import('../../protocol/documents/index.ts')).publicKeyOf(key);
@@ -72,13 +67,8 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
       { hint: 'Invite the same person under another name.' },
     );
   const { issueTicket } = await import('../project-folder.ts');
-  const { ticket, charterChanged, expires } = await issueTicket(folder, {
-    operator,
-    role,
-    hosts,
-    seconds,
-    ...(key === undefined ? {} : { key }),
-  });
+  const wanted = { operator, role, hosts, seconds, key };
+  const { ticket, charterChanged, expires } = await issueTicket(folder, wanted);
   out.value({ ticket, operator, role, hosts, expires, charterChanged, project: folder.project });
   const { bold, dim } = out.colours;
   out.say(

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { RevocationTarget } from '../../protocol/documents/index.ts';
@@ -7,13 +7,11 @@ import type { RevocationList } from '../../protocol/judge/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
-import { logIndex, reasonText } from '../../terminal/values.ts';
+import { logIndex, reasonText, repeatable, textOf } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
 import type { ProjectFolder } from '../project-folder.ts';
-import type { RevokedNow } from '../revoke.ts';
 import { endOf, sayEnd } from './end-of-key.ts';
-import { fewerIsFine } from './fewer-operators.ts';
-import { revokedBefore } from './revoked-before.ts';
+import { fewerIsFine, revokedBefore } from './fewer-operators.ts';
 
 type Kind = RevocationTarget['kind'];
 const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];
@@ -94,43 +92,38 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
     return exits.no;
   }
   const { revoke: sign } = await import('../revoke.ts');
-  const file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
+  await using file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
   let signed: RevocationList | undefined;
   const write = async (instead: string) => {
     if (signed !== undefined) await file?.finish(`${JSON.stringify(signed)}\n`, instead);
   };
-  let done: RevokedNow;
-  try {
-    done = await sign(folder, {
-      ...{ what: target, reason, signal },
-      ...(since !== undefined && { since }),
-      ...(keep !== undefined && { keeps: keep }),
-      ...(voidLeaf !== undefined && { voidLeaves: voidLeaf.includes('all') ? 'all' : voidLeaf }),
-      signed: (list) => {
-        signed = list;
-      },
-    }).catch(async (error) => {
-      await write('The controller did not take it.');
-      if (file !== undefined && signed !== undefined)
-        out.note(
-          `The revocation is in ${options.out}: whoever is given it goes by it, see verify --revocations.`,
-        );
-      throw error;
-    });
-    await write(`It is revoked, as leaf ${done.index} of the log.`);
-  } finally {
-    await file?.drop();
-  }
-  out.value({
-    ...{ ...target, since: done.since, reason, index: done.index, byRoot: done.byRoot },
-    ...endOf(done),
+  const done = await sign(folder, {
+    what: target,
+    reason,
+    signal,
+    since,
+    keeps: keep,
+    voidLeaves: voidLeaf?.includes('all') ? 'all' : voidLeaf,
+    signed: (list) => {
+      signed = list;
+    },
+  }).catch(async (error) => {
+    await write('The controller did not take it.');
+    if (file !== undefined && signed !== undefined)
+      out.note(
+        `The revocation is in ${options.out}: whoever is given it goes by it, see verify --revocations.`,
+      );
+    throw error;
   });
+  await write(`It is revoked, as leaf ${done.index} of the log.`);
+  const { since: from, index, byRoot } = done;
+  out.value({ ...target, since: from, reason, index, byRoot, ...endOf(done) });
   const { bold, dim } = out.colours;
   out.say(
-    `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${done.since} of the log on.`,
+    `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${from} of the log on.`,
     ...sayEnd(done),
     dim(
-      `It is leaf ${done.index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
+      `It is leaf ${index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
     ),
   );
   return exits.done;
@@ -148,29 +141,22 @@ async function revokedAlready(
   return before !== null && before.since <= from ? before : null;
 }
 
-const keptId = (text: string, before: string[] = []): string[] => {
-  if (text === 'none') return before;
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new InvalidArgumentError('Give the id of a revocation, or none.');
-  return [...before, text];
-};
+const revocationIds = repeatable(textOf(/^[0-9a-f]{64}$/, 'Give the id of a revocation, or none.'));
+const keptId = (text: string, before: string[] = []): string[] =>
+  text === 'none' ? before : revocationIds(text, before);
+const voidId = repeatable(textOf(/^(?:all|[0-9a-f]{64})$/, 'Give the id that the leaf names, or all.'));
 
-const voidId = (text: string, before: string[] = []): string[] => {
-  if (text !== 'all' && !/^[0-9a-f]{64}$/.test(text))
-    throw new InvalidArgumentError('Give the id that the leaf names, or all.');
-  return [...before, text];
-};
-
-/** Returns the revocation's target that an argument names. Errors: `CLI_USAGE`, `KEY_INVALID`. */
+/** @throws {QuorateError} `CLI_USAGE`, `KEY_INVALID` */
 async function targetOf(
   text: string,
   as: Kind | undefined,
   folder: ProjectFolder,
 ): Promise<RevocationTarget> {
-  const { revocationSchema } = await import('../../protocol/documents/index.ts');
+  const { publicKeyOf, revocationSchema } = await import('../../protocol/documents/index.ts');
   const kind = as ?? (await kindOf(text, folder));
   const parsed = revocationSchema.shape.what.safeParse({ kind, id: text });
   if (parsed.success) return parsed.data;
-  if (kind === 'key') (await import('../../protocol/documents/index.ts')).publicKeyOf(text);
+  if (kind === 'key') publicKeyOf(text);
   const wants =
     kind === 'operator'
       ? 'The name of an operator has letters, digits and . _ - only.'

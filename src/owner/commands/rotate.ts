@@ -113,10 +113,9 @@ async function idp(context: Context, options: IdpOptions): Promise<Exit> {
     return exits.done;
   }
   const { now, key, old } = await rotateIdp(folder, { atOnce });
-  out.value({
-    ...{ project: folder.project, epoch: now.epoch, idps: now.idps, before: old },
-    ...(atOnce && { ended: ended.map(endedValue) }),
-  });
+  const { project } = folder;
+  const ends = atOnce ? ended.map(endedValue) : undefined;
+  out.value({ project, epoch: now.epoch, idps: now.idps, before: old, ended: ends });
   out.say(
     `Signed the charter of epoch ${now.epoch}. The identity provider has the key ${bold(key)} now. Before: ${old}.`,
     ...(atOnce
@@ -150,7 +149,7 @@ async function endKeys(
   const ended: Ended[] = [];
   for (const key of keys) {
     const what = { kind: 'key' as const, id: key };
-    const revoking = { what, reason, signal, waitMs: endMsMax, ...(since !== undefined && { since }) };
+    const revoking = { what, reason, signal, waitMs: endMsMax, since };
     try {
       ended.push({ key, done: await revoke(folder, revoking) });
     } catch (error) {

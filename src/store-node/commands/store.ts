@@ -8,9 +8,15 @@ import { globFault } from '../../protocol/base/pattern.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
-import { addDaemonOptions, type DaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
+import {
+  addDaemonOptions,
+  type DaemonOptions,
+  daemonLog,
+  proxyAddresses,
+  proxyHelp,
+  trustedProxies,
+} from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { proxyAddresses, proxyHelp, trustedProxies } from '../../terminal/proxy-options.ts';
 import { runNode } from '../../terminal/run-node.ts';
 import {
   addresses,

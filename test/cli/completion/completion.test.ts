@@ -5,9 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { shapesOf } from '../../../src/cli/command-shapes.ts';
-import { bashCompletion } from '../../../src/cli/completion/bash.ts';
-import { fishCompletion } from '../../../src/cli/completion/fish.ts';
-import { zshCompletion } from '../../../src/cli/completion/zsh.ts';
+import { bashCompletion, fishCompletion, zshCompletion } from '../../../src/cli/completion/completion.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 
 const shapes = shapesOf(createProgram(new AbortController().signal, () => {}));

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { LogGroups } from '../../../src/client/commands/log-groups.ts';
+import { LogGroups } from '../../../src/client/commands/logs.ts';
 
 const chunk = (operator: string, text: string) => ({
   worker: `id of ${operator}`,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { graphRows } from '../../../src/client/commands/pipeline-graph.ts';
-import { pipelineTable } from '../../../src/client/commands/pipeline-table.ts';
 import { PipelineView } from '../../../src/client/commands/pipeline-view.ts';
+import { pipelineTable } from '../../../src/client/commands/show.ts';
 import { afterProgress, untold } from '../../../src/protocol/account/told-facts.ts';
 import type { Progress } from '../../../src/protocol/wire/progress.ts';
 import type { PipelineJob } from '../../../src/protocol/wire/runs.ts';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { sourceOf } from '../../../src/client/commands/source-of.ts';
+import { sourceOf } from '../../../src/client/commands/run.ts';
 import { folder, repository } from '../../cli/support.ts';
 
 describe('the source that run builds', () => {
@@ -23,7 +23,7 @@ describe('the source that run builds', () => {
     git('remote', 'add', 'origin', 'git://127.0.0.1/x');
     const here = git('rev-parse', 'HEAD');
     expect(await sourceOf(repo, undefined, {})).toMatchObject({ here });
-    expect(await sourceOf(repo, undefined, { ref: 'v1' })).not.toHaveProperty('here');
-    expect(await sourceOf(repo, undefined, { url: 'git://127.0.0.1/y' })).not.toHaveProperty('here');
+    expect((await sourceOf(repo, undefined, { ref: 'v1' })).here).toBeUndefined();
+    expect((await sourceOf(repo, undefined, { url: 'git://127.0.0.1/y' })).here).toBeUndefined();
   });
 });

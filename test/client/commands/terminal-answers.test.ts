@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TerminalAnswers } from '../../../src/client/commands/terminal-answers.ts';
+import { TerminalAnswers } from '../../../src/client/commands/shell.ts';
 
 /** How long is waited for a terminal that says this, each at its time; no time passes but that which is slept. */
 async function waitedMs(says: readonly { at: number; text: string }[]): Promise<number> {

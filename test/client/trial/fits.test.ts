@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkFits } from '../../../src/client/trial/fits.ts';
+import { checkFits } from '../../../src/client/trial/trial.ts';
 import { controllerHealth } from '../../../src/controller/node/health.ts';
 import type { JobSpec } from '../../../src/jobfile/index.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';

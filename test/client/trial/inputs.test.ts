@@ -2,14 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { conditions } from '../../../src/client/trial/conditions.ts';
 import {
   fromMesh,
   openInputMesh,
   provideInput,
   type TrialProject,
 } from '../../../src/client/trial/inputs.ts';
-import { vary } from '../../../src/client/trial/vary.ts';
+import { conditions, vary } from '../../../src/client/trial/vary.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { folder, type Peer, peer, verdictOn } from '../../store-node/node/support.ts';
 import { exit, project, testKey } from '../../support/project.ts';

@@ -6,10 +6,9 @@ import {
   asQuorateError,
   errorJson,
   errorText,
-  exitOfError,
   isAnswered,
 } from '../../../src/terminal/errors.ts';
-import { exits } from '../../../src/terminal/exit-codes.ts';
+import { exitOf, exits } from '../../../src/terminal/exit-codes.ts';
 import { type Ended, finished, type Line, started, Told } from './told.ts';
 
 /** Messages of something that runs inside. */
@@ -63,7 +62,7 @@ export const tellingErrors =
     run(tell, signal).catch((error: unknown) => {
       const known = asQuorateError(error);
       tell.out(errorJson(known));
-      return exitOfError(known);
+      return exitOf(known.code);
     });
 
 export interface CommandOptions {
@@ -103,7 +102,7 @@ export async function commandLine(
     const known = signal.aborted ? stopped(error) : asQuorateError(error);
     if (asksForJson(words)) tell.out(errorJson(known));
     else tell.err(errorText(known));
-    return exitOfError(known);
+    return exitOf(known.code);
   }
 }
 

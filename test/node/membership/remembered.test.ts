@@ -8,7 +8,7 @@ import { byPeer } from '../../../src/node/membership/join.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { saveSignIn, signInToken } from '../../../src/node/membership/sign-ins.ts';
 import { rememberTold, toldAlarms } from '../../../src/node/membership/told-alarms.ts';
-import { checkApart } from '../../../src/owner/trusted-keys.ts';
+import { checkApart } from '../../../src/owner/project-keys.ts';
 import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { membersOf } from '../../../src/member/ask-members.ts';
+import { membersOf } from '../../../src/member/client.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
 import { provenByMembers } from '../../../src/watcher/node/hook-members.ts';

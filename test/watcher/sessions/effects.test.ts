@@ -209,7 +209,7 @@ describe('runs that are open', () => {
         shown.push(run);
         throw coded('JOB_UNKNOWN');
       },
-    } as unknown as Client;
+    } as unknown as unknown as Client;
     const asked = new Set<string>();
     for (let n = 0; n < 3; n++) await standsOf(client, state(runs), asked);
     expect(shown).toEqual(runs);
@@ -217,8 +217,10 @@ describe('runs that are open', () => {
     expect(shown.slice(45)).toEqual(runs.slice(0, 20));
     expect(found).toEqual(runs.slice(0, 20).map((run) => ({ run, state: 'lost', level: null })));
     const away = { ...client, show: async () => Promise.reject(coded('CONTROLLER_UNREACHABLE')) };
-    await expect(standsOf(away as Client, state(runs), new Set())).rejects.toThrow('CONTROLLER_UNREACHABLE');
-    const unasked = { jobs: () => Promise.reject(new Error('asked')) } as unknown as Client;
+    await expect(standsOf(away as unknown as Client, state(runs), new Set())).rejects.toThrow(
+      'CONTROLLER_UNREACHABLE',
+    );
+    const unasked = { jobs: () => Promise.reject(new Error('asked')) } as unknown as unknown as Client;
     expect(await standsOf(unasked, state([]), new Set())).toEqual([]);
   });
 });
