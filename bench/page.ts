@@ -6,8 +6,7 @@ import type { BuildLogs } from '../src/controller/node/page-parts.ts';
 import { projectView } from '../src/controller/node/project-view.ts';
 import { pageApp } from '../src/controller/page/page-app.ts';
 import { Live } from '../src/http/kit/live.ts';
-import { listenHttp } from '../src/http/listen.ts';
-import { wholeApp } from '../src/http/whole-app.ts';
+import { listenHttp, wholeApp } from '../src/http/listen.ts';
 import { stateOf } from '../test/support/many-runs.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 

@@ -1,5 +1,5 @@
 export { isPublic } from './addresses.ts';
-export { isLiteralAddress, targetsOf } from './charter-entries.ts';
+export { meteredConnect } from './dial.ts';
 export type { EgressErrorCode } from './error-codes.ts';
 export {
   HostGate,
@@ -7,6 +7,13 @@ export {
   type HostTraffic,
   type Passage,
 } from './host-gate.ts';
-export { meteredConnect } from './metered-socket.ts';
 export { type Egress, openEgressProxy } from './proxy.ts';
-export { type EgressRules, isLiterally, openAddresses, type Resolve, type Target } from './rules.ts';
+export {
+  type EgressRules,
+  isLiteralAddress,
+  isLiterally,
+  openAddresses,
+  type Resolve,
+  type Target,
+  targetsOf,
+} from './rules.ts';

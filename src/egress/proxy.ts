@@ -1,17 +1,91 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
-import { CountedStream } from './counted-stream.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
 import type { HostGate, Passage } from './host-gate.ts';
 import { egressLimits } from './limits.ts';
-import { RefusalRows } from './refusal-rows.ts';
 import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
+
+/**
+ * Counts refusals of one destination in a row. Some clients repeat a refused request without end: npm 10 and 11 do so at once
+ * and for ever, when more requests wait than may be open.
+ */
+export class RefusalRows {
+  /** By destination; the oldest is forgotten when there are too many. */
+  readonly #rows = new Map<string, number>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  reached(asked: Target): void {
+    this.#rows.delete(keyOf(asked));
+  }
+
+  /** The reason to give up, once the destination was refused too often in a row. */
+  refused(asked: Target, refusal: QuorateError): QuorateError | undefined {
+    const key = keyOf(asked);
+    const row = (this.#rows.get(key) ?? 0) + 1;
+    this.#rows.set(key, row);
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size <= egressLimits.refusedDestinationsMax) break;
+      this.#rows.delete(oldest);
+    }
+    if (row < this.#max) return undefined;
+    return new QuorateError(
+      'EGRESS_REFUSED_REPEATEDLY',
+      `${row} requests in a row for ${printable(key)} were refused: ${refusal.code}: ${refusal.message}`,
+      { ...(refusal.hint !== undefined && { hint: refusal.hint }), cause: refusal },
+    );
+  }
+}
+
+const keyOf = ({ host, port }: Target): string => `${host.toLowerCase()}:${port}`;
+
+type Done = (error?: Error | null) => void;
+
+/** The bytes of a connection, each of which is counted. TLS over it is counted as what it sends, not as what is in it. */
+export class CountedStream extends Duplex {
+  readonly #socket: Socket;
+  readonly #sent: (chunk: Uint8Array) => void;
+
+  constructor(socket: Socket, count: { received(chunk: Uint8Array): void; sent(chunk: Uint8Array): void }) {
+    super();
+    this.#socket = socket;
+    this.#sent = count.sent;
+    socket.on('data', (chunk: Buffer) => {
+      count.received(chunk);
+      if (!this.push(chunk)) socket.pause();
+    });
+    socket.once('end', () => this.push(null));
+    socket.once('error', (error) => this.destroy(error));
+    socket.once('close', () => this.destroy());
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
+    this.#sent(chunk);
+    this.#socket.write(chunk, done);
+  }
+
+  override _final(done: Done): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    this.#socket.destroy();
+    done(error);
+  }
+}
 
 export interface EgressOptions extends EgressRules {
   /** An existing folder for the socket. Every account that can enter it can use the proxy. */

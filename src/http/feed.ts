@@ -1,10 +1,145 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { answerWith } from './answer.ts';
-import { type HttpEnv, targetOf } from './env.ts';
-import { Gateway } from './gateway.ts';
-import { Routes } from './routes.ts';
+import { limits } from '../protocol/base/limits.ts';
+import { LongWork } from '../store/index.ts';
+import { type Answer, answerWith, artifactAnswer, etagOf, revalidate } from './answer.ts';
+import { type Asker, type HttpEnv, holderOf, targetOf } from './env.ts';
+import { notFound } from './errors.ts';
+import { httpLimits } from './limits.ts';
+import { carChunkBytes } from './prices.ts';
+import { Slots } from './slots.ts';
 import type { PublicView } from './views.ts';
+
+/** The lists of a project, by the end of their paths. */
+export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
+const pathPattern = new RegExp(
+  `^/v1/([A-Za-z0-9]{40,64})/(?:(${feedLists.join('|')})|(offers|revocations)\\?after=([0-9a-f]{64})|bundle/([a-z0-9]{10,100}))$`,
+);
+
+/**
+ * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
+ * path, and any other query than that of the offers and revocations, is not found.
+ */
+export class Routes {
+  readonly #view: PublicView;
+  readonly #kept = new Map<string, { answer: Promise<Answer>; until: number }>();
+  readonly #bundles = new Slots({
+    max: httpLimits.bundlesMax,
+    perClientMax: httpLimits.bundlesPerAddressMax,
+    what: 'bundles',
+  });
+
+  constructor(view: PublicView) {
+    this.#view = view;
+  }
+
+  /**
+   * `now` in milliseconds. Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`, `HTTP_TOO_MANY_REQUESTS`. The caller calls `release` once the answer is sent or has failed.
+   */
+  async answer(target: string, now: number, asker: Asker = {}): Promise<[Answer, release: () => void]> {
+    const [, project, list, next, after, which] = pathPattern.exec(target) ?? [];
+    if (project !== this.#view.project) throw notFound('no such path');
+    if (which !== undefined) return this.#bundle(which, asker);
+    const kept = this.#kept.get(target);
+    if (kept !== undefined && now < kept.until) return [await kept.answer, () => {}];
+    const answer = this.#list(String(list ?? next), after).then(answerOf);
+    // A failure is not kept.
+    answer.catch(() => this.#kept.delete(target));
+    this.#kept.delete(target);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= httpLimits.listsKeptMax && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(target, { answer, until: now + httpLimits.listMs });
+    return [await answer, () => {}];
+  }
+
+  async #list(name: string, after: string | undefined): Promise<string> {
+    if (name === 'offers') return boundedList(this.#view.offers(after));
+    if (name === 'verdicts') return boundedList(this.#view.verdicts());
+    if (name === 'revocations') return JSON.stringify(this.#view.revocations(after));
+    if (name === 'checkpoint') {
+      const notice = this.#view.checkpoint();
+      if (notice === undefined) throw notFound('there is no checkpoint yet');
+      return JSON.stringify(notice);
+    }
+    const charter = this.#view.charter();
+    if (charter === undefined) throw notFound('there is no charter yet');
+    return JSON.stringify({ charter });
+  }
+
+  async #bundle(which: string, { client, account, outgoing }: Asker): Promise<[Answer, () => void]> {
+    const release = this.#bundles.take(client, holderOf(outgoing));
+    try {
+      // As much as sending it costs: it is read and hashed before.
+      account?.pay(((await this.#view.bundleBytes(which)) ?? 0) / httpLimits.bytesPerRequest);
+      const bundle = await this.#view.bundle(which);
+      if (bundle === undefined) throw notFound(`there is no bundle of ${which}, or none yet`);
+      return [await answerOf(bundle), release];
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}
+
+const json = { type: 'application/json; charset=utf-8', cache: revalidate };
+
+async function answerOf(text: string): Promise<Answer> {
+  const body = Buffer.from(text);
+  return { ...json, body, etag: await etagOf(body) };
+}
+
+/** A JSON array of the first items that fit into `limits.feedBytesMax`. */
+async function boundedList(items: readonly unknown[]): Promise<string> {
+  const kept: string[] = [];
+  let bytes = 2;
+  const slices = new LongWork();
+  for (const item of items) {
+    const text = JSON.stringify(item);
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > limits.feedBytesMax) break;
+    kept.push(text);
+    if (slices.isOver) await slices.next();
+  }
+  return `[${kept.join(',')}]`;
+}
+
+/** Paths of a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/): a CAR or a raw block. */
+const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;
+/** Serves public trees as CAR streams, each with its level, and single blocks. Clients verify the hashes. */
+class Gateway {
+  readonly #view: PublicView;
+  readonly #trees = new Slots({
+    max: httpLimits.treesMax,
+    perClientMax: httpLimits.treesPerAddressMax,
+    what: 'trees',
+  });
+
+  constructor(view: PublicView) {
+    this.#view = view;
+  }
+
+  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
+  async answer(target: string, { client, outgoing }: Asker = {}): Promise<[Answer, release: () => void]> {
+    const [, cid = '', format] = targetPattern.exec(target) ?? [];
+    if (format === undefined) throw notFound('no such path');
+    if (format === 'raw') {
+      const body = await this.#view.block(cid);
+      if (body === undefined) throw notFound(`there is no block ${cid} here`);
+      const type = 'application/vnd.ipld.raw';
+      return [
+        artifactAnswer({ body, type, level: this.#view.level(cid), name: cid, extension: '.bin', id: cid }),
+        () => {},
+      ];
+    }
+    const body = this.#view.tree(cid);
+    if (body === undefined) throw notFound(`there is no tree ${cid} here`);
+    const release = this.#trees.take(client, holderOf(outgoing));
+    const type = 'application/vnd.ipld.car; version=1; order=dfs; dups=n';
+    const level = this.#view.level(cid);
+    const bytes = { body, type, leastBytes: carChunkBytes };
+    return [artifactAnswer({ ...bytes, level, name: cid, extension: '.car', id: cid }), release];
+  }
+}
 
 /** Pages of any origin may read the feed: it is public, and no cookie is taken or sent. */
 const readByAll = cors({

@@ -7,20 +7,44 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import type { Hono } from 'hono';
+import { Hono } from 'hono';
+import { matchedRoutes } from 'hono/route';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { type Account, type AccountBounds, Accounts, TooManyRequests } from './accounts.ts';
-import { clientOf } from './addresses.ts';
+import { clientOf, isKnownHost } from './addresses.ts';
 import { boundConnections, type ConnectionBounds, Waiting } from './connections.ts';
 import type { HttpEnv } from './env.ts';
 import { notFound, type Refusal, refusalBody, refusalHeaders, refusalOf, refusalResponse } from './errors.ts';
-import { isKnownHost } from './host.ts';
 import { httpLimits } from './limits.ts';
-import { leastPrice } from './prices.ts';
-import { securityHeaders } from './security-headers.ts';
+import { leastPrice, priceOf } from './prices.ts';
+import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
 import { Slots } from './slots.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
-import { type ErrorPage, wholeApp } from './whole-app.ts';
+
+/** The page of an error, for clients that prefer HTML. */
+type ErrorPage = (refusal: Refusal) => string | Promise<string>;
+
+/**
+ * An app with what every answer has: security headers, errors as code and message, its price taken before, and its bytes counted. `listenHttp` serves apps
+ * so; a test can call one without a socket.
+ */
+export function wholeApp(app: Hono<HttpEnv>, errorPage?: ErrorPage): Hono<HttpEnv> {
+  const whole = new Hono<HttpEnv>();
+  const tell = async (accept: string | undefined, refusal: Refusal) =>
+    errorPage !== undefined && accept?.includes('text/html') === true
+      ? refusalResponse(refusal, { body: await errorPage(refusal), type: 'text/html; charset=utf-8' })
+      : refusalResponse(refusal);
+  whole.use(addSecurityHeaders);
+  whole.use(async (c, next) => {
+    c.env?.account?.pay(priceOf(matchedRoutes(c)) - leastPrice);
+    await next();
+    if (c.get('isCounted') !== true) c.env?.account?.sent(Number(c.res.headers.get('content-length') ?? 0));
+  });
+  whole.route('/', app);
+  whole.notFound((c) => tell(c.req.header('accept'), refusalOf(notFound('no such path'))));
+  whole.onError((error, c) => tell(c.req.header('accept'), refusalOf(error)));
+  return whole;
+}
 
 export type { HttpErrorCode } from './error-codes.ts';
 

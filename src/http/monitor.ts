@@ -1,14 +1,65 @@
 import { Hono } from 'hono';
 import { Registry } from 'prom-client';
-import type { HealthChecks } from '../node/health.ts';
+import type { HealthCheck, HealthChecks } from '../node/health.ts';
 import { Meters } from '../node/metrics.ts';
 import type { NodeEvent, Tell } from '../node/node-events.ts';
 import { meterProcess, type ProcessMeters } from '../node/node-metrics.ts';
+import { messageOf } from '../protocol/base/errors.ts';
 import { urlOf } from './addresses.ts';
 import type { HttpEnv } from './env.ts';
-import { healthApp } from './health.ts';
+import { httpLimits } from './limits.ts';
 import { listenHttp } from './listen.ts';
-import { metricsApp } from './metrics.ts';
+
+interface Checked {
+  name: string;
+  ok: boolean;
+  says?: string;
+}
+
+/**
+ * `GET /healthz`: whether the process lives; `GET /readyz`: whether it does its work. 200, or 503 with the checks that failed and
+ * why: `{status, checks: [{name, ok, says?}]}`.
+ */
+export function healthApp({
+  live,
+  ready,
+}: Readonly<Record<keyof HealthChecks, () => readonly HealthCheck[]>>): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  const answer = async (checks: readonly HealthCheck[]): Promise<Response> => {
+    const checked = await Promise.all(checks.map(checkedOf));
+    const ok = checked.every((check) => check.ok);
+    return Response.json(
+      { status: ok ? 'ok' : 'failing', checks: checked },
+      { status: ok ? 200 : 503, headers: { 'cache-control': 'no-store' } },
+    );
+  };
+  app.get('/healthz', () => answer(live()));
+  app.get('/readyz', () => answer([...live(), ...ready()]));
+  return app;
+}
+
+/** A check that does not answer in time has failed. */
+async function checkedOf({ name, trouble }: HealthCheck): Promise<Checked> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, httpLimits.checkMsMax, 'it did not answer in time');
+  });
+  const says = await Promise.race([Promise.resolve().then(trouble).catch(messageOf), late]);
+  clearTimeout(timer);
+  return { name, ok: says === undefined, ...(says === undefined ? {} : { says }) };
+}
+
+/** `GET /metrics` in the text format of Prometheus, version 0.0.4. */
+export function metricsApp(registry: Registry): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.get('/metrics', async (c) =>
+    c.body(await registry.metrics(), 200, {
+      'content-type': registry.contentType,
+      'cache-control': 'no-store',
+    }),
+  );
+  return app;
+}
 
 /** Metrics and health of one process, on a listener of their own. */
 export interface Monitor {

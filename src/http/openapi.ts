@@ -7,7 +7,7 @@ import {
   feedVerdictsSchema,
   revocationListSchema,
 } from '../protocol/wire/messages.ts';
-import type { feedLists } from './routes.ts';
+import type { feedLists } from './feed.ts';
 
 /** Answers of a list of the feed. */
 const lists: Record<(typeof feedLists)[number], { summary: string; schema: z.ZodType }> = {

@@ -3,10 +3,9 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { splitName } from './entry-names.ts';
 import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
-import { eachTarEntry, type TarHeader } from './tar-entries.ts';
+import { eachTarEntry, splitName, type TarHeader } from './tar-entries.ts';
 
 /** A file of an image. */
 export interface Blob {

@@ -6,11 +6,10 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Blob } from './blobs.ts';
-import { checkLink, splitName } from './entry-names.ts';
 import { damaged, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 import type { Root } from './root-tree.ts';
-import { eachTarEntry, type TarHeader } from './tar-entries.ts';
+import { checkLink, eachTarEntry, splitName, type TarHeader } from './tar-entries.ts';
 import { unzstd } from './zstd.ts';
 
 /** Limits over all layers of one image. @throws IMAGE_TOO_LARGE */

@@ -7,9 +7,14 @@ import { sizeText } from '../protocol/base/quantity.ts';
 import { type ConnectServer, connectTo, fetchPack, NoPack } from './fetch-pack.ts';
 import { type GitOptions, git, gitInTurn, type RunOptions, run, runScript } from './git.ts';
 import { GitFailed } from './git-failed.ts';
-import { type GitFolderReader, type GitFolderSource, type GitTag, packGitFolder } from './git-folder.ts';
+import {
+  type GitFolderReader,
+  type GitFolderSource,
+  type GitTag,
+  packGitFolder,
+  readThrough,
+} from './git-folder.ts';
 import { sourceLimits } from './limits.ts';
-import { readThrough } from './read-through.ts';
 import type { GitUrl } from './url.ts';
 import { archiveArgs, hashOf, initRepository, WaitingGit } from './waiting-git.ts';
 

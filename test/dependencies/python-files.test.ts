@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { choosePythonFiles } from '../../src/dependencies/fetch/python-files.ts';
+import { choosePythonFiles } from '../../src/dependencies/fetch/fix.ts';
 
 const found = { name: 'a-pkg', version: '1.0' } as Parameters<typeof choosePythonFiles>[0];
 const listed = (...files: string[]) =>

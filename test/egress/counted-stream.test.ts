@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { expect, it, vi } from 'vitest';
-import { CountedStream } from '../../src/egress/counted-stream.ts';
+import { CountedStream } from '../../src/egress/proxy.ts';
 
 it('reads no further while nobody takes what came', () => {
   const socket = new Socket();

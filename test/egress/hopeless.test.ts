@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { RefusalRows } from '../../src/egress/refusal-rows.ts';
+import { RefusalRows } from '../../src/egress/proxy.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';

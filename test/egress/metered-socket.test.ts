@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
-import { meteredConnect } from '../../src/egress/metered-socket.ts';
+import { meteredConnect } from '../../src/egress/dial.ts';
 import { Bandwidth } from '../../src/protocol/base/bandwidth.ts';
 
 const bytesPerSecond = 400_000;

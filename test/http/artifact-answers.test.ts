@@ -6,7 +6,7 @@ import { pageLimits } from '../../src/controller/page/limits.ts';
 import { filesOf } from '../../src/controller/page/tree-routes.ts';
 import type { ArtifactLevel } from '../../src/http/answer.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
-import { wholeApp } from '../../src/http/whole-app.ts';
+import { wholeApp } from '../../src/http/listen.ts';
 import { publicTrees } from '../../src/node/artifacts/public-trees.ts';
 import { store, tar } from '../store/support.ts';
 import { viewOf } from './support.ts';

@@ -1,9 +1,8 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { feedApp } from '../../src/http/feed.ts';
+import { feedApp, feedLists } from '../../src/http/feed.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { openApi } from '../../src/http/openapi.ts';
-import { feedLists } from '../../src/http/routes.ts';
 import type { PublicView } from '../../src/http/views.ts';
 import { version } from '../../src/program.ts';
 import { encodeBundle } from '../../src/protocol/documents/bundle.ts';

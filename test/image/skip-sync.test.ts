@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { skipSyncPrefix } from '../../src/image/skip-sync.ts';
+import { skipSyncPrefix } from '../../src/image/debian.ts';
 import { scratch } from './support.ts';
 
 /** The kernel refuses to sync a pipe or a device without a disk: who does not hear of it did not ask. */

@@ -21,7 +21,7 @@ const full: readonly (readonly [path: string, condition: string])[] = [
   ['src/controller/sessions/log-server.ts', 'this.#begun.size > begunMax'],
   ['src/worker/sessions/log-comparison.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
   ['src/controller/page/tree-routes.ts', 'lists.size >= pageLimits.fileListsMax'],
-  ['src/http/routes.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
+  ['src/http/feed.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
   ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],
   ['src/mesh/dial-budget.ts', 'table.size > rememberedPlacesMax'],
 ];

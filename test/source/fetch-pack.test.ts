@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packet, packetsOf } from '../../src/source/pkt-line.ts';
+import { packet, packetsOf } from '../../src/source/fetch-pack.ts';
 import { checkout, codeOf, commitAll, folder, git, listen, oldServer, serve, serveHttp } from './support.ts';
 
 const dest = async (): Promise<string> => join(await folder(), 'out');

@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type SignIn, type SignInPorts, signIn } from '../../src/http/sign-in/index.ts';
-import { oidcAuthority } from '../../src/http/sign-in/oidc-authority.ts';
+import { oidcAuthority } from '../../src/http/sign-in/open.ts';
 import { SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { type Charter, type Grant, signMessage } from '../../src/protocol/documents/index.ts';

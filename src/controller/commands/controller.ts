@@ -243,7 +243,7 @@ async function serveFeed(
   const { listenHttp } = await import('../../http/listen.ts');
   const { controllerApp } = await import('../page/controller-app.ts');
   const { urlsOf } = await import('../../http/addresses.ts');
-  const { namesIn } = await import('../../http/host.ts');
+  const { namesIn } = await import('../../http/addresses.ts');
   const people =
     signIn === undefined
       ? undefined

@@ -1,4 +1,4 @@
-import { namesIn } from '../../http/host.ts';
+import { namesIn } from '../../http/addresses.ts';
 import { errorPage } from '../../http/kit/layout.ts';
 import { Live } from '../../http/kit/live.ts';
 import { type HttpServer, listenHttp } from '../../http/listen.ts';

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { inBuild, type LaidFile, type Layout, type LockedFile } from './types.ts';
-import { unsupported } from './unsupported.ts';
+import { inBuild, type LaidFile, type Layout, type LockedFile, unsupported } from './types.ts';
 
 const cache = 'dependencies/npm';
 

@@ -1,4 +1,9 @@
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Entry } from '../../protocol/lock-formats/index.ts';
+
+/** A dependency that its tool cannot install offline. */
+export const unsupported = ({ purl }: LockedFile, why: string, hint: string): QuorateError =>
+  new QuorateError('DEPENDENCIES_UNSUPPORTED', `${purl}: ${why}`, { hint });
 
 /** A file that a lock file demands, and its bytes, which were checked against its hash. */
 export interface LockedFile extends Entry {

@@ -1,5 +1,4 @@
-import { inBuild, type Layout, type LockedFile } from './types.ts';
-import { unsupported } from './unsupported.ts';
+import { inBuild, type Layout, type LockedFile, unsupported } from './types.ts';
 
 const folder = 'dependencies/yarn';
 

@@ -1,3 +1,6 @@
+import { OidcProvider } from '../../identity/oidc/provider.ts';
+import { neededClaims, roleOf } from '../../identity/oidc/rules.ts';
+import type { ProviderSettings } from '../../identity/oidc/settings.ts';
 import { readClientSecret, SignInFile } from '../../identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { machineTime } from '../../node/ports.ts';
@@ -5,8 +8,41 @@ import type { Charter } from '../../protocol/documents/index.ts';
 import { IdpAuthority } from './idp-authority.ts';
 import { type SignIn, signIn } from './index.ts';
 import type { KeyHolders } from './key-sign-in.ts';
-import { oidcAuthority } from './oidc-authority.ts';
+import type { Authority, Right } from './right.ts';
 import type { SessionIssuer } from './service-routes.ts';
+
+/** An OpenID Connect provider that this service asks itself, and the owner's rules, which hold as they are at each moment. */
+export function oidcAuthority(parts: {
+  provider: ProviderSettings;
+  clientSecret: string | undefined;
+  file: Pick<SignInFile, 'settings' | 'hasEnded'>;
+  now(): number;
+}): Authority {
+  const { provider, clientSecret, file, now } = parts;
+  const client = new OidcProvider({
+    issuer: provider.issuer,
+    clientId: provider.clientId,
+    clientSecret,
+    scopes: provider.scopes,
+    wanted: () => file.settings.rules.map(({ claim }) => claim),
+    now,
+  });
+  return {
+    host: new URL(provider.issuer).host,
+    begin: (callback) => client.begin(callback),
+    async finish(callback, checks): Promise<Right> {
+      const since = now();
+      const { person, name, claims } = await client.finish(callback, checks);
+      const needed = neededClaims(claims, file.settings);
+      return {
+        person,
+        name,
+        role: () =>
+          file.hasEnded(person, since) ? undefined : roleOf({ person, claims: needed }, file.settings),
+      };
+    },
+  };
+}
 
 export interface OpenSignInOptions {
   /** Path of sign-in.toml. */

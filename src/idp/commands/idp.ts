@@ -164,7 +164,7 @@ async function serveSignIn(
   const { openSignIn } = await import('../../http/sign-in/open.ts');
   const { signInLimits } = await import('../../http/sign-in/limits.ts');
   const { listenHttp } = await import('../../http/listen.ts');
-  const { namesIn } = await import('../../http/host.ts');
+  const { namesIn } = await import('../../http/addresses.ts');
   const people = await openSignIn({
     path: signIn,
     members: node.members,

@@ -1,5 +1,5 @@
 import { checkWebhook, readSecret } from '../../forge/index.ts';
-import { namesIn } from '../../http/host.ts';
+import { namesIn } from '../../http/addresses.ts';
 import { errorPage } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';

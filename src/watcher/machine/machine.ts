@@ -16,10 +16,9 @@ import {
   unaffected,
 } from './publications.ts';
 import { closePull, decide, orderPulls, pullSeen } from './pulls.ts';
-import { Turns } from './round-robin.ts';
 import { newState, stateOf, type WatchState } from './state.ts';
 import { statusFailed, statusSet } from './statuses.ts';
-import { outstanding, type Transition } from './transition.ts';
+import { outstanding, type Transition, Turns } from './transition.ts';
 
 /**
  * The watcher as a state machine: what to publish, to cancel, and to tell the forge. Events are of four kinds: `configured` and `started`

@@ -6,7 +6,8 @@ import { askForRevocations } from '../../node/artifacts/revocations.ts';
 import type { Home } from '../../node/membership/home.ts';
 import { openRevocationBook } from '../../node/membership/revocation-file.ts';
 import { joseDocuments } from '../../node/ports.ts';
-import { QuorateError, reportedError } from '../../protocol/base/errors.ts';
+import { codeOf, messageOf, QuorateError, reportedError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
 import type { Bundle } from '../../protocol/documents/index.ts';
 import { type Check, enforce } from '../../protocol/judge/index.ts';
@@ -14,10 +15,46 @@ import { LogCopy } from '../../protocol/sessions/log-copy.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import { type RunSource, RunVerifier } from '../../protocol/sessions/run-verifier.ts';
 import { type VerifiedFacts, verifyBundle } from '../../protocol/trust/index.ts';
+import type { HookTold } from '../machine/hook-ledger.ts';
 import { hookLimits } from '../machine/hook-limits.ts';
 import type { ListedRun } from '../machine/hook-listing.ts';
 import type { Taken } from '../sessions/hook.ts';
 import { makeReadOnly } from './hook-folder.ts';
+
+/**
+ * Asks members of a project from time to time for evidence that its log tells two stories: the controller would not tell of its own. What
+ * is returned is proven, and kept in the home folder.
+ */
+export function provenByMembers(options: {
+  home: Home;
+  project: string;
+  signal: AbortSignal;
+  tell(told: HookTold): void;
+}): () => Promise<string[]> {
+  const { home, project, signal, tell } = options;
+  let due = 0;
+  let isTold = false;
+  return async () => {
+    const book = await openRevocationBook(home.dir, project);
+    const proven = () => book.equivocations.map(({ proves }) => proves.says);
+    const now = performance.now();
+    if (now < due) return proven();
+    due = now + hookLimits.askMembersMs;
+    try {
+      const { bootstrap, controllers } = await home.membership(project);
+      await askForRevocations({ project, artifact: null, bootstrap, controllers, book, signal });
+      isTold = false;
+    } catch (error) {
+      signal.throwIfAborted();
+      const code = codeOf(error);
+      if (code === 'INTERNAL' || /^HOME_/.test(code)) throw error;
+      const message = escapeLine(messageOf(error), hookLimits.textCharsMax);
+      if (!isTold) tell({ event: 'waiting', code, message });
+      isTold = true;
+    }
+    return proven();
+  };
+}
 
 /** The log of a project as its controller shows it, and its leaves that were read. */
 export interface AskedLog {

@@ -106,7 +106,7 @@ it.each([
 const client = (port: number) => `
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { CountedStream } from '${new URL('../../../src/egress/counted-stream.ts', import.meta.url)}';
+import { CountedStream } from '${new URL('../../../src/egress/proxy.ts', import.meta.url)}';
 import { fetchPack } from '${new URL('../../../src/source/fetch-pack.ts', import.meta.url)}';
 import { parseGitUrl } from '${new URL('../../../src/source/url.ts', import.meta.url)}';
 const packs = fetchPack({

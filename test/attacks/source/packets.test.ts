@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { packetsOf } from '../../../src/source/pkt-line.ts';
+import { packetsOf } from '../../../src/source/fetch-pack.ts';
 
 /** As long as a packet may be. */
 const longest = Buffer.concat([Buffer.from((65_520).toString(16)), Buffer.alloc(65_516, 1)]);

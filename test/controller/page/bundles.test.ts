@@ -7,7 +7,7 @@ import { bundlesView } from '../../../src/controller/node/bundles-view.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { pageApp } from '../../../src/controller/page/page-app.ts';
 import { Live } from '../../../src/http/kit/live.ts';
-import { wholeApp } from '../../../src/http/whole-app.ts';
+import { wholeApp } from '../../../src/http/listen.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { encodeBundle, type Outcome } from '../../../src/protocol/documents/index.ts';
 import { makeProject, project, type Recipe, testKey } from '../../support/project.ts';

@@ -4,7 +4,7 @@ import { projectView } from '../../../src/controller/node/project-view.ts';
 import { statusOf } from '../../../src/controller/node/status.ts';
 import { pageApp } from '../../../src/controller/page/page-app.ts';
 import { Live } from '../../../src/http/kit/live.ts';
-import { wholeApp } from '../../../src/http/whole-app.ts';
+import { wholeApp } from '../../../src/http/listen.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { again, build } from '../machine/asked-again.ts';
 import {

@@ -9,8 +9,8 @@ import type { HttpEnv } from '../../../src/http/env.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
 import type { Source } from '../../../src/http/kit/live.ts';
 import { httpLimits } from '../../../src/http/limits.ts';
+import { wholeApp } from '../../../src/http/listen.ts';
 import { staticUrl } from '../../../src/http/static-files.ts';
-import { wholeApp } from '../../../src/http/whole-app.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { A } from '../machine/bench.ts';
 

@@ -10,7 +10,7 @@ import { pageApp } from '../../../src/controller/page/page-app.ts';
 import type { PageSession } from '../../../src/controller/page/ports.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
 import { Live } from '../../../src/http/kit/live.ts';
-import { wholeApp } from '../../../src/http/whole-app.ts';
+import { wholeApp } from '../../../src/http/listen.ts';
 import type { Bench } from '../machine/bench.ts';
 
 export interface Site {

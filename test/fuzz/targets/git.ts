@@ -1,9 +1,8 @@
 import { Duplex } from 'node:stream';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
-import { fetchPack, NoPack } from '../../../src/source/fetch-pack.ts';
+import { fetchPack, NoPack, packet, packetsOf } from '../../../src/source/fetch-pack.ts';
 import { parseGitUrl } from '../../../src/source/index.ts';
-import { packet, packetsOf } from '../../../src/source/pkt-line.ts';
 import { mutatedBytes } from '../arbitraries.ts';
 import { cuts } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';

@@ -5,19 +5,19 @@ import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { openBlobs } from '../../../src/image/blobs.ts';
 import { debianSources } from '../../../src/image/debian.ts';
-import { checkLink, splitName } from '../../../src/image/entry-names.ts';
 import { damaged } from '../../../src/image/errors.ts';
 import { applyLayer, Budget } from '../../../src/image/layer.ts';
-import { layersOf } from '../../../src/image/layout.ts';
 import {
   configSchema,
   decodeJson,
   indexSchema,
+  layersOf,
   manifestSchema,
   savedSchema,
-} from '../../../src/image/manifest.ts';
+} from '../../../src/image/layout.ts';
 import { normaliseRoot, relativeTarget } from '../../../src/image/normalise.ts';
 import { Root } from '../../../src/image/root-tree.ts';
+import { checkLink, splitName } from '../../../src/image/tar-entries.ts';
 import { unzstd } from '../../../src/image/zstd.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { cuts, Scratch, type TarEntry, tarBytes } from '../corpus.ts';

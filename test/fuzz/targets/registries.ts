@@ -1,5 +1,5 @@
 import { NoAnswer } from '../../../src/dependencies/fetch/get.ts';
-import { decodeCrateIndex, decodeFileList } from '../../../src/dependencies/fetch/registry-lists.ts';
+import { decodeCrateIndex, decodeFileList } from '../../../src/dependencies/fetch/registries.ts';
 import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/challenge.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { mutatedText } from '../arbitraries.ts';

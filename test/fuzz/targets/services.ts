@@ -12,7 +12,7 @@ import { matchesRef, parseRefPattern } from '../../../src/watcher/machine/hook-r
 import { exampleWatchFile } from '../../../src/watcher/node/example-file.ts';
 import { openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
 import { parseWatchFile } from '../../../src/watcher/node/watch-file.ts';
-import { webhookApp } from '../../../src/watcher/page/webhook.ts';
+import { webhookApp } from '../../../src/watcher/page/index.ts';
 import { askWorker, serveControl } from '../../../src/worker/node/control.ts';
 import { lenderApp } from '../../../src/worker/page/app.ts';
 import { ContractServer } from '../../forge/contract-server.ts';

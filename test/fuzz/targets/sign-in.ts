@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { returnPath } from '../../../src/http/sign-in/browser-routes.ts';
 import { IdpAuthority } from '../../../src/http/sign-in/idp-authority.ts';
 import { signIn } from '../../../src/http/sign-in/index.ts';
 import { KeySignIn } from '../../../src/http/sign-in/key-sign-in.ts';
-import { returnPath } from '../../../src/http/sign-in/return-path.ts';
 import { parseSignInSettings } from '../../../src/identity/oidc/settings.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { watchLimits } from '../../../src/watcher/machine/limits.ts';
-import { Turns } from '../../../src/watcher/machine/round-robin.ts';
 import type { Publication } from '../../../src/watcher/machine/state.ts';
 import { isSame, provenState } from '../../../src/watcher/machine/status.ts';
+import { Turns } from '../../../src/watcher/machine/transition.ts';
 import { badgeOf } from '../../../src/watcher/machine/view.ts';
 import { openRuns } from '../../../src/watcher/sessions/run-states.ts';
 import { Bench, commit, rule, settingsOf } from '../watch-support.ts';

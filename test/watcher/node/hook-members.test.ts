@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { membersOf } from '../../../src/member/client.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { revocationServer } from '../../../src/protocol/sessions/revocation-exchange.ts';
-import { provenByMembers } from '../../../src/watcher/node/hook-members.ts';
+import { provenByMembers } from '../../../src/watcher/node/hook-evidence.ts';
 import { folder } from '../../support/code-and-folder.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import { project } from '../../support/project.ts';

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../../src/member/client.ts';
-import { Turns } from '../../../src/watcher/machine/round-robin.ts';
-import { retryAfter } from '../../../src/watcher/machine/transition.ts';
+import { retryAfter, Turns } from '../../../src/watcher/machine/transition.ts';
 import { Connection } from '../../../src/watcher/sessions/connection.ts';
 import { Repeater } from '../../../src/watcher/sessions/repeater.ts';
 import { clock } from '../watch-support.ts';
