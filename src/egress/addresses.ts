@@ -56,7 +56,6 @@ export function isPublic(address: string): boolean {
   }
 }
 
-/** Whether an IP address is a loopback address. */
 export function isLoopback(address: string): boolean {
   return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

@@ -68,7 +68,6 @@ export const meteredConnect =
 /** Connects to an IP address. Never to a name, which could resolve to another address than the checked one. */
 export type Connect = (address: string, port: number) => Socket;
 
-/** Connects without a bandwidth limit. */
 export const connectHere: Connect = (address, port) => connect({ host: address, port });
 
 /** Connects to the first of the checked addresses that accepts. @throws EGRESS_UNREACHABLE, those of `via` */

@@ -19,11 +19,9 @@ const hopByHop = new Set([
 /** Maximum number of interim responses (1xx) before the final one. */
 const interimMax = 16;
 
-/** A request to forward. */
 export interface Forwarded {
   request: IncomingMessage;
   response: ServerResponse;
-  /** A connection to the server of `url`. */
   server: Socket;
   url: URL;
   sent(chunk: Uint8Array): void;

@@ -12,7 +12,6 @@ export interface HostLimits {
 }
 
 export interface HostGateOptions {
-  /** Whether the operator allows connections to this server. */
   allows(target: Target): boolean;
   limits: HostLimits;
   /** A host that was connected to before has this address as well. */
@@ -26,7 +25,6 @@ export interface HostGateOptions {
 /** Connections to one host since the start, and bytes from and to it. */
 export interface HostTraffic {
   host: string;
-  /** The last addresses of it that were connected to. */
   addresses: string[];
   connections: number;
   open: number;
@@ -34,11 +32,9 @@ export interface HostTraffic {
   sentBytes: number;
 }
 
-/** One connection, as it is counted. */
 export interface Passage {
   /** Counts bytes; returns the reason to end the connection, once a limit is exceeded. */
   moved(direction: 'receivedBytes' | 'sentBytes', bytes: number): QuorateError | undefined;
-  /** The connection is closed. */
   close(): void;
 }
 
@@ -169,7 +165,6 @@ export class HostGate {
       throw limit(key, `${egressLimits.hostOpenMax} open connections`);
   }
 
-  /** The limit that is reached. */
   #spentLimit(key: string): string | undefined {
     const { connections, bytes } = this.#options.limits;
     const sum = this.#hours.get(key)?.sum(this.#now());

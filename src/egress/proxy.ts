@@ -11,10 +11,7 @@ import type { HostGate, Passage } from './host-gate.ts';
 import { egressLimits } from './limits.ts';
 import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
 
-/**
- * Counts refusals of one destination in a row. Some clients repeat a refused request without end: npm 10 and 11 do so at once
- * and for ever, when more requests wait than may be open.
- */
+/** Counts refusals of one destination in a row: npm 10 and 11 may repeat a refused request for ever. */
 export class RefusalRows {
   /** By destination; the oldest is forgotten when there are too many. */
   readonly #rows = new Map<string, number>();
@@ -93,18 +90,12 @@ export interface EgressOptions extends EgressRules {
   /** Concurrent connections, and connections in total; those dropped as too many at once count towards the total. */
   connectionsMax?: number | undefined;
   connectionsTotalMax?: number | undefined;
-  /** Bytes received from all servers together. */
   receivedBytesMax: number;
-  /** Bytes sent to all servers together. */
   sentBytesMax?: number | undefined;
-  /** Idle timeout of a connection, in milliseconds. */
   idleMs?: number | undefined;
   /** Each refusal, at most `egressTroublesMax` of them. */
   onRefusal?: ((refusal: QuorateError) => void) | undefined;
-  /**
-   * Called once, with the reason, when whoever uses the proxy had better be ended: a limit was exceeded, or one destination was
-   * refused `refusalsInARowMax` times in a row.
-   */
+  /** Called once, with the reason to end the user of the proxy: a limit exceeded, or `refusalsInARowMax` refusals in a row. */
   onHopeless?: ((reason: QuorateError) => void) | undefined;
   refusalsInARowMax?: number | undefined;
   /** Opens connections. Default: without a bandwidth limit. */
@@ -113,16 +104,13 @@ export interface EgressOptions extends EgressRules {
   gate?: HostGate | undefined;
 }
 
-/** A connection to a server, and what its bytes are counted with. */
 interface Reached {
   server: Socket;
   received(chunk: Uint8Array): void;
   sent(chunk: Uint8Array): void;
 }
 
-/** An open proxy. */
 export interface Egress {
-  /** The proxy's unix socket. */
   readonly socket: string;
   /** The first errors of refused or closed connections. */
   readonly refusals: readonly QuorateError[];

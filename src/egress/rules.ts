@@ -21,16 +21,12 @@ export interface Target {
   port: number;
 }
 
-/** Resolves a name to all its addresses. */
 export type Resolve = (host: string) => Promise<readonly { address: string }[]>;
 
 export interface EgressRules {
   /** The only permitted destinations, by the same name or address. */
   targets: readonly Target[];
-  /**
-   * Addresses, or `localhost`, that are permitted although they are not public, because the owner of the project listed them
-   * literally. A name that resolves to a private address is not permitted.
-   */
+  /** Literal private addresses, or `localhost`, that the project's owner listed. A name that resolves to one is not permitted. */
   privateTargets: readonly Target[];
   /** Default: the host's resolver. */
   resolve?: Resolve | undefined;
@@ -72,10 +68,7 @@ export async function addressesFor(
 export const isLiterally = (host: string, address: string): boolean =>
   canonical(host) === address || (host === 'localhost' && isLoopback(address));
 
-/**
- * Resolves a name, and returns the addresses that are public, or that are permitted although they are not.
- * @throws EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE
- */
+/** The addresses of a name that are public or permitted. @throws EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE */
 export async function openAddresses(
   host: string,
   isPermitted: (address: string) => boolean,

@@ -63,10 +63,7 @@ export class ForgeApi {
     }
   }
 
-  /**
-   * The first page of a list, and then a page after the other from `from` on, until one is not full: as many as are read at once. `path` takes
-   * the number of the page, from 1 on. `next`: the page with which to go on, so that a list is read whole however long it is. @throws as `call`
-   */
+  /** The first page, then pages from `from` until one is not full, at most `pagesMax` at once. `next`: where to go on. @throws as `call` */
   async pages<T>(
     path: (page: number) => string,
     schema: z.ZodType<readonly T[]>,

@@ -3,7 +3,6 @@ import { type ForgeApi, shown } from './api.ts';
 import { forgeLimits } from './limits.ts';
 import type { CommitStatus, Forge, OpenPull } from './types.ts';
 
-/** Pull requests as Forgejo, Gitea and GitHub list them. */
 const pullsSchema = z.array(
   z.object({
     number: z.int().positive(),

@@ -44,7 +44,6 @@ export {
 } from './types.ts';
 export { checkWebhook, type Webhook, type WebhookParts } from './webhook.ts';
 
-/** A forge at the address that the owner names. */
 export function openForge({ kind, api, project, token }: ForgeOptions): Forge & { close(): Promise<void> } {
   const open = (headers: Record<string, string>, of: (api: ForgeApi) => Forge) => {
     const opened = new ForgeApi(api, headers);

@@ -1,14 +1,12 @@
 export const forgeKinds = ['forgejo', 'gitea', 'github', 'gitlab', 'pagure'] as const;
 export type ForgeKind = (typeof forgeKinds)[number];
 
-/** A status to be shown beside a commit. */
 export interface CommitStatus {
   /** Full commit id. */
   commit: string;
   /** Name of the status; the same name replaces what it said before. */
   context: string;
   state: 'pending' | 'success' | 'failure' | 'error';
-  /** One line. */
   says: string;
   /** Absolute URL. */
   link?: string | undefined;
@@ -18,18 +16,14 @@ export interface CommitStatus {
 export interface OpenPull {
   pull: number;
   title: string;
-  /** Account on the forge that opened it. */
   author: string;
-  /** Branch that it is to be merged into. */
   base: string;
   labels: string[];
 }
 
 export interface OpenPulls {
   pulls: OpenPull[];
-  /** These are all. */
   isWhole: boolean;
-  /** The page with which to go on. */
   next: number;
 }
 
@@ -42,15 +36,12 @@ export interface ForgeOptions {
   token: string;
 }
 
-/** The interface of the watcher to a forge. */
 export interface Forge {
   /** Pattern of the refs that pull requests have on its git server, with `*` for the number. */
   readonly pullRefs: string;
   /** Errors: `FORGE_…`. */
   setStatus(status: CommitStatus, signal: AbortSignal): Promise<void>;
-  /**
-   * The newest that are open and, of a list that is longer than what is read at once, those from the page `from` on. Errors: `FORGE_…`.
-   */
+  /** The newest open ones and, of a longer list, those from the page `from` on. @throws `FORGE_…` */
   openPulls(signal: AbortSignal, from?: number): Promise<OpenPulls>;
   /** Whether this one is open still. Errors: `FORGE_…`. */
   isOpen(pull: number, signal: AbortSignal): Promise<boolean>;

@@ -6,7 +6,6 @@ import type { ForgeKind } from './types.ts';
 export interface WebhookParts {
   kind: ForgeKind;
   secret: string;
-  /** The value of a header of the request. */
   header(name: string): string | undefined;
   body: Uint8Array;
   /** Milliseconds since the epoch. */
@@ -15,7 +14,6 @@ export interface WebhookParts {
 
 /** A webhook that is of the forge. Nothing else in it is used: what has changed is asked for. */
 export interface Webhook {
-  /** The forge's id of the delivery. */
   delivery: string;
   /** sha256 of all that is signed, in hexadecimal. */
   digest: string;
@@ -24,9 +22,7 @@ export interface Webhook {
 interface Scheme {
   /** Headers with the HMAC-SHA-256 of the body in hexadecimal; the first that is there counts. */
   signature?: { header: string; prefix: string }[];
-  /** Header with the secret itself. */
   token?: string;
-  /** Header with the id of the delivery. */
   delivery?: string;
 }
 
@@ -51,10 +47,7 @@ const schemes: Record<ForgeKind, Scheme> = {
   pagure: { signature: [{ header: 'x-pagure-signature-256', prefix: '' }] },
 };
 
-/**
- * Checks that a webhook comes from one who knows the secret, and that its signed time is now. Whether it came before is the
- * caller's to know. @throws WEBHOOK_FORGED, WEBHOOK_INVALID, WEBHOOK_REPLAYED
- */
+/** Checks the secret, and that the signed time is now; not whether it is a replay. @throws WEBHOOK_FORGED, WEBHOOK_INVALID, WEBHOOK_REPLAYED */
 export function checkWebhook(parts: WebhookParts): Webhook {
   const { kind, body } = parts;
   const scheme = schemes[kind];

@@ -10,7 +10,6 @@ export interface AccountBounds {
   requestsBurst: number;
 }
 
-/** A client has used up what it gets. */
 export class TooManyRequests extends QuorateError {
   readonly retrySeconds: number;
 
@@ -23,20 +22,14 @@ export class TooManyRequests extends QuorateError {
   }
 }
 
-/** The account of a client while one request of it is answered. */
 export interface Account {
   /** Takes a price before the work is done. @throws TooManyRequests */
   pay(price: number): void;
-  /**
-   * Counts bytes of an answer. Returns the milliseconds to wait before more is made: a stream leaves a client half of what it may have at
-   * once, for its other requests. @param weight bytes of this many times the price
-   */
+  /** Counts bytes of an answer. Returns ms to wait before more, so that a stream leaves half of the burst. @param weight factor of the price */
   sent(bytes: number, weight?: number): number;
-  /** Whether a stream of this client has to wait. */
   readonly isWaiting: boolean;
 }
 
-/** The accounts of the clients of one listener. */
 export class Accounts {
   readonly #bounds: AccountBounds;
   readonly #own: Buckets;
@@ -84,10 +77,7 @@ export class Accounts {
     };
   }
 
-  /**
-   * How much a client may ask for, in the fields of draft-ietf-httpapi-ratelimit-headers-10: `q` requests in `w` seconds; `r` are
-   * left, and all of them again after `t` seconds.
-   */
+  /** What is left, as draft-ietf-httpapi-ratelimit-headers-10: `q` requests in `w` seconds; `r` left, all again after `t` seconds. */
   #say(response: ServerResponse, left: number): void {
     if (response.headersSent) return;
     const { requestsPerSecond: perSecond, requestsBurst: burst } = this.#bounds;
@@ -99,10 +89,7 @@ export class Accounts {
 
 const windowMs = 1_000;
 
-/**
- * Tokens of all clients in a second. Once they are used up, a client gets no more than an equal part of them until the next one begins; its
- * first request in a second is answered whatever the others do.
- */
+/** Tokens of all clients in a second. Once used up, each client has an equal part; its first request of a second is always answered. */
 class EqualShares {
   readonly #perWindow: number;
   #end = 0;

@@ -1,10 +1,7 @@
 import { isIP } from 'node:net';
 import { limits } from '../protocol/base/limits.ts';
 
-/**
- * Whether a `host` header names this server: an IP address, localhost, or one of `names` (lower case, without port). A name that
- * somebody else's DNS leads here (DNS rebinding) is none of these.
- */
+/** Whether a `host` header is an IP address, localhost or one of `names` (lower case, no port): no name of DNS rebinding is. */
 export function isKnownHost(header: string | undefined, names: ReadonlySet<string>): boolean {
   const [, bracketed, plain] =
     /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]/?#@\s]+))(?::\d{1,5})?$/.exec(header ?? '') ?? [];
@@ -31,10 +28,7 @@ export function parseHostPort(text: string): { host: string; port: number } | un
 export const parseMonitorAddress = (text: string): { host: string; port: number } | undefined =>
   parseHostPort(/^\d{1,5}$/.test(text) ? `127.0.0.1:${text}` : text);
 
-/**
- * URLs of a server on this address and port, for other nodes. For a server that listens on all interfaces they have the
- * addresses of the node's multiaddrs, without those of relays, which do not forward HTTP.
- */
+/** URLs of a server for other nodes. One that listens on all interfaces has the addresses of the multiaddrs, relays excepted. */
 export function urlsOf(host: string, port: number, multiaddrs: readonly string[]): string[] {
   if (host !== '0.0.0.0' && host !== '::') return [urlOf(host, port)];
   const hosts = multiaddrs
@@ -43,6 +37,5 @@ export function urlsOf(host: string, port: number, multiaddrs: readonly string[]
   return [...new Set(hosts)].slice(0, limits.feedUrlsMax).map((name) => urlOf(name, port));
 }
 
-/** IPv6 addresses in brackets. */
 export const urlOf = (host: string, port: number): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

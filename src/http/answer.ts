@@ -4,7 +4,6 @@ import { afterAnswer, type HttpEnv } from './env.ts';
 import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';
 import type { PublicView } from './views.ts';
 
-/** Level of an artifact, for people: its bundle is the proof. */
 export type ArtifactLevel = ReturnType<PublicView['level']>;
 
 export interface Answer {
@@ -20,7 +19,6 @@ export interface Answer {
   cache: string;
   /** File name for a download; absent for JSON. */
   fileName?: string;
-  /** Absent for what is no artifact. */
   level?: ArtifactLevel;
 }
 
@@ -42,10 +40,7 @@ interface ArtifactBytes extends Pick<Answer, 'body' | 'size' | 'type' | 'leastBy
   id: string;
 }
 
-/**
- * The answer with bytes of an artifact, or about it. Each such answer is made here: the level is in a header and, unless it is
- * `trusted`, in the name of the file. No cache may serve it without asking again, because any level can be revoked.
- */
+/** The one place that answers with artifact bytes: a level below `trusted` is in header and file name, and caches always revalidate. */
 export function artifactAnswer({ level, name, extension, id, ...rest }: ArtifactBytes): Answer {
   const suffix = level === 'trusted' ? '' : `.${level}`;
   return {

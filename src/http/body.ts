@@ -59,10 +59,7 @@ export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> 
 const forged = (why: string): QuorateError =>
   new QuorateError('SIGN_IN_CSRF', `the request is refused: ${why}`, { hint: 'Load the page again.' });
 
-/**
- * Whether a request comes from a page of this origin, by what browsers say and pages cannot forge (Fetch Metadata, else
- * Origin). @throws SIGN_IN_CSRF
- */
+/** That browsers say the request is of this origin (Fetch Metadata, else Origin). @throws SIGN_IN_CSRF */
 export function checkSameOrigin(c: Context, origin: string): void {
   const site = c.req.header('sec-fetch-site');
   const from = c.req.header('origin');
@@ -72,10 +69,7 @@ export function checkSameOrigin(c: Context, origin: string): void {
     throw forged(`it comes from ${(from ?? site ?? 'nowhere').slice(0, 100)}, not from a page of ${origin}`);
 }
 
-/**
- * That a form or script of this origin and of this session sent the request: its origin, and the session's token in the field
- * `csrf` or the header `x-csrf-token`. @throws SIGN_IN_CSRF
- */
+/** Origin, and the session's token in the field `csrf` or the header `x-csrf-token`. @throws SIGN_IN_CSRF */
 export async function checkCsrf(c: Context, origin: string, token: string): Promise<void> {
   checkSameOrigin(c, origin);
   if (!isSecret(c.req.header('x-csrf-token') ?? (await formField(c, 'csrf')), token))

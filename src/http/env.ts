@@ -10,7 +10,6 @@ export interface HttpBindings {
   outgoing: ServerResponse;
   /** The key by which this client is limited: an IPv4 address or an IPv6 /64 prefix. */
   client: string;
-  /** The account of this client. */
   account: Account;
 }
 

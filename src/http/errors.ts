@@ -33,7 +33,6 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
 
 export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);
 
-/** An error as an answer tells it. */
 export interface Refusal {
   status: number;
   code: ErrorCode;
@@ -41,7 +40,6 @@ export interface Refusal {
   headers: Record<string, string>;
 }
 
-/** An error as a client is told of it. */
 export function refusalOf(error: unknown): Refusal {
   const known = error instanceof QuorateError ? statusOf[error.code] : undefined;
   if (!(error instanceof QuorateError) || known === undefined)
@@ -63,7 +61,6 @@ export function refusalOf(error: unknown): Refusal {
 const retrySecondsOf = (error: QuorateError): number =>
   error instanceof TooManyRequests ? error.retrySeconds : 5;
 
-/** Body of an error: code and message, as JSON. */
 export const refusalBody = ({ code, message }: Refusal): string =>
   JSON.stringify({ error: { code, message } });
 
@@ -76,7 +73,6 @@ export const refusalHeaders = ({ headers }: Refusal, body: string, type = json):
   'content-length': String(Buffer.byteLength(body)),
 });
 
-/** The answer to a client that is refused. */
 export const refusalResponse = (
   refusal: Refusal,
   { body, type }: { body: string; type?: string } = { body: refusalBody(refusal) },

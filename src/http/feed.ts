@@ -10,16 +10,12 @@ import { carChunkBytes } from './prices.ts';
 import { Slots } from './slots.ts';
 import type { PublicView } from './views.ts';
 
-/** The lists of a project, by the end of their paths. */
 export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
 const pathPattern = new RegExp(
   `^/v1/([A-Za-z0-9]{40,64})/(?:(${feedLists.join('|')})|(offers|revocations)\\?after=([0-9a-f]{64})|bundle/([a-z0-9]{10,100}))$`,
 );
 
-/**
- * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
- * path, and any other query than that of the offers and revocations, is not found.
- */
+/** Paths below `/v1/<project>`, matched as received, neither decoded nor normalized. */
 export class Routes {
   readonly #view: PublicView;
   readonly #kept = new Map<string, { answer: Promise<Answer>; until: number }>();
@@ -33,9 +29,7 @@ export class Routes {
     this.#view = view;
   }
 
-  /**
-   * `now` in milliseconds. Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`, `HTTP_TOO_MANY_REQUESTS`. The caller calls `release` once the answer is sent or has failed.
-   */
+  /** `now` in ms. The caller calls `release` after the answer. @throws HTTP_NOT_FOUND, HTTP_BUSY, HTTP_TOO_MANY_REQUESTS */
   async answer(target: string, now: number, asker: Asker = {}): Promise<[Answer, release: () => void]> {
     const [, project, list, next, after, which] = pathPattern.exec(target) ?? [];
     if (project !== this.#view.project) throw notFound('no such path');
@@ -150,10 +144,7 @@ const readByAll = cors({
   maxAge: 86_400,
 });
 
-/**
- * The HTTP feed of a controller, below `/v1/` and `/ipfs/`: read-only and public. Clients verify the documents as they verify
- * gossip.
- */
+/** The public, read-only HTTP feed of a controller, below `/v1/` and `/ipfs/`. Clients verify all of it. */
 export function feedApp(view: PublicView): Hono<HttpEnv> {
   const routes = new Routes(view);
   const gateway = new Gateway(view);

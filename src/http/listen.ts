@@ -21,13 +21,9 @@ import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
 import { Slots } from './slots.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
-/** The page of an error, for clients that prefer HTML. */
 type ErrorPage = (refusal: Refusal) => string | Promise<string>;
 
-/**
- * An app with what every answer has: security headers, errors as code and message, its price taken before, and its bytes counted. `listenHttp` serves apps
- * so; a test can call one without a socket.
- */
+/** Wraps an app: security headers, errors as code and message, price taken before, bytes counted. Tests call it without a socket. */
 export function wholeApp(app: Hono<HttpEnv>, errorPage?: ErrorPage): Hono<HttpEnv> {
   const whole = new Hono<HttpEnv>();
   const tell = async (accept: string | undefined, refusal: Refusal) =>
@@ -50,9 +46,7 @@ export type { HttpErrorCode } from './error-codes.ts';
 
 /** Bounds of one listener. Default: those of `httpLimits`. */
 export interface ListenLimits extends AccountBounds, ConnectionBounds {
-  /** Time for which a client may be idle. */
   idleMs: number;
-  /** Time for a whole answer. */
   answerMsMax: number;
   /** Bytes of a request's body, whose length must be given. With 0, the default, a body and every method but GET and HEAD is refused. */
   bodyBytesMax: number;
@@ -92,10 +86,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/**
- * Serves a hono app within bounds: connections, sizes, times and rates per address. Every HTTP surface is such an app.
- * Errors: `HTTP_LISTEN_FAILED`.
- */
+/** Serves a hono app within bounds on connections, sizes, times and rates. Every HTTP surface is one. @throws HTTP_LISTEN_FAILED */
 export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
   const { host, port, option = '--http' } = options;
   const bounds: ListenLimits = { ...defaults, ...options.limits };
@@ -201,10 +192,7 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
   };
 }
 
-/**
- * Bodies are in memory as far as they have come. Of as many as there may be, the next one takes the place of the one that has been coming
- * longest, of the client with the most of them.
- */
+/** Bodies come in memory. Beyond `bodiesMax` the one that has been coming longest, of the client with most, gives way. */
 function takeBody(request: IncomingMessage, bodies: Waiting, client: string): void {
   const { socket } = request;
   if (bodies.size >= httpLimits.bodiesMax) bodies.longest()?.destroy();

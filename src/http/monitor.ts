@@ -16,10 +16,7 @@ interface Checked {
   says?: string;
 }
 
-/**
- * `GET /healthz`: whether the process lives; `GET /readyz`: whether it does its work. 200, or 503 with the checks that failed and
- * why: `{status, checks: [{name, ok, says?}]}`.
- */
+/** `GET /healthz` (alive) and `GET /readyz` (working): 200 or 503 with `{status, checks: [{name, ok, says?}]}`. */
 export function healthApp({
   live,
   ready,

@@ -9,7 +9,6 @@ import {
 } from '../protocol/wire/messages.ts';
 import type { feedLists } from './feed.ts';
 
-/** Answers of a list of the feed. */
 const lists: Record<(typeof feedLists)[number], { summary: string; schema: z.ZodType }> = {
   charter: { summary: 'The charter in force, a compact JWS.', schema: feedCharterSchema },
   checkpoint: {
@@ -48,7 +47,6 @@ const inJson = (schema: object) => ({ 'application/json': { schema } });
 const asBytes = (type: string) => ({ [type]: { schema: {} } });
 
 const refused = (description: string) => ({ description, content: inJson(problem) });
-/** Refusals of any path. */
 const refusals = {
   '304': { description: 'What `If-None-Match` names is still the answer.', headers: { etag } },
   '404': refused('There is no such path, or nothing there yet.'),

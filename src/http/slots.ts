@@ -9,9 +9,7 @@ export interface SlotBounds {
   what: string;
 }
 
-/** An answer that holds a slot. */
 export interface Holder {
-  /** Ends the answer before it is whole. */
   end(): void;
   /** Whether its client reads it more slowly than whoever asks here is expected to. */
   isSlow(): boolean;
@@ -72,7 +70,6 @@ export class Slots {
     if (left?.size === 0) this.#byClient.delete(slot.client);
   }
 
-  /** Whether an answer gave its slot. */
   #makeRoom(): boolean {
     const slow = [...this.#slots].find(({ holder }) => holder?.isSlow() === true);
     if (slow === undefined) return false;

@@ -41,7 +41,6 @@ export function staticUrl(name: string): string {
   return file.url;
 }
 
-/** Serves them. */
 export function staticApp(): Hono<HttpEnv> {
   const byUrl = new Map([...files().values()].map((file) => [file.url, file]));
   return new Hono<HttpEnv>().get('/static/:name', (c) => {

@@ -15,10 +15,7 @@ export async function paid(account: Account | undefined, bytes: number, weight: 
   if (waitMs > 0) await setTimeout(waitMs);
 }
 
-/**
- * A body in chunks, each read when it is taken, and charged to who takes it: a client that has used up its part waits. Where it breaks off,
- * so does the connection: an aborted answer has no last chunk. `weight`: see `Account.sent`.
- */
+/** A body read chunk by chunk as it is sent, and charged. Where it breaks off so does the connection. `weight`: see `Account.sent`. */
 export function streamOf(
   c: Context<HttpEnv>,
   body: AsyncIterable<Uint8Array>,
@@ -51,10 +48,7 @@ export function streamOf(
   );
 }
 
-/**
- * The same bytes in larger chunks: each costs as much to send as to make. For bodies whose chunks are there when they are asked for.
- * `leastBytes`: what a chunk costs, however small it is; `more` is told of what its bytes do not come to.
- */
+/** Joins small chunks of a body that is at hand. `leastBytes`: least cost of a chunk; `more` is told of the difference. */
 export async function* gathered(
   body: AsyncIterable<Uint8Array>,
   leastBytes = 0,
@@ -75,7 +69,6 @@ export async function* gathered(
   if (bytes > 0) yield Buffer.concat(held);
 }
 
-/** Bytes that are in memory, in pieces. */
 export async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }

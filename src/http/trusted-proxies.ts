@@ -14,10 +14,7 @@ export function isProxyAddress(text: string): boolean {
   return isIP(address) !== 0 && rest.length === 0 && isPrefix;
 }
 
-/**
- * Proxies whose word on the client counts. Behind one, all clients come from one address; it says who they are in `Forwarded`
- * (RFC 7239) or `X-Forwarded-For`.
- */
+/** Proxies whose `Forwarded` (RFC 7239) or `X-Forwarded-For` names the client. */
 export class TrustedProxies {
   readonly #list = new BlockList();
 
@@ -37,10 +34,7 @@ export class TrustedProxies {
     return family !== 0 && this.#list.check(address, family === 4 ? 'ipv4' : 'ipv6');
   }
 
-  /**
-   * The key of the client (`clientOf`): the peer, unless that is a trusted proxy; then the right-most hop that is none. What
-   * stands left of it was written by the client itself. Errors: `HTTP_FORWARDED_INVALID`.
-   */
+  /** The client's key: the peer or, behind trusted proxies, the right-most hop that is none. @throws HTTP_FORWARDED_INVALID */
   clientOf({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string {
     const peer = socket.remoteAddress;
     if (!this.has(peer)) return clientOf(peer);
@@ -90,10 +84,7 @@ const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const quoted = '"(?:[^"\\\\]|\\\\.)*"';
 const pair = new RegExp(`^(${token})=(${token}|${quoted})$`);
 
-/**
- * The pairs of each element. Elements are apart by commas, pairs by semicolons; neither counts within quotes. Each character is looked at
- * once: nobody has paid for the header yet.
- */
+/** Pairs of each element, split at commas and semicolons outside of quotes, in one pass: the header is not paid for yet. */
 function elementsOf(header: string): string[][] {
   const elements: string[][] = [[]];
   let [from, isQuoted] = [0, false];

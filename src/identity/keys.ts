@@ -18,14 +18,12 @@ const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** The key of a node: its libp2p identity and its signing key. */
 export interface NodeKey {
-  /** PeerId of the key. */
   readonly id: string;
   /** The 32-byte Ed25519 seed (RFC 8032), secret. */
   readonly seed: Uint8Array;
   readonly signer: Signer;
 }
 
-/** A new random Ed25519 seed of 32 bytes. */
 export function generateSeed(): Uint8Array {
   return new Uint8Array(randomBytes(32));
 }
@@ -84,10 +82,7 @@ function decodePrivatePem(pem: string, file: string): Uint8Array {
   return fromBase64Url(d ?? '', 'private key');
 }
 
-/**
- * Reads a key file written by `createKey`.
- * @throws KEY_FILE_MISSING, KEY_FILE_EXPOSED (accessible to other users), KEY_FILE_INVALID
- */
+/** Reads a key file. @throws KEY_FILE_MISSING, KEY_FILE_EXPOSED (accessible to others), KEY_FILE_INVALID */
 export async function loadKey(file: string): Promise<NodeKey> {
   let pem: string;
   try {
@@ -123,10 +118,7 @@ export async function loadKey(file: string): Promise<NodeKey> {
   return key;
 }
 
-/**
- * Writes a new key, or the given one, to `file` (mode 0600), atomically.
- * @throws KEY_FILE_EXISTS (a key is never overwritten), KEY_FILE_UNWRITABLE
- */
+/** Writes a new or given key to `file` (0600), atomically. @throws KEY_FILE_EXISTS (never overwritten), KEY_FILE_UNWRITABLE */
 export async function createKey(file: string, seed: Uint8Array = generateSeed()): Promise<NodeKey> {
   try {
     // Text before the key (RFC 7468, 5.2): a seed has no checksum of its own.

@@ -9,7 +9,6 @@ const askAgain = {
   hint: `A ticket is one long line that starts with "${prefix}"; copy it whole, or ask the project owner for a new one.`,
 };
 
-/** The contents of a ticket. */
 export interface Ticket {
   /** Compact JWS, not verified. */
   invite: string;
@@ -22,10 +21,7 @@ export function encodeTicket({ invite, seed }: Ticket): string {
   return `${prefix}${invite}${seed === undefined ? '' : `.${toBase64Url(seed)}`}`;
 }
 
-/**
- * Reads a pasted ticket. White space, quotes, backticks and angle brackets, which
- * chat programs add, are removed. @throws TICKET_INVALID, TICKET_UNKNOWN_VERSION
- */
+/** Reads a pasted ticket without the white space and quotes of chat programs. @throws TICKET_INVALID, TICKET_UNKNOWN_VERSION */
 export function decodeTicket(text: string): Ticket {
   if (text.length > identityLimits.ticketCharsMax) {
     throw new QuorateError(

@@ -21,10 +21,7 @@ function keyOf(peerId: string): KeyObject {
 /** Signatures that are remembered to be good, about 150 bytes each: those of some hundred bundles. */
 const goodMax = 16_384;
 
-/**
- * Says at once that a signature is good which it said so of lately: the same charter, grants and receipts are in the bundles of
- * all that a job reads, and each is verified by whoever builds, co-signs or keeps what rests on it. Bad ones are verified each time.
- */
+/** Remembers good signatures: bundles of a job's inputs share charter, grants and receipts. Bad ones are verified each time. */
 export function remembering(verifier: Verifier, max = goodMax): Verifier {
   const good = new Set<string>();
   const once = async (parts: readonly (string | Uint8Array)[], check: () => Promise<boolean>) => {

@@ -7,7 +7,6 @@ import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 import { eachTarEntry, splitName, type TarHeader } from './tar-entries.ts';
 
-/** A file of an image. */
 export interface Blob {
   size: number;
   /** The first 16 bytes, fewer for a smaller file. */
@@ -18,14 +17,12 @@ export interface Blob {
 /** Enough to detect the format of an archive. */
 const headBytes = 16;
 
-/** The descriptor of a file of an OCI image. */
 export interface Wanted {
   mediaType: string;
   digest: string;
   size: number;
 }
 
-/** The files of an image, by name. */
 export interface Blobs {
   has(name: string): Promise<boolean>;
   /** @param wanted what it is named by, where it is a blob of an OCI layout. @throws IMAGE_INVALID if there is no such file */

@@ -61,9 +61,7 @@ function filterOf({ arch, calls }: { arch: number; calls: readonly number[] }): 
 }
 
 export interface DebianOptions {
-  /** For example `trixie`. */
   suite: string;
-  /** Packages to install besides the essential ones. */
   include: readonly string[];
   /** URLs or lines of a sources.list(5). Empty: those of apt's configuration on this host. */
   mirrors: readonly string[];
@@ -89,10 +87,7 @@ const fixedEnvironment = [
   '"$@"',
 ].join(' ');
 
-/**
- * Creates a root file system of Debian packages with mmdebstrap, in normal form: the same packages give the same tree.
- * @throws IMAGE_NO_MIRROR, IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED
- */
+/** A normalised root of Debian packages, by mmdebstrap: same packages, same tree. @throws IMAGE_NO_MIRROR, IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED */
 export async function makeDebianRoot(options: DebianOptions): Promise<Readable> {
   const { suite, include, mirrors, scratch, onLine, signal } = options;
   const file = join(scratch, 'root.tar');

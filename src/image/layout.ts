@@ -95,7 +95,6 @@ async function readNamed(blobs: Blobs, wanted: Descriptor): Promise<Uint8Array> 
   return bytes;
 }
 
-/** A layer as listed by a manifest. */
 export interface Layer {
   /** Digest of the blob; undefined in the older format of `docker save`. */
   digest: string | undefined;
@@ -105,7 +104,6 @@ export interface Layer {
   open(): Promise<Blob>;
 }
 
-/** Selects one image. */
 export interface ImageSelection {
   /** Tag or name. Required if there are several. */
   name?: string | undefined;

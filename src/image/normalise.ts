@@ -4,7 +4,6 @@ import { limits } from '../protocol/base/limits.ts';
 import { tooLarge } from './errors.ts';
 import type { Content, Folder, Node, Root } from './root-tree.ts';
 
-/** An entry of the normalised tree. */
 export type Entry = { path: string } & (
   | { kind: 'dir' }
   | { kind: 'link'; target: string }
@@ -74,10 +73,7 @@ function list(at: Folder, path: string, into: Entry[]): void {
   }
 }
 
-/**
- * Makes the target of a link relative, so that it leads to the same file if the tree is not the root. `path` has no links above
- * it. As in the kernel, `..` at the root is ignored.
- */
+/** A relative target that leads to the same file below any root. `path` has no links above it. `..` at the root is ignored, as by the kernel. */
 export function relativeTarget(path: string, target: string): string {
   const depth = path.split('/').length - 1;
   if (target.startsWith('/')) {

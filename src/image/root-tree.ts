@@ -28,10 +28,7 @@ const conflict = (parts: readonly string[], why: string): QuorateError =>
     hint: 'Its layers are inconsistent; get the image again from its source.',
   });
 
-/**
- * The tree of a root file system to which layers are applied. Links in the middle of a path are followed as by the kernel for a
- * process with this root, so that no path leaves the tree.
- */
+/** The tree to which layers are applied. Links within a path are followed as in a chroot: no path leaves the tree. */
 export class Root {
   readonly top = folder(-1);
   #steps = 0;
@@ -97,7 +94,6 @@ export class Root {
     this.#put(parts, { kind: 'link', target, layer });
   }
 
-  /** Adds a second name for the file or link at `target`. */
   addHardLink(parts: readonly string[], target: readonly string[], layer: number): void {
     const there = this.find(target);
     if (there === undefined || there.kind === 'dir') throw conflict(parts, 'is a hard link without a target');

@@ -7,10 +7,7 @@ import { imageLimits } from './limits.ts';
 /** A fixed UUID, so that the file is deterministic. */
 const uuid = '00000000-0000-4000-8000-000000000000';
 
-/**
- * Writes a tree, given as a tar archive, as an EROFS file system. Deterministic. An existing file is replaced.
- * @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED
- */
+/** Writes a tar stream as an EROFS file system, deterministically, over an existing file. @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED */
 export function makeErofs(tar: Readable, file: string, signal: AbortSignal): Promise<void> {
   return runTool({
     name: 'mkfs.erofs',
@@ -21,13 +18,11 @@ export function makeErofs(tar: Readable, file: string, signal: AbortSignal): Pro
   });
 }
 
-/** A program to run. */
 export interface Tool {
   name: string;
   command: readonly string[];
   /** Its Debian package, for the hint. */
   package: string;
-  /** Standard input. */
   input?: Readable;
   onLine?: (line: string) => void;
   signal: AbortSignal;

@@ -2,10 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 
-/**
- * Decompresses Zstandard (RFC 8878) with several frames and skippable frames. Node's decompressor stops after the first frame,
- * so the stream is split into frames here. Throws for invalid data.
- */
+/** Decompresses Zstandard (RFC 8878) of several frames; Node's decompressor stops after the first. Throws for invalid data. */
 export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const bytes = new Bytes(source);
   for (let magic = await bytes.take(4, true); magic !== undefined; magic = await bytes.take(4, true)) {
@@ -49,7 +46,6 @@ async function* frame(bytes: Bytes, magic: Buffer): AsyncGenerator<Uint8Array> {
   if ((flags & 4) !== 0) yield* bytes.pieces(4);
 }
 
-/** Reads a stream by number of bytes. */
 class Bytes {
   readonly #source: AsyncIterator<Uint8Array>;
   #rest: Buffer = Buffer.alloc(0);
@@ -85,7 +81,6 @@ class Bytes {
     if (left !== 0) throw new Error('truncated');
   }
 
-  /** The next `count` bytes, in chunks. */
   async *pieces(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0; ) {
       if (this.#rest.length === 0) await this.#more();

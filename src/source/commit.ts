@@ -79,10 +79,7 @@ export function readLocalCommit<T>(
   return withLocal(objects, commit, options, (repository) => repository.archive(read));
 }
 
-/**
- * The git folder of a commit in a local repository, as `readCommit` gives it.
- * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, SOURCE_TAG_NOT_FOUND, and what the reader throws
- */
+/** The git folder of a local commit. @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, SOURCE_TAG_NOT_FOUND, as the reader */
 export function readLocalGitFolder(
   objects: string,
   commit: string,
@@ -92,7 +89,6 @@ export function readLocalGitFolder(
   return withLocal(objects, commit, options, (repository) => repository.packGitFolder(reader));
 }
 
-/** Opens a repository that reads the objects of a local one. */
 async function withLocal<T>(
   objects: string,
   commit: string,

@@ -19,7 +19,6 @@ const packetBytesMax = 65_520;
 
 const marks: Record<number, Exclude<Packet, Buffer>> = { 0: 'flush', 1: 'delimiter', 2: 'end' };
 
-/** A packet with this text. */
 export function packet(text: string): string {
   return `${(headBytes + Buffer.byteLength(text)).toString(16).padStart(headBytes, '0')}${text}`;
 }
@@ -85,9 +84,7 @@ export interface PackRequest {
   url: GitUrl;
   commit: string;
   connect: ConnectServer;
-  /** Ends the connection. */
   signal: AbortSignal;
-  /** Called for each packet. */
   onLife(): void;
   /** Window of the least rate, in which a pack that has begun comes. Default: `limits.leastRateMs`. */
   leastRateMs?: number;
@@ -188,7 +185,6 @@ async function readCapabilities(next: () => Promise<Packet>): Promise<void> {
     if (count > headPacketsMax) throw new Error('too many capabilities');
 }
 
-/** All sections before the pack. */
 async function readHead(next: () => Promise<Packet>): Promise<void> {
   for (let count = 0; count < headPacketsMax; count += 1) {
     const line = await next();

@@ -36,7 +36,6 @@ export interface GitTag {
   object: string;
 }
 
-/** The tag of this full name; undefined for a ref that is none. */
 export function tagOf(ref: string, object: string | undefined): GitTag | undefined {
   const [, name] = /^refs\/tags\/(.+)$/.exec(ref) ?? [];
   return name === undefined || object === undefined ? undefined : { name, object };

@@ -11,7 +11,6 @@ import { type GitProtocol, visible } from './url.ts';
 
 export interface GitOptions {
   signal?: AbortSignal | undefined;
-  /** Time limit of the whole operation. */
   seconds?: number | undefined;
   /** Time limit without output and received data. */
   idleSeconds?: number | undefined;
@@ -112,7 +111,6 @@ const environment: Record<string, string> = {
   GIT_SSH_COMMAND: 'ssh -F /dev/null -oBatchMode=yes -oStrictHostKeyChecking=yes -oClearAllForwardings=yes',
 };
 
-/** The command that runs git with the settings above. */
 const gitCommand = (
   protocol: GitProtocol | undefined,
   { idleSeconds }: Pick<GitOptions, 'idleSeconds'>,
@@ -148,7 +146,6 @@ export async function gitInTurn(
   }
 }
 
-/** The command that runs git so. */
 export function gitScript(
   protocol: GitProtocol | undefined,
   calls: readonly string[][],
@@ -166,7 +163,6 @@ export function gitScript(
   return ['/bin/sh', '-c', script];
 }
 
-/** Starts a command of git's, for `run` to follow it. */
 export function startGit(
   command: string[],
   options: Pick<RunOptions, 'wrap' | 'start' | 'env' | 'cwd'>,

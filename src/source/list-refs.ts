@@ -12,14 +12,10 @@ export interface Resolved {
   commit: string;
   /** Full name of the branch or tag; absent for a commit id. */
   ref?: string;
-  /** For a tag. */
   tag?: GitTag;
 }
 
-/**
- * Asks a server for the current commit of a branch, a tag or `HEAD`. A full commit id is returned unchanged.
- * @throws SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID and the codes of `readCommit`
- */
+/** The commit of a branch, tag, `HEAD` or full id at a server. @throws SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID, as `readCommit` */
 export async function resolveRef(url: string, ref: string, options: GitOptions = {}): Promise<Resolved> {
   const { href, protocol } = parseGitUrl(url);
   if (isCommitId(ref)) return { commit: ref };
@@ -65,7 +61,6 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
   return first;
 }
 
-/** A branch, a tag or another ref of a server. */
 export interface ListedRef {
   /** Full commit id. Of an annotated tag: the commit it leads to. */
   commit: string;
@@ -73,11 +68,7 @@ export interface ListedRef {
   object: string;
 }
 
-/**
- * Asks a server for its refs that match these patterns (git-ls-remote(1)), by full name. Refs whose name or id is not valid are left
- * out.
- * @throws SOURCE_SERVER_ERROR (more than `sourceLimits.refsBytesMax`), and the codes of `readCommit`
- */
+/** Refs of a server that match (git-ls-remote(1)), by full name; invalid ones are left out. @throws SOURCE_SERVER_ERROR, as `readCommit` */
 export async function listRefs(
   url: string,
   patterns: readonly string[],

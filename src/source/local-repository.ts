@@ -5,11 +5,8 @@ import { type GitOptions, type RunOptions, run } from './git.ts';
 import { explain, GitFailed } from './git-failed.ts';
 import { visible } from './url.ts';
 
-/** The state of a local repository. */
 export interface LocalRepo {
-  /** Top folder of the working tree. */
   root: string;
-  /** Commit id of HEAD. */
   commit: string;
   /** Branch; absent if HEAD is detached. */
   branch?: string;
@@ -61,11 +58,9 @@ export async function topFolder(git: OwnGit, path: string): Promise<string> {
   }
 }
 
-/** Commit id of HEAD; undefined before the first commit. */
 export const headOf = (git: OwnGit, root: string): Promise<string | undefined> =>
   askGit(git, root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
 
-/** Whether files differ from HEAD, or are new and not ignored. */
 export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
   let dirty = false;
   try {
@@ -85,17 +80,13 @@ export const noCommit = (root: string): QuorateError =>
     hint: 'Commit and push first.',
   });
 
-/** A file of a local repository, as it is committed. */
 export interface CommittedFile {
   /** Below the top folder. */
   path: string;
   repository: LocalRepo;
 }
 
-/**
- * Where a file is in the user's repository. It has to be in HEAD as it is in the working tree.
- * @throws SOURCE_FILE_NOT_COMMITTED, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING
- */
+/** Where a file is in the user's repository, unchanged since HEAD. @throws SOURCE_FILE_NOT_COMMITTED, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING */
 export async function committedFile(file: string, options: GitOptions = {}): Promise<CommittedFile> {
   const git = ownGit(options);
   const folder = dirname(file);
@@ -116,10 +107,7 @@ const notCommitted = (file: string, why: string): QuorateError =>
     hint: 'Commit and push it: others have to find it. quorate try --file takes it as it is.',
   });
 
-/**
- * Reads the state of the user's repository around `path`.
- * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING
- */
+/** The state of the user's repository around `path`. @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING */
 export async function localRepo(path: string, options: GitOptions = {}): Promise<LocalRepo> {
   const git = ownGit(options);
   const root = await topFolder(git, path);

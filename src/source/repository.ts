@@ -36,7 +36,6 @@ export interface CommitOptions extends GitOptions {
 }
 
 export interface ReadCommit<T> {
-  /** The reader's result. */
   value: T;
   /** The commit's committer time, in seconds since 1970: 0 where it has none that git can read, at most that of year 2242. */
   committedSeconds: number;
@@ -71,10 +70,7 @@ export class Repository {
     initRepository(this.#gitDir, hashOf(this.#commit));
   }
 
-  /**
-   * Fetches the commit and archives it, in one sandbox. Undefined if the server does not serve single commits, or does not have
-   * it; nothing was read then.
-   */
+  /** Fetches and archives in one sandbox. Undefined, with nothing read, if the server does not serve the single commit. */
   async fetchArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T> | undefined> {
     try {
       return (await this.#packArchive(read)) ?? (await this.#gitArchive(read));
@@ -84,10 +80,7 @@ export class Repository {
     }
   }
 
-  /**
-   * With the pack fetched by this process: git indexes and archives it, and needs no network. Undefined if that is not how the
-   * server serves it.
-   */
+  /** With a pack that this process fetches: git needs no network. Undefined where the server does not serve it so. */
   async #packArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T> | undefined> {
     const url = this.#url;
     if (url === undefined || url.protocol === 'ssh') return undefined;
@@ -127,7 +120,6 @@ export class Repository {
     return done;
   }
 
-  /** Runs git that was started before, or starts it. */
   #unpacked(more: Partial<RunOptions>): Promise<string> {
     const { signal, waiting } = this.#options;
     signal?.throwIfAborted();
@@ -285,10 +277,7 @@ export class Repository {
     };
   }
 
-  /**
-   * Checks that the archive begins with the commit's id (git-get-tar-commit-id(1)): an archive of a tree or tag does not. git
-   * gives its entries the committer time, which is passed on.
-   */
+  /** Checks that the archive is of this commit (git-get-tar-commit-id(1)), not of a tree or tag, and passes on the committer time. */
   #ofCommit(onTime: (seconds: number) => void): Transform {
     const comment = ` comment=${this.#commit}\n`;
     const notFound = this.#notFound();

@@ -4,13 +4,11 @@ import { isRefName } from '../protocol/base/git-ref.ts';
 export type GitProtocol = 'git' | 'http' | 'https' | 'ssh';
 
 export interface GitUrl {
-  /** The URL for git. */
   href: string;
   protocol: GitProtocol;
   /** Lower case; an IPv6 address in brackets. */
   host: string;
   port: number;
-  /** Default port of the protocol. */
   usualPort: number;
   path: string;
 }

@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { type GitOptions, gitScript, type StartedCommand, startGit } from './git.ts';
 
-/** The folder of a new repository, below a folder for temporary files. */
 export const newGitDir = (dir: string): Promise<string> => mkdtemp(join(dir, '.source-'));
 
-/** By the length of a commit's id. */
 export const hashOf = (commit: string): 'sha1' | 'sha256' => (commit.length === 64 ? 'sha256' : 'sha1');
 
 /** Makes the files of git-init(1) --bare (gitrepository-layout(5)) in an empty folder, without templates. */
@@ -27,7 +25,6 @@ export function initRepository(gitDir: string, hash: 'sha1' | 'sha256'): void {
 
 const headOfNone = 'ref: refs/heads/none\n';
 
-/** Arguments of git for the archive of a commit. */
 export const archiveArgs = (commit: string): string[] => [
   ...['-c', 'tar.umask=0', 'archive', '--format=tar', commit],
 ];
@@ -37,10 +34,7 @@ const indexArgs = ['-c', 'pack.writeReverseIndex=false', 'index-pack', '--stdin'
 
 export type WaitingOptions = Pick<GitOptions, 'idleSeconds' | 'env' | 'wrap' | 'start'>;
 
-/**
- * git that waits for a pack on its standard input, checks it, and writes the archive of one commit in it. Used once. It knows the commit
- * only when it is given it, so that it can be started before.
- */
+/** git that waits for a pack on standard input and archives one commit in it. Started before the commit is known; used once. */
 export class WaitingGit {
   readonly gitDir: string;
   readonly command: StartedCommand;

@@ -7,22 +7,18 @@ import { type GitTag, tagOf } from './git-folder.ts';
 import { askGit, headOf, isDirty, noCommit, type OwnGit, ownGit, topFolder } from './local-repository.ts';
 import { checkRef, isCommitId, visible } from './url.ts';
 
-/** The commit that is checked out. */
 export interface Head {
-  /** Full id. */
   commit: string;
   /** Committer time in seconds since 1970. */
   committedSeconds: number;
 }
 
 export interface WorkingFiles {
-  /** Top folder of the working tree. */
   root: string;
   /** Tracked files, and untracked ones that are not ignored: relative paths. Submodules and nested repositories are folders. */
   paths: string[];
   /** HEAD; absent before the first commit. */
   head?: Head;
-  /** Whether files differ from that commit, or are new. */
   dirty: boolean;
 }
 
@@ -53,7 +49,6 @@ export async function workingFiles(path: string, options: GitOptions = {}): Prom
   return { root, paths: [...paths], dirty, ...(head !== undefined && { head }) };
 }
 
-/** Undefined before the first commit. */
 async function headWithTime(git: OwnGit, root: string): Promise<Head | undefined> {
   const args = ['--no-replace-objects', 'rev-list', '--timestamp', '--max-count=1', 'HEAD', '--'];
   const [seconds, commit] = (await askGit(git, root, args))?.split(' ') ?? [];
@@ -90,13 +85,10 @@ async function* names(output: Readable): AsyncGenerator<string> {
 
 export interface LocalCommit {
   root: string;
-  /** Full id. */
   commit: string;
   /** Full name of the branch or tag; absent for a commit that is named otherwise. */
   ref?: string;
-  /** For a tag. */
   tag?: GitTag;
-  /** Path of the repository's folder of objects. */
   objects: string;
 }
 

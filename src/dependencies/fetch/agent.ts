@@ -8,7 +8,6 @@ const bounds = {
   ...{ connectMs, idleMs, headMs, leastRateMs, listMs, fileMs },
   ...{ fileBytesMax, undeclaredBytesMax, totalBytesMax, listBytesMax },
 };
-/** Bounds of what an agent fetches. */
 export type FetchLimits = Record<keyof typeof bounds, number>;
 
 export interface Server {
@@ -17,10 +16,7 @@ export interface Server {
   port: number;
 }
 
-/**
- * Addresses at which a server may be connected to: asked before each connection. `isNamed`: whether somebody at this host named the
- * server, on the command line or as a registry, and not a lock file, a list or another server. @throws what stands against it
- */
+/** Addresses at which a server may be reached. `isNamed`: this host's user or configuration named it, not a lock file. @throws the objection */
 export type Reach = (server: Server, isNamed: boolean) => Promise<readonly string[]>;
 
 interface AgentOptions {
@@ -31,10 +27,7 @@ interface AgentOptions {
   limits?: Partial<FetchLimits>;
 }
 
-/**
- * Connections to registries, through the proxies that the environment names (`HTTPS_PROXY`, `NO_PROXY`). The client is loaded here:
- * most processes fetch nothing, and it takes 4 MB.
- */
+/** Connections to registries, through the proxies of the environment. Loads the HTTP client (4 MB), which most processes never need. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   return new Agent(options, await import('./http-client.ts'));
 }
@@ -66,10 +59,7 @@ export class Agent {
     if (at !== null) this.#named.add(keyOf(serverOf(at)));
   }
 
-  /**
-   * Throws what stands against a server that a URL names by its address, also where a proxy would connect to it. One that has a name is
-   * looked at when it is connected to; a proxy resolves names by itself.
-   */
+  /** Checks a server that a URL names by its address, also where a proxy would connect. Names are checked when connected to. @throws the objection */
   async admit(url: URL): Promise<void> {
     const server = serverOf(url);
     if (isIP(server.host) !== 0 || isLocalName(server.host)) await this.#addresses(server);

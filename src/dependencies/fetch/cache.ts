@@ -8,7 +8,6 @@ import { digestsOf, isArchive } from './digests.ts';
 import { fetchLimits } from './limits.ts';
 import { isRemadeZip, remakeZip } from './module-zip.ts';
 
-/** A file that has a hash of its lock file. */
 export interface FetchedFile {
   path: string;
   size: number;
@@ -16,16 +15,11 @@ export interface FetchedFile {
   sha256: string;
 }
 
-/** The members of an entry that a file is compared with. */
 type Wanted = Pick<Entry, 'integrity' | 'file'>;
 
-/** Bytes that have none of the wanted hashes. */
 export class WrongHash extends Error {}
 
-/**
- * Fetched files by their hash, and what there is of unfinished ones. Several processes may use one folder: a file gets its
- * name once it is whole, and is hashed again each time it is used.
- */
+/** Fetched files by their hash, and parts of unfinished ones. Safe for several processes; a file is hashed again at each use. */
 export class DownloadCache {
   readonly #dir: string;
 
@@ -52,10 +46,7 @@ export class DownloadCache {
     return undefined;
   }
 
-  /**
-   * Takes in a body that continues after `partial` bytes; the file under `key` is what there is after an interruption. Throws
-   * `WrongHash`, `DEPENDENCIES_CACHE`, and what the body does.
-   */
+  /** Takes a body that continues after `partial` bytes. @throws WrongHash, DEPENDENCIES_CACHE, what the body throws */
   async take(
     key: string,
     { integrity: { algorithm, digests }, file }: Wanted,
@@ -88,10 +79,7 @@ export class DownloadCache {
     return { path, size, sha256 };
   }
 
-  /**
-   * Takes in a body without a hash to compare it with, and keeps it by its sha256. `digest`: its digest by another algorithm. Throws
-   * as `take`.
-   */
+  /** Keeps a body without an expected hash by its sha256. `digest`: by another algorithm. @throws as `take` */
   async keep(
     key: string,
     source: { body: AsyncIterable<Uint8Array>; from: number },

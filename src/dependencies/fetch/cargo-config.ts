@@ -6,14 +6,10 @@ import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 
 /** The addresses at which cargo on this host would ask for the index of a registry. */
 export interface CargoConfig {
-  /**
-   * Address of a sparse index, ending in a slash; of the default registry where `registry` is undefined. Undefined where none
-   * is configured: an index that is a git repository is not read.
-   */
+  /** The sparse index of a registry (default: crates.io), ending in a slash; undefined where none is configured. */
   indexOf(registry: string | undefined): string | undefined;
   /** Whether an index is of this configuration, and not only of the lock file. */
   isNamed(index: string): boolean;
-  /** The token for an index. */
   authorization(index: string): string | undefined;
 }
 
@@ -25,7 +21,6 @@ export async function readCargoConfig(env: NodeJS.ProcessEnv): Promise<CargoConf
   return cargoConfigOf(await readToml(home, 'config'), await readToml(home, 'credentials'), env);
 }
 
-/** @param config `config.toml` @param credentials `credentials.toml` */
 function cargoConfigOf(config: Table, credentials: Table, env: NodeJS.ProcessEnv): CargoConfig {
   const registries = {
     ...named(config, 'registries', 'index'),

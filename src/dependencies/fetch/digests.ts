@@ -12,10 +12,7 @@ export interface FileDigests {
   size: number;
 }
 
-/**
- * Digests of a file. `dirhash` is of the files in it where `name` is that of a module's archive, and of one go.mod otherwise;
- * an archive that cannot be read, or is larger than the limits, has the digest `unreadable`.
- */
+/** Digests of a file. `dirhash`: of a module archive's files, or of one go.mod. An unreadable or too large archive has `unreadable`. */
 export async function digestsOf(
   path: string,
   algorithm: Integrity['algorithm'] | 'sha1',
@@ -25,10 +22,7 @@ export async function digestsOf(
   return isArchive(algorithm, name) ? { ...found, digest: await archiveDigest(path) } : found;
 }
 
-/**
- * The same of bytes in no file of their own; those of a module's archive are written to `spool`, and removed. An archive that is not as
- * `remakeZip` makes it is `unreadable`.
- */
+/** As `digestsOf` for a stream. A module archive is written to `spool` first; one that `remakeZip` would change is `unreadable`. */
 export async function digestsOfBytes(
   bytes: AsyncIterable<Uint8Array>,
   algorithm: Integrity['algorithm'],

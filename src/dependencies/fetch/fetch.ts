@@ -8,13 +8,11 @@ import { fetchLimits } from './limits.ts';
 import { type Candidate, Registries } from './registries.ts';
 
 export interface FetchOptions {
-  /** Fetched files are kept here, by their hash. */
   cache: string;
   /** Where the package managers of this host have their configuration. */
   env: NodeJS.ProcessEnv;
   /** Whether files may be fetched that need credentials. */
   allowPrivate: boolean;
-  /** Which servers may be connected to. */
   reach: Reach;
   /** In place of those of `fetchLimits`. */
   limits?: Partial<FetchLimits>;
@@ -23,10 +21,8 @@ export interface FetchOptions {
 }
 
 export interface FetchProgress {
-  /** Files that are here, of all. */
   files: number;
   filesTotal: number;
-  /** Bytes that were received. */
   bytes: number;
 }
 

@@ -7,7 +7,6 @@ import type { FetchOptions } from './fetch.ts';
 import { get, NoAnswer, retried, shown } from './get.ts';
 import { type Candidate, Registries } from './registries.ts';
 
-/** A file that an index lists. */
 interface ListedFile {
   url: string;
   sha256: string;
@@ -22,10 +21,7 @@ interface ChosenFiles {
 /** Tags at the end of a wheel's name: of interpreter, ABI and platform (PEP 427). */
 const wheel = /-([^-]+)-([^-]+)-([^-]+)\.whl$/;
 
-/**
- * The files of a Python package to install from, of those that its lock file allows: a wheel for any platform; else the wheels for Linux, of one version of Python (`3.13`)
- * where one is given; else the source archive. Undefined where there is none.
- */
+/** Files of a package that its lock file allows: wheels for any platform, else for Linux (and `python`), else the source archive. */
 export function choosePythonFiles(
   { name, version, integrity }: Found,
   listed: readonly ListedFile[],
@@ -71,7 +67,6 @@ export interface FixOptions extends Omit<FetchOptions, 'allowPrivate'> {
   python?: string | undefined;
 }
 
-/** Files that are written for one package. */
 export interface FixedFiles {
   of: Found;
   files: Fixed[];
@@ -147,7 +142,6 @@ class Fixer {
     }
   }
 
-  /** See `Agent.name`. */
   name(url: string): void {
     this.#agent.name(url);
   }

@@ -5,7 +5,6 @@ import { LeastRate } from '../../protocol/base/least-rate.ts';
 import type { Agent } from './agent.ts';
 import { fetchLimits } from './limits.ts';
 
-/** An address, and what a registry wants to see with a request for it. */
 export interface Address {
   url: string;
   /** Value of `authorization`, sent to this host only. */
@@ -48,7 +47,6 @@ export interface Got {
 
 export interface GetOptions {
   agent: Agent;
-  /** The limit on the time of the whole. */
   signal: AbortSignal;
   /** Bytes of the whole file; of an answer that does not state its length also `undeclaredBytesMax`, unless `isSize`. */
   bytesMax: number;
@@ -63,10 +61,7 @@ export interface GetOptions {
 /** A status for a way that is not gone: another try would be led there again. */
 const notFollowed = 310;
 
-/**
- * GETs a file, from byte `from` on where the server can. Follows redirects of http and https; credentials stay with their
- * host, and each address is looked at as the first one is. Throws `NoAnswer`, `TooLong`.
- */
+/** GETs a file from byte `from`. Follows checked http(s) redirects; credentials stay with their host. @throws NoAnswer, TooLong */
 export async function get(address: Address, options: GetOptions): Promise<Got> {
   const { agent, signal, from = 0, accept = '*/*', mayVisit = () => true } = options;
   let url = new URL(address.url);
@@ -199,7 +194,6 @@ export async function getBytes(address: Address, options: GetOptions): Promise<B
   return wholeOf(await get(address, options));
 }
 
-/** The same of an answer. */
 export async function wholeOf({ body }: Got): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);

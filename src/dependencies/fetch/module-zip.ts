@@ -6,7 +6,6 @@ import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { fetchLimits } from './limits.ts';
 
-/** A file in an archive. */
 export interface ZippedFile {
   name: string;
   /** In hexadecimal. */
@@ -55,10 +54,7 @@ async function* contentOf(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer> {
   yield* (await zip.openReadStreamPromise(entry)) as AsyncIterable<Buffer>;
 }
 
-/**
- * Writes the archive of the same files whose bytes follow from names and contents alone: sorted by name, stored, without times and modes of
- * anybody. So go.sum, which has a hash of these only, determines it. Throws as `filesOfZip`.
- */
+/** Rewrites an archive so that names and contents alone determine its bytes, as go.sum's hash does. @throws as `filesOfZip` */
 export function remakeZip(path: string, into: string): Promise<void> {
   return withZip(path, async (zip) => {
     const files = await filesOf(zip);
@@ -87,7 +83,6 @@ async function hashOf(bytes: AsyncIterable<Buffer>): Promise<string> {
 
 /** 1980-01-01, the first day that the format knows. */
 const firstDay = 0x21;
-/** Names are UTF-8. */
 const utf8Flag = 0x800;
 const fileMode = 0o100644;
 

@@ -32,19 +32,13 @@ export interface NpmConfig {
   readonly registries: readonly string[];
   /** The registry of a package, by its scope where that has one of its own; undefined where none is configured. */
   registryOf(name: string): string | undefined;
-  /**
-   * The credentials that npm would send with a request for this address. None in the clear because a lock file says http: only to
-   * this host, or to a registry that is configured with http.
-   */
+  /** Credentials that npm would send to this address; in the clear only to this host, or to a registry configured with http. */
   authorization(url: string): string | undefined;
 }
 
 type Settings = Record<string, unknown>;
 
-/**
- * Reads npm's configuration as npm itself prints it, without a network, and the credentials, which it does not print, from
- * its files. Throws `DEPENDENCIES_CLIENT`.
- */
+/** npm's configuration as `npm config` prints it, offline, with the credentials of its files. @throws DEPENDENCIES_CLIENT */
 export async function readNpmConfig(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<NpmConfig> {
   const printed = await printedBy('npm', ['config', 'list', '--json', '--long'], env, signal);
   const settings = printed === undefined ? {} : jsonObject(printed);

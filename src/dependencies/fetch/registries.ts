@@ -60,10 +60,7 @@ interface Session {
   signal: AbortSignal;
 }
 
-/**
- * Where the files of lock files can be fetched: as the package managers of this host are configured. What a configuration says
- * is read once, when an entry first needs it.
- */
+/** Addresses of lock files' files, as this host's package managers are configured. Each configuration is read once, when needed. */
 export class Registries {
   readonly #session: Session;
   readonly #read = new Map<string, Promise<unknown>>();
@@ -72,10 +69,7 @@ export class Registries {
     this.#session = session;
   }
 
-  /**
-   * Addresses of a file, best first. Throws `DEPENDENCIES_CLIENT`, and `NoAnswer` where a registry
-   * has to be asked and does not answer.
-   */
+  /** Addresses of a file, best first. @throws DEPENDENCIES_CLIENT, and NoAnswer where a registry does not answer */
   async candidates(entry: Entry): Promise<Candidate[]> {
     const { mirror, origin } = entry;
     const named = [mirror, 'url' in origin && origin.kind !== 'git' ? origin.url : undefined];

@@ -2,10 +2,7 @@ import { inBuild, type LaidFile, type Layout, type LockedFile, unsupported } fro
 
 const folder = 'dependencies/cargo';
 
-/**
- * A directory source for each registry, as `cargo vendor` makes one of all: so two registries may have a crate of one name and
- * version. Cargo looks for configuration in folders above the source too; what a project says in its own goes first.
- */
+/** A directory source a registry, as `cargo vendor` makes, so that two may have a crate of one name. The project's own configuration goes first. */
 export function cargoLayout(crates: readonly LockedFile[]): Layout {
   const git = crates.find(({ origin }) => origin.kind !== 'registry');
   if (git !== undefined)

@@ -2,10 +2,7 @@ import { inBuild, type LaidFile, type Layout, type LockedFile } from './types.ts
 
 const folder = 'dependencies/go';
 
-/**
- * The files of a module proxy. go checks each against go.sum, and reads no checksum database. `.info` of a version has its
- * name only, where `quorate.lock` fixes none: go asks for it without need of its time.
- */
+/** The files of a module proxy. go checks each against go.sum. Where `quorate.lock` has no `.info`, one with the version alone is made. */
 export function goLayout(modules: readonly LockedFile[]): Layout {
   const given = modules.map(({ name, file, blob }) => ({ path: `${versions(name)}/${escaped(file)}`, blob }));
   const paths = new Set(given.map(({ path }) => path));

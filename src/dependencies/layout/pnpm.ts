@@ -2,10 +2,7 @@ import { inBuild, type Layout, type LockedFile, unsupported } from './types.ts';
 
 const folder = 'dependencies/pnpm';
 
-/**
- * A registry that is a folder: the lock of pnpm has no addresses, so pnpm makes each from that of the registry, and reads
- * `file:` with `--offline` too. Its store has another format in each major version; this is the same for 9 to 12.
- */
+/** A registry that is a folder: pnpm makes addresses from the registry's, and reads `file:` with `--offline`. For pnpm 9 to 12. */
 export function pnpmLayout(packages: readonly LockedFile[]): Layout {
   const addressed = packages.find(({ origin }) => origin.kind !== 'registry' || origin.url !== undefined);
   if (addressed !== undefined) {

@@ -10,13 +10,9 @@ import type { LaidFile, Layout, LayoutFolder } from './types.ts';
 type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 type Entry = Extract extends AsyncIterable<infer T> ? T & AsyncIterable<Uint8Array> : never;
 
-/** Opens the bytes of a blob by its name. */
 export type OpenBlob = (name: string) => AsyncIterable<Uint8Array>;
 
-/**
- * The files of a layout below one of its folders, as a tar stream that is unpacked there. The same layout and bytes give the
- * same stream. @throws DEPENDENCIES_ARCHIVE_INVALID, and what `open` throws, through the stream
- */
+/** The files of a layout below one of its folders, as a deterministic tar stream. @throws DEPENDENCIES_ARCHIVE_INVALID, as `open` */
 export function layoutTar({ files }: Layout, folder: LayoutFolder, open: OpenBlob): Readable {
   const below = files.filter(({ path }) => path.startsWith(`${folder}/`));
   return Readable.from(packed(below, folder.length + 1, open), { objectMode: false });
@@ -91,10 +87,7 @@ async function unpackCrate(packer: Pack, folder: string, crate: AsyncIterable<Ui
   }
 }
 
-/**
- * Passes on what a crate unpacks to. `mayBe`: how many bytes its files so far make of that at most; the parser takes any number of
- * headers without a file, and of zeros after the end.
- */
+/** Passes on an unpacked crate. `mayBe`: bytes that its files so far may take; the tar parser itself bounds no headers or padding. */
 async function* bounded(
   unpacked: AsyncIterable<Uint8Array>,
   mayBe: () => number,

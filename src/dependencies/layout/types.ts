@@ -10,7 +10,6 @@ export interface LockedFile extends Entry {
   readonly blob: Blob;
 }
 
-/** Bytes by the name that the writer opens them by. */
 export interface Blob {
   readonly name: string;
   readonly size: number;
@@ -28,7 +27,6 @@ export type LaidFile = { readonly path: string } & (
 export const layoutFolders = ['dependencies', '.cargo'] as const;
 export type LayoutFolder = (typeof layoutFolders)[number];
 
-/** Files and settings with which the tools of a build find its dependencies. */
 export interface Layout {
   /** Sorted by path, each once. */
   readonly files: readonly LaidFile[];
@@ -36,5 +34,4 @@ export interface Layout {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Absolute path of a laid file in the sandbox. */
 export const inBuild = (path: string): string => `/build/${path}`;

@@ -15,10 +15,7 @@ export class ThreadOver extends Error {}
 export const threadFile = (module: string, name: string): URL =>
   new URL(`./${name}${module.endsWith('.ts') ? '.ts' : '.js'}`, module);
 
-/**
- * Asks a thread of its own one question, so that the answer, of any cost, stops nothing else (`answer.ts` is the other end).
- * @throws the error of the answer; ThreadOver beyond the limits; the signal's reason
- */
+/** Asks a thread of its own one question (`answer.ts`). @throws the error of the answer, ThreadOver, the signal's reason */
 export async function askThread<T>(
   file: URL,
   question: unknown,

@@ -12,7 +12,6 @@ export interface Found {
   index?: DependencyIndex;
 }
 
-/** The only message of a thread. */
 export type Answer<T> =
   | { ok: true; found: T }
   | { ok: false; code: string; message: string; hint: string | undefined };

@@ -24,10 +24,7 @@ export async function readLocksInThread(sources: LockSources, options: ThreadOpt
   return (await inTurn({ sources }, options)).entries;
 }
 
-/**
- * The same of `checkIndex` for the bytes of an index: what lock files demand, and the index that says the same.
- * @throws what `decodeIndex` and `checkIndex` throw; as above
- */
+/** As `readLocksInThread` for `checkIndex`. @throws also what `decodeIndex` and `checkIndex` throw */
 export const checkIndexInThread = (
   bytes: Uint8Array,
   sources: LockSources,

@@ -17,7 +17,6 @@ export interface BadgeFacts {
 export interface BadgePorts {
   /** `ref` is the full name of a branch or tag; undefined where it is not watched. */
   badge(ref: string): BadgeFacts | undefined;
-  /** Shown on its left side. */
   label: string;
 }
 
@@ -69,7 +68,6 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
   });
 }
 
-/** The facts for the badge of a branch that a controller knows. */
 export const badgeOfBranch = ({
   jobs,
   commit,

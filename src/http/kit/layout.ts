@@ -5,15 +5,12 @@ import { foreign, type Html } from './text.ts';
 
 export interface Layout {
   title: string;
-  /** Of the project; shown in the header. */
   project?: string | undefined;
-  /** Links of the header, with the one that this page is of. */
   nav?: readonly { href: string; text: string; current?: boolean }[] | undefined;
   /** Right of the links: who is signed in. */
   account?: Html | undefined;
   /** URL of the server-sent events that keep this page up to date. */
   live?: string | undefined;
-  /** Further files of `static/`. */
   scripts?: readonly string[] | undefined;
   wide?: boolean | undefined;
   body: Html;
@@ -65,7 +62,6 @@ ${account ?? ''}
   });
 }
 
-/** The page of an error. */
 export function errorPage({ status, code, message }: Refusal): string {
   const text = page({
     title: `${status}`,

@@ -10,20 +10,15 @@ import { Slots } from '../slots.ts';
 
 /** The next part for the followers of one channel; undefined while nothing is new. */
 interface News {
-  /** Of the event. */
   name: string;
   data: string;
   /** Given back by a client that connects again. */
   id: string;
-  /** The channel ends with this. */
   last?: boolean;
 }
 
 export interface Source {
-  /**
-   * News after `id`, which is that of the event before; undefined where there is nothing new. Asked every `everyMs` while somebody
-   * follows. `id` is empty at first.
-   */
+  /** News after the event `id` ('' at first); undefined for none. Asked every `everyMs` while somebody follows. */
   next(id: string): Promise<News | undefined>;
   everyMs: number;
   /** Bytes of its events cost followers so many times those of an answer. Default: 1. */
@@ -45,10 +40,7 @@ interface Channel {
 
 const ping = Buffer.from(':\n\n');
 
-/**
- * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) for pages that are open. All followers of a
- * channel that have seen the same get the same bytes, made once. A follower that does not read is dropped.
- */
+/** Server-sent events of open pages. Followers that have seen the same get the same bytes; one that does not read is dropped. */
 export class Live {
   readonly #channels = new Map<string, Channel>();
   readonly #followers = new Slots({
@@ -72,10 +64,7 @@ export class Live {
     for (const { timer } of this.#channels.values()) clearTimeout(timer);
   }
 
-  /**
-   * Follows a channel until the client is gone, or `until`. `since`: id of the last event that the page has.
-   * Errors: `HTTP_BUSY` where there are as many followers as there may be.
-   */
+  /** Follows a channel until the client is gone, or `until`. `since`: last event of the page. @throws HTTP_BUSY */
   follow(
     c: Context<HttpEnv>,
     key: string,

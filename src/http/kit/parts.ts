@@ -4,7 +4,6 @@ import { shortId } from '../../protocol/base/short-id.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { foreign, type Html, refText, time } from './text.ts';
 
-/** The state of a run or of a job of a pipeline. */
 export function chip(facts: AccountFacts): Html {
   const { state } = accountOf(facts);
   return html`<span class="chip ${state}">${state}</span>`;
@@ -12,7 +11,6 @@ export function chip(facts: AccountFacts): Html {
 
 export const runUrl = (run: string): string => `/runs/${run}`;
 
-/** A list of runs. */
 export function runTable(runs: readonly RunSummary[], caption: string): Html {
   if (runs.length === 0) return html`<p class="quiet">None.</p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>

@@ -23,7 +23,6 @@ export function webLink(url: string): Html {
 /** Without `refs/heads/` or `refs/tags/`. */
 export const refText = (ref: string): string => foreign(ref.replace(/^refs\/(?:heads|tags)\//, ''), 80);
 
-/** A command to copy. */
 export const command = (text: string): Html =>
   html`<div class="command"><code tabindex="0">${text}</code></div>`;
 

@@ -16,10 +16,7 @@ import type { Session } from './sessions.ts';
 
 const here = 'http://here.invalid';
 
-/**
- * A path of this service to go to after signing in; `/` for everything that would lead elsewhere: another host, however it
- * is written (`//host`, `/\host`, `/.//host`), a scheme, control characters.
- */
+/** A path of this service to return to after signing in; `/` for whatever would lead to another host, scheme or control character. */
 export function returnPath(text: string | undefined): string {
   if (text === undefined || text.length > signInLimits.returnCharsMax) return '/';
   if (!/^\/[\x21-\x7e]*$/.test(text) || text.includes('\\') || !URL.canParse(text, here)) return '/';
@@ -54,10 +51,7 @@ export function startBrowserSession(c: Context, { sessions, cookies }: Guard, ri
   return session;
 }
 
-/**
- * Leads a browser on to a path. A redirect in its place would be part of the navigation that came from the provider, on which
- * browsers send no cookie with SameSite=Strict.
- */
+/** Leads a browser on. A redirect would belong to the navigation from the provider, on which SameSite=Strict cookies are not sent. */
 export function leadOn(c: Context, title: string, path: string): Response | Promise<Response> {
   c.header('refresh', `0; url=${path}`);
   return c.html(onwardPage(title, path));

@@ -8,7 +8,6 @@ import type { Session, Sessions } from './sessions.ts';
 
 const bearerPattern = /^Bearer ([A-Za-z0-9_-]{43})$/;
 
-/** The person that asks, and their rights. */
 export class Guard {
   readonly origin: string;
   readonly sessions: Sessions;

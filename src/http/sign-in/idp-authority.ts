@@ -16,9 +16,7 @@ import { exchangeAnswerSchema, renewAnswerSchema } from './service-routes.ts';
 import { randomSecret } from './sessions.ts';
 
 interface Ports {
-  /** Origin of the identity provider. */
   idp: string;
-  /** Origin of this service. */
   origin: string;
   charter(): Charter;
   verifier: Verifier;
@@ -26,7 +24,6 @@ interface Ports {
   ask?: typeof askJson;
 }
 
-/** Somebody who is signed in by the word of the identity provider. */
 interface Held {
   handle: string;
   document: Verified<SessionDocument>;

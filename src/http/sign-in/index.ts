@@ -17,11 +17,9 @@ import { terminalRoutes } from './terminal-routes.ts';
 export type { SignInErrorCode } from './error-codes.ts';
 
 export interface SignInPorts {
-  /** sign-in.toml as it is at each moment. */
   file: Pick<SignInFile, 'settings' | 'hasEnded'>;
   /** Where people sign in who have no key of the project; undefined for nobody. */
   authority: Authority | undefined;
-  /** Members who sign in with their key; undefined for nobody. */
   keys: KeyHolders | undefined;
   /** Signs for the services under `services` of sign-in.toml, as the identity provider of the project; undefined elsewhere. */
   issuer: SessionIssuer | undefined;
@@ -36,7 +34,6 @@ export interface SignIn {
   session(c: Context): Omit<Session, 'right'> | undefined;
   /** Lets through who has the role; a publisher has that of a reader too. All but GET and HEAD need the CSRF token. */
   requireRole(role: SignInRole): MiddlewareHandler;
-  /** Ends all sessions. */
   close(): void;
 }
 

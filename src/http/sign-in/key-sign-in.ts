@@ -62,7 +62,6 @@ export function keyRoutes(
 
 /** The keys of the project's members, as a service knows them. */
 export interface KeyHolders {
-  /** The charter in force now. */
   charter(): Charter;
   verifier: Verifier;
   /** Whether the key, or the operator, of a grant is revoked by now. */

@@ -14,7 +14,6 @@ export class Remembered<T> {
     this.#now = now;
   }
 
-  /** Undefined for a name that is not known, or no longer. */
   get(name: string): T | undefined {
     const found = this.#values.get(name);
     return found === undefined || found.until < this.#now() ? undefined : found.value;
@@ -30,7 +29,6 @@ export class Remembered<T> {
     this.#values.set(name, { value, until });
   }
 
-  /** The value, which is forgotten. */
   take(name: string): T | undefined {
     const value = this.get(name);
     this.#values.delete(name);

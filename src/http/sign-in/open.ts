@@ -45,7 +45,6 @@ export function oidcAuthority(parts: {
 }
 
 export interface OpenSignInOptions {
-  /** Path of sign-in.toml. */
   path: string;
   /** Members who sign in with their key; undefined where the service knows none. */
   members: Omit<KeyHolders, 'verifier'> | undefined;
@@ -57,11 +56,7 @@ export interface OpenSignInOptions {
   onError(error: Error): void;
 }
 
-/**
- * Signing in as a file says. Changes of its rules, services, times and revoked people are in force within a second; those of
- * origin, provider and idp with the next start.
- * Errors: `SIGN_IN_FILE_…`.
- */
+/** Signing in by a file, whose rules, services, times and revocations are reread within a second. @throws `SIGN_IN_FILE_…` */
 export async function openSignIn(options: OpenSignInOptions): Promise<SignIn & { origin: string }> {
   const { path, members, charter, issuer, onError } = options;
   const file = await SignInFile.open(path, onError);

@@ -32,7 +32,6 @@ export function onwardPage(title: string, path: string): Html {
   return page(title, html`<p><a href="${path}">Go on</a></p>`);
 }
 
-/** A button that does one thing. */
 function button(action: string, fields: Readonly<Record<string, string>>, label: string): Html {
   return html`<form method="post" action="${action}">
 ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}

@@ -15,7 +15,6 @@ export interface Right {
 
 /** Another service that knows people: an OpenID Connect provider, or the identity provider of the project. */
 export interface Authority {
-  /** Its host, for the page. */
   readonly host: string;
   /** Where a browser is sent, and what `finish` compares with. */
   begin(callback: string): Promise<{ url: URL; checks: Checks }>;

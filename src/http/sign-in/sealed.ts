@@ -4,10 +4,7 @@ import { EncryptJWT, errors, jwtDecrypt } from 'jose';
 /** Kinds of sealed texts: text of one kind is not taken for another. */
 type Kind = 'transaction' | 'device';
 
-/**
- * State that is kept by whoever it concerns, so that strangers who begin and never end cost no memory: encrypted and
- * authenticated with a key of this process (JWE, `dir`, `A256GCM`), and of no use after its time.
- */
+/** State kept by its owner, so that sign-ins never ended cost no memory: JWE (`dir`, `A256GCM`) under a key of this process, with a time. */
 export class Sealer {
   readonly #key = new Uint8Array(randomBytes(32));
   readonly #now: () => number;

@@ -59,10 +59,7 @@ interface Code {
   challenge: string;
 }
 
-/**
- * Sign-in for services that are other processes: the identity provider sends a browser back with a one-time code, of which
- * the service makes a session document and a handle to renew it with (PKCE, so that the code is of use to that service alone).
- */
+/** Sign-in for services that are other processes: a one-time code with PKCE becomes a session document and a handle to renew it. */
 export function serviceRoutes(
   app: Hono<HttpEnv>,
   parts: { guard: Guard; issuer: SessionIssuer; settings(): SignInSettings; now(): number },

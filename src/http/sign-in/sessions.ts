@@ -41,10 +41,7 @@ export const randomSecret = (): string => randomBytes(32).toString('base64url');
 /** How a secret is kept: who reads the memory of the process later has nothing to sign in with. */
 export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 
-/**
- * Sessions of those who are signed in. A session ends by itself after its time or without use, by `end`, and within
- * `signInLimits.sweepMs` after its right is gone or became another one.
- */
+/** Sessions of who is signed in. They end in time, unused, by `end`, and within `sweepMs` of a change of their right. */
 export class Sessions {
   readonly #times: SessionTimes;
   readonly #entries = new Map<string, Entry>();
@@ -58,10 +55,7 @@ export class Sessions {
     return this.#entries.size;
   }
 
-  /**
-   * A new session, and the secret that names it, which is not kept.
-   * @throws SIGN_IN_NO_ROLE, SIGN_IN_BUSY
-   */
+  /** A new session and its secret, which is not kept. @throws SIGN_IN_NO_ROLE, SIGN_IN_BUSY */
   start(right: Right, kind: SessionKind): { secret: string; session: Session } {
     const role = right.role();
     if (role === undefined)
@@ -98,7 +92,6 @@ export class Sessions {
     this.#end(hashOf(secret));
   }
 
-  /** Ends all. */
   close(): void {
     for (const key of this.#entries.keys()) this.#end(key);
   }

@@ -17,10 +17,7 @@ const letters = 'BCDFGHJKLMNPQRSTVWXZ';
 /** Answers to a terminal's question for its session, by the names of RFC 8628, 3.5. */
 type DeviceAnswer = { right: Right } | { error: 'authorization_pending' | 'expired_token' | 'invalid_grant' };
 
-/**
- * The device flow (RFC 8628). A device code is sealed state of the terminal itself; only confirmations, by people who are
- * signed in, are kept. The last two letters of a user code are computed from the others, so that a mistyped one is noticed.
- */
+/** The device flow (RFC 8628). Only confirmations are kept; a user code's last two letters are a checksum. */
 export class DeviceFlow {
   readonly #secret = randomBytes(32);
   readonly #sealer: Sealer;

@@ -8,10 +8,7 @@ export interface VerifyPage {
   policy: string;
 }
 
-/**
- * `GET /verify`: the page that verifies in the browser. It is one file without references, so nothing else is served here.
- * Errors: those of the port.
- */
+/** `GET /verify`: the page that verifies in the browser, one file without references. @throws as the port */
 export function verifyPageApp(page: () => Promise<VerifyPage>): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.get('/verify', async (c) => {

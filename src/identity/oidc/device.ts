@@ -13,10 +13,8 @@ import { quorateErrorIn } from './provider.ts';
 
 /** Code and address with which a person signs a terminal in. */
 export interface DevicePrompt {
-  /** To be typed there. */
   code: string;
   url: string;
-  /** The same with the code in it. */
   completeUrl: string;
 }
 
@@ -26,7 +24,6 @@ export interface DevicePrompt {
  * @throws OIDC_DENIED (not confirmed in time), OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
  */
 export async function signInDevice(options: {
-  /** Origin of the service. */
   issuer: string;
   clientId: string;
   tell(prompt: DevicePrompt): void;

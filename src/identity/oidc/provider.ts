@@ -29,7 +29,6 @@ export interface Checks {
   verifier: string;
 }
 
-/** A person as a provider knows them. */
 export interface SignedIn {
   /** Issuer and subject, see `personOf`. */
   person: string;
@@ -69,10 +68,7 @@ export class OidcProvider {
     return this.#options.issuer;
   }
 
-  /**
-   * Where a browser is sent to sign in, and what `finish` needs then.
-   * @throws OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
-   */
+  /** The URL to sign in at, and what `finish` compares. @throws OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID */
   async begin(redirectUri: string): Promise<{ url: URL; checks: Checks }> {
     const configuration = await this.#configuration();
     const checks = { state: randomState(), nonce: randomNonce(), verifier: randomPKCECodeVerifier() };
@@ -87,10 +83,7 @@ export class OidcProvider {
     return { url, checks };
   }
 
-  /**
-   * The person that signed in, from the address that the browser came back to.
-   * @throws OIDC_DENIED, OIDC_ANSWER_REFUSED, OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
-   */
+  /** The person, from the callback's URL. @throws OIDC_DENIED, OIDC_ANSWER_REFUSED, OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID */
   async finish(callback: URL, { state, nonce, verifier }: Checks): Promise<SignedIn> {
     const denied = callback.searchParams.get('error');
     if (denied !== null && denials.has(denied) && callback.searchParams.get('state') === state)

@@ -1,10 +1,8 @@
 import { oidcLimits } from './limits.ts';
 import type { Rule, SignInRole, SignInSettings } from './settings.ts';
 
-/** Claims of a provider about a person. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** One value of a claim that rules compare. */
 const isShort = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= oidcLimits.claimCharsMax;
 
@@ -35,9 +33,7 @@ function matches({ claim, is, contains }: Rule, claims: Claims): boolean {
 /** How a person is named everywhere: unambiguous, since an issuer has no fragment. */
 export const personOf = (issuer: string, subject: string): string => `${issuer}#${subject}`;
 
-/**
- * The role that the owner's rules give a person: the highest of those whose rule matches; undefined for none, and for everybody who is revoked.
- */
+/** The highest role that the owner's rules give a person; undefined for none, and for who is revoked. */
 export function roleOf(
   { person, claims }: { person: string; claims: Claims },
   { rules, revoked }: Pick<SignInSettings, 'rules' | 'revoked'>,

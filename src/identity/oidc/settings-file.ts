@@ -37,10 +37,7 @@ async function readStamped(path: string): Promise<{ text: string; stamp: string;
   }
 }
 
-/**
- * The client secret of a provider, from a file beside sign-in.toml that nobody else can read; undefined for a public client.
- * @throws SIGN_IN_FILE_UNREADABLE
- */
+/** The client secret, from a file that only its owner can read; undefined for a public client. @throws SIGN_IN_FILE_UNREADABLE */
 export async function readClientSecret(
   { clientSecretFile }: Pick<ProviderSettings, 'clientSecretFile'>,
   settingsPath: string,
@@ -59,7 +56,6 @@ export async function readClientSecret(
   return secret;
 }
 
-/** Where the list of ended sessions is: beside sign-in.toml. */
 export const endedPathOf = (settingsPath: string): string => `${settingsPath}.ended.json`;
 
 function parseEnded(text: string, path: string): Ended[] {
@@ -106,10 +102,7 @@ export async function endSessionsOf(person: string, settingsPath: string, now: n
   }
 }
 
-/**
- * sign-in.toml and the list of ended sessions, as they are now: looked at five times a second. A file that became unreadable or
- * wrong leaves what was in force, and is told by `onError` once.
- */
+/** sign-in.toml and the ended sessions, looked at five times a second. A wrong file leaves what was in force; `onError` is told once. */
 export class SignInFile {
   readonly path: string;
   #settings: SignInSettings;

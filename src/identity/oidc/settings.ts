@@ -96,7 +96,6 @@ export interface ProviderSettings {
   scopes: readonly string[];
 }
 
-/** The contents of sign-in.toml. */
 export interface SignInSettings {
   /** Where people reach this service: scheme, host, port. */
   origin: string;

@@ -15,7 +15,6 @@ import type { HookPorts } from '../sessions/hook.ts';
 const commandSecondsDefault = 3_600;
 const commandSecondsMax = 7 * 24 * 3_600;
 
-/** A hook that is ready to follow its project. */
 interface OpenHook {
   ports: HookPorts;
   home: Home;

@@ -7,15 +7,11 @@ import { hookLimits } from './hook-limits.ts';
 import type { ListedRun } from './hook-listing.ts';
 import { matchesRef, type RefPattern } from './hook-refs.ts';
 
-/** Alarms for an owner. */
 export type Alarm =
   | { event: 'disputed' | 'revoked'; subject: string; reason: string; run: ListedRun }
   | { event: 'equivocation'; subject: string; reason: string };
 
-/**
- * The alarms in a listing and in what is proven against the log that no command was started for yet, oldest first. `refs`: only of runs at
- * these; absent: of all. Equivocation concerns every ref.
- */
+/** Alarms in a listing, and in proofs against the log, that no command was started for, oldest first. `refs` limits those of runs. */
 export function newAlarms(
   ledger: Ledger,
   { runs, equivocations }: { runs: readonly ListedRun[]; equivocations: readonly string[] },

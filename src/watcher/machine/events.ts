@@ -1,7 +1,6 @@
 import type { WatchSettings } from './rules.ts';
 import type { Proof, RunStand, Status } from './status.ts';
 
-/** A job of a publication, with its run. */
 export interface PublishedRun {
   name: string;
   run: string;
@@ -23,10 +22,7 @@ export interface PullSeen {
 /** A `WatchState` as JSON: a map is an object with the only member `map`, its entries. */
 export type KeptState = { readonly [member: string]: unknown };
 
-/**
- * `at`, which comes with each event, is in milliseconds since the epoch. Those that the forge or the git server tell of hold what
- * changed only (`changesOf`).
- */
+/** `at` of each event is in ms since the epoch. Events of forge and git server hold changes only (`changes.ts`). */
 export type WatchEvent =
   /** The state after all earlier events (`keptState`), which it replaces in the journal. */
   | { kind: 'state'; state: KeptState }
@@ -45,9 +41,7 @@ export type WatchEvent =
   /** No path that its rule is about has changed, or no job is left. */
   | { kind: 'unaffected'; id: string; says: string }
   | { kind: 'refused'; id: string; code: string; message: string; again: boolean }
-  /** States of runs, as the controller says. */
   | { kind: 'stands'; stands: RunStand[] }
-  /** Result of verifying the evidence of a run here. */
   | { kind: 'proof'; run: string; proof: Proof }
   | { kind: 'cancelled'; id: string }
   | { kind: 'cancel-failed'; id: string }
@@ -65,10 +59,8 @@ export type WatchEffect =
   | { kind: 'cancel'; id: string; runs: string[]; reason: string }
   /** Tell the forge; answer with `status-set` or `status-failed`. */
   | { kind: 'status'; key: string; commit: string; context: string; pull: number | null; status: Status }
-  /** Look at the git server and the forge now. */
   | { kind: 'poll' };
 
-/** An order to publish, and how. */
 export interface PublishOrder {
   id: string;
   /** When it was ordered, in milliseconds since the epoch. */

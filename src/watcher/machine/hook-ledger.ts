@@ -6,7 +6,6 @@ import { hookLimits } from './hook-limits.ts';
 
 export type { HookErrorCode } from './error-codes.ts';
 
-/** How a command ended. */
 const outcomeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('exit'), code: z.int() }),
   z.strictObject({ kind: z.literal('signal'), signal: z.string() }),
@@ -34,10 +33,7 @@ const placeSchema = z.strictObject({
 });
 export type Place = z.infer<typeof placeSchema>;
 
-/**
- * Events in the journal of a hook. `subject`: the id of a run, and for an alarm what it is about before it
- * (`disputed:<run>`, `revoked:<run>`, `equivocation:<sha256>`).
- */
+/** Events of a hook's journal. `subject`: a run, or an alarm (`disputed:<run>`, `revoked:<run>`, `equivocation:<sha256>`). */
 export const ledgerEventSchema = z.discriminatedUnion('kind', [
   /** On disk before the command starts. */
   z.strictObject({
@@ -58,7 +54,6 @@ export type LedgerEvent = z.infer<typeof ledgerEventSchema>;
 export type Started = Extract<LedgerEvent, { kind: 'started' }>;
 export type Refusal = Extract<LedgerEvent, { kind: 'refused' }>;
 
-/** The outcome for one subject. */
 const entryShapes = {
   started: { state: z.literal('started'), at: z.number(), place: placeSchema.optional() },
   ended: { state: z.literal('ended'), at: z.number(), place: placeSchema.optional(), outcome: outcomeSchema },
@@ -81,7 +76,6 @@ export const hookToldSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('following') }),
   /** The controller cannot be reached, or members not be asked; told once until they can. */
   z.strictObject({ event: z.literal('waiting'), ...problem }),
-  /** An attempt failed, and is repeated. */
   z.strictObject({ event: z.literal('retrying'), run, ...problem }),
   z.strictObject({ event: z.literal('refused'), run, ...problem }),
   z.strictObject({
@@ -181,16 +175,12 @@ export class Ledger {
   }
 }
 
-/** Start the command of this subject. */
 export interface HookEffect {
   kind: 'execute';
   subject: string;
 }
 
-/**
- * The hook as a state machine: its ledger. `started` is on disk before its effect starts the command, and the effects of a replay are
- * dropped: a command runs at most once.
- */
+/** The hook's ledger as a machine. `started` is on disk before its effect, and replays drop effects: a command runs at most once. */
 export class HookMachine implements Machine<LedgerEvent, HookEffect> {
   /** Version of its events, and of what comes of them. */
   static readonly rules = 3;

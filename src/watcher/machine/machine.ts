@@ -27,12 +27,10 @@ import { outstanding, type Transition, Turns } from './transition.ts';
  * under way is then the same after a replay.
  */
 export class WatchMachine implements Machine<WatchEvent, WatchEffect> {
-  /** Version of its rules, kept with each event. */
   static readonly rules = 3;
   readonly state: WatchState = newState();
   /** Round-robin of effects among authors; begins anew at each start and at a compaction, with what is outstanding. */
   #turns = newTurns();
-  /** Time of the last event. */
   #now = 0;
 
   handle(event: WatchEvent, now: number, rules?: number): Handled<WatchEffect> {

@@ -18,7 +18,6 @@ interface Tip {
 
 export const isOpen = ({ phase }: Publication): boolean => phase !== 'ended';
 
-/** Orders the pipeline of a commit. */
 export function order(
   transition: Transition,
   wanted: Omit<PublishOrder, 'id' | 'at'>,
@@ -115,7 +114,6 @@ export function refused(transition: Transition, { id, code, message, again }: Ev
   end(transition, publication);
 }
 
-/** Takes the controller's word on how runs stand. */
 export function stands(transition: Transition, all: readonly RunStand[]): void {
   const byRun = new Map(all.map((stand) => [stand.run, stand]));
   for (const publication of transition.state.publications.values()) {
@@ -140,7 +138,6 @@ export function stands(transition: Transition, all: readonly RunStand[]): void {
 
 const byStand = ({ stands: known }: Publication, run: string): RunStand | undefined => known.get(run);
 
-/** Takes the result of verifying a run's evidence. */
 export function proven(transition: Transition, { run, proof }: EventOf<'proof'>): void {
   for (const publication of transition.state.publications.values()) {
     const { runs, proofs } = publication;
@@ -219,12 +216,10 @@ function dropEnded(transition: Transition): void {
   forgetStatuses(transition);
 }
 
-/** When each rule with times is due next. */
 export function nextTimes({ cron }: WatchState): number[] {
   return [...cron.values()].flatMap(({ times, at }) => nextTime(times, at) ?? []);
 }
 
-/** The first time after `at` that a cron expression names, in UTC. */
 function nextTime(times: string, at: number): number | undefined {
   return new Cron(times, { timezone: 'UTC', paused: true }).nextRun(isoTime(at))?.getTime();
 }

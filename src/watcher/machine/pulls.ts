@@ -98,10 +98,7 @@ function settle(transition: Transition, pull: Pull, verdict: 'approved' | 'denie
   tellOfPull(transition, pull);
 }
 
-/**
- * Orders the pipelines of approved pull requests, as many as there is room for: of the author who has the fewest under way first, and of
- * each author a few at a time.
- */
+/** Orders approved pull requests as there is room, the author with fewest under way first. */
 export function orderPulls(transition: Transition): void {
   const { state } = transition;
   if (state.settings?.pulls === undefined) return;

@@ -19,7 +19,6 @@ export interface WatchRule {
   rebuild: boolean;
 }
 
-/** Of pull requests. */
 export interface PullRule {
   /** Names on the forge whose pull requests need no approval. */
   authors: readonly string[];
@@ -47,10 +46,7 @@ export interface WatchSettings {
 const branchPrefix = 'refs/heads/';
 const tagPrefix = 'refs/tags/';
 
-/**
- * Whether one of these paths is what a rule is about. A pattern that cannot be one, of an order that was made before patterns were
- * checked, leaves nothing out.
- */
+/** Whether a rule is about one of these paths. A malformed pattern, of an order from before patterns were checked, leaves nothing out. */
 export function touches(paths: readonly string[], patterns: readonly string[]): boolean {
   if (patterns.length === 0 || patterns.some((pattern) => globFault(pattern) !== undefined)) return true;
   const matchers = patterns.map(globMatcher);
@@ -71,6 +67,5 @@ export function isAbout(
     : patterns.some((pattern) => globMatches(pattern, name));
 }
 
-/** The rule for a push to a ref. */
 export const ruleFor = (settings: WatchSettings, ref: string): WatchRule | undefined =>
   settings.rules.find((rule) => rule.cron === undefined && isAbout(settings, rule, ref));

@@ -42,10 +42,8 @@ export interface Publication {
   busy: boolean;
 }
 
-/** An open pull request. */
 export interface Pull extends PullSeen {
   decision: { verdict: 'approved' | 'denied'; by: string } | null;
-  /** When its commit was seen first. */
   since: number;
   /** Its pipeline was ordered; one that is approved and was not waits for its turn. */
   ordered: boolean;
@@ -73,7 +71,6 @@ export interface WatchState {
   settings: WatchSettings | null;
   /** The repository was looked at. */
   watching: boolean;
-  /** Branches and tags as they were seen last. */
   tips: Map<string, { commit: string; object: string }>;
   /** By ref: the last commit whose publication came to agreement, which the next is compared with. */
   baselines: Map<string, string>;
@@ -100,7 +97,6 @@ export const newState = (): WatchState => ({
   cron: new Map(),
 });
 
-/** A state as JSON. */
 export const keptState = (state: WatchState): KeptState =>
   JSON.parse(JSON.stringify(state, (_, value) => (value instanceof Map ? { map: [...value] } : value)));
 
@@ -114,15 +110,12 @@ export function stateOf(kept: KeptState): WatchState {
   return state;
 }
 
-/** State and proof of each run, in their order. */
 export const knownOf = ({ runs, stands, proofs }: Publication): Known[] =>
   runs.map(({ run }) => ({ stand: stands.get(run), proof: proofs.get(run) }));
 
-/** The status of each job, by name. */
 export const jobStatuses = (of: Publication): Map<string, Status> =>
   new Map(knownOf(of).map((known, at) => [of.runs[at]?.name ?? '', statusOfRun(known)]));
 
-/** The status of the whole. */
 export function wholeStatus(of: Publication): Status {
   if (of.refused !== null) return { state: 'error', says: of.refused };
   if (of.stopped !== null) return { state: 'error', says: of.stopped };

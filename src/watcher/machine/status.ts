@@ -8,7 +8,6 @@ import {
 import { stateOfAll, type WholeState } from '../../protocol/account/whole-state.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
 
-/** State of a run, as the controller says. */
 export interface RunStand extends Pick<AccountFacts, 'state' | 'level' | 'reason' | 'cosigned'> {
   run: string;
   /** A revocation voids its verdict. */
@@ -17,7 +16,6 @@ export interface RunStand extends Pick<AccountFacts, 'state' | 'level' | 'reason
   account?: Pick<Account, 'state' | 'reason'> | undefined;
 }
 
-/** Result of verifying a run's evidence in the watcher. */
 export type Proof =
   /** Its bundle is trusted. `known` stands for the revocations that it was verified with. */
   | { kind: 'trusted'; cosigned: boolean; known: string }
@@ -86,11 +84,9 @@ const word = (says: string): string => `the controller says: ${says}`;
 const said = (stand: Omit<RunStand, 'run'>): Pick<Account, 'state' | 'reason'> =>
   stand.account ?? accountOf(stand);
 
-/** Whether the controller says that it is trusted. */
 export const isSaidTrusted = (stand: Omit<RunStand, 'run'> | undefined): boolean =>
   stand !== undefined && said(stand).state === 'trusted';
 
-/** Whether that is so, by evidence. */
 export const isProven = ({ stand, proof }: Known): boolean =>
   isSaidTrusted(stand) && proof?.kind === 'trusted';
 

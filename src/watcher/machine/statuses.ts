@@ -119,10 +119,7 @@ function statusOfPull(decision: Pull['decision']): Status {
     : { state: 'pending', says: `approved by ${decision.by}, waiting for its turn` };
 }
 
-/**
- * Forgets the statuses of commits that nothing is told of any more, once they were told; those of pull requests at once: whoever pushes
- * often fills nothing.
- */
+/** Forgets told statuses of commits that nothing is about any more; those of pull requests at once, so that pushes fill nothing. */
 export function forgetStatuses({ state }: Transition): void {
   const { publications, pulls, statuses } = state;
   const commits = new Set([...publications.values()].map(({ order }) => order.commit));

@@ -2,10 +2,7 @@ import type { WatchEffect } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isOver, type WatchState } from './state.ts';
 
-/**
- * Round-robin among authors: next is the one whose last turn is longest ago, so that one with much waiting keeps nobody else out, however early
- * that came.
- */
+/** Round-robin among authors: who waited longest since a turn is next, whatever the others have waiting. */
 export class Turns {
   /** By author: the number of their last turn. */
   readonly #last = new Map<string | null, number>();
@@ -40,11 +37,9 @@ export interface Transition {
   changed: boolean;
 }
 
-/** When something is tried again after so many tries. */
 export const retryAfter = (tries: number): number =>
   Math.min(watchLimits.retryMs * 2 ** Math.min(tries - 1, 20), watchLimits.retryMsMax);
 
-/** Round-robin among authors, one for publications and one for statuses. */
 export interface EffectTurns {
   publish: Turns;
   status: Turns;

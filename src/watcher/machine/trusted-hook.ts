@@ -7,7 +7,6 @@ import { hookLimits } from './hook-limits.ts';
 import type { ListedRun } from './hook-listing.ts';
 import { matchesRef, type RefPattern } from './hook-refs.ts';
 
-/** The owner's rules for the hook. */
 export interface TrustedRules {
   refs: readonly RefPattern[];
   /** Names of jobs; empty: every job. */
@@ -76,7 +75,6 @@ export class TrustedHook {
     return due.at(-1);
   }
 
-  /** Whether the controller says of it what a hook is for. */
   #wants(run: ListedRun): boolean {
     return (
       run.level === 'trusted' &&
@@ -114,10 +112,7 @@ export class TrustedHook {
     return undefined;
   }
 
-  /**
-   * Its evidence holds, under the pinned root key and the revocations of this moment. `now`: of this clock, in ms since the epoch.
-   * `again`: the owner wants the command of a run that was handled before.
-   */
+  /** Its evidence holds under root key and revocations. `now` in ms since the epoch. `again`: the owner repeats a handled run. */
   verified(said: Said, facts: VerifiedFacts, now: number, again = false): Started | Refusal {
     if (facts.request !== said.run || !sameLine(said, facts)) {
       this.#false.add(noticeOf(said));

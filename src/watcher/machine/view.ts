@@ -5,7 +5,6 @@ import { provenState, type Status } from './status.ts';
 /** The output of `quorate watch status` and `approvals`. */
 export interface WatchView {
   url: string;
-  /** Branches and tags. */
   refs: number;
   /** The newest first. */
   publications: {
@@ -28,7 +27,6 @@ export interface WatchView {
     since: number;
     decision: { verdict: 'approved' | 'denied'; by: string } | null;
   }[];
-  /** Statuses that the forge was not told of. */
   untold: { commit: string; context: string; tries: number; failed: string | null }[];
 }
 

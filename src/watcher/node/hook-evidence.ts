@@ -21,10 +21,7 @@ import type { ListedRun } from '../machine/hook-listing.ts';
 import type { Taken } from '../sessions/hook.ts';
 import { makeReadOnly } from './hook-folder.ts';
 
-/**
- * Asks members of a project from time to time for evidence that its log tells two stories: the controller would not tell of its own. What
- * is returned is proven, and kept in the home folder.
- */
+/** Asks members now and then for proofs that the log tells two stories, which its controller would not show. Proofs are kept in the home. */
 export function provenByMembers(options: {
   home: Home;
   project: string;

@@ -36,10 +36,7 @@ export interface OpenWatcher {
   close(): Promise<void>;
 }
 
-/**
- * Starts a watcher with the key of a publisher, whose journal lies in the home.
- * Errors: those of `openClient`, `FORGE_TOKEN_UNREADABLE`, `JOURNAL_…`, `CONTROL_…`, `SOURCE_…`.
- */
+/** Starts a publisher's watcher on the journal in its home. @throws FORGE_TOKEN_UNREADABLE, `JOURNAL_…`, `CONTROL_…`, `SOURCE_…`, as `openClient` */
 export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
   const { file, home, openClient, env, onEvent, onFailure, signal } = options;
   const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });

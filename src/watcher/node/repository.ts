@@ -16,9 +16,7 @@ assert(gitLimits.bytesMax <= limits.treeBytesMax, 'git receives no more than a t
 
 export interface RepositoryOptions {
   url: string;
-  /** The charter's version control servers. */
   vcs: readonly string[];
-  /** Folder of the sandbox's records. */
   stateDir: string;
   /** Whether git runs in a sandbox whose only way out leads to that server. */
   confined: boolean;
@@ -38,7 +36,6 @@ export class WatchedRepository {
     return this.#options.url;
   }
 
-  /** Gives git in its sandbox; undefined where there is to be none. */
   get confine(): Confine | undefined {
     return this.#options.confined ? (use) => this.#inSandbox(use) : undefined;
   }

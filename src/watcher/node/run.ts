@@ -15,7 +15,6 @@ type Shared = 'settings' | 'pollMs' | 'connection' | 'verifier' | 'onEvent' | 'o
 
 export interface RunOptions extends Pick<WatchPorts<Client>, Shared> {
   project: string;
-  /** The publisher's key, whose journal it is. */
   key: string;
   journal: string;
   home: string;

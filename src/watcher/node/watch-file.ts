@@ -126,7 +126,6 @@ const kind: SettingsKind<typeof fileSchema> = {
   example: 'quorate watch example prints a file with every key explained.',
 };
 
-/** The forge, as the owner names it. */
 export interface ForgeSettings {
   kind: ForgeKind;
   /** Base URL of its API. */

@@ -94,9 +94,7 @@ export function webhookApp({ take }: WebhookPorts): Hono<HttpEnv> {
 }
 
 export interface WatchPorts extends BadgePorts {
-  /** Absent where there is no secret to check them with. */
   webhook?: WebhookPorts | undefined;
-  /** Absent where nobody signs in. */
   approvals?: ApprovalPorts | undefined;
 }
 

@@ -14,7 +14,6 @@ export class CompactedJournal implements EventLog<WatchEvent> {
   readonly #journal: ReplaceableLog;
   readonly #machine: WatchMachine;
   #events = 0;
-  /** Time of the last event. */
   #at = 0;
 
   constructor(journal: ReplaceableLog, machine: WatchMachine) {

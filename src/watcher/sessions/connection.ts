@@ -3,7 +3,6 @@ import type { Clock } from '../../protocol/sessions/ports.ts';
 import { watchSessionLimits } from './limits.ts';
 import type { WatchClient } from './ports.ts';
 
-/** A client that is opened, and closed. */
 export interface HeldClient extends WatchClient {
   readonly charter: Charter;
   close(): Promise<void>;

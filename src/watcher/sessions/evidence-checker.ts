@@ -12,10 +12,8 @@ import { isSaidTrusted, type Proof } from '../machine/status.ts';
 import { retryAfter } from '../machine/transition.ts';
 import { watchSessionLimits } from './limits.ts';
 
-/** A run whose evidence is wanted. */
 export interface WantedProof {
   published: PublishedAs;
-  /** The result before; absent the first time. */
   before?: Proof | undefined;
 }
 
@@ -39,14 +37,10 @@ export interface EvidencePorts {
   verifier: RunVerifier;
   /** Steady clock, in milliseconds. */
   steady(): number;
-  /** Called with each result that may be new. */
   found(run: string, proof: Proof): unknown;
 }
 
-/**
- * Gets and verifies the evidence of runs that are said to be trusted, one at a time. What could not be verified is tried again, ever more
- * slowly; what was is verified again once other revocations are known.
- */
+/** Verifies evidence of runs said to be trusted, one at a time: again ever more slowly on failure, and once other revocations are known. */
 export class EvidenceChecker {
   readonly #ports: EvidencePorts;
   /** By run: failed attempts, and when the next one is due by the steady clock. */
@@ -60,7 +54,6 @@ export class EvidenceChecker {
     this.#ports = ports;
   }
 
-  /** Whether something is to be tried soon. */
   isBusy(wanted: readonly WantedProof[]): boolean {
     return wanted.some((one) => this.#isOpen(one));
   }

@@ -18,7 +18,6 @@ import type { ListedRun, Listing } from '../machine/hook-listing.ts';
 import type { RefPattern } from '../machine/hook-refs.ts';
 import type { TrustedHook } from '../machine/trusted-hook.ts';
 
-/** Variables of the command. */
 export type HookEnv = Readonly<Record<`QUORATE_${string}`, string>>;
 
 /** A verified artifact on disk. */
@@ -30,7 +29,6 @@ export interface Taken {
   bundle: string;
 }
 
-/** The ports of a hook. */
 export interface HookPorts {
   readonly project: string;
   readonly clock: Clock;
@@ -38,16 +36,13 @@ export interface HookPorts {
     readonly ledger: Ledger;
     /** On disk when it resolves. `execute` is called once it is, and not at all where the hook ends before. Errors: those of the journal. */
     record(event: LedgerEvent, execute?: () => void): Promise<void>;
-    /** An empty folder for the files of one command. */
     fresh(): Promise<string>;
-    /** Removes it. */
     clear(): Promise<void>;
   };
   list(): Promise<Listing>;
   /** Runs the owner's command. Never throws. */
   execute(env: HookEnv): Promise<Outcome>;
   tell(told: HookTold): void;
-  /** End after the first command. */
   readonly once: boolean;
   readonly pollMs?: number;
 }
@@ -161,10 +156,7 @@ async function ended(
   tell({ event: 'ended', subject, outcome, says: outcomeText(outcome), ms });
 }
 
-/**
- * Runs the command again for a run that was handled before. Errors: `HOOK_…` where it is not what the hook is for, or older than the last of its
- * ref and job, and those of `takeTrusted`.
- */
+/** Runs the command again for a handled run. @throws `HOOK_…` where it does not fit or is older than the last, as `takeTrusted` */
 export async function repeatTrusted(
   ports: HookPorts,
   hook: TrustedHook,

@@ -23,10 +23,8 @@ export interface WatchClient extends RunLists {
   cancel(run: string, reason: string): Promise<unknown>;
 }
 
-/** Result of publishing an order. */
 export type Outcome = { kind: 'published'; runs: PublishedRun[] } | { kind: 'unaffected'; says: string };
 
-/** Notices of a watcher, for people. */
 export type WatchNotice =
   | WatchEvent
   | { kind: 'looked'; refs: number; pulls: number }

@@ -14,10 +14,7 @@ export class Repeater {
   #again = false;
   #closed = false;
 
-  /**
-   * `act` gives the wait until the next time, in milliseconds. Once it rejects, it is not done again. `restMs`: least time between two
-   * beginnings.
-   */
+  /** `act` returns ms until the next time; once it rejects it is not repeated. `restMs`: least time between two beginnings. */
   constructor(
     clock: Pick<Clock, 'after' | 'monotonic'>,
     act: () => Promise<number>,

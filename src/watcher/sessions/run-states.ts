@@ -12,16 +12,12 @@ export interface RunLists {
   show(run: string): Promise<{ summary: RunSummary }>;
 }
 
-/** Runs of which something is still to come. */
 export const openRuns = ({ publications }: WatchState): string[] =>
   [...publications.values()]
     .filter(({ phase }) => phase === 'published')
     .flatMap(({ runs, stands }) => runs.filter(({ run }) => !isOver(stands.get(run))).map(({ run }) => run));
 
-/**
- * How runs stand that are known to stand otherwise, or not known yet. `asked`: those that were asked for one by one, changed here, so that
- * all have their turn: the oldest may be open for a day. Errors: those of `Client.jobs`.
- */
+/** Stands that changed or are new. `asked`: runs asked for one by one, in turn; updated here. @throws as `Client.jobs` */
 export async function standsOf(client: RunLists, state: WatchState, asked: Set<string>): Promise<RunStand[]> {
   const known = new Map<string, RunStand | undefined>();
   for (const { runs, stands } of state.publications.values())

@@ -25,7 +25,6 @@ export class Watcher<C extends WatchClient = WatchClient> {
   readonly #evidence: EvidenceChecker;
   #closed = false;
   #failures = 0;
-  /** Why the last look at each of them failed. */
   readonly #troubles = new Map<'source' | 'controller', string>();
   #looked = { refs: -1, pulls: -1 };
   /** Of the forge's list of pull requests: where the next look goes on. */
@@ -189,9 +188,7 @@ export class Watcher<C extends WatchClient = WatchClient> {
     }
   }
 
-  /**
-   * Decides on the commit of a pull request. Errors: `WATCH_PULL_UNKNOWN`, `WATCH_COMMIT_MISMATCH`.
-   */
+  /** Decides on the commit of a pull request. @throws WATCH_PULL_UNKNOWN, WATCH_COMMIT_MISMATCH */
   async decide(pull: number, commit: string, verdict: 'approved' | 'denied', by: string): Promise<void> {
     const known = this.#ports.machine.state.pulls.get(pull);
     if (known === undefined)
@@ -207,9 +204,7 @@ export class Watcher<C extends WatchClient = WatchClient> {
     await this.#dispatch({ kind: 'decided', pull, commit, verdict, by });
   }
 
-  /**
-   * Takes a webhook that is of the forge: the repository is looked at. Errors: `WEBHOOK_REPLAYED`.
-   */
+  /** Takes a genuine webhook: the repository is looked at. @throws WEBHOOK_REPLAYED */
   async hook({ delivery, digest }: { delivery: string; digest: string }): Promise<void> {
     if (this.#ports.machine.isReplay(delivery, digest))
       throw new QuorateError('WEBHOOK_REPLAYED', 'this webhook came before', {

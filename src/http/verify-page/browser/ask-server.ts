@@ -4,13 +4,9 @@ import { decodeRevocations } from '../../../protocol/sessions/revocation-book.ts
 import type { RevocationPage } from '../../../protocol/sessions/revocation-pages.ts';
 import type { Brought } from './knowledge.ts';
 
-/** For each answer. */
 const askMsMax = 20_000;
 
-/**
- * Asks the HTTP feed of a controller or store for revocations. `address`: http or https, without credentials and query.
- * Errors: `VERIFY_INPUT_INVALID`, `VERIFY_SERVER_UNREACHABLE`, `WIRE_INVALID`.
- */
+/** Asks an HTTP feed (http or https, no credentials, no query) for revocations. @throws VERIFY_INPUT_INVALID, VERIFY_SERVER_UNREACHABLE, WIRE_INVALID */
 export async function askServer(address: string, project: string, signal: AbortSignal): Promise<Brought> {
   const base = baseOf(address);
   const get = (name: string) => textOf(`${base}/v1/${encodeURIComponent(project)}/${name}`, signal);
@@ -47,7 +43,6 @@ function baseOf(address: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** Undefined where there is no such thing. */
 async function textOf(url: string, signal: AbortSignal): Promise<string | undefined> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
   try {

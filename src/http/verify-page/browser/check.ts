@@ -21,9 +21,7 @@ import {
 import type { Given } from './content.ts';
 import { type Brought, knowledgeOf } from './knowledge.ts';
 
-/** The input of a person to the page. */
 export interface Question {
-  /** PeerId of the root key. */
   project: string;
   bundle: { name: string; bytes: number; text(): Promise<string> };
   /** Undefined where no artifact was given; an error where what was given cannot be one. */
@@ -32,7 +30,6 @@ export interface Question {
   ref?: string;
   recipe?: NamedRecipe;
   path?: string;
-  /** How old the verdict may be. */
   maxAgeSeconds?: number;
   /** Revocations from a file or a server; undefined where nobody was asked. */
   brought?: Brought;

@@ -10,7 +10,6 @@ import { checkCid, linksOf } from '../../../store/nodes.ts';
 import { TreeBuilder } from '../../../store/tree-builder.ts';
 import { CarDecoder } from '../../../transfer/decode.ts';
 
-/** A file that was given to the page. */
 export interface GivenFile {
   /** Below the folder that was given, separated by "/"; the name of a single file. */
   path: string;
@@ -19,7 +18,6 @@ export interface GivenFile {
   read(): AsyncIterable<Uint8Array>;
 }
 
-/** The given files, recomputed from their bytes. */
 export type Given =
   | { kind: 'file'; sha256: string }
   /** An archive of blocks, complete and each with its hash. */

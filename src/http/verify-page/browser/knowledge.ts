@@ -40,10 +40,7 @@ const oldMs = 86_400_000;
 
 const fileSchema = z.union([storedRevocationsSchema, revocationListSchema]);
 
-/**
- * Checks what was brought under the root key. How old it is: when a trusted worker last signed the checkpoint that came with it, or when the
- * home that wrote the file last asked. Errors: `REVOCATION_UNREADABLE`.
- */
+/** Checks what was brought under the root key, and dates it by a trusted worker's checkpoint or the home. @throws REVOCATION_UNREADABLE */
 export async function knowledgeOf(
   brought: Brought,
   { project, bundle, verifier, now }: About,
@@ -96,10 +93,7 @@ interface Signed {
   at: number;
 }
 
-/**
- * The newest line of a trusted worker under the checkpoint, by its own clock. One of the future would never grow old, and whoever stole a key
- * that is revoked could make one at any time: neither counts.
- */
+/** The newest line of a trusted worker under the checkpoint. Lines of the future and of revoked keys do not count. */
 async function signedAt(
   { charter, checkpoint }: Brought,
   { project, bundle, verifier, now, revoked }: About & { revoked: readonly Revoked[] },

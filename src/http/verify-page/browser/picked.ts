@@ -1,7 +1,6 @@
 import { limits } from '../../../protocol/base/limits.ts';
 import type { GivenFile } from './content.ts';
 
-/** Files that a person chose or dropped as the artifact. */
 export interface Picked {
   name: string;
   isFolder: boolean;
