@@ -24,15 +24,13 @@ export const threadLimits = {
   inlineBytesMax: 16 * 1024,
 } as const;
 
+const [l, t] = [layoutLimits, threadLimits];
 assert(
-  layoutLimits.crateFilesMax < limits.treeEntriesMax && layoutLimits.crateBytesMax < limits.treeBytesMax,
+  l.crateFilesMax < limits.treeEntriesMax && l.crateBytesMax < limits.treeBytesMax,
   'one crate fits into a sandbox',
 );
+assert(t.seconds < limits.gitSecondsMax, 'lock files take less time than the commit that they are of');
 assert(
-  threadLimits.seconds < limits.gitSecondsMax,
-  'lock files take less time than the commit that they are of',
-);
-assert(
-  threadLimits.memoryMiB * 2 ** 20 <= 32 * dependencyLimits.lockBytesMax,
+  t.memoryMiB * 2 ** 20 <= 32 * dependencyLimits.lockBytesMax,
   'what is read takes ten to thirty times its size',
 );

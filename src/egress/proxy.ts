@@ -151,10 +151,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
         : new QuorateError(
             'EGRESS_UNREACHABLE',
             `the server closed the connection: ${printable(String(error))}`,
-            {
-              hint: 'Try again later.',
-              cause: error,
-            },
+            { hint: 'Try again later.', cause: error },
           );
     counts.refused++;
     if (refusals.length < egressLimits.refusalsListedMax) {

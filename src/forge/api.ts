@@ -135,8 +135,8 @@ const hints: Partial<Record<ForgeErrorCode, string>> = {
 function failure(code: ForgeErrorCode, what: string, says: string, cause?: unknown): QuorateError {
   const hint = hints[code];
   return new QuorateError(code, `${escapeLine(what, 200)}: ${says}`, {
-    ...(hint !== undefined && { hint }),
-    ...(cause !== undefined && { cause }),
+    hint,
+    cause,
   });
 }
 

@@ -13,7 +13,7 @@ export async function readSecret(path: string): Promise<string> {
   const refuse = (why: string, cause?: unknown) =>
     new QuorateError('FORGE_TOKEN_UNREADABLE', `${path} ${why}`, {
       hint: 'Write the token or the secret into it as one line, and let only yourself read it: chmod 600.',
-      ...(cause !== undefined && { cause }),
+      cause,
     });
   try {
     const file = await open(path, 'r');

@@ -56,24 +56,20 @@ export const httpLimits = {
   followerBufferBytesMax: 1024 * 1024,
 } as const;
 
-assert(httpLimits.connectionsPerAddressMax < httpLimits.connectionsMax, 'one address leaves room for others');
-assert(httpLimits.requestsPerSecond <= httpLimits.requestsBurst, 'a burst is at least a second of requests');
-assert(httpLimits.streamWaitMsMax < httpLimits.idleMs, 'a stream that waits is not idle');
-assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed before the answer is over');
+const h = httpLimits;
+assert(h.connectionsPerAddressMax < h.connectionsMax, 'one address leaves room for others');
+assert(h.requestsPerSecond <= h.requestsBurst, 'a burst is at least a second of requests');
+assert(h.streamWaitMsMax < h.idleMs, 'a stream that waits is not idle');
+assert(h.idleMs < h.answerMsMax, 'an idle client is noticed before the answer is over');
 assert(
-  limits.bundleBytesMax / httpLimits.slowBytesPerSecond <= httpLimits.answerMsMax / 1000,
+  limits.bundleBytesMax / h.slowBytesPerSecond <= h.answerMsMax / 1000,
   'the largest bundle can be sent at half a megabit per second',
 );
+assert(2 * h.followersMax < h.connectionsMax, 'open pages leave half of the connections to those who ask');
 assert(
-  2 * httpLimits.followersMax < httpLimits.connectionsMax,
-  'open pages leave half of the connections to those who ask',
-);
-assert(
-  httpLimits.followersPerAddressMax < httpLimits.connectionsPerAddressMax,
+  h.followersPerAddressMax < h.connectionsPerAddressMax,
   'open pages of one address leave it connections to ask',
 );
-
-const h = httpLimits;
 assert(h.connectionsMax <= 1024 / 2, 'files have half of the descriptors that a process usually may open');
 assert(h.connectionsKeptFree < 1 && h.crowdedShare < 1, 'parts of a whole');
 assert(h.requestsBurst <= 10 * h.requestsPerSecond, 'who used up a burst waits for seconds');

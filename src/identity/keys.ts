@@ -74,9 +74,7 @@ function decodePrivatePem(pem: string, file: string): Uint8Array {
     });
   }
   if (key.asymmetricKeyType !== 'ed25519') {
-    throw new QuorateError('KEY_FILE_INVALID', `${file} does not hold an Ed25519 key`, {
-      hint: restore,
-    });
+    throw new QuorateError('KEY_FILE_INVALID', `${file} does not hold an Ed25519 key`, { hint: restore });
   }
   const { d } = key.export({ format: 'jwk' });
   return fromBase64Url(d ?? '', 'private key');
@@ -125,9 +123,7 @@ export async function createKey(file: string, seed: Uint8Array = generateSeed())
     await writeKey(file, `key ${keyFromSeed(seed).id}\n${encodePrivatePem(seed)}`);
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
-      throw new QuorateError('KEY_FILE_EXISTS', `${file} exists; a key is never overwritten`, {
-        cause,
-      });
+      throw new QuorateError('KEY_FILE_EXISTS', `${file} exists; a key is never overwritten`, { cause });
     }
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new QuorateError('KEY_FILE_UNWRITABLE', `cannot write the key ${file}: ${why}`, {

@@ -36,9 +36,7 @@ export function decodeTicket(text: string): Ticket {
     throw new QuorateError(
       'TICKET_UNKNOWN_VERSION',
       `the ticket has version ${version[1]}; version 1 is supported`,
-      {
-        hint: 'Update quorate.',
-      },
+      { hint: 'Update quorate.' },
     );
   }
   const [, invite, seed] = pattern.exec(bare.slice(prefix.length)) ?? [];

@@ -29,9 +29,7 @@ export async function readCommit<T>(
     throw new QuorateError(
       'SOURCE_COMMIT_INVALID',
       `${JSON.stringify(commit.slice(0, 80))} is not a full commit id`,
-      {
-        hint: 'Give all 40 (or 64) digits, in lower case.',
-      },
+      { hint: 'Give all 40 (or 64) digits, in lower case.' },
     );
   }
   if (options.ref !== undefined) checkRef(options.ref);

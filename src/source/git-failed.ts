@@ -91,10 +91,7 @@ export function explain(error: unknown, what: string): unknown {
   if (!(error instanceof GitFailed)) return error;
   for (const { pattern, code, message, hint } of explanations) {
     if (!pattern.test(error.stderr)) continue;
-    return new QuorateError(code, `${what}: ${message} (${lastLine(error.stderr)})`, {
-      hint,
-      cause: error,
-    });
+    return new QuorateError(code, `${what}: ${message} (${lastLine(error.stderr)})`, { hint, cause: error });
   }
   return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.stderr)})`, {
     hint: 'Try the same by hand: git ls-remote <url>',

@@ -48,9 +48,7 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
     throw new QuorateError(
       'SOURCE_REF_NOT_FOUND',
       `the repository has no branch or tag ${JSON.stringify(ref)}`,
-      {
-        hint: 'Check the name, and that it was pushed.',
-      },
+      { hint: 'Check the name, and that it was pushed.' },
     );
   }
   if (second !== undefined && second.commit !== first.commit) {

@@ -46,9 +46,7 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
     throw new QuorateError(
       'SOURCE_PROTOCOL_REFUSED',
       `${quoted(text)} has the protocol "${visible(protocol)}"`,
-      {
-        hint: 'Supported protocols: git, https, http, ssh.',
-      },
+      { hint: 'Supported protocols: git, https, http, ssh.' },
     );
   }
   if (url.password !== '' || (url.username !== '' && protocol !== 'ssh')) {
@@ -92,9 +90,7 @@ function checkHost({ host, port, protocol }: GitUrl, allowed: readonly string[])
   throw new QuorateError(
     'SOURCE_HOST_NOT_ALLOWED',
     `the project does not allow source from ${host}:${port}`,
-    {
-      hint: "Add the host to the charter's version control hosts, or use one that is listed.",
-    },
+    { hint: "Add the host to the charter's version control hosts, or use one that is listed." },
   );
 }
 

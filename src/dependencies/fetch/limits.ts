@@ -44,21 +44,21 @@ export const fetchLimits = {
   unusedDaysMax: 60,
 } as const;
 
-const { fileBytesMax, undeclaredBytesMax, attempts, retryMs, retryAfterMsMax, listMs, fileMs } = fetchLimits;
-assert(fileBytesMax <= fetchLimits.totalBytesMax, 'one file fits into a job');
-assert(undeclaredBytesMax <= fileBytesMax, 'a length that is stated allows more');
-assert(fetchLimits.listBytesMax <= undeclaredBytesMax, 'a list is in memory, a file is not');
-assert(fetchLimits.clientBytesMax <= fetchLimits.listBytesMax, 'a configuration is shorter than a list');
-assert(fetchLimits.archiveBytesMax <= fileBytesMax, 'an archive whose files are hashed is a file');
-assert(fetchLimits.archiveFilesMax <= 0xffff, 'an archive is remade without the 64-bit form');
+const f = fetchLimits;
+assert(f.fileBytesMax <= f.totalBytesMax, 'one file fits into a job');
+assert(f.undeclaredBytesMax <= f.fileBytesMax, 'a length that is stated allows more');
+assert(f.listBytesMax <= f.undeclaredBytesMax, 'a list is in memory, a file is not');
+assert(f.clientBytesMax <= f.listBytesMax, 'a configuration is shorter than a list');
+assert(f.archiveBytesMax <= f.fileBytesMax, 'an archive whose files are hashed is a file');
+assert(f.archiveFilesMax <= 0xffff, 'an archive is remade without the 64-bit form');
 assert(
-  fileBytesMax >= (fileMs / 1000) * 2 ** 20,
+  f.fileBytesMax >= (f.fileMs / 1000) * 2 ** 20,
   'the time for a file is that of the largest at 1 MiB a second',
 );
-assert(fetchLimits.connectMs < fetchLimits.headMs, 'a connection comes before the head');
-assert(fetchLimits.idleMs < fetchLimits.headMs, 'silence is noticed before the head has to be here');
-assert(fetchLimits.headMs < listMs, 'a head without end leaves time for another try');
-assert(retryMs <= retryAfterMsMax, 'a server may ask for more than the usual wait');
-assert((attempts - 1) * retryAfterMsMax < listMs, 'waits between tries leave time for these');
-assert(fetchLimits.clientMs < listMs, 'a configuration is read before a list');
-assert(listMs <= fileMs, 'a list takes no longer than a file');
+assert(f.connectMs < f.headMs, 'a connection comes before the head');
+assert(f.idleMs < f.headMs, 'silence is noticed before the head has to be here');
+assert(f.headMs < f.listMs, 'a head without end leaves time for another try');
+assert(f.retryMs <= f.retryAfterMsMax, 'a server may ask for more than the usual wait');
+assert((f.attempts - 1) * f.retryAfterMsMax < f.listMs, 'waits between tries leave time for these');
+assert(f.clientMs < f.listMs, 'a configuration is read before a list');
+assert(f.listMs <= f.fileMs, 'a list takes no longer than a file');

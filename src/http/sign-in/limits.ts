@@ -40,18 +40,14 @@ export const signInLimits = {
   renewSessionsMax: 100,
 } as const;
 
+const l = signInLimits;
 assert(
-  oidcLimits.fileCheckMs + signInLimits.renewMs + signInLimits.sweepMs <= 750,
+  oidcLimits.fileCheckMs + l.renewMs + l.sweepMs <= 750,
   'somebody revoked is out within a second, the time of a request included',
 );
-assert(signInLimits.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
-assert(
-  signInLimits.providerAsksPerAddressMax < signInLimits.providerAsksMax,
-  'one address leaves room for others to sign in',
-);
-assert(signInLimits.sessionsPerPersonMax < signInLimits.sessionsMax, 'one person leaves room for others');
-
-const l = signInLimits;
+assert(l.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
+assert(l.providerAsksPerAddressMax < l.providerAsksMax, 'one address leaves room for others to sign in');
+assert(l.sessionsPerPersonMax < l.sessionsMax, 'one person leaves room for others');
 assert(l.sessionsMax * 8 * 1024 <= 2 ** 26, 'at 8 KB each with many groups, sessions take 40 MB');
 assert(
   l.codesMax < l.usedMax && l.usedMax <= 4 * l.sessionsMax,

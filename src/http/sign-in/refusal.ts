@@ -32,5 +32,5 @@ export function refuse(c: Context, error: unknown): Response | Promise<Response>
   const { code, message, hint } = error;
   c.header('cache-control', 'no-store');
   if (wantsPage(c)) return c.html(errorPage({ code, message, hint }), status);
-  return c.json({ error: { code, message, ...(hint === undefined ? {} : { hint }) } }, status);
+  return c.json({ error: { code, message, hint } }, status);
 }

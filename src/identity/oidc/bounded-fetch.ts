@@ -53,7 +53,7 @@ const reasonOf = (error: unknown): string =>
 export const invalid = (what: string, cause?: unknown): QuorateError =>
   new QuorateError('OIDC_PROVIDER_INVALID', `the OpenID Connect provider is not accepted: ${what}`, {
     hint: 'Check issuer in sign-in.toml: it has to be spelled as in the metadata of the provider.',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 
 async function read(response: Response, bytesMax: number, url: URL): Promise<Uint8Array<ArrayBuffer> | null> {

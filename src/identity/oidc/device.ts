@@ -57,10 +57,7 @@ export async function signInDevice(options: {
       ? new QuorateError(
           'OIDC_DENIED',
           'the terminal was not signed in: the code was refused, or is too old',
-          {
-            hint: 'Run quorate login again, and confirm the code within ten minutes.',
-            cause,
-          },
+          { hint: 'Run quorate login again, and confirm the code within ten minutes.', cause },
         )
       : invalid(messageOf(cause), cause);
   }

@@ -177,7 +177,7 @@ export function quorateErrorIn(error: unknown): QuorateError | undefined {
 const refused = (what: string, cause?: unknown): QuorateError =>
   new QuorateError('OIDC_ANSWER_REFUSED', `the answer of the provider is refused: ${what.slice(0, 300)}`, {
     hint: 'Sign in again.',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 
 /** Printable ASCII without spaces is more than providers use, and safe to show. */

@@ -20,7 +20,7 @@ export type Ended = z.infer<typeof endedSchema>[number];
 const unreadable = (path: string, why: string, cause?: unknown): QuorateError =>
   new QuorateError('SIGN_IN_FILE_UNREADABLE', `cannot read ${path}: ${why}`, {
     hint: 'It must be a file that you may read.',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 
 /** Text of a file and what tells that it changed; undefined where there is none. @throws SIGN_IN_FILE_UNREADABLE */

@@ -14,7 +14,11 @@ export class QuorateError extends Error {
   /** A remedy in one sentence; absent where there is nothing to do. */
   readonly hint: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'QuorateError';
     this.code = code;
@@ -26,7 +30,7 @@ export class QuorateError extends Error {
 export function reportedError(
   code: string,
   message: string,
-  options: { hint?: string; cause?: unknown } = {},
+  options: { hint?: string | undefined; cause?: unknown } = {},
 ): QuorateError {
   return new QuorateError(code as ErrorCode, message, options);
 }

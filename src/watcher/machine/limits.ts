@@ -34,27 +34,22 @@ export const watchLimits = {
   tickMsMin: 1_000,
 } as const;
 
+const w = watchLimits;
 assert(
-  watchLimits.authorPublicationsMax < watchLimits.pullPublicationsMax &&
-    watchLimits.pullPublicationsMax < watchLimits.publicationsOpenMax &&
-    watchLimits.authorPullsMax < watchLimits.pullsMax,
+  w.authorPublicationsMax < w.pullPublicationsMax &&
+    w.pullPublicationsMax < w.publicationsOpenMax &&
+    w.authorPullsMax < w.pullsMax,
   'one author leaves room for others, and pull requests for pushes',
 );
 assert(
-  watchLimits.publicationsOpenMax <= limits.openRequestsMax &&
-    watchLimits.publicationsEndedMax <= limits.openRequestsMax &&
-    watchLimits.pullsMax <= limits.openRequestsMax,
+  w.publicationsOpenMax <= limits.openRequestsMax &&
+    w.publicationsEndedMax <= limits.openRequestsMax &&
+    w.pullsMax <= limits.openRequestsMax,
   'a watcher knows no more than may be open at a controller',
 );
-assert(watchLimits.pullsAskedMax < watchLimits.authorPullsMax, 'a look asks for a part of them');
-assert(watchLimits.retryMs <= watchLimits.retryMsMax, 'the longest wait is no shorter than the first');
-assert(
-  watchLimits.statusTriesMax <= watchLimits.publishTriesMax,
-  'a status is tried no longer than its publication',
-);
-assert(
-  watchLimits.publishingAtOnceMax <= watchLimits.statusesAtOnceMax,
-  'a checkout costs more than a status',
-);
-assert(watchLimits.statusesAtOnceMax < watchLimits.publicationsOpenMax, 'a forge is not flooded');
-assert(watchLimits.tickMsMin < watchLimits.retryMs, 'a timer is no later than what is tried again');
+assert(w.pullsAskedMax < w.authorPullsMax, 'a look asks for a part of them');
+assert(w.retryMs <= w.retryMsMax, 'the longest wait is no shorter than the first');
+assert(w.statusTriesMax <= w.publishTriesMax, 'a status is tried no longer than its publication');
+assert(w.publishingAtOnceMax <= w.statusesAtOnceMax, 'a checkout costs more than a status');
+assert(w.statusesAtOnceMax < w.publicationsOpenMax, 'a forge is not flooded');
+assert(w.tickMsMin < w.retryMs, 'a timer is no later than what is tried again');

@@ -111,7 +111,7 @@ export async function takeTrusted(options: TakeOptions): Promise<Taken> {
     if (!(error instanceof NotTrusted)) throw error;
     const { code, message, hint, verification } = error;
     throw reportedError(verification.code ?? code, message, {
-      ...(hint !== undefined && { hint }),
+      hint,
       cause: error,
     });
   }

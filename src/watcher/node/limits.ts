@@ -14,18 +14,19 @@ export const watchNodeLimits = {
   requestSeconds: 24 * 3600,
 } as const;
 
+const n = watchNodeLimits;
 assert(
-  watchLimits.publishTriesMax * watchLimits.retryMsMax < watchNodeLimits.requestSeconds * 1000,
+  watchLimits.publishTriesMax * watchLimits.retryMsMax < n.requestSeconds * 1000,
   'what is tried again is still valid',
 );
 assert(
-  watchSessionLimits.learnMs <= watchNodeLimits.checkpointAgeSecondsMin * 1000,
+  watchSessionLimits.learnMs <= n.checkpointAgeSecondsMin * 1000,
   'a line is asked for before it is too old',
 );
 assert(
-  watchNodeLimits.checkpointAgeSecondsMin <= watchNodeLimits.checkpointAgeSeconds &&
-    watchNodeLimits.checkpointAgeSeconds <= watchNodeLimits.checkpointAgeSecondsMax &&
-    watchNodeLimits.checkpointAgeSecondsMax <= limits.grantSecondsMax,
+  n.checkpointAgeSecondsMin <= n.checkpointAgeSeconds &&
+    n.checkpointAgeSeconds <= n.checkpointAgeSecondsMax &&
+    n.checkpointAgeSecondsMax <= limits.grantSecondsMax,
   'what is revoked is known before a grant ends',
 );
-assert(watchNodeLimits.requestSeconds <= judgeLimits.requestSecondsMax, 'a request is taken');
+assert(n.requestSeconds <= judgeLimits.requestSecondsMax, 'a request is taken');

@@ -20,19 +20,14 @@ export const watchSessionLimits = {
   lookMsMin: 5_000,
 } as const;
 
-assert(watchSessionLimits.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
+const s = watchSessionLimits;
+assert(s.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
+assert(s.proofsAtOnceMax < watchLimits.publicationsEndedMax, 'one look verifies a part of them');
+assert(s.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
+assert(s.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
+assert(watchLimits.deliveriesMax <= s.journalEventsMax, 'the journal holds the webhooks that are remembered');
 assert(
-  watchSessionLimits.proofsAtOnceMax < watchLimits.publicationsEndedMax,
-  'one look verifies a part of them',
-);
-assert(watchSessionLimits.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
-assert(watchSessionLimits.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
-assert(
-  watchLimits.deliveriesMax <= watchSessionLimits.journalEventsMax,
-  'the journal holds the webhooks that are remembered',
-);
-assert(
-  watchSessionLimits.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
+  s.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
   'events of a path each are in memory',
 );
-assert(watchSessionLimits.lookMsMin < watchSessionLimits.learnMs, 'webhooks hurry a look');
+assert(s.lookMsMin < s.learnMs, 'webhooks hurry a look');

@@ -36,9 +36,7 @@ function baseOf(address: string): string {
     throw new QuorateError(
       'VERIFY_INPUT_INVALID',
       'the address to ask is not http:// or https:// and a host',
-      {
-        hint: 'Such as https://ci.example.org',
-      },
+      { hint: 'Such as https://ci.example.org' },
     );
   return url.href.replace(/\/+$/, '');
 }
@@ -78,5 +76,5 @@ async function boundedText({ body }: Response): Promise<string> {
 const unreachable = (where: string, why: string, cause?: unknown): QuorateError =>
   new QuorateError('VERIFY_SERVER_UNREACHABLE', `${where} could not be asked: ${why}`, {
     hint: 'Name the HTTP address of a controller or store of the project, or choose a file of revocations.',
-    ...(cause !== undefined && { cause }),
+    cause,
   });
