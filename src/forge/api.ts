@@ -2,6 +2,7 @@ import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
+import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import type { ForgeErrorCode } from './error-codes.ts';
 import { forgeLimits } from './limits.ts';
 
@@ -33,6 +34,7 @@ export class ForgeApi {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(forgeLimits.requestMsMax)]);
     const what = `${method} ${path}`;
     const form = body instanceof URLSearchParams;
+    const type = form ? 'application/x-www-form-urlencoded' : 'application/json';
     let answer: { status: number; text: string };
     try {
       const { statusCode, body: answered } = await request(`${this.#base}${path}`, {
@@ -42,12 +44,10 @@ export class ForgeApi {
         headers: {
           accept: 'application/json',
           'user-agent': 'quorate',
-          ...(body !== undefined && {
-            'content-type': form ? 'application/x-www-form-urlencoded' : 'application/json',
-          }),
+          ...(body !== undefined && { 'content-type': type }),
           ...this.#headers,
         },
-        ...(body !== undefined && { body: form ? body.toString() : JSON.stringify(body) }),
+        body: body === undefined || form ? body?.toString() : JSON.stringify(body),
       });
       answer = { status: statusCode, text: await bounded(answered, what) };
     } catch (cause) {
@@ -84,18 +84,15 @@ export class ForgeApi {
   }
 
   async #page<T>(path: string, schema: z.ZodType<readonly T[]>, signal: AbortSignal): Promise<readonly T[]> {
-    const result = schema.safeParse(await this.call({ method: 'GET', path, signal }));
-    if (result.success) return result.data.slice(0, forgeLimits.perPage);
-    const [issue] = result.error.issues;
-    const where = issue?.path.map(String).join('.') || 'its root';
-    throw failure('FORGE_ANSWER_INVALID', `GET ${path}`, `not as described at ${where}`);
+    return (await this.get(path, schema, signal)).slice(0, forgeLimits.perPage);
   }
 
-  /** One value. @throws as `call` */
+  /** @throws as `call` */
   async get<T>(path: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
-    const result = schema.safeParse(await this.call({ method: 'GET', path, signal }));
-    if (result.success) return result.data;
-    throw failure('FORGE_ANSWER_INVALID', `GET ${path}`, 'not as described');
+    const { success, data, error } = schema.safeParse(await this.call({ method: 'GET', path, signal }));
+    if (success) return data;
+    const where = error.issues[0]?.path.map(String).join('.') || 'its root';
+    throw failure('FORGE_ANSWER_INVALID', `GET ${path}`, `not as described at ${where}`);
   }
 
   async close(): Promise<void> {
@@ -104,15 +101,9 @@ export class ForgeApi {
 }
 
 async function bounded(body: AsyncIterable<Buffer>, what: string): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of body) {
-    bytes += part.length;
-    if (bytes > forgeLimits.answerBytesMax)
-      throw failure('FORGE_ANSWER_INVALID', what, `the answer is over ${forgeLimits.answerBytesMax} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
+  const max = forgeLimits.answerBytesMax;
+  const tooLong = () => failure('FORGE_ANSWER_INVALID', what, `the answer is over ${max} bytes`);
+  return Buffer.from(await wholeBytes(body, max, tooLong)).toString('utf8');
 }
 
 function check(what: string, { status, text }: { status: number; text: string }): void {
@@ -133,11 +124,7 @@ const hints: Partial<Record<ForgeErrorCode, string>> = {
 };
 
 function failure(code: ForgeErrorCode, what: string, says: string, cause?: unknown): QuorateError {
-  const hint = hints[code];
-  return new QuorateError(code, `${escapeLine(what, 200)}: ${says}`, {
-    hint,
-    cause,
-  });
+  return new QuorateError(code, `${escapeLine(what, 200)}: ${says}`, { hint: hints[code], cause });
 }
 
 /** Text of a forge, on one line and not too long. */

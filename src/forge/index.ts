@@ -1,9 +1,7 @@
 import { open } from 'node:fs/promises';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { ForgeApi } from './api.ts';
-import { githubLike } from './github-like.ts';
-import { gitlab } from './gitlab.ts';
-import { pagure } from './pagure.ts';
+import { githubLike, gitlab, pagure } from './kinds.ts';
 import type { Forge, ForgeOptions } from './types.ts';
 
 const bytesMax = 4096;
@@ -16,17 +14,13 @@ export async function readSecret(path: string): Promise<string> {
       cause,
     });
   try {
-    const file = await open(path, 'r');
-    try {
-      const { mode, size } = await file.stat();
-      if ((mode & 0o077) !== 0) throw refuse('may be read by others');
-      if (size > bytesMax) throw refuse(`has over ${bytesMax} bytes`);
-      const text = (await file.readFile('utf8')).trim();
-      if (!/^[\x21-\x7e]+$/.test(text)) throw refuse('does not hold one word');
-      return text;
-    } finally {
-      await file.close();
-    }
+    await using file = await open(path, 'r');
+    const { mode, size } = await file.stat();
+    if ((mode & 0o077) !== 0) throw refuse('may be read by others');
+    if (size > bytesMax) throw refuse(`has over ${bytesMax} bytes`);
+    const text = (await file.readFile('utf8')).trim();
+    if (!/^[\x21-\x7e]+$/.test(text)) throw refuse('does not hold one word');
+    return text;
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
     throw refuse(`cannot be read: ${messageOf(cause)}`, cause);
@@ -34,15 +28,8 @@ export async function readSecret(path: string): Promise<string> {
 }
 
 export type { ForgeErrorCode } from './error-codes.ts';
-export {
-  type CommitStatus,
-  type Forge,
-  type ForgeKind,
-  forgeKinds,
-  type OpenPull,
-  type OpenPulls,
-} from './types.ts';
-export { checkWebhook, type Webhook, type WebhookParts } from './webhook.ts';
+export { type CommitStatus, type Forge, type ForgeKind, forgeKinds, type OpenPull } from './types.ts';
+export { checkWebhook, type WebhookParts } from './webhook.ts';
 
 export function openForge({ kind, api, project, token }: ForgeOptions): Forge & { close(): Promise<void> } {
   const open = (headers: Record<string, string>, of: (api: ForgeApi) => Forge) => {

@@ -21,7 +21,7 @@ export interface OpenPull {
   labels: string[];
 }
 
-export interface OpenPulls {
+interface OpenPulls {
   pulls: OpenPull[];
   isWhole: boolean;
   next: number;

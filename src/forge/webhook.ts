@@ -21,7 +21,9 @@ export interface Webhook {
 
 interface Scheme {
   /** Headers with the HMAC-SHA-256 of the body in hexadecimal; the first that is there counts. */
-  signature?: { header: string; prefix: string }[];
+  signature?: string[];
+  /** Before the HMAC. Default: ''. */
+  prefix?: string;
   token?: string;
   delivery?: string;
 }
@@ -31,20 +33,11 @@ interface Scheme {
  * Sources: "Validating webhook deliveries" (GitHub), "Webhooks" (Forgejo, Gitea, GitLab), `pagure/lib/tasks_services.py` (Pagure 5.14).
  */
 const schemes: Record<ForgeKind, Scheme> = {
-  forgejo: {
-    signature: [
-      { header: 'x-forgejo-signature', prefix: '' },
-      { header: 'x-gitea-signature', prefix: '' },
-    ],
-    delivery: 'x-gitea-delivery',
-  },
-  gitea: { signature: [{ header: 'x-gitea-signature', prefix: '' }], delivery: 'x-gitea-delivery' },
-  github: {
-    signature: [{ header: 'x-hub-signature-256', prefix: 'sha256=' }],
-    delivery: 'x-github-delivery',
-  },
+  forgejo: { signature: ['x-forgejo-signature', 'x-gitea-signature'], delivery: 'x-gitea-delivery' },
+  gitea: { signature: ['x-gitea-signature'], delivery: 'x-gitea-delivery' },
+  github: { signature: ['x-hub-signature-256'], prefix: 'sha256=', delivery: 'x-github-delivery' },
   gitlab: { token: 'x-gitlab-token', delivery: 'x-gitlab-event-uuid' },
-  pagure: { signature: [{ header: 'x-pagure-signature-256', prefix: '' }] },
+  pagure: { signature: ['x-pagure-signature-256'] },
 };
 
 /** Checks the secret, and that the signed time is now; not whether it is a replay. @throws WEBHOOK_FORGED, WEBHOOK_INVALID, WEBHOOK_REPLAYED */
@@ -65,13 +58,10 @@ export function checkWebhook(parts: WebhookParts): Webhook {
   return { delivery, digest };
 }
 
-function isSigned({ secret, header, body }: WebhookParts, { signature = [] }: Scheme): boolean {
-  for (const { header: name, prefix } of signature) {
-    const given = header(name);
-    if (given === undefined) continue;
-    return isEqual(given, `${prefix}${createHmac('sha256', secret).update(body).digest('hex')}`);
-  }
-  return false;
+function isSigned({ secret, header, body }: WebhookParts, { signature = [], prefix = '' }: Scheme): boolean {
+  const given = signature.map((name) => header(name)).find((value) => value !== undefined);
+  const wanted = `${prefix}${createHmac('sha256', secret).update(body).digest('hex')}`;
+  return given !== undefined && isEqual(given, wanted);
 }
 
 const isToken = ({ secret, header }: WebhookParts, name: string): boolean =>

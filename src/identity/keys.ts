@@ -29,8 +29,7 @@ export function generateSeed(): Uint8Array {
 }
 
 function privateKeyOf(seed: Uint8Array): KeyObject {
-  if (seed.length !== 32)
-    throw new QuorateError('KEY_INVALID', `an Ed25519 seed has 32 bytes, not ${seed.length}`);
+  if (seed.length !== 32) throw new QuorateError('KEY_INVALID', `an Ed25519 seed has 32 bytes, not ${seed.length}`);
   return createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' });
 }
 
@@ -62,6 +61,9 @@ export function encodePrivatePem(seed: Uint8Array): string {
 }
 
 const restore = 'Correct its permissions, or restore the key from a copy; without it this is another node.';
+
+const invalid = (file: string, what: string, cause?: unknown): QuorateError =>
+  new QuorateError('KEY_FILE_INVALID', `${file} ${what}`, { hint: restore, cause });
 
 function decodePrivatePem(pem: string, file: string): Uint8Array {
   let key: KeyObject;

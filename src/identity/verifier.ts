@@ -1,22 +1,13 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
+import { Recent } from '../protocol/base/recent.ts';
 import { DocumentMemory, type Verifier } from '../protocol/documents/index.ts';
 import { holdsCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
 import { importPeerId } from './pem.ts';
 
 /** Size of the cache of imported keys, about 1 KB each: more than the peers of a node at a time. */
-const keysMax = 1024;
-const keys = new Map<string, KeyObject>();
-
-/** Least-recently-used cache: a Map keeps the order of insertion. */
-function keyOf(peerId: string): KeyObject {
-  const key = keys.get(peerId) ?? importPeerId(peerId);
-  keys.delete(peerId);
-  keys.set(peerId, key);
-  const [oldest] = keys.keys();
-  if (keys.size > keysMax && oldest !== undefined) keys.delete(oldest);
-  return key;
-}
+const keys = new Recent<KeyObject>(1024);
+const keyOf = (peerId: string): KeyObject => keys.of(peerId, importPeerId);
 
 /** Signatures that are remembered to be good, about 150 bytes each: those of some hundred bundles. */
 const goodMax = 16_384;

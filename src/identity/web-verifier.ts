@@ -1,5 +1,6 @@
 import { type CryptoKey, compactVerify, errors } from 'jose';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { Recent } from '../protocol/base/recent.ts';
 import { publicKeyOf, type Verifier } from '../protocol/documents/index.ts';
 
 /** Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key of WebCrypto. */
@@ -13,7 +14,7 @@ async function holdsJws(compact: string, key: CryptoKey): Promise<boolean> {
   }
 }
 
-/** Size of the cache of imported keys: more than the keys in one bundle with its inputs. */
+/** Imported keys that are kept: more than the keys in one bundle with its inputs. */
 const keysMax = 1024;
 
 /** RFC 8032, 7.1, test 1: a public key, and its signature of the empty message. */
@@ -41,16 +42,8 @@ export async function openWebVerifier(): Promise<Verifier> {
       hint: 'It does so for pages from a file, from this computer, or by https. Save this page, and open the file.',
     });
   await testKnown(subtle);
-  const keys = new Map<string, Promise<CryptoKey>>();
-  /** Least-recently-used cache: a Map keeps the order of insertion. */
-  const keyOf = (peerId: string): Promise<CryptoKey> => {
-    const key = keys.get(peerId) ?? importRaw(subtle, publicKeyOf(peerId));
-    keys.delete(peerId);
-    keys.set(peerId, key);
-    const [oldest] = keys.keys();
-    if (keys.size > keysMax && oldest !== undefined) keys.delete(oldest);
-    return key;
-  };
+  const keys = new Recent<Promise<CryptoKey>>(keysMax);
+  const keyOf = (peerId: string) => keys.of(peerId, () => importRaw(subtle, publicKeyOf(peerId)));
   return {
     jws: async (compact, signer) => holdsJws(compact, await keyOf(signer)),
     raw: async (message, signature, signer) =>

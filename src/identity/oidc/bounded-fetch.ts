@@ -1,5 +1,6 @@
 import type { CustomFetch } from 'openid-client';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { wholeBytes } from '../../protocol/base/whole-bytes.ts';
 import { oidcLimits } from './limits.ts';
 import { isSafeUrl } from './settings.ts';
 
@@ -10,10 +11,7 @@ import { isSafeUrl } from './settings.ts';
  */
 export function boundedFetch(
   issuer: string,
-  {
-    bytesMax = oidcLimits.answerBytesMax,
-    ms = oidcLimits.requestMsMax,
-  }: { bytesMax?: number; ms?: number } = {},
+  { bytesMax = oidcLimits.answerBytesMax, ms = oidcLimits.requestMsMax }: { bytesMax?: number; ms?: number } = {},
 ): CustomFetch {
   const home = new URL(issuer).origin;
   return async (address, { method, headers, body, signal }) => {
@@ -33,7 +31,8 @@ export function boundedFetch(
         await response.body?.cancel();
         throw invalid(`${url.origin}${url.pathname} redirects; an address here has to be the last one`);
       }
-      const whole = await read(response, bytesMax, url);
+      const tooLong = () => invalid(`${url.origin}${url.pathname} sends more than ${bytesMax} bytes`);
+      const whole = response.body && (await wholeBytes(response.body, bytesMax, tooLong));
       return new Response(whole, { status: response.status, headers: response.headers });
     } catch (cause) {
       if (cause instanceof QuorateError) throw cause;
@@ -56,15 +55,3 @@ export const invalid = (what: string, cause?: unknown): QuorateError =>
     cause,
   });
 
-async function read(response: Response, bytesMax: number, url: URL): Promise<Uint8Array<ArrayBuffer> | null> {
-  if (response.body === null) return null;
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body) {
-    bytes += chunk.length;
-    // Leaving the loop cancels the body.
-    if (bytes > bytesMax) throw invalid(`${url.origin}${url.pathname} sends more than ${bytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
-}

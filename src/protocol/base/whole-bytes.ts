@@ -1,0 +1,22 @@
+/** All bytes of a stream, which is ended beyond `max`. @throws what `tooLong` makes then, and what the stream throws */
+export async function wholeBytes(
+  stream: AsyncIterable<Uint8Array>,
+  max: number,
+  tooLong: () => Error,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    bytes += chunk.length;
+    // Leaving the loop ends the stream.
+    if (bytes > max) throw tooLong();
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
