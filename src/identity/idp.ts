@@ -33,30 +33,26 @@ export interface InviteParts {
 
 /** Signs an invite for one operator. @throws INVITE_TOO_LONG, INVITE_NEEDS_KEY, DOC_INVALID */
 export async function issueInvite(signer: Signer, parts: InviteParts): Promise<Verified<Invite>> {
-  const seconds = parts.seconds ?? identityLimits.inviteSecondsMax;
-  if (seconds > identityLimits.inviteSecondsMax) {
+  const { project, operator, role, hosts = 1, key, holder, addrs, now } = parts;
+  const { seconds = identityLimits.inviteSecondsMax } = parts;
+  if (seconds > identityLimits.inviteSecondsMax)
     throw new QuorateError(
       'INVITE_TOO_LONG',
       `an invite lasts at most ${identityLimits.inviteSecondsMax} s, not ${seconds} s`,
     );
-  }
-  if (parts.role === 'trusted-worker' && parts.key === undefined) {
+  if (role === 'trusted-worker' && key === undefined)
     throw new QuorateError('INVITE_NEEDS_KEY', 'an invite for a trusted worker must name its key', {
       hint: 'Create the key on the host of the trusted worker first (quorate key) and add its id to the charter.',
     });
-  }
-  const iat = Math.floor(parts.now / 1000);
+  const iat = Math.floor(now / 1000);
   return signMessage(
     'invite',
     {
       iss: signer.id,
-      project: parts.project,
-      operator: parts.operator,
-      role: parts.role,
-      hosts: parts.hosts ?? 1,
-      ...(parts.key === undefined ? {} : { key: parts.key }),
-      ...(parts.holder === undefined ? {} : { holder: parts.holder }),
-      addrs: [...parts.addrs],
+      ...{ project, operator, role, hosts },
+      ...(key !== undefined && { key }),
+      ...(holder !== undefined && { holder }),
+      addrs: [...addrs],
       jti: randomNonce(),
       iat,
       exp: iat + seconds,

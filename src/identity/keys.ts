@@ -8,7 +8,7 @@ import {
 } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { QuorateError } from '../protocol/base/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { DocumentMemory, fromBase64Url, peerIdOf, type Signer } from '../protocol/documents/index.ts';
 import { signCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
@@ -29,7 +29,8 @@ export function generateSeed(): Uint8Array {
 }
 
 function privateKeyOf(seed: Uint8Array): KeyObject {
-  if (seed.length !== 32) throw new QuorateError('KEY_INVALID', `an Ed25519 seed has 32 bytes, not ${seed.length}`);
+  if (seed.length !== 32)
+    throw new QuorateError('KEY_INVALID', `an Ed25519 seed has 32 bytes, not ${seed.length}`);
   return createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' });
 }
 
@@ -70,14 +71,9 @@ function decodePrivatePem(pem: string, file: string): Uint8Array {
   try {
     key = createPrivateKey(pem);
   } catch (cause) {
-    throw new QuorateError('KEY_FILE_INVALID', `${file} is not a private key in PEM`, {
-      hint: restore,
-      cause,
-    });
+    throw invalid(file, 'is not a private key in PEM', cause);
   }
-  if (key.asymmetricKeyType !== 'ed25519') {
-    throw new QuorateError('KEY_FILE_INVALID', `${file} does not hold an Ed25519 key`, { hint: restore });
-  }
+  if (key.asymmetricKeyType !== 'ed25519') throw invalid(file, 'does not hold an Ed25519 key');
   const { d } = key.export({ format: 'jwk' });
   return fromBase64Url(d ?? '', 'private key');
 }
@@ -95,16 +91,14 @@ export async function loadKey(file: string): Promise<NodeKey> {
           hint: `Move it away (mv ${file} ${file}.away) and restore the key from a backup. Without one a new key is created, which has to join again.`,
         },
       );
-    if ((found.mode & 0o077) !== 0) {
+    if ((found.mode & 0o077) !== 0)
       throw new QuorateError('KEY_FILE_EXPOSED', `${file} can be read or written by other users`, {
         hint: `chmod 600 ${file} and, if others use this host, create a new key.`,
       });
-    }
     pem = await readFile(file, 'utf8');
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new QuorateError('KEY_FILE_MISSING', `cannot read the key ${file}: ${why}`, {
+    throw new QuorateError('KEY_FILE_MISSING', `cannot read the key ${file}: ${messageOf(cause)}`, {
       hint: restore,
       cause,
     });
@@ -112,9 +106,7 @@ export async function loadKey(file: string): Promise<NodeKey> {
   const key = keyFromSeed(decodePrivatePem(pem, file));
   const named = /^key (\S{1,100})$/m.exec(pem)?.[1];
   if (named !== undefined && named !== key.id)
-    throw new QuorateError('KEY_FILE_INVALID', `${file} is damaged: it holds another key than it names`, {
-      hint: restore,
-    });
+    throw invalid(file, 'is damaged: it holds another key than it names');
   return key;
 }
 
@@ -124,11 +116,9 @@ export async function createKey(file: string, seed: Uint8Array = generateSeed())
     // Text before the key (RFC 7468, 5.2): a seed has no checksum of its own.
     await writeKey(file, `key ${keyFromSeed(seed).id}\n${encodePrivatePem(seed)}`);
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
       throw new QuorateError('KEY_FILE_EXISTS', `${file} exists; a key is never overwritten`, { cause });
-    }
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new QuorateError('KEY_FILE_UNWRITABLE', `cannot write the key ${file}: ${why}`, {
+    throw new QuorateError('KEY_FILE_UNWRITABLE', `cannot write the key ${file}: ${messageOf(cause)}`, {
       hint: 'Its folder must be writable for you and on a disk with free space.',
       cause,
     });
@@ -152,10 +142,6 @@ async function writeKey(file: string, pem: string): Promise<void> {
     await unlink(draft);
   }
   // No document that the key signs may outlive it.
-  const folder = await open(dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await using folder = await open(dirname(file), 'r');
+  await folder.sync();
 }

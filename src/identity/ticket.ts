@@ -23,25 +23,24 @@ export function encodeTicket({ invite, seed }: Ticket): string {
 
 /** Reads a pasted ticket without the white space and quotes of chat programs. @throws TICKET_INVALID, TICKET_UNKNOWN_VERSION */
 export function decodeTicket(text: string): Ticket {
-  if (text.length > identityLimits.ticketCharsMax) {
+  if (text.length > identityLimits.ticketCharsMax)
     throw new QuorateError(
       'TICKET_INVALID',
       `the text of ${text.length} characters is not a ticket`,
       askAgain,
     );
-  }
   const bare = text.replace(/[\s\u200b\ufeff"'`<>‘’“”]+/gu, '').replace(/^quoratejoin/, '');
   const version = /^quorate(\d+)\./.exec(bare);
-  if (version !== null && version[0] !== prefix) {
+  if (version !== null && version[0] !== prefix)
     throw new QuorateError(
       'TICKET_UNKNOWN_VERSION',
       `the ticket has version ${version[1]}; version 1 is supported`,
-      { hint: 'Update quorate.' },
+      {
+        hint: 'Update quorate.',
+      },
     );
-  }
   const [, invite, seed] = pattern.exec(bare.slice(prefix.length)) ?? [];
-  if (!bare.startsWith(prefix) || invite === undefined) {
+  if (!bare.startsWith(prefix) || invite === undefined)
     throw new QuorateError('TICKET_INVALID', 'the text is not a complete ticket', askAgain);
-  }
   return { invite, ...(seed !== undefined && { seed: fromBase64Url(seed, 'the key of the ticket') }) };
 }

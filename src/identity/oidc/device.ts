@@ -39,8 +39,7 @@ export async function signInDevice(options: {
     });
     const begun = await initiateDeviceAuthorization(configuration, {});
     const url = safeUrl(begun.verification_uri);
-    const completeUrl =
-      begun.verification_uri_complete === undefined ? url : safeUrl(begun.verification_uri_complete);
+    const completeUrl = safeUrl(begun.verification_uri_complete ?? begun.verification_uri);
     if (!/^[A-Z0-9-]{4,20}$/.test(begun.user_code)) throw invalid('its code is not one that people type');
     tell({ code: begun.user_code, url, completeUrl });
     const { access_token: token } = await pollDeviceAuthorizationGrant(configuration, begun, {}, { signal });
@@ -49,24 +48,21 @@ export async function signInDevice(options: {
     signal.throwIfAborted();
     const known = cause instanceof QuorateError ? cause : quorateErrorIn(cause);
     if (known !== undefined) throw known;
-    const isOver =
-      cause instanceof Error &&
-      'error' in cause &&
-      ['access_denied', 'expired_token', 'invalid_grant'].includes(String(cause.error));
-    throw isOver
-      ? new QuorateError(
-          'OIDC_DENIED',
-          'the terminal was not signed in: the code was refused, or is too old',
-          { hint: 'Run quorate login again, and confirm the code within ten minutes.', cause },
-        )
-      : invalid(messageOf(cause), cause);
+    const answered = cause instanceof Error && 'error' in cause ? String(cause.error) : '';
+    if (!['access_denied', 'expired_token', 'invalid_grant'].includes(answered))
+      throw invalid(messageOf(cause), cause);
+    throw new QuorateError(
+      'OIDC_DENIED',
+      'the terminal was not signed in: the code was refused, or is too old',
+      { hint: 'Run quorate login again, and confirm the code within ten minutes.', cause },
+    );
   }
 }
 
 /** An address of a page, which cannot draw on the terminal that shows it. */
 function safeUrl(text: string): string {
-  if (!URL.canParse(text)) throw invalid('its address to confirm at is none');
-  const { href, protocol } = new URL(text);
-  if (protocol !== 'https:' && protocol !== 'http:') throw invalid('its address to confirm at is none');
-  return href;
+  const url = URL.parse(text);
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
+    throw invalid('its address to confirm at is none');
+  return url.href;
 }

@@ -64,10 +64,6 @@ export class OidcProvider {
     this.#options = options;
   }
 
-  get issuer(): string {
-    return this.#options.issuer;
-  }
-
   /** The URL to sign in at, and what `finish` compares. @throws OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID */
   async begin(redirectUri: string): Promise<{ url: URL; checks: Checks }> {
     const configuration = await this.#configuration();
@@ -133,21 +129,14 @@ export class OidcProvider {
   async #discover(): Promise<Configuration> {
     const { issuer, clientId, clientSecret, fetchLimits } = this.#options;
     try {
-      const configuration = await discovery(
-        new URL(issuer),
-        clientId,
-        {},
-        clientSecret === undefined ? None() : ClientSecretBasic(clientSecret),
-        {
-          [customFetch]: boundedFetch(issuer, fetchLimits),
-          timeout: oidcLimits.requestMsMax / 1000,
-          // Addresses without TLS are refused by `boundedFetch`, except on loopback.
-          execute: [
-            enableNonRepudiationChecks,
-            ...(issuer.startsWith('http:') ? [allowInsecureRequests] : []),
-          ],
-        },
-      );
+      const method = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
+      // Addresses without TLS are refused by `boundedFetch`, except on loopback.
+      const insecure = issuer.startsWith('http:') ? [allowInsecureRequests] : [];
+      const configuration = await discovery(new URL(issuer), clientId, {}, method, {
+        [customFetch]: boundedFetch(issuer, fetchLimits),
+        timeout: oidcLimits.requestMsMax / 1000,
+        execute: [enableNonRepudiationChecks, ...insecure],
+      });
       const { authorization_endpoint: endpoint, issuer: said } = configuration.serverMetadata();
       // A trailing slash is all that discovery lets differ.
       if (said !== issuer) throw invalid(`its metadata is that of "${said.slice(0, 200)}"`);
@@ -186,12 +175,8 @@ const subjectPattern = /^[\x21-\x7e]{1,255}$/;
 function signedInOf(issuer: string, claims: Claims & { sub: string }): SignedIn {
   const { sub } = claims;
   if (!subjectPattern.test(sub)) throw refused('its subject is not printable, or too long');
-  const names = [
-    claims.preferred_username,
-    claims.name,
-    claims.email_verified === true ? claims.email : '',
-    sub,
-  ];
+  const email = claims.email_verified === true ? claims.email : '';
+  const names = [claims.preferred_username, claims.name, email, sub];
   const name = names.find((text) => typeof text === 'string' && text.trim() !== '') as string;
   return { person: personOf(issuer, sub), name: printable(name), claims };
 }

@@ -13,12 +13,8 @@ export function isSafeUrl(url: URL): boolean {
 }
 
 function urlOf(text: string): URL | undefined {
-  try {
-    const url = new URL(text);
-    return isSafeUrl(url) && url.username === '' && url.password === '' ? url : undefined;
-  } catch {
-    return undefined;
-  }
+  const url = URL.parse(text);
+  return url !== null && isSafeUrl(url) && url.username === '' && url.password === '' ? url : undefined;
 }
 
 const origin = z
@@ -66,12 +62,7 @@ const fileSchema = z
       })
       .optional(),
     idp: z.strictObject({ url: origin }).optional(),
-    sessions: z
-      .strictObject({
-        last: time.optional(),
-        idle: time.optional(),
-      })
-      .default({}),
+    sessions: z.strictObject({ last: time.optional(), idle: time.optional() }).default({}),
     rules: z.array(ruleSchema).max(oidcLimits.entriesMax).default([]),
     services: z.array(origin).max(oidcLimits.entriesMax).default([]),
     revoked: z.array(z.string().min(1).max(600)).max(oidcLimits.entriesMax).default([]),
@@ -122,25 +113,18 @@ const kind: SettingsKind<typeof fileSchema> = {
 
 /** Reads the text of sign-in.toml. `path` only names it in errors, which begin `path:line:`. @throws SIGN_IN_FILE_INVALID */
 export function parseSignInSettings(text: string, path: string): SignInSettings {
-  const data = parseSettings(text, path, kind);
-  const { provider, sessions } = data;
+  const { provider, idp, sessions, ...rest } = parseSettings(text, path, kind);
   const sessionMs = sessions.last ?? oidcLimits.sessionMsDefault;
   return {
-    origin: data.origin,
-    provider:
-      provider === undefined
-        ? undefined
-        : {
-            issuer: provider.issuer,
-            clientId: provider['client-id'],
-            clientSecretFile: provider['client-secret-file'],
-            scopes: provider.scopes,
-          },
-    idp: data.idp?.url,
+    ...rest,
+    provider: provider && {
+      issuer: provider.issuer,
+      clientId: provider['client-id'],
+      clientSecretFile: provider['client-secret-file'],
+      scopes: provider.scopes,
+    },
+    idp: idp?.url,
     sessionMs,
     idleMs: Math.min(sessions.idle ?? oidcLimits.idleMsDefault, sessionMs),
-    rules: data.rules,
-    services: data.services,
-    revoked: data.revoked,
   };
 }
