@@ -10,13 +10,9 @@ import { checkRef, isCommitId, parseGitUrl } from './url.ts';
 import { newGitDir, removeGitDir, WaitingGit } from './waiting-git.ts';
 
 /**
- * Fetches one commit and passes its files to `read` as a tar archive (git-archive(1)), as stored in the repository: without
- * hooks, filters, LFS, conversion of line ends or keywords, submodules, prompts and other configuration, so that every host
- * gets the same tree. Submodules are empty folders. The archive is untrusted: links and names are not checked here. A truncated
- * archive makes `readCommit` fail, even if `read` succeeded.
- * @throws SOURCE_COMMIT_NOT_FOUND, SOURCE_TOO_LARGE, SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_UNREACHABLE,
- * SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_REDIRECTED, SOURCE_SERVER_ERROR, SOURCE_GIT_MISSING, SOURCE_COMMIT_INVALID,
- * SOURCE_FAILED, SOURCE_TAG_NOT_FOUND, the codes of `parseGitUrl`, and what the readers throw
+ * Fetches one commit and passes its files to `read` as an untrusted tar archive, as stored: no hooks, filters, LFS, conversions, keywords,
+ * submodules (empty folders), prompts or configuration, so that every host gets the same tree. Fails for a truncated archive.
+ * @throws SOURCE_…, and what the readers throw
  */
 export async function readCommit<T>(
   url: string,
@@ -25,13 +21,14 @@ export async function readCommit<T>(
   read: (tar: Readable) => Promise<T>,
 ): Promise<ReadCommit<T>> {
   const at = parseGitUrl(url);
-  if (!isCommitId(commit)) {
+  if (!isCommitId(commit))
     throw new QuorateError(
       'SOURCE_COMMIT_INVALID',
       `${JSON.stringify(commit.slice(0, 80))} is not a full commit id`,
-      { hint: 'Give all 40 (or 64) digits, in lower case.' },
+      {
+        hint: 'Give all 40 (or 64) digits, in lower case.',
+      },
     );
-  }
   if (options.ref !== undefined) checkRef(options.ref);
   const started = performance.now();
   const left = (): number =>
@@ -63,9 +60,7 @@ export async function readCommit<T>(
 }
 
 /**
- * The same for a commit in a local repository. Nothing is fetched, and only the objects of the repository are read, so that the
- * files are the same as on a worker.
- * @param objects path of the folder of objects (gitrepository-layout(5))
+ * The same for a commit in a local repository, of which only the folder of `objects` is read (gitrepository-layout(5)).
  * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, and what `read` throws
  */
 export function readLocalCommit<T>(

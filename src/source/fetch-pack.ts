@@ -102,10 +102,8 @@ export class NoPack extends Error {
 const headPacketsMax = 64;
 
 /**
- * Asks a server for the objects of one commit, without its parents, and passes on the pack that it answers with
- * (gitprotocol-v2(5), gitprotocol-pack(5)). The pack is as the server sends it: nothing in it is checked.
- *
- * The request is sent at once. A server before version 2 of the protocol does not understand it, and there is no pack then.
+ * The pack of one commit without its parents, unchecked, as the server sends it (gitprotocol-v2(5), gitprotocol-pack(5)).
+ * A server before version 2 of the protocol does not understand the request, and there is no pack then.
  * @throws NoPack, SOURCE_UNREACHABLE, SOURCE_SERVER_ERROR and SOURCE_STALLED (once the pack has begun)
  */
 export async function* fetchPack(asked: PackRequest): AsyncGenerator<Buffer, void> {

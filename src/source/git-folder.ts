@@ -5,8 +5,7 @@ import type { RunOptions } from './git.ts';
 import { GitFailed } from './git-failed.ts';
 
 /**
- * Reads the output of a command through a transform, from the moment it is called: what a process has written is lost where
- * nobody reads it until the process has ended. Returns what the reader returns.
+ * Reads the output of a command through a transform, at once: unread output is lost when the process ends.
  * @throws what the reader throws; the transform's own error, if it is coded or the reader has not failed
  */
 export async function readThrough<T>(
@@ -75,13 +74,12 @@ exec tar -c -f - --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --num
 const watch = async (): Promise<number> => performance.now();
 
 /**
- * Makes the git folder of one commit, in place, out of a repository that holds it: its files, an index of them and the tag,
- * without parents, hooks, remotes and other refs.
+ * Makes the git folder of one commit in place: its files, an index and the tag, without parents, hooks, remotes and other refs.
  * @throws SOURCE_TAG_NOT_FOUND, what the commands and the reader throw
  */
 export async function packGitFolder(source: GitFolderSource, { tag, read }: GitFolderReader): Promise<void> {
   const { commit, git, sh } = source;
-  if (tag !== undefined && !(await isTagOf(source, tag))) throw tagNotFound(tag, commit);
+  if (tag !== undefined && !(await isObjectOf(source, tag.object))) throw tagNotFound(tag, commit);
   await sh(prepare, [commit, tag?.name ?? '', tag?.object ?? '']);
   const settings = ['-c', 'repack.writeBitmaps=false', '-c', 'pack.threads=1'];
   await git([...settings, 'repack', '-a', '-d', '-n', '-q'], { watch });
@@ -93,9 +91,9 @@ export async function packGitFolder(source: GitFolderSource, { tag, read }: GitF
 }
 
 /** Whether the object is here, and is that commit or an annotated tag of it. */
-async function isTagOf(
+export async function isObjectOf(
   { git, commit }: Pick<GitFolderSource, 'git' | 'commit'>,
-  { object }: GitTag,
+  object: string,
 ): Promise<boolean> {
   try {
     return (await git(['rev-parse', '--verify', '--quiet', `${object}^{commit}`])).trim() === commit;

@@ -111,20 +111,14 @@ const environment: Record<string, string> = {
   GIT_SSH_COMMAND: 'ssh -F /dev/null -oBatchMode=yes -oStrictHostKeyChecking=yes -oClearAllForwardings=yes',
 };
 
-const gitCommand = (
-  protocol: GitProtocol | undefined,
-  { idleSeconds }: Pick<GitOptions, 'idleSeconds'>,
-): string[] => ['git', '--no-pager', ...settings(protocol, idleSeconds ?? limits.gitIdleSecondsMax)];
-
 /** Runs git with the settings above. @throws as `run` */
 export function git(protocol: GitProtocol | undefined, args: string[], options: RunOptions): Promise<string> {
   return gitInTurn(protocol, [args], options);
 }
 
 /**
- * Runs git with the settings above several times, one after the other, as one process group that is wrapped once. The first that
- * fails ends it. The output is that of the last. Where the server drops the connection soon, as one that has as many as it takes does,
- * it is asked again, a few times, after a longer wait each. @throws as `run`
+ * Runs git several times as one process group that is wrapped once, up to the first that fails. Returns the output of the last. Where the
+ * server soon drops the connection, as a busy one does, it is asked again a few times, after longer waits. @throws as `run`
  */
 export async function gitInTurn(
   protocol: GitProtocol | undefined,
@@ -151,7 +145,8 @@ export function gitScript(
   calls: readonly string[][],
   options: Pick<GitOptions, 'idleSeconds'>,
 ): string[] {
-  const command = gitCommand(protocol, options);
+  const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
+  const command = ['git', '--no-pager', ...settings(protocol, idleSeconds)];
   const lines = calls.map((args) => [...command, ...args].map(quoted).join(' '));
   const last = lines.pop() ?? '';
   // A limit of the shell applies to git and all its children.
@@ -186,10 +181,8 @@ export function runScript(
 }
 
 /**
- * Runs a command in a process group of its own, which is killed on a time limit, on the signal, or when a callback rejects.
- * Returns its standard output, up to 1 MiB.
- * @throws SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_SERVER_ERROR (more output), SOURCE_GIT_MISSING, GitFailed, what the callbacks
- * throw, the signal's reason
+ * Runs a command in a process group of its own, killed on a time limit, the signal, or a rejected callback. Returns up to 1 MiB of its output.
+ * @throws SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_SERVER_ERROR (more output), SOURCE_GIT_MISSING, GitFailed, as callbacks and signal
  */
 export async function run(command: string[], options: RunOptions): Promise<string> {
   options.signal?.throwIfAborted();
@@ -213,9 +206,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   );
   // The command may end without having read all of it, and then says why.
   child.stdin.on('error', () => options.input?.destroy());
-  if (options.input !== undefined) {
-    options.input.once('error', stop).pipe(child.stdin);
-  }
+  options.input?.once('error', stop).pipe(child.stdin);
   const onAbort = (): void => stop(options.signal?.reason);
   options.signal?.addEventListener('abort', onAbort, { once: true });
 

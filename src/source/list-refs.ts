@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { isRefName } from '../protocol/base/git-ref.ts';
-import { type GitOptions, git } from './git.ts';
+import { wholeBytes } from '../protocol/base/whole-bytes.ts';
+import { type GitOptions, git, type RunOptions } from './git.ts';
 import { explain } from './git-failed.ts';
 import { type GitTag, tagOf } from './git-folder.ts';
 import { sourceLimits } from './limits.ts';
@@ -17,26 +18,12 @@ export interface Resolved {
 
 /** The commit of a branch, tag, `HEAD` or full id at a server. @throws SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID, as `readCommit` */
 export async function resolveRef(url: string, ref: string, options: GitOptions = {}): Promise<Resolved> {
-  const { href, protocol } = parseGitUrl(url);
+  parseGitUrl(url);
   if (isCommitId(ref)) return { commit: ref };
   checkRef(ref);
   const names = ref === 'HEAD' || ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
   const patterns = names.flatMap((name) => [name, `${name}^{}`]);
-  let text: string;
-  try {
-    text = await git(protocol, ['ls-remote', '--', href, ...patterns], {
-      ...options,
-      cwd: '/',
-      reach: 'server',
-    });
-  } catch (error) {
-    throw explain(error, `cannot resolve ${ref}`);
-  }
-  const found = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const [commit, name] = line.split('\t');
-    if (commit !== undefined && name !== undefined && isCommitId(commit)) found.set(name, commit);
-  }
+  const found = idsIn(await lsRemote(url, patterns, options, `cannot resolve ${ref}`));
   const matches = names.flatMap((name): Resolved[] => {
     const commit = found.get(`${name}^{}`) ?? found.get(name);
     if (commit === undefined) return [];
@@ -44,18 +31,18 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
     return [{ commit, ref: name, ...(tag && { tag }) }];
   });
   const [first, second] = matches;
-  if (first === undefined) {
+  if (first === undefined)
     throw new QuorateError(
       'SOURCE_REF_NOT_FOUND',
       `the repository has no branch or tag ${JSON.stringify(ref)}`,
-      { hint: 'Check the name, and that it was pushed.' },
+      {
+        hint: 'Check the name, and that it was pushed.',
+      },
     );
-  }
-  if (second !== undefined && second.commit !== first.commit) {
+  if (second !== undefined && second.commit !== first.commit)
     throw new QuorateError('SOURCE_REF_INVALID', `${JSON.stringify(ref)} is both a branch and a tag`, {
       hint: `Write refs/heads/${ref} or refs/tags/${ref}.`,
     });
-  }
   return first;
 }
 
@@ -72,43 +59,46 @@ export async function listRefs(
   patterns: readonly string[],
   options: GitOptions = {},
 ): Promise<Map<string, ListedRef>> {
-  const { href, protocol } = parseGitUrl(url);
+  const { refsBytesMax } = sourceLimits;
+  const tooLong = () =>
+    new QuorateError('SOURCE_SERVER_ERROR', `the list of refs is over ${refsBytesMax} bytes`, {
+      hint: 'Remove branches and tags that nobody needs, or name another server.',
+    });
   let text = '';
   const read = async (output: Readable): Promise<void> => {
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    for await (const part of output as AsyncIterable<Buffer>) {
-      bytes += part.length;
-      if (bytes > sourceLimits.refsBytesMax)
-        throw new QuorateError(
-          'SOURCE_SERVER_ERROR',
-          `the list of refs is over ${sourceLimits.refsBytesMax} bytes`,
-          { hint: 'Remove branches and tags that nobody needs, or name another server.' },
-        );
-      parts.push(part);
-    }
-    text = Buffer.concat(parts).toString('utf8');
+    text = Buffer.from(await wholeBytes(output, refsBytesMax, tooLong)).toString('utf8');
   };
-  try {
-    const args = ['ls-remote', '--', href, ...patterns];
-    await git(protocol, args, { ...options, cwd: '/', reach: 'server', read });
-  } catch (error) {
-    throw explain(error, 'cannot list refs');
-  }
-  return refsIn(text);
-}
-
-/** Refs in the output of `git ls-remote`. `NAME^{}` is the commit of the annotated tag `NAME`. */
-function refsIn(text: string): Map<string, ListedRef> {
-  const ids = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const [id, name] = line.split('\t');
-    if (id !== undefined && name !== undefined && isCommitId(id)) ids.set(name, id);
-  }
+  await lsRemote(url, patterns, { ...options, read }, 'cannot list refs');
+  const ids = idsIn(text);
   const refs = new Map<string, ListedRef>();
   for (const [name, object] of ids) {
     if (!name.startsWith('refs/') || !isRefName(name)) continue;
     refs.set(name, { commit: ids.get(`${name}^{}`) ?? object, object });
   }
   return refs;
+}
+
+async function lsRemote(
+  url: string,
+  patterns: readonly string[],
+  options: GitOptions & Pick<RunOptions, 'read'>,
+  what: string,
+): Promise<string> {
+  const { href, protocol } = parseGitUrl(url);
+  try {
+    const args = ['ls-remote', '--', href, ...patterns];
+    return await git(protocol, args, { ...options, cwd: '/', reach: 'server' });
+  } catch (error) {
+    throw explain(error, what);
+  }
+}
+
+/** Ids in the output of `git ls-remote`, by name. `NAME^{}` is the commit of the annotated tag `NAME`. */
+function idsIn(text: string): Map<string, string> {
+  const ids = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [id, name] = line.split('\t');
+    if (id !== undefined && name !== undefined && isCommitId(id)) ids.set(name, id);
+  }
+  return ids;
 }

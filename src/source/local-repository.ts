@@ -50,7 +50,10 @@ export async function topFolder(git: OwnGit, path: string): Promise<string> {
     throw new QuorateError(
       'SOURCE_NO_REPOSITORY',
       `${visible(path)} is not in a git repository: ${cause.stderr}`,
-      { hint: 'Run this inside a clone of the project, or name the repository.', cause },
+      {
+        hint: 'Run this inside a clone of the project, or name the repository.',
+        cause,
+      },
     );
   }
 }

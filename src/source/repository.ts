@@ -11,6 +11,7 @@ import {
   type GitFolderReader,
   type GitFolderSource,
   type GitTag,
+  isObjectOf,
   packGitFolder,
   readThrough,
 } from './git-folder.ts';
@@ -88,17 +89,12 @@ export class Repository {
     if (connect === undefined) return undefined;
     const end = new AbortController();
     let life = 0;
-    const onLife = (): void => {
-      life += 1;
-    };
+    const onLife = (): void => void life++;
     const asked = { url, connect, commit: this.#commit, signal: end.signal, onLife };
     const input = Readable.from(this.#bounded(fetchPack(asked)), { objectMode: false });
     try {
-      return await this.#archived(
-        read,
-        (more) => this.#unpacked({ ...more, input }),
-        async () => life,
-      );
+      const unpacked = (more: Partial<RunOptions>) => this.#unpacked({ ...more, input });
+      return await this.#archived(read, unpacked, async () => life);
     } catch (error) {
       if (error instanceof NoPack && !error.isMissing) return undefined;
       throw error;
@@ -108,13 +104,12 @@ export class Repository {
   }
 
   async #gitArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
-    const calls = [this.#fetchArgs([this.#commit], ['--depth=1']), archiveArgs(this.#commit)];
-    const runGit = (more: Partial<RunOptions>): Promise<string> =>
-      gitInTurn(
-        this.#url?.protocol,
-        calls.map((args) => [`--git-dir=${this.#gitDir}`, ...args]),
-        this.#runOptions({ ...more, reach: 'server' }),
-      );
+    const calls = [this.#fetchArgs([this.#commit], ['--depth=1']), archiveArgs(this.#commit)].map((args) => [
+      `--git-dir=${this.#gitDir}`,
+      ...args,
+    ]);
+    const runGit = (more: Partial<RunOptions>) =>
+      gitInTurn(this.#url?.protocol, calls, this.#runOptions({ ...more, reach: 'server' }));
     const done = await this.#archived(read, runGit, () => this.#checkSize());
     await this.#checkSize();
     return done;
@@ -157,23 +152,13 @@ export class Repository {
 
   /** The same for a commit that has to be searched in what refs hold. */
   async searchArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
-    await this.#search();
-    return this.archive(read);
-  }
-
-  async #search(): Promise<void> {
     // Servers before protocol version 2 serve advertised refs only.
     const { ref } = this.#options;
-    const names =
-      ref === undefined
-        ? ['refs/heads/*']
-        : ref.startsWith('refs/')
-          ? [ref]
-          : [`refs/heads/${ref}`, `refs/tags/${ref}`];
-    for (const name of names) {
+    const within = ref?.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+    for (const name of ref === undefined ? ['refs/heads/*'] : within) {
       const refspec = [`+${name}:refs/fetched/${name}`];
-      if ((await this.#tryFetch(refspec, true)) && (await this.#isHere())) return;
-      if ((await this.#tryFetch(refspec, false)) && (await this.#isHere())) return;
+      for (const isShallow of [true, false])
+        if ((await this.#tryFetch(refspec, isShallow)) && (await this.#isHere())) return this.archive(read);
     }
     throw this.#notFound();
   }
@@ -184,13 +169,16 @@ export class Repository {
     await this.#tryFetch([`+refs/tags/${name}:refs/fetched/tag`], true);
   }
 
-  packGitFolder(reader: GitFolderReader): Promise<void> {
-    const source: GitFolderSource = {
+  get #source(): GitFolderSource {
+    return {
       commit: this.#commit,
       git: (args, more) => this.#git(args, more),
       sh: (script, args, more = {}) => runScript(this.#gitDir, script, args, this.#runOptions(more)),
     };
-    return packGitFolder(source, reader);
+  }
+
+  packGitFolder(reader: GitFolderReader): Promise<void> {
+    return packGitFolder(this.#source, reader);
   }
 
   #notFound(): QuorateError {
@@ -203,10 +191,8 @@ export class Repository {
   async #tryFetch(refspec: string[], shallow: boolean): Promise<boolean> {
     const depth = shallow ? ['--depth=1'] : (await this.#isShallow()) ? ['--unshallow'] : [];
     try {
-      await this.#git(this.#fetchArgs(refspec, depth), {
-        reach: 'server',
-        watch: () => this.#checkSize(),
-      });
+      const watch = () => this.#checkSize();
+      await this.#git(this.#fetchArgs(refspec, depth), { reach: 'server', watch });
     } catch (error) {
       if (error instanceof GitFailed && error.isMissing) return false;
       throw error;
@@ -220,14 +206,8 @@ export class Repository {
     return ['fetch', ...flags, ...depth, '--end-of-options', this.#url?.href ?? '', ...refspec];
   }
 
-  async #isHere(): Promise<boolean> {
-    try {
-      const found = await this.#git(['rev-parse', '--verify', '--quiet', `${this.#commit}^{commit}`]);
-      return found.trim() === this.#commit;
-    } catch (error) {
-      if (error instanceof GitFailed) return false;
-      throw error;
-    }
+  #isHere(): Promise<boolean> {
+    return isObjectOf(this.#source, this.#commit);
   }
 
   async #isShallow(): Promise<boolean> {

@@ -23,9 +23,10 @@ export function visible(text: string): string {
   return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, ' ');
 }
 
-function invalid(text: string, why: string): QuorateError {
+function invalid(text: string, why: string, cause?: unknown): QuorateError {
   return new QuorateError('SOURCE_URL_INVALID', `${quoted(text)} ${why}`, {
     hint: 'Give a URL such as https://host/project.git, git://host/project or ssh://git@host/project.',
+    cause,
   });
 }
 
@@ -42,18 +43,18 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
   if (text.startsWith('-')) throw invalid(text, 'begins with "-"');
   const url = parse(text);
   const protocol = url.protocol.slice(0, -1);
-  if (protocol !== 'git' && protocol !== 'http' && protocol !== 'https' && protocol !== 'ssh') {
+  if (protocol !== 'git' && protocol !== 'http' && protocol !== 'https' && protocol !== 'ssh')
     throw new QuorateError(
       'SOURCE_PROTOCOL_REFUSED',
       `${quoted(text)} has the protocol "${visible(protocol)}"`,
-      { hint: 'Supported protocols: git, https, http, ssh.' },
+      {
+        hint: 'Supported protocols: git, https, http, ssh.',
+      },
     );
-  }
-  if (url.password !== '' || (url.username !== '' && protocol !== 'ssh')) {
+  if (url.password !== '' || (url.username !== '' && protocol !== 'ssh'))
     throw new QuorateError('SOURCE_URL_INVALID', 'the repository URL holds a user name or password', {
       hint: 'Jobs are public: use a URL that needs no secret.',
     });
-  }
   if (!/^[A-Za-z0-9._-]*$/.test(url.username) || url.username.startsWith('-'))
     throw invalid(text, 'has an invalid user name');
   if (url.search !== '' || url.hash !== '') throw invalid(text, 'has a "?" or "#" part');
@@ -61,8 +62,8 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
   if (!/^([a-z0-9_]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/.test(host))
     throw invalid(text, 'has no valid host name');
   if (url.pathname === '' || url.pathname === '/') throw invalid(text, 'names no repository');
-  const port = url.port === '' ? defaultPorts[protocol] : Number(url.port);
   const usualPort = defaultPorts[protocol];
+  const port = url.port === '' ? usualPort : Number(url.port);
   const parsed: GitUrl = { href: url.href, protocol, host, port, usualPort, path: url.pathname };
   if (allowed !== undefined) checkHost(parsed, allowed);
   return parsed;
@@ -74,23 +75,20 @@ function parse(text: string): URL {
     if (scp !== null) return new URL(`ssh://${scp[1]}@${scp[2]}/${scp[3]?.replace(/^\//, '')}`);
     return new URL(text);
   } catch (cause) {
-    throw new QuorateError('SOURCE_URL_INVALID', `${quoted(text)} is not a URL`, {
-      hint: 'Give a URL such as https://host/project.git, git://host/project or ssh://git@host/project.',
-      cause,
-    });
+    throw invalid(text, 'is not a URL', cause);
   }
 }
 
-function checkHost({ host, port, protocol }: GitUrl, allowed: readonly string[]): void {
-  const wanted = allowed.some((entry) => {
-    const lower = entry.toLowerCase();
-    return lower === `${host}:${port}` || (lower === host && port === defaultPorts[protocol]);
-  });
-  if (wanted) return;
+function checkHost({ host, port, usualPort }: GitUrl, allowed: readonly string[]): void {
+  const isUsual = port === usualPort;
+  const names = allowed.map((entry) => entry.toLowerCase());
+  if (names.includes(`${host}:${port}`) || (isUsual && names.includes(host))) return;
   throw new QuorateError(
     'SOURCE_HOST_NOT_ALLOWED',
     `the project does not allow source from ${host}:${port}`,
-    { hint: "Add the host to the charter's version control hosts, or use one that is listed." },
+    {
+      hint: "Add the host to the charter's version control hosts, or use one that is listed.",
+    },
   );
 }
 

@@ -12,7 +12,7 @@ export const hashOf = (commit: string): 'sha1' | 'sha256' => (commit.length === 
 export function initRepository(gitDir: string, hash: 'sha1' | 'sha256'): void {
   const sha256 = hash === 'sha256';
   const files = {
-    HEAD: headOfNone,
+    HEAD: 'ref: refs/heads/none\n',
     config: `[core]\n\trepositoryformatversion = ${sha256 ? 1 : 0}\n\tbare = true\n${sha256 ? '[extensions]\n\tobjectformat = sha256\n' : ''}`,
     // Takes precedence over .gitattributes in the tree (gitattributes(5)).
     'info/attributes':
@@ -23,10 +23,12 @@ export function initRepository(gitDir: string, hash: 'sha1' | 'sha256'): void {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(gitDir, name), text);
 }
 
-const headOfNone = 'ref: refs/heads/none\n';
-
 export const archiveArgs = (commit: string): string[] => [
-  ...['-c', 'tar.umask=0', 'archive', '--format=tar', commit],
+  '-c',
+  'tar.umask=0',
+  'archive',
+  '--format=tar',
+  commit,
 ];
 
 /** Arguments of git that reads a pack from its standard input: its objects are checked as those of a fetch. */

@@ -23,8 +23,7 @@ export interface WorkingFiles {
 }
 
 /**
- * Lists the files that "git add --all" would commit: tracked files, and untracked ones that are not ignored by the user's git
- * configuration. Tracked files may have been deleted.
+ * Files that "git add --all" would commit; tracked ones may have been deleted.
  * @throws SOURCE_NO_REPOSITORY, SOURCE_TOO_LARGE, SOURCE_TREE_REFUSED, SOURCE_GIT_MISSING
  */
 export async function workingFiles(path: string, options: GitOptions = {}): Promise<WorkingFiles> {
@@ -93,8 +92,7 @@ export interface LocalCommit {
 }
 
 /**
- * Finds a commit in the user's repository.
- * @param ref `HEAD`, a branch, a tag or a commit id
+ * Finds a commit in the user's repository. `ref`: `HEAD`, a branch, a tag or a commit id.
  * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID, SOURCE_GIT_MISSING
  */
 export async function localCommit(path: string, ref: string, options: GitOptions = {}): Promise<LocalCommit> {
