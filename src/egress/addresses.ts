@@ -22,9 +22,8 @@ const notPublic4: readonly [string, number][] = [
 ];
 
 /**
- * For IPv6 only global unicast (RFC 4291) is public, so loopback, link-local, unique-local, multicast, IPv4-mapped,
- * IPv4-compatible and NAT64 are not. Excluded within it: protocol assignments with Teredo, documentation, and 6to4, which
- * embeds an IPv4 address.
+ * Of IPv6 only global unicast (RFC 4291) is public: no loopback, link-local, unique-local, multicast, mapped IPv4 or NAT64. Within it are
+ * excluded: protocol assignments with Teredo, documentation, and 6to4, which embeds an IPv4 address.
  */
 const global6: readonly [string, number] = ['2000::', 3];
 const notPublic6: readonly [string, number][] = [

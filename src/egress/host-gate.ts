@@ -60,12 +60,10 @@ class Hour {
   sum(now: number): HostLimits {
     const oldest = Math.floor(now / minuteMs) - windowMinutes;
     this.#minutes = this.#minutes.filter(({ minute }) => minute > oldest);
-    const sum = { connections: 0, bytes: 0 };
-    for (const { connections, bytes } of this.#minutes) {
-      sum.connections += connections;
-      sum.bytes += bytes;
-    }
-    return sum;
+    return {
+      connections: this.#minutes.reduce((sum, { connections }) => sum + connections, 0),
+      bytes: this.#minutes.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
   }
 }
 
@@ -75,9 +73,8 @@ interface Host {
 }
 
 /**
- * Hosts that a worker connects to for projects: the ones that its operator allows, and no more than the limits, which count
- * by host and by address, whatever job or fetch a connection is for. One instance per worker: git, builds and the HTTP feed
- * ask the same one.
+ * The hosts that a worker's operator allows, within limits by host and by address, whatever a connection is for. One instance per worker:
+ * git, builds and the HTTP feed share it.
  */
 export class HostGate {
   readonly #options: HostGateOptions;
@@ -140,10 +137,7 @@ export class HostGate {
   }
 
   get traffic(): HostTraffic[] {
-    return [...this.#hosts.values()].map(({ traffic }) => ({
-      ...traffic,
-      addresses: [...traffic.addresses],
-    }));
+    return [...this.#hosts.values()].map(({ traffic }) => structuredClone(traffic));
   }
 
   #exceeded(keys: ReadonlySet<string>): QuorateError | undefined {
@@ -199,10 +193,8 @@ export class HostGate {
         if (this.#hosts.size < egressLimits.hostsShownMax) break;
         if (traffic.open === 0) this.#hosts.delete(oldest);
       }
-      found = {
-        traffic: { host, addresses: [], connections: 0, open: 0, receivedBytes: 0, sentBytes: 0 },
-        told: 0,
-      };
+      const traffic = { host, addresses: [], connections: 0, open: 0, receivedBytes: 0, sentBytes: 0 };
+      found = { traffic, told: 0 };
       this.#hosts.set(host, found);
     }
     this.#saw(found, address);

@@ -38,7 +38,7 @@ export class RefusalRows {
     return new QuorateError(
       'EGRESS_REFUSED_REPEATEDLY',
       `${row} requests in a row for ${printable(key)} were refused: ${refusal.code}: ${refusal.message}`,
-      { ...(refusal.hint !== undefined && { hint: refusal.hint }), cause: refusal },
+      { hint: refusal.hint, cause: refusal },
     );
   }
 }
@@ -125,8 +125,8 @@ export interface Egress {
 }
 
 /**
- * Opens an HTTP/1.1 forward proxy (RFC 9110: CONNECT, and absolute-form requests) on a unix socket. It connects to the listed
- * targets only, resolves names itself, connects to the address that it has checked, and does not follow redirects.
+ * Opens an HTTP/1.1 forward proxy (RFC 9110: CONNECT, and absolute-form requests) on a unix socket. It connects to listed targets only, at the
+ * addresses that it resolved and checked itself, and follows no redirects.
  * @throws EGRESS_UNAVAILABLE
  */
 export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
@@ -145,14 +145,11 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     options.onHopeless?.(reason);
   };
   const refuse = (error: unknown, asked?: Target): QuorateError => {
+    const why = `the server closed the connection: ${printable(String(error))}`;
     const refusal =
       error instanceof QuorateError
         ? error
-        : new QuorateError(
-            'EGRESS_UNREACHABLE',
-            `the server closed the connection: ${printable(String(error))}`,
-            { hint: 'Try again later.', cause: error },
-          );
+        : new QuorateError('EGRESS_UNREACHABLE', why, { hint: 'Try again later.', cause: error });
     counts.refused++;
     if (refusals.length < egressLimits.refusalsListedMax) {
       refusals.push(refusal);
@@ -160,7 +157,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     }
     const tooMany = asked === undefined ? undefined : rows.refused(asked, refusal);
     if (tooMany !== undefined) giveUp(tooMany);
-    else if (endingCodes.has(refusal.code)) giveUp(refusal);
+    else if (endingCodes.includes(refusal.code)) giveUp(refusal);
     return refusal;
   };
   const cutAll = (): void => {
@@ -170,12 +167,8 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     const before = counts[direction];
     counts[direction] += chunk.byteLength;
     if (counts[direction] <= max) return;
-    if (before <= max)
-      refuse(
-        new QuorateError('EGRESS_LIMIT_EXCEEDED', `over ${sizeText(max)} were ${direction}`, {
-          hint: tooMuch,
-        }),
-      );
+    const says = `over ${sizeText(max)} were ${direction}`;
+    if (before <= max) refuse(new QuorateError('EGRESS_LIMIT_EXCEEDED', says, { hint: tooMuch }));
     cutAll();
   };
   const isSpent = (): boolean => counts.received > options.receivedBytesMax || counts.sent > sentBytesMax;
@@ -319,11 +312,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
 }
 
 /** No build goes on with these: that it was refused is not for the job, and its exit status would be a vote. */
-const endingCodes: ReadonlySet<string> = new Set([
-  'EGRESS_LIMIT_EXCEEDED',
-  'EGRESS_HOST_LIMIT',
-  'EGRESS_HOST_NOT_ALLOWED',
-]);
+const endingCodes = ['EGRESS_LIMIT_EXCEEDED', 'EGRESS_HOST_LIMIT', 'EGRESS_HOST_NOT_ALLOWED'];
 
 const tooMuch = 'Fetch less, or raise the disk limit of the job.';
 

@@ -48,11 +48,10 @@ export async function addressesFor(
 ): Promise<string[]> {
   const host = canonical(asked.host);
   const { port } = asked;
-  if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
+  if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port))
     throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${printable(host)}:${port} was refused`, {
       hint: 'The owner lists a server with quorate charter set --vcs; a job then names it with network: [vcs].',
     });
-  }
   gate?.check({ host, port });
   const isNamed = (address: string): boolean =>
     rules.privateTargets.some(
@@ -88,7 +87,7 @@ export async function openAddresses(
   const open = found
     .map(canonical)
     .filter((address) => (isPublic(address) && !isNear(address)) || isPermitted(address));
-  if (open.length === 0) {
+  if (open.length === 0)
     throw new QuorateError(
       'EGRESS_ADDRESS_REFUSED',
       `${host} resolves to ${found.map(printable).join(', ') || 'no address'}: no public address`,
@@ -96,7 +95,6 @@ export async function openAddresses(
         hint: "A private address is reached only if the charter's vcs lists the address itself; by a build, only if [network] private in the operator's worker.toml lists it too.",
       },
     );
-  }
   return open;
 }
 

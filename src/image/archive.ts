@@ -49,19 +49,15 @@ async function fill(
 ): Promise<void> {
   for (const entry of entries) {
     await new Promise<void>((resolve, reject) => {
-      const size = entry.kind === 'file' ? entry.content.size : 0;
-      const mode = entry.kind === 'dir' || (entry.kind === 'file' && entry.executable) ? 0o755 : 0o644;
-      const sink = packer.entry(
-        {
-          name: entry.path,
-          type: entry.kind === 'dir' ? 'directory' : entry.kind === 'link' ? 'symlink' : 'file',
-          mode,
-          size,
-          mtime: new Date(0),
-          ...(entry.kind === 'link' && { linkname: entry.target }),
-        },
-        (error) => (error ? reject(error) : resolve()),
-      );
+      const [type, mode, size] =
+        entry.kind === 'dir'
+          ? (['directory', 0o755, 0] as const)
+          : entry.kind === 'link'
+            ? (['symlink', 0o644, 0] as const)
+            : (['file', entry.executable ? 0o755 : 0o644, entry.content.size] as const);
+      const linkname = entry.kind === 'link' ? { linkname: entry.target } : {};
+      const header = { name: entry.path, type, mode, size, mtime: new Date(0), ...linkname };
+      const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
       sink.on('error', reject);
       if (entry.kind !== 'file') sink.end(undefined);
       else pour(sink, entry.content, handles[entry.content.layer], onWritten).catch(reject);

@@ -110,11 +110,8 @@ class TarBlobs implements Blobs {
         places.set(path, { alias: posix.join(from, linkname ?? '') });
       }
     };
-    await eachTarEntry(file, {
-      signal,
-      look,
-      asError: () => notAnImage(`${printable(file)} is not a tar archive`),
-    });
+    const asError = () => notAnImage(`${printable(file)} is not a tar archive`);
+    await eachTarEntry(file, { signal, look, asError });
     return new TarBlobs(file, places);
   }
 
@@ -137,12 +134,8 @@ class TarBlobs implements Blobs {
     const stream = () =>
       size === 0 ? Readable.from([]) : createReadStream(this.#file, { start: at, end: at + size - 1 });
     const head = async (): Promise<Uint8Array> => {
-      const handle = await open(this.#file);
-      try {
-        return await headOf(handle, at, size);
-      } finally {
-        await handle.close();
-      }
+      await using handle = await open(this.#file);
+      return await headOf(handle, at, size);
     };
     return { size, head, stream };
   }

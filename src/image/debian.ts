@@ -14,15 +14,14 @@ const architectures: Partial<Record<NodeJS.Architecture, { arch: number; calls: 
 };
 
 /** Opcodes of classic BPF (linux/filter.h), and return values of a seccomp filter: allow, or skip with result 0. */
-const code = { load: 0x20, jumpIfEqual: 0x15, answer: 0x06 } as const;
+const opcodes = { load: 0x20, jumpIfEqual: 0x15, answer: 0x06 } as const;
 const answers = { allow: 0x7fff0000, done: 0x00050000 } as const;
 /** Offsets in struct seccomp_data (seccomp(2)). */
 const offsets = { number: 0, arch: 4 } as const;
 
 /**
- * Command prefix under which sync calls are skipped, by a seccomp filter. For results that are discarded after reading: dpkg
- * syncs at each step of each package, which takes a fifth of the time of a large image. Empty if this process is not root or
- * setpriv(1) does not support filters.
+ * Command prefix that skips sync calls by a seccomp filter, for results that are discarded after reading: dpkg's take a fifth of the time of a
+ * large image. Empty without root or support in setpriv(1).
  */
 export async function skipSyncPrefix(scratch: string): Promise<string[]> {
   const architecture = architectures[process.arch];
@@ -41,15 +40,15 @@ export async function skipSyncPrefix(scratch: string): Promise<string[]> {
 
 function filterOf({ arch, calls }: { arch: number; calls: readonly number[] }): Buffer {
   const program = [
-    { code: code.load, ifNot: 0, k: offsets.arch },
+    { code: opcodes.load, ifNot: 0, k: offsets.arch },
     // Calls of another architecture are allowed.
-    { code: code.jumpIfEqual, ifNot: 1 + 2 * calls.length, k: arch },
-    { code: code.load, ifNot: 0, k: offsets.number },
+    { code: opcodes.jumpIfEqual, ifNot: 1 + 2 * calls.length, k: arch },
+    { code: opcodes.load, ifNot: 0, k: offsets.number },
     ...calls.flatMap((k) => [
-      { code: code.jumpIfEqual, ifNot: 1, k },
-      { code: code.answer, ifNot: 0, k: answers.done },
+      { code: opcodes.jumpIfEqual, ifNot: 1, k },
+      { code: opcodes.answer, ifNot: 0, k: answers.done },
     ]),
-    { code: code.answer, ifNot: 0, k: answers.allow },
+    { code: opcodes.answer, ifNot: 0, k: answers.allow },
   ];
   const bytes = Buffer.alloc(8 * program.length);
   for (const [index, { code, ifNot, k }] of program.entries()) {
@@ -110,19 +109,18 @@ export async function makeDebianRoot(options: DebianOptions): Promise<Readable> 
 
 async function aptSources(suite: string, scratch: string): Promise<string[]> {
   const { lines, stanzas } = await readAptSources(suite);
-  if (lines.length + stanzas.length === 0) {
+  if (lines.length + stanzas.length === 0)
     throw new QuorateError('IMAGE_NO_MIRROR', `apt's configuration on this host has no mirror of ${suite}`, {
       hint: 'Name one: --mirror <url>',
     });
-  }
-  const files: string[] = [];
-  const write = async (name: string, text: string): Promise<void> => {
-    files.push(join(scratch, name));
+  const write = async (name: string, text: string): Promise<string> => {
     await writeFile(join(scratch, name), text);
+    return join(scratch, name);
   };
-  if (lines.length > 0) await write('apt.list', `${lines.join('\n')}\n`);
-  if (stanzas.length > 0) await write('apt.sources', `${stanzas.join('\n\n')}\n`);
-  return files;
+  return [
+    ...(lines.length > 0 ? [await write('apt.list', `${lines.join('\n')}\n`)] : []),
+    ...(stanzas.length > 0 ? [await write('apt.sources', `${stanzas.join('\n\n')}\n`)] : []),
+  ];
 }
 
 const folder = '/etc/apt';

@@ -79,14 +79,8 @@ export async function unpackLayer(
   const unpacked = new HashingTransform(expected.diff, (count) => budget.bytes(count));
   const unpacker = unpackerFor(await blob.head());
   try {
-    await pipeline(
-      blob.stream(),
-      packed,
-      unpacker,
-      unpacked,
-      createWriteStream(file, { flags: 'wx', mode: 0o600 }),
-      { signal },
-    );
+    const output = createWriteStream(file, { flags: 'wx', mode: 0o600 });
+    await pipeline(blob.stream(), packed, unpacker, unpacked, output, { signal });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof QuorateError || isSystem(error)) throw error;

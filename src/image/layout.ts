@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import type { Blob, Blobs, Wanted } from './blobs.ts';
 import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
@@ -66,19 +67,11 @@ export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: str
 /** Reads a blob of bounded size. @throws IMAGE_INVALID, IMAGE_TOO_LARGE */
 async function readSmall(blobs: Blobs, name: string, wanted?: Wanted): Promise<Uint8Array> {
   const isSmall = (size: number): boolean => size <= imageLimits.manifestBytesMax;
-  const blob: Blob | undefined =
-    wanted === undefined || isSmall(wanted.size) ? await blobs.open(name, wanted) : undefined;
+  const blob = wanted === undefined || isSmall(wanted.size) ? await blobs.open(name, wanted) : undefined;
   if (blob === undefined || !isSmall(blob.size))
     throw tooLarge(`${printable(name)} of the image is over ${imageLimits.manifestBytesMax} bytes`);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of blob.stream() as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    // The file grew while it was read.
-    if (size > blob.size) throw damaged(`${printable(name)} changed while it was read`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const grew = () => damaged(`${printable(name)} changed while it was read`);
+  return wholeBytes(blob.stream(), blob.size, grew);
 }
 
 const blobName = (of: string): string => `blobs/${of.replace(':', '/')}`;
@@ -87,9 +80,8 @@ const blobName = (of: string): string => `blobs/${of.replace(':', '/')}`;
 async function readNamed(blobs: Blobs, wanted: Descriptor): Promise<Uint8Array> {
   const { digest: of, size } = wanted;
   const bytes = await readSmall(blobs, blobName(of), wanted);
-  const hash = createHash(of.startsWith('sha512:') ? 'sha512' : 'sha256')
-    .update(bytes)
-    .digest('hex');
+  const algorithm = of.startsWith('sha512:') ? 'sha512' : 'sha256';
+  const hash = createHash(algorithm).update(bytes).digest('hex');
   if (!of.endsWith(`:${hash}`) || bytes.length !== size)
     throw damaged(`the file named ${of.slice(0, 23)}… does not have that digest, or not its size`);
   return bytes;
@@ -134,12 +126,8 @@ async function layoutLayers(blobs: Blobs, choice: ImageSelection): Promise<Layer
   return layers.map(({ mediaType, digest, size }, index) => {
     if (!/^application\/vnd\.(oci\.image\.layer|docker\.image\.rootfs)\b.*\btar\b/.test(mediaType))
       throw notAnImage(`a layer of the image is ${printable(mediaType)}, not a tar archive`);
-    return {
-      digest,
-      size,
-      diff: diffs[index] ?? '',
-      open: () => blobs.open(blobName(digest), { mediaType, digest, size }),
-    };
+    const open = () => blobs.open(blobName(digest), { mediaType, digest, size });
+    return { digest, size, diff: diffs[index] ?? '', open };
   });
 }
 
@@ -223,10 +211,8 @@ async function savedLayers(blobs: Blobs, { name, arch }: ImageSelection): Promis
   const diffs = diffsOf(config, arch);
   if (diffs.length !== one.Layers.length)
     throw damaged(`its manifest has ${one.Layers.length} layers, its configuration ${diffs.length}`);
-  return one.Layers.map((path, index) => ({
-    digest: undefined,
-    size: undefined,
-    diff: diffs[index] ?? '',
-    open: () => blobs.open(path),
-  }));
+  return one.Layers.map((path, index) => {
+    const open = () => blobs.open(path);
+    return { digest: undefined, size: undefined, diff: diffs[index] ?? '', open };
+  });
 }

@@ -31,11 +31,10 @@ export function normaliseRoot(root: Root, cleared: readonly string[] = []): Entr
   top.set('tmp', { kind: 'link', target: 'build/tmp', layer: 0 });
   if (!top.has('etc')) root.addFolder(['etc'], 0);
   const etc = top.get('etc');
-  if (etc?.kind !== 'dir') {
+  if (etc?.kind !== 'dir')
     throw new QuorateError('IMAGE_UNFIT', 'the image is not a root file system: its /etc is not a folder', {
       hint: 'An image is the root file system of a system: see docs/images.md.',
     });
-  }
   for (const path of dropped) folderAt(root, path)?.children.delete(posix.basename(path));
   for (const path of covered)
     etc.children.set(posix.basename(path), { kind: 'file', content: noContent, executable: false, layer: 0 });

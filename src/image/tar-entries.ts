@@ -37,18 +37,14 @@ export function checkLink(name: string, target: string): string {
 export type TarHeader = Header & { byteOffset: number };
 
 /**
- * Calls `look` with the header of each entry of a tar file.
- * @param asError converts an error of reading or parsing
- * @throws IMAGE_INVALID, what `look` throws, what `asError` returns, and the signal's reason
+ * Calls `look` with the header of each entry of a tar file; `asError` converts errors of reading and parsing.
+ * @throws IMAGE_INVALID, what `look` throws and `asError` returns, the signal's reason
  */
 export async function eachTarEntry(
   file: string,
-  {
-    signal,
-    look,
-    asError,
-  }: { signal: AbortSignal; look(header: TarHeader): void; asError(cause: unknown): unknown },
+  options: { signal: AbortSignal; look(header: TarHeader): void; asError(cause: unknown): unknown },
 ): Promise<void> {
+  const { signal, look, asError } = options;
   const parser = extract();
   refuseEmptyHeaders(parser, () => damaged('an archive of it has an empty header'));
   const source = createReadStream(file);
