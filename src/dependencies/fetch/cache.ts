@@ -38,7 +38,9 @@ export class DownloadCache {
       const found = await digestsOf(path, algorithm, file).catch(absent(path));
       const isWhole = found?.digest === digest && (!isArchive(algorithm, file) || (await isRemadeZip(path)));
       if (found !== undefined && isWhole) {
-        await this.#use(path);
+        // Its time of change says when it was asked for last.
+        const now = new Date();
+        await utimes(path, now, now).catch(() => {});
         return { path, size: found.size, sha256: found.sha256 };
       }
       if (found !== undefined) await rm(path, { force: true });
@@ -93,12 +95,6 @@ export class DownloadCache {
     await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
     await rename(partial, path).catch(cannot(path));
     return { path, size, sha256, digest };
-  }
-
-  /** Its time of change says when it was asked for last. */
-  async #use(path: string): Promise<void> {
-    const now = new Date();
-    await utimes(path, now, now).catch(() => {});
   }
 
   /** Removes what nobody asked for in `fetchLimits.unusedDaysMax` days. */

@@ -22,10 +22,7 @@ export async function readCargoConfig(env: NodeJS.ProcessEnv): Promise<CargoConf
 }
 
 function cargoConfigOf(config: Table, credentials: Table, env: NodeJS.ProcessEnv): CargoConfig {
-  const registries = {
-    ...named(config, 'registries', 'index'),
-    ...fromEnvironment(env, 'INDEX'),
-  };
+  const registries = { ...named(config, 'registries', 'index'), ...fromEnvironment(env, 'INDEX') };
   const tokens = { ...named(credentials, 'registries', 'token'), ...fromEnvironment(env, 'TOKEN') };
   const sparse = (url: string | undefined): string | undefined =>
     url?.startsWith('sparse+') ? `${url.slice('sparse+'.length).replace(/\/$/, '')}/` : undefined;
@@ -86,13 +83,15 @@ function fromEnvironment(env: NodeJS.ProcessEnv, key: 'INDEX' | 'TOKEN'): Record
   );
 }
 
+const memberOf = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ? table[key] : undefined);
+
 const tableOf = (table: Table, key: string): Table => {
-  const value = Object.hasOwn(table, key) ? table[key] : undefined;
+  const value = memberOf(table, key);
   return typeof value === 'object' && value !== null ? (value as Table) : {};
 };
 
 const textOf = (table: Table, key: string): string | undefined => {
-  const value = Object.hasOwn(table, key) ? table[key] : undefined;
+  const value = memberOf(table, key);
   return typeof value === 'string' ? value : undefined;
 };
 

@@ -3,7 +3,7 @@ import { type ErrorCode, messageOf, QuorateError } from '../../protocol/base/err
 import type { Entry } from '../../protocol/lock-formats/index.ts';
 import { type Agent, type FetchLimits, openAgent, type Reach } from './agent.ts';
 import { DownloadCache, type FetchedFile, WrongHash } from './cache.ts';
-import { type Got, get, NoAnswer, retried, shown, TooLong } from './get.ts';
+import { type Address, type Got, get, NoAnswer, publicFirst, retried, shown, TooLong } from './get.ts';
 import { fetchLimits } from './limits.ts';
 import { type Candidate, Registries } from './registries.ts';
 
@@ -80,12 +80,11 @@ class Fetcher {
     const file = (await this.#kept(entry)) ?? (await this.#download(entry));
     this.#total += file.size;
     const { totalBytesMax } = this.#agent.limits;
-    if (this.#total > totalBytesMax) {
+    if (this.#total > totalBytesMax)
       throw new QuorateError(
         'DEPENDENCIES_TOO_LARGE',
         `${placeOf(entry)}: all files together have more than ${totalBytesMax} bytes`,
       );
-    }
     this.#progress.files++;
     this.#options.onProgress?.({ ...this.#progress });
     return file;
@@ -120,23 +119,16 @@ class Fetcher {
     throw failed(entry, reasons, errors);
   }
 
-  /** Without credentials first: what everybody gets is public. */
-  async #from(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
-    const { url, authorization } = candidate;
-    try {
-      return await this.#take({ url }, entry, signal);
-    } catch (error) {
-      const isRefused = error instanceof NoAnswer && [401, 403, 404].includes(error.status ?? 0);
-      if (!isRefused || authorization === undefined) throw error;
-      if (!this.#options.allowPrivate) {
-        throw new QuorateError(
-          'DEPENDENCIES_PRIVATE',
-          `the registry of this host gives it to authorised clients only (${error.message})`,
-          { hint: 'All workers of the project get to read it. If they may: --private.' },
-        );
-      }
-      return this.#take({ url, authorization }, entry, signal);
-    }
+  #from(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
+    const take = (address: Address) => this.#take(address, entry, signal);
+    return publicFirst(candidate, take, (error) => {
+      if (this.#options.allowPrivate) return;
+      throw new QuorateError(
+        'DEPENDENCIES_PRIVATE',
+        `the registry of this host gives it to authorised clients only (${error.message})`,
+        { hint: 'All workers of the project get to read it. If they may: --private.' },
+      );
+    });
   }
 
   #take(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
@@ -180,19 +172,20 @@ class Fetcher {
   }
 }
 
-const placeOf = ({ lock, line }: Entry): string => `${lock}:${line}`;
+export const placeOf = ({ lock, line }: Pick<Entry, 'lock' | 'line'>): string => `${lock}:${line}`;
 
 const located = (entry: Entry, { url }: Candidate, error: QuorateError): QuorateError =>
   new QuorateError(error.code, `${placeOf(entry)}: ${entry.purl} from ${shown(url)}: ${error.message}`, {
+    hint: error.hint,
     cause: error,
-    ...(error.hint !== undefined && { hint: error.hint }),
   });
 
 /** Wrong bytes are told before too many, and these before none. */
 function failed(entry: Entry, reasons: readonly string[], errors: readonly unknown[]): QuorateError {
   const error = (code: ErrorCode, what: string, hint: string): QuorateError =>
     new QuorateError(code, `${placeOf(entry)}: ${entry.purl} ${what}: ${reasons.join('; ')}`, {
-      ...{ hint, cause: errors.at(-1) },
+      hint,
+      cause: errors.at(-1),
     });
   if (errors.some((one) => one instanceof WrongHash))
     return error(

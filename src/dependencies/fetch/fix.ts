@@ -3,8 +3,8 @@ import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { type Entry, type Fixed, type Found, fileOfUrl } from '../../protocol/lock-formats/index.ts';
 import { type Agent, openAgent } from './agent.ts';
 import { DownloadCache } from './cache.ts';
-import type { FetchOptions } from './fetch.ts';
-import { get, NoAnswer, retried, shown } from './get.ts';
+import { type FetchOptions, placeOf } from './fetch.ts';
+import { get, publicFirst, retried, shown } from './get.ts';
 import { type Candidate, Registries } from './registries.ts';
 
 interface ListedFile {
@@ -14,7 +14,6 @@ interface ListedFile {
 
 interface ChosenFiles {
   files: { file: string; sha256: string }[];
-  /** Why these, for people. */
   why: string;
 }
 
@@ -155,10 +154,8 @@ class Fixer {
     const listed = await this.#registries.pythonFiles(found.name);
     if (listed === undefined) throw failed(found, ['no index of Python packages is configured on this host']);
     const chosen = choosePythonFiles(found, listed, this.#options.python);
-    if (chosen === undefined)
-      throw failed(found, [
-        `of ${listed.length} files that the index lists, none is allowed by the lock file and for Linux`,
-      ]);
+    const none = `of ${listed.length} files that the index lists, none is allowed by the lock file and for Linux`;
+    if (chosen === undefined) throw failed(found, [none]);
     return { why: chosen.why, files: chosen.files.map((file) => ({ purl: found.purl, ...file })) };
   }
 
@@ -193,18 +190,9 @@ class Fixer {
     return this.#registries.candidates(entry);
   }
 
-  /** Without credentials first. What takes them lies apart in the cache. */
-  async download(
-    { url, authorization }: Candidate,
-    algorithm: 'sha1' | 'sha256',
-  ): Promise<{ sha256: string; digest: string }> {
-    try {
-      return await this.#take({ url }, algorithm);
-    } catch (error) {
-      const isRefused = error instanceof NoAnswer && [401, 403, 404].includes(error.status ?? 0);
-      if (!isRefused || authorization === undefined) throw error;
-      return this.#take({ url, authorization }, algorithm);
-    }
+  /** What takes credentials lies apart in the cache. */
+  download(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
+    return publicFirst(candidate, (address) => this.#take(address, algorithm));
   }
 
   #take(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
@@ -229,13 +217,9 @@ function archivesOf({ url, commit }: { url: string; commit: string }): string[] 
     .replace(/^(?:ssh|git):\/\/(?:git@)?/, 'https://')
     .replace(/\/+$/, '')
     .replace(/\.git$/, '');
-  return [
-    `${base}/archive/${commit}.tar.gz`,
-    `${base}/-/archive/${commit}/${fileOfUrl(base)}-${commit}.tar.gz`,
-  ];
+  const gitlab = `${base}/-/archive/${commit}/${fileOfUrl(base)}-${commit}.tar.gz`;
+  return [`${base}/archive/${commit}.tar.gz`, gitlab];
 }
-
-const placeOf = ({ lock, line }: Found): string => `${lock}:${line}`;
 
 const failed = (found: Found, reasons: readonly string[]): QuorateError =>
   new QuorateError(

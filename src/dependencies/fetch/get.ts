@@ -21,7 +21,12 @@ export class NoAnswer extends Error {
 
   constructor(
     message: string,
-    options: { status?: number; waitMs?: number; challenge?: string; cause?: unknown } = {},
+    options: {
+      status?: number;
+      waitMs?: number | undefined;
+      challenge?: string | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.status = options.status;
@@ -90,11 +95,14 @@ export async function get(address: Address, options: GetOptions): Promise<Got> {
     const { location } = headers;
     if (statusCode < 300 || statusCode >= 400 || typeof location !== 'string') {
       const seconds = Number(headers['retry-after']);
-      const waitMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
+      const challenge = url.origin === origin ? headers['www-authenticate'] : undefined;
       throw new NoAnswer(`answered ${statusCode}`, {
         status: statusCode,
-        ...(waitMs !== undefined && { waitMs: Math.min(waitMs, fetchLimits.retryAfterMsMax) }),
-        ...(url.origin === origin && challengeIn(headers)),
+        waitMs:
+          Number.isFinite(seconds) && seconds > 0
+            ? Math.min(seconds * 1_000, fetchLimits.retryAfterMsMax)
+            : undefined,
+        challenge: Array.isArray(challenge) ? challenge.join(', ') : challenge,
       });
     }
     url = redirected(location, url);
@@ -141,13 +149,6 @@ function bounded(
       body.destroy();
     }
   }
-}
-
-function challengeIn({ 'www-authenticate': found }: Dispatcher.ResponseData['headers']): {
-  challenge?: string;
-} {
-  const challenge = Array.isArray(found) ? found.join(', ') : found;
-  return challenge === undefined ? {} : { challenge };
 }
 
 async function ask(
@@ -198,6 +199,22 @@ export async function wholeOf({ body }: Got): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** Asks without credentials first, since what everybody gets is public; `refused` may throw before they are sent. */
+export async function publicFirst<T>(
+  { url, authorization }: Address,
+  take: (address: Address) => Promise<T>,
+  refused: (error: NoAnswer) => void = () => {},
+): Promise<T> {
+  try {
+    return await take({ url });
+  } catch (error) {
+    const isRefused = error instanceof NoAnswer && [401, 403, 404].includes(error.status ?? 0);
+    if (!isRefused || authorization === undefined) throw error;
+    refused(error);
+    return take({ url, authorization });
+  }
 }
 
 /** Does it again where the server may answer later, as often as `fetchLimits.attempts` says. */

@@ -12,11 +12,15 @@ export async function printedBy(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const options = {
-    ...{ env, signal, cwd: '/', timeout: fetchLimits.clientMs, maxBuffer: fetchLimits.clientBytesMax },
-  };
+  const { clientMs: timeout, clientBytesMax: maxBuffer } = fetchLimits;
   try {
-    const { stdout } = await promisify(execFile)(program, args, options);
+    const { stdout } = await promisify(execFile)(program, args, {
+      env,
+      signal,
+      cwd: '/',
+      timeout,
+      maxBuffer,
+    });
     return stdout;
   } catch (cause) {
     signal.throwIfAborted();

@@ -163,9 +163,10 @@ export class Registries {
     const [, set] = /^(?:global|install)\.index-url='([^']+)'$/m.exec(printed ?? '') ?? [];
     if (set !== undefined) return set;
     const ask = 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)';
-    return (
-      await printedBy('python3', ['-I', '-c', ask], env, this.#session.signal).catch(() => undefined)
-    )?.trim();
+    const known = await printedBy('python3', ['-I', '-c', ask], env, this.#session.signal).catch(
+      () => undefined,
+    );
+    return known?.trim();
   }
 
   async #go({ name, file }: Entry): Promise<Candidate[]> {
@@ -206,9 +207,8 @@ const escapedModule = (text: string): string =>
 /** `dl` with its markers, or with the usual path behind it (Cargo book, index configuration). */
 function crateUrl(dl: string, crate: string, version: string): string {
   const lower = crate.toLowerCase();
-  const markers: Record<string, string> = {
-    ...{ crate, version, prefix: cratePrefix(crate), lowerprefix: cratePrefix(lower) },
-  };
+  const [prefix, lowerprefix] = [cratePrefix(crate), cratePrefix(lower)];
+  const markers: Record<string, string> = { crate, version, prefix, lowerprefix };
   if (!/\{(crate|version|prefix|lowerprefix|sha256-checksum)\}/.test(dl))
     return `${dl.replace(/\/$/, '')}/${crate}/${version}/download`;
   return dl.replace(/\{([a-z]+)\}/g, (all, name: string) => markers[name] ?? all);
@@ -233,14 +233,12 @@ const hints: Record<Entry['ecosystem'], string> = {
   generic: 'Run: quorate lock add URL.',
 };
 
-const noRegistry = ({ lock, line, purl, ecosystem, origin }: Entry): QuorateError =>
-  new QuorateError(
-    'DEPENDENCIES_CLIENT',
-    `${lock}:${line}: there is no address for ${purl}${origin.kind === 'git' ? ', which is from a git repository' : ''}`,
-    {
-      hint:
-        origin.kind === 'git'
-          ? 'Run: quorate lock. It writes the address of an archive of that commit into quorate.lock.'
-          : hints[ecosystem],
-    },
-  );
+const noRegistry = ({ lock, line, purl, ecosystem, origin }: Entry): QuorateError => {
+  const isGit = origin.kind === 'git';
+  const what = `${lock}:${line}: there is no address for ${purl}${isGit ? ', which is from a git repository' : ''}`;
+  return new QuorateError('DEPENDENCIES_CLIENT', what, {
+    hint: isGit
+      ? 'Run: quorate lock. It writes the address of an archive of that commit into quorate.lock.'
+      : hints[ecosystem],
+  });
+};

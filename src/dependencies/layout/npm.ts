@@ -13,17 +13,14 @@ const accepts = [
 ];
 
 /**
- * The cache of npm 7 and newer (cacache: content-v2, index-v5). npm finds a package by its hash where the lock has its address
- * too. For one without an address it asks the registry for the versions of the package first, so there is such a list, made
- * from the lock; for one without a hash it asks for the address.
+ * The cache of npm 7 and newer (cacache: content-v2, index-v5). npm finds a package by its hash where the lock has its address; else it asks the
+ * registry for the versions, so that list is made from the lock; for one without a hash it asks for the address.
  */
 export function npmLayout(packages: readonly LockedFile[]): Layout {
   const git = packages.find(({ origin }) => origin.kind === 'git');
   if (git !== undefined)
     throw unsupported(git, 'npm fetches git dependencies with git', 'Depend on a published version of it.');
-  const unaddressed = packages.filter(
-    ({ origin: { kind, url } }) => kind === 'registry' && url === undefined,
-  );
+  const unaddressed = packages.filter(({ origin }) => origin.kind === 'registry' && origin.url === undefined);
   return {
     files: [
       ...packages.map((locked) => ({ path: contentPath(integrityOf(locked)), blob: locked.blob })),
@@ -66,13 +63,10 @@ function versionList(name: string, packages: readonly LockedFile[]): LaidFile[] 
     // Settings of npm pass over versions that are young or have no time.
     time: Object.fromEntries(packages.map(({ version }) => [version, '2000-01-01T00:00:00.000Z'])),
     versions: Object.fromEntries(
-      packages.map((locked) => [
-        locked.version,
-        {
-          ...{ name, version: locked.version },
-          dist: { tarball: registryUrl(locked), integrity: integrityOf(locked) },
-        },
-      ]),
+      packages.map((locked) => {
+        const dist = { tarball: registryUrl(locked), integrity: integrityOf(locked) };
+        return [locked.version, { name, version: locked.version, dist }];
+      }),
     ),
   });
   const integrity = `sha512-${createHash('sha512').update(text).digest('base64')}`;

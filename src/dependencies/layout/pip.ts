@@ -11,10 +11,6 @@ export function pipLayout(files: readonly LockedFile[]): Layout {
   }
   return {
     files: files.map(({ file, blob }) => ({ path: `${folder}/${file}`, blob })),
-    env: {
-      PIP_DISABLE_PIP_VERSION_CHECK: '1',
-      PIP_FIND_LINKS: inBuild(folder),
-      PIP_NO_INDEX: '1',
-    },
+    env: { PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_FIND_LINKS: inBuild(folder), PIP_NO_INDEX: '1' },
   };
 }

@@ -39,7 +39,7 @@ export async function askThread<T>(
       thread.once('exit', () => reject(new Error('the thread ended without an answer')));
     });
     if (answer.ok) return answer.found;
-    throw reportedError(answer.code, answer.message, answer.hint === undefined ? {} : { hint: answer.hint });
+    throw reportedError(answer.code, answer.message, { hint: answer.hint });
   } catch (cause) {
     signal.throwIfAborted();
     if (time.aborted) throw new ThreadOver(`more than ${seconds} s`, { cause });
