@@ -37,8 +37,8 @@ export class Accounts {
 
   constructor(bounds: AccountBounds) {
     this.#bounds = bounds;
-    this.#own = new Buckets(bounds.requestsPerSecond, bounds.requestsBurst);
     const { requestsPerSecond, requestsBurst } = bounds;
+    this.#own = new Buckets(requestsPerSecond, requestsBurst);
     this.#share = new EqualShares(Math.max(requestsPerSecond * httpLimits.fullClients, requestsBurst));
   }
 
@@ -50,8 +50,7 @@ export class Accounts {
   /** `response` gets the fields that say how much is left. */
   of(client: string, response: ServerResponse): Account {
     const { requestsPerSecond, requestsBurst } = this.#bounds;
-    const own = this.#own;
-    const share = this.#share;
+    const [own, share] = [this.#own, this.#share];
     const left = () => this.left(client);
     const waitMs = () => Math.max(0, ((requestsBurst / 2 - left()) / requestsPerSecond) * 1000);
     return {

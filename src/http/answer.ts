@@ -55,23 +55,15 @@ export function artifactAnswer({ level, name, extension, id, ...rest }: Artifact
 /** The last component of a path, without characters that a shell or a file system acts on. */
 function safeName(path: string): string {
   const last = path.split(/[/\\]/).at(-1) ?? '';
-  return (
-    last
-      .replace(/[^A-Za-z0-9._+-]/g, '_')
-      .replace(/^\.+/, '_')
-      .slice(0, 100) || 'file'
-  );
+  const safe = last.replace(/[^A-Za-z0-9._+-]/g, '_').replace(/^\.+/, '_');
+  return safe.slice(0, 100) || 'file';
 }
 
 /** Sends an answer; `release` is called once it is sent or has failed. */
 export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => void): Response {
   afterAnswer(c, release);
   const { body, etag, type, cache, fileName, level } = answer;
-  const standing = {
-    etag,
-    'cache-control': cache,
-    ...(level === undefined ? {} : { 'quorate-level': level }),
-  };
+  const standing = { etag, 'cache-control': cache, ...(level !== undefined && { 'quorate-level': level }) };
   const whole = body instanceof Uint8Array;
   /** Reading a body costs as much as sending it; one in chunks is not read. */
   const withoutBody = (init: ResponseInit) => {

@@ -120,18 +120,16 @@ class Gateway {
       const body = await this.#view.block(cid);
       if (body === undefined) throw notFound(`there is no block ${cid} here`);
       const type = 'application/vnd.ipld.raw';
-      return [
-        artifactAnswer({ body, type, level: this.#view.level(cid), name: cid, extension: '.bin', id: cid }),
-        () => {},
-      ];
+      const level = this.#view.level(cid);
+      return [artifactAnswer({ body, type, level, name: cid, extension: '.bin', id: cid }), () => {}];
     }
     const body = this.#view.tree(cid);
     if (body === undefined) throw notFound(`there is no tree ${cid} here`);
     const release = this.#trees.take(client, holderOf(outgoing));
     const type = 'application/vnd.ipld.car; version=1; order=dfs; dups=n';
     const level = this.#view.level(cid);
-    const bytes = { body, type, leastBytes: carChunkBytes };
-    return [artifactAnswer({ ...bytes, level, name: cid, extension: '.car', id: cid }), release];
+    const bytes = { body, type, leastBytes: carChunkBytes, level };
+    return [artifactAnswer({ ...bytes, name: cid, extension: '.car', id: cid }), release];
   }
 }
 

@@ -126,17 +126,11 @@ export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
 function listen(server: Server, host: string, port: number, option: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
+      const [what, hint] =
         cause.code === 'EADDRINUSE'
-          ? new QuorateError('HTTP_LISTEN_FAILED', `port ${port} of ${host} is in use`, {
-              hint: `Stop what uses it, or name another: ${option} <host:port>`,
-              cause,
-            })
-          : new QuorateError('HTTP_LISTEN_FAILED', `cannot listen on ${host}:${port}: ${cause.message}`, {
-              hint: `Name an address of this machine: ${option} <host:port>`,
-              cause,
-            }),
-      );
+          ? [`port ${port} of ${host} is in use`, 'Stop what uses it, or name another']
+          : [`cannot listen on ${host}:${port}: ${cause.message}`, 'Name an address of this machine'];
+      reject(new QuorateError('HTTP_LISTEN_FAILED', what, { hint: `${hint}: ${option} <host:port>`, cause }));
     });
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });

@@ -49,13 +49,10 @@ async function checkedOf({ name, trouble }: HealthCheck): Promise<Checked> {
 /** `GET /metrics` in the text format of Prometheus, version 0.0.4. */
 export function metricsApp(registry: Registry): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.get('/metrics', async (c) =>
-    c.body(await registry.metrics(), 200, {
-      'content-type': registry.contentType,
-      'cache-control': 'no-store',
-    }),
-  );
-  return app;
+  return app.get('/metrics', async (c) => {
+    const headers = { 'content-type': registry.contentType, 'cache-control': 'no-store' };
+    return c.body(await registry.metrics(), 200, headers);
+  });
 }
 
 /** Metrics and health of one process, on a listener of their own. */
@@ -91,25 +88,13 @@ export async function openMonitor(options: {
   let checks = starting;
   const app = new Hono<HttpEnv>();
   app.route('/', metricsApp(registry));
-  app.route(
-    '/',
-    healthApp({
-      live: () => checks.live,
-      ready: () => checks.ready,
-    }),
-  );
-  const server = await listenHttp({
-    host,
-    port,
-    app,
-    option: '--metrics',
-    names: [host],
-  });
+  app.route('/', healthApp({ live: () => checks.live, ready: () => checks.ready }));
+  const server = await listenHttp({ host, port, app, option: '--metrics', names: [host] });
+  const url = urlOf(server.host, server.port);
   return {
     registry,
-    url: urlOf(server.host, server.port),
+    url,
     announce: (tell) => {
-      const url = urlOf(server.host, server.port);
       const isLocal = host === 'localhost' || host === '::1' || /^127\./.test(host);
       const says = `metrics and health are at ${url}${isLocal ? '' : ', for whoever reaches that address'}`;
       tell(isLocal ? 'info' : 'warn', 'monitored', says, { url });

@@ -30,19 +30,10 @@ const lists: Record<(typeof feedLists)[number], { summary: string; schema: z.Zod
   },
 };
 
-const code = { type: 'string', pattern: '^[A-Z][A-Z0-9_]{1,60}$' };
-const problem = {
-  type: 'object',
-  required: ['error'],
-  properties: {
-    error: {
-      type: 'object',
-      required: ['code', 'message'],
-      properties: { code, message: { type: 'string' } },
-    },
-  },
-};
-const etag = { description: 'Strong validator: equal etags mean equal bytes.', schema: { type: 'string' } };
+const text = (pattern?: string) => ({ type: 'string', ...(pattern !== undefined && { pattern }) });
+const object = (properties: object) => ({ type: 'object', required: Object.keys(properties), properties });
+const problem = object({ error: object({ code: text('^[A-Z][A-Z0-9_]{1,60}$'), message: text() }) });
+const etag = { description: 'Strong validator: equal etags mean equal bytes.', schema: text() };
 const inJson = (schema: object) => ({ 'application/json': { schema } });
 const asBytes = (type: string) => ({ [type]: { schema: {} } });
 
@@ -72,14 +63,10 @@ function get(
   };
 }
 
-const project = {
-  ...{ name: 'project', in: 'path', required: true, description: 'PeerId of the root key.' },
-  schema: { type: 'string', pattern: '^[A-Za-z0-9]{40,64}$' },
-};
-const cidIn = (what: string) => ({
-  ...{ name: 'cid', in: 'path', required: true, description: what },
-  schema: { type: 'string', pattern: '^[a-z2-7]{50,100}$' },
+const parameter = (where: 'path' | 'query', name: string, description: string, schema: object) => ({
+  ...{ name, in: where, required: true, description, schema },
 });
+const project = parameter('path', 'project', 'PeerId of the root key.', text('^[A-Za-z0-9]{40,64}$'));
 const level = {
   description: 'How much the artifact is worth, for people: its bundle is the proof.',
   schema: { enum: ['trusted', 'agreed', 'revoked', 'none'] },
@@ -99,31 +86,18 @@ function schemaOf(schema: z.ZodType): object {
 /** The HTTP API of a controller (`quorate controller --http`) as OpenAPI 3.1. The build makes openapi.json from it. */
 export function openApi(version: string): object {
   const ofLists = Object.entries(lists).map(([name, { summary, schema }]) => {
-    const after = {
-      ...{ name: 'after', in: 'query', description: 'Only those that follow this one, by its id.' },
-      schema: { type: 'string', pattern: '^[0-9a-f]{64}$' },
-    };
+    const description = 'Only those that follow this one, by its id.';
+    const after = { name: 'after', in: 'query', description, schema: text('^[0-9a-f]{64}$') };
     const parameters = name === 'offers' || name === 'revocations' ? [project, after] : [project];
     return [`/v1/{project}/${name}`, get(summary, inJson(schemaOf(schema)), { parameters })];
   });
-  const which = {
-    ...{
-      name: 'which',
-      in: 'path',
-      required: true,
-      description: 'Id of a run, or CID of a job or an artifact.',
-    },
-    schema: { type: 'string', pattern: '^[a-z0-9]{10,100}$' },
-  };
-  const format = {
-    ...{
-      name: 'format',
-      in: 'query',
-      required: true,
-      description: '`car`: the whole tree; `raw`: one block.',
-    },
-    schema: { enum: ['car', 'raw'] },
-  };
+  const [about, bytes] = [
+    'Id of a run, or CID of a job or an artifact.',
+    '`car`: the whole tree; `raw`: one block.',
+  ];
+  const which = parameter('path', 'which', about, text('^[a-z0-9]{10,100}$'));
+  const format = parameter('query', 'format', bytes, { enum: ['car', 'raw'] });
+  const cid = parameter('path', 'cid', 'Of the root, or of the block.', text('^[a-z2-7]{50,100}$'));
   return {
     openapi: '3.1.0',
     info: {
@@ -146,9 +120,9 @@ export function openApi(version: string): object {
         {
           headers: {
             'quorate-level': level,
-            'content-disposition': { description: 'Always a download.', schema: { type: 'string' } },
+            'content-disposition': { description: 'Always a download.', schema: text() },
           },
-          parameters: [cidIn('Of the root, or of the block.'), format],
+          parameters: [cid, format],
         },
       ),
     },

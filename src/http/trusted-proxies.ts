@@ -73,12 +73,12 @@ function addressOf(hop: string): string | undefined {
   return isIP(address) === 0 ? undefined : address;
 }
 
-function listed(header: string | readonly string[] | undefined): string[] | undefined {
-  if (header === undefined) return undefined;
-  return String(header)
-    .split(',')
-    .map((hop) => hop.trim());
-}
+const listed = (header: string | readonly string[] | undefined): string[] | undefined =>
+  header === undefined
+    ? undefined
+    : String(header)
+        .split(',')
+        .map((hop) => hop.trim());
 
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const quoted = '"(?:[^"\\\\]|\\\\.)*"';

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { formField, readJson } from '../../src/http/body.ts';
-import { Cookies } from '../../src/http/sign-in/cookies.ts';
+import { cookiesOf } from '../../src/http/sign-in/cookies.ts';
 import { refuse } from '../../src/http/sign-in/refusal.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 
@@ -61,10 +61,10 @@ it.each([
   ['http://localhost:81', 'quorate-session-81', false],
   ['https://ci.example', '__Host-quorate-session', true],
 ])('the cookie of %s is %s', async (origin, name, isSecure) => {
-  const cookies = new Cookies(origin);
+  const cookies = cookiesOf(origin);
   const site = new Hono().get('/', (c) => {
-    cookies.setSession(c, 'x');
-    return c.text(cookies.session(c) ?? 'none');
+    cookies.session.set(c, 'x');
+    return c.text(cookies.session.get(c) ?? 'none');
   });
   const answer = await site.request(`${origin}/`, { headers: { cookie: `${name}=y` } });
   const [set = ''] = answer.headers.getSetCookie();

@@ -68,13 +68,7 @@ export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
   });
 }
 
-export const badgeOfBranch = ({
-  jobs,
-  commit,
-}: {
-  jobs: readonly AccountFacts[];
-  commit: string;
-}): BadgeFacts => ({
-  level: stateOfAll(jobs),
-  commit,
+export const badgeOfBranch = (branch: { jobs: readonly AccountFacts[]; commit: string }): BadgeFacts => ({
+  level: stateOfAll(branch.jobs),
+  commit: branch.commit,
 });

@@ -63,10 +63,7 @@ ${account ?? ''}
 }
 
 export function errorPage({ status, code, message }: Refusal): string {
-  const text = page({
-    title: `${status}`,
-    body: html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
-<p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p><p><a href="/">To the project</a></p>`,
-  });
-  return String(text);
+  const body = html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
+<p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p><p><a href="/">To the project</a></p>`;
+  return String(page({ title: `${status}`, body }));
 }

@@ -152,8 +152,7 @@ export class OwnEvents {
 
   /** `busy` makes the error that is thrown beyond `max`. */
   constructor(max: number, busy: () => QuorateError) {
-    this.#max = max;
-    this.#busy = busy;
+    [this.#max, this.#busy] = [max, busy];
   }
 
   /** `send` is called once, and the stream ends when it returns. */

@@ -44,10 +44,10 @@ const stateRefused = (): QuorateError =>
 
 /** Gives the browser a new session, and ends the one that it had: nobody can prepare a session for somebody else. */
 export function startBrowserSession(c: Context, { sessions, cookies }: Guard, right: Right): Session {
-  const before = cookies.session(c);
+  const before = cookies.session.get(c);
   const { secret, session } = sessions.start(right, 'browser');
   if (before !== undefined) sessions.end(before);
-  cookies.setSession(c, secret);
+  cookies.session.set(c, secret);
   return session;
 }
 
@@ -80,29 +80,26 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
     if (authority === undefined) throw unavailable();
     const { url, checks } = await authority.begin(callback);
     const transaction = { checks, back: returnPath(c.req.query('return')) };
-    cookies.setTransaction(
-      c,
-      await sealer.seal('transaction', transaction, signInLimits.transactionSecondsMax),
-    );
+    const seconds = signInLimits.transactionSecondsMax;
+    cookies.transaction.set(c, await sealer.seal('transaction', transaction, seconds), seconds);
     return c.redirect(url.href);
   });
 
   app.get('/sign-in/callback', async (c) => {
     if (authority === undefined) throw unavailable();
-    const sealed = await sealer.open('transaction', cookies.transaction(c) ?? '');
-    cookies.clearTransaction(c);
+    const sealed = await sealer.open('transaction', cookies.transaction.get(c) ?? '');
+    cookies.transaction.clear(c);
     try {
-      const parsed = transactionSchema.safeParse(sealed);
-      if (!parsed.success) throw stateRefused();
-      const { checks, back, jti } = parsed.data;
+      const { success, data } = transactionSchema.safeParse(sealed);
+      if (!success) throw stateRefused();
+      const { checks, back, jti } = data;
       if (c.req.query('state') !== checks.state) throw stateRefused();
       if (!used.use(jti, now() + signInLimits.transactionSecondsMax * 1000)) throw stateRefused();
       // A stranger who begins anything can have the provider asked about it.
       const release = asking.take(c.env?.client);
       // Behind a proxy the address that the server sees is another one.
-      const right = await authority
-        .finish(new URL(callback + new URL(c.req.url).search), checks)
-        .finally(release);
+      const address = new URL(callback + new URL(c.req.url).search);
+      const right = await authority.finish(address, checks).finally(release);
       const session = startBrowserSession(c, guard, right);
       return leadOn(c, `Signed in as ${session.name}`, back);
     } catch (error) {
@@ -117,9 +114,9 @@ export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, no
   });
 
   app.post('/sign-out', guard.requireRole('reader'), (c) => {
-    const secret = cookies.session(c);
+    const secret = cookies.session.get(c);
     if (secret !== undefined) guard.sessions.end(secret);
-    cookies.clearSession(c);
+    cookies.session.clear(c);
     return c.redirect('/sign-out', 303);
   });
 

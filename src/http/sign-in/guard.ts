@@ -13,17 +13,15 @@ export class Guard {
   readonly sessions: Sessions;
   readonly cookies: Cookies;
 
-  constructor(parts: { origin: string; sessions: Sessions; cookies: Cookies }) {
-    this.origin = parts.origin;
-    this.sessions = parts.sessions;
-    this.cookies = parts.cookies;
+  constructor(origin: string, sessions: Sessions, cookies: Cookies) {
+    [this.origin, this.sessions, this.cookies] = [origin, sessions, cookies];
   }
 
   /** The session of a request: of its cookie, or of a terminal's token (`Authorization: Bearer`). */
   session(c: Context): Session | undefined {
     const token = this.#token(c);
     if (token !== undefined) return this.sessions.find(token, 'terminal');
-    const secret = this.cookies.session(c);
+    const secret = this.cookies.session.get(c);
     return secret === undefined ? undefined : this.sessions.find(secret, 'browser');
   }
 
@@ -45,7 +43,9 @@ export class Guard {
           throw new QuorateError(
             'SIGN_IN_ROLE',
             `this needs a publisher; ${session.name} is a ${session.role}`,
-            { hint: 'The owner gives roles by rules in sign-in.toml.' },
+            {
+              hint: 'The owner gives roles by rules in sign-in.toml.',
+            },
           );
         // A token is sent by programs, never by a browser of its own accord.
         if (isChange && this.#token(c) === undefined) await checkCsrf(c, this.origin, session.csrf);

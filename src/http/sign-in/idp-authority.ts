@@ -34,9 +34,8 @@ interface Held {
 }
 
 /**
- * The project's identity provider as the place where people sign in: a short document (`session`) signed with its key, which
- * the charter names. While somebody is here it is asked several times a second whether they still may; when it does not
- * answer, they stay until their document ends.
+ * Signing in at the project's identity provider: a short document (`session`) signed with its key, which the charter names. It is asked several
+ * times a second who still may; without an answer people stay until their document ends.
  */
 export class IdpAuthority implements Authority {
   readonly #ports: Ports;
@@ -68,13 +67,9 @@ export class IdpAuthority implements Authority {
     if (callback.searchParams.get('iss') !== idp)
       throw refused(`the answer is not from ${idp}, which was asked`);
     const code = callback.searchParams.get('code') ?? '';
-    const answer = await this.#post(
-      '/sign-in/exchange',
-      { code, verifier, service: origin },
-      exchangeAnswerSchema,
-    );
-    const document = await this.#open(answer.session);
-    const { handle } = answer;
+    const body = { code, verifier, service: origin };
+    const { session, handle } = await this.#post('/sign-in/exchange', body, exchangeAnswerSchema);
+    const document = await this.#open(session);
     const { sub: person, name } = document.payload;
     const right: Right = { person, name, role: () => this.#roleOf(handle) };
     this.#held.set(handle, { handle, document, until: this.#untilOf(document), right: new WeakRef(right) });
@@ -166,7 +161,10 @@ export class IdpAuthority implements Authority {
       throw new QuorateError(
         'OIDC_PROVIDER_UNREACHABLE',
         `cannot ask the identity provider ${idp}: ${messageOf(cause)}`,
-        { hint: 'Check url in [idp] of sign-in.toml, and that quorate idp runs there.', cause },
+        {
+          hint: 'Check url in [idp] of sign-in.toml, and that quorate idp runs there.',
+          cause,
+        },
       );
     }
   }
@@ -178,14 +176,13 @@ const refused = (why: string, cause?: unknown): QuorateError =>
     cause,
   });
 
+const sentSchema = z.object({ error: z.object({ message: z.string() }) });
+
 /** The message of an error that was sent, as one line. */
 function sentMessage(text: string): string | undefined {
-  const schema = z.object({ error: z.object({ message: z.string() }) });
   try {
-    return schema
-      .parse(JSON.parse(text))
-      .error.message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ')
-      .slice(0, 300);
+    const { message } = sentSchema.parse(JSON.parse(text)).error;
+    return message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').slice(0, 300);
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import type { SignInFile } from '../../identity/oidc/settings-file.ts';
 import type { HttpEnv } from '../env.ts';
 import { staticApp } from '../static-files.ts';
 import { browserRoutes } from './browser-routes.ts';
-import { Cookies } from './cookies.ts';
+import { cookiesOf } from './cookies.ts';
 import { Guard } from './guard.ts';
 import { type KeyHolders, KeySignIn, keyRoutes } from './key-sign-in.ts';
 import { refuse } from './refusal.ts';
@@ -41,7 +41,7 @@ export interface SignIn {
 export function signIn({ file, authority, keys, issuer, now }: SignInPorts): SignIn {
   const { origin } = file.settings;
   const sessions = new Sessions({ lifetimes: () => file.settings, now });
-  const guard = new Guard({ origin, sessions, cookies: new Cookies(origin) });
+  const guard = new Guard(origin, sessions, cookiesOf(origin));
   const sealer = new Sealer(now);
   const app = new Hono<HttpEnv>();
   // These answers concern one person, and one moment.

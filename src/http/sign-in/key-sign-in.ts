@@ -28,9 +28,8 @@ const answerSchema = z.object({
 /** Signing in with a key: the terminal answers a challenge and gets an address, which a browser opens once. */
 export function keyRoutes(
   app: Hono<HttpEnv>,
-  parts: { guard: Guard; keySignIn: KeySignIn; now(): number },
+  { guard, keySignIn, now }: { guard: Guard; keySignIn: KeySignIn; now(): number },
 ): void {
-  const { guard, keySignIn, now } = parts;
   const links = new OneTimeCodes<Right>(now);
 
   app.post('/sign-in/challenge', (c) => c.json(keySignIn.challenge()));
@@ -74,46 +73,43 @@ const refused = (message: string, cause?: unknown): QuorateError =>
     cause,
   });
 
+interface KeySignInParts {
+  origin: string;
+  keys: KeyHolders;
+  now(): number;
+  hasEnded(person: string, since: number): boolean;
+}
+
 /** Signing in with the key of a member: it signs a challenge of this service, and shows its grant. */
 export class KeySignIn {
   readonly #secret = randomBytes(32);
+  readonly #parts: KeySignInParts;
   readonly #used: UsedNames;
-  readonly #origin: string;
-  readonly #keys: KeyHolders;
-  readonly #now: () => number;
-  readonly #hasEnded: (person: string, since: number) => boolean;
 
-  constructor(parts: {
-    origin: string;
-    keys: KeyHolders;
-    now(): number;
-    hasEnded(person: string, since: number): boolean;
-  }) {
-    this.#origin = parts.origin;
-    this.#keys = parts.keys;
-    this.#now = parts.now;
-    this.#hasEnded = parts.hasEnded;
+  constructor(parts: KeySignInParts) {
+    this.#parts = parts;
     this.#used = new UsedNames(parts.now);
   }
 
   /** To be signed within `limits.signInSecondsMax`. Keeps no state, so that asking for many costs nothing. */
   challenge(): { challenge: string; project: string; aud: string } {
-    const until = this.#now() + limits.signInSecondsMax * 1000;
+    const until = this.#parts.now() + limits.signInSecondsMax * 1000;
     const head = `${until}.${randomBytes(16).toString('base64url')}`;
-    const { project } = this.#keys.charter();
-    return { challenge: `${head}.${this.#mac(head)}`, project, aud: this.#origin };
+    const { project } = this.#parts.keys.charter();
+    return { challenge: `${head}.${this.#mac(head)}`, project, aud: this.#parts.origin };
   }
 
   /** The right of the key that signed. @throws SIGN_IN_CHALLENGE, SIGN_IN_KEY_REFUSED */
   async answer(sent: { signIn: string; grant: string }): Promise<Right> {
-    const { verifier } = this.#keys;
-    const charter = this.#keys.charter();
-    const now = this.#now();
+    const { verifier } = this.#parts.keys;
+    const charter = this.#parts.keys.charter();
+    const now = this.#parts.now();
     try {
       const signIn = await openMessage('sign-in', sent.signIn, verifier);
       checkTime(signIn.payload, now, 'the sign-in');
       const { aud, project, challenge } = signIn.payload;
-      if (aud !== this.#origin) throw refused(`the key signed in at ${aud}, not at ${this.#origin}`);
+      if (aud !== this.#parts.origin)
+        throw refused(`the key signed in at ${aud}, not at ${this.#parts.origin}`);
       if (project !== charter.project) throw refused(`the key signed in for project ${project}`);
       const grant = await openMessage('grant', sent.grant, verifier);
       checkGrant(enforce, grant, charter, { by: signIn.signer, at: Math.floor(now / 1000) });
@@ -140,7 +136,9 @@ export class KeySignIn {
       throw new QuorateError(
         'SIGN_IN_CHALLENGE',
         'the challenge is not of this service, too old, or answered',
-        { hint: 'Run quorate login again.' },
+        {
+          hint: 'Run quorate login again.',
+        },
       );
   }
 
@@ -157,11 +155,11 @@ export class KeySignIn {
       operator,
       role: () => {
         const isOver =
-          this.#now() > grant.exp * 1000 ||
-          !this.#keys.charter().idps.includes(signer) ||
-          this.#keys.isRevoked(grant) ||
-          this.#hasEnded(sub, since) ||
-          this.#hasEnded(operator, since);
+          this.#parts.now() > grant.exp * 1000 ||
+          !this.#parts.keys.charter().idps.includes(signer) ||
+          this.#parts.keys.isRevoked(grant) ||
+          this.#parts.hasEnded(sub, since) ||
+          this.#parts.hasEnded(operator, since);
         return isOver || (role !== 'publisher' && role !== 'reader') ? undefined : role;
       },
     };

@@ -10,8 +10,7 @@ export class Remembered<T> {
 
   /** @param now milliseconds since the epoch */
   constructor(max: number, now: () => number) {
-    this.#max = max;
-    this.#now = now;
+    [this.#max, this.#now] = [max, now];
   }
 
   get(name: string): T | undefined {

@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import type { QuorateError } from '../../protocol/base/errors.ts';
 import { page as wholePage } from '../kit/layout.ts';
 import { foreign, type Html } from '../kit/text.ts';
 import { staticUrl } from '../static-files.ts';
@@ -13,8 +14,15 @@ export function accountLink(session: { name: string } | undefined): Html {
     : html`<a href="/sign-out">${foreign(session.name, 60)}</a><script src="${staticUrl('session.js')}" defer></script>`;
 }
 
-export function signInPage(parts: { host: string | undefined; origin: string; back: string }): Html {
-  const { host, origin, back } = parts;
+export function signInPage({
+  host,
+  origin,
+  back,
+}: {
+  host: string | undefined;
+  origin: string;
+  back: string;
+}): Html {
   return page(
     'Sign in',
     html`${
@@ -59,8 +67,7 @@ export function signedOutPage(): Html {
   return page('Signed out', html`<p><a href="/sign-in">Sign in again</a></p>`);
 }
 
-export function devicePage(parts: { name: string; csrf: string; code: string }): Html {
-  const { name, csrf, code } = parts;
+export function devicePage({ name, csrf, code }: { name: string; csrf: string; code: string }): Html {
   return page(
     'Sign in a terminal',
     html`<p>The terminal that shows this code is signed in as <strong>${foreign(name, 100)}</strong>.
@@ -77,8 +84,7 @@ export function deviceDonePage(): Html {
   return page('The terminal is signed in', html`<p>You can close this page.</p>`);
 }
 
-export function errorPage(error: { code: string; message: string; hint: string | undefined }): Html {
-  const { code, message, hint } = error;
+export function errorPage({ code, message, hint }: Pick<QuorateError, 'code' | 'message' | 'hint'>): Html {
   return page(
     'Not signed in',
     html`<p>${foreign(message)} [${code}]</p>

@@ -31,6 +31,6 @@ export function refuse(c: Context, error: unknown): Response | Promise<Response>
   if (!(error instanceof QuorateError) || status === undefined) throw error;
   const { code, message, hint } = error;
   c.header('cache-control', 'no-store');
-  if (wantsPage(c)) return c.html(errorPage({ code, message, hint }), status);
+  if (wantsPage(c)) return c.html(errorPage(error), status);
   return c.json({ error: { code, message, hint } }, status);
 }

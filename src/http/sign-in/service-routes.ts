@@ -67,12 +67,14 @@ export function serviceRoutes(
   const { guard, issuer, settings, now } = parts;
   const codes = new OneTimeCodes<Code>(now);
   const check = (service: string) => {
-    if (!settings().services.includes(service))
-      throw new QuorateError(
-        'SIGN_IN_SERVICE_REFUSED',
-        `${service.slice(0, 100)} is not a service of this one`,
-        { hint: 'Its origin has to be under services in sign-in.toml here.' },
-      );
+    if (settings().services.includes(service)) return;
+    throw new QuorateError(
+      'SIGN_IN_SERVICE_REFUSED',
+      `${service.slice(0, 100)} is not a service of this one`,
+      {
+        hint: 'Its origin has to be under services in sign-in.toml here.',
+      },
+    );
   };
 
   app.get('/sign-in/authorize', (c) => {
@@ -88,29 +90,18 @@ export function serviceRoutes(
     if (session === undefined && here === undefined) return leadOn(c, 'Sign in', again);
     if (session === undefined) return c.redirect(`/sign-in?return=${encodeURIComponent(again)}`);
     const url = new URL('/sign-in/callback', service);
-    url.search = new URLSearchParams({
-      code: codes.make({ right: session.right, service, challenge }),
-      state,
-      iss: guard.origin,
-    }).toString();
+    const code = codes.make({ right: session.right, service, challenge });
+    url.search = new URLSearchParams({ code, state, iss: guard.origin }).toString();
     return c.redirect(url.href);
   });
 
-  const document = async (
-    { person, name, role }: Pick<Session, 'person' | 'name' | 'role'>,
-    service: string,
-  ) => {
+  const document = async ({ person: sub, name, role }: Session, service: string) => {
     const iat = Math.floor(now() / 1000);
-    const { raw } = await signMessage(
-      'session',
-      {
-        ...{ iss: issuer.signer.id, aud: service, project: issuer.charter().project },
-        ...{ sub: person, name, role, jti: randomSecret() },
-        ...{ iat, exp: iat + limits.sessionSecondsMax },
-      },
-      issuer.signer,
-    );
-    return raw;
+    const { id: iss } = issuer.signer;
+    const { project } = issuer.charter();
+    const times = { iat, exp: iat + limits.sessionSecondsMax };
+    const payload = { iss, aud: service, project, sub, name, role, jti: randomSecret(), ...times };
+    return (await signMessage('session', payload, issuer.signer)).raw;
   };
 
   app.post('/sign-in/exchange', async (c) => {

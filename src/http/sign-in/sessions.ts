@@ -66,12 +66,12 @@ export class Sessions {
     const secret = randomSecret();
     const end = new AbortController();
     const { person, name, operator } = right;
-    const of = operator === undefined ? {} : { operator };
-    const session = { person, name, ...of, role, right, csrf: randomSecret(), ended: end.signal };
+    const owner = { person, name, ...(operator !== undefined && { operator }) };
+    const session = { ...owner, role, right, csrf: randomSecret(), ended: end.signal };
     const now = this.#times.now();
     const key = hashOf(secret);
     this.#entries.set(key, { session, kind, end, since: now, usedAt: now });
-    this.#timer ??= setTimeout(() => void this.#sweepLater(), signInLimits.sweepMs).unref();
+    this.#timer ??= this.#nextSweep();
     return { secret, session };
   }
 
@@ -111,10 +111,11 @@ export class Sessions {
       if (this.#isOver(entry)) this.#end(key);
       if (slices.isOver) await slices.next();
     }
-    this.#timer =
-      this.#entries.size === 0
-        ? undefined
-        : setTimeout(() => void this.#sweepLater(), signInLimits.sweepMs).unref();
+    this.#timer = this.#entries.size === 0 ? undefined : this.#nextSweep();
+  }
+
+  #nextSweep(): NodeJS.Timeout {
+    return setTimeout(() => void this.#sweepLater(), signInLimits.sweepMs).unref();
   }
 
   #makeRoom(person: string): void {

@@ -26,8 +26,7 @@ export class DeviceFlow {
   readonly #used: UsedNames;
 
   constructor(sealer: Sealer, now: () => number) {
-    this.#sealer = sealer;
-    this.#now = now;
+    [this.#sealer, this.#now] = [sealer, now];
     this.#confirmed = new Remembered(signInLimits.codesMax, now);
     this.#used = new UsedNames(now);
   }
@@ -43,11 +42,8 @@ export class DeviceFlow {
   /** Somebody who is signed in takes the terminal for theirs. @throws SIGN_IN_CODE */
   confirm(typed: string, right: Right): void {
     const code = typed.toUpperCase().replace(/[^A-Z]/g, '');
-    if (
-      code.length !== 10 ||
-      this.#check(code.slice(0, 8)) !== code.slice(8) ||
-      this.#confirmed.get(code) !== undefined
-    )
+    const isOurs = code.length === 10 && this.#check(code.slice(0, 8)) === code.slice(8);
+    if (!isOurs || this.#confirmed.get(code) !== undefined)
       throw new QuorateError('SIGN_IN_CODE', 'no terminal shows this code', {
         hint: 'Type it as the terminal shows it.',
       });
@@ -77,9 +73,8 @@ const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 /** Signing in from a terminal: device flow (RFC 8628), with the metadata (RFC 8414) by which any client of it finds its way. */
 export function terminalRoutes(
   app: Hono<HttpEnv>,
-  parts: { guard: Guard; sealer: Sealer; now(): number },
+  { guard, sealer, now }: { guard: Guard; sealer: Sealer; now(): number },
 ): void {
-  const { guard, sealer, now } = parts;
   const { origin, sessions } = guard;
   const flow = new DeviceFlow(sealer, now);
 
@@ -129,10 +124,8 @@ export function terminalRoutes(
       return c.json({ access_token: secret, token_type: 'Bearer', scope: session.role });
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
-      return c.json(
-        { error: 'access_denied', error_description: error.message.replace(/[^\x20-\x7e]/g, '?') },
-        400,
-      );
+      const says = error.message.replace(/[^\x20-\x7e]/g, '?');
+      return c.json({ error: 'access_denied', error_description: says }, 400);
     }
   });
 }
