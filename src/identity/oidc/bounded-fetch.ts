@@ -11,7 +11,10 @@ import { isSafeUrl } from './settings.ts';
  */
 export function boundedFetch(
   issuer: string,
-  { bytesMax = oidcLimits.answerBytesMax, ms = oidcLimits.requestMsMax }: { bytesMax?: number; ms?: number } = {},
+  {
+    bytesMax = oidcLimits.answerBytesMax,
+    ms = oidcLimits.requestMsMax,
+  }: { bytesMax?: number; ms?: number } = {},
 ): CustomFetch {
   const home = new URL(issuer).origin;
   return async (address, { method, headers, body, signal }) => {
@@ -54,4 +57,3 @@ export const invalid = (what: string, cause?: unknown): QuorateError =>
     hint: 'Check issuer in sign-in.toml: it has to be spelled as in the metadata of the provider.',
     cause,
   });
-
