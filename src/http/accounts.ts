@@ -76,7 +76,7 @@ export class Accounts {
     };
   }
 
-  /** What is left, as draft-ietf-httpapi-ratelimit-headers-10: `q` requests in `w` seconds; `r` left, all again after `t` seconds. */
+  /** Tokens left, as draft-ietf-httpapi-ratelimit-headers-10: `q` requests in `w` seconds; `r` left, all again after `t` seconds. */
   #say(response: ServerResponse, left: number): void {
     if (response.headersSent) return;
     const { requestsPerSecond: perSecond, requestsBurst: burst } = this.#bounds;

@@ -190,7 +190,7 @@ class Fixer {
     return this.#registries.candidates(entry);
   }
 
-  /** What takes credentials lies apart in the cache. */
+  /** Files that take credentials lie apart in the cache. */
   download(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
     return publicFirst(candidate, (address) => this.#take(address, algorithm));
   }
