@@ -1,6 +1,6 @@
 import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import type { ControllerState, Run, Transition } from '../src/controller/machine/state.ts';
+import { type ControllerState, type Run, Transition } from '../src/controller/machine/state.ts';
 import { conclude, finishedOf } from '../src/controller/machine/verdicts/verdict.ts';
 import type { Handled } from '../src/protocol/base/durability.ts';
 import type { Policy } from '../src/protocol/documents/index.ts';
@@ -39,15 +39,13 @@ function answerAfterwards(
 ): ControllerEffect[] {
   const { phase } = run;
   if (phase.kind !== 'done') return [];
-  const out: ControllerEffect[] = [];
-  const dirty = new Set<string>();
-  const transition: Transition = { state, now, rules: Controller.rules, out, dirty, durability: 'lazy' };
+  const transition = new Transition(state, now, Controller.rules);
   run.reused = from;
   run.receipts = [];
   run.rounds = [];
   state.index.reopened(run);
   conclude(transition, run, 'trusted', phase.published.verdict);
-  return out;
+  return transition.out;
 }
 
 /** A controller that, once, answers a request again whose verdict was just stored: those that were answered, or those that were built. */

@@ -1,6 +1,6 @@
 import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import { newPresence } from '../src/controller/machine/presence.ts';
+import { Presence } from '../src/controller/machine/presence.ts';
 import type { LiveLease, LoggedRevocation } from '../src/controller/machine/state.ts';
 import { reportedError } from '../src/protocol/base/errors.ts';
 import { idOf } from '../src/protocol/documents/index.ts';
@@ -206,7 +206,7 @@ export const bugs: Record<string, Bug> = {
         const { runs, finished, presence } = state;
         state.revocations = [];
         if (event.kind === 'revoke')
-          Object.assign(state, { runs: new Map(), finished: new Map(), presence: newPresence(0) });
+          Object.assign(state, { runs: new Map(), finished: new Map(), presence: new Presence(0) });
         const effects = handle(event, now);
         Object.assign(state, { runs, finished, presence });
         hidden.push(...state.revocations);

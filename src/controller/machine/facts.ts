@@ -1,5 +1,4 @@
 import type { Ending } from '../../protocol/account/index.ts';
-import { unreachable } from '../../protocol/base/errors.ts';
 import {
   artifactOf,
   type Charter,
@@ -93,6 +92,10 @@ export interface RoundFacts {
   readonly offer: Pick<Offer, 'iss' | 'index'>;
   readonly revealed: boolean;
 }
+
+/** The rounds of a run, without their documents. */
+export const roundFacts = ({ rounds }: Pick<RunFacts, 'rounds'>): RoundFacts[] =>
+  rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed }));
 
 /** An instance that a run was built as before, with other artifacts filled in. Nothing of it counts any more. */
 export interface EarlierInstance {
@@ -235,16 +238,9 @@ export const cosignersIn = (endorsement: EndorsementFacts): readonly string[] =>
   endorsement.kind === 'cosigned' ? endorsement.workers : [];
 
 export function endorsementFacts(endorsement: EndorsementFacts): EndorsementFacts {
-  switch (endorsement.kind) {
-    case 'none':
-      return { kind: 'none' };
-    case 'cosigned':
-      return { kind: 'cosigned', workers: endorsement.workers };
-    case 'witnessed':
-      return { kind: 'witnessed', size: endorsement.size, by: endorsement.by };
-    default:
-      return unreachable(endorsement, 'backing of a verdict');
-  }
+  const { kind } = endorsement;
+  if (kind === 'witnessed') return { kind, size: endorsement.size, by: endorsement.by };
+  return kind === 'cosigned' ? { kind, workers: endorsement.workers } : { kind };
 }
 
 /** Signatures there are of those that a verdict needs, how many it needs, and which of the charter's witnesses are missing. */

@@ -1,14 +1,14 @@
 import { lostInRestore } from '../../protocol/account/index.ts';
 import type { Handled } from '../../protocol/base/durability.ts';
 import { QuorateError, unreachable } from '../../protocol/base/errors.ts';
-import type { ControllerEffect, ControllerEvent } from './events.ts';
+import type { ControllerEffect, ControllerEvent, Reply } from './events.ts';
 import { isOver } from './facts.ts';
 import { awaitInputs, recalled, reviewDependants } from './inputs/readers.ts';
 import { considerRecalls } from './inputs/recall.ts';
 import { checkPresent, enrol, readmit, renew } from './members/enrolment.ts';
 import { takeLeaves } from './members/recovered.ts';
 import { endRevokedKeys, revoke } from './members/revocations.ts';
-import { absenceEndsAt, hear, leave, newPresence, silentAt } from './presence.ts';
+import { absenceEndsAt, hear, leave, Presence, silentAt } from './presence.ts';
 import { findRun } from './queries/summary.ts';
 import { considerAbsence, giveUpFreeSlots, reconsiderAbsences, untaken } from './rounds/absence.ts';
 import { cancel, endRun } from './rounds/cancel.ts';
@@ -30,18 +30,14 @@ import {
 } from './rounds/trusted-slot.ts';
 import { trustedLeases } from './slots.ts';
 import {
-  type ControllerState,
+  ControllerState,
   currentRound,
   type EventOf,
   type LiveLease,
   liveLeases,
-  mustSync,
-  newState,
   publishedOf,
   type Run,
-  type Transition,
-  tell,
-  unchanged,
+  Transition,
 } from './state.ts';
 import { showAgain, showsAgainAt, waitForSignature } from './verdicts/cosigning.ts';
 import { cosigned, retire } from './verdicts/verdict.ts';
@@ -73,19 +69,12 @@ export class Controller {
 
   /** The keys it signs with until a `started` event names others. */
   constructor(id: string, idp: string) {
-    this.state = newState(id, idp);
+    this.state = new ControllerState(id, idp);
   }
 
   handle(event: ControllerEvent, now: number, rules: number = Controller.rules): Handled<ControllerEffect> {
     const leavesBefore = this.state.log.size;
-    const transition: Transition = {
-      state: this.state,
-      now,
-      rules,
-      out: [],
-      dirty: new Set<string>(),
-      durability: 'lazy',
-    };
+    const transition = new Transition(this.state, now, rules);
     try {
       dispatch(transition, event);
       reviewDependants(transition);
@@ -94,15 +83,12 @@ export class Controller {
       // No request to answer. The event is dropped, so that a peer's input cannot stop a replay.
       if (!('token' in event) || event.token === undefined) return { effects: [], durability: 'none' };
       const { code, message, hint } = error;
-      const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
+      const reply: Reply = { kind: 'error', code, message, ...(hint !== undefined && { hint }) };
       return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
     }
+    const { out: effects, durability } = transition;
     const record = recordOf(this.state, leavesBefore);
-    return {
-      effects: transition.out,
-      durability: transition.durability,
-      ...(record === undefined ? {} : { record }),
-    };
+    return { effects, durability, ...(record !== undefined && { record }) };
   }
 
   /** When the next `tick` is due (ms since the epoch), or undefined while no timer runs. */
@@ -138,98 +124,79 @@ function recordOf({ log }: ControllerState, from: number): string | undefined {
 
 const endOf = ({ lease }: LiveLease): number => lease.exp * 1000;
 
+/** The handler of each kind of event. */
+const handlers: { [K in ControllerEvent['kind']]: (transition: Transition, event: EventOf<K>) => void } = {
+  started,
+  recovered,
+  readmit,
+  charter(transition, { charter }) {
+    if (!takeCharter(transition, charter)) transition.unchanged();
+  },
+  enrol,
+  renew,
+  submit(transition, event) {
+    const run = submit(transition, event);
+    if (run !== undefined) awaitInputs(transition, run);
+  },
+  present,
+  absent,
+  claim,
+  answered: everyoneAnswered,
+  untaken(transition, event) {
+    const run = untaken(transition, event);
+    if (run !== undefined) settle(transition, run);
+  },
+  silent,
+  'hand-over': handOver,
+  passed,
+  outdated,
+  resume: resumeLease,
+  detached: (transition, event) =>
+    ofLease(transition, event, (live) => {
+      const { heard } = transition.state.presence;
+      const { at } = heard.get(live.id) ?? { at: transition.now };
+      heard.set(live.id, { at, detachedAt: transition.now });
+    }),
+  heartbeat: (transition, event) =>
+    ofLease(transition, event, (live) => hear(transition.state, live.id, transition.now)),
+  receipt,
+  failed,
+  pinned: ofRun((transition, run, event) =>
+    run.phase.kind === 'answering'
+      ? reusedArtifactPinned(transition, run, event)
+      : pinned(transition, run, event),
+  ),
+  cosigned: ofRun((transition, run, event) =>
+    run.reused === null ? cosigned(transition, run, event) : reuseCosigned(transition, run, event),
+  ),
+  'cosign-refused': ofRun((transition, run, event) =>
+    run.reused === null ? cosignRefused(transition, run, event) : reuseRefused(transition, run, event),
+  ),
+  witnessed: ofRun(witnessed),
+  stored,
+  revoke(transition, event) {
+    if (revoke(transition, event)) revocationsChanged(transition);
+  },
+  recalled,
+  cancel: (transition, event) =>
+    cancel(transition, findRun(transition.state, event.which, { ofOneJob: true }), event),
+  acknowledge: acknowledgeAlarm,
+  drain,
+  tick,
+};
+
 function dispatch(transition: Transition, event: ControllerEvent): void {
-  const { state } = transition;
-  switch (event.kind) {
-    case 'started':
-      return started(transition, event);
-    case 'recovered':
-      return recovered(transition, event);
-    case 'readmit':
-      return readmit(transition, event);
-    case 'charter':
-      if (!takeCharter(transition, event.charter)) unchanged(transition);
-      return;
-    case 'enrol':
-      return enrol(transition, event);
-    case 'renew':
-      return renew(transition, event);
-    case 'submit': {
-      const run = submit(transition, event);
-      return run === undefined ? undefined : awaitInputs(transition, run);
-    }
-    case 'present':
-      return present(transition, event);
-    case 'absent':
-      return absent(transition, event);
-    case 'claim':
-      return claim(transition, event);
-    case 'answered':
-      return everyoneAnswered(transition, event);
-    case 'untaken': {
-      const run = untaken(transition, event);
-      return run === undefined ? undefined : settle(transition, run);
-    }
-    case 'silent':
-      return silent(transition, event);
-    case 'hand-over':
-      return handOver(transition, event);
-    case 'passed':
-      return passed(transition, event);
-    case 'outdated':
-      return outdated(transition, event);
-    case 'resume':
-      return resumeLease(transition, event);
-    case 'detached':
-      return ofLease(transition, event, (live) => {
-        const { at } = state.presence.heard.get(live.id) ?? { at: transition.now };
-        state.presence.heard.set(live.id, { at, detachedAt: transition.now });
-      });
-    case 'heartbeat':
-      return ofLease(transition, event, (live) => hear(state, live.id, transition.now));
-    case 'receipt':
-      return receipt(transition, event);
-    case 'failed':
-      return failed(transition, event);
-    case 'pinned':
-      return withRun(transition, event.run, (run) =>
-        run.phase.kind === 'answering'
-          ? reusedArtifactPinned(transition, run, event)
-          : pinned(transition, run, event),
-      );
-    case 'cosigned':
-      return withRun(transition, event.run, (run) =>
-        run.reused === null ? cosigned(transition, run, event) : reuseCosigned(transition, run, event),
-      );
-    case 'cosign-refused':
-      return withRun(transition, event.run, (run) =>
-        run.reused === null ? cosignRefused(transition, run, event) : reuseRefused(transition, run, event),
-      );
-    case 'witnessed':
-      return withRun(transition, event.run, (run) => witnessed(transition, run, event));
-    case 'stored':
-      return stored(transition, event);
-    case 'revoke':
-      return revoke(transition, event) ? revocationsChanged(transition) : undefined;
-    case 'recalled':
-      return recalled(transition, event);
-    case 'cancel':
-      return cancel(transition, findRun(state, event.which, { ofOneJob: true }), event);
-    case 'acknowledge':
-      return acknowledgeAlarm(transition, event);
-    case 'drain':
-      return drain(transition);
-    case 'tick':
-      return tick(transition);
-    default:
-      return unreachable(event, 'controller event');
-  }
+  if (!Object.hasOwn(handlers, event.kind)) unreachable(event as never, 'controller event');
+  const handle: (transition: Transition, event: never) => void = handlers[event.kind];
+  handle(transition, event as never);
 }
 
-function withRun(transition: Transition, id: string, act: (run: Run) => void): void {
-  const run = transition.state.runs.get(id);
-  if (run === undefined) return unchanged(transition);
-  act(run);
+function ofRun<E extends { run: string }>(act: (transition: Transition, run: Run, event: E) => void) {
+  return (transition: Transition, event: E): void => {
+    const run = transition.state.runs.get(event.run);
+    if (run === undefined) transition.unchanged();
+    else act(transition, run, event);
+  };
 }
 
 /** The revocations in the log are others than before, or count otherwise. */
@@ -252,7 +219,7 @@ function recovered(transition: Transition, event: EventOf<'recovered'>): void {
 function started(transition: Transition, event: EventOf<'started'>): void {
   const { state, now } = transition;
   // An epoch that was lost would be given again, and the fences of its leases with it.
-  mustSync(transition);
+  transition.mustSync();
   state.timings = event.timings;
   state.stores = event.stores ?? null;
   if (event.keys !== undefined) {
@@ -262,7 +229,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.epoch++;
   state.leasesThisEpoch = 0;
   state.draining = false;
-  state.presence = newPresence(now);
+  state.presence = new Presence(now);
   takeCharter(transition, event.charter);
   if (endRevokedKeys(transition)) revocationsChanged(transition);
   // A run that ends leaves the index.
@@ -308,7 +275,7 @@ function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'s
   const known = state.index.get(id);
   const last = known === undefined ? null : publishedOf(known);
   // A repeated event is taken: a bundle may have been lost and made again.
-  if (last?.verdict.id !== verdict) return unchanged(transition);
+  if (last?.verdict.id !== verdict) return transition.unchanged();
   state.unstored.delete(id);
   if (sha256 === undefined) state.bundles.delete(id);
   else state.bundles.set(id, sha256);
@@ -327,7 +294,7 @@ function present(transition: Transition, { grant, capabilities, version }: Event
       considerOutdated(transition, run);
     }
   reconsiderAbsences(transition);
-  unchanged(transition);
+  transition.unchanged();
 }
 
 function absent(transition: Transition, { worker: id }: EventOf<'absent'>): void {
@@ -338,7 +305,7 @@ function absent(transition: Transition, { worker: id }: EventOf<'absent'>): void
     considerAbsence(transition, run);
     considerOutdated(transition, run);
   }
-  unchanged(transition);
+  transition.unchanged();
 }
 
 function tick(transition: Transition): void {
@@ -377,7 +344,7 @@ function tick(transition: Transition): void {
     considerHandOver(transition, run);
     considerOutdated(transition, run);
   }
-  if (!changed) unchanged(transition);
+  if (!changed) transition.unchanged();
 }
 
 /**
@@ -388,12 +355,12 @@ export function acknowledgeAlarm(
   transition: Transition,
   { token, run: id, by }: EventOf<'acknowledge'>,
 ): void {
-  const { state, out } = transition;
+  const { state } = transition;
   const run = state.index.get(id);
   if (run === undefined) throw new QuorateError('JOB_UNKNOWN', `no run has the id ${id.slice(0, 64)}`);
   if (state.alarms.has(id)) {
-    mustSync(transition);
-    tell(transition, run, { kind: 'acknowledged', by });
-  } else unchanged(transition);
-  if (token !== undefined) out.push({ kind: 'reply', token, reply: { kind: 'acknowledged', run: id } });
+    transition.mustSync();
+    transition.tell(run, { kind: 'acknowledged', by });
+  } else transition.unchanged();
+  if (token !== undefined) transition.reply(token, { kind: 'acknowledged', run: id });
 }

@@ -24,41 +24,30 @@ export type OfferAnswer = 'claimed' | 'busy' | 'declined';
  * durability `none`, and no journaled event may depend on it. What follows from it (a window closes, a lease is lost) is an
  * event of its own, which the machine raises.
  */
-export interface Presence {
-  workers: Map<string, Present>;
+export class Presence {
+  workers = new Map<string, Present>();
   /** Ids of connected workers that cannot read a document that this controller may write. */
-  behind: Set<string>;
+  behind = new Set<string>();
   /** Workers that left a moment ago, and when: `reconnectMs`. */
-  gone: Map<string, { worker: Present; at: number }>;
+  gone = new Map<string, { worker: Present; at: number }>();
   /** When this life began, ms since the epoch: before it nobody could be there. */
   since: number;
   /** By lease. */
-  heard: Map<string, { at: number; detachedAt: number | null }>;
+  heard = new Map<string, { at: number; detachedAt: number | null }>();
   /** Answers of workers, by offer: its window closes when everybody present has answered. */
-  answered: Map<string, Map<string, OfferAnswer>>;
+  answered = new Map<string, Map<string, OfferAnswer>>();
   /** Since when nobody is there who could take what is left of a round, by offer; only where that is all it waits for. */
-  absent: Map<string, number>;
+  absent = new Map<string, number>();
   /** Where a candidate waits for its answer, if it has claimed again since. */
-  tokens: WeakMap<object, string>;
+  tokens = new WeakMap<object, string>();
   /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
-  retries: WeakMap<object, { since: number; tries: number; at: number | null }>;
+  retries = new WeakMap<object, { since: number; tries: number; at: number | null }>();
   /** Witnesses of the last checkpoint, by run that waits for them. */
-  witnessed: Map<string, Witnessed>;
-}
+  witnessed = new Map<string, Witnessed>();
 
-export function newPresence(since: number): Presence {
-  return {
-    workers: new Map(),
-    behind: new Set(),
-    gone: new Map(),
-    since,
-    heard: new Map(),
-    answered: new Map(),
-    absent: new Map(),
-    tokens: new WeakMap(),
-    retries: new WeakMap(),
-    witnessed: new Map(),
-  };
+  constructor(since: number) {
+    this.since = since;
+  }
 }
 
 /** Number of operators with a connected worker that gets offers; `which`: of these. */

@@ -1,7 +1,7 @@
 import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
 import { isTrustedSlot, type Slot } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/index.ts';
-import { forgetOffer, tokenOf } from './presence.ts';
+import { forgetOffer } from './presence.ts';
 import {
   type LiveLease,
   liveLeases,
@@ -16,17 +16,11 @@ export function findLease(
   lease: string,
 ): { round: Round; slot: Slot; live: LiveLease } | undefined {
   for (const round of run.rounds) {
-    for (const [slot, slotState] of round.slots.entries()) {
-      if (slotState.kind === 'leased' && slotState.live.id === lease)
-        return { round, slot, live: slotState.live };
-    }
-    if (
-      run.trusted.kind === 'leased' &&
-      run.trusted.live.id === lease &&
-      run.trusted.live.lease.round === round.n
-    ) {
-      return { round, slot: 'trusted', live: run.trusted.live };
-    }
+    for (const [slot, held] of round.slots.entries())
+      if (held.kind === 'leased' && held.live.id === lease) return { round, slot, live: held.live };
+    const { trusted } = run;
+    if (trusted.kind === 'leased' && trusted.live.id === lease && trusted.live.lease.round === round.n)
+      return { round, slot: 'trusted', live: trusted.live };
   }
   return undefined;
 }
@@ -74,6 +68,12 @@ export function setSlot(
   }
 }
 
+/** Offers a round, or its trusted slot, from now on or again. */
+export function openOffer({ state, out }: Transition, run: Run, { offerId, offer }: Round): void {
+  state.offers.set(offerId, run.id);
+  out.push({ kind: 'offer', run: run.id, offer });
+}
+
 export function closeOffer(transition: Transition, round: Round): void {
   if (transition.state.offers.delete(round.offerId))
     transition.out.push({ kind: 'unoffer', offer: round.offerId });
@@ -86,16 +86,10 @@ export function withdrawOffer(
   code: 'OFFER_CLOSED' | 'INPUT_LOST',
   message: string,
 ): void {
-  const { state, out } = transition;
   closeOffer(transition, round);
-  for (const candidate of round.candidates)
-    out.push({
-      kind: 'reply',
-      token: tokenOf(state, candidate),
-      reply: { kind: 'error', code, message },
-    });
+  for (const candidate of round.candidates) transition.refuse(candidate, code, message);
   round.candidates = [];
-  forgetOffer(state, round.offerId);
+  forgetOffer(transition.state, round.offerId);
 }
 
 export function endLeases(
@@ -108,12 +102,6 @@ export function endLeases(
     const found = findLease(run, live.id);
     if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
     transition.state.leases.delete(live.id);
-    transition.out.push({
-      kind: 'release',
-      worker: live.worker,
-      lease: live.id,
-      code,
-      message,
-    });
+    transition.release(live.worker, live.id, code, message);
   }
 }

@@ -1,6 +1,6 @@
 import { isAlarmingRepeat, shownLevel } from '../../protocol/account/index.ts';
 import type { Durability } from '../../protocol/base/durability.ts';
-import { assert } from '../../protocol/base/errors.ts';
+import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
 import type {
   Charter,
   Grant,
@@ -18,7 +18,13 @@ import type {
 import type { OpenedRevocation } from '../../protocol/judge/index.ts';
 import { MerkleTree } from '../../protocol/transparency/merkle.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import { type ControllerEffect, type ControllerEvent, defaultTimings, type Timings } from './events.ts';
+import {
+  type ControllerEffect,
+  type ControllerEvent,
+  defaultTimings,
+  type Reply,
+  type Timings,
+} from './events.ts';
 import type {
   EarlierInstance,
   Endorsement,
@@ -32,7 +38,7 @@ import type {
   Stores,
 } from './facts.ts';
 import { controllerLimits } from './limits.ts';
-import { newPresence, type Presence } from './presence.ts';
+import { Presence, tokenOf } from './presence.ts';
 import { RunIndex } from './run-index.ts';
 
 /** A worker that asked for a slot and may be given one. */
@@ -157,141 +163,136 @@ export interface Enrolled {
   at: number;
 }
 
-export interface ControllerState {
+export class ControllerState {
   /** This controller's key, and its identity provider's: those of its last start. */
   id: string;
   idp: string;
-  charter: Verified<Charter> | null;
+  charter: Verified<Charter> | null = null;
   /** Keys that any charter in the log named. Only the root key adds to them. */
-  named: Set<string>;
-  timings: Timings;
+  named = new Set<string>();
+  timings: Timings = defaultTimings;
   /** Null where the controller keeps artifacts itself. */
-  stores: Stores | null;
-  epoch: number;
-  leasesThisEpoch: number;
-  log: MerkleTree;
+  stores: Stores | null = null;
+  epoch = 0;
+  leasesThisEpoch = 0;
+  log = new MerkleTree();
   /** By key. */
-  keys: Map<string, Enrolled>;
+  keys = new Map<string, Enrolled>();
   /** Log index at which an operator was first admitted, by role and name. */
-  operators: Record<Role, Map<string, number>>;
-  /** Operators that were around when a job was last submitted; undefined where that is not known. */
-  around: number | undefined;
-  /** Keys that joined on an invite, by its jti. */
-  invites: Map<string, string[]>;
-  /** Tickets that were used, by the identity provider's key that signed them. */
-  tickets: Map<string, number>;
-  /** How often somebody joined with one of them. */
-  joins: Map<string, number>;
-  /** In log order. */
-  revocations: LoggedRevocation[];
-  /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
-  endsKeys: boolean;
-  /** Ids of revocations that counted until then, by keys that were ended before an end could say what stays. */
-  lapsed: string[];
-  presence: Presence;
-  /** Runs that are open, and those in `unstored`. */
-  runs: Map<string, Run>;
-  /** All other runs. */
-  finished: Map<string, FinishedRun>;
-  index: RunIndex<Run>;
-  /** Runs whose last published verdict may not be stored yet. */
-  unstored: Set<string>;
-  /** Runs whose alarm nobody has acknowledged, the oldest first: the newest `controllerLimits.alarmsMax`. */
-  alarms: Set<string>;
-  /** Runs that have ended and are opened again once their documents are here. */
-  recalls: Set<string>;
-  /** Hexadecimal sha256 of the bundle that was stored last, by run. */
-  bundles: Map<string, string>;
-  /** Offers that still take claims: offer id to run id. */
-  offers: Map<string, string>;
-  /** Live leases and those kept for co-signing: lease id to run id. */
-  leases: Map<string, string>;
-  /** Its operator wants it to end: see `isHeld`. Until the next start. */
-  draining: boolean;
-  /** The journal was restored from a copy that was behind, and its leaves came from members. */
-  recovered: boolean;
-  /** Ids of revocations, and of the newest charter, of such leaves whose documents no member has shown yet, with their indexes. */
-  withheld: Map<string, number>;
-  /** Ids of requests whose rounds are in the log and whose documents are in no copy. */
-  lost: Set<string>;
-}
-
-export function newState(id: string, idp: string): ControllerState {
-  return {
-    id,
-    idp,
-    charter: null,
-    named: new Set(),
-    timings: defaultTimings,
-    stores: null,
-    epoch: 0,
-    leasesThisEpoch: 0,
-    log: new MerkleTree(),
-    keys: new Map(),
-    operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
-    around: undefined,
-    invites: new Map(),
-    tickets: new Map(),
-    joins: new Map(),
-    revocations: [],
-    endsKeys: false,
-    lapsed: [],
-    presence: newPresence(0),
-    runs: new Map(),
-    finished: new Map(),
-    index: new RunIndex(),
-    unstored: new Set(),
-    alarms: new Set(),
-    recalls: new Set(),
-    bundles: new Map(),
-    offers: new Map(),
-    leases: new Map(),
-    draining: false,
-    recovered: false,
-    withheld: new Map(),
-    lost: new Set(),
+  operators: Record<Role, Map<string, number>> = {
+    worker: new Map(),
+    'trusted-worker': new Map(),
+    publisher: new Map(),
+    reader: new Map(),
   };
+  /** Operators that were around when a job was last submitted; undefined where that is not known. */
+  around: number | undefined = undefined;
+  /** Keys that joined on an invite, by its jti. */
+  invites = new Map<string, string[]>();
+  /** Tickets that were used, by the identity provider's key that signed them. */
+  tickets = new Map<string, number>();
+  /** How often somebody joined with one of them. */
+  joins = new Map<string, number>();
+  /** In log order. */
+  revocations: LoggedRevocation[] = [];
+  /** A key that the root revoked revokes nothing but what is kept. False until the first start under rules 2. */
+  endsKeys = false;
+  /** Ids of revocations that counted until then, by keys that were ended before an end could say what stays. */
+  lapsed: string[] = [];
+  presence = new Presence(0);
+  /** Runs that are open, and those in `unstored`. */
+  runs = new Map<string, Run>();
+  /** All other runs. */
+  finished = new Map<string, FinishedRun>();
+  index = new RunIndex<Run>();
+  /** Runs whose last published verdict may not be stored yet. */
+  unstored = new Set<string>();
+  /** Runs whose alarm nobody has acknowledged, the oldest first: the newest `controllerLimits.alarmsMax`. */
+  alarms = new Set<string>();
+  /** Runs that have ended and are opened again once their documents are here. */
+  recalls = new Set<string>();
+  /** Hexadecimal sha256 of the bundle that was stored last, by run. */
+  bundles = new Map<string, string>();
+  /** Offers that still take claims: offer id to run id. */
+  offers = new Map<string, string>();
+  /** Live leases and those kept for co-signing: lease id to run id. */
+  leases = new Map<string, string>();
+  /** Its operator wants it to end: see `isHeld`. Until the next start. */
+  draining = false;
+  /** The journal was restored from a copy that was behind, and its leaves came from members. */
+  recovered = false;
+  /** Ids of revocations, and of the newest charter, of such leaves whose documents no member has shown yet, with their indexes. */
+  withheld = new Map<string, number>();
+  /** Ids of requests whose rounds are in the log and whose documents are in no copy. */
+  lost = new Set<string>();
+
+  constructor(id: string, idp: string) {
+    this.id = id;
+    this.idp = idp;
+  }
 }
 
-/** One event being handled: the state it changes, its time (ms since the epoch), and what comes of it. */
-export interface Transition {
+/** One event being handled: the state it changes, and what comes of it. */
+export class Transition {
   readonly state: ControllerState;
+  /** Ms since the epoch. */
   readonly now: number;
   /** `Controller.rules` of when the event was taken: a replay comes to what was promised on then. */
   readonly rules: number;
-  readonly out: ControllerEffect[];
+  readonly out: ControllerEffect[] = [];
   /** Runs whose published verdict changed, or that ended: the runs that read them are reviewed at the end of the event. */
-  readonly dirty: Set<string>;
+  readonly dirty = new Set<string>();
   /** `lazy` by default: a power failure may then lose who was present, who claimed and who held a lease. */
-  durability: Durability;
-}
+  durability: Durability = 'lazy';
 
-/** The event changes the log, makes a promise or lets bytes be published, so it must not be lost. */
-export function mustSync(transition: Transition): void {
-  transition.durability = 'sync';
-}
+  constructor(state: ControllerState, now: number, rules: number) {
+    this.state = state;
+    this.now = now;
+    this.rules = rules;
+  }
 
-/** The event left the state as it was. */
-export function unchanged(transition: Transition): void {
-  assert(transition.durability === 'lazy', 'an event that must be synced changed something');
-  transition.durability = 'none';
-}
+  /** The event changes the log, makes a promise or lets bytes be published, so it must not be lost. */
+  mustSync(): void {
+    this.durability = 'sync';
+  }
 
-/** Returns the index of the new leaf. */
-export function appendLeaf(transition: Transition, leaf: string): number {
-  mustSync(transition);
-  return transition.state.log.append(leaf);
+  /** The event left the state as it was. */
+  unchanged(): void {
+    assert(this.durability === 'lazy', 'an event that must be synced changed something');
+    this.durability = 'none';
+  }
+
+  /** Returns the index of the new leaf. */
+  appendLeaf(leaf: string): number {
+    this.mustSync();
+    return this.state.log.append(leaf);
+  }
+
+  reply(token: string, reply: Reply): void {
+    this.out.push({ kind: 'reply', token, reply });
+  }
+
+  refuse(candidate: Candidate, code: ErrorCode, message: string): void {
+    this.reply(tokenOf(this.state, candidate), { kind: 'error', code, message });
+  }
+
+  /** The lease is over without a result. */
+  release(worker: string, lease: string, code: ErrorCode, message: string): void {
+    this.out.push({ kind: 'release', worker, lease, code, message });
+  }
+
+  tell(run: RunFacts, progress: Progress): void {
+    if (dirtying.has(progress.kind)) this.dirty.add(run.id);
+    considerAlarm(this.state, run.id, progress);
+    run.history.push({ at: this.now, progress });
+    this.out.push({ kind: 'progress', run: run.id, progress });
+  }
 }
 
 /** Kinds of progress after which the level of a run may have changed for the jobs that read it. */
-const dirtying: ReadonlySet<Progress['kind']> = new Set([
-  'verdict',
-  'contradicted',
-  'input-lost',
-  'revoked',
-  'restored',
-  'cancelled',
-]);
+const dirtying: ReadonlySet<Progress['kind']> = new Set(
+  (['verdict', 'contradicted', 'input-lost', 'revoked', 'restored', 'cancelled'] as const).values(),
+);
 
 /** A dispute, a build that differs from the one before, or a trusted worker that contradicts or refuses to sign is an alarm until somebody has looked. */
 function considerAlarm({ alarms }: ControllerState, run: string, progress: Progress): void {
@@ -304,13 +305,6 @@ function considerAlarm({ alarms }: ControllerState, run: string, progress: Progr
   alarms.add(run);
   const [oldest] = alarms;
   if (alarms.size > controllerLimits.alarmsMax && oldest !== undefined) alarms.delete(oldest);
-}
-
-export function tell(transition: Transition, run: RunFacts, progress: Progress): void {
-  if (dirtying.has(progress.kind)) transition.dirty.add(run.id);
-  considerAlarm(transition.state, run.id, progress);
-  run.history.push({ at: transition.now, progress });
-  transition.out.push({ kind: 'progress', run: run.id, progress });
 }
 
 /** The published verdict; null before the first one, and again while a new round runs after a contradiction. */
@@ -362,8 +356,14 @@ export function liveLeases(run: Run): LiveLease[] {
   return live;
 }
 
-export function currentRound(run: Run): Round | undefined {
-  return run.rounds.at(-1);
-}
+export const currentRound = (run: Run): Round | undefined => run.rounds.at(-1);
+
+/** The run of an offer that still takes claims. */
+export const runOfOffer = ({ offers, runs }: ControllerState, offer: string): Run | undefined =>
+  runs.get(offers.get(offer) ?? '');
+
+/** The run of a lease that is live or kept for co-signing. */
+export const runOfLease = ({ leases, runs }: ControllerState, lease: string): Run | undefined =>
+  runs.get(leases.get(lease) ?? '');
 
 export type EventOf<K extends ControllerEvent['kind']> = Extract<ControllerEvent, { kind: K }>;

@@ -3,18 +3,13 @@ import { jobNamed } from '../../../simulations/paperwork.ts';
 import { precedes, type RunFacts } from '../../../src/controller/machine/facts.ts';
 import { publisherLapsed, putInForce } from '../../../src/controller/machine/members/charter.ts';
 import { fullKeys, slotsAsked } from '../../../src/controller/machine/members/revocations.ts';
-import { hear, leave, newPresence } from '../../../src/controller/machine/presence.ts';
+import { hear, leave, Presence } from '../../../src/controller/machine/presence.ts';
 import { membersPage, rankOf } from '../../../src/controller/machine/queries/members.ts';
 import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { endAheadOfClock } from '../../../src/controller/machine/rounds/expire.ts';
 import { mayLeaseAgain } from '../../../src/controller/machine/rounds/leases.ts';
 import { checkOrder } from '../../../src/controller/machine/rounds/open-run.ts';
-import {
-  type ControllerState,
-  newState,
-  type Transition,
-  tell,
-} from '../../../src/controller/machine/state.ts';
+import { ControllerState, Transition } from '../../../src/controller/machine/state.ts';
 import { differingFiles } from '../../../src/controller/machine/verdicts/results.ts';
 import { afterFailure } from '../../../src/protocol/account/trusted-failures.ts';
 import { secondsOfIso } from '../../../src/protocol/base/time.ts';
@@ -24,10 +19,8 @@ import { makeCharter } from '../../support/documents.ts';
 import { type Bench, built, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 import { publish } from './pipelines.ts';
 
-const at = (bench: Bench, now = bench.now, rules = 3): Transition => ({
-  ...{ state: bench.controller.state, now, rules, out: [], dirty: new Set<string>() },
-  durability: 'lazy',
-});
+const at = (bench: Bench, now = bench.now, rules = 3): Transition =>
+  new Transition(bench.controller.state, now, rules);
 
 it.each([
   [1, 2, true],
@@ -39,11 +32,10 @@ it.each([
 
 describe('alarms', () => {
   it('are kept of the newest 1,000 runs', () => {
-    const state = newState('controller', 'idp');
+    const state = new ControllerState('controller', 'idp');
     const raise = (n: number) => {
-      const transition = { state, now: 0, rules: 3, out: [], dirty: new Set<string>(), durability: 'lazy' };
       const run = { id: `run ${n}`, history: [] } as unknown as RunFacts;
-      tell(transition as Transition, run, { kind: 'contradicted', round: 1, artifact: 'a', trusted: null });
+      new Transition(state, 0, 3).tell(run, { kind: 'contradicted', round: 1, artifact: 'a', trusted: null });
     };
     for (let n = 0; n < 1_000; n++) raise(n);
     // Raised again it is the newest.
@@ -57,7 +49,7 @@ describe('alarms', () => {
 
 describe('leases that were heard of', () => {
   it('are forgotten once 1,000 more are over than twice those that are live', () => {
-    const known = { presence: newPresence(0), leases: new Map([['live', 'run']]) };
+    const known = { presence: new Presence(0), leases: new Map([['live', 'run']]) };
     hear(known, 'live', 0);
     for (let n = 0; n < 1_001; n++) hear(known, `over ${n}`, 0);
     expect(known.presence.heard.size).toBe(1_002);
@@ -68,7 +60,7 @@ describe('leases that were heard of', () => {
 
 describe('a worker that lost its connection', () => {
   it('is remembered for 20 s, as long as it may take to come back', () => {
-    const presence = newPresence(0);
+    const presence = new Presence(0);
     const goes = (id: string, now: number) => {
       presence.workers.set(id, {} as never);
       leave(presence, id, now);
@@ -282,7 +274,7 @@ describe('trusted workers of which one lost the slot', () => {
 
 describe('a charter', () => {
   it('is in force where its epoch is above that of the one before, and names its keys in any case', () => {
-    const state = newState('controller', 'idp');
+    const state = new ControllerState('controller', 'idp');
     const put = (id: string, epoch: number) => {
       const payload = makeCharter({ epoch, trusted: [id] });
       putInForce(state, { id, raw: '', signer: '', payload } as Verified<Charter>);

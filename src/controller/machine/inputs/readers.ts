@@ -1,6 +1,6 @@
 import { assert } from '../../../protocol/base/errors.ts';
 import { instantiate, isTrustedSlot, type Job } from '../../../protocol/documents/index.ts';
-import { artifactIn, type FinishedRun, isOver, type RunFacts } from '../facts.ts';
+import { artifactIn, type FinishedRun, isOver, type RunFacts, roundFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { publisherLapsed } from '../members/charter.ts';
 import { endRun } from '../rounds/cancel.ts';
@@ -12,12 +12,10 @@ import {
   currentRound,
   type EventOf,
   liveLeases,
-  mustSync,
   publishedLevelOf,
   publishedOf,
   type Run,
   type Transition,
-  tell,
 } from '../state.ts';
 import { dropReuse, evidenceBytesOf } from '../verdicts/evidence-size.ts';
 import { inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
@@ -29,7 +27,7 @@ import { considerRecall, reopened } from './recall.ts';
 export function awaitInputs(transition: Transition, run: Run): void {
   const needs = run.request.payload.needs;
   if (needs === undefined) return openRun(transition, run);
-  tell(transition, run, { kind: 'waiting', needs });
+  transition.tell(run, { kind: 'waiting', needs });
   considerInputs(transition, run);
 }
 
@@ -111,7 +109,7 @@ function considerInputs(transition: Transition, run: Run): void {
     run.jobId = instance.id;
     transition.state.index.instantiated(run);
   }
-  tell(transition, run, { kind: 'inputs', job: instance.id, inputs });
+  transition.tell(run, { kind: 'inputs', job: instance.id, inputs });
   openRun(transition, run);
 }
 
@@ -135,10 +133,10 @@ function loseInput(
 ): void {
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
   suspendRun(transition, run, reason);
-  tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
+  transition.tell(run, { kind: 'input-lost', input: name, artifact, reason });
   considerInputs(transition, run);
   const { needs = {} } = run.request.payload;
-  if (isWaiting(run)) tell(transition, run, { kind: 'waiting', needs });
+  if (isWaiting(run)) transition.tell(run, { kind: 'waiting', needs });
 }
 
 const isWaiting = ({ phase }: RunFacts): boolean => phase.kind === 'waiting';
@@ -150,7 +148,7 @@ function loseEnded(
   { name, reason }: { name: string; reason: string },
 ): void {
   const { state } = transition;
-  mustSync(transition);
+  transition.mustSync();
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
   const why = run.phase.kind === 'cancelled' ? run.phase.reason : reason;
   const phase = { kind: 'cancelled' as const, reason: why, published: null };
@@ -163,7 +161,7 @@ function loseEnded(
     state.finished.set(run.id, ended);
     state.index.replaced(ended);
   }
-  tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
+  transition.tell(run, { kind: 'input-lost', input: name, artifact, reason });
 }
 
 /**
@@ -171,14 +169,14 @@ function loseEnded(
  * free again; a result that is in stays sealed at its worker, since it counts if the input comes to the same bytes.
  */
 export function suspendRun(transition: Transition, run: Run, reason: string): void {
-  const { state, out } = transition;
-  mustSync(transition);
+  const { state } = transition;
+  transition.mustSync();
   const message = `the build was stopped: ${reason}`;
   for (const live of liveLeases(run)) {
     const found = findLease(run, live.id);
     if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'free' });
     state.leases.delete(live.id);
-    out.push({ kind: 'release', worker: live.worker, lease: live.id, code: 'INPUT_LOST', message });
+    transition.release(live.worker, live.id, 'INPUT_LOST', message);
   }
   const round = currentRound(run);
   if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
@@ -194,21 +192,17 @@ export function replaceInstance(
   run: Run,
   { job, id }: { job: Job; id: string },
 ): void {
-  const { state, out } = transition;
-  mustSync(transition);
+  const { state } = transition;
+  transition.mustSync();
   const release = (worker: string, lease: string) => {
     state.leases.delete(lease);
-    out.push({ kind: 'release', worker, lease, code: 'INPUT_LOST', message: otherInputs });
+    transition.release(worker, lease, 'INPUT_LOST', otherInputs);
   };
   for (const { round, slot, lease, worker } of run.receipts)
     if (!isTrustedSlot(slot) && run.rounds[round - 1]?.revealed !== true) release(worker, lease);
   for (const { worker, id } of releaseTrusted(transition, run)) release(worker, id);
   const { jobId, receipts } = run;
-  const rounds = run.rounds.map(({ offer: { iss, index }, revealed }) => ({
-    offer: { iss, index },
-    revealed,
-  }));
-  run.earlier.push({ jobId, rounds, receipts });
+  run.earlier.push({ jobId, rounds: roundFacts(run), receipts });
   // Other lists, and not these emptied: a session may be reading them to somebody.
   Object.assign(run, {
     job,

@@ -8,15 +8,7 @@ import { charterOf, refusalOfRun } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
 import { mayOpenRound } from '../rounds/open-round.ts';
 import { newTrustedSlot } from '../slots.ts';
-import {
-  type EventOf,
-  publishedOf,
-  type Round,
-  type Run,
-  type Transition,
-  tell,
-  unchanged,
-} from '../state.ts';
+import { type EventOf, publishedOf, type Round, type Run, type Transition } from '../state.ts';
 import { bundleBytesOf } from '../verdicts/evidence-size.ts';
 import { inputLevels, inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
 import { runVoidedBy } from '../verdicts/review.ts';
@@ -50,7 +42,7 @@ export function reopened(transition: Transition, event: EventOf<'recalled'>): Ru
   const { state } = transition;
   const known = state.index.get(event.run);
   if (known === undefined || !state.recalls.delete(event.run)) {
-    unchanged(transition);
+    transition.unchanged();
     return undefined;
   }
   // Runs that wait for it go on waiting or end.
@@ -65,7 +57,7 @@ export function reopened(transition: Transition, event: EventOf<'recalled'>): Ru
   state.index.reopened(run);
   const revoked = run.revoked ?? inputRevoked(state, run);
   const reason = revoked === undefined ? 'what it needs was revoked' : sayRevoked(revoked);
-  tell(transition, run, { kind: 'reopened', reason });
+  transition.tell(run, { kind: 'reopened', reason });
   return run;
 }
 

@@ -21,14 +21,7 @@ import {
   unknownKey,
 } from '../../../protocol/judge/index.ts';
 import { revocationAt, sayRevoked } from '../../../protocol/trust/revocations.ts';
-import {
-  appendLeaf,
-  type ControllerState,
-  type EventOf,
-  mustSync,
-  type Transition,
-  unchanged,
-} from '../state.ts';
+import type { ControllerState, EventOf, Transition } from '../state.ts';
 import { charterOf, type Moment } from './charter.ts';
 import { checkNotRevoked, endedKeys, isMember, memberRevoked, revocationsIn } from './revocations.ts';
 
@@ -64,7 +57,7 @@ function grantFor(transition: Transition, key: string, jti: string): Grant {
 function replyGrant(transition: Transition, token: string, grant: Grant): void {
   const charter = transition.state.charter;
   if (charter === null) return;
-  transition.out.push({ kind: 'reply', token, reply: { kind: 'grant', grant, charter: charter.raw } });
+  transition.reply(token, { kind: 'grant', grant, charter: charter.raw });
 }
 
 /** Enrols a key. Operators are created here alone: one invite, one operator, one vote. */
@@ -87,7 +80,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   const joins = !joined.includes(key) || known === undefined;
   if (!joined.includes(key)) checkRoom(ticket, joined);
   if (joins) useTicket(transition, invite.signer, isFirst);
-  if (joins) mustSync(transition);
+  if (joins) transition.mustSync();
   if (!joined.includes(key)) state.invites.set(ticket.jti, [...joined, key]);
   if (known === undefined)
     state.keys.set(key, {
@@ -98,7 +91,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
       at: state.log.size,
       enrolled: admit(transition, ticket.operator, ticket.role, ticket.jti),
     });
-  if (transition.durability !== 'sync') unchanged(transition);
+  if (transition.durability !== 'sync') transition.unchanged();
   replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
 }
 
@@ -117,7 +110,7 @@ function admit(transition: Transition, operator: string, role: Role, invite: str
   const operators = transition.state.operators[role];
   const before = operators.get(operator);
   if (before !== undefined) return before;
-  const index = appendLeaf(transition, leaves.enrol(operator, role, invite));
+  const index = transition.appendLeaf(leaves.enrol(operator, role, invite));
   operators.set(operator, index);
   return index;
 }
@@ -125,7 +118,7 @@ function admit(transition: Transition, operator: string, role: Role, invite: str
 export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>): void {
   checkEnrol(enrol.payload, charterOf(transition), transition.now);
   replyGrant(transition, token, grantFor(transition, enrol.signer, enrol.payload.jti));
-  unchanged(transition);
+  transition.unchanged();
 }
 
 /**
@@ -195,15 +188,15 @@ function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>
 /** A member whose enrolment the copy does not have is one again. It counts as having joined now: the log does not tell when it did. */
 export function readmit(transition: Transition, { grant }: EventOf<'readmit'>): void {
   const { state } = transition;
-  if (!mayReadmit(state, grant)) return unchanged(transition);
+  if (!mayReadmit(state, grant)) return transition.unchanged();
   const { sub, operator, role, enrolled } = grant.payload;
   const [, , , invite = ''] = state.log.leaves(enrolled, enrolled + 1)[0]?.split(' ') ?? [];
   state.keys.set(sub, { operator, role, invite, by: grant.signer, at: state.log.size, enrolled });
   if (!isMember(state, state.keys.get(sub))) {
     state.keys.delete(sub);
-    return unchanged(transition);
+    return transition.unchanged();
   }
-  mustSync(transition);
+  transition.mustSync();
   state.joins.set(grant.signer, (state.joins.get(grant.signer) ?? 0) + 1);
   state.invites.set(invite, [...(state.invites.get(invite) ?? []), sub]);
 }

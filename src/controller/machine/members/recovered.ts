@@ -1,13 +1,6 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { leaves } from '../../../protocol/documents/index.ts';
-import {
-  appendLeaf,
-  type ControllerState,
-  type EventOf,
-  mustSync,
-  type Run,
-  type Transition,
-} from '../state.ts';
+import type { ControllerState, EventOf, Run, Transition } from '../state.ts';
 import { putInForce } from './charter.ts';
 
 /**
@@ -25,7 +18,7 @@ export function takeLeaves(transition: Transition, event: EventOf<'recovered'>):
   // Documents of leaves that came back before are of no place in the log.
   if (event.leaves.length > 0 && event.from !== state.log.size)
     throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${state.log.size} leaves, not ${event.from}`);
-  mustSync(transition);
+  transition.mustSync();
   state.epoch = Math.max(state.epoch + epochsSkipped * event.leaves.length, event.epoch);
   state.recovered = true;
   const touched = new Set<Run>();
@@ -51,7 +44,7 @@ function take(
   touched: Set<Run>,
 ): void {
   const { state } = transition;
-  const index = appendLeaf(transition, leaf);
+  const index = transition.appendLeaf(leaf);
   const [kind, id = '', second = '', third = '', , request] = leaf.split(' ');
   const open = [...state.index.open.values()];
   switch (kind) {

@@ -18,15 +18,7 @@ import {
   revokedError,
   revokedUnder,
 } from '../../../protocol/trust/revocations.ts';
-import {
-  appendLeaf,
-  type ControllerState,
-  type Enrolled,
-  type EventOf,
-  type LoggedRevocation,
-  type Transition,
-  unchanged,
-} from '../state.ts';
+import type { ControllerState, Enrolled, EventOf, LoggedRevocation, Transition } from '../state.ts';
 import { charterOf } from './charter.ts';
 
 /** Derived from the revocations in the log; made again when there is another one. */
@@ -174,8 +166,8 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   const charter = charterOf(transition);
   const known = state.revocations.find((one) => one.revocation.id === revocation.id);
   if (known !== undefined) {
-    out.push({ kind: 'reply', token, reply: { kind: 'revoked', index: known.index } });
-    unchanged(transition);
+    transition.reply(token, { kind: 'revoked', index: known.index });
+    transition.unchanged();
     return false;
   }
   checkTime(revocation.payload, transition.now, 'the revocation');
@@ -197,13 +189,13 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
     `the revocation is signed by ${signer}, which the root key revoked; it revokes nothing more`,
   );
   if (isFull(state, signer)) throw fullError(signer, byRoot);
-  const index = appendLeaf(transition, leaves.revocation(revocation.id));
+  const index = transition.appendLeaf(leaves.revocation(revocation.id));
   state.revocations.push({
     revocation,
     charter: revoked.byRoot ? null : (state.charter?.raw ?? null),
     index,
   });
-  out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
+  transition.reply(token, { kind: 'revoked', index });
   out.push({ kind: 'revocation', id });
   return true;
 }

@@ -10,8 +10,8 @@ import {
   type EventOf,
   type Round,
   type Run,
+  runOfOffer,
   type Transition,
-  unchanged,
 } from '../state.ts';
 import { assignSlots, operatorsBefore, operatorsIn } from './leases.ts';
 import { documentsOffered, isOfVersion } from './older.ts';
@@ -76,7 +76,7 @@ export function considerAbsence({ state, now }: Pick<Transition, 'state' | 'now'
 export function reconsiderAbsences(transition: Transition): void {
   const { state } = transition;
   for (const offer of [...state.presence.absent.keys()]) {
-    const run = state.runs.get(state.offers.get(offer) ?? '');
+    const run = runOfOffer(state, offer);
     if (run === undefined) state.presence.absent.delete(offer);
     else considerAbsence(transition, run);
   }
@@ -101,11 +101,11 @@ export function giveUpFreeSlots(transition: Transition, run: Run): void {
  */
 export function untaken(transition: Transition, { offer }: EventOf<'untaken'>): Run | undefined {
   const { state } = transition;
-  const run = state.runs.get(state.offers.get(offer) ?? '');
-  const round = run === undefined ? undefined : currentRound(run);
+  const run = runOfOffer(state, offer);
+  const round = run && currentRound(run);
   state.presence.absent.delete(offer);
   if (run === undefined || round === undefined || !hasEnough(state, run, round)) {
-    unchanged(transition);
+    transition.unchanged();
     return undefined;
   }
   round.untaken = true;

@@ -2,15 +2,7 @@ import { QuorateError } from '../../../protocol/base/errors.ts';
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';
 import type { RunFacts } from '../facts.ts';
 import { endLeases, releaseTrusted, withdrawOffer } from '../slots.ts';
-import {
-  currentRound,
-  type EventOf,
-  mustSync,
-  publishedOf,
-  type Run,
-  type Transition,
-  tell,
-} from '../state.ts';
+import { currentRound, type EventOf, publishedOf, type Run, type Transition } from '../state.ts';
 import { dropReuse } from '../verdicts/evidence-size.ts';
 import { retire } from '../verdicts/verdict.ts';
 
@@ -24,14 +16,13 @@ export function cancel(
   found: RunFacts,
   { token, by, reason }: EventOf<'cancel'>,
 ): void {
-  const { state, out } = transition;
   if (found.request.signer !== by) {
     throw new QuorateError(
       'CANCEL_PUBLISHER_MISMATCH',
       `only who published a run can cancel it; this one is ${found.request.signer}'s`,
     );
   }
-  const run = state.index.open.get(found.id);
+  const run = transition.state.index.open.get(found.id);
   if (run === undefined) {
     throw new QuorateError(
       'RUN_OVER',
@@ -40,26 +31,24 @@ export function cancel(
     );
   }
   endRun(transition, run, reason);
-  out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
+  transition.reply(token, { kind: 'cancelled', run: run.id });
 }
 
 /** Ends a run without a verdict: builds are stopped, and results of a sealed round are never revealed. */
 export function endRun(transition: Transition, run: Run, reason: string): void {
-  const { state, out } = transition;
-  mustSync(transition);
+  const { state } = transition;
+  transition.mustSync();
   const message = `the job was cancelled: ${reason}`;
   const release = (worker: string, lease: string) => {
     state.leases.delete(lease);
-    out.push({ kind: 'release', worker, lease, code: 'RUN_CANCELLED', message });
+    transition.release(worker, lease, 'RUN_CANCELLED', message);
   };
   endLeases(transition, run, 'RUN_CANCELLED', message);
   const round = currentRound(run);
   if (round !== undefined) {
     withdrawOffer(transition, round, 'OFFER_CLOSED', message);
-    if (!round.revealed) {
-      for (const { round: of, slot, lease, worker } of run.receipts)
-        if (of === round.n && !isTrustedSlot(slot)) release(worker, lease);
-    }
+    for (const { round: of, slot, lease, worker } of round.revealed ? [] : run.receipts)
+      if (of === round.n && !isTrustedSlot(slot)) release(worker, lease);
   }
   for (const { worker, id } of releaseTrusted(transition, run)) release(worker, id);
   state.presence.witnessed.delete(run.id);
@@ -67,6 +56,6 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
   if (publishedOf(run) === null) dropReuse(run);
   state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
-  tell(transition, run, { kind: 'cancelled', reason });
+  transition.tell(run, { kind: 'cancelled', reason });
   retire(transition, run);
 }

@@ -14,39 +14,30 @@ import {
   type LiveLease,
   type Round,
   type Run,
+  runOfOffer,
   type Transition,
-  tell,
-  unchanged,
 } from '../state.ts';
 import { considerAbsence } from './absence.ts';
 import { assignSlots, giveLease, isHeld, operatorsBefore, operatorsIn } from './leases.ts';
 import { documentsOffered, isOfVersion } from './older.ts';
 import { isForAnother } from './trusted-slot.ts';
 
-function closed(message: string): QuorateError {
-  return new QuorateError('OFFER_CLOSED', message);
-}
+const closed = (message: string): QuorateError => new QuorateError('OFFER_CLOSED', message);
 
 export function claim(transition: Transition, { token, claim, grant }: EventOf<'claim'>): void {
   const { state } = transition;
   const worker = claim.signer;
-  if (claim.payload.aud !== transition.state.id)
+  if (claim.payload.aud !== state.id)
     throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim was made for another controller');
   checkTime(claim.payload, transition.now, 'the claim');
   const granted = checkGranted(transition, grant, worker);
-  const runId = transition.state.offers.get(claim.payload.offer);
-  const run = runId === undefined ? undefined : transition.state.runs.get(runId);
-  const round = run?.rounds.find((candidate) => candidate.offerId === claim.payload.offer);
+  const run = runOfOffer(state, claim.payload.offer);
+  const round = run?.rounds.find(({ offerId }) => offerId === claim.payload.offer);
   if (run === undefined || round === undefined) throw closed('the offer is closed, or never was');
+  const { operator } = granted;
   if (granted.role === 'trusted-worker') {
-    claimTrusted(
-      transition,
-      run,
-      round,
-      { token, claim: claim.id, worker, operator: granted.operator, grant, draw: 0 },
-      claim.payload.pass,
-    );
-    return;
+    const candidate = { token, claim: claim.id, worker, operator, grant, draw: 0 };
+    return claimTrusted(transition, run, round, candidate, claim.payload.pass);
   }
   if (granted.role !== 'worker')
     throw new QuorateError('GRANT_ROLE_MISMATCH', `a ${granted.role} builds nothing`);
@@ -54,41 +45,39 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (claim.payload.pass !== undefined) {
     answeredBy(state, round.offerId).set(worker, isBusy(claim.payload.pass) ? 'busy' : 'declined');
     considerAbsence(transition, run);
-    transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
+    transition.reply(token, { kind: 'standby' });
     considerWindow(transition, run);
-    return unchanged(transition);
+    return transition.unchanged();
   }
   const lack = lackOf(round.offer.needs, claim.payload.capabilities);
   if (lack !== undefined) throw new QuorateError('CLAIM_UNFIT', lack);
-  const enrolled = transition.state.operators.worker.get(granted.operator) ?? Number.MAX_SAFE_INTEGER;
-  const draw = drawOf(granted.operator, round.offer.draw.seed);
+  const enrolled = state.operators.worker.get(operator) ?? Number.MAX_SAFE_INTEGER;
+  const draw = drawOf(operator, round.offer.draw.seed);
   if (!precedes(enrolled, round.offer.index))
     throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
   if (!mayClaim(round.offer, draw, transition.now - round.openedAt)) {
     throw new QuorateError('CLAIM_ABOVE_SHARE', 'the draw is above the share of the offer at this time');
   }
-  if (operatorsBefore(run, round).has(granted.operator)) {
+  if (operatorsBefore(run, round).has(operator)) {
     throw new QuorateError('CLAIM_NOT_FRESH', 'the operator took part in an earlier round of this job');
   }
   const held = round.slots.find((slot) => slot.kind === 'leased' && slot.live.worker === worker);
   if (held?.kind === 'leased') return giveAgain(transition, run, token, held.live);
-  if (round.lostBy.has(granted.operator)) {
+  if (round.lostBy.has(operator)) {
     throw new QuorateError('CLAIM_SLOT_LOST', 'the operator lost its slot of this round');
   }
-  if (operatorsIn(run, round).has(granted.operator)) {
+  if (operatorsIn(run, round).has(operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
   answeredBy(state, round.offerId).set(worker, 'claimed');
   const first = round.candidates.find((candidate) => candidate.worker === worker);
   const again = first !== undefined && !outlasts(grant, first.grant);
-  const candidate = again
-    ? first
-    : { token, claim: claim.id, worker, operator: granted.operator, grant, draw };
+  const candidate = again ? first : { token, claim: claim.id, worker, operator, grant, draw };
   if (again) {
     state.presence.tokens.set(candidate, token);
-    unchanged(transition);
+    transition.unchanged();
   } else round.candidates = [...round.candidates.filter((other) => other.worker !== worker), candidate];
-  transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
+  transition.reply(token, { kind: 'standby' });
   if (round.windowOpen) return considerWindow(transition, run);
   if (!again) assignSlots(transition, run, round);
   tellReserve(transition, round, candidate);
@@ -105,16 +94,15 @@ function outlasts(grant: Candidate['grant'], before: Candidate['grant']): boolea
  */
 function giveAgain(transition: Transition, run: Run, token: string, { id, lease }: LiveLease): void {
   attach(transition.state, id);
-  transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', run: run.id, lease } });
-  unchanged(transition);
+  transition.reply(token, { kind: 'lease', run: run.id, lease });
+  transition.unchanged();
 }
 
 /** Tells candidates that got no slot, so that they can claim elsewhere. */
 function tellReserve(transition: Transition, round: Round, only?: Candidate): void {
   for (const candidate of round.candidates) {
     const token = tokenOf(transition.state, candidate);
-    if (only === undefined || only === candidate)
-      transition.out.push({ kind: 'reply', token, reply: { kind: 'reserve' } });
+    if (only === undefined || only === candidate) transition.reply(token, { kind: 'reserve' });
   }
 }
 
@@ -139,8 +127,8 @@ function claimTrusted(
     throw closed('another trusted worker is asked first');
   const waits = transition.state.draining && (round.revealed || isHeld(transition.state, round));
   if (pass !== undefined || (waits && !held)) {
-    transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
-    return unchanged(transition);
+    transition.reply(candidate.token, { kind: 'standby' });
+    return transition.unchanged();
   }
   if (held) return giveAgain(transition, run, candidate.token, trusted.live);
   giveLease(transition, run, round, 'trusted', candidate);
@@ -159,10 +147,10 @@ export function considerWindow(transition: Transition, run: Run): void {
 
 /** Everybody present has answered: the window closes before its time. */
 export function everyoneAnswered(transition: Transition, { offer }: EventOf<'answered'>): void {
-  const run = transition.state.runs.get(transition.state.offers.get(offer) ?? '');
-  const round = run === undefined ? undefined : currentRound(run);
+  const run = runOfOffer(transition.state, offer);
+  const round = run && currentRound(run);
   const open = run?.phase.kind === 'building' && round?.offerId === offer && round.windowOpen;
-  if (!open || isHeld(transition.state, round)) return unchanged(transition);
+  if (!open || isHeld(transition.state, round)) return transition.unchanged();
   closeWindow(transition, run, round);
 }
 
@@ -206,17 +194,17 @@ function highestDraw({ candidates, slots }: Round): number {
  */
 export function passed(transition: Transition, { offer, worker, reason }: EventOf<'passed'>): void {
   const { state } = transition;
-  const run = state.runs.get(state.offers.get(offer) ?? '');
-  const round = run === undefined ? undefined : currentRound(run);
+  const run = runOfOffer(state, offer);
+  const round = run && currentRound(run);
   const known = state.keys.get(worker);
-  if (run === undefined || round?.offerId !== offer || known === undefined) return unchanged(transition);
+  if (run === undefined || round?.offerId !== offer || known === undefined) return transition.unchanged();
   const waits =
     known.role === 'trusted-worker'
       ? run.trusted.kind === 'free'
       : !round.revealed && round.slots.some((slot) => slot.kind === 'free');
   const { operator } = known;
   if (!waits || round.passed.has(operator) || round.passed.size >= controllerLimits.passesToldMax)
-    return unchanged(transition);
+    return transition.unchanged();
   round.passed.add(operator);
-  tell(transition, run, { kind: 'passed', round: round.n, operator, worker, reason });
+  transition.tell(run, { kind: 'passed', round: round.n, operator, worker, reason });
 }

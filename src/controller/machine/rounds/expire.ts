@@ -3,7 +3,7 @@ import { isoTime, secondsOfIso } from '../../../protocol/base/time.ts';
 import { isOver } from '../facts.ts';
 import { publisherLapsed } from '../members/charter.ts';
 import { endLeases } from '../slots.ts';
-import { currentRound, drafted, publishedOf, type Run, type Transition, tell } from '../state.ts';
+import { currentRound, drafted, publishedOf, type Run, type Transition } from '../state.ts';
 import { decisionOf } from '../verdicts/decision.ts';
 import {
   type About,
@@ -57,7 +57,7 @@ export function expire(transition: Transition, run: Run): void {
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
     return withoutResult(transition, run);
   }
-  tell(transition, run, {
+  transition.tell(run, {
     kind: 'unconfirmed',
     round: currentRound(run)?.n ?? 0,
     says:

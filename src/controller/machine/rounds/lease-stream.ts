@@ -4,15 +4,7 @@ import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../../../prot
 import { isOver, type Recorded, type RunFacts } from '../facts.ts';
 import { hear } from '../presence.ts';
 import { closeOffer, deliverTo, findLease, setSlot, trustedLeases } from '../slots.ts';
-import {
-  appendLeaf,
-  type EventOf,
-  type LiveLease,
-  type Run,
-  type Transition,
-  tell,
-  unchanged,
-} from '../state.ts';
+import { type EventOf, type LiveLease, type Run, runOfLease, type Transition } from '../state.ts';
 import { recordedWith } from '../verdicts/verdict.ts';
 import { assignSlots, loseLease, mayLeaseAgain } from './leases.ts';
 import { settle } from './settle.ts';
@@ -31,34 +23,25 @@ export function acknowledge(
     index: recorded.index,
     iat: Math.floor(transition.now / 1000),
   };
-  transition.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
+  transition.reply(token, { kind: 'ack', ack });
 }
 
 /** Reveals or releases a lease whose receipt is in, where its round or run is over, or another trusted worker has its place. */
 export function releaseOrReveal(transition: Transition, run: RunFacts, recorded: Recorded): void {
   const { lease, worker, outcome, round, slot } = recorded;
-  const to = { worker, lease };
   const before = run.earlier.find(({ receipts }) => receipts.includes(recorded));
   const revealed = (before ?? run).rounds[round - 1]?.revealed === true;
   const sealed = isTrustedSlot(slot) || !revealed;
   if (run.phase.kind === 'cancelled' && sealed) {
-    const message = `the job was cancelled: ${run.phase.reason}`;
-    transition.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
-    return;
-  }
-  if (before !== undefined && sealed)
-    transition.out.push({ kind: 'release', ...to, code: 'INPUT_LOST', message: otherInputs });
-  else if (isTrustedSlot(slot) ? isOver(run) : revealed) transition.out.push({ kind: 'reveal', ...to });
+    transition.release(worker, lease, 'RUN_CANCELLED', `the job was cancelled: ${run.phase.reason}`);
+  } else if (before !== undefined && sealed) transition.release(worker, lease, 'INPUT_LOST', otherInputs);
+  else if (isTrustedSlot(slot) ? isOver(run) : revealed)
+    transition.out.push({ kind: 'reveal', worker, lease });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
-    transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
+    transition.release(worker, lease, 'LEASE_LOST', 'the build was aborted');
   // Sent again: the release that told it of the lost lease may not have reached it.
   else if (isTrustedSlot(slot) && !transition.state.leases.has(lease))
-    transition.out.push({
-      kind: 'release',
-      ...to,
-      code: 'LEASE_LOST',
-      message: 'it made room for another one',
-    });
+    transition.release(worker, lease, 'LEASE_LOST', 'it made room for another one');
 }
 
 export function receipt(transition: Transition, event: EventOf<'receipt'>): void {
@@ -70,17 +53,17 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
     // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
     acknowledge(transition, token, before);
     releaseOrReveal(transition, before.run, before.recorded);
-    return unchanged(transition);
+    return transition.unchanged();
   }
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  const found = run === undefined ? undefined : findLease(run, lease);
+  const run = runOfLease(transition.state, lease);
+  const found = run && findLease(run, lease);
   if (run === undefined || found === undefined) {
     throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
   }
   checkReceipt(enforce, receipt, found.live, run.job);
   const { round, slot, live } = found;
-  const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
-  const { grant } = live;
+  const { worker, operator, grant } = live;
+  const index = transition.appendLeaf(leaves.receipt(receipt.id, live.lease.offer));
   const result = resultOf(receipt.payload);
   // Shares one text among receipts with the same result: they are kept for good.
   const same = recordedWith(run, result);
@@ -90,8 +73,8 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   const recorded: Recorded = {
     receipt: receipt.id,
     lease,
-    worker: live.worker,
-    operator: live.operator,
+    worker,
+    operator,
     issuer: grant.signer,
     role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
     round: round.n,
@@ -110,17 +93,9 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
   transition.state.index.received(run, recorded);
   acknowledge(transition, token, { run, recorded });
-  tell(transition, run, {
-    kind: 'delivered',
-    round: round.n,
-    slot,
-    worker: live.worker,
-    operator: live.operator,
-  });
+  transition.tell(run, { kind: 'delivered', round: round.n, slot, worker, operator });
   if (recorded.outcome.kind === 'aborted') return aborted(transition, run, lease, recorded);
-  if (isTrustedSlot(slot)) {
-    if (round.revealed) closeOffer(transition, round);
-  }
+  if (isTrustedSlot(slot) && round.revealed) closeOffer(transition, round);
   deliverTo(run, round, slot, receipt.id, live);
   settle(transition, run);
 }
@@ -153,15 +128,15 @@ function describeAbort({ outcome }: Recorded): string {
 export const otherInputs = 'what the job reads came to other bytes; it is built on those';
 
 export function silent(transition: Transition, { lease }: EventOf<'silent'>): void {
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  if (run === undefined || findLease(run, lease) === undefined) return unchanged(transition);
+  const run = runOfLease(transition.state, lease);
+  if (run === undefined || findLease(run, lease) === undefined) return transition.unchanged();
   loseLease(transition, run, lease, 'the worker went silent');
   settle(transition, run);
 }
 
 export function failed(transition: Transition, { lease, worker, code, message }: EventOf<'failed'>): void {
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  if (run === undefined || findLease(run, lease)?.live.worker !== worker) return unchanged(transition);
+  const run = runOfLease(transition.state, lease);
+  if (run === undefined || findLease(run, lease)?.live.worker !== worker) return transition.unchanged();
   loseLease(transition, run, lease, `${code}: ${message}`);
   settle(transition, run);
 }
@@ -177,10 +152,10 @@ export function ofLease(
   { lease, worker }: { lease: string; worker: string },
   act: (live: LiveLease) => void,
 ): void {
-  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
-  const live = run === undefined ? undefined : heldLease(run, lease);
+  const run = runOfLease(transition.state, lease);
+  const live = run && heldLease(run, lease);
   if (live?.worker === worker) act(live);
-  unchanged(transition);
+  transition.unchanged();
 }
 
 /** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
@@ -189,17 +164,13 @@ export function resumeLease(transition: Transition, { token, lease, worker }: Ev
   const { state } = transition;
   const before = state.index.receiptOf(id);
   const held = state.runs.get(before?.run.id ?? state.leases.get(id) ?? '');
-  const live = held === undefined ? undefined : heldLease(held, id);
+  const live = held && heldLease(held, id);
   const recorded = before?.recorded;
   const run = before?.run ?? held;
   if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
-  transition.out.push({
-    kind: 'reply',
-    token,
-    reply: { kind: 'lease', run: run.id, lease: lease.payload },
-  });
+  transition.reply(token, { kind: 'lease', run: run.id, lease: lease.payload });
   // Without its ack a worker ignores a reveal and refuses to co-sign.
   if (recorded !== undefined) acknowledge(transition, token, { run, recorded });
   if (live !== undefined) {
@@ -207,5 +178,5 @@ export function resumeLease(transition: Transition, { token, lease, worker }: Ev
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
   } else if (recorded !== undefined) releaseOrReveal(transition, run, recorded);
-  unchanged(transition);
+  transition.unchanged();
 }

@@ -6,7 +6,7 @@ import type { RunFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { charterOf } from '../members/charter.ts';
 import { answeredBy, hear, tokenOf } from '../presence.ts';
-import { findLease, setSlot } from '../slots.ts';
+import { closeOffer, findLease, openOffer, setSlot } from '../slots.ts';
 import {
   type Candidate,
   type ControllerState,
@@ -16,8 +16,6 @@ import {
   type Round,
   type Run,
   type Transition,
-  tell,
-  unchanged,
 } from '../state.ts';
 
 /** Operators with a live lease of this round, or with a receipt. */
@@ -47,46 +45,31 @@ export function giveLease(
   candidate: Candidate,
 ): void {
   const { state } = transition;
-  const charter = charterOf(transition);
+  const { claim, grant, worker, operator } = candidate;
+  const { project } = charterOf(transition);
   const iat = Math.floor(transition.now / 1000);
   const lease: Lease = {
     iss: state.id,
-    aud: candidate.worker,
-    project: charter.project,
-    claim: candidate.claim,
+    aud: worker,
+    project,
+    claim,
     offer: round.offerId,
     job: run.jobId,
     round: round.n,
-    operator: candidate.operator,
+    operator,
     slot,
     fence: { epoch: state.epoch, n: ++state.leasesThisEpoch },
     iat,
     exp: iat + leaseSecondsOf(state, run),
   };
-  const live: LiveLease = {
-    id: idOf(lease),
-    lease,
-    grant: candidate.grant,
-    worker: candidate.worker,
-    operator: candidate.operator,
-  };
+  const live: LiveLease = { id: idOf(lease), lease, grant, worker, operator };
   hear(state, live.id, transition.now);
   setSlot(run, round, slot, { kind: 'leased', live });
   if (isTrustedSlot(slot)) run.trustedLeases++;
   else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
   state.leases.set(live.id, run.id);
-  transition.out.push({
-    kind: 'reply',
-    token: tokenOf(state, candidate),
-    reply: { kind: 'lease', run: run.id, lease },
-  });
-  tell(transition, run, {
-    kind: 'leased',
-    round: round.n,
-    slot,
-    worker: live.worker,
-    operator: live.operator,
-  });
+  transition.reply(tokenOf(state, candidate), { kind: 'lease', run: run.id, lease });
+  transition.tell(run, { kind: 'leased', round: round.n, slot, worker, operator });
 }
 
 /** Leases free slots to the candidates with the lowest draws, one lease per operator. */
@@ -115,16 +98,9 @@ function dropExpired(transition: Transition, round: Round): void {
   const ended = round.candidates.filter(({ grant }) => grant.payload.exp * 1000 < latest);
   if (ended.length === 0) return;
   round.candidates = round.candidates.filter((candidate) => !ended.includes(candidate));
-  const { state } = transition;
   for (const candidate of ended) {
-    const token = tokenOf(state, candidate);
-    answeredBy(state, round.offerId).delete(candidate.worker);
-    const reply = {
-      kind: 'error',
-      code: 'DOC_EXPIRED',
-      message: 'the grant ended while the claim waited',
-    } as const;
-    transition.out.push({ kind: 'reply', token, reply });
+    answeredBy(transition.state, round.offerId).delete(candidate.worker);
+    transition.refuse(candidate, 'DOC_EXPIRED', 'the grant ended while the claim waited');
   }
 }
 
@@ -163,40 +139,27 @@ export function loseLease(
 ): void {
   const found = findLease(run, lease);
   if (found === undefined) return;
-  const { round, slot, live } = found;
+  const { round, slot } = found;
+  const { worker, operator } = found.live;
   transition.state.leases.delete(lease);
-  transition.out.push({ kind: 'release', worker: live.worker, lease, code, message: reason });
-  tell(transition, run, {
-    kind: 'lost',
-    round: round.n,
-    slot,
-    worker: live.worker,
-    operator: live.operator,
-    reason,
-  });
-  if (isTrustedSlot(slot)) passOver(transition, run, live.worker);
-  else round.lostBy.add(live.operator);
-  setSlot(
-    run,
-    round,
-    slot,
-    mayLeaseAgain(transition, run, round, slot) ? { kind: 'free' } : { kind: 'expired' },
-  );
+  transition.release(worker, lease, code, reason);
+  transition.tell(run, { kind: 'lost', round: round.n, slot, worker, operator, reason });
+  if (isTrustedSlot(slot)) passOver(transition, run, worker);
+  else round.lostBy.add(operator);
+  const again = mayLeaseAgain(transition, run, round, slot);
+  setSlot(run, round, slot, { kind: again ? 'free' : 'expired' });
   if (isTrustedSlot(slot)) {
     const latest = currentRound(run);
     if (latest === undefined) return;
     if (run.trusted.kind !== 'free') {
       // No slot is left: neither the trusted worker's nor one of the round.
-      if (latest.revealed && transition.state.offers.delete(latest.offerId))
-        transition.out.push({ kind: 'unoffer', offer: latest.offerId });
+      if (latest.revealed) closeOffer(transition, latest);
       return;
     }
     // The slot is offered once the inputs of the job are there again.
     if (run.phase.kind === 'waiting') return;
     // The offer may have been closed while the lease was live.
-    transition.state.offers.set(latest.offerId, run.id);
-    transition.out.push({ kind: 'offer', run: run.id, offer: latest.offer });
-    return;
+    return openOffer(transition, run, latest);
   }
   round.fillBy = Math.max(round.fillBy, transition.now + transition.state.timings.slotFillMs);
   assignSlots(transition, run, round);
@@ -217,7 +180,7 @@ export function isHeld(
 
 /** Takes requests, and begins to build none of them until the next start. */
 export function drain(transition: Transition): void {
-  if (transition.state.draining) return unchanged(transition);
+  if (transition.state.draining) return transition.unchanged();
   transition.state.draining = true;
 }
 

@@ -14,7 +14,6 @@ import {
   type Round,
   type Run,
   type Transition,
-  unchanged,
 } from '../state.ts';
 import { endRun } from './cancel.ts';
 import { operatorsBefore } from './leases.ts';
@@ -153,9 +152,9 @@ export function passForOlder({ state, out }: Transition, run: Run): void {
 /** The run ends without a verdict: it would wait for workers that cannot read it. */
 export function outdated(transition: Transition, { run: id, workers }: EventOf<'outdated'>): void {
   const run = transition.state.runs.get(id);
-  const round = run === undefined ? undefined : currentRound(run);
+  const round = run && currentRound(run);
   if (run?.phase.kind !== 'building' || round === undefined || !isUntouched(run, round))
-    return unchanged(transition);
+    return transition.unchanged();
   endRun(transition, run, onlyOlderText(workers));
 }
 

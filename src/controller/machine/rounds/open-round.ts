@@ -5,7 +5,8 @@ import { fullShare } from '../../../protocol/trust/draw.ts';
 import type { RunFacts } from '../facts.ts';
 import { charterOf } from '../members/charter.ts';
 import { operatorsLeft } from '../members/revocations.ts';
-import { appendLeaf, type ControllerState, type Round, type Run, type Transition, tell } from '../state.ts';
+import { openOffer } from '../slots.ts';
+import type { ControllerState, Round, Run, Transition } from '../state.ts';
 import { operatorsBefore } from './leases.ts';
 import { considerOutdated, passForOlder } from './older.ts';
 
@@ -33,11 +34,11 @@ export function openRound(transition: Transition, run: Run): void {
   const { policy, exp } = run.request.payload;
   const n = run.rounds.length + 1;
   const share = firstShare(state, policy.of);
-  const charter = charterOf(transition);
+  const { project, epoch } = charterOf(transition);
   const offer: Offer = {
     iss: state.id,
-    project: charter.project,
-    charter: charter.epoch,
+    project,
+    charter: epoch,
     request: run.id,
     job: run.jobId,
     round: n,
@@ -49,7 +50,7 @@ export function openRound(transition: Transition, run: Run): void {
     exp,
   };
   const offerId = idOf(offer);
-  appendLeaf(transition, leaves.offer(offerId, run.jobId, run.id));
+  transition.appendLeaf(leaves.offer(offerId, run.jobId, run.id));
   const round: Round = {
     n,
     offer,
@@ -67,9 +68,8 @@ export function openRound(transition: Transition, run: Run): void {
   };
   run.rounds.push(round);
   run.phase = { kind: 'building' };
-  state.offers.set(offerId, run.id);
-  transition.out.push({ kind: 'offer', run: run.id, offer });
-  tell(transition, run, {
+  openOffer(transition, run, round);
+  transition.tell(run, {
     kind: 'round',
     round: n,
     offer: offerId,

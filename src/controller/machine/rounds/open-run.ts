@@ -13,17 +13,8 @@ import { controllerLimits } from '../limits.ts';
 import { charterOf, type Moment } from '../members/charter.ts';
 import { checkEnrolled } from '../members/enrolment.ts';
 import { revocationsIn } from '../members/revocations.ts';
-import { newTrustedSlot, waitsForTrusted } from '../slots.ts';
-import {
-  currentRound,
-  type EventOf,
-  mustSync,
-  type Round,
-  type Run,
-  type Transition,
-  tell,
-  unchanged,
-} from '../state.ts';
+import { newTrustedSlot, openOffer, waitsForTrusted } from '../slots.ts';
+import { currentRound, type EventOf, type Run, type Transition } from '../state.ts';
 import { checkEvidenceSize, evidenceBytesOf } from '../verdicts/evidence-size.ts';
 import { checkNeeds } from '../verdicts/input-levels.ts';
 import { reuseOrBuild } from './reuse.ts';
@@ -90,8 +81,8 @@ export function submit(
   checkOrder(transition, order);
   const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
   if (state.index.get(request.id) !== undefined) {
-    transition.out.push({ kind: 'reply', token, reply: accepted });
-    unchanged(transition);
+    transition.reply(token, accepted);
+    transition.unchanged();
     return undefined;
   }
   if (state.lost.has(request.id))
@@ -104,7 +95,7 @@ export function submit(
     );
   checkRoom(transition, publisher.payload.operator);
   // A publisher does not submit an accepted job again, and one that waits for others has no leaf in the log yet.
-  mustSync(transition);
+  transition.mustSync();
   const run: Run = {
     id: request.id,
     request,
@@ -128,8 +119,8 @@ export function submit(
   };
   state.runs.set(run.id, run);
   state.index.submitted(run);
-  transition.out.push({ kind: 'reply', token, reply: accepted });
-  tell(transition, run, {
+  transition.reply(token, accepted);
+  transition.tell(run, {
     kind: 'accepted',
     job: jobId,
     name: job.name,
@@ -152,18 +143,13 @@ export function openRun(transition: Transition, run: Run): void {
   if (round === undefined) return reuseOrBuild(transition, run);
   if (round.revealed) {
     run.phase = { kind: 'awaiting-trusted' };
-    if (waitsForTrusted(run)) offerAgain(transition, run, round);
+    if (waitsForTrusted(run)) openOffer(transition, run, round);
     return decideRound(transition, run, round);
   }
   const { windowMs, slotFillMs } = transition.state.timings;
   run.phase = { kind: 'building' };
   if (round.windowOpen) round.windowEnds = transition.now + windowMs;
   round.fillBy = transition.now + windowMs + slotFillMs;
-  offerAgain(transition, run, round);
+  openOffer(transition, run, round);
   settle(transition, run);
-}
-
-function offerAgain({ state, out }: Transition, run: Run, round: Round): void {
-  state.offers.set(round.offerId, run.id);
-  out.push({ kind: 'offer', run: run.id, offer: round.offer });
 }

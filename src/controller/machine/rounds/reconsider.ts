@@ -6,9 +6,9 @@ import { revokedError, sayRevoked, voteRevoked } from '../../../protocol/trust/r
 import { isOver } from '../facts.ts';
 import { putInForce, refusalOfGrant, refusalOfRun } from '../members/charter.ts';
 import { isMember, memberRevoked, revocationsIn } from '../members/revocations.ts';
-import { expel, tokenOf } from '../presence.ts';
+import { expel } from '../presence.ts';
 import { trustedLeases } from '../slots.ts';
-import { appendLeaf, currentRound, liveLeases, type Run, type Transition } from '../state.ts';
+import { currentRound, liveLeases, type Run, type Transition } from '../state.ts';
 import { reviewPublished, runVoidedBy } from '../verdicts/review.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
@@ -26,7 +26,7 @@ import { loseTrusted } from './trusted-slot.ts';
 export function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
   const { state } = transition;
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
-  appendLeaf(transition, leaves.charter(charter.id));
+  transition.appendLeaf(leaves.charter(charter.id));
   putInForce(state, charter);
   actOnCharter(transition, charter.payload);
   return true;
@@ -125,16 +125,13 @@ function dismiss(transition: Transition, run: Run, refusal: Refusal): boolean {
   return dismissTrusted(transition, run, refusal);
 }
 
-function dismissCandidates({ state, out }: Transition, run: Run, refusal: Refusal): void {
+function dismissCandidates(transition: Transition, run: Run, refusal: Refusal): void {
   const round = currentRound(run);
   if (round === undefined) return;
   round.candidates = round.candidates.filter((candidate) => {
-    const token = tokenOf(state, candidate);
     const refused = refusal(candidate.grant);
-    if (refused === undefined) return true;
-    const { code, message } = refused;
-    out.push({ kind: 'reply', token, reply: { kind: 'error', code, message } });
-    return false;
+    if (refused !== undefined) transition.refuse(candidate, refused.code, refused.message);
+    return refused === undefined;
   });
 }
 

@@ -13,8 +13,6 @@ import {
   publishedOf,
   type Run,
   type Transition,
-  tell,
-  unchanged,
 } from '../state.ts';
 import { delay, isPassing } from '../verdicts/cosigning.ts';
 import { bundleBytesOf, crowdedOut, crowdedOutSays, dropReuse, hasRoom } from '../verdicts/evidence-size.ts';
@@ -63,15 +61,15 @@ export function pinReusedArtifact(transition: Transition, run: Run): void {
 /** Takes the outcome of that pin. Looks for an earlier run again: a revocation or the end of another run may have come meanwhile. */
 export function reusedArtifactPinned(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
   const { artifact, detail } = event;
-  if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
+  if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return transition.unchanged();
   const { from: earlier, answers } = run.phase;
   const kept = countAnswer(transition, answers, event);
-  if (kept === 'foreign') return unchanged(transition);
+  if (kept === 'foreign') return transition.unchanged();
   if (kept === 'waiting') return;
   const lapsed = publisherLapsed(transition, run);
   if (lapsed !== undefined) return endRun(transition, run, lapsed);
   if (kept !== 'kept') {
-    tell(transition, run, { kind: 'answer-failed', earlier, artifact, detail });
+    transition.tell(run, { kind: 'answer-failed', earlier, artifact, detail });
     return openRound(transition, run);
   }
   const found = reusableRun(transition, run);
@@ -87,7 +85,7 @@ function reuseEarlierRun(transition: Transition, run: Run, { run: earlier, publi
   run.reused = earlier;
   run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bundleBytesOf(earlier) };
   for (const other of crowdedOut(transition, run)) endRun(transition, other, crowdedOutSays);
-  tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
+  transition.tell(run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
   // Under rules 1 an answer was signed by the controller alone.
   if (transition.rules === 1) finish(transition, run, publish(transition, run, level, published.verdict));
   else conclude(transition, run, level, published.verdict);
@@ -117,11 +115,11 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
   const { state } = transition;
   const { worker, verdict, signature, witness, log } = event;
   if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict || log === undefined)
-    return unchanged(transition);
+    return transition.unchanged();
   const { draft } = run.phase;
   const { size, root } = log;
   const isOurs = size >= draft.size && size <= state.log.size && state.log.root(size) === root;
-  if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return unchanged(transition);
+  if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return transition.unchanged();
   const endorsement = cosignedBy([{ worker, signature, witness }], size);
   const published: Published = { verdict: draft, endorsement, ending: null };
   announceVerdict(transition, run, published);
@@ -131,10 +129,10 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
 /** A trusted worker did not co-sign the reuse: it is asked again where the reason may pass; else the job is built. */
 export function reuseRefused(transition: Transition, run: Run, refusal: EventOf<'cosign-refused'>): void {
   const { worker, verdict, code, message } = refusal;
-  if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict) return unchanged(transition);
+  if (run.phase.kind !== 'answer-cosigning' || run.phase.draft.id !== verdict) return transition.unchanged();
   // The clock of the one or the other is wrong, and may be set.
   if (isPassing(code) || code === 'DOC_FROM_FUTURE') return delay(transition, run, run.phase, refusal);
-  tell(transition, run, { kind: 'answer-refused', worker, code, message });
+  transition.tell(run, { kind: 'answer-refused', worker, code, message });
   dropReuse(run);
   const lapsed = publisherLapsed(transition, run);
   if (lapsed !== undefined) return endRun(transition, run, lapsed);

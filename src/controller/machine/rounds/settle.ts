@@ -2,19 +2,9 @@ import { artifactOf, isTrustedSlot } from '../../../protocol/documents/index.ts'
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { type Decision, verdictLevelOf } from '../../../protocol/trust/decide.ts';
 import type { Recorded } from '../facts.ts';
-import { forgetOffer, tokenOf } from '../presence.ts';
+import { forgetOffer } from '../presence.ts';
 import { closeOffer, endLeases, waitsForTrusted } from '../slots.ts';
-import {
-  currentRound,
-  documentsOf,
-  type EventOf,
-  mustSync,
-  type Round,
-  type Run,
-  type Transition,
-  tell,
-  unchanged,
-} from '../state.ts';
+import { currentRound, documentsOf, type EventOf, type Round, type Run, type Transition } from '../state.ts';
 import { decisionOf, endsAtLimit, reachedLimit } from '../verdicts/decision.ts';
 import { crowdedOut, crowdedOutSays, hasRoom, roundBytesOf } from '../verdicts/evidence-size.ts';
 import { inputsTrusted } from '../verdicts/input-levels.ts';
@@ -58,15 +48,10 @@ export function settle(transition: Transition, run: Run): void {
 
 export function reveal(transition: Transition, run: Run, round: Round): void {
   // Workers publish after this; a receipt that comes later must not count as sealed.
-  mustSync(transition);
+  transition.mustSync();
   round.revealed = true;
-  for (const candidate of round.candidates) {
-    transition.out.push({
-      kind: 'reply',
-      token: tokenOf(transition.state, candidate),
-      reply: { kind: 'error', code: 'OFFER_CLOSED', message: 'the round is over; all its slots were used' },
-    });
-  }
+  for (const candidate of round.candidates)
+    transition.refuse(candidate, 'OFFER_CLOSED', 'the round is over; all its slots were used');
   round.candidates = [];
   forgetOffer(transition.state, round.offerId);
   if (!waitsForTrusted(run)) closeOffer(transition, round);
@@ -84,13 +69,13 @@ export function reveal(transition: Transition, run: Run, round: Round): void {
   }
   const empty = round.slots.filter((slot) => slot.kind === 'expired').length;
   if (empty > 0)
-    tell(transition, run, {
+    transition.tell(run, {
       kind: 'unfilled',
       round: round.n,
       slots: empty,
       ...(round.untaken && { absent: true }),
     });
-  tell(transition, run, {
+  transition.tell(run, {
     kind: 'revealed',
     round: round.n,
     results: delivered.map((recorded) => ({
@@ -103,7 +88,7 @@ export function reveal(transition: Transition, run: Run, round: Round): void {
     })),
   });
   const { files, count } = differingFiles(delivered.map((recorded) => documentsOf(run, recorded).receipt));
-  if (count > 0) tell(transition, run, { kind: 'differs', round: round.n, files, count });
+  if (count > 0) transition.tell(run, { kind: 'differs', round: round.n, files, count });
 }
 
 /** The CID of the log of a build. */
@@ -119,7 +104,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   if (decision.level === 'failed' && (cosignersOf(policy) === 0 || trusted !== undefined))
     return end(transition, run, () => {
       if (cosignersOf(policy) === 0)
-        tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
+        transition.tell(run, { kind: 'failed', round: round.n, by: decision.operators });
       conclude(transition, run, 'failed', about);
     });
   if (decision.level === 'agreed' || decision.level === 'trusted') {
@@ -128,7 +113,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
       return isFinal(transition, run) ? finish(transition, run, run.phase.published) : undefined;
     }
     const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
-    tell(transition, run, {
+    transition.tell(run, {
       kind: 'agreed',
       round: round.n,
       artifact,
@@ -154,7 +139,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
     trusted === undefined &&
     run.trusted.kind !== 'expired'
   ) {
-    tell(transition, run, {
+    transition.tell(run, {
       kind: 'unconfirmed',
       round: round.n,
       says: `the build failed at ${failures.length} of ${policy.of} operators; that counts once the trusted worker's build fails too`,
@@ -165,7 +150,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   const reached = reachedLimit(transition, run);
   if (reached?.stands === true) return end(transition, run, () => withoutResult(transition, run));
   if (reached !== undefined && run.trusted.kind === 'leased') {
-    tell(transition, run, {
+    transition.tell(run, {
       kind: 'unconfirmed',
       round: round.n,
       says: `builds were aborted: ${limitText(reached.limit)}; that counts once the trusted worker's is aborted there too`,
@@ -194,7 +179,7 @@ function end(transition: Transition, run: Run, conclude: () => void): void {
 /** Revokes what was agreed and opens a new round. The trusted worker's own result stays sealed meanwhile. */
 function contradicted(transition: Transition, run: Run, round: Round, decision: Decision): void {
   const claimed = decision.contradicted.find((result) => result.round === round.n);
-  tell(transition, run, {
+  transition.tell(run, {
     kind: 'contradicted',
     round: round.n,
     artifact: claimed?.outcome.artifact ?? null,
@@ -220,9 +205,9 @@ export function pin(transition: Transition, run: Run): void {
 
 export function pinned(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
   const { artifact, detail } = event;
-  if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return unchanged(transition);
+  if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return transition.unchanged();
   const kept = countAnswer(transition, run.phase.answers, event);
-  if (kept === 'foreign') return unchanged(transition);
+  if (kept === 'foreign') return transition.unchanged();
   if (kept === 'waiting') return;
   if (kept === 'kept') return afterPin(transition, run);
   if (kept === 'store') return waitForStores(transition, run, detail);
@@ -232,7 +217,7 @@ export function pinned(transition: Transition, run: Run, event: EventOf<'pinned'
     return;
   }
   // An artifact that none of its signers serves counts for nothing.
-  tell(transition, run, { kind: 'pin-failed', artifact, detail });
+  transition.tell(run, { kind: 'pin-failed', artifact, detail });
   run.unserved.push(artifact);
   const round = currentRound(run);
   if (round !== undefined) nextRound(transition, run, round);
@@ -245,7 +230,7 @@ function waitForStores(transition: Transition, run: Run, detail: string): void {
   if (run.phase.delayed) return;
   run.phase.delayed = true;
   const says = `agreed on, and waits for an artifact store to keep it: ${detail}`;
-  tell(transition, run, { kind: 'unconfirmed', round: currentRound(run)?.n ?? 0, says });
+  transition.tell(run, { kind: 'unconfirmed', round: currentRound(run)?.n ?? 0, says });
 }
 
 /** Decides again: the trusted worker may have delivered while the bytes were fetched. */
@@ -263,7 +248,7 @@ function afterPin(transition: Transition, run: Run): void {
     return decideRound(transition, run, round);
   const last = isFinal(transition, run);
   if (decision.level === 'agreed' && last)
-    tell(transition, run, {
+    transition.tell(run, {
       kind: 'unconfirmed',
       round: round?.n ?? 0,
       says: 'it left no file in $OUT, which is as easily said without running it: no more than agreed. Have it write files there, or require the co-signature: trust: {cosign: required}',
@@ -316,7 +301,7 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
   const more = mayOpenRound(transition.state, run);
   const room = !more || hasRoom(transition, run, roundBytesOf(run));
   if (!room)
-    tell(transition, run, {
+    transition.tell(run, {
       kind: 'unconfirmed',
       round: round.n,
       says: 'no further round: with its receipts the evidence would be more than anybody reads. Fewer output files leave room for one (limits.files)',

@@ -9,9 +9,8 @@ import {
   type EventOf,
   type LiveLease,
   type Run,
+  runOfLease,
   type Transition,
-  tell,
-  unchanged,
 } from '../state.ts';
 import { delay, isPassing } from '../verdicts/cosigning.ts';
 import { concludeRefused } from '../verdicts/verdict.ts';
@@ -108,11 +107,11 @@ export function considerHandOver({ state, now, out }: Transition, run: Run): voi
 /** The draft is withdrawn and the slot is free again; what the first one built stays evidence. */
 export function handOver(transition: Transition, { lease, reason }: EventOf<'hand-over'>): void {
   const { state } = transition;
-  const run = state.runs.get(state.leases.get(lease) ?? '');
+  const run = runOfLease(state, lease);
   if (run === undefined || run.phase.kind !== 'cosigning' || run.phase.lease !== lease)
-    return unchanged(transition);
+    return transition.unchanged();
   const live = trustedLeases(run).find(({ id }) => id === lease);
-  if (live === undefined) return unchanged(transition);
+  if (live === undefined) return transition.unchanged();
   loseTrusted(transition, run, live, reason);
 }
 
@@ -135,10 +134,10 @@ export function cosignRefused(transition: Transition, run: Run, refusal: EventOf
   const { worker, verdict, code, message } = refusal;
   const { phase } = run;
   if (phase.kind !== 'cosigning' || phase.worker !== worker || phase.refusedAt !== null)
-    return unchanged(transition);
-  if (verdict !== undefined && phase.draft.id !== verdict) return unchanged(transition);
+    return transition.unchanged();
+  if (verdict !== undefined && phase.draft.id !== verdict) return transition.unchanged();
   if (isPassing(code)) return delay(transition, run, phase, refusal);
-  tell(transition, run, { kind: 'cosign-refused', worker, code, message });
+  transition.tell(run, { kind: 'cosign-refused', worker, code, message });
   const { lost = 0, until = now } = run.passedOver.get(worker) ?? {};
   run.passedOver.set(worker, { lost, until, refused: true });
   const isLast = run.trustedLeases >= limits.slotLeasesMax || otherSigners(state, run, worker).length === 0;

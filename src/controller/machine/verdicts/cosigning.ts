@@ -1,5 +1,5 @@
 import { controllerLimits } from '../limits.ts';
-import { type ControllerState, type EventOf, type Run, type Transition, tell, unchanged } from '../state.ts';
+import type { ControllerState, EventOf, Run, Transition } from '../state.ts';
 
 /** Areas of codes that say what is wrong with a connection, or with a worker's own host: nothing about a draft. */
 const passingAreas = ['MESH', 'CONTROLLER', 'HOME', 'STORE', 'JOURNAL', 'CLOCK'] as const;
@@ -44,10 +44,10 @@ export function delay(
 ): void {
   showLater(transition, phase);
   // Told once: it may be repeated for as long as the request lasts.
-  if (phase.delayed) return unchanged(transition);
+  if (phase.delayed) return transition.unchanged();
   phase.delayed = true;
   const { worker, code, message } = refusal;
-  tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
+  transition.tell(run, { kind: 'cosign-delayed', worker, code, message });
 }
 
 /** Shows a draft again whose check failed for a reason that may have passed, once it is time. */

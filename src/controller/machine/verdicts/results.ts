@@ -10,7 +10,6 @@ import {
   publishedOf,
   type Run,
   type Transition,
-  tell,
 } from '../state.ts';
 
 /** An outcome as progress tells it: a CID, `no outputs`, `exit 1`, or `aborted: …`. */
@@ -64,7 +63,7 @@ export function revealTrusted(transition: Transition, run: Run): void {
   const { log } = documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt;
   const result = describeOutcome(outcome);
   const results = [{ worker, operator, slot, result, ...reportsOfFailure(outcome), log }];
-  tell(transition, run, { kind: 'revealed', round, results });
+  transition.tell(run, { kind: 'revealed', round, results });
 }
 
 /**
@@ -100,7 +99,7 @@ export function compareResults(transition: Transition, run: Run, { verdict, endi
       ...(processor !== undefined && { processor }),
     };
   });
-  tell(transition, run, { kind: 'compared', results, ...differingFiles(receipts) });
+  transition.tell(run, { kind: 'compared', results, ...differingFiles(receipts) });
   for (const [at, { slot, outcome, worker }] of ended.entries()) {
     if (!isTrustedSlot(slot)) continue;
     const log = receipts[at]?.payload.predicate.quorate_receipt.log ?? null;
@@ -135,7 +134,7 @@ export function compareWithEarlier(transition: Transition, run: Run, { verdict }
   const [mine, theirs] = [made(verdict.outcome), made(before.outcome)];
   const same = before.result === verdict.result;
   const voided = earlier.revoked !== null;
-  tell(transition, run, {
+  transition.tell(run, {
     kind: 'repeated',
     earlier: earlier.id,
     decidedAt: endedAt(earlier),
@@ -145,7 +144,7 @@ export function compareWithEarlier(transition: Transition, run: Run, { verdict }
     ...(voided && { revoked: true }),
   });
   if (same || voided || rules < 3) return;
-  tell(transition, earlier, {
+  transition.tell(earlier, {
     kind: 'repeated',
     earlier: run.id,
     decidedAt: now,

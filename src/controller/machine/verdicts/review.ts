@@ -13,7 +13,7 @@ import {
 import { needsWitnesses } from '../../../protocol/trust/witnesses.ts';
 import { cosignersIn, type PublishedFacts, precedes, type RunFacts } from '../facts.ts';
 import { endedKeys, revocationsIn } from '../members/revocations.ts';
-import { type ControllerState, publishedOf, type Transition, tell } from '../state.ts';
+import { type ControllerState, publishedOf, type Transition } from '../state.ts';
 import { inputLevels, inputRevoked } from './input-levels.ts';
 import { staysWitnessed } from './witnesses.ts';
 
@@ -186,9 +186,9 @@ export function reviewPublished(transition: Transition, run: RunFacts): void {
   run.revoked = revoked ?? null;
   if (revoked !== undefined) {
     const { what, since, reason } = revoked;
-    return tell(transition, run, { kind: 'revoked', artifact, what: what.kind, id: what.id, since, reason });
+    return transition.tell(run, { kind: 'revoked', artifact, what: what.kind, id: what.id, since, reason });
   }
   if (!isVoid) return;
   state.recalls.delete(run.id);
-  tell(transition, run, { kind: 'restored', level, artifact, key: by.signer });
+  transition.tell(run, { kind: 'restored', level, artifact, key: by.signer });
 }

@@ -23,22 +23,19 @@ import {
   type Recorded,
   type RunFacts,
   reportsIn,
+  roundFacts,
 } from '../facts.ts';
 import { signedCharter } from '../members/charter.ts';
 import { closeOffer, endLeases, releaseTrusted, trustedLeases } from '../slots.ts';
 import {
-  appendLeaf,
   currentRound,
   documentsOf,
   type EventOf,
   type LoggedVerdict,
-  mustSync,
   type Published,
   publishedOf,
   type Run,
   type Transition,
-  tell,
-  unchanged,
 } from '../state.ts';
 import { waitForSignature } from './cosigning.ts';
 import { endingOf, reachedLimit } from './decision.ts';
@@ -69,7 +66,7 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
     const published = publishedOf(run);
     run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false, refusedAt: null };
     waitForSignature(transition, run.phase);
-    tell(transition, run, { kind: 'cosigning', worker });
+    transition.tell(run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
   }
@@ -83,7 +80,7 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
     run.phase = { kind: 'witnessing', draft, published: publishedOf(run) };
     transition.state.presence.witnessed.delete(run.id);
     endBuilding(transition, run);
-    return tell(transition, run, {
+    return transition.tell(run, {
       kind: 'witnessing',
       ...witnessesNeeded(policy, draft.charter.payload),
     });
@@ -94,7 +91,7 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
 function showReuse(transition: Transition, run: Run, earlier: string, draft: LoggedVerdict): void {
   run.phase = { kind: 'answer-cosigning', draft, published: null, delayed: false };
   waitForSignature(transition, run.phase);
-  tell(transition, run, { kind: 'answer-cosigning', earlier });
+  transition.tell(run, { kind: 'answer-cosigning', earlier });
   transition.out.push({ kind: 'cosign-answers' });
 }
 
@@ -139,7 +136,7 @@ function writeVerdict(
   }));
   const artifact = outcome === null ? null : artifactOf(outcome);
   if (artifact !== null) state.index.decided(run, artifact);
-  const index = appendLeaf(transition, leaves.verdict(id, run.jobId));
+  const index = transition.appendLeaf(leaves.verdict(id, run.jobId));
   return { payload, charter, id, index, level, outcome, result, size: state.log.size };
 }
 
@@ -215,7 +212,7 @@ export function cosigned(
   { worker, verdict, signature, witness }: EventOf<'cosigned'>,
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
-    return unchanged(transition);
+    return transition.unchanged();
   const endorsement = cosignedBy([{ worker, signature, witness }]);
   const published = { verdict: run.phase.draft, endorsement, ending: null };
   announceVerdict(transition, run, published);
@@ -236,7 +233,7 @@ export function announceVerdict(transition: Transition, run: Run, published: Pub
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
   if (hasEvidence(run)) transition.state.unstored.add(run.id);
-  tell(transition, run, {
+  transition.tell(run, {
     kind: 'verdict',
     level,
     artifact: artifactIn(run, outcome),
@@ -261,7 +258,7 @@ function endBuilding(transition: Transition, run: Run): void {
 
 /** Ends a run with this as its last verdict: nothing of it is leased or offered any more. */
 export function finish(transition: Transition, run: Run, published: Published): void {
-  mustSync(transition);
+  transition.mustSync();
   if (run.receipts.length > 0) {
     compareWithEarlier(transition, run, published);
     transition.state.index.built(run);
@@ -318,7 +315,7 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
     },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,
-    rounds: run.rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed })),
+    rounds: roundFacts(run),
     // The lists and not copies: a session may be reading them to somebody.
     receipts,
     evidence,

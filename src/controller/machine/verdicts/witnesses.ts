@@ -26,8 +26,6 @@ import {
   type Published,
   type Run,
   type Transition,
-  tell,
-  unchanged,
 } from '../state.ts';
 import { aboutResult, announceVerdict, finish, publish } from './verdict.ts';
 
@@ -110,11 +108,11 @@ export function missing(
  */
 export function witnessed(transition: Transition, run: Run, event: EventOf<'witnessed'>): void {
   const { state } = transition;
-  if (run.phase.kind !== 'witnessing' || run.phase.draft.id !== event.verdict) return unchanged(transition);
+  if (run.phase.kind !== 'witnessing' || run.phase.draft.id !== event.verdict) return transition.unchanged();
   const { draft } = run.phase;
   const { log, root } = event;
   if (log.size < draft.size || log.size > state.log.size || state.log.root(log.size) !== root)
-    return unchanged(transition);
+    return transition.unchanged();
   const by = countWitnesses(run, draft, log, revocationsIn(state, draft.charter));
   if (isWitnessed(by, run.request.payload.policy, draft.charter.payload)) {
     const counted = countedOf(run, draft, log, by);
@@ -127,11 +125,11 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
     return finish(transition, run, published);
   }
   state.presence.witnessed.set(run.id, by);
-  if (run.phase.published !== null) return unchanged(transition);
+  if (run.phase.published !== null) return transition.unchanged();
   const isReuse = run.reused !== null && transition.rules >= 3;
-  if (isReuse && publisherLapsed(transition, run) !== undefined) return unchanged(transition);
+  if (isReuse && publisherLapsed(transition, run) !== undefined) return transition.unchanged();
   // Told once: it may go on for as long as the request lasts.
-  tell(transition, run, { kind: 'unwitnessed', ...missing(state, run, draft) });
+  transition.tell(run, { kind: 'unwitnessed', ...missing(state, run, draft) });
   const about = aboutResult(run, draft.result);
   run.phase = { ...run.phase, published: publish(transition, run, 'agreed', about) };
 }
