@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openProject } from '../../owner/project.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { accountLine } from '../../protocol/account/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -11,7 +10,6 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
-import type { MemberFacts } from '../machine/queries/members.ts';
 import type { ControllerStatus } from '../node/status.ts';
 
 /** Runs and leases that are shown as text. */
@@ -51,21 +49,16 @@ export function addControllerVerbs(controller: Command, act: Act): void {
 
 async function status({ cwd, out, signal }: Context): Promise<Exit> {
   const folder = await openProject(cwd);
-  const now = await statusNow(folder, signal);
+  const { askController } = await import('../node/control.ts');
+  const now = await runningOr(
+    () => askController(folder.dir, { do: 'status' }, { signal }),
+    async () => (await import('../node/controller-journal.ts')).statusOfStopped(folder),
+  );
   out.value(now);
   // A controller of before says nothing of it.
   if ((now.asking ?? null) !== null) await sayAsking(out, now);
   say(out, folder.name, now);
   return exits.done;
-}
-
-/** Of the running controller, or of its journal. */
-async function statusNow(folder: ProjectFolder, signal?: AbortSignal): Promise<ControllerStatus> {
-  const { askController } = await import('../node/control.ts');
-  return runningOr(
-    () => askController(folder.dir, { do: 'status' }, { signal }),
-    async () => (await import('../node/stopped.ts')).statusOfStopped(folder),
-  );
 }
 
 /** The answer of the running controller, or what its journal says; of one that has started meanwhile its answer. */
@@ -79,7 +72,11 @@ async function runningOr<T>(ask: () => Promise<T>, read: () => Promise<T>): Prom
 
 async function members({ cwd, out, signal }: Context): Promise<Exit> {
   const folder = await openProject(cwd);
-  const all = await membersNow(folder, signal);
+  const { askForMembers } = await import('../node/control.ts');
+  const all = await runningOr(
+    () => askForMembers(folder.dir, { signal }),
+    async () => (await import('../node/controller-journal.ts')).membersOfStopped(folder),
+  );
   out.value({ project: folder.project, members: all });
   const { bold, dim, yellow } = out.colours;
   for (const { key, operator, role, state, by, since } of all) {
@@ -91,14 +88,6 @@ async function members({ cwd, out, signal }: Context): Promise<Exit> {
   }
   out.say(`${counted(all.length, 'key')} joined. Who should not be here: quorate revoke <operator or key>`);
   return exits.done;
-}
-
-async function membersNow(folder: ProjectFolder, signal: AbortSignal): Promise<MemberFacts[]> {
-  const { askForMembers } = await import('../node/control.ts');
-  return runningOr(
-    () => askForMembers(folder.dir, { signal }),
-    async () => (await import('../node/stopped.ts')).membersOfStopped(folder),
-  );
 }
 
 interface DrainOptions {

@@ -145,10 +145,9 @@ function storesOf({ store = [], copies = 1 }: Options): Pick<ControllerOptions, 
     throw new QuorateError('CLI_USAGE', 'the address of a store ends in /p2p/ and its id', {
       hint: 'quorate store serve prints them.',
     });
-  const ids = new Set(peers.map(({ id }) => id));
-  const all = [...ids].map((id) => ({
+  const all = [...Map.groupBy(peers, ({ id }) => id)].map(([id, same]) => ({
     id,
-    addrs: peers.filter((peer) => peer.id === id).flatMap(({ addrs }) => addrs),
+    addrs: same.flatMap(({ addrs }) => addrs),
   }));
   if (all.length > 0 && copies > all.length)
     throw new QuorateError(
@@ -193,12 +192,12 @@ async function runOnce(
       listen: options.listen ?? [listenDefault],
       announce: options.announce ?? [],
       bootstrap: options.bootstrap ?? [],
-      ...(options.idp === undefined ? {} : { idp: options.idp }),
-      ...(options.connections === undefined ? {} : { connections: options.connections }),
-      ...(options.absenceWait === undefined ? {} : { absenceWaitMs: options.absenceWait * 1000 }),
-      ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
-      ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
-      ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
+      idp: options.idp,
+      connections: options.connections,
+      absenceWaitMs: options.absenceWait && options.absenceWait * 1000,
+      slotWaitMs: options.slotWait && options.slotWait * 1000,
+      grantMs: options.grants && options.grants * 1000,
+      witnessUrls: options.witnessUrl,
       ...storesOf(options),
       acceptClock: options.acceptClock ?? false,
       alone: options.alone ?? false,
@@ -211,13 +210,7 @@ async function runOnce(
     try {
       const { urls = [] } = http ?? {};
       const [addresses, { id, project }] = [node.addresses(), node];
-      out.value({
-        event: 'listening',
-        id,
-        project,
-        addresses,
-        ...(http === undefined ? {} : { http: urls }),
-      });
+      out.value({ event: 'listening', id, project, addresses, ...(http && { http: urls }) });
       out.say(
         `Controller of ${bold(folder.name)}`,
         `  project  ${project}`,

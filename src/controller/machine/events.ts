@@ -28,39 +28,27 @@ import type { Endorsement, Fault, Stores, WitnessedLog } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
-export interface Timings {
+export const defaultTimings = {
   /** Length of a claim window; it closes earlier once every connected eligible operator has answered. */
-  windowMs: number;
-  /** A slot that nobody took for this long expires. */
-  slotFillMs: number;
-  /** Free slots expire after this where enough equal results are in and no connected worker could take them. */
-  absenceMs: number;
-  /** A lease without a heartbeat for this long is lost. */
-  leaseSilenceMs: number;
-  /** A lease whose stream broke is kept this long for its worker to come back. */
-  detachGraceMs: number;
-  /** Added to a job's time limit for checkout, unpacking and packing. */
-  leaseOverheadMs: number;
-  pinRetryMs: number;
-  pinTriesMax: number;
-  /** The share of the draw doubles this often. */
-  widenMs: number;
-  /** Lifetime of a grant, `limits.grantSecondsMax` at most. */
-  grantMs: number;
-}
-
-export const defaultTimings: Timings = {
   windowMs: 2_000,
+  /** A slot that nobody took for this long expires. */
   slotFillMs: 10 * 60_000,
-  absenceMs: controllerLimits.absenceMs,
+  /** Free slots expire after this where enough equal results are in and no connected worker could take them. */
+  absenceMs: controllerLimits.absenceMs as number,
+  /** A lease without a heartbeat for this long is lost. */
   leaseSilenceMs: 30_000,
+  /** A lease whose stream broke is kept this long for its worker to come back. */
   detachGraceMs: 10_000,
+  /** Added to a job's time limit for checkout, unpacking and packing. */
   leaseOverheadMs: 10 * 60_000,
   pinRetryMs: 2_000,
   pinTriesMax: 15,
+  /** The share of the draw doubles this often. */
   widenMs: 5_000,
+  /** Lifetime of a grant, `limits.grantSecondsMax` at most. */
   grantMs: limits.grantSecondsMax * 1000,
 };
+export type Timings = typeof defaultTimings;
 
 const t = defaultTimings;
 assert(t.windowMs < t.widenMs, 'a window closes before others may claim');
@@ -112,10 +100,7 @@ export type ControllerEvent =
       /** Stores that keep artifacts from now on; absent where the controller does. */
       stores?: Stores;
     }
-  /**
-   * The journal is an older copy: these leaves follow those of it, as members kept them, under a checkpoint that this log's key signed or in acks of it.
-   * `charters`, `revocations`: the documents of such leaves that were had. `epoch`: the highest of a fence that was reported.
-   */
+  /** These leaves follow an older copy of the journal, as members kept them; with documents of some. `epoch`: of the highest fence. */
   | {
       kind: 'recovered';
       from: number;

@@ -104,10 +104,7 @@ export interface EarlierInstance {
   readonly receipts: readonly Recorded[];
 }
 
-/**
- * Facts of every run, kept for as long as the project lasts. Holds no document: its size is bounded by the number of
- * rounds and slots, whatever the receipts list.
- */
+/** Facts of every run, kept for good. They hold no document: rounds and slots bound their size. */
 export interface RunFacts {
   readonly id: string;
   /** Id of the template, until the job has its inputs. */

@@ -34,10 +34,7 @@ export const controllerLimits = {
   cosignAbsentMsMax: 60_000,
   /** A trusted worker that has not signed for this long makes room too, whatever it says: a log of a million leaves is read and checked in less. */
   cosignAnswerMsMax: 600_000,
-  /**
-   * A worker that lost its connection, or whose controller has just started, is back within this: it tries again after 5 s at most, half
-   * as much more by chance, and a connection takes up to 10 s.
-   */
+  /** For a worker to connect again: it tries after 7.5 s at most, and a connection takes up to 10 s. */
   reconnectMs: 20_000,
   /** Older workers that the reason of a run names which only they could take. */
   olderNamedMax: 5,
@@ -53,7 +50,4 @@ assert(c.cosignAbsentMsMax < c.cosignAnswerMsMax, 'who is gone makes room first'
 assert(c.cosignAnswerMsMax <= c.passedOverMs, 'the other one has time to sign');
 assert(c.passedOverMs < limits.grantSecondsMax * 1000, 'a run gets its signature within a day');
 assert(c.claimAgainSeconds < limits.grantSecondsMax, 'a claim with a new grant counts anew');
-assert(
-  controllerLimits.openRequestsPerPublisherMax < limits.openRequestsMax,
-  'one publisher leaves room for another',
-);
+assert(c.openRequestsPerPublisherMax < limits.openRequestsMax, 'one publisher leaves room for another');

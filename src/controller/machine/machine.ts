@@ -347,10 +347,7 @@ function tick(transition: Transition): void {
   if (!changed) transition.unchanged();
 }
 
-/**
- * Takes an alarm of a run off the list: a publisher has looked at it. A new reason raises it again. Changes nothing where there is no
- * alarm. Errors: `JOB_UNKNOWN`.
- */
+/** Takes an alarm of a run off the list, until there is a new reason. Errors: `JOB_UNKNOWN`. */
 export function acknowledgeAlarm(
   transition: Transition,
   { token, run: id, by }: EventOf<'acknowledge'>,

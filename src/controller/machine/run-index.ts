@@ -2,12 +2,9 @@ import { assert } from '../../protocol/base/errors.ts';
 import { compareTexts } from '../../protocol/base/order.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
-import { listStateOf, type RunFilter, RunLists } from './run-lists.ts';
+import { append, listStateOf, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
 
-/**
- * Finds runs without looking at all there ever were: what an event costs does not grow with history. Follows from the runs,
- * and holds nothing that is not in them.
- */
+/** Finds runs at a cost that does not grow with history. Follows from the runs. */
 export class RunIndex<Open extends RunFacts> {
   /** Runs that have not ended, in the order they were submitted. */
   readonly open = new Map<string, Open>();
@@ -42,15 +39,9 @@ export class RunIndex<Open extends RunFacts> {
     this.#names.add(run.id, at);
     this.#names.add(run.jobId, at);
     this.lists.submitted(at, run);
-    const { operator } = run.publisher.payload;
-    const own = this.#byPublisher.get(operator);
-    if (own === undefined) this.#byPublisher.set(operator, [at]);
-    else own.push(at);
-    for (const { request } of Object.values(run.request.payload.needs ?? {})) {
-      const readers = this.#readers.get(request);
-      if (readers === undefined) this.#readers.set(request, [at]);
-      else readers.push(at);
-    }
+    append(this.#byPublisher, run.publisher.payload.operator, at);
+    for (const { request } of Object.values(run.request.payload.needs ?? {}))
+      append(this.#readers, request, at);
   }
 
   /** The run has another job than when it was submitted: an instance of its template. */
@@ -162,10 +153,7 @@ export class RunIndex<Open extends RunFacts> {
     return this.#inOrder(found).reverse();
   }
 
-  /**
-   * Runs that a filter lets through, the newest first, at most `max` and from `before` on, a position as `next` gives it; the
-   * first page is without it.
-   */
+  /** Runs that a filter lets through, the newest first, at most `max`; `before`: `next` of the page before. */
   list(filter: RunFilter, max: number, before = this.size): { runs: RunFacts[]; next: number | undefined } {
     const { ref, name, listState } = filter;
     const matches = (at: number) => {
@@ -213,10 +201,7 @@ interface Named {
   readonly at: number;
 }
 
-/**
- * Finds by the beginning of a name. Holds sorted lists of 1, 2, 4, 8… names, at most one of each length: to add a name merges as many as
- * a binary counter carries, which costs O(log n) on average; to find looks into each, O(log² n).
- */
+/** Finds by the beginning of a name. Sorted lists of 1, 2, 4, 8… names, merged like a binary counter: O(log n) to add, O(log² n) to find. */
 export class NameIndex {
   /** By the binary logarithm of their lengths. */
   readonly #lists = new Map<number, Named[]>();
@@ -242,19 +227,9 @@ export class NameIndex {
   beginning(which: string): Set<number> {
     const found = new Set<number>();
     for (const list of this.#lists.values()) {
-      let n = firstNotBefore(list, which);
+      let n = lowerBound(list, ({ name }) => name < which);
       for (let named = list[n]; named?.name.startsWith(which); named = list[++n]) found.add(named.at);
     }
     return found;
   }
-}
-
-function firstNotBefore(list: readonly Named[], name: string): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((list[middle]?.name ?? '') < name) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -3,10 +3,7 @@ import { limitText } from '../../protocol/judge/index.ts';
 import type { RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 
-/**
- * States by which lists are filtered: those of runs that have ended, and `open`. Which state an open run is in depends on who is connected,
- * and `differs` on another run: neither is indexed.
- */
+/** States by which lists are filtered: final ones, and `open`. Those of open runs depend on who is connected, and are not indexed. */
 export const listStates = [
   ...(['open', 'trusted', 'agreed', 'failed', 'aborted', 'disputed', 'unfinished'] as const),
   ...(['cancelled', 'revoked'] as const),
@@ -32,10 +29,7 @@ export interface RunFilter {
   listState?: ListState | undefined;
 }
 
-/**
- * Positions of runs by what lists are filtered by, each list in the order in which the runs were submitted. A page of a list costs
- * what is on it; with several filters at most `controllerLimits.listLooksMax` runs are looked at.
- */
+/** Positions of runs by ref, name and state, as submitted. A page looks at its own runs, with several filters at `listLooksMax` at most. */
 export class RunLists {
   readonly #byRef = new Map<string, number[]>();
   readonly #byName = new Map<string, number[]>();
@@ -75,24 +69,17 @@ export class RunLists {
     return this.#byStanding.get(listState)?.length ?? 0;
   }
 
-  /**
-   * Positions below `before`, the newest first, until `max` are found. `next`: where a list goes on that is not at its end.
-   * `matches` decides on a run by its position.
-   */
+  /** Positions below `before` that match, the newest first, until `max` are found. `next`: where to go on; undefined at the end. */
   find(
     { ref, name, listState }: RunFilter,
-    {
-      before,
-      max,
-      size,
-      matches,
-    }: { before: number; max: number; size: number; matches(at: number): boolean },
+    page: { before: number; max: number; size: number; matches(at: number): boolean },
   ): { found: number[]; next: number | undefined } {
+    const { before, max, size, matches } = page;
     const lists = [
-      ...(ref === undefined ? [] : [this.#byRef.get(ref) ?? []]),
-      ...(name === undefined ? [] : [this.#byName.get(name) ?? []]),
-      ...(listState === undefined ? [] : [this.#byStanding.get(listState) ?? []]),
-    ];
+      ref !== undefined && (this.#byRef.get(ref) ?? []),
+      name !== undefined && (this.#byName.get(name) ?? []),
+      listState !== undefined && (this.#byStanding.get(listState) ?? []),
+    ].filter((list) => list !== false);
     const shortest = lists.sort((a, b) => a.length - b.length)[0];
     const found: number[] = [];
     let looks = 0;
@@ -107,7 +94,8 @@ export class RunLists {
   }
 }
 
-function append<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
+/** Adds a number that none in the list is above. */
+export function append<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [at]);
   else list.push(at);
@@ -125,12 +113,14 @@ function remove(list: number[], at: number): void {
   if (list[index] === at) list.splice(index, 1);
 }
 
-/** Index of the first number of a sorted list that is not below this one. */
-function firstNotBelow(list: readonly number[], at: number): number {
+const firstNotBelow = (list: readonly number[], at: number): number => lowerBound(list, (one) => one < at);
+
+/** Index of the first item of a sorted list that is not before a place. */
+export function lowerBound<T>(list: readonly T[], isBefore: (item: T) => boolean): number {
   let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((list[middle] ?? 0) < at) low = middle + 1;
+    if (isBefore(list[middle] as T)) low = middle + 1;
     else high = middle;
   }
   return low;

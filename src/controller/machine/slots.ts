@@ -87,7 +87,7 @@ export function withdrawOffer(
   message: string,
 ): void {
   closeOffer(transition, round);
-  for (const candidate of round.candidates) transition.refuse(candidate, code, message);
+  for (const candidate of round.candidates) transition.refuse(code, candidate, message);
   round.candidates = [];
   forgetOffer(transition.state, round.offerId);
 }
@@ -102,6 +102,6 @@ export function endLeases(
     const found = findLease(run, live.id);
     if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
     transition.state.leases.delete(live.id);
-    transition.release(live.worker, live.id, code, message);
+    transition.release(code, live.worker, live.id, message);
   }
 }

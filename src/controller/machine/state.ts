@@ -272,12 +272,12 @@ export class Transition {
     this.out.push({ kind: 'reply', token, reply });
   }
 
-  refuse(candidate: Candidate, code: ErrorCode, message: string): void {
+  refuse(code: ErrorCode, candidate: Candidate, message: string): void {
     this.reply(tokenOf(this.state, candidate), { kind: 'error', code, message });
   }
 
   /** The lease is over without a result. */
-  release(worker: string, lease: string, code: ErrorCode, message: string): void {
+  release(code: ErrorCode, worker: string, lease: string, message: string): void {
     this.out.push({ kind: 'release', worker, lease, code, message });
   }
 

@@ -34,10 +34,7 @@ interface Proven {
   at: number;
 }
 
-/**
- * The pages of a project from bundles alone: each is verified against the root key, as `verify` does, and nobody else is asked.
- * There are no open runs, workers or logs in it.
- */
+/** The pages of a project from bundles alone, each verified against the root key. There are no open runs, workers or logs. */
 export async function bundlesView(options: BundlesViewOptions): Promise<ProjectView> {
   const { project } = options;
   const proven = await readAll(options);

@@ -13,4 +13,6 @@ export interface ControllerContext {
   mesh: Mesh;
   store: Store;
   tell: Tell;
+  /** Aborted once the process ends. */
+  closing: AbortSignal;
 }

@@ -1,11 +1,15 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Journal, openJournal } from '../../journal/index.ts';
+import { type Journal, openJournal, replayEach } from '../../journal/index.ts';
 import { journalFile } from '../../owner/controller-socket.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import { Controller } from '../machine/machine.ts';
+import { type MemberFacts, membersPage } from '../machine/queries/members.ts';
+import type { ControllerState } from '../machine/state.ts';
 import { controllerNodeLimits } from './limits.ts';
+import { type ControllerStatus, statusOf } from './status.ts';
 
 const nameOf = ({ id }: { id: string }): string => `controller ${id}`;
 
@@ -47,4 +51,23 @@ export function openControllerJournal(folder: ProjectFolder): {
   // Begins as whoever made the journal; what starts in it says which keys there were later.
   const first = folder.retired.find((key) => nameOf(key) === journal.name) ?? folder.controller;
   return { journal, machine: newController(folder, first) };
+}
+
+/** The status of a stopped controller, from its journal, which it holds meanwhile. Errors: `JOURNAL_…`, `HOME_NEWER`. */
+export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>
+  statusOf(stateOfStopped(folder), { project: folder.project, running: false, stopsBy: null });
+
+/** The same of its members. */
+export const membersOfStopped = (folder: ProjectFolder): MemberFacts[] =>
+  membersPage(stateOfStopped(folder), Number.POSITIVE_INFINITY).members;
+
+function stateOfStopped(folder: ProjectFolder): ControllerState {
+  if (!existsSync(journalFile(folder.dir))) return newController(folder).state;
+  const { journal, machine } = openControllerJournal(folder);
+  try {
+    replayEach(journal, (event, at, rules) => machine.handle(event, at, rules));
+    return machine.state;
+  } finally {
+    journal.close();
+  }
 }

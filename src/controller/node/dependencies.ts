@@ -15,13 +15,9 @@ interface Held {
   pin: string;
 }
 
-/**
- * The dependencies of jobs: fetched from the publishers that bring them, then served like any artifact. Kept as long as there is room, those that
- * an open run needs in any case. Of those that are let go of the index is kept.
- */
+/** Dependencies that publishers brought, served like any artifact while there is room or an open run needs them; then their index is kept. */
 export class ControllerDependencies {
   readonly #context: ControllerContext;
-  readonly #signal: AbortSignal;
   readonly #room: DependencyRoom;
   /** By tree, the one asked for longest ago first. What is not in here may be removed at any time. */
   readonly #held = new Map<string, Held>();
@@ -29,9 +25,8 @@ export class ControllerDependencies {
   /** Operators whose trees are being fetched, once for each. */
   #bringing: string[] = [];
 
-  constructor(context: ControllerContext, signal: AbortSignal, room: DependencyRoom = dependencyRoom) {
+  constructor(context: ControllerContext, room: DependencyRoom = dependencyRoom) {
     this.#context = context;
-    this.#signal = signal;
     this.#room = room;
     this.#indexes = new KeptIndexes(context.store, room);
   }
@@ -62,7 +57,7 @@ export class ControllerDependencies {
   /** @throws DEPENDENCIES_BUSY, DEPENDENCIES_UNAVAILABLE */
   async bring({ tree, from, operator, onProgress }: BroughtTree): Promise<void> {
     // Blocks that a damaged disk lost are fetched again.
-    if (this.#use(tree) && (await this.#context.store.has(tree, this.#signal))) return;
+    if (this.#use(tree) && (await this.#context.store.has(tree, this.#context.closing))) return;
     const own = this.#bringing.filter((one) => one === operator).length;
     if (own >= this.#room.bringsPerPublisherMax || this.#bringing.length >= this.#room.bringsMax)
       throw new QuorateError(
@@ -91,14 +86,12 @@ export class ControllerDependencies {
     { from, maxBytes }: { from: BroughtTree['from']; maxBytes: number },
     onProgress: (bytes: number, total: number | undefined) => void,
   ): Promise<number> {
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(this.#room.bringMsMax)]);
+    const signal = AbortSignal.any([this.#context.closing, AbortSignal.timeout(this.#room.bringMsMax)]);
     try {
-      const pulled = await pullArtifact(this.#context, tree, {
-        ...{ from: [providerOver(from)], signal, maxBytes, onProgress },
-      });
-      return pulled.bytes;
+      const options = { from: [providerOver(from)], signal, maxBytes, onProgress };
+      return (await pullArtifact(this.#context, tree, options)).bytes;
     } catch (error) {
-      this.#signal.throwIfAborted();
+      this.#context.closing.throwIfAborted();
       throw new QuorateError(
         'DEPENDENCIES_UNAVAILABLE',
         `the dependencies ${tree} did not arrive from their publisher: ${messageOf(error)}`,
@@ -118,16 +111,15 @@ export class ControllerDependencies {
     for (const [root, held] of this.#over(operator)) {
       // From here on no job is taken that needs it.
       this.#held.delete(root);
-      await this.#indexes.keep(root, held.operator, this.#signal).catch((error: unknown) => {
+      await this.#indexes.keep(root, held.operator, this.#context.closing).catch((error: unknown) => {
         // The next life keeps it: the tree stays pinned.
-        this.#signal.throwIfAborted();
+        this.#context.closing.throwIfAborted();
         tell('warn', 'dependencies', `the index of ${root} is not kept: ${messageOf(error)}`, { tree: root });
       });
       await store.unpin(root, held.pin);
     }
-    tell('info', 'dependencies', `${operator} brought the dependencies ${tree}, ${sizeText(bytes)}`, {
-      ...{ tree, operator, bytes },
-    });
+    const says = `${operator} brought the dependencies ${tree}, ${sizeText(bytes)}`;
+    tell('info', 'dependencies', says, { tree, operator, bytes });
   }
 
   /** Whether it is here; it counts as used then. */
@@ -162,19 +154,13 @@ export class ControllerDependencies {
   #over(operator: string): [string, Held][] {
     const needed = this.#needed;
     const gone = new Map<string, Held>();
-    const rest = (of?: string) =>
-      [...this.#held].flatMap(([root, held]) =>
-        gone.has(root) || (of !== undefined && held.operator !== of) ? [] : [held],
-      );
-    const isOver = (of: string | undefined) => {
-      const all = rest(of);
-      if (of === undefined) return bytesOf(all) > this.#room.bytesMax;
-      return bytesOf(all) > this.#room.publisherBytesMax || all.length > this.#room.treesPerPublisherMax;
-    };
+    const { bytesMax, publisherBytesMax, treesPerPublisherMax } = this.#room;
     const candidates = [...this.#held].slice(0, -1).filter(([root]) => !needed.has(root));
     for (const [root, held] of candidates) {
-      const counts = isOver(undefined) || (held.operator === operator && isOver(operator));
-      if (counts) gone.set(root, held);
+      const all = [...this.#held].flatMap(([other, one]) => (gone.has(other) ? [] : [one]));
+      const own = all.filter((one) => one.operator === operator);
+      const isOver = bytesOf(own) > publisherBytesMax || own.length > treesPerPublisherMax;
+      if (bytesOf(all) > bytesMax || (held.operator === operator && isOver)) gone.set(root, held);
     }
     return [...gone];
   }

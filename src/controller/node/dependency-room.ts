@@ -3,63 +3,41 @@ import { limits } from '../../protocol/base/limits.ts';
 import { dependencyLimits } from '../../protocol/lock-formats/limits.ts';
 
 /** Bounds of the dependencies that publishers bring to a controller: bytes, counts and milliseconds. */
-export interface DependencyRoom {
-  /** One tree. */
-  treeBytesMax: number;
-  /** All trees of one publisher. */
-  publisherBytesMax: number;
-  treesPerPublisherMax: number;
-  /** All trees. */
-  bytesMax: number;
-  /** Indexes of trees that were let go of: those of one publisher, and all. */
-  publisherIndexesMax: number;
-  publisherIndexBytesMax: number;
-  indexBytesMax: number;
-  /** Trees that are fetched at once: what they have comes on top until they are here. */
-  bringsMax: number;
-  bringsPerPublisherMax: number;
-  /** Until a tree has to be here. */
-  bringMsMax: number;
-  /** Between two messages to who brings it. */
-  progressMs: number;
-}
-
-/** The largest known front ends have 2 GiB of packages. */
-export const dependencyRoom: DependencyRoom = {
+export const dependencyRoom = {
+  /** One tree. The largest known front ends have 2 GiB of packages. */
   treeBytesMax: 4 * 1024 ** 3,
+  /** All trees of one publisher. */
   publisherBytesMax: 16 * 1024 ** 3,
   treesPerPublisherMax: 200,
+  /** All trees. */
   bytesMax: 64 * 1024 ** 3,
-  // One of a thousand packages has 350 KB. Each has two files in the folder of pins.
+  /** Indexes of trees that were let go of, of one publisher and all: 350 KB each for a thousand packages, in two files. */
   publisherIndexesMax: 2_000,
   publisherIndexBytesMax: 1024 ** 3,
   indexBytesMax: 4 * 1024 ** 3,
+  /** Trees that are fetched at once: what they have comes on top until they are here. */
   bringsMax: 8,
   bringsPerPublisherMax: 2,
+  /** Until a tree has to be here. */
   bringMsMax: 60 * 60_000,
+  /** Between two messages to who brings it. */
   progressMs: 1_000,
 };
+export type DependencyRoom = typeof dependencyRoom;
 
-assert(dependencyRoom.treeBytesMax <= dependencyRoom.publisherBytesMax, 'a publisher may bring a tree');
-assert(dependencyRoom.publisherBytesMax < dependencyRoom.bytesMax, 'one publisher leaves room for another');
+const r = dependencyRoom;
+assert(r.treeBytesMax <= r.publisherBytesMax, 'a publisher may bring a tree');
+assert(r.publisherBytesMax < r.bytesMax, 'one publisher leaves room for another');
 assert(
-  dependencyLimits.indexBytesMax <= dependencyRoom.publisherIndexBytesMax &&
-    dependencyRoom.publisherIndexBytesMax < dependencyRoom.indexBytesMax,
+  dependencyLimits.indexBytesMax <= r.publisherIndexBytesMax && r.publisherIndexBytesMax < r.indexBytesMax,
   'a publisher may leave any index, and leaves room for those of another',
 );
 
-const { treeBytesMax, bytesMax, publisherIndexesMax, bringMsMax } = dependencyRoom;
-assert(bytesMax <= 8 * limits.treeBytesMax, 'all of them take the room of a few trees');
-assert(
-  dependencyRoom.bringsMax * treeBytesMax <= bytesMax,
-  'trees on their way take no more room than those here',
-);
-assert(dependencyRoom.bringsPerPublisherMax < dependencyRoom.bringsMax, 'another publisher may bring one');
-assert(dependencyRoom.indexBytesMax <= bytesMax / 16, 'indexes are a small part');
-assert(
-  publisherIndexesMax * 350_000 <= dependencyRoom.publisherIndexBytesMax,
-  'the indexes of a publisher have room',
-);
-assert(dependencyRoom.treesPerPublisherMax < publisherIndexesMax, 'an index outlives its tree');
-assert(treeBytesMax >= (bringMsMax / 1000) * 2 ** 20, 'the largest tree has its time for 1 MiB a second');
-assert(60 * dependencyRoom.progressMs <= bringMsMax, 'who brings one hears of it meanwhile');
+assert(r.bytesMax <= 8 * limits.treeBytesMax, 'all of them take the room of a few trees');
+assert(r.bringsMax * r.treeBytesMax <= r.bytesMax, 'trees on their way take no more room than those here');
+assert(r.bringsPerPublisherMax < r.bringsMax, 'another publisher may bring one');
+assert(r.indexBytesMax <= r.bytesMax / 16, 'indexes are a small part');
+assert(r.publisherIndexesMax * 350_000 <= r.publisherIndexBytesMax, 'the indexes of a publisher have room');
+assert(r.treesPerPublisherMax < r.publisherIndexesMax, 'an index outlives its tree');
+assert(r.treeBytesMax >= (r.bringMsMax / 1000) * 2 ** 20, 'the largest tree has its time for 1 MiB a second');
+assert(60 * r.progressMs <= r.bringMsMax, 'who brings one hears of it meanwhile');

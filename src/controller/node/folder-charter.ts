@@ -41,10 +41,7 @@ export async function refreshCharter({
   return true;
 }
 
-/**
- * Whether another life would sign with other keys than this one, by the charter in force. Of several identity providers the first
- * at hand signs: that may be this one still. Errors: `KEY_FILE_…`.
- */
+/** Whether another life would sign with other keys, by the charter in force. Of several identity providers the first at hand signs. */
 export async function otherKeys({
   folder,
   machine,

@@ -13,14 +13,12 @@ const pin = 'image';
 /** The images of a project's jobs: taken in from the owner's folder when first asked for, then served like any artifact. */
 export class ControllerImages {
   readonly #context: ControllerContext;
-  readonly #signal: AbortSignal;
   readonly #ready = new Set<string>();
   readonly #taking = new Map<string, Promise<void>>();
   readonly #transfers = new Map<string, Transfer>();
 
-  constructor(context: ControllerContext, signal: AbortSignal) {
+  constructor(context: ControllerContext) {
     this.#context = context;
-    this.#signal = signal;
   }
 
   /** Offers what an earlier start took in; lets go of what the owner has removed since and no open job needs. */
@@ -49,13 +47,11 @@ export class ControllerImages {
     this.#taking.set(image, taking);
     const late = sleep(controllerNodeLimits.imageWaitMs, true, { ref: false });
     if (!(await Promise.race([taking.then(() => false), late]))) return;
-    throw new QuorateError(
-      'IMAGE_NOT_READY',
-      `the controller is still reading the image ${image}${this.#howFar(image)}`,
-      {
-        hint: 'Publish the job again in a moment.',
-      },
-    );
+    const state = this.#transfers.get(image)?.state;
+    const howFar = state === undefined ? '' : `: ${transferText(state)}`;
+    throw new QuorateError('IMAGE_NOT_READY', `the controller is still reading the image ${image}${howFar}`, {
+      hint: 'Publish the job again in a moment.',
+    });
   }
 
   async #take(dir: string, image: string): Promise<void> {
@@ -63,24 +59,20 @@ export class ControllerImages {
     await tellTransfer(tell, { verb: 'reading', image }, async (transfer) => {
       this.#transfers.set(image, transfer);
       const onProgress = (bytes: number, total: number): void => transfer.progress(bytes, total);
-      await readImageFile(store, dir, image, { signal: this.#signal, onProgress });
+      await readImageFile(store, dir, image, { signal: this.#context.closing, onProgress });
       await store.pin([image], pin);
     }).finally(() => this.#transfers.delete(image));
     tell('info', 'image', `serving the image ${image}`, { image });
     this.#offer(image);
   }
 
-  #howFar(image: string): string {
-    const state = this.#transfers.get(image)?.state;
-    return state === undefined ? '' : `: ${transferText(state)}`;
-  }
-
   #offer(image: string): void {
     const { mesh, tell } = this.#context;
     this.#ready.add(image);
-    announce(mesh, image, this.#signal).catch((error: unknown) => {
+    announce(mesh, image, this.#context.closing).catch((error: unknown) => {
       // Workers ask the controller even so.
-      if (!this.#signal.aborted) tell('info', 'image', `${image} is not announced: ${messageOf(error)}`);
+      if (!this.#context.closing.aborted)
+        tell('info', 'image', `${image} is not announced: ${messageOf(error)}`);
     });
   }
 }

@@ -4,6 +4,7 @@ import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { artifactOf } from '../../protocol/documents/index.ts';
+import type { ControllerEffect } from '../machine/events.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { ControllerState } from '../machine/state.ts';
 import type { ControllerContext } from './context.ts';
@@ -22,10 +23,7 @@ export const pinOfRuns = 'runs';
 /** Folders and the links between blocks come on top of the bytes of files. */
 const structureBytesMax = sandboxLimits.outputOverheadBytes;
 
-/**
- * How large what a receipt names can be: as a worker says anything, no more of it is fetched than a build of this job
- * could have made.
- */
+/** The largest that a build of this job could have made: no more is fetched, whatever a receipt says. */
 export function boundOf({ job, receipts }: Pick<RunFacts, 'job' | 'receipts'>, root: string): number {
   const built = receipts.some(({ outcome }) => artifactOf(outcome) === root);
   return (built ? job.limits.diskBytes : limits.logBytesMax) + structureBytesMax;
@@ -37,22 +35,40 @@ export function holdersOf({ index }: ControllerState, root: string): string[] {
   return receipts.flatMap(({ outcome, worker }) => (artifactOf(outcome) === root ? [worker] : []));
 }
 
-/**
- * Logs and dissenting trees of rounds: worth having, but nothing waits for them. A log that was streamed here is not fetched where what
- * is stored of it has the CID in the receipt: where nothing in it had to be escaped or was left out.
- */
+/** Fetches and pins what was agreed. */
+export async function pin(
+  context: ControllerContext,
+  { run, artifact, from }: Extract<ControllerEffect, { kind: 'pin' }>,
+): Promise<void> {
+  const { machine, store, dispatch, closing } = context;
+  const of = machine.state.runs.get(run);
+  const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(controllerNodeLimits.pullMs)]);
+  let detail = '';
+  let ok = false;
+  try {
+    if (!(await store.has(artifact))) await pullArtifact(context, artifact, { from, signal, maxBytes });
+    await store.pin([artifact], pinOfRuns);
+    ok = true;
+  } catch (error) {
+    // The next life asks again.
+    if (closing.aborted) return;
+    detail = messageOf(error);
+  }
+  await dispatch({ kind: 'pinned', run, artifact, ok, detail });
+}
+
+/** Logs and dissenting trees: nothing waits for them. A log that was streamed here is fetched only where its CID is another. */
 export class Keeper {
   readonly #context: ControllerContext;
   readonly #logs: Pick<StoredLogs, 'bytes'>;
-  readonly #signal: AbortSignal;
   /** By run. */
   readonly #wanted = new Map<string, Wanted[]>();
   #last: Promise<boolean> = Promise.resolve(false);
 
-  constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes'>, signal: AbortSignal) {
+  constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes'>) {
     this.#context = context;
     this.#logs = logs;
-    this.#signal = signal;
   }
 
   keep(run: string, wanted: Wanted): void {
@@ -68,7 +84,7 @@ export class Keeper {
   async #keep(run: string): Promise<void> {
     const { store, tell } = this.#context;
     try {
-      await sleep(controllerNodeLimits.keepGatherMs, undefined, { signal: this.#signal });
+      await sleep(controllerNodeLimits.keepGatherMs, undefined, { signal: this.#context.closing });
       // Those who agree name the same tree.
       const wanted = new Map((this.#wanted.get(run) ?? []).map((one) => [one.root, one]));
       this.#wanted.delete(run);
@@ -78,7 +94,7 @@ export class Keeper {
         pinOfRuns,
       );
     } catch (error) {
-      if (!this.#signal.aborted) tell('warn', 'keep', `keep: ${messageOf(error)}`, { run });
+      if (!this.#context.closing.aborted) tell('warn', 'keep', `keep: ${messageOf(error)}`, { run });
     }
   }
 
@@ -87,18 +103,21 @@ export class Keeper {
     const of = machine.state.index.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, root);
     for (let tried = 1; ; tried++) {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(controllerNodeLimits.pullMs)]);
+      const signal = AbortSignal.any([
+        this.#context.closing,
+        AbortSignal.timeout(controllerNodeLimits.pullMs),
+      ]);
       try {
         if (!(await store.has(root)) && !(await this.#keepStreamed(run, { root, from })))
           await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
         return root;
       } catch (error) {
-        this.#signal.throwIfAborted();
+        this.#context.closing.throwIfAborted();
         if (tried >= controllerNodeLimits.keepTriesMax) {
           tell('warn', 'keep', `${root} could not be kept: ${messageOf(error)}`, { run });
           return undefined;
         }
-        await sleep(500 * tried, undefined, { signal: this.#signal });
+        await sleep(500 * tried, undefined, { signal: this.#context.closing });
       }
     }
   }

@@ -16,10 +16,7 @@ interface Held {
   roots: string[];
 }
 
-/**
- * The indexes of trees of dependencies that a controller let go of, so that what an artifact was made from can be told long after. Served
- * like any block. Those let go of longest ago make room, first those of the same publisher.
- */
+/** Indexes of dropped dependencies, which still tell what artifacts were made from. The oldest make room, those of one publisher first. */
 export class KeptIndexes {
   readonly #store: Store;
   readonly #room: DependencyRoom;

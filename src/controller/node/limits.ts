@@ -58,65 +58,46 @@ export const controllerNodeLimits = {
   sbomCharsMax: 32 * 1024 * 1024,
 } as const;
 
-const { journalWaitMs, membersPerAnswer, pageRunsMax, pageWorkersMax } = controllerNodeLimits;
+const l = controllerNodeLimits;
 assert(
-  controllerNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
+  l.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
   'a controller has no more members than bootstrap nodes have places',
 );
-assert(pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
-assert(pageWorkersMax <= membersPerAnswer, 'a page shows a part of the members');
-assert(membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
-assert(journalWaitMs < ownerLimits.controlWaitMs, 'a wait for the journal ends before that for an answer');
-assert(10 * controllerNodeLimits.journalAgainMs < journalWaitMs, 'so is for the journal');
-assert(controllerNodeLimits.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
-assert(controllerNodeLimits.statusNamedMax <= pageRunsMax, 'a status names as many as a page shows');
+assert(l.pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
+assert(l.pageWorkersMax <= l.membersPerAnswer, 'a page shows a part of the members');
+assert(l.membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
+assert(l.journalWaitMs < ownerLimits.controlWaitMs, 'a wait for the journal ends before that for an answer');
+assert(10 * l.journalAgainMs < l.journalWaitMs, 'so is for the journal');
+assert(l.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
+assert(l.statusNamedMax <= l.pageRunsMax, 'a status names as many as a page shows');
+assert(l.charterLookMs < nodeLimits.controlMsMax, 'a new charter is in force before a question is given up');
 assert(
-  controllerNodeLimits.charterLookMs < nodeLimits.controlMsMax,
-  'a new charter is in force before a question is given up',
-);
-assert(
-  controllerNodeLimits.imageWaitMs < sessionLimits.startWaitMs,
+  l.imageWaitMs < sessionLimits.startWaitMs,
   'who waits for an image hears sooner than who waits for a start',
 );
 assert(
-  controllerNodeLimits.keepTriesMax * controllerNodeLimits.pullMs < sessionLimits.resultHeldSecondsMin * 1000,
+  l.keepTriesMax * l.pullMs < sessionLimits.resultHeldSecondsMin * 1000,
   'a worker keeps a result until the last attempt',
 );
+assert(l.keepGatherMs < l.pullMs, 'an order waits for less than it takes');
+assert(l.logReadBytes * l.connectionsDefault <= limits.bundleBytesMax, 'each connection may follow a log');
 assert(
-  controllerNodeLimits.keepGatherMs < controllerNodeLimits.pullMs,
-  'an order waits for less than it takes',
-);
-assert(
-  controllerNodeLimits.logReadBytes * controllerNodeLimits.connectionsDefault <= limits.bundleBytesMax,
-  'each connection may follow a log',
-);
-assert(
-  controllerNodeLimits.logIndexesMax * 16 * (limits.logBytesMax / 500) <= limits.bundleBytesMax,
+  l.logIndexesMax * 16 * (limits.logBytesMax / 500) <= limits.bundleBytesMax,
   'the beginnings of lines of the longest logs are in memory',
 );
+assert(l.pageBundlesMax * 30_000 <= l.spoolBytesMax, 'no more are read for pages than may be made again');
+assert(l.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
+assert(l.logLinesBytes <= l.logIndexedBytes, 'lines of one page are fewer than are indexed at once');
 assert(
-  controllerNodeLimits.pageBundlesMax * 30_000 <= controllerNodeLimits.spoolBytesMax,
-  'no more are read for pages than may be made again',
-);
-assert(controllerNodeLimits.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
-assert(
-  controllerNodeLimits.logLinesBytes <= controllerNodeLimits.logIndexedBytes,
-  'lines of one page are fewer than are indexed at once',
-);
-assert(
-  controllerNodeLimits.sbomsKeptMax * 128 * 1024 <= controllerNodeLimits.sbomCharsMax,
+  l.sbomsKeptMax * 128 * 1024 <= l.sbomCharsMax,
   'lists of the ordinary length are kept up to their number',
 );
-assert(controllerNodeLimits.findPeerMs < controllerNodeLimits.probeMs, 'a look at a store finds it first');
+assert(l.findPeerMs < l.probeMs, 'a look at a store finds it first');
+assert(l.probeMs < artifactLimits.repairSeconds * 1000, 'a few blocks take less than a tree');
+assert(l.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
+assert(l.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
+assert(l.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
 assert(
-  controllerNodeLimits.probeMs < artifactLimits.repairSeconds * 1000,
-  'a few blocks take less than a tree',
-);
-assert(controllerNodeLimits.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
-assert(controllerNodeLimits.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
-assert(controllerNodeLimits.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
-assert(
-  controllerNodeLimits.sbomSecondsMax < threadLimits.seconds &&
-    controllerNodeLimits.sbomMemoryMiB < threadLimits.memoryMiB,
+  l.sbomSecondsMax < threadLimits.seconds && l.sbomMemoryMiB < threadLimits.memoryMiB,
   'a thread for anybody costs less than one for a member',
 );

@@ -21,10 +21,7 @@ export interface FoundLine {
 /** Reads pages of the log files of builds. */
 export interface LogPages {
   page(lease: string, from: number, max: number): Promise<LogPage>;
-  /**
-   * Lines that contain a text, whatever their case, from a line on: at most so many, and none after so many characters of them. `next`: where
-   * to go on, undefined at the end.
-   */
+  /** Lines that contain a text, in any case, until `max` lines or `chars` characters are found. `next`: where to go on; undefined at the end. */
   search(
     lease: string,
     text: string,
@@ -53,10 +50,7 @@ const step = 500;
 const { logIndexedBytes, logLinesBytes } = controllerNodeLimits;
 const leasePattern = /^[0-9a-f]{64}$/;
 
-/**
- * Log files in a folder, by the id of their lease. A file is read once for its line ends, as far as it has grown; a page then costs its
- * own lines.
- */
+/** Log files by lease. Line ends are indexed once, as far as a file has grown; a page then costs its own lines. */
 export function openLogPages(dir: string): LogPages {
   const indexes = new Map<string, LineIndex>();
   const busy = new Map<string, Promise<unknown>>();

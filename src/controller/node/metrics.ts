@@ -3,6 +3,7 @@ import type { Mesh } from '../../mesh/index.ts';
 import { Meters, type MetricTable } from '../../node/metrics.ts';
 import { meterMesh } from '../../node/node-metrics.ts';
 import type { EventLog } from '../../protocol/sessions/loop.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Store } from '../../store/index.ts';
 import type { ControllerEffect, ControllerEvent } from '../machine/events.ts';
 import type { ControllerState } from '../machine/state.ts';
@@ -28,10 +29,7 @@ export const controllerMetrics = {
     labels: { level: ['trusted', 'agreed', 'failed', 'disputed', 'unfinished'] },
   },
   quorate_runs_cancelled_total: { type: 'counter', help: 'Runs that were ended without a verdict.' },
-  quorate_runs_revoked_total: {
-    type: 'counter',
-    help: 'Published verdicts that a revocation voided.',
-  },
+  quorate_runs_revoked_total: { type: 'counter', help: 'Published verdicts that a revocation voided.' },
   quorate_runs_open: {
     type: 'gauge',
     help: 'Runs that have not ended, by what they wait for (the `state` of `quorate jobs`).',
@@ -71,6 +69,16 @@ export const controllerMetrics = {
   quorate_store_pins: { type: 'gauge', help: 'Trees that are pinned.' },
 } as const satisfies MetricTable;
 
+/** Counted by each progress of a kind. */
+const counters: Partial<Record<Progress['kind'], keyof typeof controllerMetrics>> = {
+  accepted: 'quorate_runs_submitted_total',
+  cancelled: 'quorate_runs_cancelled_total',
+  revoked: 'quorate_runs_revoked_total',
+  leased: 'quorate_leases_given_total',
+  lost: 'quorate_leases_lost_total',
+  round: 'quorate_rounds_opened_total',
+};
+
 export interface ControllerMeters {
   /** An effect is carried out. */
   effect(effect: ControllerEffect): void;
@@ -107,17 +115,18 @@ export function meterController(
   meters.read('quorate_store_bytes', async () => (await store.usage()).bytes);
   meters.read('quorate_store_pins', async () => (await store.usage()).pins);
   meters.begin();
+  const timed = (operation: 'append' | 'sync', act: () => void) => {
+    const start = performance.now();
+    act();
+    meters.observe('quorate_journal_write_seconds', (performance.now() - start) / 1000, { operation });
+  };
   return {
     effect(effect) {
       if (effect.kind !== 'progress') return;
       const { run, progress } = effect;
-      if (progress.kind === 'accepted') meters.add('quorate_runs_submitted_total');
+      const counter = counters[progress.kind];
+      if (counter !== undefined) meters.add(counter);
       else if (progress.kind === 'verdict') meters.add('quorate_runs_total', { level: progress.level });
-      else if (progress.kind === 'cancelled') meters.add('quorate_runs_cancelled_total');
-      else if (progress.kind === 'revoked') meters.add('quorate_runs_revoked_total');
-      else if (progress.kind === 'leased') meters.add('quorate_leases_given_total');
-      else if (progress.kind === 'lost') meters.add('quorate_leases_lost_total');
-      else if (progress.kind === 'round') meters.add('quorate_rounds_opened_total');
       else if (progress.kind === 'revealed') {
         const opened = state.runs.get(run)?.rounds.find(({ n }) => n === progress.round)?.openedAt;
         // The trusted worker's result, which comes with the verdict, ends no round.
@@ -126,20 +135,8 @@ export function meterController(
       }
     },
     journal: (journal) => ({
-      appendAll(entries) {
-        const start = performance.now();
-        journal.appendAll(entries);
-        meters.observe('quorate_journal_write_seconds', (performance.now() - start) / 1000, {
-          operation: 'append',
-        });
-      },
-      sync() {
-        const start = performance.now();
-        journal.sync();
-        meters.observe('quorate_journal_write_seconds', (performance.now() - start) / 1000, {
-          operation: 'sync',
-        });
-      },
+      appendAll: (entries) => timed('append', () => journal.appendAll(entries)),
+      sync: () => timed('sync', () => journal.sync()),
       replay: () => journal.replay(),
     }),
   };

@@ -28,24 +28,21 @@ import { ControllerSessions } from '../sessions/controller-sessions.ts';
 import { LostBundles } from '../sessions/lost-bundles.ts';
 import type { CheckpointFile } from '../sessions/ports.ts';
 import { StartInquiry } from '../sessions/start-inquiry.ts';
-import { ArtifactPins } from './artifact-pins.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
 import { awaitControllerJournal, idpIdOf } from './controller-journal.ts';
 import { ControllerDependencies } from './dependencies.ts';
 import { keepCharter, otherKeys, refreshCharter, watchCharter } from './folder-charter.ts';
-import { controllerHealth } from './health.ts';
 import { ControllerImages } from './images.ts';
-import { holdersOf, Keeper } from './keep.ts';
+import { holdersOf, Keeper, pin } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
 import { openGrants } from './open-grants.ts';
 import { type ControllerPages, controllerPages } from './page-parts.ts';
-import { publicView } from './public-view.ts';
+import { type MemberStanding, memberStanding, publicView } from './public-view.ts';
 import { openSpool } from './spool.ts';
-import { type MemberStanding, memberStanding } from './standing.ts';
-import { tellAtStart, tellLost } from './start-alarms.ts';
+import { controllerHealth, tellAtStart, tellLost } from './status.ts';
 import { storePorts } from './store-ports.ts';
 
 /** The last checkpoint, in a file of mode 0600. Uses of what it holds have errors that name the file. */
@@ -86,10 +83,7 @@ export interface ControllerOptions extends NodePorts {
   alone?: boolean;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
-  /**
-   * The charter names other keys than those this node started with. It has told its workers, signs nothing new any more, and is
-   * to be closed and started again from its folder.
-   */
+  /** The charter names other keys: workers were told, nothing new is signed, and the node is to be started again from its folder. */
   onRekeyed(): void;
   /** It is drained, and is to be closed. */
   onStop?(): void;
@@ -113,10 +107,7 @@ export interface ControllerNode {
   close(): Promise<void>;
 }
 
-/**
- * Controller and artifact store in one process, and the identity provider where its key is in the folder. What is in `<folder>/controller.db` is enough to go
- * on after any crash. Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`, `JOURNAL_…`, `MESH_…`, `STORE_…`.
- */
+/** Starts controller, store and, where its key is in the folder, identity provider. Errors: `IDP_…`, `JOURNAL_…`, `MESH_…`, `STORE_…`. */
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
   const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
@@ -149,14 +140,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const spool = openSpool(join(folder.dir, 'bundles', 'lost.spool'), controllerNodeLimits.spoolBytesMax);
     kernel.onClose(() => spool.end());
     const lost = new LostBundles(journal, machine, names, spool);
+    const measured = { state: machine.state, mesh, store };
     const meters =
-      options.metrics === undefined
-        ? undefined
-        : (await import('./metrics.ts')).meterController(options.metrics, {
-            state: machine.state,
-            mesh,
-            store,
-          });
+      options.metrics && (await import('./metrics.ts')).meterController(options.metrics, measured);
     const loop = kernel.openLoop<ControllerEvent, ControllerEffect>({
       machine,
       journal: meters?.journal(lost) ?? lost,
@@ -170,14 +156,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
       mesh,
       store,
       tell,
+      closing,
     };
     warnWhenFull(mesh, clock, tell);
     const logEvidence = await kernel.openRevocations(folder.project);
-    const images = new ControllerImages(context, closing);
-    const dependencies = new ControllerDependencies(context, closing);
+    const images = new ControllerImages(context);
+    const dependencies = new ControllerDependencies(context);
     const logFiles = openLogFiles(join(folder.dir, 'logs'));
-    const keeper = new Keeper(context, logFiles, closing);
-    const pins = new ArtifactPins(context, closing);
+    const keeper = new Keeper(context, logFiles);
     const signing = signingOf(folder.controller.signer);
     const named = new NamedWitnesses({
       urls: options.witnessUrls ?? new Map(),
@@ -185,16 +171,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       closing,
       tell,
     });
-    const {
-      grants,
-      start: startGrants,
-      learnCharter,
-    } = openGrants(context, {
-      addrs: options.idp ?? [],
-      clock,
-      closing,
-      refresh: () => refresh(),
-    });
+    const addrs = options.idp ?? [];
+    const idp = openGrants(context, { addrs, clock, refresh: () => refresh() });
     const checkpointFile = join(folder.dir, 'checkpoint.txt');
     const inquiry = new StartInquiry({
       project: folder.project,
@@ -213,7 +191,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       signing,
       version: ownVersion(version()),
       retired: folder.retired.map(({ signer }) => signer),
-      grants,
+      grants: idp.grants,
       clock,
       machine,
       inquiry,
@@ -232,11 +210,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
       bringDependencies: (brought) => dependencies.bring(brought),
       async refreshCharter() {
         await refresh();
-        await learnCharter();
+        await idp.learnCharter();
       },
       pin: (effect) =>
-        void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
-      ...(options.stores === undefined ? {} : { stores: storePorts(context, options.stores.peers, closing) }),
+        void pin(context, effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
+      stores: options.stores && storePorts(context, options.stores.peers),
       // Logs are kept by stores too, once a bundle names them; of dissent the workers that built it have the trees.
       keep: ({ run, root, from }) => {
         if (options.stores === undefined) keeper.keep(run, { root, from });
@@ -288,31 +266,27 @@ export async function startController(options: ControllerOptions): Promise<Contr
           keys: { controller: folder.controller.id, idp: idpIdOf(folder) },
           timings: {
             ...defaultTimings,
-            ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
-            ...(options.absenceWaitMs === undefined ? {} : { absenceMs: options.absenceWaitMs }),
-            ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
+            slotFillMs: options.slotWaitMs ?? defaultTimings.slotFillMs,
+            absenceMs: options.absenceWaitMs ?? defaultTimings.absenceMs,
+            grantMs: options.grantMs ?? defaultTimings.grantMs,
           },
-          ...(options.stores === undefined
-            ? {}
-            : { stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies } }),
+          ...(options.stores && {
+            stores: { ids: options.stores.peers.map(({ id }) => id), copies: options.stores.copies },
+          }),
         }),
       );
       await keepCharter(context);
       tellLost(lost, tell);
       kernel.onClose(watchCharter(refresh, tell));
-      startGrants();
+      idp.start();
       void sessions.startWork(names);
       // Pinned are agreed artifacts, logs, dissenting trees, images and dependencies.
+      const holders = (root: string) => holdersOf(machine.state, root);
       kernel.onClose(
         startBlockCollection({
           store,
           tell,
-          repair: (trees, signal) =>
-            repairTrees(
-              { mesh, store, tell, holders: (root) => holdersOf(machine.state, root) },
-              trees,
-              signal,
-            ),
+          repair: (trees, signal) => repairTrees({ mesh, store, tell, holders }, trees, signal),
         }),
       );
       tellAtStart(machine.state, logEvidence.equivocations, tell);

@@ -12,13 +12,8 @@ import type { ControllerContext } from './context.ts';
  * Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`.
  */
 export function openGrants(
-  { folder, machine, mesh, tell }: ControllerContext,
-  {
-    addrs,
-    clock,
-    closing,
-    refresh,
-  }: { addrs: readonly string[]; clock: Clock; closing: AbortSignal; refresh: () => Promise<void> },
+  { folder, machine, mesh, tell, closing }: ControllerContext,
+  { addrs, clock, refresh }: { addrs: readonly string[]; clock: Clock; refresh: () => Promise<void> },
 ): { grants: Grants; start: () => void; learnCharter: () => Promise<void> } {
   if (folder.holds.idp) {
     if (addrs.length > 0) throw keyIsHere(folder.dir);

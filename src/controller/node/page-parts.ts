@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { PublicView } from '../../http/views.ts';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
@@ -14,41 +13,16 @@ import { type ProjectView, projectView } from './project-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
 
 /** Logs of builds, for pages. */
-export interface BuildLogs {
-  /** Those of a run that a reader may see: of revealed rounds, or of all where `all` is set. `sealed`: there are others. */
-  of(run: string, all: boolean): { builds: LogSource[]; sealed: boolean };
-  /** The build writes it still. */
-  isLive(lease: string): boolean;
-  readonly pages: LogPages;
-  /** The whole text, in pieces. */
-  read(lease: string): AsyncIterable<string>;
-}
-
-/** The start of a tree's list of files. */
-export interface ListedFiles {
-  files: readonly TreeEntry[];
-  /** There are more. */
-  more: boolean;
-}
+export type BuildLogs = ReturnType<typeof buildLogs>;
 
 /** Trees that verdicts were about, artifacts and reports, for pages. */
-export interface Trees {
-  /** Whether a verdict was about it. */
-  isShown(tree: string): boolean;
-  /** See `PublicView.level`. */
-  level(tree: string): ReturnType<PublicView['level']>;
-  /** Whether its root is here. */
-  isHere(tree: string): boolean;
-  /** The first entries; undefined where the tree is not here. */
-  list(tree: string, max: number): Promise<ListedFiles | undefined>;
-  /** Undefined where there is none. The work ends with the signal. */
-  entry(tree: string, path: string, signal: AbortSignal): Promise<TreeEntry | undefined>;
-  /** Bytes of a file, verified. */
-  file(cid: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  tar(tree: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+export type Trees = ReturnType<typeof storedTrees> & {
   /** Lists of what trees were made from. Absent: no tree has one. */
   sboms?: Sboms | undefined;
-}
+};
+
+/** The start of a tree's list of files; `more`: there are further ones. */
+export type ListedFiles = NonNullable<Awaited<ReturnType<Trees['list']>>>;
 
 /** Parts of the pages of a controller. */
 export interface ControllerPages {
@@ -82,28 +56,27 @@ export function controllerPages(
   };
 }
 
-export function buildLogs(
-  state: ControllerState,
-  logs: Pick<LogServer, 'isLive' | 'read'>,
-  pages: LogPages,
-): BuildLogs {
+export function buildLogs(state: ControllerState, logs: Pick<LogServer, 'isLive' | 'read'>, pages: LogPages) {
   return {
-    of(id, all) {
+    /** Those of a run that a reader may see: of revealed rounds, or of all where `all` is set. `sealed`: there are others. */
+    of(id: string, all: boolean): { builds: LogSource[]; sealed: boolean } {
       const run: RunFacts | undefined = state.index.get(id);
       if (run === undefined) return { builds: [], sealed: false };
       const builds = logSourcesOf(state, run, all);
       return { builds, sealed: !all && logSourcesOf(state, run, true).length > builds.length };
     },
-    isLive: (lease) => logs.isLive(lease),
+    /** The build writes it still. */
+    isLive: (lease: string) => logs.isLive(lease),
     pages,
-    read: (lease) => logs.read(lease),
+    /** The whole text, in pieces. */
+    read: (lease: string) => logs.read(lease),
   };
 }
 
 function storedTrees(
   state: ControllerState,
   store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
-): Trees {
+) {
   const { blocks } = store;
   const isHere = (tree: string) => {
     try {
@@ -113,10 +86,16 @@ function storedTrees(
     }
   };
   return {
-    isShown: (tree) => state.index.withArtifact(tree).length > 0,
-    level: (tree) => artifactLevel(state, tree),
+    /** Whether a verdict was about it. */
+    isShown: (tree: string) => state.index.withArtifact(tree).length > 0,
+    level: (tree: string) => artifactLevel(state, tree),
+    /** Whether its root is here. */
     isHere,
-    async list(tree, max) {
+    /** The first entries; undefined where the tree is not here. */
+    async list(
+      tree: string,
+      max: number,
+    ): Promise<{ files: readonly TreeEntry[]; more: boolean } | undefined> {
       if (!isHere(tree)) return undefined;
       const files: TreeEntry[] = [];
       for await (const entry of store.list(tree, { atMost: max + 1 })) {
@@ -125,8 +104,11 @@ function storedTrees(
       }
       return { files, more: false };
     },
-    entry: async (tree, path, signal) => (isHere(tree) ? store.resolve(tree, path, { signal }) : undefined),
-    file: (cid, signal) => store.readFile(cid, { signal }),
-    tar: (tree, signal) => store.exportTar(tree, { signal }),
+    /** Undefined where there is none. The work ends with the signal. */
+    entry: async (tree: string, path: string, signal: AbortSignal) =>
+      isHere(tree) ? store.resolve(tree, path, { signal }) : undefined,
+    /** Bytes of a file, verified. */
+    file: (cid: string, signal: AbortSignal): AsyncIterable<Uint8Array> => store.readFile(cid, { signal }),
+    tar: (tree: string, signal: AbortSignal): AsyncIterable<Uint8Array> => store.exportTar(tree, { signal }),
   };
 }

@@ -127,6 +127,10 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     const { runs, next } = state.index.list(filter, max, before);
     return { runs: runs.map(summary), next };
   };
+  const full = () => {
+    const connections = ports.connections?.();
+    return connections?.isFull === true ? sayFull(connections) : null;
+  };
   const troubled = (listState: ListState) => ({
     count: state.index.lists.countOf(listState),
     runs: page({ listState }, troubleRuns).runs,
@@ -144,7 +148,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
       return { ...(Object.fromEntries(each) as Record<ListState, number>), all: size };
     },
     queue: () =>
-      firstOf(state.index.open.values(), pageRuns).map((run) => ({
+      [...state.index.open.values()].slice(0, pageRuns).map((run) => ({
         summary: summary(run),
         building: [...new Set(liveLeases(run).map(({ operator }) => operator))],
       })),
@@ -169,7 +173,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
         })),
       equivocations: ports.equivocations(),
       fullKeys: fullKeys(state),
-      full: sayIfFull(ports.connections?.()),
+      full: full(),
       declined: declinedIn(state),
     }),
     run: (which) => {
@@ -193,18 +197,6 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
         .join('\n');
     },
   };
-}
-
-const sayIfFull = (connections: ReturnType<NonNullable<ProjectViewPorts['connections']>> | undefined) =>
-  connections?.isFull === true ? sayFull(connections) : null;
-
-function firstOf<T>(all: Iterable<T>, max: number): T[] {
-  const found: T[] = [];
-  for (const one of all) {
-    if (found.length >= max) break;
-    found.push(one);
-  }
-  return found;
 }
 
 /** Most commits have a few jobs: this many runs are looked at first. */
@@ -235,13 +227,13 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
     for (const { worker } of liveLeases(run)) builds.set(worker, (builds.get(worker) ?? 0) + 1);
   const { workers } = state.presence;
   const least = leastWorkerOf(state.charter?.payload);
-  const shown = firstOf(workers, controllerNodeLimits.pageWorkersMax).map(
-    ([worker, { operator, role, capabilities, version }]) => ({
+  const shown = [...workers]
+    .slice(0, controllerNodeLimits.pageWorkersMax)
+    .map(([worker, { operator, role, capabilities, version }]) => ({
       ...{ operator, trusted: role === 'trusted-worker', id: worker.slice(-6) },
       ...{ arch: capabilities.arch, tiers: [...capabilities.tiers], builds: builds.get(worker) ?? 0 },
       behind: behindText(version, least) ?? null,
-    }),
-  );
+    }));
   const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;
   shown.sort((a, b) => (named(a) < named(b) ? -1 : 1));
   return { shown, count: workers.size };
@@ -250,8 +242,8 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
 /** Each operator with the last reason that it gave for a run that is open. */
 function declinedIn(state: ControllerState): TroubleView['declined'] {
   const reasons = new Map<string, string>();
-  for (const { history } of firstOf(state.index.open.values(), pageRuns))
+  for (const { history } of [...state.index.open.values()].slice(0, pageRuns))
     for (const { progress } of history)
       if (progress.kind === 'passed') reasons.set(progress.operator, passReason(progress.reason));
-  return firstOf(reasons, pageRuns).map(([operator, reason]) => ({ operator, reason }));
+  return [...reasons].slice(0, pageRuns).map(([operator, reason]) => ({ operator, reason }));
 }

@@ -1,12 +1,16 @@
 import type { PublicView } from '../../http/views.ts';
 import { publicTrees } from '../../node/artifacts/public-trees.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import type { Charter, Grant } from '../../protocol/documents/index.ts';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import { withEvidence } from '../../protocol/sessions/revocation-pages.ts';
 import { countsUncosigned } from '../../protocol/trust/index.ts';
 import type { VerdictNotice } from '../../protocol/wire/messages.ts';
 import { artifactIn } from '../machine/facts.ts';
+import type { Controller } from '../machine/machine.ts';
+import { isMember, memberRevoked } from '../machine/members/revocations.ts';
 import { artifactLevel, summaryOfRevoked } from '../machine/queries/summary.ts';
 import { publishedOf } from '../machine/state.ts';
 import { offersAfter } from '../sessions/backlog-pass.ts';
@@ -53,5 +57,24 @@ export function publicView(
     bundleBytes: (which) => bundles.size(which),
     level: (cid) => artifactLevel(state, cid),
     ...publicTrees(store),
+  };
+}
+
+/** Members that are neither revoked nor dismissed, as of now. */
+export interface MemberStanding {
+  /** The charter in force. */
+  charter(): Charter;
+  /** Whether the key or the operator of a grant is revoked, or it joined with a ticket of a key that was not its owner's then. */
+  isRevoked(grant: Grant): boolean;
+}
+
+export function memberStanding({ state }: Controller, folder: ProjectFolder): MemberStanding {
+  return {
+    charter: () => state.charter?.payload ?? folder.charter,
+    isRevoked: (grant) => {
+      const enrolled = state.keys.get(grant.sub);
+      const isDismissed = enrolled !== undefined && !isMember(state, enrolled);
+      return isDismissed || memberRevoked(state, grant) !== undefined;
+    },
   };
 }

@@ -6,10 +6,7 @@ import type { Spool } from '../sessions/lost-bundles.ts';
 
 const readAt = promisify(read);
 
-/**
- * Keeps texts in a file, which is made at the first one and has no name from then on: its blocks are free again once the process has
- * ended, however it does. `bytesMax`: of all texts, those that were replaced included.
- */
+/** Keeps texts in an unlinked file, whose blocks are free once the process ends. `bytesMax`: of all texts, replaced ones too. */
 export function openSpool(file: string, bytesMax: number): Spool {
   let open: number | undefined;
   let end = 0;
@@ -19,7 +16,11 @@ export function openSpool(file: string, bytesMax: number): Spool {
       const bytes = Buffer.from(text);
       if (end + bytes.length > bytesMax) return false;
       try {
-        open ??= openUnnamed(file);
+        if (open === undefined) {
+          mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+          open = openSync(file, 'w+', 0o600);
+          unlinkSync(file);
+        }
         for (let done = 0; done < bytes.length; )
           done += writeSync(open, bytes, done, bytes.length - done, end + done);
       } catch {
@@ -47,11 +48,4 @@ export function openSpool(file: string, bytesMax: number): Spool {
       end = 0;
     },
   };
-}
-
-function openUnnamed(file: string): number {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const open = openSync(file, 'w+', 0o600);
-  unlinkSync(file);
-  return open;
 }

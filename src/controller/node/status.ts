@@ -1,12 +1,18 @@
-import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import type { Mesh } from '../../mesh/index.ts';
+import { type HealthChecks, meshCheck } from '../../node/health.ts';
+import type { Tell } from '../../node/node-events.ts';
+import { accountOf, type RunState, tellAlarm } from '../../protocol/account/index.ts';
 import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
+import type { KnownEquivocation } from '../../protocol/sessions/revocation-book.ts';
+import { sayFullKey, sayLapsed } from '../../protocol/trust/index.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { fullKeys, lapsedRevocations, operatorsLeft, slotsAsked } from '../machine/members/revocations.ts';
 import { summaryOf } from '../machine/queries/summary.ts';
 import { type AwaitedLease, awaitedLeases } from '../machine/rounds/leases.ts';
 import type { ControllerState } from '../machine/state.ts';
-import type { StartWait } from '../sessions/start-inquiry.ts';
+import type { LostBundles } from '../sessions/lost-bundles.ts';
+import { type StartWait, sayWait } from '../sessions/start-inquiry.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 const { statusNamedMax } = controllerNodeLimits;
@@ -142,5 +148,57 @@ function behindOf({
     if (known === undefined || says === undefined) return [];
     const { operator, role, version } = known;
     return [{ worker, operator, role, version: version?.program ?? null, says }];
+  });
+}
+
+/** `broken`: why the journal or the machine failed; the process ends then. `asking`: for whom its start waits. */
+export function controllerHealth(
+  state: ControllerState,
+  mesh: Pick<Mesh, 'addresses'>,
+  { broken, asking }: { broken: () => string | undefined; asking: () => StartWait | null },
+): HealthChecks {
+  return {
+    live: [{ name: 'journal', trouble: broken }],
+    ready: [
+      meshCheck(mesh),
+      {
+        name: 'start',
+        trouble: () => {
+          const wait = asking();
+          return wait === null ? undefined : `it has not started: it waits for ${sayWait(wait)}`;
+        },
+      },
+      {
+        name: 'drain',
+        trouble: () => (state.draining ? 'it is being drained, and begins no round' : undefined),
+      },
+      { name: 'charter', trouble: () => (state.charter === null ? 'no charter is in force' : undefined) },
+    ],
+  };
+}
+
+/** Alarms that are told again at each start, while they last. */
+export function tellAtStart(
+  state: ControllerState,
+  equivocations: readonly KnownEquivocation[],
+  tell: Tell,
+): void {
+  for (const { proves } of equivocations) tellAlarm(tell, 'equivocated', proves.says);
+  for (const key of fullKeys(state)) tellAlarm(tell, 'key-full', sayFullKey(key), { key });
+  const lapsed = lapsedOf(state);
+  if (lapsed.length > 0)
+    tellAlarm(tell, 'revocations-lapsed', `${sayLapsed(lapsed)}. Sign again what should: quorate revoke`, {
+      revocations: lapsed,
+    });
+}
+
+/** Bundles that the journal says were stored and that are not there. */
+export function tellLost({ runs, unspooled }: LostBundles, tell: Tell): void {
+  const missing = runs.length + unspooled;
+  if (missing === 0) return;
+  const later =
+    unspooled === 0 ? '' : `, ${unspooled} of them at a later start: their documents need room on the disk`;
+  tell('warn', 'bundle', `${missing} bundles are missing and made again one by one${later}`, {
+    runs: missing,
   });
 }

@@ -11,11 +11,10 @@ import { controllerNodeLimits } from './limits.ts';
 
 /** The artifact stores of a controller that keeps no bytes. */
 export function storePorts(
-  context: Pick<ControllerContext, 'mesh' | 'store' | 'machine'>,
+  context: Pick<ControllerContext, 'mesh' | 'store' | 'machine' | 'closing'>,
   stores: readonly PeerAddress[],
-  closing: AbortSignal,
 ): StorePorts {
-  const { mesh, machine } = context;
+  const { mesh, machine, closing } = context;
   return {
     dial: meshDial(mesh, closing),
     addressOf: (id) => stores.find((store) => store.id === id) ?? { id, addrs: [] },
@@ -33,10 +32,7 @@ export function storePorts(
   };
 }
 
-/**
- * Fetches the root of a tree, and of each block one of those below it, drawn by chance, and keeps none of them. Errors: `TRANSFER_…`,
- * `MESH_…`, `STORE_…`.
- */
+/** Fetches blocks of a tree from its root down, each drawn by chance, and keeps none. Errors: `TRANSFER_…`, `MESH_…`, `STORE_…`. */
 export async function probe(
   { mesh, store: { blocks } }: Pick<ControllerContext, 'mesh' | 'store'>,
   peer: PeerAddress,

@@ -8,18 +8,13 @@ import { accountOf } from '../../protocol/account/index.ts';
 import type { RunView } from '../node/project-view.ts';
 import { type PagePorts, type PageSession, publisherOf } from './ports.ts';
 
-const pathOf = (run: string): string => `${runUrl(run)}/acknowledge`;
-
-/**
- * Above the page of a run whose alarm nobody has looked at; a publisher who is signed in says so here. No part that is replaced while the page is
- * open: the token in it is of one session.
- */
+/** The alarm of a run above its page, with a form for publishers. Not replaced while the page is open: its token is of one session. */
 export function alarmPart({ summary }: RunView, publisher: PageSession | undefined): Html {
   if (!accountOf(summary).alarm) return html``;
   const form =
     publisher?.csrf === undefined
       ? html`<p class="quiet">It stays an alarm until somebody who may publish has looked: here, signed in, or with <code>quorate show ${summary.run.slice(0, 10)}</code>.</p>`
-      : html`<form method="post" action="${pathOf(summary.run)}"><input type="hidden" name="csrf" value="${publisher.csrf}"><button>I have looked at it</button></form>`;
+      : html`<form method="post" action="${runUrl(summary.run)}/acknowledge"><input type="hidden" name="csrf" value="${publisher.csrf}"><button>I have looked at it</button></form>`;
   return html`<section class="notice bad"><p><strong>Alarm.</strong> Somebody built something else.</p>${form}</section>`;
 }
 

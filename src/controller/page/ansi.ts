@@ -1,9 +1,6 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
 
-/**
- * Text of a log as HTML. Colours and styles of a terminal (ECMA-48 SGR) become classes; a colour out of 256 or of 16 million is shown
- * as the nearest of eight, and backgrounds are left out, so that every line can be read. All other text is escaped.
- */
+/** Text of a log as HTML. SGR colours become the nearest of eight classes, without backgrounds; all other text is escaped. */
 export function logLineHtml(line: string): string {
   if (!line.includes('\u001b')) return escapeText(line);
   const style = new Style();
@@ -38,6 +35,10 @@ const span = (text: string, classes: string): string =>
       ? escapeText(text)
       : `<span class="${classes}">${escapeText(text)}</span>`;
 
+/** Classes of marks by the SGR codes that set and end them. */
+const marksBeginning: Readonly<Record<number, string>> = { 1: 'b', 2: 'd', 3: 'i', 4: 'u', 7: 'b' };
+const marksEnding: Readonly<Record<number, string>> = { 22: 'bd', 23: 'i', 24: 'u', 27: 'b' };
+
 class Style {
   #colour = 0;
   readonly #marks = new Set<string>();
@@ -60,18 +61,11 @@ class Style {
 
   #plain(code: number): void {
     const marks = this.#marks;
-    if (code === 0) {
-      this.#colour = 0;
-      marks.clear();
-    } else if (code === 1 || code === 7) marks.add('b');
-    else if (code === 2) marks.add('d');
-    else if (code === 3) marks.add('i');
-    else if (code === 4) marks.add('u');
-    else if (code === 22) for (const mark of ['b', 'd']) marks.delete(mark);
-    else if (code === 23) marks.delete('i');
-    else if (code === 24) marks.delete('u');
-    else if (code === 27) marks.delete('b');
-    else if (code === 39) this.#colour = 0;
+    if (code === 0) marks.clear();
+    for (const mark of marksEnding[code] ?? []) marks.delete(mark);
+    const mark = marksBeginning[code];
+    if (mark !== undefined) marks.add(mark);
+    if (code === 0 || code === 39) this.#colour = 0;
     else if (30 <= code && code <= 37) this.#colour = named(code - 30);
     else if (90 <= code && code <= 97) this.#colour = named(code - 90);
   }

@@ -13,10 +13,7 @@ interface Placed {
   y: number;
 }
 
-/**
- * Draws the jobs of a pipeline: each in the column after the last of those that it needs, with lines from these. `here`: the run
- * of the page.
- */
+/** Draws a pipeline: each job in the column after the last of those that it needs. `here`: the run of the page. */
 export function graph(jobs: readonly PipelineJob[], here: string): Html {
   const placed = place(jobs);
   const width = Math.max(...[...placed.values()].map(({ x }) => x + box.width)) + 2;

@@ -36,44 +36,35 @@ export const pageLimits = {
   eventsShownMax: 200,
 } as const;
 
+const l = pageLimits;
+const h = httpLimits;
 assert(
-  httpLimits.bundlesPerAddressMax < httpLimits.bundlesMax &&
-    httpLimits.treesPerAddressMax < httpLimits.treesMax &&
-    pageLimits.searchesPerAddressMax < pageLimits.searchesMax &&
-    pageLimits.sbomsPerAddressMax < pageLimits.sbomsMax,
+  h.bundlesPerAddressMax < h.bundlesMax &&
+    h.treesPerAddressMax < h.treesMax &&
+    l.searchesPerAddressMax < l.searchesMax &&
+    l.sbomsPerAddressMax < l.sbomsMax,
   'one address leaves slots for others',
 );
 assert(
-  pageLimits.searchesMax + pageLimits.sbomsMax < httpLimits.treesMax &&
-    httpLimits.treesMax < httpLimits.bodiesMax,
+  l.searchesMax + l.sbomsMax < h.treesMax && h.treesMax < h.bodiesMax,
   'there are fewer slots for what takes longer',
 );
-assert(pageLimits.logLinesMax * limits.logLineBytesMax <= 2 ** 27, 'a page of a log has 80 MB at most');
+assert(l.logLinesMax * limits.logLineBytesMax <= 2 ** 27, 'a page of a log has 80 MB at most');
 assert(
-  pageLimits.logFoundMax < pageLimits.logEventLinesMax &&
-    pageLimits.logEventLinesMax < pageLimits.logLinesMax,
+  l.logFoundMax < l.logEventLinesMax && l.logEventLinesMax < l.logLinesMax,
   'events are parts of a page',
 );
-assert(pageLimits.logFoundChars <= httpLimits.bytesPerRequest, 'lines found are one answer');
+assert(l.logFoundChars <= h.bytesPerRequest, 'lines found are one answer');
+assert(l.logEventChars <= h.followerBufferBytesMax / 4, 'a follower may be some events behind');
+assert(l.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');
+assert(l.logHtmlMs < h.answerMsMax, 'they go once their page is read');
 assert(
-  pageLimits.logEventChars <= httpLimits.followerBufferBytesMax / 4,
-  'a follower may be some events behind',
-);
-assert(pageLimits.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');
-assert(pageLimits.logHtmlMs < httpLimits.answerMsMax, 'they go once their page is read');
-assert(
-  pageLimits.eventsShownMax < pageLimits.filesShownMax &&
-    pageLimits.filesShownMax < limits.outputFilesDefault,
+  l.eventsShownMax < l.filesShownMax && l.filesShownMax < limits.outputFilesDefault,
   'a page has a part of a long list',
 );
+assert(l.fileListsMax * limits.outputFilesMax < 2 ** 21, 'lists of files have two million lines at most');
 assert(
-  pageLimits.fileListsMax * limits.outputFilesMax < 2 ** 21,
-  'lists of files have two million lines at most',
-);
-assert(
-  pageLimits.logLookMs < httpLimits.listMs &&
-    httpLimits.listMs < pageLimits.runLookMs &&
-    pageLimits.runLookMs < pageLimits.projectLookMs,
+  l.logLookMs < h.listMs && h.listMs < l.runLookMs && l.runLookMs < l.projectLookMs,
   'what changes less is looked at less',
 );
-assert(pageLimits.projectLookMs < httpLimits.idleMs, 'a window that follows hears something');
+assert(l.projectLookMs < h.idleMs, 'a window that follows hears something');

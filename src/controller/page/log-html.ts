@@ -22,10 +22,7 @@ export interface LogHtml {
   lines: number;
 }
 
-/**
- * Lines of logs as HTML, made in slices, block by block: all pages and followers of a log share the blocks that were made lately,
- * whichever line they begin at.
- */
+/** Lines of logs as HTML, made in slices. All pages and followers of a log share the blocks that were made lately. */
 export class LogHtmls {
   readonly #pages: Pick<LogPages, 'page'>;
   readonly #render: typeof lineHtml;

@@ -5,7 +5,6 @@ import type { Source } from '../../http/kit/live.ts';
 import type { Html } from '../../http/kit/text.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { logHtmlWeight, logWeight, searchWeight } from '../../http/prices.ts';
-import { Slots } from '../../http/slots.ts';
 import { paid, streamOf } from '../../http/stream.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { BuildLogs } from '../node/page-parts.ts';
@@ -14,7 +13,7 @@ import type { LogSource } from '../sessions/log-answers.ts';
 import { pageLimits } from './limits.ts';
 import { LogHtmls, linesHtml } from './log-html.ts';
 import { foundBody, linesPlace, logBody, logUrl } from './log-page.ts';
-import { type PagePorts, sessionOfPublisher, sinceOf } from './ports.ts';
+import { type PagePorts, sessionOfPublisher, sinceOf, slots } from './ports.ts';
 
 interface Shared {
   pageText(
@@ -28,16 +27,8 @@ interface Shared {
 export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, runAsked }: Shared): void {
   const { logs, live } = ports;
   if (logs === undefined) return;
-  const searches = new Slots({
-    max: pageLimits.searchesMax,
-    perClientMax: pageLimits.searchesPerAddressMax,
-    what: 'searches',
-  });
-  const downloads = new Slots({
-    max: httpLimits.treesMax,
-    perClientMax: httpLimits.treesPerAddressMax,
-    what: 'logs',
-  });
+  const searches = slots('searches', pageLimits.searchesMax, pageLimits.searchesPerAddressMax);
+  const downloads = slots('logs', httpLimits.treesMax, httpLimits.treesPerAddressMax);
   const htmls = new LogHtmls(logs.pages);
   const asked = (c: Context<HttpEnv>) => {
     const run = runAsked(c);
@@ -61,10 +52,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
         });
         const url = logUrl(named.id, build.lease);
         const lines = await linesHtml(found.found, (line) => `${url}?line=${line}#L${line}`);
-        const text = pageText(c, {
-          ...layout,
-          body: foundBody(named, build, query, { ...found, lines }),
-        });
+        const text = pageText(c, { ...layout, body: foundBody(named, build, query, { ...found, lines }) });
         c.env?.account?.sent(text.length, logHtmlWeight);
         return c.html(text, 200, { 'cache-control': 'no-store' });
       } finally {

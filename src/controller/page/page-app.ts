@@ -11,7 +11,7 @@ import { jobsPerToken } from '../../http/prices.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
-import type { ProjectView, RunView } from '../node/project-view.ts';
+import type { RunView } from '../node/project-view.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
 import { pageLimits } from './limits.ts';
 import { addLogRoutes } from './log-routes.ts';
@@ -65,7 +65,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
       partsSource(
         async () => runParts(await partsOf(ports, view.run(id), all)),
         pageLimits.runLookMs,
-        () => versionOf(view, id),
+        () => hashOf(view.version(id) ?? ''),
       );
     return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });
   });
@@ -141,8 +141,6 @@ async function partsOf(
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-const versionOf = (view: ProjectView, run: string): string => hashOf(view.version(run) ?? '');
-
 /** Renders parts of a page, and sends them where they are others than before; `version` saves the rendering. */
 function partsSource(render: () => Promise<Html>, everyMs: number, version?: () => string) {
   let last: { id: string; data: string } | undefined;
@@ -151,13 +149,11 @@ function partsSource(render: () => Promise<Html>, everyMs: number, version?: () 
     async next(id: string) {
       const current = version?.();
       if (current === undefined || last?.id !== current) {
-        const data = foldedLines(String(await render()));
+        // Fewer lines are fewer bytes in an event.
+        const data = String(await render()).replaceAll('\n', ' ');
         last = { id: current ?? hashOf(data), data };
       }
       return last.id === id ? undefined : { name: 'parts', ...last };
     },
   };
 }
-
-/** Fewer lines are fewer bytes in an event. */
-const foldedLines = (text: string): string => text.replaceAll('\n', ' ');

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import type { HttpEnv } from '../../http/env.ts';
 import type { Live } from '../../http/kit/live.ts';
 import type { Html } from '../../http/kit/text.ts';
+import { Slots } from '../../http/slots.ts';
 import type { BuildLogs, Trees } from '../node/page-parts.ts';
 import type { ProjectView, RunView } from '../node/project-view.ts';
 
@@ -40,10 +41,7 @@ export interface PagePorts {
 export const sinceOf = (c: Context<HttpEnv>): string =>
   (c.req.header('last-event-id') ?? c.req.query('from') ?? '').slice(0, 100);
 
-/**
- * The session of the operator that published a run: logs of a sealed round could tell another operator a result. A person with an account is
- * of no operator that is known here.
- */
+/** The session of the operator that published a run: logs of a sealed round are for it alone. An account is of no operator. */
 export function sessionOfPublisher(
   ports: Pick<PagePorts, 'sessionOf'>,
   c: Context<HttpEnv>,
@@ -61,3 +59,7 @@ export function publisherOf(
   const session = sessionOf?.(c);
   return session?.role === 'publisher' ? session : undefined;
 }
+
+/** Bounds work of a kind that runs at once, in all and for one client. */
+export const slots = (what: string, max: number, perClientMax: number): Slots =>
+  new Slots({ max, perClientMax, what });

@@ -76,31 +76,21 @@ function troublePart(view: ProjectView): Html {
       (key) =>
         html`<div class="notice bad"><p><strong>A key has signed all it may.</strong> ${foreign(sayFullKey(key), 600)}.</p></div>`,
     ),
-    ...(full === null
-      ? []
-      : [
-          html`<div class="notice some"><p><strong>No more members can connect:</strong> ${foreign(full, 600)}.</p></div>`,
-        ]),
-    ...(alarms.count === 0
-      ? []
-      : [
-          html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">all disputed</a>`}</p></div>`,
-        ]),
-    ...(revoked.count === 0
-      ? []
-      : [
-          html`<div class="notice bad"><p><strong>${revoked.count} do not stand any more,</strong> because something was revoked. <a href="/runs?state=revoked">Which</a></p></div>`,
-        ]),
-    ...(revocations.length === 0
-      ? []
-      : [
-          html`<details class="notice"><summary>Revocations</summary><ul>${revocations.map(({ what, id, since, reason }) => html`<li>${foreign(what, 20)} <code class="id">${foreign(id, 120)}</code> from leaf ${since} on: ${foreign(reason)}</li>`)}</ul></details>`,
-        ]),
-    ...(declined.length === 0
-      ? []
-      : [
-          html`<details class="notice some"><summary>Operators that decline open jobs</summary><ul>${declined.map(({ operator, reason }) => html`<li>${foreign(operator, 80)}: ${foreign(reason)}</li>`)}</ul></details>`,
-        ]),
+    full === null
+      ? ''
+      : html`<div class="notice some"><p><strong>No more members can connect:</strong> ${foreign(full, 600)}.</p></div>`,
+    alarms.count === 0
+      ? ''
+      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">all disputed</a>`}</p></div>`,
+    revoked.count === 0
+      ? ''
+      : html`<div class="notice bad"><p><strong>${revoked.count} do not stand any more,</strong> because something was revoked. <a href="/runs?state=revoked">Which</a></p></div>`,
+    revocations.length === 0
+      ? ''
+      : html`<details class="notice"><summary>Revocations</summary><ul>${revocations.map(({ what, id, since, reason }) => html`<li>${foreign(what, 20)} <code class="id">${foreign(id, 120)}</code> from leaf ${since} on: ${foreign(reason)}</li>`)}</ul></details>`,
+    declined.length === 0
+      ? ''
+      : html`<details class="notice some"><summary>Operators that decline open jobs</summary><ul>${declined.map(({ operator, reason }) => html`<li>${foreign(operator, 80)}: ${foreign(reason)}</li>`)}</ul></details>`,
   ];
   return html`<section data-part id="trouble" aria-label="Trouble">${notices}</section>`;
 }

@@ -6,12 +6,12 @@ import { notFound } from '../../http/errors.ts';
 import type { Html } from '../../http/kit/text.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
-import { Slots } from '../../http/slots.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { sha256InSlices } from '../../store/index.ts';
 import type { ListedFiles, Trees } from '../node/page-parts.ts';
 import { fileTable } from './files.ts';
 import { pageLimits } from './limits.ts';
+import { slots } from './ports.ts';
 
 const kept = new WeakMap<Trees, Map<string, Promise<ListedFiles | undefined>>>();
 
@@ -44,16 +44,12 @@ const binary = 'application/octet-stream';
 /** Downloads. Every one is an attachment of no type that a browser shows. */
 export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, version: string): void {
   if (trees === undefined) return;
-  const downloads = new Slots({
-    max: httpLimits.treesMax,
-    perClientMax: httpLimits.treesPerAddressMax,
-    what: 'downloads',
-  });
-  const lists = new Slots({
-    max: pageLimits.sbomsMax,
-    perClientMax: pageLimits.sbomsPerAddressMax,
-    what: 'lists of what artifacts were made from',
-  });
+  const downloads = slots('downloads', httpLimits.treesMax, httpLimits.treesPerAddressMax);
+  const lists = slots(
+    'lists of what artifacts were made from',
+    pageLimits.sbomsMax,
+    pageLimits.sbomsPerAddressMax,
+  );
   app.get('/trees/:tree/file', async (c) => {
     const tree = c.req.param('tree');
     const path = c.req.query('path') ?? '';

@@ -1,23 +1,20 @@
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { checkTime, type Grant, idOf, type Verified } from '../../protocol/documents/index.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
-import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
+import type { Channel } from '../../protocol/sessions/ports.ts';
+import type { SendRights } from '../../protocol/wire/bounds.ts';
 import { wireLimits } from '../../protocol/wire/limits.ts';
 import { type CosignDown, type CosignUp, cosignUpSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import type { BundleDraft } from '../machine/events.ts';
 import { controllerLimits } from '../machine/limits.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
 import { reuseDraftOf } from '../machine/queries/draft.ts';
 import { assembleBundle } from './bundle.ts';
-import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
 import { inputEvidenceOf } from './own-evidence.ts';
-import type { ControllerPorts } from './ports.ts';
+import { type SharedPorts, servedProtocol } from './shared.ts';
 
 const againMs = 1_000;
 /** Text of the bundles that are shown at once, but for one that has more by itself. */
@@ -31,38 +28,29 @@ interface Asked {
   cancel: () => void;
 }
 
+type CosignStream = MessageStream<CosignDown, CosignUp>;
+
 interface Signer {
-  stream: MessageStream<CosignDown, CosignUp>;
+  stream: CosignStream;
   grant: Verified<Grant>;
   /** `null` while none is asked for; `preparing` while bundles are made. */
   asked: Asked | 'preparing' | null;
 }
 
-/**
- * The controller's side of the protocol on which trusted workers sign answers from earlier builds. All drafts that wait are shown together, under
- * one checkpoint of the log as it is then, to one of those who are there.
- */
+const askedOf = (signer: Signer | undefined): Asked | undefined =>
+  signer?.asked === 'preparing' ? undefined : (signer?.asked ?? undefined);
+
+/** Has trusted workers sign reuses of earlier runs: all drafts that wait, under one checkpoint, are shown to one of them at a time. */
 export class AnswerServer {
-  readonly #ports: ControllerPorts;
-  readonly #admission: Admission;
-  readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
+  readonly served = servedProtocol('cosign', limits.bundleBytesMax, (channel) => this.#session(channel));
+  readonly #ports: SharedPorts;
   /** Connected trusted workers by key, the one that was asked last at the end. */
   readonly #signers = new Map<string, Signer>();
   /** Drafts that are being signed, by id. */
   readonly #shown = new Set<string>();
 
-  constructor(ports: ControllerPorts, admission: Admission, checkpoints: Pick<CheckpointRounds, 'keep'>) {
+  constructor(ports: SharedPorts) {
     this.#ports = ports;
-    this.#admission = admission;
-    this.#checkpoints = checkpoints;
-  }
-
-  get served(): ServedProtocol {
-    return {
-      protocol: protocols.cosign,
-      options: { ...servedBounds('cosign'), maxSendBytes: limits.bundleBytesMax },
-      session: (channel) => this.#session(channel),
-    };
   }
 
   /** Shows what waits to a trusted worker that is there and has nothing before it. */
@@ -121,20 +109,21 @@ export class AnswerServer {
   }
 
   async #ask(signer: Signer, runs: readonly string[]): Promise<void> {
-    const { machine, clock } = this.#ports;
+    const { machine, clock, checkpoints } = this.#ports;
     const { log } = machine.state;
     const { size } = log;
-    await this.#checkpoints.keep(size);
+    await checkpoints.keep(size);
     const drafts: Asked['drafts'] = [];
     const bundles: string[] = [];
     let chars = 0;
     for (const run of runs) {
       const made = await this.#bundleOf(run, size, signer.stream.peer);
       if (made === undefined) continue;
-      chars += made.bundle.length;
+      const { bundle, ...draft } = made;
+      chars += bundle.length;
       if (bundles.length > 0 && chars > charsMax) break;
-      drafts.push({ run, verdict: made.verdict, draft: made.draft });
-      bundles.push(made.bundle);
+      drafts.push(draft);
+      bundles.push(bundle);
     }
     const isHere = this.#signers.get(signer.stream.peer) === signer;
     if (bundles.length === 0 || !isHere) {
@@ -153,14 +142,14 @@ export class AnswerServer {
     run: string,
     size: number,
     worker: string,
-  ): Promise<{ verdict: string; draft: BundleDraft; bundle: string } | undefined> {
+  ): Promise<(Asked['drafts'][number] & { bundle: string }) | undefined> {
     const { machine, project, signing, dispatch } = this.#ports;
     const draft = reuseDraftOf(machine.state, run, size);
     if (draft === undefined) return undefined;
     const verdict = idOf(draft.verdict);
     try {
-      const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);
-      return { verdict, draft, bundle: await assembleBundle(draft, project, signing.signer, inputs) };
+      const inputs = await inputEvidenceOf(this.#ports, draft.inputs);
+      return { run, verdict, draft, bundle: await assembleBundle(draft, project, signing.signer, inputs) };
     } catch (error) {
       const message = `the answer cannot be shown: ${messageOf(error)}`;
       await dispatch({ kind: 'cosign-refused', run, worker, verdict, code: 'INTERNAL', message });
@@ -169,23 +158,17 @@ export class AnswerServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { clock, signing } = this.#ports;
+    const { clock, signing, admission } = this.#ports;
     const { peer } = channel;
-    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
-    const stream = new MessageStream<CosignDown, CosignUp>(
-      channel,
-      cosignUpSchema,
-      'an answer to drafts',
-      sent,
-    );
+    const sent = (bytes: number) => admission.answered(channel, bytes);
+    const what = 'an answer to drafts';
+    const stream: CosignStream = new MessageStream<CosignDown, CosignUp>(channel, cosignUpSchema, what, sent);
     let signer: Signer | undefined;
     const sendRights = (): SendRights =>
-      typeof signer?.asked === 'object' && signer.asked !== null
-        ? { sender: 'asked' }
-        : this.#admission.sendRightsOf(peer);
+      askedOf(signer) === undefined ? admission.sendRightsOf(peer) : { sender: 'asked' };
     try {
       for (;;) {
-        const message = await this.#admission.receive(stream, {
+        const message = await admission.receive(stream, {
           protocol: 'cosign',
           timeoutMs: sessionTimes.silenceMs,
           sendRights,
@@ -203,9 +186,9 @@ export class AnswerServer {
             this.#signers.set(peer, signer);
           }
         } else if (message.kind === 'answered') {
-          if (signer === undefined || signer.asked === null || signer.asked === 'preparing')
+          const asked = askedOf(signer);
+          if (signer === undefined || asked === undefined)
             throw new QuorateError('COSIGN_NOT_ASKED', 'no answer is waited for on this stream');
-          const { asked } = signer;
           await this.#answered(peer, asked, message);
           this.#over(asked);
           signer.asked = null;
@@ -215,10 +198,9 @@ export class AnswerServer {
     } catch (error) {
       stream.post(errorMessage(error));
     } finally {
-      if (signer !== undefined) {
-        if (this.#signers.get(peer) === signer) this.#signers.delete(peer);
-        if (typeof signer.asked === 'object' && signer.asked !== null) this.#over(signer.asked);
-      }
+      if (signer !== undefined && this.#signers.get(peer) === signer) this.#signers.delete(peer);
+      const asked = askedOf(signer);
+      if (asked !== undefined) this.#over(asked);
       await stream.close();
       if (!clock.closing) this.look();
     }
@@ -239,24 +221,23 @@ export class AnswerServer {
     if (answers.length !== drafts.length)
       throw new QuorateError('WIRE_INVALID', `${drafts.length} drafts have ${answers.length} answers`);
     const told: Promise<void>[] = [];
-    for (const [at, answer] of answers.entries()) {
-      const asked = drafts[at];
-      if (asked === undefined) continue;
-      const { run, verdict, draft } = asked;
-      const refuse = (code: string, message: string) =>
-        told.push(dispatch({ kind: 'cosign-refused', run, worker, verdict, code, message }));
+    for (const [at, { run, verdict, draft }] of drafts.entries()) {
+      const answer = answers[at];
+      if (answer === undefined) continue;
+      const about = { run, worker, verdict };
       if (!('signature' in answer)) {
-        refuse(answer.code, answer.message);
+        const { code, message } = answer;
+        told.push(dispatch({ kind: 'cosign-refused', ...about, code, message }));
         continue;
       }
       const { signature } = answer;
       const signed = { verdict: draft.verdict, size, root };
-      const flaw = await cosignatureFlaw(this.#ports, signed, { worker, signature, witness });
-      if (flaw !== undefined) refuse('COSIGN_WITNESS_TIME', flaw);
-      else
-        told.push(
-          dispatch({ kind: 'cosigned', run, worker, verdict, signature, witness, log: { size, root } }),
-        );
+      const message = await cosignatureFlaw(this.#ports, signed, { worker, signature, witness });
+      told.push(
+        message === undefined
+          ? dispatch({ kind: 'cosigned', ...about, signature, witness, log: { size, root } })
+          : dispatch({ kind: 'cosign-refused', ...about, code: 'COSIGN_WITNESS_TIME', message }),
+      );
     }
     await Promise.all(told);
   }

@@ -1,28 +1,24 @@
 import { tellAlarm } from '../../protocol/account/index.ts';
-import { assert, QuorateError } from '../../protocol/base/errors.ts';
+import { assert, codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { decodeJob } from '../../protocol/documents/index.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
-import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import type { Followers, Replies } from '../../protocol/sessions/replies.ts';
+import type { Channel } from '../../protocol/sessions/ports.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
-import { servedBounds } from '../../protocol/wire/bounds.ts';
 import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../protocol/wire/messages.ts';
-import { protocols, topics } from '../../protocol/wire/protocols.ts';
-import type { Reply } from '../machine/events.ts';
+import { topics } from '../../protocol/wire/protocols.ts';
+import type { ControllerEvent, Reply } from '../machine/events.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
 import { checkPublisher } from '../machine/members/enrolment.ts';
 import { fullKeys } from '../machine/members/revocations.ts';
 import { operatorsAround } from '../machine/presence.ts';
 import { findRun, pipelineOf, summaries, summaryOf } from '../machine/queries/summary.ts';
 import { checkOrder } from '../machine/rounds/open-run.ts';
-import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { sendLogs } from './log-answers.ts';
-import type { LogServer } from './log-server.ts';
-import type { ControllerPorts, GrantAsked } from './ports.ts';
+import type { GrantAsked } from './ports.ts';
+import { type SharedPorts, servedProtocol } from './shared.ts';
 import { askingError } from './start-inquiry.ts';
 
 type ApiStream = MessageStream<ApiDown, ApiUp>;
@@ -32,50 +28,24 @@ const ofLog: ReadonlySet<string> = new Set(['log', 'checkpoint', 'inclusion'] sa
 
 /** The controller's side of the api protocol: one question after the other. `follow` and `logs` answer until the run is over, and end the stream. */
 export class ApiServer {
-  readonly #ports: ControllerPorts;
-  readonly #admission: Admission;
-  readonly #replies: Replies<Reply>;
-  readonly #followers: Followers;
-  readonly #logs: LogServer;
-  readonly #checkpoints: CheckpointRounds;
+  readonly served = servedProtocol('api', limits.receiptBytesMax, (channel) => this.#session(channel));
+  readonly #ports: SharedPorts;
   /** Keys of identity providers of which it was told that no more tickets are taken. */
   readonly #full = new Set<string>();
   /** Lasting answers that are under way, by peer. */
   readonly #followed = new Map<string, number>();
 
-  constructor(
-    ports: ControllerPorts,
-    admission: Admission,
-    replies: Replies<Reply>,
-    {
-      followers,
-      logs,
-      checkpoints,
-    }: { followers: Followers; logs: LogServer; checkpoints: CheckpointRounds },
-  ) {
+  constructor(ports: SharedPorts) {
     this.#ports = ports;
-    this.#admission = admission;
-    this.#replies = replies;
-    this.#followers = followers;
-    this.#logs = logs;
-    this.#checkpoints = checkpoints;
-  }
-
-  get served(): ServedProtocol {
-    return {
-      protocol: protocols.api,
-      options: { ...servedBounds('api'), maxSendBytes: limits.receiptBytesMax },
-      session: (channel) => this.#session(channel),
-    };
   }
 
   async #session(channel: Channel): Promise<void> {
-    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
+    const sent = (bytes: number) => this.#ports.admission.answered(channel, bytes);
     const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request', sent);
     try {
       let timeoutMs: number = sessionTimes.questionMs;
       for (;;) {
-        const question = await this.#admission.receive(stream, { protocol: 'api', timeoutMs });
+        const question = await this.#ports.admission.receive(stream, { protocol: 'api', timeoutMs });
         if (question === undefined) break;
         if (lasting.has(question.kind)) {
           await this.#lasting(stream, () => this.#answer(stream, question));
@@ -98,9 +68,7 @@ export class ApiServer {
       throw new QuorateError(
         'API_FOLLOWED_MAX',
         `one key may follow ${followedPerPeerMax} runs and logs at once`,
-        {
-          hint: 'Several processes with one key share this limit. Try again when some of them have ended.',
-        },
+        { hint: 'Several processes with one key share this limit. Try again when some of them have ended.' },
       );
     this.#followed.set(peer, count + 1);
     try {
@@ -130,12 +98,8 @@ export class ApiServer {
       case 'log': {
         const from = Math.min(question.from, state.log.size);
         const to = Math.min(state.log.size, from + limits.leavesPerMessageMax);
-        return stream.send({
-          kind: 'leaves',
-          from,
-          size: state.log.size,
-          leaves: state.log.leaves(from, to),
-        });
+        const { size } = state.log;
+        return stream.send({ kind: 'leaves', from, size, leaves: state.log.leaves(from, to) });
       }
       case 'checkpoint':
         return this.#checkpoint(stream, question);
@@ -150,8 +114,8 @@ export class ApiServer {
       case 'renew': {
         const enrol = await this.#ports.signing.documents.message('enrol', question.enrol);
         samePeer(enrol.signer, stream.peer);
-        const reply = await this.#ask((token) => this.#ports.dispatch({ kind: 'renew', token, enrol }));
-        return this.#sendGrant(stream, reply, { enrol });
+        const given = await this.#ask('grant', (token) => ({ kind: 'renew', token, enrol }));
+        return this.#sendGrant(stream, given, { enrol });
       }
       case 'submit':
         return this.#submit(stream, question);
@@ -185,40 +149,49 @@ export class ApiServer {
         // A charter that names who signed it may lie in the project's folder.
         if (state.charter?.payload.idps.includes(revocation.signer) !== true)
           await this.#ports.refreshCharter();
-        const reply = await this.#ask((token) => this.#ports.dispatch({ kind: 'revoke', token, revocation }));
-        if (reply?.kind === 'revoked') return stream.send(reply);
-        throw refusal(reply);
+        return stream.send(await this.#ask('revoked', (token) => ({ kind: 'revoke', token, revocation })));
       }
       case 'cancel': {
         const { which, reason } = question;
-        const by = stream.peer;
-        const reply = await this.#ask((token) =>
-          this.#ports.dispatch({ kind: 'cancel', token, which, by, reason }),
-        );
-        if (reply?.kind === 'cancelled') return stream.send(reply);
-        throw refusal(reply);
+        const cancel = (token: string) => ({
+          kind: 'cancel' as const,
+          token,
+          which,
+          by: stream.peer,
+          reason,
+        });
+        return stream.send(await this.#ask('cancelled', cancel));
       }
       case 'acknowledge':
         return this.#acknowledge(stream, question);
-      case 'logs': {
-        const { clock } = this.#ports;
-        return sendLogs({ logs: this.#logs, clock, state }, stream, findRun(state, question.which), question);
-      }
+      case 'logs':
+        return sendLogs(this.#ports, stream, findRun(state, question.which), question);
     }
   }
 
-  #ask(dispatch: (token: string) => Promise<void>): Promise<Reply | undefined> {
-    return this.#replies.ask(dispatch);
+  /** Errors: those with which the machine refuses, `CONTROLLER_STOPPED`. */
+  async #ask<K extends Reply['kind']>(
+    kind: K,
+    event: (token: string) => ControllerEvent,
+  ): Promise<Extract<Reply, { kind: K }>> {
+    const { replies, dispatch } = this.#ports;
+    const reply = await replies.ask((token) => dispatch(event(token)));
+    if (reply?.kind === kind) return reply as Extract<Reply, { kind: K }>;
+    if (reply?.kind === 'error') throw errorFrom(reply);
+    throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping', {
+      hint: 'Try again when it is back.',
+    });
   }
 
   async #checkpoint(stream: ApiStream, { old, size }: Extract<ApiUp, { kind: 'checkpoint' }>): Promise<void> {
     const { log } = this.#ports.machine.state;
-    const current = size === undefined ? await this.#checkpoints.renewed() : this.#checkpoints.current;
+    const current =
+      size === undefined ? await this.#ports.checkpoints.renewed() : this.#ports.checkpoints.current;
     const to = size ?? current?.size;
     if (to === undefined)
       throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has signed no checkpoint yet');
     const proof = log.consistency(old, to);
-    const note = to === current?.size ? current.note : await this.#checkpoints.at(to);
+    const note = to === current?.size ? current.note : await this.#ports.checkpoints.at(to);
     const grants = current?.members.flatMap(({ grant }) => (grant === undefined ? [] : [grant.raw])) ?? [];
     return stream.send({ kind: 'checkpoint', note, proof, ...(size === undefined && { grants }) });
   }
@@ -239,21 +212,21 @@ export class ApiServer {
   }
 
   async #enrol(stream: ApiStream, question: Extract<ApiUp, { kind: 'enrol' }>): Promise<void> {
-    const { machine, signing, dispatch, refreshCharter } = this.#ports;
+    const { machine, signing, refreshCharter } = this.#ports;
     const enrol = await signing.documents.message('enrol', question.enrol);
     const invite = await signing.documents.message('invite', question.invite);
     const shown = question.possession;
     const possession = shown === undefined ? undefined : await signing.documents.message('possession', shown);
-    const use = { enrol, invite, ...(possession !== undefined && { possession }) };
+    const use = { enrol, invite, ...(possession && { possession }) };
     samePeer(enrol.signer, stream.peer);
     // A charter that names this key may have been signed since it was last read.
     const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
     if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
-    const reply = await this.#ask((token) => dispatch({ kind: 'enrol', token, ...use }));
-    if (reply?.kind === 'error' && reply.code === 'TICKETS_FULL')
-      this.#tellFull(invite.signer, reply.message);
-    const at = machine.state.keys.get(enrol.signer)?.at;
-    return this.#sendGrant(stream, reply, { ...use, ...(at !== undefined && { at }) });
+    const given = await this.#ask('grant', (token) => ({ kind: 'enrol', token, ...use })).catch((error) => {
+      if (codeOf(error) === 'TICKETS_FULL') this.#tellFull(invite.signer, messageOf(error));
+      throw error;
+    });
+    return this.#sendGrant(stream, given, { ...use, at: machine.state.keys.get(enrol.signer)?.at });
   }
 
   /** Once for each key, in this life. */
@@ -264,7 +237,7 @@ export class ApiServer {
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {
-    const { machine, signing, clock, dispatch, needImage, needDependencies, inquiry } = this.#ports;
+    const { machine, signing, clock, needImage, needDependencies, inquiry } = this.#ports;
     const { state } = machine;
     // Before the start the charter in force may be of before a key was replaced.
     if (!inquiry.isOpen) await Promise.race([inquiry.opened, pause(clock, sessionLimits.startWaitMs)]);
@@ -278,49 +251,42 @@ export class ApiServer {
     if (job.dependencies !== undefined) needDependencies(job.dependencies.tree);
     const entropy = signing.nonce();
     const around = operatorsAround(state);
-    const reply = await this.#ask((token) =>
-      dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy, around }),
-    );
-    if (reply?.kind === 'accepted') return stream.send(reply);
-    throw refusal(reply);
+    const order = { request, publisher, job, jobId, entropy, around };
+    return stream.send(await this.#ask('accepted', (token) => ({ kind: 'submit', token, ...order })));
   }
 
   async #acknowledge(stream: ApiStream, question: Extract<ApiUp, { kind: 'acknowledge' }>): Promise<void> {
-    const { machine, signing, clock, dispatch } = this.#ports;
-    const publisher = await signing.documents.message('grant', question.publisher);
-    checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
-    const { id: run } = findRun(machine.state, question.which);
-    const by = publisher.payload.operator;
-    const reply = await this.#ask((token) => dispatch({ kind: 'acknowledge', token, run, by }));
-    if (reply?.kind === 'acknowledged') return stream.send(reply);
-    throw refusal(reply);
+    const by = await this.#publisher(stream, question.publisher);
+    const { id: run } = findRun(this.#ports.machine.state, question.which);
+    const seen = (token: string) => ({ kind: 'acknowledge' as const, token, run, by });
+    return stream.send(await this.#ask('acknowledged', seen));
   }
 
   async #bring(stream: ApiStream, question: Extract<ApiUp, { kind: 'bring' }>): Promise<void> {
-    const { machine, signing, clock, bringDependencies } = this.#ports;
-    const publisher = await signing.documents.message('grant', question.publisher);
-    checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
+    const operator = await this.#publisher(stream, question.publisher);
     const { tree } = question;
     const { link: from } = stream.channel;
     assert(from !== undefined, 'what a publisher brings is fetched over its connection');
-    await bringDependencies({
-      tree,
-      from,
-      operator: publisher.payload.operator,
-      onProgress: (bytes, total) =>
-        stream.post({ kind: 'bringing', bytes, ...(total !== undefined && { total }) }),
-    });
+    const onProgress = (bytes: number, total?: number) => stream.post({ kind: 'bringing', bytes, total });
+    await this.#ports.bringDependencies({ tree, from, operator, onProgress });
     return stream.send({ kind: 'brought', tree });
   }
 
   async #sendGrant(
     stream: ApiStream,
-    reply: Reply | undefined,
+    { grant: wanted, charter }: Extract<Reply, { kind: 'grant' }>,
     sent: Omit<GrantAsked, 'grant'>,
   ): Promise<void> {
-    if (reply?.kind !== 'grant') throw refusal(reply);
-    const grant = await this.#ports.grants.sign({ grant: reply.grant, ...sent });
-    await stream.send({ kind: 'grant', grant: grant.raw, charter: reply.charter, ...this.#feed() });
+    const { raw: grant } = await this.#ports.grants.sign({ grant: wanted, ...sent });
+    await stream.send({ kind: 'grant', grant, charter, ...this.#feed() });
+  }
+
+  /** The operator of a publisher that asks. Errors: those of `checkPublisher`. */
+  async #publisher(stream: ApiStream, grant: string): Promise<string> {
+    const { machine, signing, clock } = this.#ports;
+    const publisher = await signing.documents.message('grant', grant);
+    checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
+    return publisher.payload.operator;
   }
 
   #feed(): { feed?: string[] } {
@@ -332,7 +298,7 @@ export class ApiServer {
   async #follow(stream: ApiStream, run: RunFacts): Promise<void> {
     let wake: () => void = () => {};
     let gone = false;
-    const stop = this.#followers.follow(run.id, () => wake());
+    const stop = this.#ports.followers.follow(run.id, () => wake());
     // The asker says nothing more; this read ends when it goes away.
     const left = () => {
       gone = true;
@@ -365,12 +331,4 @@ const lasting: ReadonlySet<ApiUp['kind']> = new Set(['follow', 'logs', 'bring'])
 function samePeer(signer: string, peer: string): void {
   if (signer !== peer)
     throw new QuorateError('ENROL_SENDER_MISMATCH', 'an enrolment is sent by the key that signed it');
-}
-
-function refusal(reply: Reply | undefined): QuorateError {
-  return reply?.kind === 'error'
-    ? errorFrom(reply)
-    : new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping', {
-        hint: 'Try again when it is back.',
-      });
 }

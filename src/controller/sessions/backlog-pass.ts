@@ -1,10 +1,7 @@
 import { limits } from '../../protocol/base/limits.ts';
 import type { OfferNotice } from '../../protocol/wire/messages.ts';
 
-/**
- * One stream's way through the backlog: each answer has the offers that follow those of the last one, and once all were sent
- * it begins again. Without it a latecomer would get the oldest ones each time.
- */
+/** One stream's round-robin through the backlog: each answer goes on after the last one, so that latecomers get all offers. */
 export class BacklogPass {
   readonly #backlog: ReadonlyMap<string, OfferNotice>;
   /** Ids that were sent in this pass. */

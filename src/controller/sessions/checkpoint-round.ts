@@ -46,10 +46,7 @@ export interface CheckpointRound {
 const isOld = ({ answered }: CheckpointRound, { witness, grant }: MemberLine): boolean =>
   grant === undefined || !answered.has(witness);
 
-/**
- * Whether a line of this worker is wanted, and has room: an old one of its operator goes, then other old ones. One of a trusted worker takes
- * the room of another.
- */
+/** Whether a line is wanted and has room: old lines make room, first of its operator, and others for a trusted worker's. */
 export function makeRoom(
   round: CheckpointRound,
   { witness, operator, isTrusted, line }: Pick<MemberLine, 'witness' | 'operator' | 'isTrusted' | 'line'>,

@@ -81,10 +81,7 @@ export class CheckpointRounds {
     return this.#round === undefined ? undefined : witnessedCheckpoint(this.#round);
   }
 
-  /**
-   * Goes on with the last checkpoint of the life before. After the replay, before anything is signed. Returns it where the journal is behind it.
-   * Errors: `LOG_BEHIND_CHECKPOINT` where it is of another log, `CHECKPOINT_…`, those of the file.
-   */
+  /** Takes up the last checkpoint; returns it where the journal is behind it. Errors: `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file. */
   async load(): Promise<Pick<Checkpoint, 'size' | 'root'> | undefined> {
     const { checkpointFile, machine, signing, retired } = this.#ports;
     const note = await checkpointFile.load();
@@ -172,10 +169,7 @@ export class CheckpointRounds {
       });
   }
 
-  /**
-   * The current checkpoint with lines of the last minute, where its witnesses answer: it is put before them again, and resolves when that
-   * round has ended. Undefined before the first one.
-   */
+  /** The current checkpoint after one more round, for lines of the last minute. Undefined before the first one. */
   async renewed(): Promise<WitnessedCheckpoint | undefined> {
     const { clock } = this.#ports;
     const isOpen = () => this.#beginning || this.#round?.open === true;
@@ -258,10 +252,7 @@ export class CheckpointRounds {
     if (size > this.#kept) await this.at(size);
   }
 
-  /**
-   * The line of a worker that is present. Errors: `WITNESS_SENDER_MISMATCH`, `WITNESS_TIME`, `CHECKPOINT_MALFORMED`,
-   * `CHECKPOINT_BAD_SIGNATURE`, `DOC_NOT_BASE64`.
-   */
+  /** The line of a present worker. Errors: `WITNESS_SENDER_MISMATCH`, `WITNESS_TIME`, `CHECKPOINT_…`, `DOC_NOT_BASE64`. */
   async witness(peer: string, { size, line }: { size: number; line: string }): Promise<void> {
     const { machine, signing, clock } = this.#ports;
     const round = this.#round;

@@ -7,7 +7,7 @@ import { Followers, Replies } from '../../protocol/sessions/replies.ts';
 import { revocationServer } from '../../protocol/sessions/revocation-exchange.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
 import type { OfferNotice } from '../../protocol/wire/messages.ts';
-import type { ControllerEffect, ControllerEvent, Reply } from '../machine/events.ts';
+import type { ControllerEffect, ControllerEvent } from '../machine/events.ts';
 import { artifactIn } from '../machine/facts.ts';
 import { provingRun } from '../machine/queries/summary.ts';
 import { type EventOf, publishedOf } from '../machine/state.ts';
@@ -22,14 +22,12 @@ import { documentsOfRun } from './own-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { knownTo } from './revocations.ts';
-import { askingError, sayAsking } from './start-inquiry.ts';
+import type { SharedPorts } from './shared.ts';
+import { askingError } from './start-inquiry.ts';
 import { StorePins } from './store-pins.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
 
-/**
- * Everything a controller says to others: the protocols it serves, and the effects of its machine carried out on them.
- * Sits between the machine and the ports; one instance per life of the process.
- */
+/** The protocols that a controller serves, and the effects of its machine. One instance per life of the process. */
 export class ControllerSessions {
   /** Open offers by id, oldest first, as they are gossiped and pulled. */
   readonly backlog: ReadonlyMap<string, OfferNotice>;
@@ -38,11 +36,9 @@ export class ControllerSessions {
   readonly checkpoints: CheckpointRounds;
   /** Logs of builds, as they come. */
   readonly logs: LogServer;
-  readonly #ports: ControllerPorts;
+  readonly #ports: SharedPorts;
   readonly #given: ControllerPorts;
   readonly #feed: FeedServer;
-  readonly #replies = new Replies<Reply>();
-  readonly #followers = new Followers();
   readonly #leases: LeaseServer;
   readonly #answers: AnswerServer;
   readonly #publisher: Publisher;
@@ -52,51 +48,43 @@ export class ControllerSessions {
   #hasAsked = false;
 
   constructor(given: ControllerPorts) {
-    const ports = { ...given, dispatch: (event: ControllerEvent) => this.dispatch(event) };
+    const own = { ...given, dispatch: (event: ControllerEvent) => this.dispatch(event) };
+    const admission = new Admission(own, (peer) => own.machine.state.keys.has(peer));
+    const ports: SharedPorts = {
+      ...own,
+      admission,
+      replies: new Replies(),
+      followers: new Followers(),
+      checkpoints: new CheckpointRounds(own),
+      logs: new LogServer(own, admission),
+      backlog: new Map(),
+    };
     this.#given = given;
     this.#ports = ports;
-    const backlog = new Map<string, OfferNotice>();
-    this.backlog = backlog;
-    const admission = new Admission(ports, (peer) => ports.machine.state.keys.has(peer));
-    const checkpoints = new CheckpointRounds(ports);
-    this.checkpoints = checkpoints;
-    const feed = new FeedServer(ports, admission, backlog, checkpoints);
-    this.#feed = feed;
-    const logs = new LogServer(ports, admission);
-    this.logs = logs;
-    const api = new ApiServer(ports, admission, this.#replies, {
-      followers: this.#followers,
-      logs,
-      checkpoints,
-    });
-    this.#leases = new LeaseServer(ports, admission, this.#replies, checkpoints);
-    this.#answers = new AnswerServer(ports, admission, checkpoints);
-    this.#publisher = new Publisher(ports, backlog, feed, checkpoints);
+    const { inquiry, replies, dispatch } = ports;
+    this.backlog = ports.backlog;
+    this.checkpoints = ports.checkpoints;
+    this.logs = ports.logs;
+    this.#feed = new FeedServer(ports);
+    this.#leases = new LeaseServer(ports);
+    this.#answers = new AnswerServer(ports);
+    this.#publisher = new Publisher(ports, this.#feed);
     this.#witnesses = new VerdictWitnesses(ports);
-    this.#storePins = ports.stores === undefined ? undefined : new StorePins(ports, ports.stores);
-    const { inquiry } = ports;
-    inquiry.take = ports.dispatch;
+    this.#storePins = ports.stores && new StorePins(ports, ports.stores);
+    inquiry.take = dispatch;
     inquiry.revoke = async (revocation) =>
-      void (await this.#replies.ask((token) => ports.dispatch({ kind: 'revoke', token, revocation })));
-    const revocations = revocationServer({
-      ...knownTo(ports),
-      checkpoint: () => checkpoints.current?.note,
-    });
-    const { served } = this.#answers;
+      void (await replies.ask((token) => dispatch({ kind: 'revoke', token, revocation })));
     this.served = [
-      feed.served,
+      this.#feed.served,
       this.#whenOpen(this.#leases.served),
-      this.#whenOpen(served),
-      logs.served,
-      api.served,
-      revocations,
+      this.#whenOpen(this.#answers.served),
+      this.logs.served,
+      new ApiServer(ports).served,
+      revocationServer({ ...knownTo(ports), checkpoint: () => this.checkpoints.current?.note }),
     ];
   }
 
-  /**
-   * Begins this life, with the machine replayed and the protocols served: asks the members, takes what the journal lacks, starts the
-   * machine and the rounds of checkpoints. Errors: those of `CheckpointRounds.load` and `StartInquiry.run`.
-   */
+  /** Asks the members, takes what the journal lacks, starts the machine. Errors: those of `CheckpointRounds.load` and `StartInquiry.run`. */
   async begin(started: EventOf<'started'>): Promise<void> {
     const { inquiry, dispatch } = this.#given;
     const missing = await inquiry.run(started.charter, await this.checkpoints.load());
@@ -117,7 +105,8 @@ export class ControllerSessions {
     // Events without a token are dropped while members are asked, and taken from the first event of this life on.
     if (!inquiry.isOpen && token === undefined) return this.#hasAsked ? dispatch(event) : undefined;
     if (inquiry.isOpen || (await this.#begins())) return dispatch(event);
-    if (token !== undefined) this.#replies.answer(token, { kind: 'error', ...sayAsking(inquiry) });
+    const { code, message, hint } = askingError(inquiry);
+    if (token !== undefined) this.#ports.replies.answer(token, { kind: 'error', code, message, hint });
   }
 
   /** Streams on which this controller signs wait for the start; they are reset where it takes long, and opened again. */
@@ -168,7 +157,7 @@ export class ControllerSessions {
       case 'raise':
         return void this.#ports.dispatch(effect.event);
       case 'reply':
-        return this.#replies.answer(effect.token, effect.reply);
+        return this.#ports.replies.answer(effect.token, effect.reply);
       case 'offer':
         return this.#run('offer', this.#publisher.offer(effect.run, effect.offer));
       case 'unoffer':
@@ -193,7 +182,7 @@ export class ControllerSessions {
         return this.#run('revocation', this.#publisher.revocation(effect.id));
       case 'progress':
         this.#run('bundle', this.#publisher.proofLost(effect));
-        return this.#followers.notify(effect.run);
+        return this.#ports.followers.notify(effect.run);
       default:
         return unreachable(effect, 'controller effect');
     }
@@ -202,7 +191,7 @@ export class ControllerSessions {
   /** Reads what a run that has ended is made of. Where that is not to be had, the run stays as it ended. */
   async #recall(run: string): Promise<void> {
     const { dispatch, signing } = this.#ports;
-    const documents = await documentsOfRun(this.#ports, this.checkpoints, run).catch((error: unknown) => {
+    const documents = await documentsOfRun(this.#ports, run).catch((error: unknown) => {
       if (!this.#ports.clock.closing)
         this.#ports.tell('warn', 'recall', `a run is not built again: ${messageOf(error)}`, { run });
       return null;
@@ -211,10 +200,7 @@ export class ControllerSessions {
       await dispatch({ kind: 'recalled', run, entropy: signing.nonce(), documents });
   }
 
-  /**
-   * Tells every present worker the charter in force; before this life ends for the sake of another key, too: they find the next one
-   * under it. Waits for slow ones no longer than `tellMs`.
-   */
+  /** Tells present workers the charter in force, also before another key takes over. Waits at most `tellMs` for slow ones. */
   async tellCharter(): Promise<void> {
     await Promise.race([this.#feed.tellCharter(), pause(this.#ports.clock, sessionTimes.tellMs)]);
   }
@@ -248,10 +234,8 @@ export class ControllerSessions {
       const artifact = run === undefined ? null : artifactIn(run, publishedOf(run)?.verdict.outcome);
       return artifact !== null && provingRun(machine.state, artifact)?.id === id ? [artifact] : [];
     };
-    return announceAgain(
-      this.#ports,
-      new Set([...[...kept].filter(isArtifact), ...lost.runs.flatMap(artifactOfLost)]),
-    );
+    const artifacts = [...[...kept].filter(isArtifact), ...lost.runs.flatMap(artifactOfLost)];
+    return announceAgain(this.#ports, new Set(artifacts));
   }
 
   /** One after the other, slowly: whoever asks for one gets it before its turn. */

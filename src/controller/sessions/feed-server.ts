@@ -3,11 +3,10 @@ import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { checkTime, type Grant, type Verified } from '../../protocol/documents/index.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
-import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
+import type { Channel } from '../../protocol/sessions/ports.ts';
+import type { SendRights } from '../../protocol/wire/bounds.ts';
 import {
   type FeedUp,
   type feedDownSchema,
@@ -15,20 +14,17 @@ import {
   type OfferNotice,
 } from '../../protocol/wire/messages.ts';
 import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
 import { BacklogPass } from './backlog-pass.ts';
-import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './grants.ts';
-import type { ControllerPorts } from './ports.ts';
+import { type SharedPorts, servedProtocol } from './shared.ts';
 import { askingError } from './start-inquiry.ts';
 
-type Up = FeedUp;
 type Down = z.infer<typeof feedDownSchema>;
 
 /** The feed of a worker that is there. */
 interface Feed {
-  stream: MessageStream<Down, Up>;
+  stream: MessageStream<Down, FeedUp>;
   /** Null where the worker states none: it gets no offer and no members that an older version refuses. */
   version: PeerVersion | null;
   /** Size of the checkpoint that it witnessed last on this stream. */
@@ -37,24 +33,13 @@ interface Feed {
 
 /** The controller's side of the feed protocol: presence of workers, and the backlog of open offers. */
 export class FeedServer {
-  readonly #ports: ControllerPorts;
-  readonly #admission: Admission;
-  readonly #backlog: ReadonlyMap<string, OfferNotice>;
-  readonly #checkpoints: CheckpointRounds;
+  readonly served = servedProtocol('feed', limits.bundleBytesMax, (channel) => this.#session(channel));
+  readonly #ports: SharedPorts;
   /** By worker. */
   readonly #feeds = new Map<string, Feed>();
 
-  /** `backlog`: open offers by id, oldest first. */
-  constructor(
-    ports: ControllerPorts,
-    admission: Admission,
-    backlog: ReadonlyMap<string, OfferNotice>,
-    checkpoints: CheckpointRounds,
-  ) {
+  constructor(ports: SharedPorts) {
     this.#ports = ports;
-    this.#admission = admission;
-    this.#backlog = backlog;
-    this.#checkpoints = checkpoints;
   }
 
   /** Keys of the workers that are there. */
@@ -71,16 +56,8 @@ export class FeedServer {
       const { stream, witnessed } = feed;
       const isKnown = witnessed !== undefined && witnessed <= size;
       const since = isKnown ? { size: witnessed, proof: log.consistency(witnessed, size) } : undefined;
-      stream.post({ kind: 'checkpoint', note, ...(since !== undefined && { since }) });
+      stream.post({ kind: 'checkpoint', note, since });
     }
-  }
-
-  get served(): ServedProtocol {
-    return {
-      protocol: protocols.feed,
-      options: { ...servedBounds('feed'), maxSendBytes: limits.bundleBytesMax },
-      session: (channel) => this.#session(channel),
-    };
   }
 
   /** Sends offers, and the count of revocations, to every present worker: gossip repeats no message and may miss some. */
@@ -94,10 +71,8 @@ export class FeedServer {
   async tellCharter(): Promise<void> {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    const told = [...this.#feeds.values()].map((feed) =>
-      feed.stream.send(this.#answer(feed, charter.raw, [])),
-    );
-    await Promise.allSettled(told);
+    const feeds = [...this.#feeds.values()];
+    await Promise.allSettled(feeds.map((feed) => feed.stream.send(this.#answer(feed, charter.raw, []))));
   }
 
   /** The least version of workers that get offers. */
@@ -109,15 +84,14 @@ export class FeedServer {
     const isStated = version !== null;
     const feed = [...this.#ports.feedUrls()];
     const revocations = this.#ports.machine.state.revocations.length;
-    const checkpoint = this.#checkpoints.current?.note;
     return {
       kind: 'backlog',
       charter,
       offers: isStated && !isBelow(version, this.#least) ? offers : [],
       revocations,
-      ...(feed.length === 0 ? {} : { feed }),
+      ...(feed.length > 0 && { feed }),
       ...(more && isStated && { more }),
-      ...(checkpoint === undefined ? {} : { checkpoint }),
+      checkpoint: this.#ports.checkpoints.current?.note,
       ...(isStated && { version: this.#ports.version }),
     };
   }
@@ -143,22 +117,22 @@ export class FeedServer {
   #sendRightsOf(peer: string): SendRights {
     const { inquiry, machine } = this.#ports;
     const mayBeMember = !inquiry.isOpen || machine.state.recovered;
-    return mayBeMember ? { sender: 'member' } : this.#admission.sendRightsOf(peer);
+    return mayBeMember ? { sender: 'member' } : this.#ports.admission.sendRightsOf(peer);
   }
 
   async #session(channel: Channel): Promise<void> {
     const { machine, dispatch, tell, signing, clock, inquiry } = this.#ports;
     const { peer } = channel;
-    const sent = (bytes: number) => this.#admission.answered(channel, bytes);
-    const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
+    const sent = (bytes: number) => this.#ports.admission.answered(channel, bytes);
+    const stream = new MessageStream<Down, FeedUp>(channel, feedUpSchema, 'a feed message', sent);
     const feed: Feed = { stream, version: null, witnessed: undefined };
-    const pass = new BacklogPass(this.#backlog);
+    const pass = new BacklogPass(this.#ports.backlog);
     let worker: string | undefined;
     let granted: Verified<Grant> | undefined;
     try {
       for (;;) {
         const sendRights = () => this.#sendRightsOf(peer);
-        const message = await this.#admission.receive(stream, {
+        const message = await this.#ports.admission.receive(stream, {
           protocol: 'feed',
           timeoutMs: sessionTimes.feedSilenceMs,
           sendRights,
@@ -202,7 +176,7 @@ export class FeedServer {
         else if (granted !== undefined && !machine.state.presence.workers.has(worker))
           throw this.#refusal(granted);
         if (message.kind === 'witness') {
-          await this.#checkpoints.witness(worker, message);
+          await this.#ports.checkpoints.witness(worker, message);
           // Only one that was signed: of another size there may be no proof.
           if (message.size <= machine.state.log.size) feed.witnessed = message.size;
           continue;
@@ -220,7 +194,7 @@ export class FeedServer {
       if (worker !== undefined && this.#feeds.get(worker) === feed) {
         this.#feeds.delete(worker);
         void dispatch({ kind: 'absent', worker });
-        this.#checkpoints.settle();
+        this.#ports.checkpoints.settle();
         tell('info', 'absent', `${granted?.payload.operator ?? worker} is gone`, { worker });
       }
       await stream.close();

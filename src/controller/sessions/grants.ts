@@ -35,10 +35,7 @@ export interface IdpClientPorts {
 
 const mayHaveOtherCharter: ReadonlySet<string> = new Set(['IDP_CHARTER_DIFFERS', 'IDP_CONTROLLER_UNKNOWN']);
 
-/**
- * Has grants signed by the identity provider's process: one question per stream, a bounded number at once and in the queue, each
- * within `grantMs`. Both sides tell each other their charters, of which the root's signature and the epoch say which counts.
- */
+/** Has the identity provider's process sign grants, each within `grantMs`, with bounded queues. Both sides exchange their charters. */
 export class IdpClient implements Grants {
   readonly #ports: IdpClientPorts;
   readonly #queue: (() => void)[] = [];
@@ -77,31 +74,23 @@ export class IdpClient implements Grants {
 
   /** One of `idpQuestionsMax` turns, once it is there. Errors: `IDP_BUSY`. */
   async #turn(): Promise<void> {
-    if (this.#asking < sessionLimits.idpQuestionsMax) {
-      this.#asking++;
-      return;
-    }
+    if (this.#asking < sessionLimits.idpQuestionsMax) return void this.#asking++;
     if (this.#queue.length >= sessionLimits.idpWaitingMax) throw busy();
     // Hands its turn on once done.
     await new Promise<void>((resolve) => this.#queue.push(resolve));
   }
 
-  async #grant({
-    grant: wanted,
-    enrol,
-    invite,
-    possession,
-    at: joinedAt,
-  }: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
+  async #grant(asked: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
     const { clock, documents } = this.#ports;
+    const { grant: wanted, enrol, invite, possession, at: joinedAt } = asked;
     const question = (): IdpUp => ({
       kind: 'grant',
       enrol: enrol.raw,
       enrolled: wanted.enrolled,
       epoch: this.#charter.payload.epoch,
-      ...(invite !== undefined && { invite: invite.raw }),
-      ...(joinedAt !== undefined && { at: joinedAt }),
-      ...(possession !== undefined && { possession: possession.raw }),
+      invite: invite?.raw,
+      at: joinedAt,
+      possession: possession?.raw,
     });
     const isResting = clock.monotonic() < this.#restsUntil;
     let answer = await this.#ask(question()).catch(async (error: unknown) => {
@@ -193,12 +182,8 @@ export class IdpClient implements Grants {
   }
 
   async #askAt(target: DialTarget, question: IdpUp): Promise<IdpDown> {
-    const { dial } = this.#ports;
-    const maxMessageBytes = limits.documentBytesMax;
-    const channel = await dial(target, protocols.idp, {
-      timeoutMs: sessionTimes.grantOpenMs,
-      maxMessageBytes,
-    });
+    const bounds = { timeoutMs: sessionTimes.grantOpenMs, maxMessageBytes: limits.documentBytesMax };
+    const channel = await this.#ports.dial(target, protocols.idp, bounds);
     const what = 'an answer of the identity provider';
     const stream = new MessageStream<IdpUp, IdpDown>(channel, idpDownSchema, what);
     try {
@@ -216,14 +201,9 @@ export class IdpClient implements Grants {
     const before = this.#reachable;
     this.#reachable = reachable;
     if (clock.closing || before === reachable) return;
-    if (!reachable)
-      tell(
-        'warn',
-        'idp',
-        `the identity provider does not answer: nobody can join or renew a grant (${messageOf(why)})`,
-        { reachable },
-      );
-    else tell('info', 'idp', 'the identity provider answers', { reachable });
+    const says = `the identity provider does not answer: nobody can join or renew a grant (${messageOf(why)})`;
+    if (reachable) tell('info', 'idp', 'the identity provider answers', { reachable });
+    else tell('warn', 'idp', says, { reachable });
   }
 }
 

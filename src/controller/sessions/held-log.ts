@@ -31,10 +31,7 @@ export interface HeldLogPorts {
 const rotateHint =
   'What this key signed before is not in the journal. Where no trusted worker has it either, give the controller another key: quorate rotate controller.';
 
-/**
- * The log of a controller as its members hold it: checkpoints, acks, offers and leases under its own key, leaves that trusted workers
- * kept, charters and revocations. What the root key, an identity provider of a charter or this controller did not sign is not used.
- */
+/** The log of a controller as its members hold it. Unsigned claims of theirs are not used. */
 export class HeldLog {
   readonly #ports: HeldLogPorts;
   /** Checkpoints under this controller's key that are larger than the journal's log, by size: their roots. */
@@ -85,10 +82,7 @@ export class HeldLog {
     return largest(this.#state.log.size, this.#shown.keys());
   }
 
-  /**
-   * Asks a member for all of it; for revocations where it `isKnown`, as the holder of an identity provider's key makes members and
-   * revocations without end. Errors: those of the questions.
-   */
+  /** Asks a member for all of it; an unknown one not for revocations, of which a stolen key makes any number. Errors: of the questions. */
   async ask(id: string, isKnown: boolean): Promise<void> {
     await this.askCheckpoint(id);
     if (isKnown) await this.#askRevocations(id);
@@ -212,10 +206,7 @@ export class HeldLog {
     this.contradiction ??= new QuorateError('LOG_CONTRADICTED', says, { hint: rotateHint });
   }
 
-  /**
-   * The leaves that the journal lacks: under the largest checkpoint, and those that were promised beyond it. Undefined where none of these
-   * trusted workers has those under the checkpoint. Errors: `LOG_CONTRADICTED`.
-   */
+  /** The leaves that the journal lacks, promised ones too; undefined where no trusted worker has them. Errors: `LOG_CONTRADICTED`. */
   async missing(trusted: readonly string[]): Promise<string[] | undefined> {
     const { size } = this;
     const { log } = this.#state;

@@ -1,25 +1,21 @@
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { belowText, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { checkTime, idOf, signMessage } from '../../protocol/documents/index.ts';
+import { checkTime, idOf, type Messages, signMessage } from '../../protocol/documents/index.ts';
 import { receiptBytesMaxOf } from '../../protocol/judge/index.ts';
-import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
-import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
-import type { Replies } from '../../protocol/sessions/replies.ts';
-import { type SendRights, servedBounds } from '../../protocol/wire/bounds.ts';
+import type { Channel } from '../../protocol/sessions/ports.ts';
+import type { SendRights } from '../../protocol/wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../protocol/wire/messages.ts';
-import { protocols } from '../../protocol/wire/protocols.ts';
 import type { Reply } from '../machine/events.ts';
 import { draftOf } from '../machine/queries/draft.ts';
 import { findLease } from '../machine/slots.ts';
 import { assembleBundle } from './bundle.ts';
-import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { cosignatureFlaw } from './cosignature.ts';
 import { warnOfExpired } from './grants.ts';
 import { inputEvidenceOf, signerOf } from './own-evidence.ts';
-import type { ControllerPorts } from './ports.ts';
+import { type SharedPorts, servedProtocol } from './shared.ts';
 
 /** Characters of the reason why a lease ended, in the history of its run. */
 const failureCharsMax = 500;
@@ -46,31 +42,13 @@ interface LeaseStream {
 
 /** The controller's side of the lease protocol: from claim to co-signature on one stream, and then the next claim. */
 export class LeaseServer {
-  readonly #ports: ControllerPorts;
-  readonly #admission: Admission;
-  readonly #replies: Replies<Reply>;
-  readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
+  readonly served = servedProtocol('lease', limits.bundleBytesMax, (channel) => this.#session(channel));
+  readonly #ports: SharedPorts;
   /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
-  constructor(
-    ports: ControllerPorts,
-    admission: Admission,
-    replies: Replies<Reply>,
-    checkpoints: Pick<CheckpointRounds, 'keep'>,
-  ) {
+  constructor(ports: SharedPorts) {
     this.#ports = ports;
-    this.#admission = admission;
-    this.#replies = replies;
-    this.#checkpoints = checkpoints;
-  }
-
-  get served(): ServedProtocol {
-    return {
-      protocol: protocols.lease,
-      options: { ...servedBounds('lease'), maxSendBytes: limits.bundleBytesMax },
-      session: (channel) => this.#session(channel),
-    };
   }
 
   reveal(lease: string): void {
@@ -90,13 +68,13 @@ export class LeaseServer {
 
   /** Shows the trusted worker the whole evidence. The machine asks for it once that worker's own receipt is in. */
   async cosign(run: string, lease: string): Promise<void> {
-    const { machine, project, signing, tell } = this.#ports;
+    const { machine, project, signing, tell, checkpoints } = this.#ports;
     const draft = draftOf(machine.state, run);
     const stream = this.#streams.get(lease);
     if (draft === undefined || stream === undefined) return;
     try {
-      await this.#checkpoints.keep(draft.checkpoint.size);
-      const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+      await checkpoints.keep(draft.checkpoint.size);
+      const inputs = await inputEvidenceOf(this.#ports, draft.inputs);
       const bundle = await assembleBundle(draft, project, signing.signer, inputs);
       // Meanwhile the lease may be over, and the stream with the next one.
       if (stream.lease?.id !== lease || stream.lease.over) return;
@@ -119,7 +97,7 @@ export class LeaseServer {
     stream.token = this.#open(stream);
     try {
       for (;;) {
-        const message = await this.#admission.receive(messages, {
+        const message = await this.#ports.admission.receive(messages, {
           protocol: 'lease',
           timeoutMs: sessionTimes.silenceMs,
           sendRights: () => this.#sendRights(stream),
@@ -134,7 +112,7 @@ export class LeaseServer {
       // The worker's receipt is invalid, and it would send the same one on another stream.
       if (/^(DOC|RECEIPT|WIRE)_/.test(codeOf(error))) this.#failed(stream, errorMessage(error));
     } finally {
-      this.#replies.drop(stream.token);
+      this.#ports.replies.drop(stream.token);
       const lease = stream.lease?.id;
       if (lease !== undefined && this.#streams.get(lease) === stream) {
         this.#streams.delete(lease);
@@ -160,16 +138,10 @@ export class LeaseServer {
           throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, clock.now(), 'the claim');
         // An older worker may have the offer by HTTP, or from before this controller was updated.
-        if (message.version === undefined)
-          throw new QuorateError('WORKER_OLDER', 'the worker states no version, and gets no job', {
-            hint: 'Update Quorate on the machine of the worker.',
-          });
+        if (message.version === undefined) throw older('the worker states no version, and gets no job');
         const { offer, pass } = claim.payload;
         const below = belowText(message.version, leastWorkerOf(machine.state.charter?.payload));
-        if (below !== undefined && pass === undefined)
-          throw new QuorateError('WORKER_OLDER', below, {
-            hint: 'Update Quorate on the machine of the worker.',
-          });
+        if (below !== undefined && pass === undefined) throw older(below);
         const claimed = dispatch({ kind: 'claim', token, claim, grant });
         if (pass !== undefined) void dispatch({ kind: 'passed', worker: messages.peer, offer, reason: pass });
         return claimed;
@@ -210,7 +182,7 @@ export class LeaseServer {
       );
     if (lease !== undefined && this.#streams.get(lease.id) === stream) this.#streams.delete(lease.id);
     stream.lease = undefined;
-    this.#replies.drop(stream.token);
+    this.#ports.replies.drop(stream.token);
     stream.token = this.#open(stream);
   }
 
@@ -218,14 +190,14 @@ export class LeaseServer {
   #sendRights({ messages, lease }: LeaseStream): SendRights {
     const { index, runs } = this.#ports.machine.state;
     const run = lease === undefined ? undefined : index.get(lease.run);
-    if (lease === undefined || run === undefined) return this.#admission.sendRightsOf(messages.peer);
+    if (lease === undefined || run === undefined) return this.#ports.admission.sendRightsOf(messages.peer);
     const { phase, job } = run;
     const asked = phase.kind === 'cosigning' && phase.lease === lease.id;
     // Its receipt may have come on the stream before, and its ack gone there.
     const recorded = index.receiptOf(lease.id) !== undefined;
     const held = runs.get(lease.run);
     const stands = held !== undefined && findLease(held, lease.id) !== undefined;
-    if (!asked && !recorded && !stands) return this.#admission.sendRightsOf(messages.peer);
+    if (!asked && !recorded && !stands) return this.#ports.admission.sendRightsOf(messages.peer);
     return { sender: asked ? 'asked' : 'holder', receiptBytesMax: receiptBytesMaxOf(job) };
   }
 
@@ -259,13 +231,7 @@ export class LeaseServer {
       throw new QuorateError('RECEIPT_SIGNER_MISMATCH', 'a receipt is sent by the key that signed it');
     if (receipt.payload.predicate.quorate_receipt.lease !== lease.id)
       throw new QuorateError('RECEIPT_LEASE_MISMATCH', 'a receipt is sent on the stream of its lease');
-    await dispatch({
-      kind: 'receipt',
-      token,
-      lease: lease.id,
-      receipt,
-      ...(limit !== undefined && { limit }),
-    });
+    await dispatch({ kind: 'receipt', token, lease: lease.id, receipt, ...(limit && { limit }) });
   }
 
   /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */
@@ -291,7 +257,7 @@ export class LeaseServer {
 
   /** A token for replies. One that cannot be given ends its stream, and nothing else. */
   #open(stream: LeaseStream): string {
-    return this.#replies.open((reply) => {
+    return this.#ports.replies.open((reply) => {
       try {
         this.#answer(stream, reply);
       } catch (error) {
@@ -303,6 +269,8 @@ export class LeaseServer {
   /** Errors: `CONTROLLER_KEY_MISSING`. */
   #answer(stream: LeaseStream, reply: Reply): void {
     const { messages } = stream;
+    const signed = <K extends 'lease' | 'ack'>(kind: K, payload: Messages[K]): Promise<string> =>
+      signMessage(kind, payload, signerOf(this.#ports, payload.iss)).then(({ raw }) => raw);
     switch (reply.kind) {
       case 'lease': {
         const id = idOf(reply.lease);
@@ -311,22 +279,12 @@ export class LeaseServer {
         this.#streams.set(id, stream);
         // A resume that was long on its way must not leave the worker on a stream that is told nothing: it resumes again.
         if (before !== undefined && before !== stream) void before.messages.close();
-        messages.post(
-          signMessage('lease', reply.lease, signerOf(this.#ports, reply.lease.iss)).then(({ raw }) => ({
-            kind: 'lease',
-            lease: raw,
-          })),
-        );
+        messages.post(signed('lease', reply.lease).then((lease) => ({ kind: 'lease', lease })));
         return;
       }
       case 'ack':
         if (stream.lease !== undefined) stream.lease.acked = true;
-        messages.post(
-          signMessage('ack', reply.ack, signerOf(this.#ports, reply.ack.iss)).then(({ raw }) => ({
-            kind: 'ack',
-            ack: raw,
-          })),
-        );
+        messages.post(signed('ack', reply.ack).then((ack) => ({ kind: 'ack', ack })));
         return;
       case 'standby':
       case 'reserve':
@@ -337,11 +295,9 @@ export class LeaseServer {
         this.#failed(stream, reply);
         warnOfExpired(this.#ports, messages.peer, reply.code);
         return;
-      case 'accepted':
-      case 'grant':
-      case 'cancelled':
-      case 'revoked':
-        return;
     }
   }
 }
+
+const older = (says: string): QuorateError =>
+  new QuorateError('WORKER_OLDER', says, { hint: 'Update Quorate on the machine of the worker.' });

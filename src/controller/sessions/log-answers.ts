@@ -1,13 +1,12 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { isTrustedSlot } from '../../protocol/documents/index.ts';
+import { isTrustedSlot, type Slot } from '../../protocol/documents/index.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { MessageStream } from '../../protocol/sessions/message-stream.ts';
-import type { Clock } from '../../protocol/sessions/ports.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
 import type { ApiDown, ApiUp } from '../../protocol/wire/messages.ts';
 import { isOver, type Recorded, type RunFacts } from '../machine/facts.ts';
 import { type ControllerState, liveLeases } from '../machine/state.ts';
-import type { LogServer } from './log-server.ts';
+import type { SharedPorts } from './shared.ts';
 
 const pieceChars = 32 * 1024;
 const pollMs = 100;
@@ -15,11 +14,7 @@ const drainMs = 50;
 /** Workers that an error message names. */
 const workersNamedMax = 8;
 
-export interface LogAnswerPorts {
-  logs: LogServer;
-  clock: Clock;
-  state: Pick<ControllerState, 'runs'>;
-}
+export type LogAnswerPorts = Pick<SharedPorts, 'logs' | 'clock' | 'machine'>;
 
 /** A build whose log there is or may be. */
 export interface LogSource {
@@ -41,7 +36,7 @@ function revealed(run: RunFacts, recorded: Recorded): boolean {
  * Errors: `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
  */
 export async function sendLogs(
-  { logs, clock, state }: LogAnswerPorts,
+  { logs, clock, machine: { state } }: LogAnswerPorts,
   stream: MessageStream<ApiDown, ApiUp>,
   run: RunFacts,
   request: Extract<ApiUp, { kind: 'logs' }>,
@@ -72,8 +67,9 @@ export async function sendLogs(
         continue;
       }
       done.add(lease);
+      const sent = sendOne({ logs, clock }, stream, source, request.follow);
       sending.push(
-        sendOne({ logs, clock }, stream, source, request.follow).catch((error: unknown) => {
+        sent.catch((error: unknown) => {
           failed ??= error;
         }),
       );
@@ -89,13 +85,8 @@ export async function sendLogs(
   if (done.size === 0 && request.worker !== undefined && (all || there.length > 0))
     throw unknownWorker(request.worker, there);
   if (done.size === 0 && !all) {
-    throw new QuorateError(
-      'LOGS_SEALED',
-      'the round is sealed; its logs are for who asked for the job until it ends',
-      {
-        hint: 'Wait for the verdict.',
-      },
-    );
+    const says = 'the round is sealed; its logs are for who asked for the job until it ends';
+    throw new QuorateError('LOGS_SEALED', says, { hint: 'Wait for the verdict.' });
   }
   await stream.send({ kind: 'end' });
 }
@@ -105,17 +96,12 @@ const wanted = ({ worker, operator }: LogSource, asked: string | undefined): boo
   asked === undefined || operator === asked || worker.endsWith(asked);
 
 function unknownWorker(asked: string, there: readonly LogSource[]): QuorateError {
-  const known = new Map(there.map(({ worker, operator }) => [worker, `${operator} ${worker}`]));
-  return new QuorateError(
-    'LOGS_WORKER_UNKNOWN',
-    `no worker of this job belongs to an operator "${asked}" or has an id that ends so`,
-    {
-      hint:
-        known.size === 0
-          ? 'None has taken it yet.'
-          : `There ${known.size === 1 ? 'is' : 'are'}: ${[...known.values()].slice(0, workersNamedMax).join(', ')}`,
-    },
-  );
+  const says = `no worker of this job belongs to an operator "${asked}" or has an id that ends so`;
+  const known = new Set(there.map(({ worker, operator }) => `${operator} ${worker}`));
+  const named = [...known].slice(0, workersNamedMax).join(', ');
+  const hint =
+    known.size === 0 ? 'None has taken it yet.' : `There ${known.size === 1 ? 'is' : 'are'}: ${named}`;
+  return new QuorateError('LOGS_WORKER_UNKNOWN', says, { hint });
 }
 
 /** Builds of a run whose logs a reader may see: those of revealed rounds, or `all`. */
@@ -124,26 +110,18 @@ export function logSourcesOf(
   run: RunFacts,
   all: boolean,
 ): LogSource[] {
-  const recorded = run.receipts
-    .filter((receipt) => all || revealed(run, receipt))
-    .map(({ lease, worker, operator, slot }) => ({
-      lease,
-      worker,
-      operator,
-      slot: String(slot),
-      delivered: true,
-    }));
+  const recorded = run.receipts.filter((receipt) => all || revealed(run, receipt));
   const open = all ? runs.get(run.id) : undefined;
-  const live = open
-    ? liveLeases(open).map(({ id, worker, operator, lease }) => ({
-        lease: id,
-        worker,
-        operator,
-        slot: String(lease.slot),
-        delivered: false,
-      }))
-    : [];
-  return [...recorded, ...live];
+  const source = (
+    lease: string,
+    { worker, operator }: { worker: string; operator: string },
+    slot: Slot,
+    delivered: boolean,
+  ): LogSource => ({ lease, worker, operator, slot: String(slot), delivered });
+  return [
+    ...recorded.map((one) => source(one.lease, one, one.slot, true)),
+    ...(open === undefined ? [] : liveLeases(open)).map((one) => source(one.id, one, one.lease.slot, false)),
+  ];
 }
 
 async function sendOne(

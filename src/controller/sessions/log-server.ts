@@ -28,6 +28,11 @@ const begunMax = 10_000;
 
 /** The log protocol: live logs of builds are escaped on arrival, stored with their colours, bounded, and passed on to followers. */
 export class LogServer {
+  readonly served: ServedProtocol = {
+    protocol: protocols.log,
+    options: servedBounds('log'),
+    session: (channel) => this.#session(channel),
+  };
   readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles' | 'clock'>;
   readonly #admission: Admission;
   /** By lease id. */
@@ -40,14 +45,6 @@ export class LogServer {
     this.#admission = admission;
   }
 
-  get served(): ServedProtocol {
-    return {
-      protocol: protocols.log,
-      options: servedBounds('log'),
-      session: (channel) => this.#session(channel),
-    };
-  }
-
   /** The stored text of a lease's log, in pieces. */
   read(lease: string): AsyncIterable<string> {
     return piecesWithoutColours(this.#ports.logFiles.read(lease));
@@ -57,10 +54,7 @@ export class LogServer {
     return this.#live.has(lease);
   }
 
-  /**
-   * Whether the log of a recorded receipt may still come: of a short build the receipt, on a stream that is open already, may be
-   * read before the first message of the log.
-   */
+  /** Whether the log of a recorded receipt may still come: a receipt on an open stream may overtake it. */
   mayCome(lease: string): boolean {
     const { clock, machine } = this.#ports;
     const found = machine.state.index.receiptOf(lease);

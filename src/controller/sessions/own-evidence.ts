@@ -4,15 +4,11 @@ import { decodeBundle, decodeJob, type OwnBundle, type Signer } from '../../prot
 import type { RunDocuments } from '../machine/events.ts';
 import { publishedParts } from '../machine/queries/draft.ts';
 import { ownBundle } from './bundle.ts';
-import type { CheckpointRounds } from './checkpoint-rounds.ts';
-import type { ControllerPorts } from './ports.ts';
+import type { SharedPorts } from './shared.ts';
 
-/**
- * Signs as the key that a controller had when it promised a document: what it has said is completed and repeated under that
- * key alone. Errors: `CONTROLLER_KEY_MISSING`.
- */
+/** The key under which a controller promised a document: that key alone completes or repeats it. Errors: `CONTROLLER_KEY_MISSING`. */
 export function signerOf(
-  { signing, retired }: Pick<ControllerPorts, 'signing' | 'retired'>,
+  { signing, retired }: Pick<EvidencePorts, 'signing' | 'retired'>,
   id: string,
 ): Signer {
   const signer = [signing.signer, ...retired].find((one) => one.id === id);
@@ -25,34 +21,22 @@ export function signerOf(
 }
 
 type EvidencePorts = Pick<
-  ControllerPorts,
-  'machine' | 'bundles' | 'lost' | 'project' | 'signing' | 'retired'
+  SharedPorts,
+  'machine' | 'bundles' | 'lost' | 'project' | 'signing' | 'retired' | 'checkpoints'
 >;
-type Checkpoints = Pick<CheckpointRounds, 'keep'>;
 
 /** The bundles of these runs, see `ownEvidence`. */
-export async function inputEvidenceOf(
-  ports: EvidencePorts,
-  checkpoints: Checkpoints,
-  runs: readonly string[],
-): Promise<OwnBundle[]> {
+export async function inputEvidenceOf(ports: EvidencePorts, runs: readonly string[]): Promise<OwnBundle[]> {
   const found: OwnBundle[] = [];
-  for (const run of runs) found.push(await ownEvidence(ports, checkpoints, run));
+  for (const run of runs) found.push(await ownEvidence(ports, run));
   return found;
 }
 
-/**
- * The bundle of a run, as it is published now, without those of what it reads: made of its documents, or as it is stored where the
- * machine has let these go. Errors: `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`.
- */
-export async function ownEvidence(
-  ports: EvidencePorts,
-  checkpoints: Checkpoints,
-  run: string,
-): Promise<OwnBundle> {
+/** The bundle of a run without its inputs, made or as stored. Errors: `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`. */
+export async function ownEvidence(ports: EvidencePorts, run: string): Promise<OwnBundle> {
   const parts = publishedParts(ports.machine.state, run) ?? (await ports.lost.draft(run));
   if (parts !== undefined) {
-    await checkpoints.keep(parts.checkpoint.size);
+    await ports.checkpoints.keep(parts.checkpoint.size);
     return ownBundle(parts, ports.project, signerOf(ports, parts.controller));
   }
   const stored = await ports.bundles.get(run);
@@ -62,17 +46,10 @@ export async function ownEvidence(
   return own;
 }
 
-/**
- * The documents of a run, as the bundle of its last verdict holds them: each is opened again, as it comes from a disk. Errors: those
- * of `ownEvidence`, `DOC_…`.
- */
-export async function documentsOfRun(
-  ports: Parameters<typeof ownEvidence>[0] & Pick<ControllerPorts, 'signing'>,
-  checkpoints: Pick<CheckpointRounds, 'keep'>,
-  run: string,
-): Promise<RunDocuments> {
+/** The documents of a run from its bundle, opened again as from any disk. Errors: those of `ownEvidence`, `DOC_…`. */
+export async function documentsOfRun(ports: EvidencePorts, run: string): Promise<RunDocuments> {
   const { documents } = ports.signing;
-  const bundle = await ownEvidence(ports, checkpoints, run);
+  const bundle = await ownEvidence(ports, run);
   const offers = [];
   for (const raw of bundle.offers) offers.push((await documents.message('offer', raw)).payload);
   const receipts = [];

@@ -35,10 +35,7 @@ export interface CheckpointFile {
 /** A witness that is no member (C2SP tlog-witness). */
 export interface ExternalWitness {
   readonly name: string;
-  /**
-   * Asks it for its lines under a checkpoint; those that come back were verified. `prove`: consistency of the checkpoint with
-   * an earlier size of the log, which the witness says. Rejects where it does not sign, and after `timeoutMs`.
-   */
+  /** Asks for its verified lines. `prove`: consistency with an earlier size that it names. Rejects after `timeoutMs`. */
   ask(asked: {
     note: string;
     size: number;
@@ -82,10 +79,7 @@ export interface StorePorts {
   findPeer(peer: string): Promise<PeerAddress>;
   /** The largest that an artifact of a run can be, in bytes. */
   boundOf(run: string, artifact: string): number;
-  /**
-   * Fetches blocks of a tree from a store, from the root to a leaf that nobody can foresee, and keeps none. Errors: `TRANSFER_…` where it
-   * does not serve them.
-   */
+  /** Fetches blocks from the root of a tree to a leaf drawn by chance, and keeps none. Errors: `TRANSFER_…`. */
   probe(store: PeerAddress, artifact: string): Promise<void>;
 }
 

@@ -30,10 +30,11 @@ import { type ControllerState, publishedOf } from '../machine/state.ts';
 import { hasEvidence } from '../machine/verdicts/verdict.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
-import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
 import { inputEvidenceOf, signerOf } from './own-evidence.ts';
-import type { ControllerPorts } from './ports.ts';
+import type { SharedPorts } from './shared.ts';
+
+const nothing = (): void => {};
 
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {
@@ -45,10 +46,7 @@ function isContradicted(state: ControllerState, name: string): boolean {
   return provingRun(state, name) === undefined && state.index.withArtifact(name).some(contradicted);
 }
 
-/**
- * Which of the workers that built a run's artifact have its bundle, as its co-signers, or fetch it at once; nothing where none of
- * them did.
- */
+/** Workers that have the bundle of an artifact's run, as co-signers, or fetch it at once. */
 function mirrorsAmong(
   state: ControllerState,
   run: string,
@@ -58,21 +56,14 @@ function mirrorsAmong(
   const receipts = state.index.get(run)?.receipts ?? [];
   const holders = receipts.filter(({ outcome }) => artifact !== null && artifactOf(outcome) === artifact);
   if (artifact === null || holders.length === 0) return {};
-  return {
-    mirrors: mirrorsOf(
-      artifact,
-      holders.map(({ worker }) => worker),
-      cosigners,
-    ),
-  };
+  const workers = holders.map(({ worker }) => worker);
+  return { mirrors: mirrorsOf(artifact, workers, cosigners) };
 }
 
 /** Publishes offers and verdicts: signs, stores, gossips. */
 export class Publisher {
-  readonly #ports: ControllerPorts;
-  readonly #backlog: Map<string, OfferNotice>;
+  readonly #ports: SharedPorts;
   readonly #feed: FeedServer;
-  readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
   /** The newest checkpoint, while it waits to be gossiped. */
   #checkpoint: string | undefined;
   /** Monotonic time when one was gossiped. */
@@ -80,17 +71,9 @@ export class Publisher {
   /** The bundle that is assembled and stored. */
   #last: Promise<void> = Promise.resolve();
 
-  /** `backlog`: open offers by id; the publisher keeps it. */
-  constructor(
-    ports: ControllerPorts,
-    backlog: Map<string, OfferNotice>,
-    feed: FeedServer,
-    checkpoints: Pick<CheckpointRounds, 'keep'>,
-  ) {
+  constructor(ports: SharedPorts, feed: FeedServer) {
     this.#ports = ports;
-    this.#backlog = backlog;
     this.#feed = feed;
-    this.#checkpoints = checkpoints;
   }
 
   async offer(runId: string, offer: Offer): Promise<void> {
@@ -106,15 +89,15 @@ export class Publisher {
     };
     // It may have been closed while it was signed.
     if (!machine.state.offers.has(signed.id)) return;
-    const again = this.#backlog.has(signed.id);
-    this.#backlog.set(signed.id, notice);
+    const again = this.#ports.backlog.has(signed.id);
+    this.#ports.backlog.set(signed.id, notice);
     // Gossip drops a message that it has seen: an offer that is repeated goes to the present workers.
     if (again) this.#feed.push([notice]);
     else await publish(topics.offers(project), encodeMessage(notice));
   }
 
   withdraw(offer: string): void {
-    this.#backlog.delete(offer);
+    this.#ports.backlog.delete(offer);
   }
 
   /** Stores and publishes the bundle of a run's last verdict. One that is stored already is never written again. */
@@ -172,8 +155,8 @@ export class Publisher {
     const before = await bundles.get(runId);
     if (before !== undefined && holdsVerdict(before, verdict, cosignersIn(draft.endorsement)))
       return { verdict, text: before, notice, isNew: false };
-    await this.#checkpoints.keep(draft.checkpoint.size);
-    const inputs = await inputEvidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+    await this.#ports.checkpoints.keep(draft.checkpoint.size);
+    const inputs = await inputEvidenceOf(this.#ports, draft.inputs);
     const known = state.index.get(runId);
     // An input may have come to something else meanwhile.
     if (known === undefined || publishedOf(known)?.verdict.id !== verdict) return undefined;
@@ -186,10 +169,7 @@ export class Publisher {
     return { verdict, text: bundle, notice, isNew: true };
   }
 
-  /**
-   * Makes the bundle of a run again that was lost; nothing where it is there. It was told and announced when its run ended. Errors:
-   * those of `inputEvidenceOf`, `BUNDLE_DAMAGED`.
-   */
+  /** Makes the lost bundle of a run again. Errors: those of `inputEvidenceOf`, `BUNDLE_DAMAGED`. */
   async makeAgain(runId: string): Promise<void> {
     const { machine, lost, dispatch } = this.#ports;
     if (!lost.has(runId)) return;
@@ -208,17 +188,11 @@ export class Publisher {
   /** Bundles are assembled one after the other: many may be missing at a start. */
   #oneByOne<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
-    this.#last = result.then(
-      () => {},
-      () => {},
-    );
+    this.#last = result.then(nothing, nothing);
     return result;
   }
 
-  /**
-   * Removes the proofs of artifacts that were contradicted just before the last life ended. Returns what stays of the names
-   * that are `stored`.
-   */
+  /** Removes proofs of artifacts that were contradicted just before the last life ended; returns the other names. */
   async restore(stored: ReadonlySet<string>): Promise<Set<string>> {
     const { machine, bundles } = this.#ports;
     const kept = new Set(stored);
@@ -257,10 +231,7 @@ export class Publisher {
     await publish(topics.revocations(project), encodeMessage(listOf([logged])));
   }
 
-  /**
-   * A run's result was contradicted, or its verdict revoked: the bundle of another run may still prove the artifact,
-   * and takes its name. Where there is none, that of a revoked verdict stays, and the revocation beside it.
-   */
+  /** Gives the name of a contradicted or revoked artifact to another run that proves it; drops it where none does and nothing was revoked. */
   async proofLost({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {
     const { kind } = progress;
     if (kind !== 'contradicted' && kind !== 'revoked' && kind !== 'input-lost') return;

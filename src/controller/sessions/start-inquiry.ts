@@ -1,7 +1,6 @@
 import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { Charter, Grant, Revocation, Verified } from '../../protocol/documents/index.ts';
-import type { SessionErrorCode } from '../../protocol/sessions/error-codes.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import type { Clock, Tell } from '../../protocol/sessions/ports.ts';
 import type { Checkpoint } from '../../protocol/transparency/index.ts';
@@ -9,6 +8,8 @@ import { revocationAt } from '../../protocol/trust/revocations.ts';
 import { isMember, memberRevoked, revocationsIn } from '../machine/members/revocations.ts';
 import type { ControllerState, EventOf } from '../machine/state.ts';
 import { HeldLog, type HeldLogPorts } from './held-log.ts';
+
+export type { SessionErrorCode } from '../../protocol/sessions/error-codes.ts';
 
 export interface InquiryPorts extends HeldLogPorts {
   readonly clock: Clock;
@@ -243,15 +244,9 @@ export class StartInquiry {
         this.#stopWhereBehind(held);
       })
       .catch((error) => {
-        if (!this.#isOpen && !clock.closing)
-          tell(
-            'info',
-            'asking',
-            `${payload.operator} was asked for the log, and gave no answer: ${messageOf(error)}`,
-            {
-              worker: peer,
-            },
-          );
+        if (this.#isOpen || clock.closing) return;
+        const says = `${payload.operator} was asked for the log, and gave no answer: ${messageOf(error)}`;
+        tell('info', 'asking', says, { worker: peer });
       })
       .finally(() => {
         cancel();
@@ -317,13 +312,8 @@ export class StartInquiry {
     const event = this.#held.event(missing);
     const leaves = missing.length;
     this.#hasRecovered = event !== undefined;
-    if (event !== undefined)
-      this.#ports.tell(
-        'warn',
-        'recovered',
-        `the journal was an older copy: ${leaves} leaves came back from members`,
-        { from: event.from, leaves },
-      );
+    const says = `the journal was an older copy: ${leaves} leaves came back from members`;
+    if (event !== undefined) this.#ports.tell('warn', 'recovered', says, { from: event.from, leaves });
     return event;
   }
 
@@ -341,22 +331,13 @@ export function sayWait({ trusted, operators, leaves, shown }: StartWait): strin
 }
 
 /** Answer to who asks a controller for something before it has started. */
-export function sayAsking({ waits }: Pick<StartInquiry, 'waits'>): {
-  code: Extract<SessionErrorCode, 'CONTROLLER_ASKING'>;
-  message: string;
-  hint: string;
-} {
+export function askingError({ waits }: Pick<StartInquiry, 'waits'>): QuorateError {
   const whom = waits === null ? 'its members' : sayWait(waits);
-  return {
-    code: 'CONTROLLER_ASKING',
-    message: `the controller has just started, and signs nothing before its members have told what its log was; it waits for ${whom}`,
-    hint: 'Try again once they are connected. Where none will be, its owner starts it with --alone.',
-  };
-}
-
-export function askingError(inquiry: Pick<StartInquiry, 'waits'>): QuorateError {
-  const { code, message, hint } = sayAsking(inquiry);
-  return new QuorateError(code, message, { hint });
+  return new QuorateError(
+    'CONTROLLER_ASKING',
+    `the controller has just started, and signs nothing before its members have told what its log was; it waits for ${whom}`,
+    { hint: 'Try again once they are connected. Where none will be, its owner starts it with --alone.' },
+  );
 }
 
 /** The journal ends before the checkpoint that was signed last, and nobody is asked for the rest. */

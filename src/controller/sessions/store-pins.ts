@@ -102,10 +102,7 @@ class RefusedByStore extends Error {
   }
 }
 
-/**
- * A store that has no room, is busy, slow or not there says nothing of the workers; one that could not get the tree from them does,
- * and one that says it keeps what it does not serve has itself to blame.
- */
+/** `signers` where a store could not get the tree from the workers; any other failure, and what it claims but does not serve, is its own. */
 function faultOf(error: unknown): Fault {
   if (!(error instanceof RefusedByStore)) return 'store';
   const ofTree = error.code.startsWith('TRANSFER_') || error.code.startsWith('STORE_TREE_');

@@ -25,10 +25,7 @@ export class VerdictWitnesses {
     return false;
   }
 
-  /**
-   * Looks who has signed a checkpoint, for each verdict under it that waits. While its round is open, only enough of them are
-   * told to the machine, with the lines of the trusted workers that are present; when it has `ended`, all.
-   */
+  /** Reports the witnesses of each waiting verdict: enough of them while the round is open, all when it has `ended`. */
   async check(checkpoint: WitnessedCheckpoint, ended: boolean): Promise<void> {
     const { machine, dispatch } = this.#ports;
     for (const { id } of [...machine.state.index.open.values()]) {
@@ -75,10 +72,7 @@ interface Lines extends WitnessedCheckpoint {
   named: { name: string; time: number; line: string }[];
 }
 
-/**
- * The checkpoint with the lines that count for a verdict, those of operators with a receipt first, and those of trusted workers, which
- * keep it where the log tells two stories, also once the key of one of them is ended.
- */
+/** The checkpoint with the lines that count: of operators with a receipt first. Those of trusted workers decide between two stories. */
 function logFor(
   state: ControllerState,
   run: Run,

@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { checkFits } from '../../../src/client/trial/trial.ts';
-import { controllerHealth } from '../../../src/controller/node/health.ts';
+import { controllerHealth } from '../../../src/controller/node/status.ts';
 import type { JobSpec } from '../../../src/jobfile/index.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 

@@ -6,8 +6,7 @@ import {
   memberRevoked,
 } from '../../../src/controller/machine/members/revocations.ts';
 import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
-import { tellAtStart } from '../../../src/controller/node/start-alarms.ts';
-import { lapsedOf } from '../../../src/controller/node/status.ts';
+import { lapsedOf, tellAtStart } from '../../../src/controller/node/status.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { A, type Bench, built, deliverAll, leasedRound, projectOf } from './bench.ts';
 

@@ -57,13 +57,12 @@ async function place(): Promise<Place> {
   const open = {
     values: () => [...needed].map((tree) => ({ job: { dependencies: { tree } } })).values(),
   };
+  const life = new AbortController();
   const context = {
-    ...{ mesh, store, tell: () => {} },
+    ...{ mesh, store, tell: () => {}, closing: life.signal },
     machine: { state: { index: { open } } },
   } as unknown as ControllerContext;
-  const life = new AbortController();
-  const { signal } = life;
-  const dependencies = new ControllerDependencies(context, signal, room);
+  const dependencies = new ControllerDependencies(context, room);
   let made = 0;
   const bring = async (operator: string, what: number | TarEntry[], by = dependencies) => {
     made += 1;
@@ -75,7 +74,7 @@ async function place(): Promise<Place> {
     return tree;
   };
   const again = async () => {
-    const later = new ControllerDependencies(context, new AbortController().signal, room);
+    const later = new ControllerDependencies({ ...context, closing: new AbortController().signal }, room);
     await later.takeUp();
     return later;
   };
@@ -284,7 +283,7 @@ describe('the dependencies that a controller keeps', () => {
     const stop = new AbortController();
     const reason = new Error('ends');
     const ending = { peer: 'x', open: async () => Promise.reject(stop.abort(reason)) } as unknown as Link;
-    const brought = new ControllerDependencies(context, stop.signal, room).bring({
+    const brought = new ControllerDependencies({ ...context, closing: stop.signal }, room).bring({
       ...{ tree, from: ending, operator: 'owner', onProgress: () => {} },
     });
     await expect(brought).rejects.toBe(reason);

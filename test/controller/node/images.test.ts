@@ -34,7 +34,7 @@ async function controller(counts: readonly number[], jobs: readonly string[] = [
     mesh: { provide: async (cid: string) => void announced.push(cid) },
     tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),
   } as unknown as ControllerContext;
-  const open = () => new ControllerImages(context, stop.signal);
+  const open = () => new ControllerImages({ ...context, closing: stop.signal });
   const pins = async () => (await own.pins()).map(({ root, names }) => [root, ...names]);
   return { dir: join(dir, 'images'), images, store: own, told, announced, open, pins, context, stop };
 }

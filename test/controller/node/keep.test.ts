@@ -45,7 +45,7 @@ async function keeping(raw: string, streamed = raw) {
     tell: () => {},
   } as unknown as ControllerContext;
   const root = await store.cidOf(Buffer.from(raw));
-  const keeper = new Keeper(context, files, stop.signal);
+  const keeper = new Keeper({ ...context, closing: stop.signal }, files);
   keeper.keep('run', { root, from: worker });
   keeper.keep('run', { root, from: worker });
   const pins = async () => (await store.pins()).filter((pin) => pin.root === root);
@@ -110,7 +110,7 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
     },
     tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),
   } as unknown as ControllerContext;
-  const keeper = new Keeper(context, { bytes: async () => undefined }, stop.signal);
+  const keeper = new Keeper({ ...context, closing: stop.signal }, { bytes: async () => undefined });
   keeper.keep('run', { root: 'bafyroot', from: worker });
   const began = performance.now();
   await expect
@@ -141,7 +141,7 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
     setImmediate(asking.resolve);
     throw new Error('a bad disk');
   };
-  new Keeper(context, { bytes: async () => undefined }, ending.signal).keep('run', {
+  new Keeper({ ...context, closing: ending.signal }, { bytes: async () => undefined }).keep('run', {
     root: 'x',
     from: worker,
   });

@@ -1,19 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ArtifactPins } from '../../../src/controller/node/artifact-pins.ts';
 import type { ControllerContext } from '../../../src/controller/node/context.ts';
+import { membersOfStopped, statusOfStopped } from '../../../src/controller/node/controller-journal.ts';
 import { keepCharter, refreshCharter, watchCharter } from '../../../src/controller/node/folder-charter.ts';
-import { controllerHealth } from '../../../src/controller/node/health.ts';
-import { boundOf, holdersOf } from '../../../src/controller/node/keep.ts';
+import { boundOf, holdersOf, pin } from '../../../src/controller/node/keep.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { NamedWitnesses } from '../../../src/controller/node/named-witnesses.ts';
 import { controllerPages } from '../../../src/controller/node/page-parts.ts';
 import { projectView } from '../../../src/controller/node/project-view.ts';
-import { publicView } from '../../../src/controller/node/public-view.ts';
-import { memberStanding } from '../../../src/controller/node/standing.ts';
-import { tellAtStart, tellLost } from '../../../src/controller/node/start-alarms.ts';
-import { membersOfStopped, statusOfStopped } from '../../../src/controller/node/stopped.ts';
+import { memberStanding, publicView } from '../../../src/controller/node/public-view.ts';
+import { controllerHealth, tellAtStart, tellLost } from '../../../src/controller/node/status.ts';
 import { probe, storePorts } from '../../../src/controller/node/store-ports.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openMesh } from '../../../src/mesh/index.ts';
@@ -111,26 +108,25 @@ describe('an artifact that was agreed', () => {
       dispatch: async (event: Record<string, unknown>) => void events.push(event),
     } as unknown as ControllerContext;
     const opened = vi.spyOn(mesh, 'open');
-    const pins = new ArtifactPins(context, signal);
-    const pin = (of: string, what = artifact) =>
-      pins.pin({ kind: 'pin', run: of, artifact: what, from: [worker.mesh.id] });
+    const ask = (of: string) =>
+      pin({ ...context, closing: signal }, { kind: 'pin', run: of, artifact, from: [worker.mesh.id] });
     // No more is fetched for a run that is over than would fit its receipts.
-    await pin('another');
+    await ask('another');
     expect(events).toMatchObject([
       { kind: 'pinned', run: 'another', artifact, ok: false, detail: expect.stringContaining(artifact) },
     ]);
     expect(await own.pins()).toEqual([]);
-    await pin('run');
+    await ask('run');
     expect(events[1]).toEqual({ kind: 'pinned', run: 'run', artifact, ok: true, detail: '' });
     expect(await own.pins()).toEqual([{ root: artifact, names: ['runs'] }]);
     opened.mockClear();
-    await pin('another');
+    await ask('another');
     expect(events[2]).toMatchObject({ ok: true });
     expect(opened).not.toHaveBeenCalled();
     // A fetch that the end of the controller cuts off is no event: the run would count it against its builders.
     const other = await importInto(worker.store, small(6));
-    const ending = new ArtifactPins(context, AbortSignal.abort());
-    await ending.pin({ kind: 'pin', run: 'run', artifact: other, from: [worker.mesh.id] });
+    const ending = { ...context, closing: AbortSignal.abort() };
+    await pin(ending, { kind: 'pin', run: 'run', artifact: other, from: [worker.mesh.id] });
     expect(events).toHaveLength(3);
   });
 });
@@ -146,7 +142,7 @@ describe('artifact stores of a controller', () => {
     const runs = new Map([['run', { job: { limits: { diskBytes: 9 } }, receipts: [] }]]);
     const context = { mesh: { findPeer }, machine: { state: { runs } } } as unknown as ControllerContext;
     const known = { id: 'store', addrs: ['/ip4/192.0.2.9/tcp/1'] };
-    const ports = storePorts(context, [known], signal);
+    const ports = storePorts({ ...context, closing: signal }, [known]);
     expect([ports.addressOf('store'), ports.addressOf('other')]).toEqual([known, { id: 'other', addrs: [] }]);
     expect(await Promise.all(['store', 'worker', 'lost'].map((id) => ports.findPeer(id)))).toEqual([
       known,

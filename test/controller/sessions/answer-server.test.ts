@@ -3,7 +3,7 @@ import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import { AnswerServer } from '../../../src/controller/sessions/answer-server.ts';
-import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { cosignStatement, decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { Admission } from '../../../src/protocol/sessions/admission.ts';
@@ -90,9 +90,10 @@ function serve(bench: Bench, keep: () => Promise<void> = async () => {}) {
     dispatch: async (event: ControllerEvent) => {
       for (const effect of bench.send(event)) if (effect.kind === 'cosign-answers') server.look();
     },
-  } as unknown as ControllerPorts;
+    checkpoints: { keep },
+  } as unknown as SharedPorts;
   const admission = new Admission(ports, (peer) => controller.state.keys.has(peer));
-  const server: AnswerServer = new AnswerServer(ports, admission, { keep });
+  const server: AnswerServer = new AnswerServer(Object.assign(ports, { admission }));
   return {
     ...{ server, later, world, ports },
     async connect(name = 'trusted', by = name) {

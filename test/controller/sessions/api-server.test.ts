@@ -79,8 +79,9 @@ class Desk {
       at: async (size: number) => `note of ${size}`,
     } as unknown as CheckpointRounds;
     this.admission = new Admission(ports, (peer) => controller.state.keys.has(peer));
-    const lasting = { followers: this.followers, logs: {} as LogServer, checkpoints };
-    this.server = new ApiServer(ports, this.admission, this.replies, lasting);
+    const { admission, replies, followers } = this;
+    const shared = { admission, replies, followers, logs: {} as LogServer, checkpoints, backlog: new Map() };
+    this.server = new ApiServer(Object.assign(ports, shared));
   }
 
   connect(name = 'publisher'): FakeChannel<Said> {

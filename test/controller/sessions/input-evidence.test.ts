@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { publishedParts } from '../../../src/controller/machine/queries/draft.ts';
 import { inputEvidenceOf } from '../../../src/controller/sessions/own-evidence.ts';
-import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
 import { deliverAll, leasedRound } from '../machine/bench.ts';
 
 it('the checkpoint of an input is kept before the bundle with it is signed', async () => {
@@ -11,7 +11,7 @@ it('the checkpoint of an input is kept before the bundle with it is signed', asy
   const { project, controller: signer } = bench.paper;
   const ports = { machine: bench.controller, project, signing: { signer }, retired: [] };
   const asked = (keep: (size: number) => Promise<void>) =>
-    inputEvidenceOf(ports as unknown as ControllerPorts, { keep }, [run]);
+    inputEvidenceOf({ ...ports, checkpoints: { keep } } as unknown as SharedPorts, [run]);
   const unwritable = new Error('the disk is full');
   const kept: number[] = [];
   await expect(

@@ -3,7 +3,7 @@ import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent, Reply } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
 import { LeaseServer } from '../../../src/controller/sessions/lease-server.ts';
-import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
 import {
   cosignStatement,
   decodeBundle,
@@ -56,13 +56,10 @@ class Line extends FakeChannel<Down> {
           if (effect.kind === 'cosign') void server.cosign(effect.run, effect.lease);
         }
       },
-    } as unknown as ControllerPorts;
-    const server = new LeaseServer(
-      ports,
-      new Admission(ports, (peer) => ports.machine.state.keys.has(peer)),
-      replies,
-      { keep },
-    );
+      ...{ replies, checkpoints: { keep } },
+    } as unknown as SharedPorts;
+    const admission = new Admission(ports, (peer) => ports.machine.state.keys.has(peer));
+    const server = new LeaseServer({ ...ports, admission });
     this.server = server;
     void server.served.session(this.channel);
   }

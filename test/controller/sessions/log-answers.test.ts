@@ -39,7 +39,7 @@ async function answers(comesMs: number, follow: boolean): Promise<{ sent: unknow
     void sent.push(answer.kind === 'output' ? answer.text : answer.kind);
   const stream = { peer: asker, channel, send } as unknown as MessageStream<ApiDown, ApiUp>;
   const clock = { ...nodeClock(new AbortController().signal), monotonic: () => waited, after };
-  const ports = { logs, clock, state: { runs: new Map() } } as unknown as LogAnswerPorts;
+  const ports = { logs, clock, machine: { state: { runs: new Map() } } } as unknown as LogAnswerPorts;
   await sendLogs(ports, stream, run, { kind: 'logs', which: 'run', follow });
   return { sent, waited };
 }
@@ -84,7 +84,7 @@ describe('a question for logs', () => {
       void sent.push(answer.kind === 'output' ? answer.text : answer.kind);
     const stream = { peer, channel: { closed: false }, send } as unknown as MessageStream<ApiDown, ApiUp>;
     const clock = nodeClock(new AbortController().signal);
-    const ports = { logs, clock, state: { runs: new Map() } } as unknown as LogAnswerPorts;
+    const ports = { logs, clock, machine: { state: { runs: new Map() } } } as unknown as LogAnswerPorts;
     const question = { kind: 'logs', which: 'run', follow: false } as const;
     await sendLogs(ports, stream, run, worker === undefined ? question : { ...question, worker });
     return sent;
@@ -155,7 +155,7 @@ describe('the log of a build that runs', () => {
     const send = async (answer: ApiDown) =>
       void sent.push(answer.kind === 'output' ? answer.text : answer.kind);
     const stream = { peer: asker, channel, send } as unknown as MessageStream<ApiDown, ApiUp>;
-    const ports = { logs, clock, state: { runs: new Map() } } as unknown as LogAnswerPorts;
+    const ports = { logs, clock, machine: { state: { runs: new Map() } } } as unknown as LogAnswerPorts;
     await sendLogs(ports, stream, run, { kind: 'logs', which: 'run', follow: true });
     return { sent, waits, stopped };
   }

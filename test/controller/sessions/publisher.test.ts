@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import type { KeyChange } from '../../../simulations/paperwork.ts';
-import type { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
 import type { FeedServer } from '../../../src/controller/sessions/feed-server.ts';
 import { Publisher } from '../../../src/controller/sessions/publisher.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { type Charter, claimedSigners, decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { verifyBundle } from '../../../src/protocol/trust/index.ts';
@@ -249,9 +249,9 @@ describe('a revocation', () => {
       ...desk.ports(),
       tell: (_level: string, kind: string) => void told.push(kind),
       publish: async (topic: string) => void topicsOf.push(topic),
-    };
+    } as unknown as SharedPorts;
     const feed = { push: () => {} } as unknown as FeedServer;
-    const publisher = new Publisher(ports, new Map(), feed, {} as CheckpointRounds);
+    const publisher = new Publisher(ports, feed);
     await bench.revoke({ kind: 'operator', id: 'ada' });
     const { state } = bench.controller;
     const revocation = state.revocations.at(-1)?.revocation;

@@ -5,6 +5,7 @@ import { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-ro
 import { FeedServer } from '../../../src/controller/sessions/feed-server.ts';
 import type { BundleStore, ControllerPorts } from '../../../src/controller/sessions/ports.ts';
 import { Publisher } from '../../../src/controller/sessions/publisher.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import {
   decodeBundle,
@@ -75,14 +76,13 @@ export class Desk {
 
   publisher(): Publisher {
     const ports = this.ports();
-    const rounds = new CheckpointRounds(ports);
-    const feed = new FeedServer(
-      ports,
-      new Admission(ports, (peer) => ports.machine.state.keys.has(peer)),
-      new Map(),
-      rounds,
-    );
-    return new Publisher(ports, new Map(), feed, rounds);
+    const shared = {
+      ...ports,
+      admission: new Admission(ports, (peer) => ports.machine.state.keys.has(peer)),
+      checkpoints: new CheckpointRounds(ports),
+      backlog: new Map(),
+    } as unknown as SharedPorts;
+    return new Publisher(shared, new FeedServer(shared));
   }
 
   /** The stored bundles as they are served in this life. */

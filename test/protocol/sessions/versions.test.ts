@@ -3,10 +3,9 @@ import { standIn } from '../../../simulations/keys.ts';
 import { capabilities, Paperwork } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
-import type { CheckpointRounds } from '../../../src/controller/sessions/checkpoint-rounds.ts';
 import { FeedServer } from '../../../src/controller/sessions/feed-server.ts';
 import { LeaseServer } from '../../../src/controller/sessions/lease-server.ts';
-import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
 import { fromUtf8 } from '../../../src/protocol/base/text.ts';
 import { type Charter, encodeCanonical, idOf, signMessage } from '../../../src/protocol/documents/index.ts';
 import { Admission } from '../../../src/protocol/sessions/admission.ts';
@@ -47,10 +46,11 @@ describe('a controller', () => {
       feedUrls: () => [],
       tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
       dispatch: async (event: ControllerEvent) => void bench.send(event),
-    } as unknown as ControllerPorts;
-    const checkpoints = { current: undefined, settle: () => {} } as unknown as CheckpointRounds;
-    const admission = new Admission(ports, () => true);
-    const feed = new FeedServer(ports, admission, new Map([['offer', notice]]), checkpoints);
+      checkpoints: { current: undefined, settle: () => {}, keep: async () => {} },
+      ...{ backlog: new Map([['offer', notice]]), replies: new Replies() },
+    } as unknown as SharedPorts;
+    Object.assign(ports, { admission: new Admission(ports, () => true) });
+    const feed = new FeedServer(ports);
     const connect = (worker: string, version: PeerVersion | undefined) => {
       const wire = new FakeChannel<Message>(bench.id(worker));
       void feed.served.session(wire.channel);
@@ -58,7 +58,7 @@ describe('a controller', () => {
       wire.say({ kind: 'hello', grant: bench.grantOf(worker).raw, capabilities, ...stated });
       return wire;
     };
-    return { ports, admission, feed, notice, told, connect };
+    return { ports, feed, notice, told, connect };
   }
 
   it('answers on a feed after a hello alone, with the grant of who sends it', async () => {
@@ -122,9 +122,9 @@ describe('a controller', () => {
 
   it('gives one that states none no lease, however it came to the offer', async () => {
     const bench = await projectOf('ada');
-    const { ports, admission } = server(bench);
+    const { ports } = server(bench);
     await bench.submit();
-    const leases = new LeaseServer(ports, admission, new Replies(), { keep: async () => {} });
+    const leases = new LeaseServer(ports);
     const wire = new FakeChannel<Message>(bench.id('ada'));
     void leases.served.session(wire.channel);
     const claim = await bench.paper.claim('ada', idOf(bench.offer), bench.now);
@@ -142,7 +142,7 @@ describe('a controller', () => {
       const version = ownVersion(program);
       const wire = about.connect('ada', version);
       await bench.submit();
-      const leases = new LeaseServer(about.ports, about.admission, new Replies(), { keep: async () => {} });
+      const leases = new LeaseServer(about.ports);
       /** The answer to a claim, or to one that passes. */
       const claim = async (pass?: string) => {
         const claiming = new FakeChannel<Message>(bench.id('ada'));

@@ -37,10 +37,7 @@ export function recalled(transition: Transition, event: EventOf<'recalled'>): vo
   if (run !== undefined) awaitInputs(transition, run);
 }
 
-/**
- * Reviews the runs that read what a dirty run made: they open, rise, or end. A run that rises or ends makes itself dirty, so that all
- * readers are reviewed within one event.
- */
+/** Reviews the runs that read what a dirty run made, which may make them dirty, until none is. */
 export function reviewDependants(transition: Transition): void {
   const { state, dirty } = transition;
   while (dirty.size > 0) {
@@ -135,11 +132,9 @@ function loseInput(
   suspendRun(transition, run, reason);
   transition.tell(run, { kind: 'input-lost', input: name, artifact, reason });
   considerInputs(transition, run);
-  const { needs = {} } = run.request.payload;
-  if (isWaiting(run)) transition.tell(run, { kind: 'waiting', needs });
+  const { phase, request }: RunFacts = run;
+  if (phase.kind === 'waiting') transition.tell(run, { kind: 'waiting', needs: request.payload.needs ?? {} });
 }
-
-const isWaiting = ({ phase }: RunFacts): boolean => phase.kind === 'waiting';
 
 /** Cancels a run that has ended and whose input was lost: it is not built again. */
 function loseEnded(
@@ -164,10 +159,7 @@ function loseEnded(
   transition.tell(run, { kind: 'input-lost', input: name, artifact, reason });
 }
 
-/**
- * Stops a run whose input is worth less than its request asks for, until that has the level again. Builds are stopped and their slots are
- * free again; a result that is in stays sealed at its worker, since it counts if the input comes to the same bytes.
- */
+/** Stops builds and frees their slots until the input has its level again. Delivered results stay sealed: they count on the same bytes. */
 export function suspendRun(transition: Transition, run: Run, reason: string): void {
   const { state } = transition;
   transition.mustSync();
@@ -176,7 +168,7 @@ export function suspendRun(transition: Transition, run: Run, reason: string): vo
     const found = findLease(run, live.id);
     if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'free' });
     state.leases.delete(live.id);
-    transition.release(live.worker, live.id, 'INPUT_LOST', message);
+    transition.release('INPUT_LOST', live.worker, live.id, message);
   }
   const round = currentRound(run);
   if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
@@ -196,7 +188,7 @@ export function replaceInstance(
   transition.mustSync();
   const release = (worker: string, lease: string) => {
     state.leases.delete(lease);
-    transition.release(worker, lease, 'INPUT_LOST', otherInputs);
+    transition.release('INPUT_LOST', worker, lease, otherInputs);
   };
   for (const { round, slot, lease, worker } of run.receipts)
     if (!isTrustedSlot(slot) && run.rounds[round - 1]?.revealed !== true) release(worker, lease);

@@ -13,10 +13,7 @@ import { bundleBytesOf } from '../verdicts/evidence-size.ts';
 import { inputLevels, inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
 import { runVoidedBy } from '../verdicts/review.ts';
 
-/**
- * Asks for the documents of a run that has ended and whose verdict a revocation voids, of its own or of what it reads, where it is still
- * wanted: its request lasts, and something else may come of it.
- */
+/** Asks for the documents of a run that has ended and whose verdict is void, where something else may still come of it. */
 export function considerRecall(transition: Transition, run: RunFacts): void {
   const { state, out } = transition;
   if (run.phase.kind !== 'done' || state.recalls.has(run.id)) return;
@@ -34,10 +31,7 @@ export function considerRecalls(transition: Transition): void {
   }
 }
 
-/**
- * A run that is recalled opens again, on the evidence that still counts; or stays as it ended, if that cannot be read or something
- * came meanwhile for which it is not to be built again.
- */
+/** Opens a run again on the evidence that still counts; leaves it where that cannot be read or it may not be built any more. */
 export function reopened(transition: Transition, event: EventOf<'recalled'>): Run | undefined {
   const { state } = transition;
   const known = state.index.get(event.run);

@@ -25,10 +25,7 @@ import type { ControllerState, EventOf, Transition } from '../state.ts';
 import { charterOf, type Moment } from './charter.ts';
 import { checkNotRevoked, endedKeys, isMember, memberRevoked, revocationsIn } from './revocations.ts';
 
-/**
- * Whether a peer may act as a publisher here and now. Changes nothing. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of
- * `checkGrant`, `KEY_NOT_ENROLLED`, `OPERATOR_REVOKED`, `KEY_REVOKED`.
- */
+/** Whether a peer may act as a publisher here and now. Errors: those of `checkTime`, `checkGrant` and `checkEnrolled`. */
 export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer: string): void {
   const charter = charterOf(moment);
   checkTime(publisher.payload, moment.now, 'the grant');
@@ -121,10 +118,7 @@ export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>
   transition.unchanged();
 }
 
-/**
- * Whether a grant lets its holder act here and now: it counts, and its holder is still enrolled as it says.
- * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkGrant` and `checkEnrolled`.
- */
+/** Whether a grant counts and its holder is enrolled as it says. Errors: those of `checkTime`, `checkGrant`, `checkEnrolled`. */
 export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string): Grant {
   const charter = charterOf(moment);
   checkTime(grant.payload, moment.now, 'the grant');
@@ -134,19 +128,14 @@ export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string)
   return grant.payload;
 }
 
-/**
- * Whether an identity provider was not revoked: what came of its word would be void. The code is that of a key which the charter does
- * not name: whoever holds the document gets another one, and is not revoked itself.
- */
+/** Refuses what a revoked identity provider signed, with the code for a key that the charter does not name: the holder may get another. */
 function checkIssuer({ state, rules = 2 }: Moment, id: string, code: ErrorCode): void {
   if (rules < 2) return;
   const revoked = revocationAt(revocationsIn(state), { kind: 'key', id }, state.log.size);
   if (revoked !== undefined) throw new QuorateError(code, sayRevoked(revoked));
 }
 
-/**
- * Whether a member may be counted as present. Errors: those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`.
- */
+/** Whether a member counts as present. Errors: those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`. */
 export function checkPresent(moment: Moment, grant: Verified<Grant>): Grant {
   const granted = checkGranted(moment, grant, grant.payload.sub);
   if (granted.role === 'trusted-worker') checkTrusted(charterOf(moment).trusted, granted.sub);

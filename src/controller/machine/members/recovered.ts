@@ -3,10 +3,7 @@ import { leaves } from '../../../protocol/documents/index.ts';
 import type { ControllerState, EventOf, Run, Transition } from '../state.ts';
 import { putInForce } from './charter.ts';
 
-/**
- * Epochs that a recovery skips for each leaf that came back: the lost life may have started as often, with fences that no member reported, and an
- * earlier recovery from the same copy skipped fewer.
- */
+/** Epochs to skip for each leaf that came back: the lost life may have started as often, and given fences that no member reported. */
 const epochsSkipped = 1_000;
 
 /**

@@ -104,10 +104,7 @@ export function memberRevoked(
   return memberRevokedAt(revocationsIn(state), { sub, operator, role }, state.log.size);
 }
 
-/**
- * Whether a key is a member: it joined with a ticket of a key that was its owner's then. Who stole the identity provider's key joins with
- * keys of its own, also as an operator that was there before, which no leaf tells.
- */
+/** Whether a key joined with a ticket of a key that was its owner's then: a stolen one admits keys of the thief, also under known operators. */
 export function isMember(state: ControllerState, enrolled: Enrolled | undefined): enrolled is Enrolled {
   if (enrolled === undefined) return false;
   if (!state.endsKeys) return true;
@@ -200,10 +197,7 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   return true;
 }
 
-/**
- * From the first start under rules 2 on the end of a key is that of its revocations, also of one in a journal of rules 1. Returns whether
- * revocations count otherwise than before.
- */
+/** Applies the ends of keys from the first start under rules 2 on. Returns whether other revocations count than before. */
 export function endRevokedKeys({ state, rules }: Transition): boolean {
   if (rules < 2 || state.endsKeys) return false;
   state.endsKeys = true;

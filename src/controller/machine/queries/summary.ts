@@ -38,45 +38,49 @@ const reasonCharsMax = 500;
 /** The artifact of a run's verdict. */
 const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
 
-export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
-  const { repo, ref, commit, recipe, policy } = run.request.payload;
-  const { ending = null, limit } = publishedOf(run) ?? {};
-  const open = openFactsOf(state, run);
-  const awaits = awaitsOf(state, run);
-  const tally = run.history.reduce<Tally | undefined>(
-    (known, { progress }) => afterTally(known, progress),
-    undefined,
-  );
-  const differs = differsOf(state, run);
-  const reports = reportsIn(run, outcomeOf(run));
+/** What a summary and the list of a pipeline tell of a run alike. */
+function sharedFacts(state: ControllerState, run: RunFacts) {
+  const { phase, job } = run;
   const level = publishedLevelOf(run);
-  const failures = run.history.reduce<TrustedFailure[]>(
-    (known, { progress }) => afterFailure(known, progress),
-    [],
-  );
+  const { ending = null, limit } = publishedOf(run) ?? {};
+  const awaits = awaitsOf(state, run);
+  const differs = differsOf(state, run);
   return {
     run: run.id,
+    name: job.name,
+    ...(job.kind === 'test' && { test: true as const }),
+    state: phase.kind,
+    level,
+    ...(ending !== null && { reason: ending }),
+    ...(limit !== undefined && { limit: limitText(limit) }),
+    ...(level !== null &&
+      countsUncosigned(run.request.payload.policy, level) && { cosigned: false as const }),
+    ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, reasonCharsMax) }),
+    ...(awaits.length > 0 && { awaits }),
+    ...(differs !== undefined && { differs }),
+  };
+}
+
+export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
+  const { repo, ref, commit, recipe, policy } = run.request.payload;
+  const open = openFactsOf(state, run);
+  const told = run.history.map(({ progress }) => progress);
+  const tally = told.reduce<Tally | undefined>(afterTally, undefined);
+  const failures = told.reduce<TrustedFailure[]>(afterFailure, []);
+  const reports = reportsIn(run, outcomeOf(run));
+  return {
+    ...sharedFacts(state, run),
     job: run.jobId,
-    name: run.job.name,
-    ...(run.job.kind === 'test' && { test: true }),
     repo,
     ref,
     commit,
     ...(recipe !== undefined && { recipe }),
-    state: run.phase.kind,
-    level,
-    ...(ending !== null && { reason: ending }),
-    ...(limit !== undefined && { limit: limitText(limit) }),
     artifact: artifactBy(run),
     ...(reports !== null && { reports }),
-    ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
     ...(isAlarming(run) && { alarming: true }),
     ...(failures.length > 0 && { trustedFailures: failures }),
     ...(isLookedAt(state, run) && { acknowledged: true }),
-    ...(run.phase.kind === 'cancelled' && { cancelled: run.phase.reason.slice(0, reasonCharsMax) }),
-    ...(awaits.length > 0 && { awaits }),
     ...(tally !== undefined && { tally }),
-    ...(differs !== undefined && { differs }),
     ...(open !== undefined && { open }),
     ...(run.reused !== null && { earlier: run.reused.id }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
@@ -95,10 +99,7 @@ const isLookedAt = ({ alarms }: ControllerState, { id, history }: RunFacts): boo
 const isAlarming = ({ history }: RunFacts): boolean =>
   history.some(({ progress: { kind } }) => kind === 'compared' || kind === 'contradicted');
 
-/**
- * The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it; one
- * that a revocation voids only where there is no other. A test proves no artifact, whatever it put out.
- */
+/** The run that proves an artifact best: the newest that trusts it, else the first that agreed; a voided one last, a test never. */
 export function provingRun(state: ControllerState, artifact: string): RunFacts | undefined {
   for (const run of state.index.latestWithArtifact(artifact)) {
     const { level, outcome } = publishedOf(run)?.verdict ?? {};
@@ -139,10 +140,7 @@ export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<
   return { what: what.kind, id: what.id, since, reason };
 }
 
-/**
- * The newest first, at most `max`. Hooks, alarms and stores look for what ends: one publisher that submits and cancels without end hides
- * nobody's runs from them.
- */
+/** The newest first, at most `max`, and `ofOneMax` of one publisher while there are others: nobody crowds out what hooks look for. */
 export function summaries(
   state: ControllerState,
   max: number,
@@ -172,11 +170,10 @@ export function findRun(state: ControllerState, which: string, { ofOneJob = fals
     );
   const newest = fits.at(-1);
   if (newest === undefined) {
-    for (const id of state.lost)
-      if (id.startsWith(which))
-        throw new QuorateError('JOB_UNKNOWN', `${which} is lost: ${lostInRestore}`, {
-          hint: 'Ask for the job again: quorate run.',
-        });
+    if ([...state.lost].some((id) => id.startsWith(which)))
+      throw new QuorateError('JOB_UNKNOWN', `${which} is lost: ${lostInRestore}`, {
+        hint: 'Ask for the job again: quorate run.',
+      });
     throw new QuorateError('JOB_UNKNOWN', `no job here begins with ${which}`, {
       hint: 'quorate jobs lists them.',
     });
@@ -199,12 +196,12 @@ export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | 
   const open = state.index.open.get(run.id);
   if (open === undefined) return undefined;
   const round = currentRound(open);
-  const trusted = trustedOf(open);
+  const { kind } = open.trusted;
+  const trusted =
+    cosignersOf(open.request.payload.policy) === 0 ? undefined : kind === 'leased' ? 'building' : kind;
   return {
     sealed: round === undefined || round.revealed ? 0 : slotsOf(round, 'delivered'),
-    building: liveLeases(open).flatMap(({ lease, operator }) =>
-      isTrustedSlot(lease.slot) ? [] : [operator],
-    ),
+    building: liveLeases(open).flatMap((one) => (isTrustedSlot(one.lease.slot) ? [] : one.operator)),
     connected: operatorsAround(state),
     ...eligibleOf(state, open, round),
     ...freeUntilOf(state, open, round),
@@ -219,11 +216,6 @@ export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | 
 const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
   slots.filter((slot) => slot.kind === kind).length;
 
-function trustedOf({ request, trusted }: Run): OpenFacts['trusted'] {
-  if (cosignersOf(request.payload.policy) === 0) return undefined;
-  return trusted.kind === 'leased' ? 'building' : trusted.kind;
-}
-
 /** Connected operators that may take a slot of the round, and those of them that declined. */
 function eligibleOf(
   state: ControllerState,
@@ -237,15 +229,12 @@ function eligibleOf(
   const reasons = new Map<string, string>();
   for (const { progress } of run.history)
     if (progress.kind === 'passed' && progress.round === round.n && operators.has(progress.operator))
-      reasons.set(progress.operator, progress.reason.slice(0, 500));
+      reasons.set(progress.operator, progress.reason.slice(0, reasonCharsMax));
   const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
   return { eligible: operators.size, late, declined };
 }
 
-/**
- * When free slots of a round are given up. Where that is early, as many results agree as have to, and nobody builds or could: that much is told
- * before the round is revealed, since whoever takes a slot then changes nothing by knowing it.
- */
+/** When free slots of a round are given up. Whoever takes one before that changes nothing by knowing it. */
 function freeUntilOf(
   state: ControllerState,
   run: Run,
@@ -266,10 +255,7 @@ export function awaitsOf(state: ControllerState, run: RunFacts): string[] {
   );
 }
 
-/**
- * The runs of this one's pipeline: all that it rests on, all that rests on it, and all that these are connected with, in the
- * order they were submitted; at most `pipelineJobsMax`. Just this run where it stands alone.
- */
+/** All runs that are connected with this one by needs, in the order they were submitted, at most `pipelineJobsMax`. */
 export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[] {
   const found = new Map([[run.id, run]]);
   for (const one of found.values()) {
@@ -281,28 +267,6 @@ export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[]
 }
 
 function jobOf(state: ControllerState, run: RunFacts): PipelineJob {
-  const level = publishedLevelOf(run);
-  const { ending = null, limit } = publishedOf(run) ?? {};
-  const awaits = awaitsOf(state, run);
-  const differs = differsOf(state, run);
-  const { phase } = run;
-  return {
-    run: run.id,
-    name: run.job.name,
-    state: phase.kind,
-    level,
-    ...(run.job.kind === 'test' && { test: true }),
-    ...(level !== null && countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
-    ...(run.revoked !== null && { revoked: true }),
-    ...(ending !== null && { reason: ending }),
-    ...(limit !== undefined && { limit: limitText(limit) }),
-    ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, 500) }),
-    ...(awaits.length > 0 && { awaits }),
-    ...(differs !== undefined && { differs }),
-    needs: needsOfRun(run).map(([name, { request, level: wanted }]) => ({
-      name,
-      run: request,
-      level: wanted,
-    })),
-  };
+  const needs = needsOfRun(run).map(([name, { request, level }]) => ({ name, run: request, level }));
+  return { ...sharedFacts(state, run), ...(run.revoked !== null && { revoked: true }), needs };
 }

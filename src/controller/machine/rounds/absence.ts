@@ -58,10 +58,7 @@ function hasEnough(state: ControllerState, run: Run, round: Round): boolean {
   return Math.max(0, ...counts.values()) >= run.request.payload.policy.agree;
 }
 
-/**
- * Notes since when a round lacks nothing but votes that nobody connected could give. To be called whenever that may have
- * changed. After a start members have the time to come back that a silent lease has.
- */
+/** Notes since when nobody connected could give the votes that a round lacks. After a start members have time to come back. */
 export function considerAbsence({ state, now }: Pick<Transition, 'state' | 'now'>, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
@@ -95,10 +92,7 @@ export function giveUpFreeSlots(transition: Transition, run: Run): void {
   expireFree(round);
 }
 
-/**
- * The free slots of a round that has enough equal results expire: nobody was connected for a while who could take them. Returns
- * the run, which is to be settled. Who is connected is not in the journal, and not looked at here.
- */
+/** Expires free slots that nobody connected could take. Returns the run, to be settled. Presence is not journaled, nor looked at here. */
 export function untaken(transition: Transition, { offer }: EventOf<'untaken'>): Run | undefined {
   const { state } = transition;
   const run = runOfOffer(state, offer);

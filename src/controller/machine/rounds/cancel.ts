@@ -41,7 +41,7 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
   const message = `the job was cancelled: ${reason}`;
   const release = (worker: string, lease: string) => {
     state.leases.delete(lease);
-    transition.release(worker, lease, 'RUN_CANCELLED', message);
+    transition.release('RUN_CANCELLED', worker, lease, message);
   };
   endLeases(transition, run, 'RUN_CANCELLED', message);
   const round = currentRound(run);

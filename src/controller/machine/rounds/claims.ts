@@ -55,17 +55,15 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   const draw = drawOf(operator, round.offer.draw.seed);
   if (!precedes(enrolled, round.offer.index))
     throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
-  if (!mayClaim(round.offer, draw, transition.now - round.openedAt)) {
+  if (!mayClaim(round.offer, draw, transition.now - round.openedAt))
     throw new QuorateError('CLAIM_ABOVE_SHARE', 'the draw is above the share of the offer at this time');
-  }
   if (operatorsBefore(run, round).has(operator)) {
     throw new QuorateError('CLAIM_NOT_FRESH', 'the operator took part in an earlier round of this job');
   }
   const held = round.slots.find((slot) => slot.kind === 'leased' && slot.live.worker === worker);
   if (held?.kind === 'leased') return giveAgain(transition, run, token, held.live);
-  if (round.lostBy.has(operator)) {
+  if (round.lostBy.has(operator))
     throw new QuorateError('CLAIM_SLOT_LOST', 'the operator lost its slot of this round');
-  }
   if (operatorsIn(run, round).has(operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
@@ -88,10 +86,7 @@ function outlasts(grant: Candidate['grant'], before: Candidate['grant']): boolea
   return grant.payload.exp - before.payload.exp > controllerLimits.claimAgainSeconds;
 }
 
-/**
- * A worker that claims what it holds a lease for did not get the answer, or lost it in a restart. Only a heartbeat keeps
- * the lease: a worker that has no use for it loses it.
- */
+/** The answer to an earlier claim was lost, or the worker restarted. Only a heartbeat keeps the lease. */
 function giveAgain(transition: Transition, run: Run, token: string, { id, lease }: LiveLease): void {
   attach(transition.state, id);
   transition.reply(token, { kind: 'lease', run: run.id, lease });
@@ -120,9 +115,8 @@ function claimTrusted(
     trusted.kind === 'leased' &&
     trusted.live.worker === candidate.worker &&
     trusted.live.lease.offer === round.offerId;
-  if (isOver(run) || (trusted.kind !== 'free' && !held) || round !== currentRound(run)) {
+  if (isOver(run) || (trusted.kind !== 'free' && !held) || round !== currentRound(run))
     throw closed('the trusted slot is taken');
-  }
   if (!held && isForAnother(transition, run, candidate.worker))
     throw closed('another trusted worker is asked first');
   const waits = transition.state.draining && (round.revealed || isHeld(transition.state, round));
@@ -134,10 +128,7 @@ function claimTrusted(
   giveLease(transition, run, round, 'trusted', candidate);
 }
 
-/**
- * Raises the event that closes the window of a run's round, once no connected worker that has not answered could have a lower draw
- * than those who get the slots.
- */
+/** Closes the claim window once no worker that has yet to answer could have a lower draw than those who get the slots. */
 export function considerWindow(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (run.phase.kind !== 'building' || round?.windowOpen !== true) return;
@@ -188,10 +179,7 @@ function highestDraw({ candidates, slots }: Round): number {
   return sorted[slots.length - 1] ?? fullShare;
 }
 
-/**
- * A worker said why it takes no slot. Told once per operator and round, of few operators, while a slot is free: whoever
- * asked for the job then knows what it waits for.
- */
+/** Tells why a worker takes no slot: once per operator and round, of few operators, while a slot is free. */
 export function passed(transition: Transition, { offer, worker, reason }: EventOf<'passed'>): void {
   const { state } = transition;
   const run = runOfOffer(state, offer);

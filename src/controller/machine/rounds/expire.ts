@@ -18,10 +18,7 @@ import { endRun } from './cancel.ts';
 import { redraft, reveal, withoutResult } from './settle.ts';
 import { isRefused } from './trusted-slot.ts';
 
-/**
- * The result that N operators agree on and that is pinned, where nothing was published: the trusted worker was the first to deliver, or
- * checkpoint was made. It stands without the signatures that were waited for.
- */
+/** The result that N operators agree on and that is pinned, where no verdict was published while signatures were waited for. */
 function agreedUnpublished(transition: Transition, run: Run): About | null {
   if ('draft' in run.phase)
     return run.phase.draft.level === 'trusted' ? aboutResult(run, run.phase.draft.result) : null;

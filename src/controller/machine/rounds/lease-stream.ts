@@ -33,15 +33,15 @@ export function releaseOrReveal(transition: Transition, run: RunFacts, recorded:
   const revealed = (before ?? run).rounds[round - 1]?.revealed === true;
   const sealed = isTrustedSlot(slot) || !revealed;
   if (run.phase.kind === 'cancelled' && sealed) {
-    transition.release(worker, lease, 'RUN_CANCELLED', `the job was cancelled: ${run.phase.reason}`);
-  } else if (before !== undefined && sealed) transition.release(worker, lease, 'INPUT_LOST', otherInputs);
+    transition.release('RUN_CANCELLED', worker, lease, `the job was cancelled: ${run.phase.reason}`);
+  } else if (before !== undefined && sealed) transition.release('INPUT_LOST', worker, lease, otherInputs);
   else if (isTrustedSlot(slot) ? isOver(run) : revealed)
     transition.out.push({ kind: 'reveal', worker, lease });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
-    transition.release(worker, lease, 'LEASE_LOST', 'the build was aborted');
+    transition.release('LEASE_LOST', worker, lease, 'the build was aborted');
   // Sent again: the release that told it of the lost lease may not have reached it.
   else if (isTrustedSlot(slot) && !transition.state.leases.has(lease))
-    transition.release(worker, lease, 'LEASE_LOST', 'it made room for another one');
+    transition.release('LEASE_LOST', worker, lease, 'it made room for another one');
 }
 
 export function receipt(transition: Transition, event: EventOf<'receipt'>): void {
@@ -57,9 +57,8 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   }
   const run = runOfLease(transition.state, lease);
   const found = run && findLease(run, lease);
-  if (run === undefined || found === undefined) {
+  if (run === undefined || found === undefined)
     throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
-  }
   checkReceipt(enforce, receipt, found.live, run.job);
   const { round, slot, live } = found;
   const { worker, operator, grant } = live;
@@ -102,11 +101,11 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
 
 /** An aborted build is no vote. Its slot goes to a waiting candidate or expires; it is not offered again. */
 function aborted(transition: Transition, run: Run, lease: string, recorded: Recorded): void {
-  const { slot } = recorded;
+  const { slot, outcome } = recorded;
   if (isTrustedSlot(slot)) {
-    loseLease(transition, run, lease, describeAbort(recorded));
-    settle(transition, run);
-    return;
+    const why = outcome.kind === 'aborted' ? ` (${outcome.reason}): ${outcome.detail}` : '';
+    loseLease(transition, run, lease, `the build was aborted${why}`);
+    return settle(transition, run);
   }
   const round = run.rounds[recorded.round - 1];
   if (round === undefined) return;
@@ -116,12 +115,6 @@ function aborted(transition: Transition, run: Run, lease: string, recorded: Reco
   assignSlots(transition, run, round);
   if (round.slots[slot]?.kind === 'free') setSlot(run, round, slot, { kind: 'expired' });
   settle(transition, run);
-}
-
-function describeAbort({ outcome }: Recorded): string {
-  return outcome.kind === 'aborted'
-    ? `the build was aborted (${outcome.reason}): ${outcome.detail}`
-    : 'the build was aborted';
 }
 
 /** Reason for a worker whose result nobody asks for any more. */
@@ -167,9 +160,8 @@ export function resumeLease(transition: Transition, { token, lease, worker }: Ev
   const live = held && heldLease(held, id);
   const recorded = before?.recorded;
   const run = before?.run ?? held;
-  if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
+  if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined))
     throw new QuorateError('LEASE_LOST', 'the lease is over');
-  }
   transition.reply(token, { kind: 'lease', run: run.id, lease: lease.payload });
   // Without its ack a worker ignores a reveal and refuses to co-sign.
   if (recorded !== undefined) acknowledge(transition, token, { run, recorded });

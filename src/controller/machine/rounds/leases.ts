@@ -89,10 +89,7 @@ export function assignSlots(transition: Transition, run: Run, round: Round): voi
   }
 }
 
-/**
- * Candidates whose grant has ended while they waited: a receipt under their lease would not count. They are told, and claim
- * again with a new one.
- */
+/** Refuses candidates whose grant has ended: a receipt under their lease would not count. They claim again with a new one. */
 function dropExpired(transition: Transition, round: Round): void {
   const latest = transition.now - limits.clockSkewSeconds * 1000;
   const ended = round.candidates.filter(({ grant }) => grant.payload.exp * 1000 < latest);
@@ -100,7 +97,7 @@ function dropExpired(transition: Transition, round: Round): void {
   round.candidates = round.candidates.filter((candidate) => !ended.includes(candidate));
   for (const candidate of ended) {
     answeredBy(transition.state, round.offerId).delete(candidate.worker);
-    transition.refuse(candidate, 'DOC_EXPIRED', 'the grant ended while the claim waited');
+    transition.refuse('DOC_EXPIRED', candidate, 'the grant ended while the claim waited');
   }
 }
 
@@ -108,10 +105,7 @@ function byDraw(a: Candidate, b: Candidate): number {
   return a.draw - b.draw || compareTexts(a.worker, b.worker);
 }
 
-/**
- * Whether a slot that was lost is leased again: a bounded number of times, and only while a lease that was given when the round
- * began could still stand. So a round lasts no longer than two leases, whoever loses its slots.
- */
+/** Whether a lost slot is leased again: a bounded number of times, so that a round lasts no longer than two leases. */
 export function mayLeaseAgain({ state, now }: Transition, run: Run, round: Round, slot: Slot): boolean {
   if (isTrustedSlot(slot)) return run.trustedLeases < limits.slotLeasesMax;
   const { windowMs, slotFillMs } = state.timings;
@@ -142,7 +136,7 @@ export function loseLease(
   const { round, slot } = found;
   const { worker, operator } = found.live;
   transition.state.leases.delete(lease);
-  transition.release(worker, lease, code, reason);
+  transition.release(code, worker, lease, reason);
   transition.tell(run, { kind: 'lost', round: round.n, slot, worker, operator, reason });
   if (isTrustedSlot(slot)) passOver(transition, run, worker);
   else round.lostBy.add(operator);
@@ -167,10 +161,7 @@ export function loseLease(
     transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
 }
 
-/**
- * While the controller is drained, a round in which nobody builds or has built gives no lease: its operators are asked again
- * after the next start, which ends the drain.
- */
+/** While the controller is drained, a round in which nobody builds or has built gives no lease until the next start. */
 export function isHeld(
   { draining }: Pick<ControllerState, 'draining'>,
   { slots }: Pick<Round, 'slots'>,

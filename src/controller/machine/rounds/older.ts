@@ -45,10 +45,7 @@ const isBehind = (
 ): boolean =>
   version === null || unreadBy(version).length > 0 || isBelow(version, leastWorkerOf(charter?.payload));
 
-/**
- * A worker is connected; returns whether it is behind. Where its key was connected with a version that is not, two processes have that
- * key, or a thief: the one of before has as long to come back as any that lost its connection.
- */
+/** Notes a connected worker; returns whether it is behind. Two versions under one key are two processes: the current one may come back. */
 export function arriveBehind(
   state: Pick<ControllerState, 'charter' | 'presence'>,
   id: string,
@@ -109,10 +106,7 @@ function onlyOlder(state: ControllerState, run: Run, round: Round, role: Role) {
   return older.length === 0 ? undefined : { workers: older, since };
 }
 
-/**
- * When a run is given up, in ms since the epoch, which only older workers could take: as operators or as the trusted worker. Undefined
- * while somebody else could, has begun, or nobody is there at all. Whoever lost its connection gets time to come back.
- */
+/** When a run is given up that only older workers could take, ms since the epoch. Workers that left get time to come back. */
 export function outdatedAt(
   state: ControllerState,
   run: Run,
@@ -139,14 +133,14 @@ export function considerOutdated({ state, now, out }: Transition, run: Run): voi
 export function passForOlder({ state, out }: Transition, run: Run): void {
   const round = currentRound(run);
   if (state.presence.behind.size === 0 || run.phase.kind !== 'building' || round === undefined) return;
-  let passes = 0;
-  for (const id of state.presence.behind) {
+  const least = leastWorkerOf(state.charter?.payload);
+  const untold = [...state.presence.behind].filter((id) => {
     const { version = null } = state.presence.workers.get(id) ?? {};
-    const isUntold = version === null || isBelow(version, leastWorkerOf(state.charter?.payload));
-    if (!isUntold || passes++ >= passesToldMax) continue;
-    const event = { kind: 'passed' as const, worker: id, offer: round.offerId, reason: workerOlder };
-    out.push({ kind: 'raise', event });
-  }
+    return version === null || isBelow(version, least);
+  });
+  const reason = workerOlder;
+  for (const worker of untold.slice(0, passesToldMax))
+    out.push({ kind: 'raise', event: { kind: 'passed', worker, offer: round.offerId, reason } });
 }
 
 /** The run ends without a verdict: it would wait for workers that cannot read it. */
@@ -155,11 +149,7 @@ export function outdated(transition: Transition, { run: id, workers }: EventOf<'
   const round = run && currentRound(run);
   if (run?.phase.kind !== 'building' || round === undefined || !isUntouched(run, round))
     return transition.unchanged();
-  endRun(transition, run, onlyOlderText(workers));
-}
-
-/** Names the workers that have to be updated before a run can be taken. */
-function onlyOlderText(workers: readonly OlderWorker[]): string {
   const named = workers.map(({ operator, version }) => `${operator} (${version ?? 'states no version'})`);
-  return `only older workers could take it, whose operators have to update Quorate: ${named.join(', ')}`;
+  const why = 'only older workers could take it, whose operators have to update Quorate';
+  endRun(transition, run, `${why}: ${named.join(', ')}`);
 }

@@ -10,10 +10,7 @@ import type { ControllerState, Round, Run, Transition } from '../state.ts';
 import { operatorsBefore } from './leases.ts';
 import { considerOutdated, passForOlder } from './older.ts';
 
-/**
- * Operators that may claim at first, of those that are around: enough for M slots, some that pass, and some in reserve. Each claim
- * costs, so they are no more where more are around. Where nobody counted, it is a share of all that ever enrolled.
- */
+/** Operators around that may claim at first: M, some that pass, some in reserve. Each claim costs. Uncounted: a share of all enrolled. */
 const claimsFor = (slots: number): number => 2 * slots + 4;
 const sharePerSlot = 8;
 

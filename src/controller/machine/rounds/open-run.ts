@@ -134,10 +134,7 @@ export function submit(
   return run;
 }
 
-/**
- * Opens a run whose inputs are there: reuses an earlier run or opens round 1. A run that was suspended goes on with its round: its receipts
- * count as before.
- */
+/** Reuses an earlier run or opens round 1; a suspended run goes on with its round, whose receipts count as before. */
 export function openRun(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return reuseOrBuild(transition, run);

@@ -59,10 +59,7 @@ function applyCharter(transition: Transition, run: Run, charter: Charter): void 
   settle(transition, run);
 }
 
-/**
- * Acts on the revocations in the log: leases and claims of what is revoked end, runs that rest on it whole end, and every published verdict
- * is decided again.
- */
+/** Ends the leases, claims and runs that revocations void, and decides every published verdict again. */
 export function reviewAll(transition: Transition): void {
   const { state } = transition;
   for (const [key, { operator, role }] of state.presence.workers)
@@ -112,10 +109,7 @@ function applyRevocations(transition: Transition, run: Run): void {
 /** Why the holder of a grant may not act any more. */
 type Refusal = (grant: Verified<Grant>) => QuorateError | undefined;
 
-/**
- * Ends the claims and leases of a run whose holders may not act any more. The receipt of such a trusted worker confirms
- * nothing: another one may have its slot. Returns whether there was one.
- */
+/** Ends claims and leases whose holders may not act any more. Returns whether a trusted worker's receipt was among them. */
 function dismiss(transition: Transition, run: Run, refusal: Refusal): boolean {
   dismissCandidates(transition, run, refusal);
   for (const { id, grant } of liveLeases(run)) {
@@ -130,7 +124,7 @@ function dismissCandidates(transition: Transition, run: Run, refusal: Refusal): 
   if (round === undefined) return;
   round.candidates = round.candidates.filter((candidate) => {
     const refused = refusal(candidate.grant);
-    if (refused !== undefined) transition.refuse(candidate, refused.code, refused.message);
+    if (refused !== undefined) transition.refuse(refused.code, candidate, refused.message);
     return refused === undefined;
   });
 }

@@ -31,10 +31,7 @@ interface Found {
   level: Extract<VerdictLevel, 'agreed' | 'trusted'>;
 }
 
-/**
- * Reuses an earlier run of the same job, where its evidence is enough by itself under the policy of the request, the charter in force and
- * all revocations; opens the first round otherwise. Ends a run whose publisher's grant has ended.
- */
+/** Reuses an earlier run whose evidence is enough for this request today; opens the first round otherwise, or ends a lapsed run. */
 export function reuseOrBuild(transition: Transition, run: Run): void {
   const lapsed = publisherLapsed(transition, run);
   if (lapsed !== undefined) return endRun(transition, run, lapsed);

@@ -51,7 +51,7 @@ export function reveal(transition: Transition, run: Run, round: Round): void {
   transition.mustSync();
   round.revealed = true;
   for (const candidate of round.candidates)
-    transition.refuse(candidate, 'OFFER_CLOSED', 'the round is over; all its slots were used');
+    transition.refuse('OFFER_CLOSED', candidate, 'the round is over; all its slots were used');
   round.candidates = [];
   forgetOffer(transition.state, round.offerId);
   if (!waitsForTrusted(run)) closeOffer(transition, round);
@@ -257,10 +257,7 @@ function afterPin(transition: Transition, run: Run): void {
   run.phase = { kind: 'agreed', published: publish(transition, run, 'agreed', about) };
 }
 
-/**
- * A charter came while the trusted worker was asked for its signature, or witnesses for theirs: a trusted worker signs nothing
- * under the one before, and other witnesses may be needed. So the verdict is made again, where it is the same under the new charter; where it is not, the run is decided on as if nothing had been drafted.
- */
+/** A charter came while signatures were waited for: drafts the same verdict under it, or decides as if there was no draft. */
 export function redraft(transition: Transition, run: Run): void {
   if (!('draft' in run.phase)) return;
   if (run.reused !== null) return reuseAgain(transition, run);

@@ -66,10 +66,7 @@ export function isForAnother({ state, now, rules }: Transition, run: Run, worker
 
 const { cosignAbsentMsMax, cosignAnswerMsMax } = controllerLimits;
 
-/**
- * When the trusted worker whose signature is waited for makes room for another one, in ms since the epoch, and why; undefined
- * while it need not, or there is no other, or the slot was leased as often as it may be.
- */
+/** When a trusted worker that does not sign makes room for another one, ms since the epoch; undefined while it need not, or cannot. */
 function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
   const [live] = trustedLeases(run);
   if (run.phase.kind !== 'cosigning' || live === undefined) return undefined;

@@ -8,10 +8,7 @@ const passingClocks: readonly string[] = ['VERDICT_FROM_FUTURE', 'REQUEST_OVER',
 /** Codes of the system and of its runtime: `ENOSPC`, `EMFILE`, `ERR_…`, `ABORT_ERR`. */
 const ofSystem = /^(?:E[A-Z0-9]+|ERR_[A-Z0-9_]+|ABORT_ERR)$/;
 
-/**
- * Whether a trusted worker that refused with this code may sign the same draft later: it could not be checked, for the sake of
- * a connection, of a clock or of that worker's own host. Any other code says that the draft does not hold.
- */
+/** Whether a refusal is about a connection, a clock or the worker's own host, and may pass. Any other code says that the draft does not hold. */
 export function isPassing(code: string): boolean {
   return (
     code === 'INTERNAL' ||

@@ -15,10 +15,7 @@ import { trustedLeases } from '../slots.ts';
 import type { Run, Transition } from '../state.ts';
 import { inputLevels } from './input-levels.ts';
 
-/**
- * The trusted workers of the charter in force, and what is revoked. Nothing that a revoked trusted worker built is waited for any more,
- * from whenever on it is revoked.
- */
+/** The trusted workers of the charter in force, and what is revoked: of a revoked trusted worker all that it ever built. */
 export function trustIn(transition: Transition): { trustedKeys: string[]; revocations: Revocations } {
   const { state } = transition;
   const { trusted: trustedKeys } = charterOf(transition);

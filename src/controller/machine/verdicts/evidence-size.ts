@@ -43,10 +43,7 @@ function mayCome(run: RunFacts): number {
 
 const sum = (runs: readonly RunFacts[]): number => runs.reduce((all, run) => all + mayCome(run), 0);
 
-/**
- * Whether what this job comes to can be read: its bundle holds the evidence of all that it rests on, and has to be within what
- * everybody reads even where each build puts out as many files as its job allows. Errors: `EVIDENCE_TOO_LARGE`.
- */
+/** Whether the evidence of a job and of all that it rests on stays readable in the worst case. Errors: `EVIDENCE_TOO_LARGE`. */
 export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'job' | 'request'>): void {
   const { payload } = order.request;
   const inputs = inputRunsOf(state, payload);
@@ -70,10 +67,7 @@ export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'jo
 export const roundBytesOf = ({ job, request }: RunFacts): number =>
   roundBytesMaxOf(job, request.payload.policy);
 
-/**
- * Whether the bundles of a run, and of what its publisher has rest on it, stay readable with so many bytes more: of a further round, or of
- * an earlier run whose evidence it brings. What another publisher has rest on it takes no room of it: under rules 1 and 2 it did.
- */
+/** Whether the bundles of a run, and of what its publisher has rest on it, stay readable with so many bytes more. */
 export function hasRoom(
   { state, rules }: Pick<Transition, 'state' | 'rules'>,
   run: RunFacts,

@@ -10,11 +10,7 @@ import { type ControllerState, publishedOf } from '../state.ts';
 
 type Need = NonNullable<Request['needs']>[string];
 
-/**
- * Whether what a request needs was published before it, for the same commit and of the same job file. So nothing can wait for itself. Errors:
- * `REQUEST_NEEDS_UNKNOWN`, `ARTIFACT_OF_TEST`,
- * `REQUEST_NEEDS_MISMATCH`.
- */
+/** Whether needs were published before, for the same commit and job file. Errors: `REQUEST_NEEDS_…`, `ARTIFACT_OF_TEST`. */
 export function checkNeeds(
   { state }: Pick<Moment, 'state'>,
   { needs = {}, repo, commit, recipe }: Request,

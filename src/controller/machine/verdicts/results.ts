@@ -25,10 +25,7 @@ export function reportsOfFailure(outcome: Outcome): { reports?: string } {
   return reports === null || (outcome.kind === 'exit' && outcome.code === 0) ? {} : { reports };
 }
 
-/**
- * Files in which the outputs of these builds differ, as their receipts list them: by name, at most
- * `differingFilesToldMax`, and how many there are.
- */
+/** Files in which these outputs differ, by name, at most `differingFilesToldMax`, and how many there are. */
 export function differingFiles(builds: readonly { payload: Receipt }[]): { files: string[]; count: number } {
   const made = builds.filter(({ payload }) => artifactOf(payload.predicate.quorate_receipt.outcome) !== null);
   const lists = made.map(
@@ -39,10 +36,7 @@ export function differingFiles(builds: readonly { payload: Receipt }[]): { files
   return { files: differing.slice(0, controllerLimits.differingFilesToldMax), count: differing.length };
 }
 
-/**
- * Tells once what the trusted worker came to, with the last verdict of a run: no further round can open to whose operators it would tell something.
- * Where results were compared it is among them.
- */
+/** Tells the trusted worker's result once, with the last verdict: no further round can open whose operators it would help. */
 export function revealTrusted(transition: Transition, run: Run): void {
   const { trusted, receipts, history } = run;
   // Under the rules before it was told of a dispute only.
@@ -113,10 +107,7 @@ export function endedAt({ history, submittedAt }: RunFacts): number {
   return history.findLast(({ progress }) => progress.kind === 'verdict')?.at ?? submittedAt;
 }
 
-/**
- * Tells how a run that was to be built again compares with the one that ended before it; where it differs from one that stands, that one is told too.
- * Called before the run counts as one of these.
- */
+/** Tells how a rebuilt run compares with the one that ended before it, and that one where they differ. */
 export function compareWithEarlier(transition: Transition, run: Run, { verdict }: PublishedFacts): void {
   const { state, now, rules } = transition;
   if (!run.request.payload.rebuild || verdict.result === null) return;

@@ -125,10 +125,7 @@ function evidenceVoidedBy(
   return stands ? undefined : (voided ?? lapsed);
 }
 
-/**
- * The level that the evidence of an earlier run comes to for this one, with a verdict at this log index under this charter: co-signed by a
- * trusted worker that the charter names, or witnessed by as many operators as this request asks for.
- */
+/** The level of an earlier run's evidence for this run: co-signed by a trusted worker of this charter, or witnessed by enough operators. */
 export function levelOfEarlier(
   state: ControllerState,
   run: RunFacts,
@@ -169,10 +166,7 @@ export function levelOfEarlier(
   return witnessed ? level : 'agreed';
 }
 
-/**
- * Decides a published verdict again, and tells once that it does not stand; or that it does again, where it was revoked by a key
- * that the root has ended since.
- */
+/** Decides a published verdict again; tells once that it is void, or that it stands again since the root ended the revoking key. */
 export function reviewPublished(transition: Transition, run: RunFacts): void {
   const published = publishedOf(run);
   if (published === null) return;

@@ -7,7 +7,6 @@ import {
   leaves,
   makeVerdict,
   type Verdict,
-  type VerdictFacts,
   type VerdictLevel,
 } from '../../../protocol/documents/index.ts';
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
@@ -51,10 +50,7 @@ export function aboutResult(run: Run, result: string | null): About | null {
   return run.reused === null ? recordedWith(run, result) : (publishedOf(run.reused)?.verdict ?? null);
 }
 
-/**
- * Ends a run with a verdict about a result, as one of its receipts or the run that answers it states it. Where the policy requires a
- * co-signature, the draft goes to a trusted worker first; where it does not, what is trusted waits for witnesses of the log.
- */
+/** Ends a run with a verdict about a result, once a trusted worker has co-signed or witnesses have signed, where the policy asks for that. */
 export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About | null): void {
   if ((level === 'trusted' || level === 'failed') && cosignersOf(run.request.payload.policy) > 0) {
     if (run.reused !== null)
@@ -120,7 +116,8 @@ function writeVerdict(
   const charter = signedCharter(transition);
   const outcome = about?.outcome ?? null;
   const result = about?.result ?? null;
-  const earlier = run.reused === null ? undefined : earlierOf(run.reused);
+  const earlier = run.reused === null ? null : publishedOf(run.reused);
+  assert(run.reused === null || earlier !== null, 'an earlier run has a verdict');
   const { payload, id } = newDraft(run, transition.now, (time) => ({
     controller: state.id,
     time: isoTime(time),
@@ -131,7 +128,7 @@ function writeVerdict(
       project: charter.payload.project,
       level,
       outcome,
-      ...(earlier !== undefined && { earlier }),
+      ...(earlier && run.reused && { earlier: { request: run.reused.id, verdict: earlier.verdict.id } }),
     },
   }));
   const artifact = outcome === null ? null : artifactOf(outcome);
@@ -180,12 +177,6 @@ function aboutRun(run: Run) {
   };
 }
 
-function earlierOf(reused: FinishedRun): VerdictFacts['earlier'] {
-  const published = publishedOf(reused);
-  assert(published !== null, 'an earlier run has a verdict');
-  return { request: reused.id, verdict: published.verdict.id };
-}
-
 export function publish(
   transition: Transition,
   run: Run,
@@ -195,12 +186,7 @@ export function publish(
   limit?: PublishedFacts['limit'],
 ): Published {
   const verdict = writeVerdict(transition, run, level, about);
-  const published: Published = {
-    verdict,
-    endorsement: { kind: 'none' },
-    ending,
-    ...(limit !== undefined && { limit }),
-  };
+  const published: Published = { verdict, endorsement: { kind: 'none' }, ending, limit };
   announceVerdict(transition, run, published);
   return published;
 }
@@ -275,10 +261,7 @@ export function finish(transition: Transition, run: Run, published: Published): 
   retire(transition, run);
 }
 
-/**
- * Lets go of the documents of a run that is over: once its bundle is stored, or at once where nothing is published. From
- * then on the bundle is its evidence, and the facts decide it again when something is revoked.
- */
+/** Drops the documents of a run that is over, once its bundle is stored or where it has none. */
 export function retire({ state }: Transition, run: Run): void {
   const finished = finishedOf(run);
   if (finished === undefined) return;
@@ -299,19 +282,10 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
   return {
     id,
     jobId,
-    job: { name, ...(kind !== undefined && { kind }), image, limits, inputs },
+    job: { name, kind, image, limits, inputs },
     request: {
       signer: run.request.signer,
-      payload: {
-        aud,
-        repo,
-        ref,
-        commit,
-        policy,
-        exp,
-        ...(recipe !== undefined && { recipe }),
-        ...(needs !== undefined && { needs }),
-      },
+      payload: { aud, repo, ref, commit, recipe, policy, exp, needs },
     },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,
@@ -336,6 +310,6 @@ function factsOf({ verdict, endorsement, ending, limit }: PublishedFacts): Publi
     verdict: { id, index, charter, level, outcome, result },
     endorsement: endorsementFacts(endorsement),
     ending,
-    ...(limit !== undefined && { limit }),
+    limit,
   };
 }

@@ -102,10 +102,7 @@ export function missing(
   };
 }
 
-/**
- * Witnesses signed a checkpoint that a verdict is under. With as many as it needs the verdict is published; with fewer, what
- * was agreed on is, once, and the verdict goes on waiting. Errors: `GRANT_…`.
- */
+/** Publishes a verdict with enough witnesses; with fewer, once, what was agreed on. Errors: `GRANT_…`. */
 export function witnessed(transition: Transition, run: Run, event: EventOf<'witnessed'>): void {
   const { state } = transition;
   if (run.phase.kind !== 'witnessing' || run.phase.draft.id !== event.verdict) return transition.unchanged();
