@@ -35,7 +35,6 @@ export const defaultTimings = {
   slotFillMs: 10 * 60_000,
   /** Free slots expire after this where enough equal results are in and no connected worker could take them. */
   absenceMs: controllerLimits.absenceMs as number,
-  /** A lease without a heartbeat for this long is lost. */
   leaseSilenceMs: 30_000,
   /** A lease whose stream broke is kept this long for its worker to come back. */
   detachGraceMs: 10_000,
@@ -82,7 +81,6 @@ assert(
   'what is lacking is told before workers are gone',
 );
 
-/** A connected worker that cannot read a job. */
 export interface OlderWorker {
   worker: string;
   operator: string;

@@ -18,7 +18,6 @@ import type { Progress } from '../../protocol/wire/progress.ts';
 
 /** An acknowledged receipt, without its document. Never removed or changed. */
 export interface Recorded extends Vote {
-  /** Id of its lease. */
   readonly lease: string;
   /** The limit of the job or the protocol at which its worker says that the build was aborted. */
   readonly limit?: BuildLimit;
@@ -51,7 +50,6 @@ export type Phase<P extends PublishedFacts = PublishedFacts> =
   | { kind: 'waiting' }
   /** The job was built for an earlier request; it is looked whether the artifact is still there. */
   | { kind: 'answering'; from: string; artifact: string; answers: StoreAnswers }
-  /** A round is open and sealed. */
   | { kind: 'building' }
   /** A round ended with N failed builds, which count once the trusted worker's fails too. */
   | { kind: 'awaiting-trusted' }
@@ -93,7 +91,6 @@ export interface RoundFacts {
   readonly revealed: boolean;
 }
 
-/** The rounds of a run, without their documents. */
 export const roundFacts = ({ rounds }: Pick<RunFacts, 'rounds'>): RoundFacts[] =>
   rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed }));
 
@@ -139,7 +136,6 @@ export interface FinishedRun extends RunFacts {
   readonly phase: Extract<Phase, { kind: 'done' | 'cancelled' }>;
 }
 
-/** Whether the run has ended, with a verdict or by its publisher. */
 export function isOver({ phase }: RunFacts): boolean {
   return phase.kind === 'done' || phase.kind === 'cancelled';
 }
@@ -152,7 +148,6 @@ export function artifactIn(
   return outcome === null || outcome === undefined || job.kind === 'test' ? null : artifactOf(outcome);
 }
 
-/** The tree of reports that a test put out. */
 export function reportsIn(
   { job }: Pick<RunFacts, 'job'>,
   outcome: Outcome | null | undefined,
@@ -162,7 +157,6 @@ export function reportsIn(
 
 /** Artifact stores that keep bytes in the place of a controller, from its last start on. */
 export interface Stores {
-  /** PeerIds. */
   ids: readonly string[];
   /** Number of stores that have to keep an artifact before a verdict on it is published. */
   copies: number;
@@ -170,7 +164,6 @@ export interface Stores {
 
 /** Answers of stores about one artifact, in this life of the controller. */
 export interface StoreAnswers {
-  /** Stores that keep it. */
   by: string[];
   /** Stores that failed to in this attempt, and whose fault that is. */
   failed: { store: string; fault: Fault }[];
@@ -249,5 +242,4 @@ export type Missing = {
   namedMissing: string[];
 };
 
-/** Whether one leaf of the log comes before another, by their indexes. */
 export const precedes = (index: number, other: number): boolean => index < other;

@@ -124,7 +124,6 @@ function recordOf({ log }: ControllerState, from: number): string | undefined {
 
 const endOf = ({ lease }: LiveLease): number => lease.exp * 1000;
 
-/** The handler of each kind of event. */
 const handlers: { [K in ControllerEvent['kind']]: (transition: Transition, event: EventOf<K>) => void } = {
   started,
   recovered,
@@ -199,7 +198,6 @@ function ofRun<E extends { run: string }>(act: (transition: Transition, run: Run
   };
 }
 
-/** The revocations in the log are others than before, or count otherwise. */
 function revocationsChanged(transition: Transition): void {
   reviewAll(transition);
   considerRecalls(transition);

@@ -4,7 +4,6 @@ import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Timings } from './events.ts';
 import { controllerLimits } from './limits.ts';
 
-/** A worker that is connected. */
 export interface Present {
   operator: string;
   role: Role;
@@ -32,7 +31,6 @@ export class Presence {
   gone = new Map<string, { worker: Present; at: number }>();
   /** When this life began, ms since the epoch: before it nobody could be there. */
   since: number;
-  /** By lease. */
   heard = new Map<string, { at: number; detachedAt: number | null }>();
   /** Answers of workers, by offer: its window closes when everybody present has answered. */
   answered = new Map<string, Map<string, OfferAnswer>>();
@@ -67,7 +65,6 @@ export function expel({ workers, behind }: Presence, id: string): void {
   behind.delete(id);
 }
 
-/** A worker's connection has ended. */
 export function leave(presence: Presence, id: string, now: number): void {
   const { workers, gone } = presence;
   const worker = workers.get(id);
@@ -76,13 +73,11 @@ export function leave(presence: Presence, id: string, now: number): void {
   if (worker !== undefined) gone.set(id, { worker, at: now });
 }
 
-/** The round of an offer is over. */
 export function forgetOffer({ presence }: Pick<Known, 'presence'>, offer: string): void {
   presence.answered.delete(offer);
   presence.absent.delete(offer);
 }
 
-/** Part of the controller's state. */
 interface Known {
   presence: Presence;
   leases: ReadonlyMap<string, string>;
@@ -92,7 +87,6 @@ export function tokenOf({ presence }: Known, candidate: { token: string }): stri
   return presence.tokens.get(candidate) ?? candidate.token;
 }
 
-/** Answers of workers to an offer. */
 export function answeredBy({ presence }: Known, offer: string): Map<string, OfferAnswer> {
   const found = presence.answered.get(offer) ?? new Map<string, OfferAnswer>();
   presence.answered.set(offer, found);
@@ -102,7 +96,6 @@ export function answeredBy({ presence }: Known, offer: string): Map<string, Offe
 /** Leases that are over are forgotten when they are more than those that stand, and more than this. */
 const staleMax = 1_000;
 
-/** A lease was heard of. */
 export function hear({ presence: { heard }, leases }: Known, lease: string, at: number): void {
   heard.set(lease, { at, detachedAt: null });
   if (heard.size <= staleMax + 2 * leases.size) return;

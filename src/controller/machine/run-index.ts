@@ -12,7 +12,6 @@ export class RunIndex<Open extends RunFacts> {
   readonly #all: RunFacts[] = [];
   /** Where they are in `#all`, by run. */
   readonly #position = new Map<string, number>();
-  /** By lease. */
   readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
   /** Runs with a published verdict about an artifact, in the order they were submitted. */
   readonly #byArtifact = new Map<string, number[]>();
@@ -24,7 +23,6 @@ export class RunIndex<Open extends RunFacts> {
   readonly #built = new Map<string, number[]>();
   /** Ids of runs and jobs, and artifacts. */
   readonly #names = new NameIndex();
-  /** Positions for lists of runs. */
   readonly lists = new RunLists();
 
   get size(): number {
@@ -76,7 +74,6 @@ export class RunIndex<Open extends RunFacts> {
     this.open.delete(run.id);
   }
 
-  /** A run that had ended is open again. */
   reopened(run: Open): void {
     this.open.set(run.id, run);
     this.replaced(run);
@@ -191,7 +188,6 @@ export class RunIndex<Open extends RunFacts> {
   }
 }
 
-/** The last first. */
 function* backwards<T>(list: readonly T[]): Generator<T> {
   for (const [n] of list.entries()) yield list.at(-1 - n) as T;
 }
@@ -223,7 +219,6 @@ export class NameIndex {
     this.#lists.set(level, list);
   }
 
-  /** Entries whose names begin so. */
   beginning(which: string): Set<number> {
     const found = new Set<number>();
     for (const list of this.#lists.values()) {

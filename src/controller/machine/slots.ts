@@ -49,7 +49,6 @@ export function releaseTrusted({ state }: Transition, run: Run): LiveLease[] {
 export const waitsForTrusted = ({ trusted, request }: Run): boolean =>
   trusted.kind === 'free' && cosignersOf(request.payload.policy) > 0;
 
-/** Puts a receipt into the slot of its lease. */
 export function deliverTo(run: Run, round: Round, slot: Slot, receipt: string, live: LiveLease): void {
   if (isTrustedSlot(slot)) run.trusted = { kind: 'delivered', receipt, live };
   else round.slots[slot] = { kind: 'delivered', receipt };

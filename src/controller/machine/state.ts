@@ -92,7 +92,6 @@ export interface Round extends RoundFacts {
   untaken?: true;
 }
 
-/** The documents of a recorded receipt. */
 export interface ReceiptDocuments {
   receipt: Verified<Receipt>;
   lease: Lease;
@@ -105,7 +104,6 @@ export interface LoggedVerdict extends LoggedVerdictFacts {
   size: number;
 }
 
-/** A published verdict. */
 export interface Published extends PublishedFacts {
   verdict: LoggedVerdict;
   endorsement: Endorsement;
@@ -139,7 +137,6 @@ export interface Run extends RunFacts {
   evidence: RunFacts['evidence'];
   earlier: EarlierInstance[];
   reused: FinishedRun | null;
-  /** By receipt. */
   documents: Map<string, ReceiptDocuments>;
   /** Ids of its verdicts in the log, of withdrawn drafts too. */
   drafts: Set<string>;
@@ -176,7 +173,6 @@ export class ControllerState {
   epoch = 0;
   leasesThisEpoch = 0;
   log = new MerkleTree();
-  /** By key. */
   keys = new Map<string, Enrolled>();
   /** Log index at which an operator was first admitted, by role and name. */
   operators: Record<Role, Map<string, number>> = {
@@ -202,7 +198,6 @@ export class ControllerState {
   presence = new Presence(0);
   /** Runs that are open, and those in `unstored`. */
   runs = new Map<string, Run>();
-  /** All other runs. */
   finished = new Map<string, FinishedRun>();
   index = new RunIndex<Run>();
   /** Runs whose last published verdict may not be stored yet. */
@@ -276,7 +271,6 @@ export class Transition {
     this.reply(tokenOf(this.state, candidate), { kind: 'error', code, message });
   }
 
-  /** The lease is over without a result. */
   release(code: ErrorCode, worker: string, lease: string, message: string): void {
     this.out.push({ kind: 'release', worker, lease, code, message });
   }
@@ -326,12 +320,10 @@ export function verdictOf(run: RunFacts): LoggedVerdictFacts | null {
   return 'draft' in run.phase ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
 }
 
-/** The level that is published. */
 export function publishedLevelOf(run: RunFacts): VerdictLevel | null {
   return publishedOf(run)?.verdict.level ?? null;
 }
 
-/** The outcome that `verdictOf` states. */
 export function outcomeOf(run: RunFacts): Outcome | null {
   return verdictOf(run)?.outcome ?? null;
 }
@@ -342,7 +334,6 @@ export function documentsOf(run: Run, { receipt }: Recorded): ReceiptDocuments {
   return documents;
 }
 
-/** All runs, finished ones first. */
 export function allRuns({ finished, runs }: Pick<ControllerState, 'finished' | 'runs'>): RunFacts[] {
   return [...finished.values(), ...runs.values()];
 }

@@ -5,7 +5,6 @@ import type { Store } from '../../store/index.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import type { Controller } from '../machine/machine.ts';
 
-/** Shared by the parts of a controller's process. */
 export interface ControllerContext {
   folder: ProjectFolder;
   machine: Controller;

@@ -62,7 +62,6 @@ export async function pin(
 export class Keeper {
   readonly #context: ControllerContext;
   readonly #logs: Pick<StoredLogs, 'bytes'>;
-  /** By run. */
   readonly #wanted = new Map<string, Wanted[]>();
   #last: Promise<boolean> = Promise.resolve(false);
 

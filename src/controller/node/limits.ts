@@ -7,7 +7,6 @@ import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
 
-/** Bounds of a controller's process. */
 export const controllerNodeLimits = {
   /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */
   connectionsDefault: 2_000,

@@ -18,7 +18,6 @@ export interface FoundLine {
   text: string;
 }
 
-/** Reads pages of the log files of builds. */
 export interface LogPages {
   page(lease: string, from: number, max: number): Promise<LogPage>;
   /** Lines that contain a text, in any case, until `max` lines or `chars` characters are found. `next`: where to go on; undefined at the end. */

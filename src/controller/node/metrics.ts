@@ -69,7 +69,6 @@ export const controllerMetrics = {
   quorate_store_pins: { type: 'gauge', help: 'Trees that are pinned.' },
 } as const satisfies MetricTable;
 
-/** Counted by each progress of a kind. */
 const counters: Partial<Record<Progress['kind'], keyof typeof controllerMetrics>> = {
   accepted: 'quorate_runs_submitted_total',
   cancelled: 'quorate_runs_cancelled_total',
@@ -80,9 +79,7 @@ const counters: Partial<Record<Progress['kind'], keyof typeof controllerMetrics>
 };
 
 export interface ControllerMeters {
-  /** An effect is carried out. */
   effect(effect: ControllerEffect): void;
-  /** The journal, with its writes measured. */
   journal(journal: EventLog<ControllerEvent>): EventLog<ControllerEvent>;
 }
 

@@ -4,14 +4,12 @@ import { HttpWitness } from '../../witness/index.ts';
 import type { ExternalWitness } from '../sessions/ports.ts';
 
 interface NamedWitnessOptions {
-  /** By name. */
   urls: ReadonlyMap<string, string>;
   verifier: Verifier;
   closing: AbortSignal;
   tell: Tell;
 }
 
-/** The witnesses of others that a charter names, as far as the owner said where they are. */
 export class NamedWitnesses {
   readonly #options: NamedWitnessOptions;
   /** By verifier key. Those of the last charter. */

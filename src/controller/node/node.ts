@@ -93,11 +93,8 @@ export interface ControllerNode {
   readonly id: string;
   readonly project: string;
   addresses(): string[];
-  /** For an HTTP server beside it. */
   readonly view: PublicView;
-  /** For signing in there. */
   readonly members: MemberStanding;
-  /** For its pages. */
   readonly pages: ControllerPages;
   /** Keeps that the alarm of a run was looked at, and by whom. */
   acknowledge(run: string, by: string): Promise<void>;

@@ -12,7 +12,6 @@ import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
 
-/** Logs of builds, for pages. */
 export type BuildLogs = ReturnType<typeof buildLogs>;
 
 /** Trees that verdicts were about, artifacts and reports, for pages. */
@@ -24,7 +23,6 @@ export type Trees = ReturnType<typeof storedTrees> & {
 /** The start of a tree's list of files; `more`: there are further ones. */
 export type ListedFiles = NonNullable<Awaited<ReturnType<Trees['list']>>>;
 
-/** Parts of the pages of a controller. */
 export interface ControllerPages {
   view: ProjectView;
   logs: BuildLogs;
@@ -65,10 +63,8 @@ export function buildLogs(state: ControllerState, logs: Pick<LogServer, 'isLive'
       const builds = logSourcesOf(state, run, all);
       return { builds, sealed: !all && logSourcesOf(state, run, true).length > builds.length };
     },
-    /** The build writes it still. */
     isLive: (lease: string) => logs.isLive(lease),
     pages,
-    /** The whole text, in pieces. */
     read: (lease: string) => logs.read(lease),
   };
 }
@@ -89,7 +85,6 @@ function storedTrees(
     /** Whether a verdict was about it. */
     isShown: (tree: string) => state.index.withArtifact(tree).length > 0,
     level: (tree: string) => artifactLevel(state, tree),
-    /** Whether its root is here. */
     isHere,
     /** The first entries; undefined where the tree is not here. */
     async list(

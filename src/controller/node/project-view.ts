@@ -11,9 +11,7 @@ import { type ListState, listStates, type RunFilter } from '../machine/run-lists
 import { type ControllerState, liveLeases } from '../machine/state.ts';
 import { controllerNodeLimits } from './limits.ts';
 
-/** Summary of a run, as the controller gives it. */
 export type RunSummary = ReturnType<typeof summaryOf>;
-/** A run of a pipeline, as it is shown with the others. */
 export type PipelineJob = ReturnType<typeof pipelineOf>[number];
 
 /** The last commit of a branch or tag that was built, and its jobs. */
@@ -34,7 +32,6 @@ export interface RunPage {
 /** An open run, and who works on it. */
 export interface QueuedView {
   summary: RunSummary;
-  /** Operators that hold a lease. */
   building: string[];
 }
 
@@ -73,7 +70,6 @@ export interface RunView {
   summary: RunSummary;
   /** The operator of the key that published it. */
   publisher: string;
-  /** Key that signed the request. */
   signer: string;
   history: RunFacts['history'];
   /** Where it ends, and the history is not to grow. */

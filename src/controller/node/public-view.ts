@@ -62,7 +62,6 @@ export function publicView(
 
 /** Members that are neither revoked nor dismissed, as of now. */
 export interface MemberStanding {
-  /** The charter in force. */
   charter(): Charter;
   /** Whether the key or the operator of a grant is revoked, or it joined with a ticket of a key that was not its owner's then. */
   isRevoked(grant: Grant): boolean;

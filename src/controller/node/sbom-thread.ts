@@ -33,5 +33,4 @@ async function list({ bundle: text, project, ...asked }: SbomQuestion): Promise<
   return { text: jsonPage(makeBom({ ...made, tool: asked.version })) };
 }
 
-/** The thread; its limits are those of who asks. */
 void answerAsked(list);

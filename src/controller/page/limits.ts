@@ -2,7 +2,6 @@ import { httpLimits } from '../../http/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 
-/** Bounds of a project's pages. */
 export const pageLimits = {
   /** Between two looks at what followers see: a live log, a run, a project. */
   logLookMs: 150,

@@ -15,7 +15,6 @@ interface Block {
   chars: number;
 }
 
-/** Lines of a log as HTML. */
 export interface LogHtml {
   html: string;
   /** Of how many lines. */

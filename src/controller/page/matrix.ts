@@ -114,7 +114,6 @@ ${builds.length === 0 ? html`<p class="quiet">No operator has taken a slot.</p>`
 ${differences(round, outcomes)}</details>`;
 }
 
-/** Those that most came to first. */
 const outcomesOf = (builds: readonly Build[]): string[] =>
   firstOfMost(builds.flatMap(({ result, slot }) => (result === undefined ? [] : [{ result, slot }])));
 

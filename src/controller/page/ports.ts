@@ -6,7 +6,6 @@ import { Slots } from '../../http/slots.ts';
 import type { BuildLogs, Trees } from '../node/page-parts.ts';
 import type { ProjectView, RunView } from '../node/project-view.ts';
 
-/** The person that is signed in. */
 export interface PageSession {
   role: string;
   name?: string;

@@ -10,7 +10,6 @@ import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
 import { matrix } from './matrix.ts';
 
-/** The events of a run, the newest last. */
 export function history(told: RunFacts['history']): Html {
   const shownMax = pageLimits.eventsShownMax;
   const shown = told.slice(-shownMax);
@@ -18,7 +17,6 @@ export function history(told: RunFacts['history']): Html {
 <ol class="history">${shown.map(({ at, progress }) => html`<li>${time(at)}<span>${eventText(progress)}</span></li>`)}</ol>`;
 }
 
-/** Parts of a run's page besides the run. */
 export interface RunPageParts {
   run: RunView;
   /** Root key. */
@@ -38,7 +36,6 @@ export function runBody(parts: RunPageParts): Html {
   return html`${headPart(parts.run)}${runParts(parts)}`;
 }
 
-/** The parts that change. */
 export function runParts(parts: RunPageParts): Html {
   const { run } = parts;
   return html`${statePart(run)}${pipelinePart(run)}
@@ -70,7 +67,6 @@ function statePart({ summary }: RunView): Html {
   }</section>`;
 }
 
-/** States in which something is wrong. */
 const bad: ReadonlySet<RunState> = new Set([
   'differs',
   'failed',

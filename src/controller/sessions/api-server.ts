@@ -23,7 +23,6 @@ import { askingError } from './start-inquiry.ts';
 
 type ApiStream = MessageStream<ApiDown, ApiUp>;
 const jobsMax = 500;
-/** Questions about the log. */
 const ofLog: ReadonlySet<string> = new Set(['log', 'checkpoint', 'inclusion'] satisfies ApiUp['kind'][]);
 
 /** The controller's side of the api protocol: one question after the other. `follow` and `logs` answer until the run is over, and end the stream. */

@@ -6,12 +6,10 @@ import { outcomeOf, publishedOf } from '../machine/state.ts';
 import { hasEvidence } from '../machine/verdicts/verdict.ts';
 import type { ControllerPorts } from './ports.ts';
 
-/** Where the bundles are. */
 interface Stored extends StoredBundles {
   drop(which: string): Promise<void>;
 }
 
-/** Makes bundles: `ControllerSessions`. */
 interface Maker {
   /** Resolves once what is being stored is, or after a limit. */
   storing(): Promise<void>;

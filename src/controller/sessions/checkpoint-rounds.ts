@@ -25,7 +25,6 @@ import { askingError, behindCheckpoint } from './start-inquiry.ts';
 /** Difference between the time in a line and the clock of this host. */
 const timeSecondsMax = limits.clockSkewSeconds + sessionTimes.roundMsMax / 1000;
 
-/** Users of the checkpoints. */
 export interface RoundsUse {
   /** Whether a verdict waits for witnesses, so that a round begins at once. */
   isUrgent(): boolean;
@@ -35,7 +34,6 @@ export interface RoundsUse {
   ended(checkpoint: WitnessedCheckpoint): void;
 }
 
-/** The part of the feed that the rounds use. */
 export interface RoundsFeed {
   /** Keys of the workers that are there. */
   readonly present: Iterable<string>;

@@ -128,7 +128,6 @@ export class ControllerSessions {
     return inquiry.isOpen;
   }
 
-  /** Begins the rounds of checkpoints. */
   #start(): void {
     const { clock } = this.#ports;
     const tell = (checkpoint: WitnessedCheckpoint, ended: boolean) =>

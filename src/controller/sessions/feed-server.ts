@@ -22,7 +22,6 @@ import { askingError } from './start-inquiry.ts';
 
 type Down = z.infer<typeof feedDownSchema>;
 
-/** The feed of a worker that is there. */
 interface Feed {
   stream: MessageStream<Down, FeedUp>;
   /** Null where the worker states none: it gets no offer and no members that an older version refuses. */
@@ -35,7 +34,6 @@ interface Feed {
 export class FeedServer {
   readonly served = servedProtocol('feed', limits.bundleBytesMax, (channel) => this.#session(channel));
   readonly #ports: SharedPorts;
-  /** By worker. */
   readonly #feeds = new Map<string, Feed>();
 
   constructor(ports: SharedPorts) {

@@ -32,11 +32,9 @@ interface HeldLease {
 interface LeaseStream {
   messages: MessageStream<LeaseDown, LeaseUp>;
   token: string;
-  /** The lease given on this stream. */
   lease: HeldLease | undefined;
   /** Monotonic time of the last heartbeat that counted. */
   heartbeatAt: number;
-  /** Why it cannot be answered. */
   failure: unknown;
 }
 
@@ -44,7 +42,6 @@ interface LeaseStream {
 export class LeaseServer {
   readonly served = servedProtocol('lease', limits.bundleBytesMax, (channel) => this.#session(channel));
   readonly #ports: SharedPorts;
-  /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
   constructor(ports: SharedPorts) {

@@ -35,7 +35,6 @@ export class LogServer {
   };
   readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles' | 'clock'>;
   readonly #admission: Admission;
-  /** By lease id. */
   readonly #live = new Map<string, LiveLog>();
   /** Leases whose log began since this process started, the latest `begunMax`. */
   readonly #begun = new Set<string>();

@@ -92,7 +92,6 @@ async function pinnedOn(
 const silent = (says: string): QuorateError =>
   new QuorateError('STORE_SILENT', says, { hint: 'It is asked again. Look at the store.' });
 
-/** The answer of a store, as it said it. */
 class RefusedByStore extends Error {
   readonly code: string;
 

@@ -32,7 +32,6 @@ export function putInForce(state: ControllerState, charter: Verified<Charter>): 
   if (state.charter === null || charter.payload.epoch > state.charter.payload.epoch) state.charter = charter;
 }
 
-/** The error with which a check refuses; undefined where it holds. */
 export function refusalBy(check: () => void): QuorateError | undefined {
   try {
     check();

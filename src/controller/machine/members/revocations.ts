@@ -27,7 +27,6 @@ interface Derived {
   endsKeys: boolean;
   all: readonly Revoked[];
   ended: EndedKeys;
-  /** By charter. */
   under: Map<string, Revoked[]>;
 }
 const derived = new WeakMap<readonly LoggedRevocation[], Derived>();

@@ -3,7 +3,6 @@ import type { Role } from '../../../protocol/documents/index.ts';
 import { isMember, memberRevoked } from '../members/revocations.ts';
 import type { ControllerState } from '../state.ts';
 
-/** A key that joined, as the journal tells. */
 export interface MemberFacts {
   key: string;
   operator: string;

@@ -35,10 +35,9 @@ import { missing } from '../verdicts/witnesses.ts';
 const shortest = 8;
 const reasonCharsMax = 500;
 
-/** The artifact of a run's verdict. */
 const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
 
-/** What a summary and the list of a pipeline tell of a run alike. */
+/** Facts that a summary and the list of a pipeline share. */
 function sharedFacts(state: ControllerState, run: RunFacts) {
   const { phase, job } = run;
   const level = publishedLevelOf(run);

@@ -72,7 +72,6 @@ export function judgeVersions(state: Pick<ControllerState, 'charter' | 'presence
   for (const [id, worker] of workers) if (isBehind(state, worker)) behind.add(id);
 }
 
-/** True while no slot of the run is claimed. */
 function isUntouched(run: Run, { slots, candidates }: Round): boolean {
   if (run.receipts.length > 0 || candidates.length > 0 || run.trusted.kind !== 'free') return false;
   return slots.every(({ kind }) => kind === 'free');
@@ -121,7 +120,6 @@ export function outdatedAt(
   return found === undefined ? undefined : { at: found.since + reconnectMs, workers: found.workers };
 }
 
-/** Raises the event once it is time. */
 export function considerOutdated({ state, now, out }: Transition, run: Run): void {
   const due = outdatedAt(state, run);
   if (due === undefined || now < due.at) return;

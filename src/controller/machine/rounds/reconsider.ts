@@ -32,7 +32,6 @@ export function takeCharter(transition: Transition, charter: Verified<Charter>):
   return true;
 }
 
-/** Acts on what changes with the charter in force. */
 export function actOnCharter(transition: Transition, charter: Charter): void {
   const { presence, index } = transition.state;
   for (const [key, { role }] of presence.workers)
@@ -42,7 +41,6 @@ export function actOnCharter(transition: Transition, charter: Charter): void {
   for (const run of [...index.open.values()]) applyCharter(transition, run, charter);
 }
 
-/** Applies a charter to a run that is not over. */
 function applyCharter(transition: Transition, run: Run, charter: Charter): void {
   const refused = refusalOfRun(run, charter);
   if (refused !== undefined) {
@@ -80,7 +78,6 @@ export function reviewAll(transition: Transition): void {
   }
 }
 
-/** Applies a revocation to a run that is not over. */
 function applyRevocations(transition: Transition, run: Run): void {
   const { state } = transition;
   const next = { index: state.log.size, artifact: null };

@@ -91,7 +91,6 @@ export function reveal(transition: Transition, run: Run, round: Round): void {
   if (count > 0) transition.tell(run, { kind: 'differs', round: round.n, files, count });
 }
 
-/** The CID of the log of a build. */
 function logOf(run: Run, recorded: Recorded): string | null {
   return documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt.log;
 }

@@ -93,7 +93,6 @@ export function handOverDue(state: ControllerState, run: Run): number | undefine
   return handsOverAt(state, run)?.at ?? endsUnsignedAt(run);
 }
 
-/** Raises the event once it is time. */
 export function considerHandOver({ state, now, out }: Transition, run: Run): void {
   const due = handsOverAt(state, run);
   const [live] = trustedLeases(run);
@@ -149,7 +148,6 @@ function endsUnsignedAt({ phase }: Run): number | undefined {
   return phase.refusedAt + cosignAbsentMsMax;
 }
 
-/** Ends it once it is time. */
 export function endUnsigned(transition: Transition, run: Run): void {
   const at = endsUnsignedAt(run);
   if (at !== undefined && transition.now >= at) concludeRefused(transition, run);
