@@ -141,18 +141,12 @@ export function isOver({ phase }: RunFacts): boolean {
 }
 
 /** The artifact that a run made with this outcome. A test makes none: what it puts out are reports. */
-export function artifactIn(
-  { job }: Pick<RunFacts, 'job'>,
-  outcome: Outcome | null | undefined,
-): string | null {
-  return outcome === null || outcome === undefined || job.kind === 'test' ? null : artifactOf(outcome);
+export function artifactIn({ job }: Pick<RunFacts, 'job'>, outcome?: Outcome | null): string | null {
+  return !outcome || job.kind === 'test' ? null : artifactOf(outcome);
 }
 
-export function reportsIn(
-  { job }: Pick<RunFacts, 'job'>,
-  outcome: Outcome | null | undefined,
-): string | null {
-  return outcome === null || outcome === undefined || job.kind !== 'test' ? null : artifactOf(outcome);
+export function reportsIn({ job }: Pick<RunFacts, 'job'>, outcome?: Outcome | null): string | null {
+  return !outcome || job.kind !== 'test' ? null : artifactOf(outcome);
 }
 
 /** Artifact stores that keep bytes in the place of a controller, from its last start on. */

@@ -159,7 +159,7 @@ function viewOf(proven: Proven): RunView {
     })),
   ];
   return {
-    ...{ summary, publisher: '', signer: '', over: true, published: true },
+    ...{ summary, publisher: '', over: true },
     history: [
       { at, progress: { kind: 'round', round: 1, offer: '', agree, of, cosign } },
       { at, progress: { kind: 'revealed', round: 1, results } },

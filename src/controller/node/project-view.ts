@@ -70,13 +70,10 @@ export interface RunView {
   summary: RunSummary;
   /** The operator of the key that published it. */
   publisher: string;
-  signer: string;
   history: RunFacts['history'];
   /** Where it ends, and the history is not to grow. */
   over: boolean;
   pipeline: PipelineJob[];
-  /** Of its published artifact or reports, for whom there is evidence in a bundle. */
-  published: boolean;
 }
 
 /** The contents of the pages of a project. Nothing in it is sealed. */
@@ -177,11 +174,9 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
       return {
         summary: summary(run),
         publisher: run.publisher.payload.operator,
-        signer: run.request.signer,
         history: run.history,
         over: isOver(run),
         pipeline: pipelineOf(state, run),
-        published: 'published' in run.phase && run.phase.published !== null,
       };
     },
     version: (id) => {

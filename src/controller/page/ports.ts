@@ -42,7 +42,7 @@ export const sinceOf = (c: Context<HttpEnv>): string =>
 
 /** The session of the operator that published a run: logs of a sealed round are for it alone. An account is of no operator. */
 export function sessionOfPublisher(
-  ports: Pick<PagePorts, 'sessionOf'>,
+  ports: PagePorts,
   c: Context<HttpEnv>,
   { publisher }: Pick<RunView, 'publisher'>,
 ): PageSession | undefined {
@@ -51,10 +51,7 @@ export function sessionOfPublisher(
 }
 
 /** The session of somebody who may publish. */
-export function publisherOf(
-  { sessionOf }: Pick<PagePorts, 'sessionOf'>,
-  c: Context<HttpEnv>,
-): PageSession | undefined {
+export function publisherOf({ sessionOf }: PagePorts, c: Context<HttpEnv>): PageSession | undefined {
   const session = sessionOf?.(c);
   return session?.role === 'publisher' ? session : undefined;
 }

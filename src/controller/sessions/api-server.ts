@@ -1,5 +1,5 @@
 import { tellAlarm } from '../../protocol/account/index.ts';
-import { assert, codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { decodeJob } from '../../protocol/documents/index.ts';
@@ -113,8 +113,8 @@ export class ApiServer {
       case 'renew': {
         const enrol = await this.#ports.signing.documents.message('enrol', question.enrol);
         samePeer(enrol.signer, stream.peer);
-        const given = await this.#ask('grant', (token) => ({ kind: 'renew', token, enrol }));
-        return this.#sendGrant(stream, given, { enrol });
+        const reply = await this.#ask((token) => ({ kind: 'renew', token, enrol }));
+        return this.#sendGrant(stream, reply, { enrol });
       }
       case 'submit':
         return this.#submit(stream, question);
@@ -148,18 +148,14 @@ export class ApiServer {
         // A charter that names who signed it may lie in the project's folder.
         if (state.charter?.payload.idps.includes(revocation.signer) !== true)
           await this.#ports.refreshCharter();
-        return stream.send(await this.#ask('revoked', (token) => ({ kind: 'revoke', token, revocation })));
+        const reply = await this.#ask((token) => ({ kind: 'revoke', token, revocation }));
+        return stream.send(expected('revoked', reply));
       }
       case 'cancel': {
         const { which, reason } = question;
-        const cancel = (token: string) => ({
-          kind: 'cancel' as const,
-          token,
-          which,
-          by: stream.peer,
-          reason,
-        });
-        return stream.send(await this.#ask('cancelled', cancel));
+        const by = stream.peer;
+        const reply = await this.#ask((token) => ({ kind: 'cancel', token, which, by, reason }));
+        return stream.send(expected('cancelled', reply));
       }
       case 'acknowledge':
         return this.#acknowledge(stream, question);
@@ -168,18 +164,9 @@ export class ApiServer {
     }
   }
 
-  /** Errors: those with which the machine refuses, `CONTROLLER_STOPPED`. */
-  async #ask<K extends Reply['kind']>(
-    kind: K,
-    event: (token: string) => ControllerEvent,
-  ): Promise<Extract<Reply, { kind: K }>> {
+  #ask(event: (token: string) => ControllerEvent): Promise<Reply | undefined> {
     const { replies, dispatch } = this.#ports;
-    const reply = await replies.ask((token) => dispatch(event(token)));
-    if (reply?.kind === kind) return reply as Extract<Reply, { kind: K }>;
-    if (reply?.kind === 'error') throw errorFrom(reply);
-    throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping', {
-      hint: 'Try again when it is back.',
-    });
+    return replies.ask((token) => dispatch(event(token)));
   }
 
   async #checkpoint(stream: ApiStream, { old, size }: Extract<ApiUp, { kind: 'checkpoint' }>): Promise<void> {
@@ -221,11 +208,10 @@ export class ApiServer {
     // A charter that names this key may have been signed since it was last read.
     const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
     if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
-    const given = await this.#ask('grant', (token) => ({ kind: 'enrol', token, ...use })).catch((error) => {
-      if (codeOf(error) === 'TICKETS_FULL') this.#tellFull(invite.signer, messageOf(error));
-      throw error;
-    });
-    return this.#sendGrant(stream, given, { ...use, at: machine.state.keys.get(enrol.signer)?.at });
+    const reply = await this.#ask((token) => ({ kind: 'enrol', token, ...use }));
+    if (reply?.kind === 'error' && reply.code === 'TICKETS_FULL')
+      this.#tellFull(invite.signer, reply.message);
+    return this.#sendGrant(stream, reply, { ...use, at: machine.state.keys.get(enrol.signer)?.at });
   }
 
   /** Once for each key, in this life. */
@@ -251,14 +237,15 @@ export class ApiServer {
     const entropy = signing.nonce();
     const around = operatorsAround(state);
     const order = { request, publisher, job, jobId, entropy, around };
-    return stream.send(await this.#ask('accepted', (token) => ({ kind: 'submit', token, ...order })));
+    const reply = await this.#ask((token) => ({ kind: 'submit', token, ...order }));
+    return stream.send(expected('accepted', reply));
   }
 
   async #acknowledge(stream: ApiStream, question: Extract<ApiUp, { kind: 'acknowledge' }>): Promise<void> {
     const by = await this.#publisher(stream, question.publisher);
     const { id: run } = findRun(this.#ports.machine.state, question.which);
-    const seen = (token: string) => ({ kind: 'acknowledge' as const, token, run, by });
-    return stream.send(await this.#ask('acknowledged', seen));
+    const reply = await this.#ask((token) => ({ kind: 'acknowledge', token, run, by }));
+    return stream.send(expected('acknowledged', reply));
   }
 
   async #bring(stream: ApiStream, question: Extract<ApiUp, { kind: 'bring' }>): Promise<void> {
@@ -273,11 +260,12 @@ export class ApiServer {
 
   async #sendGrant(
     stream: ApiStream,
-    { grant: wanted, charter }: Extract<Reply, { kind: 'grant' }>,
+    reply: Reply | undefined,
     sent: Omit<GrantAsked, 'grant'>,
   ): Promise<void> {
-    const { raw: grant } = await this.#ports.grants.sign({ grant: wanted, ...sent });
-    await stream.send({ kind: 'grant', grant, charter, ...this.#feed() });
+    const { grant, charter } = expected('grant', reply);
+    const { raw } = await this.#ports.grants.sign({ grant, ...sent });
+    await stream.send({ kind: 'grant', grant: raw, charter, ...this.#feed() });
   }
 
   /** The operator of a publisher that asks. Errors: those of `checkPublisher`. */
@@ -330,4 +318,13 @@ const lasting: ReadonlySet<ApiUp['kind']> = new Set(['follow', 'logs', 'bring'])
 function samePeer(signer: string, peer: string): void {
   if (signer !== peer)
     throw new QuorateError('ENROL_SENDER_MISMATCH', 'an enrolment is sent by the key that signed it');
+}
+
+/** Errors: those with which the machine refuses, `CONTROLLER_STOPPED`. */
+function expected<K extends Reply['kind']>(kind: K, reply: Reply | undefined): Extract<Reply, { kind: K }> {
+  if (reply?.kind === kind) return reply as Extract<Reply, { kind: K }>;
+  if (reply?.kind === 'error') throw errorFrom(reply);
+  throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping', {
+    hint: 'Try again when it is back.',
+  });
 }

@@ -266,8 +266,8 @@ export class LeaseServer {
   /** Errors: `CONTROLLER_KEY_MISSING`. */
   #answer(stream: LeaseStream, reply: Reply): void {
     const { messages } = stream;
-    const signed = <K extends 'lease' | 'ack'>(kind: K, payload: Messages[K]): Promise<string> =>
-      signMessage(kind, payload, signerOf(this.#ports, payload.iss)).then(({ raw }) => raw);
+    const signed = <K extends 'lease' | 'ack'>(kind: K, payload: Messages[K]) =>
+      signMessage(kind, payload, signerOf(this.#ports, payload.iss));
     switch (reply.kind) {
       case 'lease': {
         const id = idOf(reply.lease);
@@ -276,12 +276,12 @@ export class LeaseServer {
         this.#streams.set(id, stream);
         // A resume that was long on its way must not leave the worker on a stream that is told nothing: it resumes again.
         if (before !== undefined && before !== stream) void before.messages.close();
-        messages.post(signed('lease', reply.lease).then((lease) => ({ kind: 'lease', lease })));
+        messages.post(signed('lease', reply.lease).then(({ raw }) => ({ kind: 'lease', lease: raw })));
         return;
       }
       case 'ack':
         if (stream.lease !== undefined) stream.lease.acked = true;
-        messages.post(signed('ack', reply.ack).then((ack) => ({ kind: 'ack', ack })));
+        messages.post(signed('ack', reply.ack).then(({ raw }) => ({ kind: 'ack', ack: raw })));
         return;
       case 'standby':
       case 'reserve':

@@ -7,10 +7,7 @@ import { ownBundle } from './bundle.ts';
 import type { SharedPorts } from './shared.ts';
 
 /** The key under which a controller promised a document: that key alone completes or repeats it. Errors: `CONTROLLER_KEY_MISSING`. */
-export function signerOf(
-  { signing, retired }: Pick<EvidencePorts, 'signing' | 'retired'>,
-  id: string,
-): Signer {
+export function signerOf({ signing, retired }: EvidencePorts, id: string): Signer {
   const signer = [signing.signer, ...retired].find((one) => one.id === id);
   if (signer !== undefined) return signer;
   throw new QuorateError(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
+import { Transition } from '../../../src/controller/machine/state.ts';
 import {
   bundleBytesOf,
   checkEvidenceSize,
@@ -184,10 +185,11 @@ describe('the evidence of a run', () => {
     const bench = await projectOf();
     const run = bench.run(await publish(bench, 'lib'));
     const room = 64 * 1024 * 1024 - bundleBytesOf(run);
-    const has = (more: number) => hasRoom({ state: bench.controller.state, rules: 3 }, run, more);
+    const transition = new Transition(bench.controller.state, 0, 3);
+    const has = (more: number) => hasRoom(transition, run, more);
     expect([has(room), has(room + 1)]).toEqual([true, false]);
     // Runs of the same publisher that rest on it are not ended for it.
-    expect(crowdedOut({ state: bench.controller.state }, run, room + 1)).toEqual([]);
+    expect(crowdedOut(transition, run, room + 1)).toEqual([]);
   });
 });
 

@@ -157,11 +157,9 @@ describe('the page of a run', () => {
         run: {
           summary: { ...summary, ...over },
           publisher,
-          signer: 's',
           history: [],
           over: false,
           pipeline: [],
-          published: false,
         } as never,
         ...{ project: 'p', bootstrap: [], logs: [], sealed: false, files: undefined, verifyPath: undefined },
         ...more,
@@ -199,11 +197,9 @@ describe('the page of a run', () => {
       run: {
         summary,
         publisher: '',
-        signer: 's',
         history: [],
         over: false,
         pipeline,
-        published: false,
       } as never,
     });
     expect(await of({}, run([job('x')]))).not.toContain('<svg');

@@ -41,11 +41,9 @@ function siteOf(over: Partial<PagePorts> = {}) {
       return {
         summary,
         publisher: 'ada',
-        signer: 's',
         history: [],
         over: false,
         pipeline: [],
-        published: false,
       };
     },
     version: () => told.version,

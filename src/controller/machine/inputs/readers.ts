@@ -62,8 +62,13 @@ function review(transition: Transition, run: Run): void {
   else loseInput(transition, run, lost);
 }
 
+interface LostInput {
+  name: string;
+  reason: string;
+}
+
 /** An input of a run that is worth less now than its request asks for, or is something else. */
-function lostInput({ state }: Transition, run: RunFacts): { name: string; reason: string } | undefined {
+function lostInput({ state }: Transition, run: RunFacts): LostInput | undefined {
   for (const [name, need] of needsOfRun(run)) {
     const { artifact, reached, final } = inputOf(state, need);
     if (reached && (need.gate === true || artifact === run.job.inputs[name])) continue;
@@ -123,11 +128,7 @@ function refusalOfInstance(transition: Transition, run: Run, id: string): string
 }
 
 /** Stops a run whose input was contradicted, cancelled or revoked; its published verdict does not stand. It waits for the input again. */
-function loseInput(
-  transition: Transition,
-  run: Run,
-  { name, reason }: { name: string; reason: string },
-): void {
+function loseInput(transition: Transition, run: Run, { name, reason }: LostInput): void {
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
   suspendRun(transition, run, reason);
   transition.tell(run, { kind: 'input-lost', input: name, artifact, reason });
@@ -137,11 +138,7 @@ function loseInput(
 }
 
 /** Cancels a run that has ended and whose input was lost: it is not built again. */
-function loseEnded(
-  transition: Transition,
-  run: RunFacts,
-  { name, reason }: { name: string; reason: string },
-): void {
+function loseEnded(transition: Transition, run: RunFacts, { name, reason }: LostInput): void {
   const { state } = transition;
   transition.mustSync();
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);

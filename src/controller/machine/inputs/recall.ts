@@ -78,13 +78,8 @@ function mayBeDecided(state: Transition['state'], run: RunFacts): boolean {
   // The trusted worker would build the same again.
   if (ownIsVoid) return false;
   const trustedKeys = state.charter?.payload.trusted ?? [];
-  const evidence = {
-    kind: run.job.kind,
-    votes: run.receipts,
-    trustedKeys,
-    cosigned: trustedKeys,
-    inputs: {},
-  };
+  const { job, receipts: votes } = run;
+  const evidence = { kind: job.kind, votes, trustedKeys, cosigned: trustedKeys, inputs: {} };
   const { level } = decide(run.request.payload.policy, evidence, revocations);
   return ['agreed', 'trusted', 'failed'].includes(level) || mayOpenRound(state, run);
 }

@@ -5,6 +5,7 @@ import {
   checkTime,
   type Grant,
   leaves,
+  type Role,
   type Verified,
 } from '../../../protocol/documents/index.ts';
 import { checkRevocation, enforce, isNamed } from '../../../protocol/judge/index.ts';
@@ -95,11 +96,10 @@ export function lapsedRevocations(state: ControllerState): LoggedRevocation[] {
   });
 }
 
+type Member = Pick<Grant, 'sub' | 'operator' | 'role'>;
+
 /** The revocation for which a key may not act in its role any more. A trusted worker's key is revoked by itself. */
-export function memberRevoked(
-  state: ControllerState,
-  { sub, operator, role }: Pick<Grant, 'sub' | 'operator' | 'role'>,
-): Revoked | undefined {
+export function memberRevoked(state: ControllerState, { sub, operator, role }: Member): Revoked | undefined {
   return memberRevokedAt(revocationsIn(state), { sub, operator, role }, state.log.size);
 }
 
@@ -117,10 +117,7 @@ export function isMember(state: ControllerState, enrolled: Enrolled | undefined)
 }
 
 /** Errors: `KEY_REVOKED`, `OPERATOR_REVOKED`. */
-export function checkNotRevoked(
-  state: ControllerState,
-  member: Pick<Grant, 'sub' | 'operator' | 'role'>,
-): void {
+export function checkNotRevoked(state: ControllerState, member: Member): void {
   const revoked = memberRevoked(state, member);
   if (revoked !== undefined) throw revokedError(revoked);
 }
@@ -129,10 +126,7 @@ export function checkNotRevoked(
 const looksMax = 50;
 
 /** Operators of workers, or of trusted ones, that are admitted and not revoked. */
-export function operatorsLeft(
-  state: ControllerState,
-  role: 'worker' | 'trusted-worker' = 'worker',
-): string[] {
+export function operatorsLeft(state: ControllerState, role: Role = 'worker'): string[] {
   const gone = new Set(
     revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
   );

@@ -19,7 +19,7 @@ import { redraft, reveal, withoutResult } from './settle.ts';
 import { isRefused } from './trusted-slot.ts';
 
 /** The result that N operators agree on and that is pinned, where no verdict was published while signatures were waited for. */
-function agreedUnpublished(transition: Transition, run: Run): About | null {
+function agreedUnpublished(transition: Transition, run: Run): About {
   if ('draft' in run.phase)
     return run.phase.draft.level === 'trusted' ? aboutResult(run, run.phase.draft.result) : null;
   // The trusted worker made room for another one.

@@ -9,11 +9,7 @@ import { recordedWith } from '../verdicts/verdict.ts';
 import { assignSlots, loseLease, mayLeaseAgain } from './leases.ts';
 import { settle } from './settle.ts';
 
-export function acknowledge(
-  transition: Transition,
-  token: string,
-  { run, recorded }: { run: RunFacts; recorded: Recorded },
-): void {
+export function acknowledge(transition: Transition, token: string, run: RunFacts, recorded: Recorded): void {
   const ack: Ack = {
     // The controller that was asked gave the lease; its key may have been replaced since.
     iss: run.request.payload.aud,
@@ -51,7 +47,7 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
     if (before.recorded.receipt !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
     // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
-    acknowledge(transition, token, before);
+    acknowledge(transition, token, before.run, before.recorded);
     releaseOrReveal(transition, before.run, before.recorded);
     return transition.unchanged();
   }
@@ -91,7 +87,7 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   run.evidence = { own, receipts: receipts + receiptShareOf(receipt.raw.length) };
   run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
   transition.state.index.received(run, recorded);
-  acknowledge(transition, token, { run, recorded });
+  acknowledge(transition, token, run, recorded);
   transition.tell(run, { kind: 'delivered', round: round.n, slot, worker, operator });
   if (recorded.outcome.kind === 'aborted') return aborted(transition, run, lease, recorded);
   if (isTrustedSlot(slot) && round.revealed) closeOffer(transition, round);
@@ -164,7 +160,7 @@ export function resumeLease(transition: Transition, { token, lease, worker }: Ev
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   transition.reply(token, { kind: 'lease', run: run.id, lease: lease.payload });
   // Without its ack a worker ignores a reveal and refuses to co-sign.
-  if (recorded !== undefined) acknowledge(transition, token, { run, recorded });
+  if (recorded !== undefined) acknowledge(transition, token, run, recorded);
   if (live !== undefined) {
     hear(state, id, transition.now);
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)

@@ -162,10 +162,7 @@ export function loseLease(
 }
 
 /** While the controller is drained, a round in which nobody builds or has built gives no lease until the next start. */
-export function isHeld(
-  { draining }: Pick<ControllerState, 'draining'>,
-  { slots }: Pick<Round, 'slots'>,
-): boolean {
+export function isHeld({ draining }: ControllerState, { slots }: Pick<Round, 'slots'>): boolean {
   return draining && !slots.some(({ kind }) => kind === 'leased' || kind === 'delivered');
 }
 

@@ -33,25 +33,17 @@ export function documentsOffered({ charter }: ControllerState, run: Run, { offer
 
 /** Whether a worker may get a slot for its version: it reads the documents, and is not below the least version of the charter. */
 export const isOfVersion = (
-  { charter }: Pick<ControllerState, 'charter'>,
+  { charter }: ControllerState,
   { version }: Pick<Present, 'version'>,
   documents: Versions,
 ): boolean => canRead(version, documents) && !isBelow(version, leastWorkerOf(charter?.payload));
 
 /** Whether a worker cannot read something that this controller may write, or is below the least version. */
-const isBehind = (
-  { charter }: Pick<ControllerState, 'charter'>,
-  { version }: Pick<Present, 'version'>,
-): boolean =>
+const isBehind = ({ charter }: ControllerState, { version }: Present): boolean =>
   version === null || unreadBy(version).length > 0 || isBelow(version, leastWorkerOf(charter?.payload));
 
 /** Notes a connected worker; returns whether it is behind. Two versions under one key are two processes: the current one may come back. */
-export function arriveBehind(
-  state: Pick<ControllerState, 'charter' | 'presence'>,
-  id: string,
-  worker: Present,
-  now: number,
-): boolean {
+export function arriveBehind(state: ControllerState, id: string, worker: Present, now: number): boolean {
   const { presence } = state;
   const before = presence.workers.get(id);
   presence.workers.set(id, worker);
@@ -66,7 +58,7 @@ export function arriveBehind(
 }
 
 /** A charter is in force that may name another least version. */
-export function judgeVersions(state: Pick<ControllerState, 'charter' | 'presence'>): void {
+export function judgeVersions(state: ControllerState): void {
   const { workers, behind } = state.presence;
   behind.clear();
   for (const [id, worker] of workers) if (isBehind(state, worker)) behind.add(id);

@@ -79,10 +79,7 @@ export function openRound(transition: Transition, run: Run): void {
 }
 
 /** Whether the policy allows one more round, and there are operators for it without a receipt of an earlier one. */
-export function mayOpenRound(
-  state: ControllerState,
-  run: Pick<RunFacts, 'request' | 'rounds' | 'receipts'>,
-): boolean {
+export function mayOpenRound(state: ControllerState, run: RunFacts): boolean {
   const { policy } = run.request.payload;
   const held = operatorsBefore(run, { n: run.rounds.length + 1 });
   const fresh = operatorsLeft(state).filter((name) => !held.has(name));

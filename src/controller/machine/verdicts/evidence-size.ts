@@ -68,16 +68,12 @@ export const roundBytesOf = ({ job, request }: RunFacts): number =>
   roundBytesMaxOf(job, request.payload.policy);
 
 /** Whether the bundles of a run, and of what its publisher has rest on it, stay readable with so many bytes more. */
-export function hasRoom(
-  { state, rules }: Pick<Transition, 'state' | 'rules'>,
-  run: RunFacts,
-  more: number,
-): boolean {
+export function hasRoom({ state, rules }: Transition, run: RunFacts, more: number): boolean {
   return unreadable(state, run, more).every((one) => rules >= 3 && isOfAnother(run, one));
 }
 
 /** The open runs of other publishers that rest on a run and could not be read with so many bytes more: they are to end. */
-export function crowdedOut({ state }: Pick<Transition, 'state'>, run: RunFacts, more = 0): Run[] {
+export function crowdedOut({ state }: Transition, run: RunFacts, more = 0): Run[] {
   return unreadable(state, run, more).flatMap((one) =>
     isOfAnother(run, one) ? (state.index.open.get(one.id) ?? []) : [],
   );

@@ -11,10 +11,7 @@ import { type ControllerState, publishedOf } from '../state.ts';
 type Need = NonNullable<Request['needs']>[string];
 
 /** Whether needs were published before, for the same commit and job file. Errors: `REQUEST_NEEDS_…`, `ARTIFACT_OF_TEST`. */
-export function checkNeeds(
-  { state }: Pick<Moment, 'state'>,
-  { needs = {}, repo, commit, recipe }: Request,
-): void {
+export function checkNeeds({ state }: Moment, { needs = {}, repo, commit, recipe }: Request): void {
   for (const [name, { request, gate }] of Object.entries(needs)) {
     const needed = state.index.get(request);
     enforce(
@@ -87,10 +84,7 @@ export function needsOfRun({ request }: RunFacts): [name: string, need: Need][] 
 }
 
 /** The runs that this one rests on, directly or not, each once. As many as a bundle may hold, and one more, are looked for. */
-export function inputRunsOf(
-  { index }: Pick<ControllerState, 'index'>,
-  { needs = {} }: Pick<Request, 'needs'>,
-): RunFacts[] {
+export function inputRunsOf({ index }: ControllerState, { needs = {} }: Pick<Request, 'needs'>): RunFacts[] {
   const found = new Map<string, RunFacts>();
   const open = Object.values(needs);
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -108,13 +108,7 @@ function evidenceVoidedBy(
   const cosigned = cosigners.filter((id) => endOf(id) === undefined);
   const decision = decide(
     run.request.payload.policy,
-    {
-      kind: run.job.kind,
-      votes,
-      trustedKeys: charter.payload.trusted,
-      cosigned,
-      inputs,
-    },
+    { kind: run.job.kind, votes, trustedKeys: charter.payload.trusted, cosigned, inputs },
     revocationsFor(all, index),
   );
   const result = decision.results.find((one) => one.result === verdict.result);
@@ -129,12 +123,7 @@ function evidenceVoidedBy(
 export function levelOfEarlier(
   state: ControllerState,
   run: RunFacts,
-  on: {
-    earlier: RunFacts;
-    published: PublishedFacts;
-    charter: PublishedFacts['verdict']['charter'];
-    index: number;
-  },
+  on: { earlier: RunFacts; published: PublishedFacts; charter: Verified<Charter>; index: number },
 ): Decision['level'] {
   const { earlier, published, charter, index } = on;
   const { verdict, endorsement } = published;

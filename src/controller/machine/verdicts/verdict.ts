@@ -46,12 +46,12 @@ export function recordedWith(run: Run, result: string | null): Recorded | null {
 }
 
 /** The earlier verdict or the receipt that a verdict of this run with this result is about. */
-export function aboutResult(run: Run, result: string | null): About | null {
+export function aboutResult(run: Run, result: string | null): About {
   return run.reused === null ? recordedWith(run, result) : (publishedOf(run.reused)?.verdict ?? null);
 }
 
 /** Ends a run with a verdict about a result, once a trusted worker has co-signed or witnesses have signed, where the policy asks for that. */
-export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About | null): void {
+export function conclude(transition: Transition, run: Run, level: VerdictLevel, about: About): void {
   if ((level === 'trusted' || level === 'failed') && cosignersOf(run.request.payload.policy) > 0) {
     if (run.reused !== null)
       return showReuse(transition, run, run.reused.id, writeVerdict(transition, run, level, about));
@@ -104,14 +104,9 @@ export const concludeRefused = (transition: Transition, run: Run): void =>
   finish(transition, run, publish(transition, run, 'disputed', null, 'cosign-refused'));
 
 /** The subject of a verdict: a receipt of the run, or the verdict of an earlier one. */
-export type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
+export type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'> | null;
 
-function writeVerdict(
-  transition: Transition,
-  run: Run,
-  level: VerdictLevel,
-  about: About | null,
-): LoggedVerdict {
+function writeVerdict(transition: Transition, run: Run, level: VerdictLevel, about: About): LoggedVerdict {
   const { state } = transition;
   const charter = signedCharter(transition);
   const outcome = about?.outcome ?? null;
@@ -181,7 +176,7 @@ export function publish(
   transition: Transition,
   run: Run,
   level: VerdictLevel,
-  about: About | null,
+  about: About,
   ending: PublishedFacts['ending'] = null,
   limit?: PublishedFacts['limit'],
 ): Published {
