@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/protocol/base/limits.ts';
 import { BoundedReader } from '../../src/store/bounded-reader.ts';
 import { type Difference, diffTrees, firstDifference, type Store, type Tree } from '../../src/store/index.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { codeOf, collect, damage, noiseBytes, store, type TarEntry, tar } from './support.ts';
 
 type Opened = Awaited<ReturnType<typeof store>>;
@@ -43,9 +44,9 @@ async function leaf(s: Opened, text: string): Promise<CID> {
   return CID.parse(await s.importBytes(Buffer.from(text), { into: s.public }));
 }
 
-/** Enough entries for a HAMT of several levels. */
+/** Names so long that a thousand entries are a HAMT, of two levels. */
 const many = (count: number, changed: Record<string, string | undefined> = {}): TarEntry[] =>
-  Array.from({ length: count }, (_, n) => `file-${'x'.repeat(40)}-${n}`)
+  Array.from({ length: count }, (_, n) => `file-${'x'.repeat(230)}-${n}`)
     .filter((name) => !(name in changed) || changed[name] !== undefined)
     .map((name) => ({ name, body: changed[name] ?? 'same' }));
 
@@ -121,8 +122,8 @@ describe('the differences of two large folders', () => {
 
   it('are found by reading a few of their shards', async () => {
     const s = await store();
-    const a = await tree(s, many(5_000));
-    const b = await tree(s, many(5_000, { [first]: 'changed', 'file-none': undefined }));
+    const a = await tree(s, many(1_500));
+    const b = await tree(s, many(1_500, { [first]: 'changed', 'file-none': undefined }));
     let read = 0;
     const counting = (one: Tree): Tree => ({
       ...one,
@@ -141,13 +142,14 @@ describe('the differences of two large folders', () => {
 
   it('are the same as those of a plain walk, however the entries are spread over shards', async () => {
     const s = await store();
-    const names = many(5_000).map(({ name }) => name);
+    const names = many(1_500).map(({ name }) => name);
     const gone = Object.fromEntries(names.filter((_, n) => n % 3 === 0).map((name) => [name, undefined]));
     const changed = Object.fromEntries(names.filter((_, n) => n % 7 === 1).map((name) => [name, 'other']));
-    // 5,000 entries are two levels, 4,000 are fewer shards, 100 are one plain node.
-    for (const entries of [many(5_000, { ...changed, ...gone }), many(100)]) {
-      const [a, b] = [await tree(s, many(5_000)), await tree(s, entries)];
-      const before = new Map(many(5_000).map(({ name, body }) => [name, body]));
+    const a = await tree(s, many(1_500));
+    const before = new Map(many(1_500).map(({ name, body }) => [name, body]));
+    // 1,500 entries are two levels, 1,000 are fewer shards, 100 are one plain node.
+    for (const entries of [many(1_500, { ...changed, ...gone }), many(100)]) {
+      const b = await tree(s, entries);
       const after = new Map(entries.map(({ name, body }) => [name, body]));
       const wanted = [...before.keys()]
         .filter((name) => before.get(name) !== after.get(name))
@@ -210,8 +212,9 @@ describe('the differences of a hostile tree', () => {
     }
     const [a, b] = [s.tree(deep.toString()), s.tree(other.toString())];
     expect(await codeOf(collect(diffTrees(a, b)))).toBe('STORE_PATH_TOO_DEEP');
+    withLimits(limits, { treeEntriesMax: 10_000 });
     const same = await leaf(s, 'same');
-    const names = Array.from({ length: 2_000 }, (_, n) => `n${n}`);
+    const names = Array.from({ length: 200 }, (_, n) => `n${n}`);
     const wideOf = async (text: string): Promise<CID> => {
       const last = await leaf(s, text);
       const below = await node(s, 'directory', [...names.map((n): [string, CID] => [n, same]), ['x', last]]);
