@@ -43,7 +43,7 @@ it('copies a journal of a process that writes: what it had written, whole', asyn
     });
   let before = 0;
   // SQLite makes a checkpoint about every thousand events.
-  for (let n = 0; n < 12 || before <= 1_000; n++) {
+  for (let n = 0; n < 4 || before <= 1_000; n++) {
     const copy = join(dir, `copy-${n}.db`);
     const least = told;
     const events = foldCopy(copy, await copied(copy));

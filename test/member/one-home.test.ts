@@ -17,6 +17,7 @@ import { openStore, type Store } from '../../src/store/index.ts';
 import { until } from '../e2e/support/wait.ts';
 import { loopbackController } from '../support/controller.ts';
 import { makeJob } from '../support/documents.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 let dir: string;
 let folder: ProjectFolder;
@@ -100,7 +101,8 @@ function orderOf(n: number): SubmitOptions {
 
 describe('commands of one home, more than its key may have streams', () => {
   it('all publish and follow, each progress once, and end with their runs', async () => {
-    const count = sessionLimits.followedPerPeerMax + 16;
+    withLimits(sessionLimits, { followedPerPeerMax: 6 });
+    const count = sessionLimits.followedPerPeerMax + 6;
     const signal = AbortSignal.timeout(120_000);
     const first = await publisher();
     const submitted: string[] = [];

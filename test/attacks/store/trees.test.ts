@@ -6,9 +6,11 @@ import { CID } from 'multiformats/cid';
 import { identity } from 'multiformats/hashes/identity';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { Blocks } from '../../../src/store/blocks.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { codeOf, collect, folder } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 /** Writes blocks that no correct tool would, past our importer, as a hostile peer's tree would arrive. */
 class Forge {
@@ -182,6 +184,7 @@ describe('a tree made by hand to hurt who writes it out', () => {
     ],
   ];
   it.each(bad)('%s: is refused with %s and leaves nothing behind', async (_, code, make) => {
+    withLimits(limits, { treeEntriesMax: 20_000 });
     const { s, root } = await forged(make);
     const base = await folder();
     expect(await codeOf(s.exportDirectory(root, join(base, 'out')))).toBe(code);

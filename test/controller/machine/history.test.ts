@@ -79,13 +79,13 @@ describe('a controller with many runs behind it', () => {
     }
   });
 
-  it('holds the documents of one job at a time at a start without 500 bundles', async () => {
+  it('holds the documents of one job at a time at a start without 150 bundles', async () => {
     const rows: JournalRow<ControllerEvent>[] = [];
     const history = new History((event, at, record) =>
       rows.push({ event, at, record, rules: Controller.rules }),
     );
     await history.start();
-    await history.run(500);
+    await history.run(150);
     const { machine } = new History();
     const spool = new Map<string, number>();
     const journal = { appendAll() {}, sync() {}, replay: () => rows };
@@ -100,7 +100,7 @@ describe('a controller with many runs behind it', () => {
       most = Math.max(most, machine.state.runs.size);
     }
     expect(most).toBe(1);
-    expect([spool.size, lost.runs.length, machine.state.finished.size]).toEqual([500, 500, 500]);
+    expect([spool.size, lost.runs.length, machine.state.finished.size]).toEqual([150, 150, 150]);
   });
 
   it('publishes at a start only what may not be stored yet', async () => {
