@@ -1,0 +1,3 @@
+import { damagedFiles, everyDamage } from './support/damaged-files.ts';
+
+damagedFiles(() => everyDamage);
