@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { matrices } from './test/matrices.ts';
 import { sharedProcesses } from './test/support/pool.ts';
-import { alone, common } from './test/support/projects.ts';
+import { alone, clocks, common } from './test/support/projects.ts';
 import { Skipped } from './test/support/skipped.ts';
 
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
@@ -17,13 +17,13 @@ const deadlines = {
 /** Those that take longest, with their seconds; the others follow by their size, or by the time of the last run. */
 const longest: Readonly<Record<string, number>> = {
   'test/attacks/hooks/answers-e2e.test.ts': 17,
-  'test/attacks/machines/acks.test.ts': 10,
+  'test/attacks/machines/acks.test.ts': 5,
   'test/attacks/mesh/connections.test.ts': 9,
   'test/attacks/sandbox/namespace.outputs.test.ts': 8,
   'test/attacks/sandbox/namespace.resources.test.ts': 20,
   'test/attacks/sandbox/network.test.ts': 21,
-  'test/bad-input/builds.test.ts': 12,
-  'test/bad-input/damaged-files.test.ts': 20,
+  'test/bad-input/builds.test.ts': 9,
+  'test/bad-input/damaged-files.test.ts': 11,
   'test/bad-input/full-disk.test.ts': 10,
   'test/bad-input/terminal.test.ts': 6,
   'test/owner/commands/image.test.ts': 7,
@@ -31,11 +31,11 @@ const longest: Readonly<Record<string, number>> = {
   'test/client/commands/try.test.ts': 25,
   'test/e2e/cancel.test.ts': 7,
   'test/e2e/charter.test.ts': 14,
-  'test/e2e/journey.test.ts': 25,
+  'test/e2e/journey.test.ts': 18,
   'test/e2e/operator.test.ts': 10,
   'test/e2e/pipeline.test.ts': 14,
   'test/e2e/refusals.test.ts': 13,
-  'test/e2e/stolen-key.test.ts': 24,
+  'test/e2e/stolen-key.test.ts': 18,
   'test/e2e/volunteer.test.ts': 13,
   'test/http/prices.test.ts': 15,
   'test/proof/mutation.test.ts': 10,
@@ -43,25 +43,27 @@ const longest: Readonly<Record<string, number>> = {
   'test/sandbox/gvisor/gvisor.test.ts': 10,
   'test/sandbox/namespace/leftovers.test.ts': 8,
   'test/sandbox/namespace/namespace.test.ts': 8,
-  'test/simulations/bugs.test.ts': 30,
-  'test/simulations/faults.test.ts': 16,
-  'test/simulations/forked-log.test.ts': 8,
-  'test/simulations/older.test.ts': 10,
+  'test/simulations/bugs.test.ts': 13,
+  'test/simulations/faults.test.ts': 8,
   'test/tidy/tidy.test.ts': 6,
 };
+
+/** Between files that share processes there is none of another project, or the process would end. */
+const first: Readonly<Record<string, number>> = { alone: Number.MAX_VALUE, clocks: Number.MAX_VALUE / 2 };
 
 /** Those that take long come first, so that none of them is left when all others have ended. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const seconds = ({ project, moduleId }: TestSpecification) => {
       const file = relative(project.config.root, moduleId);
-      // Between files that share a process there is none that does not, or it would end.
-      return matrices[file] ?? (project.name === 'alone' ? Number.MAX_VALUE : (longest[file] ?? 0));
+      return matrices[file] ?? first[project.name] ?? longest[file] ?? 0;
     };
     const others = await super.sort(files);
     return others.sort((a, b) => seconds(b) - seconds(a));
   }
 }
+
+const shared = { isolate: false, pool: sharedProcesses };
 
 /** Where .ci/run wants the numbers. */
 const report = process.env.TEST_REPORT;
@@ -85,10 +87,13 @@ export default defineConfig({
         test: { ...{ ...common, ...deadlines, name: 'alone' }, include: alone },
       },
       {
+        test: { ...{ ...common, ...deadlines, ...shared, name: 'clocks' }, include: clocks },
+      },
+      {
         test: {
-          ...{ ...common, ...deadlines, name: 'shared', isolate: false, pool: sharedProcesses },
+          ...{ ...common, ...deadlines, ...shared, name: 'shared' },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...alone, ...Object.keys(matrices)],
+          exclude: [...never, ...alone, ...clocks, ...Object.keys(matrices)],
         },
       },
       {

@@ -4,17 +4,21 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { MixedCluster } from './support/cluster.ts';
 import { gate } from './support/gate.ts';
 import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';
 
-let cluster: Cluster;
+let cluster: MixedCluster;
 /** An artifact that became trusted, for the tests after it. */
 let trusted = '';
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cleo'], bootstrap: true, askInside: true });
+  cluster = await MixedCluster.start({
+    volunteers: ['ada', 'ben', 'cleo'],
+    bootstrap: true,
+    askInside: true,
+  });
 });
 
 describe('a project without its trusted worker', () => {

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { matrices } from '../matrices.ts';
-import { alone } from '../support/projects.ts';
+import { alone, clocks } from '../support/projects.ts';
 import { root, type Source } from '../tidy/house/source.ts';
 import { Copy, filesAt } from './copy.ts';
 import type { Recorded } from './coverage.ts';
@@ -100,11 +100,12 @@ export class Measurement {
     if (wanted.length === 0 || copy === undefined) return;
     say(`${wanted.length} files of tests run once, to learn what each of them executes`);
     const base = { programs: true, testMsMax: 300_000, record: this.#record };
-    const shared = wanted.filter((path) => !alone.includes(path));
+    const own = [...alone, ...clocks].filter((path) => wanted.includes(path));
+    const shared = wanted.filter((path) => !own.includes(path));
     const learn = (files: string[], workers: number) =>
       runTests(copy, { ...base, files, workers }, recordMsMax, this.#signal);
     if (shared.length > 0) await learn(shared, 2);
-    for (const path of wanted.filter((one) => alone.includes(one))) await learn([path], 1);
+    for (const path of own) await learn([path], 1);
     const failed = linesOf<Recorded>(this.#record).filter(({ passed }) => !passed);
     for (const { path } of failed) say(`fails without a mutation, and is left out: ${path}`);
   }

@@ -1,4 +1,4 @@
-import { alone } from '../support/projects.ts';
+import { alone, clocks } from '../support/projects.ts';
 import type { Copy } from './copy.ts';
 import type { Recorded } from './coverage.ts';
 import type { Mutation } from './operators.ts';
@@ -27,9 +27,11 @@ const testMsMax = (tests: readonly Recorded[]) => 15_000 + 10 * slowest(tests);
 const costOf = (tests: readonly Recorded[]) => tests.reduce((sum, { ms }) => sum + ms, 0);
 const runMsMax = (tests: readonly Recorded[]) => 60_000 + 2 * testMsMax(tests) + 5 * costOf(tests);
 
+const ownProcess = new Set([...alone, ...clocks]);
+
 /** Files that run in one process. */
 function sharing(tests: readonly Recorded[]): Recorded[][] {
-  const others = tests.filter(({ path }) => !alone.includes(path));
+  const others = tests.filter(({ path }) => !ownProcess.has(path));
   const isSoon = ({ ms }: Recorded) => ms <= soonMs;
   const [soon, later] = [others.filter(isSoon), others.filter((one) => !isSoon(one))];
   return [soon, later, ...tests.filter((one) => !others.includes(one)).map((one) => [one])];

@@ -7,21 +7,21 @@ const root = join(import.meta.dirname, '..', '..');
 export const common = {
   environment: 'node' as const,
   pool: 'forks' as const,
-  execArgv: ['--disable-warning=ExperimentalWarning'],
+  execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc'],
   globalSetup: ['test/support/make-program.ts'],
-  setupFiles: ['test/e2e/support/after-file.ts'],
+  setupFiles: ['test/support/equal-bytes.ts', 'test/e2e/support/after-file.ts'],
   // Leaves out what needs root, where the tests are run by somebody else.
   runner: './test/support/runner.ts',
 };
 
-/** Timers or calls of the whole process are counted, or all its clocks are set by hand: a file before it may have left something that still runs. */
-const takesProcess = (file: string): boolean =>
+/** Timers or calls of the whole process are counted, or all its clocks are set by hand. */
+const takesClocks = (file: string): boolean =>
   /getTimerCount\(|useFakeTimers\(\)|spyOn\((timers|AbortSignal|Buffer|globalThis|performance),/.test(
     readFileSync(join(root, file), 'utf8'),
   );
 
 /**
- * Files with a process to themselves: they measure that process, or take what is its own. All other files share one with those before them until it has
+ * Files with a process to themselves: they measure it. All other files share one with those before them until it has
  * grown (pool.ts), since each import of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
  * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
@@ -29,5 +29,7 @@ export const alone = [
   'test/attacks/worker/log-memory.test.ts',
   'test/mesh/backpressure.test.ts',
   'test/mesh/bandwidth.test.ts',
-  ...globSync('test/**/*.test.ts', { cwd: root }).filter(takesProcess),
 ];
+
+/** They share processes with each other only: of the others something may still run when a file has ended. */
+export const clocks = globSync('test/**/*.test.ts', { cwd: root, exclude: alone }).filter(takesClocks);
