@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxImage } from '../sandbox/index.ts';
 import { cpio } from '../sandbox/vm/cpio.ts';
-import { probeImage } from '../sandbox/vm/probe-image.ts';
+import { probeImage } from '../sandbox/vm/probe.ts';
 import { bootFiles, fileCacheIn } from '../sandbox/vm/tier.ts';
 
 /** The least that starts a kernel and ends it again: a bare QEMU, with a guest that does nothing else. */

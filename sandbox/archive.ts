@@ -40,7 +40,7 @@ async function* joined(
 ): AsyncGenerator<Uint8Array> {
   const packer = pack();
   // The packer ends only once it was filled, and fails with this error.
-  fill(packer, parts, last).catch((cause: unknown) => packer.destroy(invalid(cause)));
+  fill(packer, parts, last).catch((cause) => packer.destroy(invalid(cause)));
   try {
     // An error of the reader (a closed pipe) is raised at the yield and passed on unchanged.
     for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
@@ -59,11 +59,7 @@ function invalid(cause: unknown): QuorateError {
   });
 }
 
-async function fill(
-  packer: Pack,
-  parts: readonly ArchivePart[],
-  last: readonly TrailingEntry[],
-): Promise<void> {
+async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly TrailingEntry[]) {
   let entries = 0;
   for (const { folder, tar } of parts) {
     await putTrailing(packer, { name: folder, mode: 0o755, type: 'directory' });
@@ -116,17 +112,17 @@ const putTrailing = (packer: Pack, { name, mode, type }: TrailingEntry): Promise
   put(packer, { name: type === 'directory' ? `${name}/` : name, type, mode, mtime: new Date(0) });
 
 /** Appends one entry. Resolves when it has been written. */
-async function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
-    sink.on('error', reject);
-    pour(sink, content).catch((cause: unknown) => {
-      // Destroying the sink destroys the archive at once, so the error must be passed to it.
-      const error = invalid(cause);
-      reject(error);
-      sink.destroy(error);
-    });
+function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
+  sink.on('error', reject);
+  pour(sink, content).catch((cause: unknown) => {
+    // Destroying the sink destroys the archive at once, so the error must be passed to it.
+    const error = invalid(cause);
+    reject(error);
+    sink.destroy(error);
   });
+  return promise;
 }
 
 async function pour(sink: Sink, content: Entry | undefined): Promise<void> {
@@ -150,8 +146,7 @@ async function roomOrEnd(stream: Sink | Extract): Promise<void> {
 /** Normalises a relative path: no `./`, no empty parts. Throws for a path that leaves its folder. */
 function inside(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (name.startsWith('/') || parts.includes('..') || name.includes('\0')) {
+  if (name.startsWith('/') || parts.includes('..') || name.includes('\0'))
     throw new Error(`${JSON.stringify(name)} leaves the tree`);
-  }
   return parts.join('/');
 }

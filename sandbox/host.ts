@@ -2,6 +2,12 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/protocol/base/errors.ts';
 
+/** Files that a command with this prefix finds at `folder`. */
+export interface Mounted {
+  readonly folder: string;
+  readonly prefix: readonly string[];
+}
+
 /** Mount points that every account can reach and that the file system hierarchy reserves for such use: those that are there. */
 export const mountPlaces = (): string[] =>
   ['/mnt', '/media', '/srv'].filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
@@ -57,15 +63,11 @@ export function accountPrefix(uid: number | undefined, native?: string): string[
 }
 
 /** Whether the uid is mapped in this process's user namespace (rootless containers map 65536). */
-function mapped(uid: number, map: string): boolean {
-  return map
-    .trim()
-    .split('\n')
-    .some((line) => {
-      const [inside = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
-      return uid >= inside && uid < inside + count;
-    });
-}
+const mapped = (uid: number, map: string): boolean =>
+  map.split('\n').some((line) => {
+    const [inside = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
+    return uid >= inside && uid < inside + count;
+  });
 
 /** The processors this process may run on, ascending (proc_pid_status(5): `0-3,8`). Never empty. */
 export function allowedProcessors(status = readFileSync('/proc/self/status', 'utf8')): number[] {

@@ -2,8 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/protocol/base/errors.ts';
 import { sweepLeftovers } from './cgroups/leftovers.ts';
-import { probeTier } from './probe/tier.ts';
-import { tierProbes } from './tiers.ts';
+import { gvisorTier } from './gvisor/tier.ts';
+import { namespaceTier } from './namespace/tier.ts';
+import { toolChecks } from './probe/host-checks.ts';
+import { probeTier, type TierProbe } from './probe/tier.ts';
 import {
   type Probe,
   type ProbeCheck,
@@ -19,9 +21,29 @@ import {
   tierByNameOnly,
   tiers,
 } from './types.ts';
+import { versionChecks } from './versions/checks.ts';
+import { vmProbe } from './vm/probe.ts';
 
-const offered = tiers.filter((tier) => tierProbes[tier] !== undefined);
-const byDefault = offered.filter((tier) => tier !== tierByNameOnly);
+/** The probe of each tier. `stateDir` is the worker's state folder, in which a tier may cache files. */
+export const tierProbes: Readonly<Record<Tier, (stateDir: string) => TierProbe>> = {
+  vm: (stateDir) => vmProbe('kvm', stateDir),
+  'vm-emulated': (stateDir) => vmProbe('tcg', stateDir),
+  gvisor: () => ({
+    backend: gvisorTier(),
+    lookAround: async () => [
+      ...toolChecks([{ name: 'runsc', package: 'runsc' }]),
+      ...(await versionChecks(['kernel', 'bubblewrap', 'runsc'])),
+    ],
+    probeImage: async () => 'host',
+  }),
+  namespace: () => ({
+    backend: namespaceTier(),
+    lookAround: async () => [...toolChecks(), ...(await versionChecks(['kernel', 'bubblewrap']))],
+    probeImage: async () => 'host',
+  }),
+};
+
+const byDefault = tiers.filter((tier) => tier !== tierByNameOnly);
 
 /**
  * Probes tiers by running jobs in them, one tier after the other, the strongest first: each guard is checked from inside.
@@ -31,10 +53,7 @@ export async function probe({
   stateDir,
   of = byDefault,
   ...watch
-}: ProbeWatch & {
-  stateDir: string;
-  of?: readonly Tier[];
-}): Promise<Probe[]> {
+}: ProbeWatch & { stateDir: string; of?: readonly Tier[] | undefined }): Promise<Probe[]> {
   const found: Probe[] = [];
   for (const tier of tiers.filter((one) => of.includes(one)))
     found.push((await look(stateDir, tier, watch)).probe);
@@ -80,12 +99,12 @@ export async function openSandbox(
  */
 export async function openSandboxes(
   stateDir: string,
-  { tiers: named, ...watch }: ProbeWatch & { tiers?: readonly Tier[] } = {},
+  { tiers: named, ...watch }: ProbeWatch & { tiers?: readonly Tier[] | undefined } = {},
 ): Promise<Sandboxes> {
   await removeLeftovers(stateDir);
   const opened: (Sandbox & Steering)[] = [];
   const failed: Probe[] = [];
-  for (const tier of named === undefined ? byDefault : offered.filter((one) => named.includes(one))) {
+  for (const tier of named === undefined ? byDefault : tiers.filter((one) => named.includes(one))) {
     const { probe: found, sandbox } = await look(stateDir, tier, watch);
     if (sandbox === undefined || !found.ok) failed.push(found);
     else opened.push(sandbox);
@@ -120,20 +139,14 @@ export function combineSandboxes(sandboxes: readonly (Sandbox & Partial<Steering
   };
 }
 
-function look(
-  stateDir: string,
-  tier: Tier,
-  watch: Parameters<typeof probeTier>[2],
-): ReturnType<typeof probeTier> {
-  const probeOf = tierProbes[tier];
-  if (probeOf === undefined) {
+function look(stateDir: string, tier: Tier, watch: Parameters<typeof probeTier>[2]) {
+  if (!tiers.includes(tier))
     throw new QuorateError('SANDBOX_UNAVAILABLE', `there is no tier ${tier}`, {
-      hint: `Tiers: ${offered.join(', ')}.`,
+      hint: `Tiers: ${tiers.join(', ')}.`,
     });
-  }
   // The folder may be a home that will hold keys, so it is created private.
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  return probeTier(probeOf(stateDir), recordsFolder(stateDir), watch);
+  return probeTier(tierProbes[tier](stateDir), recordsFolder(stateDir), watch);
 }
 
 function unavailable(probes: readonly Probe[]): QuorateError {
@@ -144,13 +157,8 @@ function unavailable(probes: readonly Probe[]): QuorateError {
   const fixes = new Set(
     probes.flatMap(({ checks }) => checks.flatMap(({ ok, fix }) => (ok ? [] : (fix ?? [])))),
   );
-  return new QuorateError(
-    'SANDBOX_UNAVAILABLE',
-    lacks.join('. '),
-    fixes.size === 0 ? {} : { hint: [...fixes].join('; ') },
-  );
+  const hint = fixes.size === 0 ? undefined : [...fixes].join('; ');
+  return new QuorateError('SANDBOX_UNAVAILABLE', lacks.join('. '), { hint });
 }
 
-function recordsFolder(stateDir: string): string {
-  return join(stateDir, 'sandbox');
-}
+const recordsFolder = (stateDir: string): string => join(stateDir, 'sandbox');

@@ -3,6 +3,11 @@ import type { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
 import type { Unpinned } from '../src/protocol/documents/statement.ts';
 import type { Step } from '../src/protocol/documents/step.ts';
 
+export type StepParts = Exclude<Step, string>;
+
+/** A step in its longer form. */
+export const stepParts = (step: Step): StepParts => (typeof step === 'string' ? { run: step } : step);
+
 /**
  * Isolation tiers, the strongest first: a virtual machine with hardware support (KVM); the same, emulated; a kernel in user
  * space (gVisor); namespaces and a system call filter on the host's kernel.

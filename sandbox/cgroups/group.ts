@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert, QuorateError } from '../../src/protocol/base/errors.ts';
+import { readOptional } from '../files.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxLimits } from '../types.ts';
 import type { Controller } from './controllers.ts';
@@ -36,18 +37,15 @@ export function createGroup(
   limits: SandboxLimits,
   settings: LimitSettings,
 ): Group {
-  const directories = groupDirectories(parents, name);
+  const made = parents.map((parent) => ({ ...parent, directory: join(parent.path, name) }));
+  const directories = made.map(({ directory }) => directory);
   try {
-    parents.forEach((parent, index) => {
-      const directory = directories[index] ?? '';
+    for (const { directory, controllers, version } of made) {
       mkdirSync(directory);
-      for (const controller of parent.controllers) {
-        for (const { file, value, optional } of settings(controller, parent.version, limits)) {
-          const path = join(directory, file);
-          if (optional !== true || existsSync(path)) writeFileSync(path, value);
-        }
-      }
-    });
+      for (const controller of controllers)
+        for (const { file, value } of present(directory, settings(controller, version, limits)))
+          writeFileSync(join(directory, file), value);
+    }
   } catch (cause) {
     for (const directory of directories) removeNow(directory);
     throw new QuorateError('SANDBOX_FAILED', `the control group ${name} could not be made`, {
@@ -55,27 +53,34 @@ export function createGroup(
       cause,
     });
   }
-  const at = (controller: Controller): { directory: string; version: 1 | 2 } => {
-    const index = parents.findIndex((parent) => parent.controllers.includes(controller));
-    // Where no hierarchy has it there is no file to read or write.
-    return { directory: directories[index] ?? '/dev/null', version: parents[index]?.version ?? 2 };
-  };
+  // Where no hierarchy has it there is no file to read or write.
+  const at = (controller: Controller): { directory: string; version: 1 | 2 } =>
+    made.find(({ controllers }) => controllers.includes(controller)) ?? {
+      directory: '/dev/null',
+      version: 2,
+    };
   const [memory, freezer, cpuacct] = [at('memory'), at('freezer'), at('cpuacct')];
+  const [events, current] =
+    memory.version === 2
+      ? ['memory.events', 'memory.current']
+      : ['memory.oom_control', 'memory.usage_in_bytes'];
   return {
     directories,
-    oomKills: () => readOomKills(memory.directory, memory.version),
-    freeze: (frozen) => freezeGroup(freezer.directory, freezer.version, frozen),
+    oomKills: () => numberIn(memory.directory, events, /^oom_kill (\d+)$/m) || 0,
+    freeze: (frozen) =>
+      freezer.version === 2
+        ? isAccepted(freezer.directory, { file: 'cgroup.freeze', value: frozen ? '1' : '0' })
+        : isAccepted(freezer.directory, { file: 'freezer.state', value: frozen ? 'FROZEN' : 'THAWED' }),
     usage: () => ({
-      memoryBytes: readNumber(
-        join(memory.directory, memory.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'),
-      ),
-      processorSeconds: readProcessorSeconds(cpuacct.directory, cpuacct.version),
+      memoryBytes: numberIn(memory.directory, current),
+      processorSeconds:
+        cpuacct.version === 2
+          ? numberIn(cpuacct.directory, 'cpu.stat', /^usage_usec (\d+)$/m) / 1e6
+          : numberIn(cpuacct.directory, 'cpuacct.usage') / 1e9,
     }),
     limit: (other) =>
-      parents.flatMap((parent, index) =>
-        parent.controllers.filter(
-          (controller) => !rewrite(directories[index] ?? '', settings(controller, parent.version, other)),
-        ),
+      made.flatMap(({ directory, controllers, version }) =>
+        controllers.filter((controller) => !rewrite(directory, settings(controller, version, other))),
       ),
     kill: () => directories.forEach(killAll),
     destroy: () => destroyGroups(directories),
@@ -97,19 +102,20 @@ export async function destroyGroups(directories: readonly string[]): Promise<voi
       throw new QuorateError(
         'SANDBOX_CLEANUP_FAILED',
         `control groups could not be removed: ${left.join(', ')}`,
-        {
-          hint: 'look for processes in uninterruptible sleep; the next start tries again',
-        },
+        { hint: 'look for processes in uninterruptible sleep; the next start tries again' },
       );
     }
     await sleep(POLL_MS);
   }
 }
 
-function freezeGroup(directory: string, version: 1 | 2, frozen: boolean): boolean {
+/** Settings whose files this kernel has. */
+const present = (directory: string, settings: readonly Setting[]): Setting[] =>
+  settings.filter(({ file, optional }) => optional !== true || existsSync(join(directory, file)));
+
+function isAccepted(directory: string, { file, value }: Setting): boolean {
   try {
-    if (version === 2) writeFileSync(join(directory, 'cgroup.freeze'), frozen ? '1' : '0');
-    else writeFileSync(join(directory, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
+    writeFileSync(join(directory, file), value);
     return true;
   } catch {
     return false;
@@ -118,35 +124,14 @@ function freezeGroup(directory: string, version: 1 | 2, frozen: boolean): boolea
 
 /** Writes settings; false if one was refused. Two passes: on v1 the order of memory and memory+swap depends on the direction. */
 function rewrite(directory: string, wanted: readonly Setting[]): boolean {
-  const refused = (settings: readonly Setting[]): Setting[] =>
-    settings.filter(({ file, value }) => {
-      try {
-        writeFileSync(join(directory, file), value);
-        return false;
-      } catch {
-        return true;
-      }
-    });
-  const there = wanted.filter(({ file, optional }) => optional !== true || existsSync(join(directory, file)));
-  return refused(refused(there)).length === 0;
+  const refused = (settings: readonly Setting[]) =>
+    settings.filter((setting) => !isAccepted(directory, setting));
+  return refused(refused(present(directory, wanted))).length === 0;
 }
 
-function readNumber(file: string): number {
-  try {
-    return Number(readFileSync(file, 'utf8'));
-  } catch {
-    return Number.NaN;
-  }
-}
-
-function readProcessorSeconds(directory: string, version: 1 | 2): number {
-  if (version === 1) return readNumber(join(directory, 'cpuacct.usage')) / 1e9;
-  try {
-    const text = readFileSync(join(directory, 'cpu.stat'), 'utf8');
-    return Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? Number.NaN) / 1e6;
-  } catch {
-    return Number.NaN;
-  }
+/** A number in a file; NaN where there is none. */
+function numberIn(directory: string, file: string, pattern = /(.+)/s): number {
+  return Number(pattern.exec(readOptional(join(directory, file)) ?? '')?.[1] ?? Number.NaN);
 }
 
 /** `cgroup.kill` also covers concurrent forks. Without it the job's pid namespace does: its processes end with its first. */
@@ -171,17 +156,5 @@ function removeNow(directory: string): boolean {
     return true;
   } catch {
     return !existsSync(directory);
-  }
-}
-
-function readOomKills(directory: string, version: 1 | 2): number {
-  try {
-    const text = readFileSync(
-      join(directory, version === 2 ? 'memory.events' : 'memory.oom_control'),
-      'utf8',
-    );
-    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
-  } catch {
-    return 0;
   }
 }

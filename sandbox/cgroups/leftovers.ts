@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
-import { listOptional } from '../files.ts';
+import { listOptional, readOptional } from '../files.ts';
 import { destroyGroups } from './group.ts';
 
 /** Prefix of all cgroup names of jobs. The clean-up removes no cgroup of another name, whatever a record says. */
@@ -27,11 +27,8 @@ export function jobFolder(directory: string, name: string): string {
 export function recordJob(directory: string, name: string, directories: readonly string[]): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `${name}.json`);
-  const record: JobRecord = {
-    pid: process.pid,
-    started: startTime(process.pid) ?? '',
-    directories: [...directories],
-  };
+  const { pid } = process;
+  const record: JobRecord = { pid, started: startTime(pid) ?? '', directories: [...directories] };
   writeFileSync(file, JSON.stringify(record));
   return () => {
     rmSync(jobFolder(directory, name), removal);
@@ -42,7 +39,8 @@ export function recordJob(directory: string, name: string, directories: readonly
 /** Removes cgroups and files of jobs whose process has ended. Returns their number. @throws SANDBOX_CLEANUP_FAILED */
 export async function sweepLeftovers(directory: string): Promise<number> {
   let swept = 0;
-  for (const entry of list(directory)) {
+  for (const entry of listOptional(directory)) {
+    if (!entry.startsWith(groupPrefix) || !entry.endsWith('.json')) continue;
     const file = join(directory, entry);
     const record = readRecord(file);
     if (record !== undefined && startTime(record.pid) === record.started) continue;
@@ -65,16 +63,8 @@ function readRecord(file: string): JobRecord | undefined {
   }
 }
 
-function list(directory: string): string[] {
-  return listOptional(directory).filter((name) => name.startsWith(groupPrefix) && name.endsWith('.json'));
-}
-
 /** Start time in clock ticks since boot: field 22 of /proc/<pid>/stat (proc_pid_stat(5)). Undefined if there is no process. */
 function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
+  const stat = readOptional(`/proc/${pid}/stat`);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }

@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readOptional } from '../files.ts';
 import {
   type Controller,
   type Hierarchies,
@@ -32,28 +33,22 @@ export function readHierarchies(): Hierarchies {
 export function findCgroupParents(hierarchies: Hierarchies): CgroupParents {
   const parents: CgroupParent[] = [];
   const missing: { controller: Controller; why: string }[] = [];
-  const onV2: Controller[] = [];
+  const { v1, v2 } = hierarchies;
   for (const controller of requiredControllers) {
-    const v1 = hierarchies.v1[controller];
-    if (v1 === undefined) {
-      onV2.push(controller);
-    } else if (writable(v1.own)) {
-      parents.push({ version: 1, path: v1.own, controllers: [controller] });
-    } else {
-      missing.push({ controller, why: `${v1.own} (cgroup v1) is not writable for this user` });
-    }
+    const own = v1[controller]?.own;
+    if (own === undefined) continue;
+    if (writable(own)) parents.push({ version: 1, path: own, controllers: [controller] });
+    else missing.push({ controller, why: `${own} (cgroup v1) is not writable for this user` });
   }
-  if (onV2.length > 0) {
-    const found = hierarchies.v2 === undefined ? undefined : findV2Parent(hierarchies.v2, onV2);
-    if (found !== undefined) {
-      parents.push({ version: 2, path: found, controllers: onV2 });
-    } else {
-      const why =
-        hierarchies.v2 === undefined
-          ? 'no cgroup file system is mounted'
-          : `no group at or above ${hierarchies.v2.own} is delegated to this user with it`;
-      missing.push(...onV2.map((controller) => ({ controller, why })));
-    }
+  const onV2 = requiredControllers.filter((controller) => v1[controller] === undefined);
+  const found = v2 === undefined || onV2.length === 0 ? undefined : findV2Parent(v2, onV2);
+  if (found !== undefined) parents.push({ version: 2, path: found, controllers: onV2 });
+  else {
+    const why =
+      v2 === undefined
+        ? 'no cgroup file system is mounted'
+        : `no group at or above ${v2.own} is delegated to this user with it`;
+    missing.push(...onV2.map((controller) => ({ controller, why })));
   }
   if (missing.length === 0) parents.push(...optionalParents(hierarchies, parents));
   return { parents: mergeShared(parents), missing };
@@ -117,13 +112,7 @@ function mergeShared(parents: readonly CgroupParent[]): CgroupParent[] {
   return [...merged.values()];
 }
 
-function words(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8').split(/\s+/).filter(Boolean);
-  } catch {
-    return [];
-  }
-}
+const words = (file: string): string[] => (readOptional(file) ?? '').split(/\s+/).filter(Boolean);
 
 /** Creating children needs write access to the directory, moving processes also to cgroup.procs (tried by the probe). */
 function writable(group: string): boolean {

@@ -59,58 +59,47 @@ export const withPriority =
     ...prioritySettings(controller, version, priority()),
   ];
 
-export const limitSettings: LimitSettings = (controller, version, limits) => {
-  switch (controller) {
-    case 'memory':
-      return version === 2 ? memoryV2(limits) : memoryV1(limits);
-    case 'cpu':
-      return version === 2 ? cpuV2(limits) : cpuV1(limits);
-    case 'pids':
-      return [{ file: 'pids.max', value: String(limits.pids) }];
-    case 'freezer':
-    case 'cpuacct':
-    case 'io':
-      return [];
-  }
-};
-
-function memoryV2({ memoryBytes }: SandboxLimits): Setting[] {
-  return [
-    { file: 'memory.max', value: String(memoryBytes) },
-    { file: 'memory.swap.max', value: '0', optional: true },
-    { file: 'memory.oom.group', value: '1', optional: true },
-  ];
-}
-
 /**
  * v1 does not count TCP socket buffers as memory. Without a limit a build could fill them, over its own loopback, up to the
  * host's global limit. They get 1/16 of the job's memory, in addition to it.
  */
 const SOCKET_SHARE_V1 = 16;
 
-/** Swappiness 0 applies on kernels without swap accounting. */
-function memoryV1({ memoryBytes }: SandboxLimits): Setting[] {
-  const socketBytes = Math.floor(memoryBytes / SOCKET_SHARE_V1);
-  return [
-    { file: 'memory.limit_in_bytes', value: String(memoryBytes) },
-    { file: 'memory.memsw.limit_in_bytes', value: String(memoryBytes), optional: true },
-    { file: 'memory.swappiness', value: '0', optional: true },
-    { file: 'memory.kmem.tcp.limit_in_bytes', value: String(socketBytes), optional: true },
-  ];
-}
-
-function cpuV2({ cpus }: SandboxLimits): Setting[] {
-  return [{ file: 'cpu.max', value: `${quota(cpus)} ${CPU_PERIOD_US}` }];
-}
-
-function cpuV1({ cpus }: SandboxLimits): Setting[] {
-  return [
-    { file: 'cpu.cfs_period_us', value: String(CPU_PERIOD_US) },
-    { file: 'cpu.cfs_quota_us', value: String(quota(cpus)) },
-  ];
-}
-
-/** Quota in microseconds; the kernel's minimum is 1 ms. */
-function quota(cpus: number): number {
-  return Math.max(1_000, Math.round(cpus * CPU_PERIOD_US));
-}
+export const limitSettings: LimitSettings = (controller, version, { memoryBytes, cpus, pids }) => {
+  // The kernel's minimum is 1 ms.
+  const quota = Math.max(1_000, Math.round(cpus * CPU_PERIOD_US));
+  const memory = String(memoryBytes);
+  switch (controller) {
+    case 'memory':
+      return version === 2
+        ? [
+            { file: 'memory.max', value: memory },
+            { file: 'memory.swap.max', value: '0', optional: true },
+            { file: 'memory.oom.group', value: '1', optional: true },
+          ]
+        : [
+            { file: 'memory.limit_in_bytes', value: memory },
+            { file: 'memory.memsw.limit_in_bytes', value: memory, optional: true },
+            // Applies on kernels without swap accounting.
+            { file: 'memory.swappiness', value: '0', optional: true },
+            {
+              file: 'memory.kmem.tcp.limit_in_bytes',
+              value: String(Math.floor(memoryBytes / SOCKET_SHARE_V1)),
+              optional: true,
+            },
+          ];
+    case 'cpu':
+      return version === 2
+        ? [{ file: 'cpu.max', value: `${quota} ${CPU_PERIOD_US}` }]
+        : [
+            { file: 'cpu.cfs_period_us', value: String(CPU_PERIOD_US) },
+            { file: 'cpu.cfs_quota_us', value: String(quota) },
+          ];
+    case 'pids':
+      return [{ file: 'pids.max', value: String(pids) }];
+    case 'freezer':
+    case 'cpuacct':
+    case 'io':
+      return [];
+  }
+};

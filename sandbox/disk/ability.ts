@@ -22,15 +22,10 @@ const inMemory = (why: string, instead: string): DiskAbility => ({
   found: `builds write to memory only: ${why}. To lend disk beyond memory: ${instead}`,
 });
 
-const tools: Readonly<Record<DiskKind, Readonly<Record<string, string>>>> = {
-  loop: {
-    fallocate: 'util-linux',
-    'mkfs.ext4': 'e2fsprogs',
-    mount: 'mount',
-    losetup: 'mount',
-    unshare: 'util-linux',
-  },
-  drive: { fallocate: 'util-linux', 'mkfs.ext4': 'e2fsprogs' },
+const drive: Readonly<Record<string, string>> = { fallocate: 'util-linux', 'mkfs.ext4': 'e2fsprogs' };
+const tools: Readonly<Record<DiskKind, typeof drive>> = {
+  loop: { ...drive, mount: 'mount', losetup: 'mount', unshare: 'util-linux' },
+  drive,
 };
 
 /** Magic numbers of file systems that are in memory themselves (statfs(2)). */
@@ -38,28 +33,22 @@ const memoryFileSystems: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
 
 /** Makes a small disk in `folder`, and mounts it where the tier would. The caller removes the folder. Throws nothing. */
 export async function diskAbility(kind: DiskKind, recordsDir: string, folder: string): Promise<DiskAbility> {
-  if (kind === 'loop' && process.getuid?.() !== 0)
-    return inMemory(
-      'only root can mount a file',
-      'run the worker as root, or offer a tier with virtual machines',
-    );
+  const orVm = 'run the worker as root, or offer a tier with virtual machines';
+  if (kind === 'loop' && process.getuid?.() !== 0) return inMemory('only root can mount a file', orVm);
   const missing = Object.entries(tools[kind]).find(([name]) => findTool(name) === undefined);
   if (missing !== undefined) return inMemory(`${missing[0]} is missing`, `apt-get install -y ${missing[1]}`);
   try {
     if (memoryFileSystems.has((await statfs(recordsDir)).type))
       return inMemory(`${recordsDir} lies in memory itself`, 'use a folder on a disk, with --home');
     const file = await makeDiskFile(folder, fileBytesFor(0), { file: undefined, top: 0 });
-    if (kind === 'loop') await mountOnce(file);
+    if (kind === 'loop') {
+      const { prefix, folder } = mountDisk(file);
+      const [unshare = '', ...words] = [...prefix, '/bin/sh', '-c', `: > ${folder}/made`];
+      await promisify(execFile)(unshare, words, { env: { LC_ALL: 'C' }, timeout: sandboxLimits.toolMs });
+    }
     return { ok: true, found: `files in ${recordsDir}, of fixed size` };
   } catch (error) {
     const why = messageOf(error).trim().split('\n').at(-1) ?? '';
     return inMemory(why, 'modprobe loop; in a container, give it /dev/loop-control and loop devices');
   }
-}
-
-async function mountOnce(file: string): Promise<void> {
-  const { prefix, folder } = mountDisk(file);
-  const [unshare = '', ...words] = [...prefix, '/bin/sh', '-c', `: > ${folder}/made`];
-  const timeout = sandboxLimits.toolMs;
-  await promisify(execFile)(unshare, words, { env: { LC_ALL: 'C' }, timeout });
 }

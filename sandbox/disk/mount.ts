@@ -1,12 +1,5 @@
 import { QuorateError } from '../../src/protocol/base/errors.ts';
-import { mountPlaces, requireTool } from '../host.ts';
-
-/** A file system that a command finds at `folder`. */
-export interface MountedDisk {
-  readonly folder: string;
-  /** Command prefix. */
-  readonly prefix: readonly string[];
-}
+import { type Mounted, mountPlaces, requireTool } from '../host.ts';
 
 /** No device of it is one, no program of it gains rights; nothing is written that nobody asks for. */
 const mountOptions = 'loop,nosuid,nodev,noatime,noinit_itable';
@@ -30,12 +23,11 @@ exec "$@"
  * Mounts a file of `makeDiskFile` for a command, at the second place: the first one may hold an image (build/image-mount.ts). Only for
  * root. @throws SANDBOX_UNAVAILABLE without a mount point
  */
-export function mountDisk(file: string, [, folder] = mountPlaces()): MountedDisk {
-  if (folder === undefined) {
+export function mountDisk(file: string, [, folder] = mountPlaces()): Mounted {
+  if (folder === undefined)
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no second folder to mount at', {
       hint: 'mkdir -p /mnt /media',
     });
-  }
   return {
     folder,
     prefix: [

@@ -16,13 +16,7 @@ const absent = (destination: string): OciMount => ({ destination, type: 'quorate
 export function ociConfig(
   guards: GvisorGuards,
   job: SandboxJob,
-  {
-    root,
-    network,
-    store,
-    bounds,
-    native,
-  }: {
+  settings: {
     root: string;
     network: 'none' | 'host';
     store?: string | undefined;
@@ -30,10 +24,13 @@ export function ociConfig(
     native: boolean;
   },
 ): OciConfig {
+  const { root, network, store, bounds, native } = settings;
   const pins = profileOf(job);
   const prefix = guards.stepPrefix(pins);
   const seccomp = guards.seccomp(hostArch);
   const disk = guards.disk(job.limits, pins, store);
+  // 'host' is the network namespace of runsc itself, which belongs to the job already.
+  const namespaces = ['pid', 'ipc', 'uts', 'mount', ...(network === 'host' ? [] : ['network'])];
   const stored = store === undefined ? undefined : disk.find(({ source }) => source === store);
   return {
     ociVersion: '1.0.0',
@@ -55,10 +52,7 @@ export function ociConfig(
     ],
     ...(stored && { annotations: storedAnnotations(stored) }),
     linux: {
-      // 'host' is the network namespace of runsc itself, which belongs to the job already.
-      namespaces: ['pid', 'ipc', 'uts', 'mount', ...(network === 'host' ? [] : ['network'])].map((type) => ({
-        type,
-      })),
+      namespaces: namespaces.map((type) => ({ type })),
       ...(seccomp === undefined ? {} : { seccomp }),
     },
   };

@@ -1,8 +1,7 @@
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
-import { diskFileBytes, diskShares } from '../run/disk.ts';
-import type { BuildGuards } from '../run/guards.ts';
+import { type BuildGuards, diskFileBytes, diskShares } from '../run/guards.ts';
 import {
   buildProcessLimits,
   gvisorProcessLimits,
@@ -50,14 +49,9 @@ export interface GvisorGuards extends BuildGuards {
  * inside of gVisor only. It needs to switch to the steps' account (SETUID, SETGID, SETPCAP), to kill their processes (KILL), to
  * read their /proc (SYS_PTRACE), and to enter folders that they made unreadable (DAC_READ_SEARCH).
  */
-const driverCapabilities = [
-  'CAP_SETUID',
-  'CAP_SETGID',
-  'CAP_SETPCAP',
-  'CAP_KILL',
-  'CAP_SYS_PTRACE',
-  'CAP_DAC_READ_SEARCH',
-];
+const driverCapabilities = ['SETUID', 'SETGID', 'SETPCAP', 'KILL', 'SYS_PTRACE', 'DAC_READ_SEARCH'].map(
+  (name) => `CAP_${name}`,
+);
 
 export const guards: GvisorGuards = {
   namespaces: () => [

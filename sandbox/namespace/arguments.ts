@@ -1,15 +1,8 @@
 import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
-import { etcFiles } from '../run/etc.ts';
-import { profileOf, profilePath } from '../run/profile.ts';
+import { etcFiles, profileOf, profilePath } from '../run/profile.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
 import type { Guards } from './guards.ts';
-
-/** Arguments of bwrap(1) up to the command, and the data to write to its file descriptors first. */
-export interface BwrapCall {
-  readonly args: string[];
-  readonly data: { fd: number; bytes: Uint8Array }[];
-}
 
 /** Top-level links of a merged-/usr Debian root; absent ones (lib32, libx32) are skipped. */
 const topLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
@@ -17,14 +10,17 @@ const topLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 /** The host files of /etc that a build sees: configuration of the dynamic linker and of alternatives such as `cc`. */
 const etcShared = ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives'];
 
-/** Arguments that isolate a job of the namespace tier. `firstFd` is the first free descriptor for data. */
+/**
+ * Arguments of bwrap(1), up to the command, that isolate a job of the namespace tier, and the data for its file descriptors, of which
+ * `firstFd` is the first.
+ */
 export function bwrapCall(
   guards: Guards,
   job: Pick<SandboxJob, 'dependencies' | 'limits' | 'network' | 'variation'>,
   firstFd: number,
   /** Folder of the image that becomes the root; absent: the host's own system. Place of the build's disk; absent: memory. */
   { root, disk }: { root?: string | undefined; disk?: string | undefined } = {},
-): BwrapCall {
+): { args: string[]; data: { fd: number; bytes: Uint8Array }[] } {
   const pins = profileOf(job);
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (bytes: Uint8Array): string => {
@@ -80,6 +76,24 @@ export function systemPaths(below = ''): string[] {
 export function passage(path: string, below = ''): string[] {
   const names = path.split('/').slice(1, -1);
   return names.flatMap((_, n) => ['--perms', '0755', '--dir', `${below}/${names.slice(0, n + 1).join('/')}`]);
+}
+
+/**
+ * bwrap arguments: the account of a program of the host, such as git or QEMU. For an ordinary user it is uid 1000 in a user namespace. For
+ * root there is no user namespace: bwrap as root can bind folders that only root can enter, and `dropTo` switches to an unused account.
+ */
+export function accountFlags(uid: number | undefined): string[] {
+  if (uid === undefined) return ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000'];
+  return ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((capability) => ['--cap-add', capability]);
+}
+
+/** Command prefix inside of it: leaves root and all privileges for good. `groups`: the option for supplementary groups. */
+export function dropTo(uid: number | undefined, groups = '--clear-groups'): string[] {
+  if (uid === undefined) return [];
+  return [
+    ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, groups, '--no-new-privs'],
+    ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
+  ];
 }
 
 /** Existing paths of the host's CA certificates (public part only), which TLS clients need. */

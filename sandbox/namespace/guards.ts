@@ -1,8 +1,7 @@
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
-import { diskFileBytes, diskShares } from '../run/disk.ts';
-import type { BuildGuards } from '../run/guards.ts';
+import { type BuildGuards, diskFileBytes, diskShares } from '../run/guards.ts';
 import { buildProcessLimits, type ProcessLimits } from '../run/process-limits.ts';
 import { profileValues } from '../run/profile.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
@@ -34,20 +33,11 @@ export interface Guards extends BuildGuards {
 }
 
 /** Files of /proc that describe the host: its devices, keys and current activity. */
-const hiddenProc = [
-  'acpi',
-  'asound',
-  'bus',
-  'cmdline',
-  'diskstats',
-  'driver',
-  'fs',
-  'interrupts',
-  'irq',
-  'keys',
-]
-  .concat(['key-users', 'modules', 'partitions', 'scsi', 'softirqs', 'swaps', 'timer_list', 'tty'])
-  .map((name) => `/proc/${name}`);
+const hiddenProc =
+  'acpi asound bus cmdline diskstats driver fs interrupts irq keys key-users modules partitions'
+    .concat(' scsi softirqs swaps timer_list tty')
+    .split(' ')
+    .map((name) => `/proc/${name}`);
 
 export const guards: Guards = {
   namespaces: ({ hostName, uid } = profileValues) => [
@@ -63,13 +53,10 @@ export const guards: Guards = {
   stepPrefix: () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
   disk: (limits, place) => {
     const { shm, build } = diskShares(limits);
-    const folder =
-      place === undefined
-        ? ['--size', String(build), '--perms', '0755', '--tmpfs', '/build']
-        : ['--bind', place, '/build'];
+    const inMemory = ['--size', String(build), '--perms', '0755', '--tmpfs', '/build'];
     return [
       ...['--size', String(shm), '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
-      ...folder,
+      ...(place === undefined ? inMemory : ['--bind', place, '/build']),
     ];
   },
   diskFileBytes,

@@ -23,7 +23,7 @@ export interface ProgramToStart {
 }
 
 /** `code` is null where a signal ended it, or where it could not be started. */
-export interface ProgramEnd {
+interface ProgramEnd {
   readonly code: number | null;
 }
 
@@ -67,6 +67,12 @@ export class Spawner {
   }
 }
 
+/** Keeps this process alive, or no longer. */
+interface Held {
+  ref(): void;
+  unref(): void;
+}
+
 /** One process of the native program, and the streams it has left. */
 class Batch {
   readonly #child: ChildProcess;
@@ -79,10 +85,8 @@ class Batch {
 
   constructor(native: string) {
     const pipes = Array.from({ length: streamsOfBatch }, () => 'pipe' as const);
-    const child = spawn(native, ['serve', String(firstStream)], {
-      ...{ cwd: '/', env: {} },
-      stdio: ['pipe', 'pipe', 'ignore', ...pipes],
-    });
+    const stdio = ['pipe', 'pipe', 'ignore', ...pipes] as const;
+    const child = spawn(native, ['serve', String(firstStream)], { cwd: '/', env: {}, stdio: [...stdio] });
     this.#child = child;
     const over = (): void => {
       this.#over = true;
@@ -100,8 +104,7 @@ class Batch {
       });
     // It ends with this process: what it waits for keeps nothing alive.
     child.unref();
-    const answers = child.stdout as Readable & { unref(): void };
-    const requests = child.stdin as Writable & { unref(): void };
+    const [answers, requests] = [child.stdout as Readable & Held, child.stdin as Writable & Held];
     for (const stream of [answers, requests, ...this.#streams(firstStream, streamsOfBatch)]) stream.unref();
     requests.on('error', () => {});
     this.#requests = requests;
@@ -117,15 +120,13 @@ class Batch {
   }
 
   start({ words, folder, variables = {}, group = false }: ProgramToStart, count: number): StartedProgram {
-    this.#id += 1;
-    const id = this.#id;
+    const id = ++this.#id;
     const first = this.#next;
     this.#next += count;
     const streams = this.#streams(first, count);
     for (const stream of streams) stream.ref();
-    const ended = new Promise<ProgramEnd>((resolve) => {
-      this.#running.set(id, resolve);
-    });
+    const { promise: ended, resolve } = Promise.withResolvers<ProgramEnd>();
+    this.#running.set(id, resolve);
     // Input that the program has not read is discarded when it ends.
     void ended.then(() => streams[0]?.destroy());
     streams[0]?.on('error', () => {}).resume();
@@ -153,11 +154,8 @@ class Batch {
     this.#requests.end();
   }
 
-  #streams(first: number, count: number): (Duplex & { ref(): void; unref(): void })[] {
-    return (this.#child.stdio ?? []).slice(first, first + count) as unknown as (Duplex & {
-      ref(): void;
-      unref(): void;
-    })[];
+  #streams(first: number, count: number): (Duplex & Held)[] {
+    return (this.#child.stdio ?? []).slice(first, first + count) as unknown as (Duplex & Held)[];
   }
 
   #request(numbers: readonly number[], strings: Buffer = Buffer.alloc(0)): void {

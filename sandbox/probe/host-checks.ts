@@ -18,15 +18,11 @@ const tools = [
 ];
 
 /** Whether the operating system and processor are supported. */
-export function platformCheck({
-  platform,
-  arch,
-}: Pick<NodeJS.Process, 'platform' | 'arch'> = process): ProbeCheck {
-  const ok = platform === 'linux' && (arch === 'x64' || arch === 'arm64');
-  return { name: 'platform', ok, found: `${platform} ${arch}`, ...(ok ? {} : platformFix) };
+export function platformCheck(host: Pick<NodeJS.Process, 'platform' | 'arch'> = process): ProbeCheck {
+  const found = `${host.platform} ${host.arch}`;
+  if (found === 'linux x64' || found === 'linux arm64') return { name: 'platform', ok: true, found };
+  return { name: 'platform', ok: false, found, fix: 'use a host with Linux on x86_64 or aarch64' };
 }
-
-const platformFix = { fix: 'use a host with Linux on x86_64 or aarch64' };
 
 /** Whether each program is installed. */
 export function toolChecks(more: readonly { name: string; package: string }[] = []): ProbeCheck[] {
@@ -80,23 +76,14 @@ function controllerFix(found: string): string {
 
 /** The setting that allows unprivileged user namespaces, if one of the known switches forbids them. */
 export function userNamespaceFix(read = readOptional): { fix?: string } {
-  const switches = [
-    {
-      file: '/proc/sys/kernel/unprivileged_userns_clone',
-      closed: '0',
-      fix: 'sysctl -w kernel.unprivileged_userns_clone=1',
-    },
-    {
-      file: '/proc/sys/user/max_user_namespaces',
-      closed: '0',
-      fix: 'sysctl -w user.max_user_namespaces=10000',
-    },
-    {
-      file: '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
-      closed: '1',
-      fix: 'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
-    },
-  ];
-  const closed = switches.find(({ file, closed }) => read(file)?.trim() === closed);
-  return closed === undefined ? {} : { fix: closed.fix };
+  const [found] = userNamespaceSwitches.filter(
+    ({ name, closed }) => read(`/proc/sys/${name.replace('.', '/')}`)?.trim() === closed,
+  );
+  return found === undefined ? {} : { fix: `sysctl -w ${found.name}=${found.open}` };
 }
+
+const userNamespaceSwitches = [
+  { name: 'kernel.unprivileged_userns_clone', closed: '0', open: 1 },
+  { name: 'user.max_user_namespaces', closed: '0', open: 10_000 },
+  { name: 'kernel.apparmor_restrict_unprivileged_userns', closed: '1', open: 0 },
+];

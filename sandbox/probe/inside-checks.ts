@@ -86,7 +86,8 @@ export async function checkFromInside(
   const ran = reason(look.outcome) === 'exit 0';
   const checks: ProbeCheck[] = [{ name: 'a job runs', ok: ran, found: ran ? 'yes' : describe(look) }];
   if (!ran) return checks.map((check) => ({ ...check, ...userNamespaceFix() }));
-  const found = findings(look.log);
+  const lines = look.log.matchAll(/^quorate-probe (\S+) (.*)$/gm);
+  const found = new Map([...lines].map(([, key = '', text = '']) => [key, text.trim()]));
   sandbox.kernel = found.get('kernel') ?? '';
   return [
     ...checks,
@@ -126,10 +127,9 @@ const expectations: { name: string; key: string; holds: (found: string) => boole
 async function processorShare(at: Where): Promise<number> {
   let began: { clock: number; spent: number } | undefined;
   const now = () => ({ clock: performance.now() / 1000, spent: at.sandbox.processorSeconds() });
-  const onLog = () => {
+  const { outcome } = await runStep(at, busyLoop, { ...limits, cpus: CPU_QUOTA }, () => {
     began ??= now();
-  };
-  const { outcome } = await runStep(at, busyLoop, { ...limits, cpus: CPU_QUOTA }, onLog);
+  });
   const ended = now();
   if (began === undefined || reason(outcome) !== 'exit 0') return Number.NaN;
   return (ended.spent - began.spent) / (ended.clock - began.clock);
@@ -142,23 +142,23 @@ interface Where {
   signal: AbortSignal;
 }
 
-interface Ran {
-  outcome: SandboxOutcome;
-  log: string;
-  outputBytes: number;
-}
-
 async function runStep(
   { sandbox, image, signal }: Where,
   step: string,
   limits: SandboxLimits,
   onLog: () => void = () => {},
-): Promise<Ran> {
+) {
   let log = '';
   let outputBytes = 0;
   const nothing = Readable.from([Buffer.alloc(1024)], { objectMode: false });
   const job: SandboxJob = {
-    ...{ source: nothing, inputs: [], run: [step], env: {}, outputs: ['.'], limits, image },
+    source: nothing,
+    inputs: [],
+    run: [step],
+    env: {},
+    outputs: ['.'],
+    limits,
+    image,
   };
   const outcome = await sandbox.run(job, {
     signal,
@@ -173,17 +173,10 @@ async function runStep(
   return { outcome, log, outputBytes };
 }
 
-function findings(log: string): Map<string, string> {
-  return new Map(
-    [...log.matchAll(/^quorate-probe (\S+) (.*)$/gm)].map(([, key = '', text = '']) => [key, text.trim()]),
-  );
-}
+const reason = (outcome: SandboxOutcome): string =>
+  outcome.kind === 'aborted' ? outcome.reason : `exit ${outcome.code}`;
 
-function reason(outcome: SandboxOutcome): string {
-  return outcome.kind === 'aborted' ? outcome.reason : `exit ${outcome.code}`;
-}
-
-function describe({ outcome, log }: Ran): string {
+function describe({ outcome, log }: Awaited<ReturnType<typeof runStep>>): string {
   if (outcome.kind === 'aborted') return `ended for ${outcome.reason}: ${oneLine(outcome.detail)}`;
   return `exit ${outcome.code}: ${oneLine(log.slice(-300))}`;
 }

@@ -21,9 +21,8 @@ export interface Started {
 export function shapeOf(
   job: Pick<SandboxJob, 'image' | 'limits' | 'network' | 'terminal' | 'variation' | 'dependencies'>,
 ): string | undefined {
-  const { image, network, terminal, variation, dependencies } = job;
-  const more = [network, terminal, variation, dependencies];
-  if (image !== 'host' || more.some((one) => one !== undefined)) return undefined;
+  const more = [job.network, job.terminal, job.variation, job.dependencies];
+  if (job.image !== 'host' || more.some((one) => one !== undefined)) return undefined;
   const { cpus, memoryBytes, diskBytes, pids } = job.limits;
   return JSON.stringify([cpus, memoryBytes, diskBytes, pids]);
 }

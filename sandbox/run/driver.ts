@@ -1,8 +1,40 @@
+import { assert } from '../../src/protocol/base/errors.ts';
 import type { TrailingEntry } from '../archive.ts';
-import { type StepParts, stepParts } from '../steps.ts';
-import type { ProfileValues, SandboxJob } from '../types.ts';
+import { type ProfileValues, type SandboxJob, type StepParts, stepParts } from '../types.ts';
 import { buildEnvironment } from './environment.ts';
 import { profileOf } from './profile.ts';
+
+/** First bytes of the message; after them its length in eight hexadecimal digits. */
+const magic = 'quorate1';
+
+/**
+ * The job as the native first process reads it (sandbox/native/source/first.c, read_job), before source and inputs: words, each
+ * ended by NUL.
+ */
+export function jobMessage(job: DrivenJob): Buffer {
+  const { uid, umask, source } = profileOf(job);
+  const flags = [
+    job.terminal === undefined ? '' : 't',
+    job.stepMarks === true ? 'm' : '',
+    job.failedOutputs === true ? 'f' : '',
+  ].join('');
+  const environment = buildEnvironment(job);
+  const outputs = coveringPaths(job.outputs);
+  const steps = job.run.map(stepParts);
+  const words = [
+    ...[String(uid), umask, source, flags],
+    ...[String(environment.length), ...environment],
+    ...[String(outputs.length), ...outputs],
+    String(steps.length),
+    ...steps.flatMap(({ name = '', shell = 'sh', allowFailure, run }) => [
+      ...[name, shell, allowFailure === true ? 'allowed' : '', run],
+    ]),
+  ];
+  // checkJob refuses such a job.
+  assert(!words.some((word) => word.includes('\0')), 'no word holds a NUL');
+  const body = Buffer.from(words.map((word) => `${word}\0`).join(''));
+  return Buffer.concat([Buffer.from(magic + body.length.toString(16).padStart(8, '0')), body]);
+}
 
 /** File descriptors of the driver, besides 0 (source and inputs), 1 (log) and 2 (set-up errors, then the log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
@@ -62,19 +94,7 @@ export function parseStatus(line: string): DriverStatus | undefined {
 }
 
 /** The part of a job that the driver is told. */
-export type DrivenJob = Pick<
-  SandboxJob,
-  | 'run'
-  | 'commit'
-  | 'dependencies'
-  | 'env'
-  | 'outputs'
-  | 'failedOutputs'
-  | 'network'
-  | 'terminal'
-  | 'variation'
-  | 'stepMarks'
->;
+export type DrivenJob = Omit<SandboxJob, 'source' | 'git' | 'inputs' | 'limits' | 'image'>;
 
 /** Command prefixes that drop privileges. */
 export interface DriverPrefixes {
@@ -94,36 +114,12 @@ export interface DriverPrefixes {
  * to their account, so that `echo x > /dev/stderr` works. A process that they cannot trace copies the pipe to the log, and
  * is ended last, when it has copied everything.
  */
-export function driverCommand(
-  {
-    run,
-    commit,
-    dependencies,
-    env,
-    outputs,
-    failedOutputs = false,
-    network,
-    terminal,
-    variation,
-    stepMarks = false,
-  }: DrivenJob,
-  prefixes: DriverPrefixes,
-): string[] {
-  const pins = profileOf({ variation });
-  const parts = run.map(stepParts);
-  const environment = buildEnvironment({ commit, dependencies, env, network, variation });
+export function driverCommand(job: DrivenJob, prefixes: DriverPrefixes): string[] {
+  const steps = job.run.map(stepParts);
   return [
-    '/bin/sh',
-    '-c',
-    script(
-      prefixes,
-      ['env', '-i', ...environment],
-      { outputs: coveringPaths(outputs), failedOutputs, terminal, stepMarks, steps: parts },
-      pins,
-    ),
-    'quorate-driver',
-    ...parts.flatMap(({ name = '', shell, allowFailure, run: step }) => [
-      ...[name, shells[shell ?? 'sh'], allowFailure === true ? 'allowed' : '', step],
+    ...['/bin/sh', '-c', script(prefixes, job, steps), 'quorate-driver'],
+    ...steps.flatMap(({ name = '', shell, allowFailure, run }) => [
+      ...[name, shells[shell ?? 'sh'], allowFailure === true ? 'allowed' : '', run],
     ]),
   ];
 }
@@ -135,25 +131,13 @@ export function coveringPaths(outputs: string[]): string[] {
   return paths.filter((path) => !paths.some((other) => path.startsWith(`${other}/`)));
 }
 
-function script(
-  { step, files = [] }: DriverPrefixes,
-  environment: string[],
-  {
-    outputs,
-    failedOutputs,
-    terminal,
-    stepMarks,
-    steps,
-  }: Pick<SandboxJob, 'outputs' | 'failedOutputs' | 'terminal' | 'stepMarks'> & {
-    steps: readonly StepParts[];
-  },
-  { source, umask }: ProfileValues,
-): string {
+function script({ step, files = [] }: DriverPrefixes, job: DrivenJob, steps: readonly StepParts[]): string {
+  const { source, umask } = profileOf(job);
   const { status, outputs: out } = driverFds;
   const { keys, sizes } = terminalFds;
   const { both, read, write } = pipeFds;
-  const typed = terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
-  const [begins, failed] = stepMarks ? markers(steps.length) : ['', ''];
+  const typed = job.terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
+  const [begins, failed] = job.stepMarks === true ? markers(steps.length) : ['', ''];
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
   return `
@@ -187,7 +171,7 @@ while [ $# -gt 0 ]; do
   name=$1 shell=$2 allowed=$3 step=$4
   shift 4
   n=$((n + 1))${begins}
-  ${words([...step, ...environment])}\
+  ${words([...step, 'env', '-i', ...buildEnvironment(job)])}\
     $shell -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || {
     code=$?${failed}
     [ -n "$allowed" ] || break
@@ -230,14 +214,14 @@ fail() {
 # The paths that are there.
 set --
 if cd /build/out 2>/dev/null; then
-  for path in ${outputs.map(quote).join(' ')}; do
+  for path in ${coveringPaths(job.outputs).map(quote).join(' ')}; do
     if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; else fail "the steps did not make the output $path"; fi
   done
 else
   fail 'the steps removed $OUT'
 fi
 say exit $code
-${failedOutputs === true ? '' : '[ $code = 0 ] || exit 0'}
+${job.failedOutputs === true ? '' : '[ $code = 0 ] || exit 0'}
 ${handle}tar -c -b ${tarRecordBytes / 512} -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- "$@" >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
 say complete
 `;

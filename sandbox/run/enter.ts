@@ -9,55 +9,71 @@ const NICENESS = 10;
 const OOM_SCORE = 1000;
 
 /**
- * Closes descriptors that the worker inherited (an open folder of the host would be an escape), joins the cgroups (writing 0
- * moves the writer itself, cgroups(7)) and executes the command. Needs bash: dash cannot name descriptor 10.
+ * Closes descriptors that the worker inherited (an open folder of the host would be an escape), opens files as descriptors from
+ * `first` on, joins the cgroups (writing 0 moves the writer itself, cgroups(7)) and executes the command. Needs bash: dash cannot
+ * name descriptor 10.
  */
 const enterScript = `
 set -eu
-keep=$1 groups=$2; shift 2
-echo ${OOM_SCORE} > /proc/self/oom_score_adj
+oom=$1 keep=$2 first=$3 files=$4 groups=$5; shift 5
+if [ -n "$oom" ]; then echo "$oom" > /proc/self/oom_score_adj; fi
 for path in /proc/self/fd/*; do
   fd=\${path##*/}
   if [ "$fd" -ge "$keep" ]; then eval "exec $fd>&-"; fi
 done
+while [ "$files" -gt 0 ]; do eval "exec $first<\\"\\$1\\""; shift; first=$((first + 1)); files=$((files - 1)); done
 while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((groups - 1)); done
 exec "$@"
 `;
 
-/** Settings of a process before it executes the command of a sandbox: descriptors, cgroups, processors, limits. */
+/** Settings of a process before it executes the command of a sandbox. */
 export interface Entering {
   /** The first descriptor that is closed, with all above. */
   readonly keep: number;
+  /** Files that are opened then, by the descriptor of the first of them. */
+  readonly files?: { readonly first: number; readonly paths: readonly string[] };
   /** Directories of the cgroups to join. */
   readonly directories: readonly string[];
-  /** Processors that it may run on. */
-  readonly processors: readonly number[];
+  /** Processors that a build may run on, at a lower priority and first to be ended for memory. Absent: as the worker. */
+  readonly processors?: readonly number[];
   readonly limits: ReturnType<ProcessLimits>;
 }
 
-/** Wraps a command so that it is entered by the native program, which then also is descriptor `keep`. */
+/** Command prefix that enters by the native program, which then also is the descriptor after the files, or else `keep`. */
 export function enterNatively(
   program: string,
-  { keep, directories, processors, limits }: Entering,
+  { keep, files: { first, paths } = { first: keep, paths: [] }, directories, processors, limits }: Entering,
 ): string[] {
   return [
-    ...[program, 'enter', 'keep', String(keep), 'oom', String(OOM_SCORE)],
+    ...[program, 'enter', 'keep', String(keep)],
+    ...(processors === undefined ? [] : ['oom', String(OOM_SCORE)]),
+    ...paths.flatMap((path, n) => ['open', String(first + n), path]),
     ...directories.flatMap((directory) => ['group', directory]),
-    ...['nice', String(NICENESS), 'cpus', processors.join(',')],
+    ...(processors === undefined ? [] : ['nice', String(NICENESS), 'cpus', processors.join(',')]),
     ...Object.entries(limits).flatMap(([name, value]) => ['limit', name, ...value.split(':')]),
-    ...['self', String(keep), '--'],
+    ...['self', String(first + paths.length), '--'],
   ];
 }
 
 /** The same by tools of the host. */
-export function enterByTools({ keep, directories, processors, limits }: Entering): string[] {
+export function enterByTools({
+  keep,
+  files: { first, paths } = { first: keep, paths: [] },
+  directories,
+  processors,
+  limits,
+}: Entering): string[] {
+  const counts = [keep, first, paths.length, directories.length].map(String);
   return [
-    requireTool('bash'),
     // With a socket as standard input bash takes itself for a remote shell and would read the user's start-up file.
-    ...['--norc', '-c', enterScript, 'quorate-enter', String(keep), String(directories.length)],
-    ...directories,
-    ...[requireTool('nice'), '-n', String(NICENESS)],
-    ...[requireTool('taskset'), '--cpu-list', processors.join(',')],
+    ...[requireTool('bash'), '--norc', '-c', enterScript, 'quorate-enter'],
+    ...[processors === undefined ? '' : String(OOM_SCORE), ...counts, ...paths, ...directories],
+    ...(processors === undefined
+      ? []
+      : [
+          ...[requireTool('nice'), '-n', String(NICENESS)],
+          ...[requireTool('taskset'), '--cpu-list', processors.join(',')],
+        ]),
     ...prlimit(limits),
   ];
 }

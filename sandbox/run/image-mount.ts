@@ -1,13 +1,6 @@
 import { QuorateError } from '../../src/protocol/base/errors.ts';
-import { mountPlaces, requireTool } from '../host.ts';
+import { type Mounted, mountPlaces, requireTool } from '../host.ts';
 import type { SandboxImage } from '../types.ts';
-
-export interface MountedImage {
-  /** Path at which the command finds the image's files. */
-  readonly folder: string;
-  /** Command prefix. */
-  readonly prefix: readonly string[];
-}
 
 /**
  * Makes an image's files reachable for a command that runs under another account. They may lie below folders that only root
@@ -19,14 +12,13 @@ export async function mountImage(
   uid: number | undefined,
   native?: string,
   [at] = mountPlaces(),
-): Promise<MountedImage> {
+): Promise<Mounted> {
   const folder = await image.directory();
   if (uid === undefined) return { folder, prefix: [] };
-  if (at === undefined) {
+  if (at === undefined)
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no folder to mount an image at', {
       hint: 'mkdir /mnt',
     });
-  }
   if (native !== undefined) return { folder: at, prefix: [native, 'enter', 'bind', folder, at, '--'] };
   const script = '"$1" --bind "$2" "$3"; shift 3; exec "$@"';
   return {

@@ -62,23 +62,12 @@ export const selfFd = (job: Pick<SandboxJob, 'terminal'>, data: readonly unknown
  * build runs outside. The command may run on as many processors as the job asks for, so that a build sees the same number
  * on every host. @throws SANDBOX_FAILED
  */
-export function startInCgroups({
-  job,
-  directories,
-  slot,
-  command,
-  data = [],
-  limits,
-  native,
-}: StartOptions): BuildProcess {
+export function startInCgroups(options: StartOptions): BuildProcess {
+  const { job, directories, slot, command, data = [], limits, native } = options;
   const stdio = Array.from({ length: selfFd(job, data) }, () => 'pipe' as const);
-  const entering = {
-    ...{ keep: stdio.length, directories, processors: processorsOf(job, slot), limits },
-  };
-  const enter = [
-    ...(native === undefined ? enterByTools(entering) : enterNatively(native, entering)),
-    ...command,
-  ];
+  const entering = { keep: stdio.length, directories, processors: processorsOf(job, slot), limits };
+  const prefix = native === undefined ? enterByTools(entering) : enterNatively(native, entering);
+  const enter = [...prefix, ...command];
   const spawner = job.network === undefined && native !== undefined ? sharedSpawner(native) : undefined;
   const { streams, ended, kill } =
     spawner?.start({ words: enter, folder: '/' }, stdio.length) ?? startByNode(job, enter, stdio);
@@ -104,19 +93,11 @@ export function startInCgroups({
   };
 }
 
-interface Started {
-  readonly streams: readonly Duplex[];
-  readonly ended: Promise<unknown>;
-  kill(): void;
-}
-
 /** Where the native program starts none, or the process has a channel to its proxy. */
-function startByNode({ network }: SandboxJob, enter: readonly string[], stdio: 'pipe'[]): Started {
+function startByNode({ network }: SandboxJob, enter: readonly string[], stdio: 'pipe'[]) {
   const [file = '', ...words] = network === undefined ? enter : inNetworkNamespace(enter);
-  const child = spawn(file, words, {
-    ...{ cwd: '/', env: {} },
-    stdio: network === undefined ? stdio : [...stdio, 'ipc'],
-  });
+  const channels = network === undefined ? stdio : [...stdio, 'ipc' as const];
+  const child = spawn(file, words, { cwd: '/', env: {}, stdio: channels });
   if (network !== undefined) bridgeToProxy(child, network.socket);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());

@@ -20,3 +20,22 @@ export const profileOf = ({ variation }: Pick<SandboxJob, 'variation'>): Profile
   ...profileValues,
   ...variation,
 });
+
+/** Files of the build's /etc: identical on every host, without the host's accounts, names or resolvers. */
+export const etcFiles = ({ hostName, user, uid, home }: ProfileValues): { path: string; text: string }[] => [
+  {
+    path: '/etc/passwd',
+    text: [
+      'root:x:0:0:root:/nonexistent:/usr/sbin/nologin',
+      `${user}:x:${uid}:${uid}:${user}:/build/${home}:/bin/sh`,
+      'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+      '',
+    ].join('\n'),
+  },
+  { path: '/etc/group', text: `root:x:0:\n${user}:x:${uid}:\nnogroup:x:65534:\n` },
+  { path: '/etc/hosts', text: `127.0.0.1 localhost ${hostName}\n::1 localhost ${hostName}\n` },
+  { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files\n' },
+];
+
+/** The same with the values of the profile. */
+export const profileEtc = etcFiles(profileValues);

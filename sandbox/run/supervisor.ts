@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
@@ -7,18 +7,55 @@ import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
+import type { Started } from './ahead.ts';
 import { Deadline } from './deadline.ts';
-import { type DriverStatus, parseStatus, toldBytesMax, workEntries } from './driver.ts';
+import { type DriverStatus, jobMessage, parseStatus, toldBytesMax, workEntries } from './driver.ts';
 import type { BuildGuards } from './guards.ts';
-import { jobMessage } from './job-message.ts';
-import { boundedOutputs } from './outputs.ts';
 import type { BuildProcess } from './process.ts';
 import { profileOf } from './profile.ts';
 
+/** Checks on the stream of outputs: its size, and that the driver reported it complete. */
+interface OutputBounds {
+  readonly bytesMax: number;
+  /** Called once when there are more bytes; the stream fails too. */
+  readonly exceeded: () => void;
+  /** Resolves when the driver has reported that the archive is complete. The stream does not end before. */
+  readonly complete: Promise<void>;
+}
+
+/** Passes `raw` on within the bounds. Fails when it exceeds them or `complete` rejects. */
+function boundedOutputs(raw: Readable, { bytesMax, exceeded, complete }: OutputBounds): Transform {
+  let bytes = 0;
+  const stream = new Transform({
+    transform(chunk: Uint8Array, _encoding, callback) {
+      bytes += chunk.byteLength;
+      if (bytes <= bytesMax) return callback(null, chunk);
+      exceeded();
+      callback(new Error(`the outputs exceed ${sizeText(bytesMax)}`));
+    },
+    flush(callback) {
+      complete.then(() => callback(), callback);
+    },
+  });
+  // A reader that has stopped must not block tar: the remaining bytes are dropped.
+  stream.once('close', () => raw.resume());
+  stream.on('error', () => {});
+  raw.pipe(stream);
+  return stream;
+}
+
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
+
+const aborted = (reason: Aborted['reason'], detail: string, limit?: Aborted['limit']): Aborted => ({
+  kind: 'aborted',
+  reason,
+  detail,
+  ...(limit !== undefined && { limit }),
+});
 
 /** Memory and processor time are polled at this interval. */
 const POLL_MS = 250;
+const transferMs = sandboxLimits.transferSecondsMax * 1000;
 
 /**
  * Runs one build inside of a cgroup that exists: sends source and inputs, follows the driver, holds the limits, delivers log and
@@ -38,39 +75,40 @@ export class BuildSupervisor {
   #setupFailure: string | undefined;
   #diagnostics = '';
   #caps: SandboxCaps = {};
-  /** Whether the files in /build count as memory. */
-  filesInMemory = true;
+  readonly #filesInMemory: boolean;
   readonly #deadline: Deadline;
   #delivered: Promise<void> = Promise.resolve();
   readonly #complete = Promise.withResolvers<void>();
   readonly #stopping = Promise.withResolvers<void>();
 
-  constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: BuildGuards, process: BuildProcess) {
-    this.#deadline = new Deadline((detail) =>
-      this.#stop({
-        ...{ kind: 'aborted', reason: 'time', detail },
-        ...(this.#ready &&
-          this.#exitCode === undefined &&
-          !this.#isCapped('seconds') && { limit: 'seconds' }),
-      }),
-    );
+  constructor(
+    job: SandboxJob,
+    io: SandboxIo,
+    guards: BuildGuards,
+    { group, build, filesInMemory }: Pick<Started, 'group' | 'build' | 'filesInMemory'>,
+  ) {
+    this.#deadline = new Deadline((detail) => {
+      const isOfSteps = this.#ready && this.#exitCode === undefined && !this.#isCapped('seconds');
+      this.#stop('time', detail, isOfSteps ? 'seconds' : undefined);
+    });
     this.#job = job;
     this.#io = io;
     this.#group = group;
     this.#guards = guards;
     for (const tar of this.#tars()) tar.on('error', () => {});
     this.#complete.promise.catch(() => {});
-    this.#process = process;
+    this.#process = build;
+    this.#filesInMemory = filesInMemory;
   }
 
   /** Runs the build to its end. Rejects with what a callback of the caller threw. */
   async outcome(): Promise<SandboxOutcome> {
-    const onAbort = () => this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the job was cancelled' });
+    const onAbort = () => this.#stop('killed', 'the job was cancelled');
     const over = new AbortController();
     const watch = setInterval(() => this.#poll(), POLL_MS);
     this.#io.signal.addEventListener('abort', onAbort);
     if (this.#io.signal.aborted) onAbort();
-    this.#limit(sandboxLimits.transferSecondsMax * 1000, 'source and inputs were not in place in time');
+    this.#deadline.set(transferMs, 'source and inputs were not in place in time');
     try {
       const ended = this.#follow();
       this.#send();
@@ -110,9 +148,7 @@ export class BuildSupervisor {
     if (readsJob) input.write(jobMessage(this.#job));
     pipeline(joinArchives(parts, workEntries(pins, !readsJob)), input).catch((error: unknown) => {
       // Any other error is a broken pipe: the driver has ended and has reported why.
-      if (error instanceof QuorateError && !this.#ready) {
-        this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });
-      }
+      if (error instanceof QuorateError && !this.#ready) this.#stop('setup', error.message);
     });
   }
 
@@ -144,12 +180,12 @@ export class BuildSupervisor {
       case 'ready':
         if (this.#ready) return;
         this.#ready = true;
-        this.#limit(...this.#stepsLimit());
+        this.#deadline.set(...this.#stepsLimit());
         return;
       case 'exit':
         if (!this.#ready || this.#exitCode !== undefined) return;
         this.#exitCode = status.code;
-        this.#limit(sandboxLimits.transferSecondsMax * 1000, 'the outputs were not taken in time');
+        this.#deadline.set(transferMs, 'the outputs were not taken in time');
         if (this.#returnsOutputs && !this.#checkMemory()) this.#deliver();
         return;
       case 'complete':
@@ -161,7 +197,7 @@ export class BuildSupervisor {
         this.#setupFailure = status.what;
         return;
       case 'memory':
-        this.#stop(this.#outOfMemory());
+        this.#outOfMemory();
         return;
       case undefined:
         return;
@@ -170,11 +206,7 @@ export class BuildSupervisor {
 
   #onStatusEnd(): void {
     if (this.#returnsOutputs && !this.#whole && this.#setupFailure === undefined) {
-      this.#stop({
-        kind: 'aborted',
-        reason: 'killed',
-        detail: 'the sandbox was ended before its outputs were out',
-      });
+      this.#stop('killed', 'the sandbox was ended before its outputs were out');
     }
     this.#complete.reject(new Error('the sandbox ended before the outputs did'));
   }
@@ -189,17 +221,11 @@ export class BuildSupervisor {
     const bytesMax = this.#guards.outputBytesMax(this.#job.limits);
     const stream = boundedOutputs(this.#process.outputs, {
       bytesMax,
-      exceeded: () =>
-        this.#stop({
-          ...{ kind: 'aborted', reason: 'disk', limit: 'diskBytes' },
-          detail: `the outputs exceed ${sizeText(bytesMax)}`,
-        }),
+      exceeded: () => this.#stop('disk', `the outputs exceed ${sizeText(bytesMax)}`, 'diskBytes'),
       complete: this.#complete.promise,
     });
     // A stream that breaks off is incomplete, whatever the driver reported.
-    this.#process.outputs.once('error', ({ message }) =>
-      this.#stop({ kind: 'aborted', reason: 'killed', detail: message }),
-    );
+    this.#process.outputs.once('error', ({ message }) => this.#stop('killed', message));
     this.#stopping.promise.then(() => stream.destroy(new Error(this.#stopped?.detail ?? 'the job ended')));
     this.#delivered = this.#io.onOutputs(stream).then(
       () => {
@@ -215,7 +241,7 @@ export class BuildSupervisor {
 
   #checkMemory(): boolean {
     if (this.#group.oomKills() === 0) return false;
-    this.#stop(this.#outOfMemory());
+    this.#outOfMemory();
     return true;
   }
 
@@ -223,8 +249,7 @@ export class BuildSupervisor {
     const { processorSeconds = Number.POSITIVE_INFINITY } = this.#caps;
     if (this.#checkMemory() || this.#exitCode !== undefined) return;
     if (this.#group.usage().processorSeconds <= processorSeconds) return;
-    const detail = `over ${processorSeconds} s of processor time, the operator's limit`;
-    this.#stop({ kind: 'aborted', reason: 'time', detail });
+    this.#stop('time', `over ${processorSeconds} s of processor time, the operator's limit`);
   }
 
   /** Applies the operator's current caps on time. The kernel's limits are changed through the cgroup. */
@@ -246,13 +271,10 @@ export class BuildSupervisor {
     return (this.#caps[name] ?? Number.POSITIVE_INFINITY) < this.#job.limits[name];
   }
 
-  #outOfMemory(): Aborted {
-    const included = this.filesInMemory ? ', files in /build included' : '';
+  #outOfMemory(): void {
+    const included = this.#filesInMemory ? ', files in /build included' : '';
     const detail = `over ${sizeText(this.#job.limits.memoryBytes)} of memory${included}`;
-    return {
-      ...{ kind: 'aborted', reason: 'memory', detail },
-      ...(!this.#isCapped('memoryBytes') && { limit: 'memoryBytes' }),
-    };
+    this.#stop('memory', detail, this.#isCapped('memoryBytes') ? undefined : 'memoryBytes');
   }
 
   /** Pauses the time limit while the job is frozen. */
@@ -261,13 +283,9 @@ export class BuildSupervisor {
     this.#process.pause?.(paused);
   }
 
-  #limit(milliseconds: number, detail: string): void {
-    this.#deadline.set(milliseconds, detail);
-  }
-
   /** Kills the build. The first reason is the one that is reported. */
-  #stop(outcome: Aborted): void {
-    this.#stopped ??= outcome;
+  #stop(...why: Parameters<typeof aborted>): void {
+    this.#stopped ??= aborted(...why);
     this.#process.child.kill();
     this.#group.kill();
     this.#complete.reject(new Error(this.#stopped.detail));
@@ -276,7 +294,7 @@ export class BuildSupervisor {
 
   #fail(error: unknown): void {
     this.#thrown ??= { error };
-    this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the reader of the log or the outputs failed' });
+    this.#stop('killed', 'the reader of the log or the outputs failed');
   }
 
   #guarded(callback: () => void): void {
@@ -297,20 +315,10 @@ export class BuildSupervisor {
     if (this.#setupFailure === 'outputs') return { kind: 'exit', code: this.#exitCode || 1 };
     if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
     if (this.#setupFailure === 'bash' && !this.#ready) throw noBash(this.#job);
-    if (this.#setupFailure === 'disk') {
-      return {
-        ...{ kind: 'aborted', reason: 'disk', limit: 'diskBytes' },
-        detail: 'source and inputs do not fit the disk limit',
-      };
-    }
-    if (this.#ready) {
-      return { kind: 'aborted', reason: 'killed', detail: 'the sandbox was ended from outside' };
-    }
-    return {
-      kind: 'aborted',
-      reason: 'setup',
-      detail: diagnostics || 'the sandbox ended before the first step',
-    };
+    if (this.#setupFailure === 'disk')
+      return aborted('disk', 'source and inputs do not fit the disk limit', 'diskBytes');
+    if (this.#ready) return aborted('killed', 'the sandbox was ended from outside');
+    return aborted('setup', diagnostics || 'the sandbox ended before the first step');
   }
 }
 

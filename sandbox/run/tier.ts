@@ -37,10 +37,6 @@ export interface LaunchContext {
   readonly directories: readonly string[];
   /** A random number that differs between jobs that run at the same time. */
   readonly slot: number;
-  /** Path for files of the tier, which creates it. Removed after the job, or after a crash at the next start. */
-  readonly folder: string;
-  /** Name of the job's cgroup, unique on the host. */
-  readonly name: string;
   /** Bounds of each process of the build. */
   readonly bounds: ProcessBounds;
   /** Makes the file that the build's folder lies in, in `folder`, and returns its path. Absent where it lies in memory. */
@@ -116,15 +112,18 @@ export class TierSandbox implements Sandbox, Steering {
     checkJob(job, this.#backend);
     const turn = ++this.#turn;
     const started = (await this.#ahead.take(shapeOf(job))) ?? (await this.#start(job));
-    const { group, build, filesInMemory } = started;
+    const { group } = started;
     try {
-      const supervisor = new BuildSupervisor(job, io, group, this.#backend.guards, build);
+      const supervisor = new BuildSupervisor(job, io, this.#backend.guards, started);
       const running = { group, supervisor, limits: job.limits };
-      supervisor.filesInMemory = filesInMemory;
       supervisor.pause(this.#frozen);
       supervisor.cap(this.#caps);
       this.#running.add(running);
-      if (turn !== this.#turn) this.#steer(running);
+      if (turn !== this.#turn) {
+        // The pause and the limits were set while it started.
+        group.freeze(this.#frozen);
+        group.limit(capped(job.limits, this.#caps));
+      }
       try {
         return await supervisor.outcome();
       } finally {
@@ -142,7 +141,7 @@ export class TierSandbox implements Sandbox, Steering {
     const { guards } = this.#backend;
     const settings = withPriority(guards.cgroup, () => this.#priority);
     const slot = randomInt(2 ** 32);
-    const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
+    const name = newName('', slot);
     const forget = recordJob(recordsDir, name, groupDirectories(parents, name));
     let group: Group | undefined;
     let build: BuildProcess | undefined;
@@ -157,12 +156,13 @@ export class TierSandbox implements Sandbox, Steering {
     try {
       group = createGroup(parents, name, capped(job.limits, this.#caps), settings);
       if (this.#frozen) group.freeze(true);
-      const folder = jobFolder(recordsDir, name);
       const bytes = guards.diskFileBytes(job.limits);
       const onDisk = bytes !== undefined && (await this.diskAbility()).ok;
-      const makeDisk = (owners: DiskOwners) => makeDiskFile(folder, bytes ?? 0, owners);
+      const makeDisk = (owners: DiskOwners) => makeDiskFile(jobFolder(recordsDir, name), bytes ?? 0, owners);
       build = await this.#backend.launch(job, {
-        ...{ directories: group.directories, slot, name, folder, bounds: processBounds },
+        directories: group.directories,
+        slot,
+        bounds: processBounds,
         ...(onDisk && { makeDisk }),
       });
       return { group, build, limits: job.limits, filesInMemory: !onDisk, end };
@@ -174,9 +174,8 @@ export class TierSandbox implements Sandbox, Steering {
 
   async ahead(limits: SandboxLimits): Promise<boolean> {
     // Its command line holds nothing of a job but this, and its first process waits for the rest.
-    const job: SandboxJob = {
-      ...{ source: Readable.from([]), inputs: [], run: [], env: {}, outputs: [], limits, image: 'host' },
-    };
+    const nothing = { source: Readable.from([]), inputs: [], run: [], env: {}, outputs: [] };
+    const job: SandboxJob = { ...nothing, limits, image: 'host' };
     const shape = shapeOf(job);
     if (this.#backend.waits?.() !== true || shape === undefined || this.#frozen) return false;
     if (this.#backend.guards.diskFileBytes(limits) !== undefined || this.#running.size > 0) return false;
@@ -205,7 +204,7 @@ export class TierSandbox implements Sandbox, Steering {
     const { disk } = this.#backend;
     if (disk === undefined) return { ok: false, found: 'in this tier builds write to memory only' };
     const { recordsDir } = this.#context;
-    const name = `${groupPrefix}${process.pid}-disk-${randomInt(2 ** 32).toString(16)}`;
+    const name = newName('-disk');
     const forget = recordJob(recordsDir, name, []);
     try {
       const ability = await diskAbility(disk, recordsDir, jobFolder(recordsDir, name));
@@ -216,13 +215,8 @@ export class TierSandbox implements Sandbox, Steering {
     }
   }
 
-  freeze(): void {
-    this.#freeze(true);
-  }
-
-  thaw(): void {
-    this.#freeze(false);
-  }
+  freeze = (): void => this.#freeze(true);
+  thaw = (): void => this.#freeze(false);
 
   #freeze(frozen: boolean): void {
     this.#turn++;
@@ -251,26 +245,18 @@ export class TierSandbox implements Sandbox, Steering {
     return this.#held().flatMap(({ group, limits }) => group.limit(capped(limits, this.#caps)));
   }
 
-  /** Applies the pause and the limits that its owner set while it started. */
-  #steer({ group, limits }: { group: Group; limits: SandboxLimits }): void {
-    group.freeze(this.#frozen);
-    group.limit(capped(limits, this.#caps));
-  }
-
   get abilities(): SandboxAbilities {
-    this.#abilities ??= this.#lookAround();
-    return { ...this.#abilities, disk: this.#canDisk };
-  }
-
-  #lookAround(): Omit<SandboxAbilities, 'disk'> {
     const { parents, recordsDir } = this.#context;
-    const name = `${groupPrefix}${process.pid}-look-${randomInt(2 ** 32).toString(16)}`;
-    const forget = recordJob(recordsDir, name, groupDirectories(parents, name));
-    try {
-      return detectAbilities(parents, name);
-    } finally {
-      forget();
+    if (this.#abilities === undefined) {
+      const name = newName('-look');
+      const forget = recordJob(recordsDir, name, groupDirectories(parents, name));
+      try {
+        this.#abilities = detectAbilities(parents, name);
+      } finally {
+        forget();
+      }
     }
+    return { ...this.#abilities, disk: this.#canDisk };
   }
 
   usage(): SandboxUsage[] {
@@ -287,6 +273,9 @@ export class TierSandbox implements Sandbox, Steering {
     return this.usage().reduce((sum, { processorSeconds }) => sum + (processorSeconds || 0), this.#ended);
   }
 }
+
+const newName = (kind: string, slot = randomInt(2 ** 32)): string =>
+  `${groupPrefix}${process.pid}${kind}-${slot.toString(16)}`;
 
 function capped(limits: SandboxLimits, caps: SandboxCaps): SandboxLimits {
   return {

@@ -20,9 +20,7 @@ export const offsetNumber = 0;
 export const offsetArch = 4;
 
 /** Offset of the low 32 bits of an argument. The kernel reads the inspected arguments as 32-bit values too. */
-export function offsetArgument(index: number): number {
-  return 16 + index * 8;
-}
+export const offsetArgument = (index: number): number => 16 + index * 8;
 
 /** Return values of a filter (seccomp(2)). `errno(0)` skips the call and reports success. */
 export const answers = {
@@ -31,34 +29,22 @@ export const answers = {
   errno: (number: number): number => 0x00050000 | number,
 } as const;
 
-export function load(offset: number): Instruction {
-  return { code: BPF_LD_W_ABS, jt: 0, jf: 0, k: offset };
-}
+export const load = (offset: number): Instruction => ({ code: BPF_LD_W_ABS, jt: 0, jf: 0, k: offset });
+export const answer = (value: number): Instruction => ({ code: BPF_RET_K, jt: 0, jf: 0, k: value });
 
-export function answer(value: number): Instruction {
-  return { code: BPF_RET_K, jt: 0, jf: 0, k: value };
-}
-
-/** Runs `then` if the loaded value equals `k`, else skips it. `then` must end in an answer. The others are alike. */
-export function whenEqual(k: number, then: readonly Instruction[]): Instruction[] {
-  return [{ code: BPF_JMP_JEQ_K, jt: 0, jf: then.length, k }, ...then];
-}
-
-export function unlessEqual(k: number, then: readonly Instruction[]): Instruction[] {
-  return [{ code: BPF_JMP_JEQ_K, jt: then.length, jf: 0, k }, ...then];
-}
-
-export function whenAtLeast(k: number, then: readonly Instruction[]): Instruction[] {
-  return [{ code: BPF_JMP_JGE_K, jt: 0, jf: then.length, k }, ...then];
-}
-
-export function whenBelow(k: number, then: readonly Instruction[]): Instruction[] {
-  return [{ code: BPF_JMP_JGE_K, jt: then.length, jf: 0, k }, ...then];
-}
-
-export function whenAnyBit(k: number, then: readonly Instruction[]): Instruction[] {
-  return [{ code: BPF_JMP_JSET_K, jt: 0, jf: then.length, k }, ...then];
-}
+/** Compares the loaded value with `k`, and runs `then` or skips it. `then` must end in an answer. */
+type Branch = (k: number, then: readonly Instruction[]) => Instruction[];
+const when =
+  (code: number): Branch =>
+  (k, then) => [{ code, jt: 0, jf: then.length, k }, ...then];
+const unless =
+  (code: number): Branch =>
+  (k, then) => [{ code, jt: then.length, jf: 0, k }, ...then];
+export const whenEqual = when(BPF_JMP_JEQ_K);
+export const unlessEqual = unless(BPF_JMP_JEQ_K);
+export const whenAtLeast = when(BPF_JMP_JGE_K);
+export const whenBelow = unless(BPF_JMP_JGE_K);
+export const whenAnyBit = when(BPF_JMP_JSET_K);
 
 /** Encodes a program for `bwrap --seccomp`. @throws RangeError for a jump over 255 or more than 4096 instructions */
 export function assemble(program: readonly Instruction[]): Uint8Array {

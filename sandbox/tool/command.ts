@@ -1,28 +1,14 @@
 import { findTool } from '../host.ts';
-import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
-import { profileEtc } from '../run/etc.ts';
-import { buildProcessLimits, prlimit, processBounds } from '../run/process-limits.ts';
+import { accountFlags, certificates, dropTo, passage, systemPaths } from '../namespace/arguments.ts';
+import { type Entering, enterByTools, enterNatively } from '../run/enter.ts';
+import { buildProcessLimits, processBounds } from '../run/process-limits.ts';
+import { profileEtc } from '../run/profile.ts';
 import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
-/** The first descriptor for files that bwrap reads, by tools and by the native program, which closes all from there on. */
-const FIRST_FD = 10;
-const FIRST_NATIVE_FD = 3;
-
-/**
- * Closes inherited descriptors, opens the files that bwrap reads by descriptor, joins the cgroups (writing 0 moves the writer
- * itself, cgroups(7)) and executes the command. Needs bash: dash cannot name descriptor 10.
- */
-const enterScript = `
-set -eu
-for path in /proc/self/fd/*; do
-  fd=\${path##*/}
-  if [ "$fd" -ge 3 ]; then eval "exec $fd>&-"; fi
-done
-fd=$1 files=$2 groups=$3; shift 3
-while [ "$files" -gt 0 ]; do eval "exec $fd<\\"\\$1\\""; shift; fd=$((fd + 1)); files=$((files - 1)); done
-while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((groups - 1)); done
-exec "$@"
-`;
+/** Descriptors from here on are closed: the tool has its standard streams only. */
+const FIRST_CLOSED = 3;
+/** The first descriptor for files that bwrap reads, where tools take the place of the native program. */
+const FIRST_BY_TOOLS = 10;
 
 /** Folders and account of one tool sandbox. */
 export interface ToolContext {
@@ -78,7 +64,7 @@ export function toolCommand(
   reach: ProxyAccess,
   guards: ToolGuards,
 ): string[] {
-  const firstFd = native === undefined ? FIRST_FD : FIRST_NATIVE_FD;
+  const firstFd = native === undefined ? FIRST_BY_TOOLS : FIRST_CLOSED;
   const opened: string[] = [];
   const open = (name: string): string => {
     opened.push(`${files}/${name}`);
@@ -104,10 +90,16 @@ export function toolCommand(
   const [file = '', ...words] = command;
   const named = [file.includes('/') ? file : tool(file), ...words];
   const inside = [
-    ...accountPrefix(uid, native === undefined ? undefined : firstFd + opened.length),
+    ...dropByWhatIsThere(uid, native === undefined ? undefined : firstFd + opened.length),
     ...(reach === 'loopback' ? withLoopback(named) : named),
   ];
-  const enter = native === undefined ? enterByTools(opened, groups) : enterNatively(native, opened, groups);
+  const entering: Entering = {
+    keep: FIRST_CLOSED,
+    files: { first: firstFd, paths: opened },
+    directories: groups,
+    limits: buildProcessLimits(processBounds),
+  };
+  const enter = native === undefined ? enterByTools(entering) : enterNatively(native, entering);
   return [...enter, tool('bwrap'), ...bwrap, '--', ...inside];
 }
 
@@ -117,49 +109,11 @@ const devices = [
   ...['/dev/null', '/dev/urandom'].flatMap((path) => ['--dev-bind', path, path]),
 ];
 
-function enterByTools(opened: readonly string[], groups: readonly string[]): string[] {
-  return [
-    ...[tool('bash'), '--norc', '-c', enterScript, 'quorate-enter', String(FIRST_FD)],
-    ...[String(opened.length), String(groups.length), ...opened, ...groups],
-    ...prlimit(buildProcessLimits(processBounds)),
-  ];
-}
-
-/** The same by the native program, which then is the descriptor after the files. */
-function enterNatively(native: string, opened: readonly string[], groups: readonly string[]): string[] {
-  return [
-    ...[native, 'enter', 'keep', String(FIRST_NATIVE_FD)],
-    ...opened.flatMap((path, n) => ['open', String(FIRST_NATIVE_FD + n), path]),
-    ...groups.flatMap((directory) => ['group', directory]),
-    ...Object.entries(buildProcessLimits(processBounds)).flatMap(([name, value]) => [
-      'limit',
-      name,
-      ...value.split(':'),
-    ]),
-    ...['self', String(FIRST_NATIVE_FD + opened.length), '--'],
-  ];
-}
-
-/**
- * A tool of an ordinary user runs as uid 1000 in a user namespace. For root there is no user namespace: bwrap as root can bind
- * folders that only root can enter, and the first command inside switches to an unused account.
- */
-function accountFlags(uid: number | undefined): string[] {
-  if (uid === undefined) return ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000'];
-  return ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((capability) => ['--cap-add', capability]);
-}
-
 /** `self`: the descriptor of the native program. */
-function accountPrefix(uid: number | undefined, self: number | undefined): string[] {
-  if (self !== undefined) {
-    const drop = uid === undefined ? [] : ['drop', String(uid)];
-    return [`/proc/self/fd/${self}`, 'enter', 'keep', String(FIRST_NATIVE_FD), ...drop, '--'];
-  }
-  if (uid === undefined) return [];
-  return [
-    ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--no-new-privs'],
-    ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
-  ];
+function dropByWhatIsThere(uid: number | undefined, self: number | undefined): string[] {
+  if (self === undefined) return dropTo(uid);
+  const drop = uid === undefined ? [] : ['drop', String(uid)];
+  return [`/proc/self/fd/${self}`, 'enter', 'keep', String(FIRST_CLOSED), ...drop, '--'];
 }
 
 function reaching(net: string, tunnel: string, runner: TunnelRunner): string[] {

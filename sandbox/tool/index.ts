@@ -10,8 +10,8 @@ import { limitSettings, lowPriority, withPriority } from '../cgroups/settings.ts
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { nativeProgram } from '../native/index.ts';
-import { type ProgramToStart, type Spawner, sharedSpawner } from '../native/spawner.ts';
-import { profileEtc } from '../run/etc.ts';
+import { type Spawner, sharedSpawner } from '../native/spawner.ts';
+import { profileEtc } from '../run/profile.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
@@ -58,15 +58,9 @@ export interface ToolSandbox {
  * its own if the caller is root, the system call filter, and cgroups. Has the same requirements as the namespace tier.
  * @throws SANDBOX_FAILED
  */
-export function openToolSandbox({
-  stateDir,
-  scratch,
-  limits,
-  runner = tunnelRunner(),
-  native: find = nativeProgram,
-  guards = toolGuards,
-}: ToolOptions): ToolSandbox {
-  const native = find();
+export function openToolSandbox(options: ToolOptions): ToolSandbox {
+  const { stateDir, scratch, limits, runner = tunnelRunner(), guards = toolGuards } = options;
+  const native = (options.native ?? nativeProgram)();
   const [dir, net, files] = [join(scratch, 'work'), join(scratch, 'net'), join(scratch, 'files')];
   for (const folder of [dir, net, files]) mkdirSync(folder, { mode: 0o700 });
   // The tool's account must reach the socket, and root its folder without the right to pass any. Other accounts are kept out by
@@ -81,14 +75,10 @@ export function openToolSandbox({
   const { parents } = findCgroupParents(readHierarchies());
   const forget = recordJob(join(stateDir, 'sandbox'), name, groupDirectories(parents, name));
   let held = heldTo(limits);
+  const settings = withPriority(limitSettings, () => lowPriority);
   let group: ReturnType<typeof createGroup>;
   try {
-    group = createGroup(
-      parents,
-      name,
-      held,
-      withPriority(limitSettings, () => lowPriority),
-    );
+    group = createGroup(parents, name, held, settings);
   } catch (error) {
     forget();
     throw error;
@@ -99,9 +89,7 @@ export function openToolSandbox({
   return {
     dir,
     net,
-    ...(spawner !== undefined && {
-      start: (program: ProgramToStart, streams: number) => spawner.start(program, streams),
-    }),
+    ...(spawner !== undefined && { start: spawner.start.bind(spawner) }),
     wrap: (command, reach) => {
       if (!handedOver && uid !== undefined) handOver(dir, uid);
       handedOver = true;

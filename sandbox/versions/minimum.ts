@@ -66,6 +66,5 @@ export function compare(one: Version, other: Version): number {
 }
 
 /** The minimum versions as text. */
-export function minimumText(part: Part): string {
-  return minimums[part].since.map((version) => version.join('.')).join(', ');
-}
+export const minimumText = (part: Part): string =>
+  minimums[part].since.map((version) => version.join('.')).join(', ');

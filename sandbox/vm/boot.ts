@@ -1,9 +1,65 @@
-import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
+import { once } from 'node:events';
+import { PassThrough, Transform, Writable } from 'node:stream';
 import { Deadline } from '../run/deadline.ts';
 import { tarRecordBytes, toldBytesMax } from '../run/driver.ts';
 import type { BuildProcess } from '../run/process.ts';
-import { UntilMarker } from './end-marker.ts';
 import { bootedWord, finishedWord } from './guest.ts';
+
+/**
+ * Passes bytes up to an end marker and drops the rest. A serial port has no end of file, and a virtual machine that ends may
+ * lose buffered data: the marker shows that the data is complete.
+ */
+export class UntilMarker extends Transform {
+  readonly #mark: Buffer;
+  /** Trailing bytes that may be the beginning of the marker. */
+  #held: Buffer = Buffer.alloc(0);
+  #seen = false;
+  readonly #reached: () => void;
+
+  readonly #cutShort: string | undefined;
+
+  /** `cutShort` is the error message for a stream that ends without the marker; absent, that is no error. */
+  constructor(mark: Buffer, reached: () => void, cutShort?: string) {
+    super();
+    this.#mark = mark;
+    this.#reached = reached;
+    this.#cutShort = cutShort;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+    if (!this.#seen) this.#take(this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]));
+    done();
+  }
+
+  override _flush(done: (error?: Error) => void): void {
+    if (!this.#seen) this.push(this.#held);
+    if (this.#seen || this.#cutShort === undefined) done();
+    else done(new Error(this.#cutShort));
+  }
+
+  #take(bytes: Buffer): void {
+    const at = bytes.indexOf(this.#mark);
+    this.#seen = at >= 0;
+    const end = this.#seen ? at : bytes.length - beginning(bytes, this.#mark);
+    this.#held = bytes.subarray(this.#seen ? bytes.length : end);
+    this.push(bytes.subarray(0, end));
+    if (!this.#seen) return;
+    this.push(null);
+    this.#reached();
+  }
+}
+
+/** Length of the longest suffix of `bytes` that is a prefix of the marker. */
+function beginning(bytes: Buffer, mark: Buffer): number {
+  const first = Math.max(0, bytes.length - mark.length);
+  const next = (from: number): number => bytes.indexOf(mark.readUInt8(0), from);
+  for (let at = next(first); at >= 0; at = next(at + 1))
+    if (bytes.subarray(at).equals(mark.subarray(0, bytes.length - at))) return bytes.length - at;
+  return 0;
+}
+
+/** Streams from the guest to the host. */
+const outward = ['log', 'diagnostics', 'status', 'outputs'] as const;
 
 /** QEMU prints this and then hangs where KVM is offered but does not work. */
 const kvmFailure = 'KVM internal error';
@@ -47,12 +103,9 @@ export class VmBoot implements BuildProcess {
     const oneOver = (): void => {
       if (--awaited === 0) this.#vm?.child.kill();
     };
+    const cutShort = 'the virtual machine ended before its outputs were complete';
     this.log = new UntilMarker(options.mark, oneOver);
-    this.outputs = new UntilMarker(
-      options.mark,
-      oneOver,
-      'the virtual machine ended before its outputs were complete',
-    );
+    this.outputs = new UntilMarker(options.mark, oneOver, cutShort);
     this.status = new UntilMarker(Buffer.from(`${finishedWord}\n`), oneOver);
     this.child = { ended: this.#ended.promise, kill: () => this.#kill() };
     this.input = new Writable({
@@ -63,10 +116,10 @@ export class VmBoot implements BuildProcess {
         this.#send(Buffer.alloc(missing), done);
       },
     });
-    for (const stream of this.#outward()) {
-      stream.once('close', () => this.#close());
+    for (const name of outward) {
+      this[name].once('close', () => this.#close());
       // Other listeners get the error too.
-      stream.on('error', () => {});
+      this[name].on('error', () => {});
     }
     void this.#run();
   }
@@ -76,15 +129,11 @@ export class VmBoot implements BuildProcess {
     this.#deadline.pause(paused);
   }
 
-  #outward(): Transform[] {
-    return [this.log, this.diagnostics, this.status, this.outputs];
-  }
-
   async #run(): Promise<void> {
     const diagnostics = await this.#tries().catch((error: Error) => error.message);
     if (diagnostics !== undefined) {
       this.#booted.reject(new Error('the virtual machine did not start'));
-      for (const stream of this.#outward()) stream.end(stream === this.diagnostics ? diagnostics : undefined);
+      for (const name of outward) this[name].end(name === 'diagnostics' ? diagnostics : undefined);
     }
     this.#ended.resolve();
   }
@@ -97,20 +146,20 @@ export class VmBoot implements BuildProcess {
       const vm = this.#start();
       this.#vm = vm;
       this.#deadline.set(bootMs, 'boot');
-      const boot = await this.#watch(vm);
+      const failure = await this.#watch(vm);
       this.#deadline.clear();
-      if (boot.ok) {
+      if (failure === undefined) {
         await vm.child.ended;
         return undefined;
       }
-      diagnostics = boot.diagnostics;
+      diagnostics = failure;
     }
     const seconds = Math.round(bootMs / 1000);
     return `the virtual machine did not start within ${seconds} s, ${attempts} times. ${diagnostics}`;
   }
 
-  /** Resolves when the guest has sent its first message and the streams are connected, or when QEMU has ended before. */
-  async #watch(vm: BuildProcess): Promise<{ ok: boolean; diagnostics: string }> {
+  /** Resolves when the guest has sent its first message and the streams are connected; with an error message when QEMU has ended before. */
+  async #watch(vm: BuildProcess): Promise<string | undefined> {
     let diagnostics = '';
     let status = '';
     const spoken = new Promise<boolean>((resolve) => {
@@ -127,16 +176,19 @@ export class VmBoot implements BuildProcess {
       diagnostics = (diagnostics + chunk.toString('latin1')).slice(-toldBytesMax);
       if (diagnostics.includes(kvmFailure)) vm.child.kill();
     });
-    for (const stream of [vm.input, vm.log, vm.diagnostics, vm.status, vm.outputs])
-      stream.on('error', () => {});
+    for (const name of ['input', ...outward] as const) vm[name].on('error', () => {});
     if (!(await spoken)) {
-      await closed(vm.diagnostics);
-      return { ok: false, diagnostics: diagnostics.trim() };
+      if (!vm.diagnostics.closed) await once(vm.diagnostics, 'close');
+      return diagnostics.trim();
     }
     vm.diagnostics.removeAllListeners('data');
-    for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const) connect(vm[name], this[name]);
+    for (const name of outward) {
+      vm[name].pipe(this[name]);
+      // Also when the source is destroyed.
+      vm[name].once('close', () => this[name].end());
+    }
     this.#booted.resolve(vm);
-    return { ok: true, diagnostics };
+    return undefined;
   }
 
   #send(chunk: Uint8Array, done: (error?: Error | null) => void): void {
@@ -154,19 +206,6 @@ export class VmBoot implements BuildProcess {
 
   /** Destroys the streams of QEMU whose counterparts the caller has destroyed. */
   #close(): void {
-    for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const)
-      if (this[name].destroyed) this.#vm?.[name].destroy();
-    if (this.input.destroyed) this.#vm?.input.destroy();
+    for (const name of ['input', ...outward] as const) if (this[name].destroyed) this.#vm?.[name].destroy();
   }
-}
-
-/** Pipes, and ends the target also when the source is destroyed. */
-function connect(from: Readable, to: Transform): void {
-  from.pipe(to);
-  from.once('close', () => to.end());
-}
-
-function closed(stream: Readable): Promise<void> {
-  if (stream.closed) return Promise.resolve();
-  return new Promise((resolve) => stream.once('close', () => resolve()));
 }

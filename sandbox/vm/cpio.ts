@@ -10,12 +10,11 @@ export interface CpioEntry {
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
-const trailer = 'TRAILER!!!';
 
 /** A cpio archive in `newc` format (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). Deterministic. */
 export function cpio(entries: readonly CpioEntry[]): Buffer {
   const parts = entries.flatMap((entry, index) => record(entry, index + 1));
-  return Buffer.concat([...parts, ...record({ name: trailer, content: '' }, 0, 0)]);
+  return Buffer.concat([...parts, ...record({ name: 'TRAILER!!!', content: '' }, 0, 0)]);
 }
 
 function record({ name, content, executable, link }: CpioEntry, inode: number, mode?: number): Buffer[] {

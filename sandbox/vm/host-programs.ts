@@ -28,9 +28,8 @@ function librariesOf(path: string): string[] {
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: 10_000,
     });
-    return [...said.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x[0-9a-f]+\)$/gm)].map(
-      ([, library = '']) => library,
-    );
+    const lines = said.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x[0-9a-f]+\)$/gm);
+    return [...lines].map(([, library = '']) => library);
   } catch {
     // A statically linked program.
     return [];

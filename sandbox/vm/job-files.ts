@@ -1,8 +1,7 @@
 import type { Guards } from '../namespace/guards.ts';
 import { driverCommand, quote } from '../run/driver.ts';
-import { etcFiles } from '../run/etc.ts';
 import type { ProcessBounds } from '../run/process-limits.ts';
-import { profileOf, profilePath } from '../run/profile.ts';
+import { etcFiles, profileOf, profilePath } from '../run/profile.ts';
 import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
 import { guestPaths } from './guest.ts';
@@ -29,13 +28,8 @@ export function jobFiles(
     ...['--ro-bind', guestPaths.system, '/', '--proc', '/proc', '--dev', '/dev'],
   ];
   const after = [
-    ...[
-      ...guards.disk(job.limits, onDisk ? guestPaths.disk : undefined),
-      '--remount-ro',
-      '/',
-      '--chdir',
-      '/build',
-    ],
+    ...guards.disk(job.limits, onDisk ? guestPaths.disk : undefined),
+    ...['--remount-ro', '/', '--chdir', '/build'],
     ...(filter === undefined ? [] : ['--seccomp', String(FILTER_FD)]),
   ];
   // Without this, the build's account would map to root of the guest.
@@ -67,13 +61,10 @@ export function jobFiles(
 
 const words = (list: readonly string[]): string => list.map(quote).join(' ');
 
-/** Options of ulimit by limit. The other limits are 0 in a guest already. */
-const ulimitLetters: Record<string, string> = { nofile: 'n', core: 'c' };
-
+/** The limits besides these are 0 in a guest already. */
 function ulimit(name: string, value: string): string[] {
-  const letter = ulimitLetters[name];
-  const [soft = '', hard = ''] = value.split(':');
+  const [soft, hard] = value.split(':');
   // ulimit counts core dumps in blocks of 512 bytes; less is 0.
-  if (letter === 'c') return ['ulimit -c 0'];
-  return letter === undefined ? [] : [`ulimit -H${letter} ${hard}`, `ulimit -S${letter} ${soft}`];
+  if (name === 'core') return ['ulimit -c 0'];
+  return name === 'nofile' ? [`ulimit -Hn ${hard}`, `ulimit -Sn ${soft}`] : [];
 }

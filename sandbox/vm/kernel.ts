@@ -81,11 +81,9 @@ export function kernelFacts({ release }: Pick<GuestKernel, 'release'>, image: Ui
  */
 export function unpackKernel(image: Uint8Array, path: string): Buffer {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+  const hint = "use the kernel of Debian's cloud image: quorate doctor names the command that installs it";
   const refuse = (what: string, cause?: unknown): QuorateError =>
-    new QuorateError('SANDBOX_FAILED', `${path} ${what}`, {
-      hint: "use the kernel of Debian's cloud image: quorate doctor names the command that installs it",
-      ...(cause === undefined ? {} : { cause }),
-    });
+    new QuorateError('SANDBOX_FAILED', `${path} ${what}`, { hint, cause });
   if (bytes.length < 0x260 || bytes.toString('latin1', header.magic, header.magic + 4) !== 'HdrS')
     throw refuse('is not a Linux kernel for x86');
   const sectors = bytes.readUInt8(header.setupSectors) || 4;
@@ -95,9 +93,8 @@ export function unpackKernel(image: Uint8Array, path: string): Buffer {
   if (end + 4 > bytes.length || end - start < 4) throw refuse('is truncated');
   if (bytes.readUInt32LE(start) !== zstdMagic) throw refuse('is not compressed with zstd');
   try {
-    const kernel = zstdDecompressSync(bytes.subarray(start, end), {
-      maxOutputLength: sandboxLimits.guestKernelBytesMax,
-    });
+    const maxOutputLength = sandboxLimits.guestKernelBytesMax;
+    const kernel = zstdDecompressSync(bytes.subarray(start, end), { maxOutputLength });
     if (kernel.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('the payload is not an ELF file');
     return kernel;
   } catch (cause) {

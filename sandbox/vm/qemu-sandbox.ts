@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { requireTool } from '../host.ts';
-import { systemPaths } from '../namespace/arguments.ts';
+import { accountFlags, dropTo, systemPaths } from '../namespace/arguments.ts';
 import { type Accelerator, qemuPaths } from './qemu.ts';
 
 /** Paths on the host of the files of a virtual machine. */
@@ -25,24 +25,8 @@ export function sandboxedQemu(
   { uid, filterFd, hasNetwork }: { uid: number | undefined; filterFd: number; hasNetwork: boolean },
   command: readonly string[],
 ): string[] {
-  const account =
-    uid === undefined
-      ? ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000', '--cap-drop', 'ALL']
-      : [
-          '--cap-drop',
-          'ALL',
-          ...['SETUID', 'SETGID', 'SETPCAP'].flatMap((name) => ['--cap-add', `CAP_${name}`]),
-        ];
-  const drop =
-    uid === undefined
-      ? []
-      : [
-          ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, ...groupsFor(accelerator), '--no-new-privs'],
-          ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
-        ];
   return [
-    requireTool('bwrap'),
-    ...account,
+    ...[requireTool('bwrap'), '--cap-drop', 'ALL', ...accountFlags(uid)],
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     // A job with a network is in a namespace of its own already, which holds the proxy only (startInCgroups).
     ...(hasNetwork ? [] : ['--unshare-net']),
@@ -50,26 +34,19 @@ export function sandboxedQemu(
     ...['--setenv', 'PATH', '/usr/bin:/bin:/usr/sbin:/sbin'],
     ...systemPaths(),
     ...['--perms', '0755', '--dir', '/vm'],
-    ...(['kernel', 'initramfs', 'image'] as const).flatMap((name) => [
-      '--ro-bind',
-      files[name],
-      qemuPaths[name],
-    ]),
+    ...['--ro-bind', files.kernel, qemuPaths.kernel, '--ro-bind', files.initramfs, qemuPaths.initramfs],
+    ...['--ro-bind', files.image, qemuPaths.image],
     ...(files.disk === undefined ? [] : ['--bind', files.disk, qemuPaths.disk]),
     ...['--proc', '/proc', '--dev', '/dev'],
     ...(accelerator === 'kvm' ? ['--dev-bind', KVM, KVM] : []),
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--seccomp', String(filterFd), '--'],
-    ...drop,
+    ...dropTo(uid, groupsFor(accelerator)),
     ...command,
   ];
 }
 
-/** setpriv arguments: the group of /dev/kvm as the only one, or none. */
-function groupsFor(accelerator: Accelerator): string[] {
-  if (accelerator !== 'kvm') return ['--clear-groups'];
-  try {
-    return [`--groups=${statSync(KVM).gid}`];
-  } catch {
-    return ['--clear-groups'];
-  }
+/** The option of setpriv: the group of /dev/kvm as the only one, or none. */
+function groupsFor(accelerator: Accelerator): string {
+  const device = accelerator === 'kvm' ? statSync(KVM, { throwIfNoEntry: false }) : undefined;
+  return device === undefined ? '--clear-groups' : `--groups=${device.gid}`;
 }

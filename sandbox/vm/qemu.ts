@@ -1,3 +1,4 @@
+import { driverFds } from '../run/driver.ts';
 import type { SandboxJob } from '../types.ts';
 import { diskSerials, ports } from './guest.ts';
 
@@ -46,14 +47,8 @@ const processorModel = 'Nehalem-v1,+rdrand';
 /** Kernel command line. Quiet, because each console character costs a VM exit; the rest skips 0.5 s of calibration and tests. */
 const kernelParameters = [
   ...['console=ttyS0', 'quiet', 'loglevel=1', 'panic=-1', 'oops=panic', 'nosoftlockup', 'nowatchdog'],
-  ...[
-    'mitigations=off',
-    'tsc=reliable',
-    'no_timer_check',
-    'cryptomgr.notests',
-    'audit=0',
-    'random.trust_cpu=on',
-  ],
+  ...['mitigations=off', 'tsc=reliable', 'no_timer_check', 'cryptomgr.notests', 'audit=0'],
+  'random.trust_cpu=on',
 ];
 
 /** Network device without an option ROM. */
@@ -66,13 +61,7 @@ export function qemuArguments(
   { jobFd, onDisk }: { jobFd: number; onDisk: boolean },
 ): string[] {
   const processors = variation?.processors ?? Math.ceil(limits.cpus);
-  const streams = [
-    { port: ports.input, fd: 0 },
-    { port: ports.log, fd: 1 },
-    { port: ports.status, fd: 3 },
-    { port: ports.outputs, fd: 4 },
-    { port: ports.job, fd: jobFd },
-  ];
+  const descriptors = { input: 0, log: 1, ...driverFds, job: jobFd };
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
@@ -94,8 +83,8 @@ export function qemuArguments(
           ...['-device', `virtio-blk-pci,drive=disk,serial=${diskSerials.build}`],
         ]
       : []),
-    ...streams.flatMap(({ port, fd }) => [
-      ...['-chardev', `socket,id=port${port},fd=${fd}`],
+    ...Object.entries(ports).flatMap(([name, port]) => [
+      ...['-chardev', `socket,id=port${port},fd=${descriptors[name as keyof typeof ports]}`],
       ...['-device', `virtserialport,chardev=port${port},nr=${port}`],
     ]),
     // QEMU then runs in a network namespace that holds the proxy only.

@@ -3,19 +3,75 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import type { Unpinned } from '../../src/protocol/documents/statement.ts';
-import { requireTool } from '../host.ts';
+import { limitSettings } from '../cgroups/settings.ts';
+import { jobUid, requireTool } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
+import { type Guards, guards as insideGuards } from '../namespace/guards.ts';
+import type { BuildGuards } from '../run/guards.ts';
 import { type BuildProcess, firstFreeFd, startInCgroups } from '../run/process.ts';
 import { profileOf } from '../run/profile.ts';
 import type { LaunchContext, TierBackend } from '../run/tier.ts';
-import type { SandboxJob } from '../types.ts';
+import { seccompFilter } from '../seccomp/policy.ts';
+import type { Arch } from '../seccomp/syscalls.ts';
+import type { SandboxJob, SandboxLimits } from '../types.ts';
 import { VmBoot } from './boot.ts';
+import { type CpioEntry, cpio } from './cpio.ts';
 import { FileCache, sha256Of } from './file-cache.ts';
-import { type VmGuards, vmGuards } from './guards.ts';
-import { initramfs } from './initramfs.ts';
+import { guestFiles } from './guest.ts';
+import { withLibraries } from './host-programs.ts';
 import { jobFiles } from './job-files.ts';
-import { findKernel, kernelFacts, unpackKernel } from './kernel.ts';
-import { type Accelerator, qemuArguments } from './qemu.ts';
+import { findKernel, type GuestKernel, kernelFacts, kernelModules, unpackKernel } from './kernel.ts';
+import { type Accelerator, qemuArguments, vmMemoryBytes } from './qemu.ts';
 import { sandboxedQemu } from './qemu-sandbox.ts';
+
+/** The guest's initramfs, made from the host's programs. The same bytes for the same packages. @throws SANDBOX_UNAVAILABLE */
+export function initramfs(kernel: GuestKernel): Buffer {
+  const programs = withLibraries(['bwrap', 'setpriv']).map(({ path, from }) => file(path.slice(1), from));
+  const entries = [
+    ...guestFiles,
+    file('bin/busybox', requireTool('busybox')),
+    ...programs.flatMap((entry) => [...foldersOf(entry.name), entry]),
+    ...kernelModules(kernel),
+  ];
+  const once = new Map(entries.map((entry) => [entry.name, entry]));
+  return cpio([...once.values()]);
+}
+
+const file = (name: string, from: string) => ({ name, content: readFileSync(from), executable: true });
+
+function foldersOf(path: string): CpioEntry[] {
+  const names = path.split('/').slice(0, -1);
+  return names.map((_, n) => ({ name: names.slice(0, n + 1).join('/') }));
+}
+
+/** The guards of the virtual machine tiers. The attack tests weaken one at a time. No option can change them. */
+export interface VmGuards extends BuildGuards {
+  /** Guards around the build inside of the guest: the same environment as in other tiers, and exact limits. */
+  readonly inside: Guards;
+  /** Time limit of one boot, in milliseconds. */
+  readonly bootMs: (limits: SandboxLimits) => number;
+  /** System call filter of QEMU. */
+  readonly seccomp: (arch: Arch) => Uint8Array;
+  /** The uid on the host that QEMU runs under; undefined for the worker's own. */
+  readonly account: (slot: number) => number | undefined;
+}
+
+export const vmGuards = (accelerator: Accelerator): VmGuards => ({
+  inside: insideGuards,
+  seccomp: seccompFilter,
+  account: (slot) => jobUid(slot),
+  cgroup: (controller, version, limits) =>
+    limitSettings(controller, version, {
+      ...limits,
+      memoryBytes: vmMemoryBytes(limits),
+      pids: sandboxLimits.qemuThreadsMax + Math.ceil(limits.cpus),
+    }),
+  bootMs: ({ cpus }) => (sandboxLimits.guestBootSecondsMax[accelerator] * 1000) / Math.min(1, cpus),
+  deadlineMs: ({ seconds }) =>
+    seconds * 1000 * (accelerator === 'tcg' ? sandboxLimits.emulatedTimeFactor : 1),
+  diskFileBytes: insideGuards.diskFileBytes,
+  outputBytesMax: insideGuards.outputBytesMax,
+});
 
 const [JOB_FD, FILTER_FD] = [firstFreeFd, firstFreeFd + 1];
 
@@ -97,11 +153,10 @@ async function launch(
 /** Creates the boot files from the newest kernel and the host's programs. @throws SANDBOX_UNAVAILABLE without a kernel */
 export async function bootFiles(cache: FileCache, folders?: readonly string[]): Promise<BootFiles> {
   const found = findKernel(folders);
-  if (found === undefined) {
+  if (found === undefined)
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no kernel for virtual machines', {
       hint: 'quorate doctor --tier vm-emulated names the command that installs it',
     });
-  }
   const packed = readFileSync(found.image);
   const initial = initramfs(found);
   return {

@@ -8,10 +8,17 @@ import { rawCode } from '../../protocol/base/car.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import type { Store } from '../../store/index.ts';
-import { evictedPrefix, evictImage, listNames, readyImages } from './cache-folder.ts';
+import {
+  evictedPrefix,
+  evictImage,
+  isAbandoned,
+  listNames,
+  readyImages,
+  scratchName,
+  UseMarker,
+} from './cache-folder.ts';
 import { imageCacheLimits } from './limits.ts';
 import { checkImageRequirements } from './requirements.ts';
-import { isAbandoned, scratchName, UseMarker } from './use-markers.ts';
 
 /** How an image is obtained. `maxBytes` bounds its blocks. */
 export interface ObtainOptions {

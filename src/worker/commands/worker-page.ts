@@ -25,7 +25,7 @@ export async function showWorkerPage(
       hint: 'The page is for this machine: 127.0.0.1:PORT or [::1]:PORT. From elsewhere: ssh -L PORT:127.0.0.1:PORT',
     });
   const { askWorker } = await import('../node/control.ts');
-  const { serveLender } = await import('../page/serve.ts');
+  const { serveLender } = await import('../page/app.ts');
   const ask = (request: ControlRequest) => askWorker(home, project, request);
   await ask({ do: 'status' });
   const server = await serveLender(listen, {

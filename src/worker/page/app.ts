@@ -1,8 +1,13 @@
 import { type Context, Hono } from 'hono';
+import { html } from 'hono/html';
 import type { SSEStreamingApi } from 'hono/streaming';
+import { urlOf } from '../../http/addresses.ts';
 import { formFields } from '../../http/body.ts';
 import type { HttpEnv } from '../../http/env.ts';
+import type { Refusal } from '../../http/errors.ts';
+import { htmlDocument } from '../../http/kit/layout.ts';
 import { OwnEvents } from '../../http/kit/live.ts';
+import { type HttpServer, listenHttp } from '../../http/listen.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { LiveField } from '../lending-knobs.ts';
@@ -12,6 +17,47 @@ import { admit, checkHost, checkSession, type Guard, type Secrets } from './guar
 import { changesIn, type HostSize, knobFields } from './knob-fields.ts';
 import { lenderPageLimits } from './limits.ts';
 import { type LenderView, lenderPage, type Part, partOf, parts } from './page.ts';
+
+/** The page in a browser for a request that the page of a worker refuses. */
+export function lenderErrorPage({ code, message }: Refusal): string {
+  return String(
+    htmlDocument({
+      title: 'Refused · worker · Quorate',
+      sheets: ['base.css', 'lender.css'],
+      body: html`<body>
+<main>
+<h1>Refused</h1>
+<p>${message} [${code}]</p>
+<p><code>quorate worker page</code>, in a terminal of this machine, prints an address that opens it.</p>
+</main>
+</body>`,
+    }),
+  );
+}
+
+/**
+ * Serves the page of a worker on a loopback address. `url`: the address that lets a browser in.
+ * Errors: `HTTP_LISTEN_FAILED`.
+ */
+export async function serveLender(
+  listen: { host: string; port: number },
+  ports: Omit<LenderPorts, 'origin'>,
+): Promise<HttpServer & { url: string }> {
+  let origin = '';
+  const server = await listenHttp({
+    ...listen,
+    app: lenderApp({ ...ports, origin: () => origin }),
+    limits: {
+      connectionsMax: lenderPageLimits.lenderConnectionsMax,
+      connectionsPerAddressMax: lenderPageLimits.lenderConnectionsMax,
+      bodyBytesMax: lenderPageLimits.lenderFormBytesMax,
+    },
+    option: '--listen',
+    errorPage: lenderErrorPage,
+  });
+  origin = urlOf(server.host, server.port);
+  return { ...server, url: `${origin}/?token=${ports.secrets.token}` };
+}
 
 export interface LenderPorts {
   /** `http://127.0.0.1:4711`, once it listens. */

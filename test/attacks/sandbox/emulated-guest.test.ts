@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { VmGuards } from '../../../sandbox/vm/guards.ts';
+import type { VmGuards } from '../../../sandbox/vm/tier.ts';
 import { MiB, type Play, play, processesOfJobs, type Ran, tempFolder } from '../../sandbox/support.ts';
 import { guestOf, noImage } from '../../sandbox/vm/support.ts';
 

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/challenge.ts';
 import { credentialFor } from '../../../src/execution/images/pull/credentials.ts';
 import { parseReference, referenceText } from '../../../src/execution/images/pull/reference.ts';
+import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/registry.ts';
 import { folder } from '../../support/code-and-folder.ts';
 
 const digest = `sha256:${'ab'.repeat(32)}`;

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isAbandoned, isInUse, scratchName, UseMarker } from '../../../src/execution/images/cache-folder.ts';
 import { checkImageRequirements } from '../../../src/execution/images/requirements.ts';
-import { isAbandoned, isInUse, scratchName, UseMarker } from '../../../src/execution/images/use-markers.ts';
 import type { Store, TreeEntry } from '../../../src/store/index.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 

@@ -1,6 +1,6 @@
 import { NoAnswer } from '../../../src/dependencies/fetch/get.ts';
 import { decodeCrateIndex, decodeFileList } from '../../../src/dependencies/fetch/registries.ts';
-import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/challenge.ts';
+import { decodeToken, parseChallenge } from '../../../src/execution/images/pull/registry.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, must } from '../target.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { namespaceTier } from '../../../sandbox/namespace/tier.ts';
+import { tierProbes } from '../../../sandbox/open.ts';
 import { probeTier } from '../../../sandbox/probe/tier.ts';
-import { tierProbes } from '../../../sandbox/tiers.ts';
 import { sandboxContract } from '../contract.ts';
 
 /** Where there is no native program: a shell and tools in its place. */

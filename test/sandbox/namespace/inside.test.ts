@@ -3,8 +3,8 @@ import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, probe, type Sandbox } from '../../../sandbox/index.ts';
+import { tierProbes } from '../../../sandbox/open.ts';
 import { probeTier } from '../../../sandbox/probe/tier.ts';
-import { tierProbes } from '../../../sandbox/tiers.ts';
 import { exited, play, processesWith, tarOf, tempFolder, uniqueSleep } from '../support.ts';
 
 describe('inside the namespace tier', () => {

@@ -10,7 +10,11 @@ import { MiB } from '../support.ts';
 const limits = { cpus: 1, memoryBytes: 64 * MiB, diskBytes: MiB, pids: 8, seconds: 60 };
 
 /** A build whose driver says what the test says, whatever it does. */
-function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}, readsJob = false) {
+function build(
+  over: Partial<SandboxJob> = {},
+  io: Partial<SandboxIo> = {},
+  { readsJob = false, filesInMemory = true } = {},
+) {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const ended = Promise.withResolvers<void>();
@@ -59,10 +63,11 @@ function build(over: Partial<SandboxJob> = {}, io: Partial<SandboxIo> = {}, read
     ...{ cgroup: () => [], deadlineMs: () => limits.seconds * 1000, diskFileBytes: () => undefined },
     outputBytesMax: () => 10,
   };
-  const supervisor = new BuildSupervisor(job, all, group, guards, {
+  const process = {
     ...{ ...streams, readsJob, child: { ended: ended.promise, kill } },
-    pause: (paused) => void calls.push(`paused ${paused}`),
-  });
+    pause: (paused: boolean) => void calls.push(`paused ${paused}`),
+  };
+  const supervisor = new BuildSupervisor(job, all, guards, { group, build: process, filesInMemory });
   const outcome = supervisor.outcome();
   outcome.catch(() => {});
   /** Says lines of the driver's, and lets them be read. */
@@ -201,7 +206,7 @@ describe('a build ends', () => {
   it.each([false, true])(
     'and was sent its job before its source where it reads that: %s',
     async (readsJob) => {
-      const { say, outcome, end, input } = build({}, {}, readsJob);
+      const { say, outcome, end, input } = build({}, {}, { readsJob });
       await say('ready', 'exit 3');
       end();
       await outcome;
@@ -287,9 +292,8 @@ describe('a build ends', () => {
   ])(
     'and names the limit of the job where the operator lends no less: %i bytes',
     async (memoryBytes, inMemory, more) => {
-      const { say, outcome, supervisor } = build();
+      const { say, outcome, supervisor } = build({}, {}, { filesInMemory: inMemory });
       supervisor.cap({ memoryBytes });
-      supervisor.filesInMemory = inMemory;
       await say('ready', 'memory');
       const detail = `over 64 MiB of memory${inMemory ? ', files in /build included' : ''}`;
       expect(await outcome).toEqual({ kind: 'aborted', reason: 'memory', detail, ...more });

@@ -37,13 +37,11 @@ function building(caps: SandboxCaps = {}) {
     signal: cancel.signal,
   };
   const guards = { deadlineMs: () => smallLimits.seconds * 1000, outputBytesMax: () => MiB };
-  const build = new BuildSupervisor(
-    { ...job, image: 'host' },
-    io,
-    group as unknown as Group,
-    guards as unknown as BuildGuards,
-    process,
-  );
+  const build = new BuildSupervisor({ ...job, image: 'host' }, io, guards as unknown as BuildGuards, {
+    group: group as unknown as Group,
+    build: process,
+    filesInMemory: true,
+  });
   build.cap(caps);
   const say = async (line: string) => {
     status?.write(`${line}\n`);

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { limitSettings } from '../../../sandbox/cgroups/settings.ts';
@@ -86,10 +86,10 @@ describe('a tier', () => {
   it('leaves nothing of a build that ended, and counts its time', async () => {
     const sandbox = tier();
     const ran = play(sandbox, ['true']);
-    const { context, say, end, write } = await last();
-    expect(left()).toEqual([context.name, `${context.name}.json`]);
-    expect(context.folder).toBe(join(folder.path, 'records', context.name));
-    mkdirSync(context.folder);
+    const { directory, say, end, write } = await last();
+    const name = basename(directory);
+    expect(left()).toEqual([name, `${name}.json`]);
+    mkdirSync(join(folder.path, 'records', name));
     write('memory.current', '7');
     write('cpu.stat', 'usage_usec 1500000\n');
     expect(sandbox.usage()).toEqual([{ memoryBytes: 7, processorSeconds: 1.5 }]);

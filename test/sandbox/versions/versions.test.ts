@@ -2,10 +2,16 @@ import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { minimumCheck, updateCheck, versionChecks } from '../../../sandbox/versions/checks.ts';
+import {
+  kernelVersion,
+  minimumCheck,
+  packagesInstalled,
+  parsePolicy,
+  programVersion,
+  updateCheck,
+  versionChecks,
+} from '../../../sandbox/versions/checks.ts';
 import { compare, meetsMinimum, minimums } from '../../../sandbox/versions/minimum.ts';
-import { kernelVersion, programVersion } from '../../../sandbox/versions/read.ts';
-import { packagesInstalled, parsePolicy } from '../../../sandbox/versions/updates.ts';
 import { qemuArguments } from '../../../sandbox/vm/qemu.ts';
 
 describe('the version that a part reports', () => {

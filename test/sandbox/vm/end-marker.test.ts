@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { UntilMarker } from '../../../sandbox/vm/end-marker.ts';
+import { UntilMarker } from '../../../sandbox/vm/boot.ts';
 
 const mark = Buffer.from('aab');
 

@@ -18,14 +18,18 @@ import { guards as insideGuards } from '../../../sandbox/namespace/guards.ts';
 import { processBounds } from '../../../sandbox/run/process-limits.ts';
 import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { FileCache } from '../../../sandbox/vm/file-cache.ts';
-import { initramfs } from '../../../sandbox/vm/initramfs.ts';
 import { jobFiles } from '../../../sandbox/vm/job-files.ts';
 import { findKernel, moduleFile } from '../../../sandbox/vm/kernel.ts';
-import { architectureCheck, deviceCheck, kernelCheck, vmProbe } from '../../../sandbox/vm/probe.ts';
-import { probeImage } from '../../../sandbox/vm/probe-image.ts';
+import {
+  architectureCheck,
+  deviceCheck,
+  kernelCheck,
+  probeImage,
+  vmProbe,
+} from '../../../sandbox/vm/probe.ts';
 import { qemuArguments } from '../../../sandbox/vm/qemu.ts';
 import { sandboxedQemu } from '../../../sandbox/vm/qemu-sandbox.ts';
-import { bootFiles, vmTier } from '../../../sandbox/vm/tier.ts';
+import { bootFiles, initramfs, vmTier } from '../../../sandbox/vm/tier.ts';
 import { play, smallLimits, tempFolder } from '../support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -136,7 +140,7 @@ describe('a virtual machine', () => {
       directory: async () => '',
       erofs: async () => Promise.reject(new Error('no image')),
     };
-    const launching = { directories: [], slot: 1, folder: folder.path, name: 'a', bounds: processBounds };
+    const launching = { directories: [], slot: 1, bounds: processBounds };
     const start = () => launch({ ...job, image }, launching);
     await expect(start()).rejects.toThrow('no files');
     expect(unpinned?.()).toEqual({});

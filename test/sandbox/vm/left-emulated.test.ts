@@ -69,13 +69,7 @@ it('of a worker that is gone no machine is left, even where nobody told the mach
   onTestFinished(() => groups.destroy());
   const limits = smallLimits;
   const job = { source: tarOf([]), inputs: [], run: ['sleep 1000'], env: {}, outputs: [], limits, image };
-  const machine = await launch(job, {
-    bounds: processBounds,
-    directories: groups.directories,
-    slot: 0,
-    name: 'gone',
-    folder: folder.path,
-  });
+  const machine = await launch(job, { bounds: processBounds, directories: groups.directories, slot: 0 });
   machine.input.end(
     await buffer(joinArchives([{ folder: 'src', tar: job.source }], workEntries(profileValues))),
   );

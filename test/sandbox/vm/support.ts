@@ -4,8 +4,7 @@ import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/par
 import type { SandboxImage } from '../../../sandbox/index.ts';
 import { TierSandbox } from '../../../sandbox/run/tier.ts';
 import { cpio } from '../../../sandbox/vm/cpio.ts';
-import { type VmGuards, vmGuards } from '../../../sandbox/vm/guards.ts';
-import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';
+import { bootFiles, fileCacheIn, type VmGuards, vmGuards, vmTier } from '../../../sandbox/vm/tier.ts';
 
 /** The emulated tier, or the same with some guards weakened: the control run of an attack. */
 export function emulatedWith(stateDir: string, weakened: Partial<VmGuards> = {}): TierSandbox {

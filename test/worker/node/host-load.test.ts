@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { BusyOwner, busySeconds, hostLoad, processorTimes } from '../../../src/worker/node/host-load.ts';
+import { BusyOwner, busySeconds, hostLoad, processorTimes } from '../../../src/worker/node/operator.ts';
 import { until } from '../../e2e/support/wait.ts';
 
 it('is what others keep busy: neither waiting nor what is ours counts', () => {

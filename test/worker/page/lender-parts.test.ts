@@ -1,11 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Lent, lentOf, type OperatorStatus } from '../../../src/worker/node/operator.ts';
-import { lenderErrorPage } from '../../../src/worker/page/error-page.ts';
+import { lenderErrorPage, serveLender } from '../../../src/worker/page/app.ts';
 import { changesIn, knobFields } from '../../../src/worker/page/knob-fields.ts';
 import { lenderPageLimits } from '../../../src/worker/page/limits.ts';
 import { lenderPage, partOf } from '../../../src/worker/page/page.ts';
-import { serveLender } from '../../../src/worker/page/serve.ts';
 import { ask } from '../../http/support.ts';
 import { idleOperator } from '../../support/operator.ts';
 import { withLimits } from '../../support/with-limits.ts';

@@ -1,7 +1,6 @@
 import { findCgroupParents, readHierarchies } from '../../../../sandbox/cgroups/parents.ts';
 import type { SandboxLimits } from '../../../../sandbox/index.ts';
-import { diskFileBytes } from '../../../../sandbox/run/disk.ts';
-import type { BuildGuards } from '../../../../sandbox/run/guards.ts';
+import { type BuildGuards, diskFileBytes } from '../../../../sandbox/run/guards.ts';
 import type { Guard } from './arena.ts';
 
 /** Never none: not even a control run can take the machine's processes or memory. */
