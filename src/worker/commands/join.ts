@@ -60,7 +60,6 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
   const log = daemonLog(given.out, 'worker', options);
   const { out } = log;
   const context: Context = { ...given, out };
-  const { signal } = given;
   if (options.checkConfig === true) {
     const { checkConfig } = await import('./config.ts');
     return checkConfig(context, resolve(context.home, 'worker.toml'), options);
@@ -114,10 +113,10 @@ async function run(given: Context, ticket: string | undefined, options: JoinOpti
       lending,
       rules,
       acceptClock: options.acceptClock ?? false,
-      ...(time === undefined ? {} : { time }),
+      time,
       onStop: ended.resolve,
     });
-  await runNode({ log, options, signal }, start, async (node, stopped) => {
+  await runNode({ log, options, signal: given.signal }, start, async (node, stopped) => {
     out.value({ event: 'working', id: node.id, project, operator, role, addresses: node.addresses() });
     out.say(
       `Working for ${bold(membership.name)} as ${operator} (${shortId(node.id)}). Ctrl-C stops; quorate worker steers.`,

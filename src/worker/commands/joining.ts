@@ -36,7 +36,7 @@ export interface JoinOptions extends LendingOptions, DaemonOptions {
 
 /** The project to join, as known before joining. */
 export interface Joining {
-  invite: Invite | undefined;
+  /** Undefined where a ticket leads into it. */
   known: Membership | undefined;
   project: string;
   operator: string;
@@ -49,13 +49,9 @@ export async function joiningOf(
   ticket: string | undefined,
   project: string | undefined,
 ): Promise<Joining> {
-  if (ticket === undefined) {
-    const known = await home.membership(project);
-    return { invite: undefined, known, project: known.project, operator: known.operator, role: known.role };
-  }
-  const invite = await readTicket(ticket, home);
-  const { operator, role } = invite;
-  return { invite, known: undefined, project: invite.project, operator, role };
+  const known = ticket === undefined ? await home.membership(project) : undefined;
+  const of = known ?? (await readTicket(ticket ?? '', home));
+  return { known, project: of.project, operator: of.operator, role: of.role };
 }
 
 /** Whether a role builds, and so runs a process. */
@@ -92,10 +88,8 @@ export async function hostsToShow(
   }
   if (hosts === 'any' || known === undefined) return hosts ?? [];
   const { hostsOf, knownHosts } = await import('../../node/membership/shown-hosts.ts');
-  const { shown, allowed } = (await knownHosts(home, known.project)) ?? {
-    shown: await hostsOf(known),
-    allowed: [],
-  };
+  const recorded = await knownHosts(home, known.project);
+  const { shown, allowed } = recorded ?? { shown: await hostsOf(known), allowed: [] };
   return [...new Set([...(hosts ?? shown), ...allowed])];
 }
 
@@ -123,10 +117,10 @@ export async function offerOf(
   const { checkDisk, checkHeld, checkServed } = await import('../node/terms.ts');
   const { readWorkerFile } = await import('./worker-file.ts');
   const file = await readWorkerFile(join(home, 'worker.toml'));
-  const { rules, lend, tiers } = file;
+  const { rules } = file;
   const at = namedIn(options, file);
-  const named = options.tier ?? tiers;
-  const wanted = { ...lend, ...options };
+  const named = options.tier ?? file.tiers;
+  const wanted = { ...file.lend, ...options };
   if (project !== undefined) checkServed(rules, project);
   await lendingFrom(wanted, rules, named ?? [], at);
   const { watchProbes } = await import('../../execution/probe-progress.ts');
@@ -176,15 +170,12 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
       );
   } catch (cause) {
     if (!(cause instanceof QuorateError)) throw cause;
-    const code = cause.code === 'DOC_EXPIRED' ? 'TICKET_EXPIRED' : 'TICKET_INVALID';
-    throw new QuorateError(code, cause.message, {
-      hint:
-        code === 'TICKET_EXPIRED'
-          ? 'Ask the project owner for a new one.'
-          : (cause.hint ??
-            'Copy it again, whole; if that does not help, ask the project owner for a new one.'),
-      cause,
-    });
+    const again = 'Copy it again, whole; if that does not help, ask the project owner for a new one.';
+    const [code, hint] =
+      cause.code === 'DOC_EXPIRED'
+        ? (['TICKET_EXPIRED', 'Ask the project owner for a new one.'] as const)
+        : (['TICKET_INVALID', cause.hint ?? again] as const);
+    throw new QuorateError(code, cause.message, { hint, cause });
   }
   if (invite.key !== undefined && invite.key !== (await home.key()).id) {
     throw new QuorateError('TICKET_KEY_MISMATCH', 'the ticket is for another machine', {

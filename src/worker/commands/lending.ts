@@ -23,20 +23,14 @@ export async function lendingFrom(
 ): Promise<Lending> {
   const { defaultLending } = await import('../node/node.ts');
   const { checkTerms } = await import('../node/terms.ts');
-  const usual = defaultLending(tiers);
-  const memoryBytes = options.memory ?? usual.capabilities.memoryBytes;
+  const { capabilities, ...usual } = defaultLending(tiers);
+  const { cpus = capabilities.cpus, memory: memoryBytes = capabilities.memoryBytes } = options;
   const lending: Lending = {
-    ...usual,
-    capabilities: {
-      ...usual.capabilities,
-      cpus: options.cpus ?? usual.capabilities.cpus,
-      memoryBytes,
-      // In some tiers it is kept in memory.
-      diskBytes: options.disk ?? memoryBytes,
-    },
+    // In some tiers the disk is kept in memory.
+    capabilities: { ...capabilities, cpus, memoryBytes, diskBytes: options.disk ?? memoryBytes },
     jobsAtOnce: options.jobs ?? usual.jobsAtOnce,
-    ...(options.processes === undefined ? {} : { pids: options.processes }),
-    ...(options.time === undefined ? {} : { seconds: options.time }),
+    pids: options.processes ?? usual.pids,
+    seconds: options.time ?? usual.seconds,
   };
   checkTerms(lending, rules, named);
   return lending;
@@ -72,24 +66,18 @@ export function hostsText(hosts: AllowedHosts, max = hostsShownMax): string {
 export function describeHosts(hosts: HostStatus | undefined): { text: string; mind: boolean }[] {
   if (hosts === undefined) return [];
   const { allowed, pending, spent, traffic } = hosts;
-  return [
-    { text: `  hosts      ${hostsText(allowed)}`, mind: false },
-    ...(pending.length === 0
-      ? []
-      : [
-          { text: `  pending    ${hostsText(pending)}; to allow one: quorate worker allow HOST`, mind: true },
-        ]),
-    ...(spent.length === 0
-      ? []
-      : [{ text: `  limit      reached within this hour: ${hostsText(spent)}`, mind: true }]),
-    ...[...traffic]
-      .sort((a, b) => b.connections - a.connections)
-      .slice(0, hostsShownMax)
-      .map(({ host, addresses, connections, open, receivedBytes, sentBytes }) => ({
-        text: `  reached    ${host} (${addresses.slice(-2).join(', ')}): ${counted(connections, 'connection')}, ${open} open; ${bytes(receivedBytes)} in, ${bytes(sentBytes)} out`,
-        mind: false,
-      })),
-  ];
+  const lines = [{ text: `  hosts      ${hostsText(allowed)}`, mind: false }];
+  const minded = (text: string) => lines.push({ text, mind: true });
+  if (pending.length > 0)
+    minded(`  pending    ${hostsText(pending)}; to allow one: quorate worker allow HOST`);
+  if (spent.length > 0) minded(`  limit      reached within this hour: ${hostsText(spent)}`);
+  const busiest = traffic.toSorted((a, b) => b.connections - a.connections).slice(0, hostsShownMax);
+  for (const { host, addresses, connections, open, receivedBytes, sentBytes } of busiest)
+    lines.push({
+      text: `  reached    ${host} (${addresses.slice(-2).join(', ')}): ${counted(connections, 'connection')}, ${open} open; ${bytes(receivedBytes)} in, ${bytes(sentBytes)} out`,
+      mind: false,
+    });
+  return lines;
 }
 
 /** The change that `worker allow` made; `mind`: perhaps not what the operator meant. */
@@ -100,21 +88,18 @@ export function describeAllowed(
   after: HostStatus,
 ): { text: string; mind: boolean } {
   const name = escapeLine(host, 140);
-  if (after.allowed === 'any')
-    return {
-      text: `worker.toml allows any host: ${name} ${withdraw ? 'stays' : 'was'} allowed.`,
-      mind: withdraw,
-    };
+  const says = (text: string, mind: boolean) => ({ text: `${name} ${text}`, mind });
+  if (after.allowed === 'any') {
+    const text = `worker.toml allows any host: ${name} ${withdraw ? 'stays' : 'was'} allowed.`;
+    return { text, mind: withdraw };
+  }
   if (withdraw && allowsHost(after.allowed, host))
-    return { text: `${name} stays allowed, by worker.toml or by another entry of the list.`, mind: true };
+    return says('stays allowed, by worker.toml or by another entry of the list.', true);
   const was = before.allowed !== 'any' && before.allowed.includes(host);
-  if (withdraw) return { text: `${name} is ${was ? 'no longer' : 'not, and was not,'} allowed.`, mind: !was };
-  if (was || after.pending.length < before.pending.length)
-    return { text: `${name} ${was ? 'was' : 'is'} allowed${was ? ' already' : ''}.`, mind: false };
-  return {
-    text: `${name} is allowed, but neither the project nor a job that was passed on names it.`,
-    mind: true,
-  };
+  if (withdraw) return says(`is ${was ? 'no longer' : 'not, and was not,'} allowed.`, !was);
+  if (was) return says('was allowed already.', false);
+  if (after.pending.length < before.pending.length) return says('is allowed.', false);
+  return says('is allowed, but neither the project nor a job that was passed on names it.', true);
 }
 
 /** Resources that are lent, for `worker status`. */

@@ -8,17 +8,14 @@ import { lineOf, parseSettings, type SettingsKind } from '../../protocol/base/se
 import { units } from '../../protocol/base/units.ts';
 import { peerId } from '../../protocol/documents/index.ts';
 import { isPromised, knobList, sections } from '../lending-knobs.ts';
-import { type Hours, parseHours } from '../node/hours.ts';
+import { hoursPattern, parseHours } from '../node/hours.ts';
 import type { OperatorRules, TermKey } from '../node/terms.ts';
 
 const whole = z.int('expected a whole number');
 const hours = z
   .string({ error: 'expected a time of day in quotes, such as "20:00-08:00"' })
-  .regex(
-    /^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$/,
-    'expected a time such as "20:00-08:00"',
-  )
-  .transform((text): Hours => parseHours(text) ?? { from: 0, to: 0 });
+  .regex(hoursPattern, 'expected a time such as "20:00-08:00"')
+  .transform(parseHours);
 const hostList = 'expected a list of addresses, such as ["192.168.1.5:3000"]';
 const hostPort = z
   .string(hostList)
@@ -29,12 +26,13 @@ const allowedList = 'expected "any" or a list of hosts, such as ["git.example.or
 
 type Knob = (typeof knobList)[number];
 
+const wholeIn = ({ min = 1, max = 4096 }: Knob) =>
+  whole.min(min, `expected at least ${min}`).max(max, `expected at most ${max}`);
+
 /** The form of a knob's value in the file. */
 const forms = {
-  count: ({ min = 1, max = 4096 }: Knob) =>
-    whole.min(min, `expected at least ${min}`).max(max, `expected at most ${max}`),
-  share: ({ min = 1, max = 1000 }: Knob) =>
-    whole.min(min, `expected at least ${min}`).max(max, `expected at most ${max}`),
+  count: wholeIn,
+  share: wholeIn,
   size: () => amountSchema(units.size),
   time: () => amountSchema(units.time),
   rate: ({ min }: Knob) => amountSchema(units.rate, { min }),

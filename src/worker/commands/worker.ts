@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
-import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, counted, duration } from '../../terminal/format.ts';
 import { hostEntry, hostPort } from '../../terminal/values.ts';
@@ -19,13 +19,6 @@ const damagedShownMax = 5;
 
 interface Which {
   project?: string;
-}
-
-type Limits = Which & Record<string, unknown>;
-
-interface Config {
-  example?: boolean;
-  check?: string | true;
 }
 
 const words = {
@@ -47,122 +40,86 @@ export const worker: Define = (program, act) => {
       'after',
       examples('quorate worker status', 'quorate worker limits --cpus 1', 'quorate worker pause'),
     );
-  for (const verb of Object.keys(words) as (keyof typeof words)[]) {
+  const add = (verb: string, summary: string, description: string, ...shown: string[]): Command =>
     group
       .command(verb)
-      .summary(words[verb])
-      .option('--project <id>', 'the worker of this project, where several run')
-      .addHelpText('after', examples(`quorate worker ${verb}`))
-      .action(act((context: Context, { project }: Which) => ask(context, project, { do: verb })));
-  }
-  addLimits(group, act);
-  addAllow(group, act);
-  addConfig(group, act);
-  addPage(group, act);
-  addLeave(group, act);
-};
-
-function addLimits(group: Command, act: Act): void {
-  const command = group
-    .command('limits')
-    .summary('lend more or less, also to builds that run')
-    .description(
-      'Changes what the running worker lends, until it ends; worker.toml holds for every start. Without options it shows what is lent.',
+      .summary(summary)
+      .description(description)
+      .addHelpText('after', examples(...shown));
+  const ofProject = (command: Command): Command =>
+    command.option('--project <id>', 'the worker of this project, where several run');
+  for (const verb of Object.keys(words) as (keyof typeof words)[])
+    ofProject(add(verb, words[verb], '', `quorate worker ${verb}`)).action(
+      act((context: Context, { project }: Which) => ask(context, project, { do: verb })),
     );
-  addLiveKnobs(command)
-    .option('--project <id>', 'the worker of this project, where several run')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate worker limits --cpus 1 --memory 2GiB',
-        'quorate worker limits --up 256KiB/s --priority idle',
-      ),
-    )
-    .action(
-      act((context: Context, { project, ...wanted }: Limits) =>
-        ask(context, project, { do: 'limits', ...changesOf(wanted) }),
-      ),
-    );
-}
-
-interface Allow extends Which {
-  withdraw?: true;
-}
-
-function addAllow(group: Command, act: Act): void {
-  group
-    .command('allow')
-    .summary('let it connect to a host that its project names')
-    .description(
-      'Allows a host that "worker status" lists as pending: of a charter that names another one, or of a job. Holds for the running worker and its next starts.',
-    )
+  const limits = add(
+    'limits',
+    'lend more or less, also to builds that run',
+    'Changes what the running worker lends, until it ends; worker.toml holds for every start. Without options it shows what is lent.',
+    'quorate worker limits --cpus 1 --memory 2GiB',
+    'quorate worker limits --up 256KiB/s --priority idle',
+  );
+  ofProject(addLiveKnobs(limits)).action(
+    act((context: Context, { project, ...wanted }: Which & Record<string, unknown>) =>
+      ask(context, project, { do: 'limits', ...changesOf(wanted) }),
+    ),
+  );
+  const allowed = add(
+    'allow',
+    'let it connect to a host that its project names',
+    'Allows a host that "worker status" lists as pending: of a charter that names another one, or of a job. Holds for the running worker and its next starts.',
+    'quorate worker allow git.example.org',
+    'quorate worker allow ci.example.org:8080 --withdraw',
+  )
     .argument('<host>', 'host, or host:port', hostEntry)
-    .option('--withdraw', 'no longer allow it; what worker.toml lists stays allowed')
-    .option('--project <id>', 'the worker of this project, where several run')
-    .addHelpText(
-      'after',
-      examples('quorate worker allow git.example.org', 'quorate worker allow ci.example.org:8080 --withdraw'),
-    )
-    .action(
-      act(async (context: Context, host: string, { project, withdraw: given }: Allow) => {
-        const withdraw = given === true;
-        const { askWorker } = await import('../node/control.ts');
-        const before = (await askWorker(context.home, project, { do: 'status' })).status.hosts;
-        return ask(
-          context,
-          project,
-          { do: 'allow', host, ...(withdraw && { withdraw: true }) },
-          ({ hosts: after }) => describeAllowed(host, withdraw, before, after),
-        );
-      }),
-    );
-}
-
-function addConfig(group: Command, act: Act): void {
-  group
-    .command('config')
-    .summary('show, check or begin worker.toml')
-    .description(
-      'Shows what a worker started now would lend, from worker.toml in the home folder and the defaults.',
-    )
+    .option('--withdraw', 'no longer allow it; what worker.toml lists stays allowed');
+  ofProject(allowed).action(act(allow));
+  add(
+    'config',
+    'show, check or begin worker.toml',
+    'Shows what a worker started now would lend, from worker.toml in the home folder and the defaults.',
+    'quorate worker config --example > ~/.quorate/worker.toml',
+    'quorate worker config --check',
+  )
     .option('--check [file]', 'say whether the file is right (default: the one in the home folder)')
     .option('--example', 'print a file with every key explained')
-    .addHelpText(
-      'after',
-      examples('quorate worker config --example > ~/.quorate/worker.toml', 'quorate worker config --check'),
-    )
     .action(act(config));
-}
-
-function addPage(group: Command, act: Act): void {
-  group
-    .command('page')
-    .summary('show and steer the worker in a browser')
-    .description(
-      'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
-    )
-    .option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort)
-    .option('--project <id>', 'the worker of this project, where several run')
-    .addHelpText('after', examples('quorate worker page', 'quorate worker page --listen 127.0.0.1:4711'))
-    .action(
-      act(async (context: Context, options: PageOptions) => {
-        const { showWorkerPage } = await import('./worker-page.ts');
-        return showWorkerPage(context, options);
-      }),
-    );
-}
-
-function addLeave(group: Command, act: Act): void {
-  group
-    .command('leave')
-    .summary('leave a project, and remove what is left of it here')
-    .description(
-      'Leaves a project: removes its grant and charter, the journal of its worker, and what that kept of builds. Where this machine is in no other project, all images and trees that workers kept go too. The key, which is the same for all projects, and worker.toml stay. To come back it needs a ticket. Also for members without a worker.',
-    )
+  const page = add(
+    'page',
+    'show and steer the worker in a browser',
+    'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
+    'quorate worker page',
+    'quorate worker page --listen 127.0.0.1:4711',
+  ).option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort);
+  ofProject(page).action(
+    act(async (context: Context, options: PageOptions) => {
+      const { showWorkerPage } = await import('./worker-page.ts');
+      return showWorkerPage(context, options);
+    }),
+  );
+  add(
+    'leave',
+    'leave a project, and remove what is left of it here',
+    'Leaves a project: removes its grant and charter, the journal of its worker, and what that kept of builds. Where this machine is in no other project, all images and trees that workers kept go too. The key, which is the same for all projects, and worker.toml stay. To come back it needs a ticket. Also for members without a worker.',
+    'quorate worker leave',
+    'quorate worker leave tools',
+  )
     .argument('[project]', 'its id, or its name where only one has it (default: the only one)')
     .option('--yes', 'do not ask')
-    .addHelpText('after', examples('quorate worker leave', 'quorate worker leave tools'))
     .action(act(leaveHere));
+};
+
+async function allow(
+  context: Context,
+  host: string,
+  { project, withdraw }: Which & { withdraw?: true },
+): Promise<Exit> {
+  const { askWorker } = await import('../node/control.ts');
+  const before = (await askWorker(context.home, project, { do: 'status' })).status.hosts;
+  const request = { do: 'allow', host, ...(withdraw && { withdraw }) } as const;
+  return ask(context, project, request, ({ hosts }) =>
+    describeAllowed(host, withdraw === true, before, hosts),
+  );
 }
 
 async function leaveHere(
@@ -206,21 +163,8 @@ async function ask(
 function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
-  const {
-    state,
-    reason,
-    behind,
-    log,
-    lending,
-    unheeded,
-    builds,
-    damaged,
-    fetching,
-    using,
-    leases,
-    hostLoad,
-    hosts,
-  } = status;
+  const { state, reason, behind, log, lending, unheeded, builds, leases, hostLoad } = status;
+  const { damaged, fetching, using, hosts } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
   // A worker of before says nothing of it.
   if (typeof behind === 'string') out.say(yellow(`  older      ${escapeLine(behind, 1000)}`));
@@ -255,7 +199,10 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
     out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));
 }
 
-async function config(context: Context, { example, check }: Config): Promise<Exit> {
+async function config(
+  context: Context,
+  { example, check }: { example?: boolean; check?: string | true },
+): Promise<Exit> {
   const { home, cwd, out } = context;
   if (example === true) {
     const { exampleWorkerFile } = await import('./worker-file.ts');

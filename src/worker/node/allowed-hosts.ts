@@ -37,13 +37,10 @@ export class HostList {
     this.gate = new HostGate({
       limits: options.limits,
       allows: ({ host, port }) => this.allows(`${host.includes(':') ? `[${host}]` : host}:${port}`),
-      onAddress: (host, address, before) =>
-        options.tell(
-          'warn',
-          'host-address',
-          `${host} has another address, ${address}; before: ${before.join(', ')}`,
-          { host, address, before },
-        ),
+      onAddress: (host, address, before) => {
+        const says = `${host} has another address, ${address}; before: ${before.join(', ')}`;
+        options.tell('warn', 'host-address', says, { host, address, before });
+      },
       onSpent: () => this.#look(),
     });
   }
@@ -71,10 +68,8 @@ export class HostList {
   /** A home of before allows the hosts that its project names now. Errors: `HOME_…`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
   static async open(options: Options): Promise<HostList> {
     const { home, membership } = options;
-    return new HostList(
-      options,
-      (await knownHosts(home, membership.project)) ?? (await recordShown(home, membership)),
-    );
+    const known = (await knownHosts(home, membership.project)) ?? (await recordShown(home, membership));
+    return new HostList(options, known);
   }
 
   get list(): AllowedHosts {

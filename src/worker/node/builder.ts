@@ -10,7 +10,7 @@ import { BuildLog, openLogStream } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import { type BuildDependencies, openDependencies } from './dependencies.ts';
 import type { WorkerImages } from './images.ts';
-import { type BuildInputs, WorkerInputs } from './inputs.ts';
+import { type BuildInputs, openInputs } from './inputs.ts';
 import { workerNodeLimits } from './limits.ts';
 import { type Source, Sources } from './sources.ts';
 
@@ -35,7 +35,6 @@ export class Builder {
   readonly #sandboxes: Sandboxes;
   readonly #sources: Sources;
   readonly #images: WorkerImages;
-  readonly #inputs: WorkerInputs;
   readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
   /** Whether the operator takes jobs now: else no sandbox is started before its job. */
   takesJobs: () => boolean = () => false;
@@ -46,15 +45,6 @@ export class Builder {
     this.#sandboxes = sandboxes;
     this.#sources = new Sources(context);
     this.#images = images;
-    this.#inputs = new WorkerInputs(context);
-  }
-
-  /** Removes what a crash left. */
-  async removeLeftovers(): Promise<void> {
-    const { signal, tell } = this.#context;
-    await this.#inputs.removeLeftovers().catch((error: unknown) => {
-      if (!signal.aborted) tell('warn', 'inputs', `inputs: ${messageOf(error)}`);
-    });
   }
 
   /** When no build runs any more. */
@@ -106,21 +96,17 @@ export class Builder {
     const log = new BuildLog(openLogStream(this.#context, lease));
     const startedOn = new Date().toISOString();
     const sandbox = this.#sandboxes.for(job.image);
-    let outcome: Outcome;
-    let files: BuildResult['files'] = [];
-    let limit: BuildResult['limit'];
+    let done: Done;
     try {
       // The one that waits is of another tier, which hears nothing of this job.
       if (sandbox !== this.#sandboxes.for('host')) await this.dismiss();
-      const done = await this.#run({ lease, job, ref, reads, log, signal, sandbox });
-      outcome = done.outcome;
-      if (outcome.kind === 'aborted') log.line(`quorate: aborted: ${outcome.reason}: ${outcome.detail}`);
-      ({ files, limit } = done);
+      done = await this.#run({ lease, job, ref, reads, log, signal, sandbox });
+      const { outcome: ended } = done;
+      if (ended.kind === 'aborted') log.line(`quorate: aborted: ${ended.reason}: ${ended.detail}`);
     } catch (error) {
       log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
       if (error instanceof QuorateError && error.hint !== undefined) log.line(`quorate: hint: ${error.hint}`);
-      outcome = abortedBy(error);
-      limit = limitOf(error);
+      done = { outcome: abortedBy(error), files: [], limit: limitOf(error) };
       // Half of the outputs are nobody's, and may be what the disk is full of.
       await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});
     } finally {
@@ -131,6 +117,7 @@ export class Builder {
     if (signal.aborted) return undefined;
     const { store } = this.#context;
     const logCid = await store.importBytes(text, { into: store.sealed(areaOf(lease)) }).catch(() => null);
+    const { outcome, files, limit } = done;
     const link = await this.#link(lease, job, outcome, files);
     return {
       outcome,
@@ -174,23 +161,15 @@ export class Builder {
     }
     const { lease, job, ref, reads, log, signal } = build;
     const say = (text: string) => log.line(`quorate: ${text}`);
-    const inputs = await this.#inputs.open(lease, { job, reads, signal, say });
-    try {
-      const source = await this.#sources.open(job, ref, { signal, say });
-      try {
-        const reading = { job, source: source.area, signal, say };
-        const dependencies = await openDependencies(this.#context, lease, reading);
-        try {
-          return await this.#inSandbox(build, sandbox, source, { ...inputs, ...dependencies });
-        } finally {
-          await dependencies.close();
-        }
-      } finally {
-        await source.close();
-      }
-    } finally {
-      await inputs.close();
-    }
+    await using opened = new AsyncDisposableStack();
+    const { inputs, close } = await openInputs(this.#context, lease, { job, reads, signal, say });
+    opened.defer(close);
+    const source = await this.#sources.open(job, ref, { signal, say });
+    opened.defer(source.close);
+    const reading = { job, source: source.area, signal, say };
+    const dependencies = await openDependencies(this.#context, lease, reading);
+    opened.defer(dependencies.close);
+    return await this.#inSandbox(build, sandbox, source, { inputs, laid: dependencies.laid });
   }
 
   async #inSandbox(
@@ -200,20 +179,21 @@ export class Builder {
     { inputs, laid }: Pick<BuildInputs, 'inputs'> & Pick<BuildDependencies, 'laid'>,
   ): Promise<Done> {
     const { store, credentials, dir, bandwidth, privateHosts, gate } = this.#context;
+    const { commit: id, tree, url } = job.source;
     const say = (text: string): void => log.line(`quorate: ${text}`);
+    const { charter, membership } = credentials;
+    const place = { dir, bandwidth, privateHosts, gate, say };
     const network = await openBuildNetwork({
-      ...{
-        job,
-        charter: credentials.charter,
-        source: job.source.url,
-        store: credentials.membership.feed ?? [],
-      },
-      ...{ dir, bandwidth, privateHosts, gate, say },
+      ...place,
+      job,
+      charter,
+      source: url,
+      store: membership.feed ?? [],
     });
     const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal, say);
     try {
       const { outcome, built, limit } = await buildInSandbox(sandbox, store, job, {
-        commit: { id: job.source.commit, tree: job.source.tree, seconds: source.committedSeconds },
+        commit: { id, tree, seconds: source.committedSeconds },
         from: source.area,
         git: source.git,
         inputs,
@@ -225,7 +205,7 @@ export class Builder {
         signal,
       });
       const files = (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 }));
-      return { outcome, files, ...(limit !== undefined && { limit }) };
+      return { outcome, files, limit };
     } finally {
       await image?.release();
       await network?.close();

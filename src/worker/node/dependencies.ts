@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkDependencies, type LaidDependencies, missingFile } from '../../execution/dependency-tree.ts';
 import { lockFilesInTree } from '../../execution/lock-files.ts';
@@ -40,18 +40,17 @@ export async function openDependencies(
   const { locks, tree } = job.dependencies;
   const close = () => store.unpin(tree, readingPin(lease));
   say(`dependencies of ${locks.map((path) => escapeLine(path, 200)).join(', ')}: ${tree}`);
-  const scratch = await mkdtemp(join(dir, 'tmp-'));
+  await using folder = await mkdtempDisposable(join(dir, 'tmp-'));
+  const checking = { scratch: folder.path, signal };
   try {
     await fetchTree(context, job, { tree, signal });
     await store.pin([tree], readingPin(lease));
     const files = await lockFilesInTree(store, job.source.tree, locks, { from: source, signal });
-    const laid = await checkDependencies(store, tree, { locks, files, arch: job.arch }, { scratch, signal });
+    const laid = await checkDependencies(store, tree, { locks, files, arch: job.arch }, checking);
     return { laid, close };
   } catch (error) {
     await close();
     throw error;
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
   }
 }
 
@@ -69,12 +68,8 @@ async function fetchTree(
     const changed = dropped.find(({ block }) => block !== undefined);
     const file = await missingFile(context.store, tree, { block: changed?.block, signal });
     const what = file === undefined ? tree : `${escapeLine(file.file, 200)} of ${escapeLine(file.purl, 200)}`;
-    if (changed !== undefined)
-      throw new QuorateError(
-        'DEPENDENCIES_MISMATCH',
-        `${what} was sent with other bytes than the job names: ${messageOf(error)}`,
-        { cause: error },
-      );
+    const other = `${what} was sent with other bytes than the job names: ${messageOf(error)}`;
+    if (changed !== undefined) throw new QuorateError('DEPENDENCIES_MISMATCH', other, { cause: error });
     throw new QuorateError('DEPENDENCIES_UNAVAILABLE', `${what} could not be had: ${messageOf(error)}`, {
       hint: 'Dependencies have to be within the disk limit of the job, and the controller has to be reachable.',
       cause: error,

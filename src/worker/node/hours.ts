@@ -4,13 +4,12 @@ export interface Hours {
   to: number;
 }
 
-const pattern = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/;
+/** `20:00-08:00`. */
+export const hoursPattern = /^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$/;
 
-/** `20:00-08:00`; undefined for anything else. */
-export function parseHours(text: string): Hours | undefined {
-  const found = pattern.exec(text);
-  if (found === null) return undefined;
-  const [fromHour = 0, fromMinute = 0, toHour = 0, toMinute = 0] = found.slice(1).map(Number);
+/** Of a text of that pattern. */
+export function parseHours(text: string): Hours {
+  const [fromHour = 0, fromMinute = 0, toHour = 0, toMinute = 0] = text.split(/[:-]/).map(Number);
   return { from: fromHour * 60 + fromMinute, to: toHour * 60 + toMinute };
 }
 

@@ -40,6 +40,7 @@ import { Builder } from './builder.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import { serveControl } from './control.ts';
 import { WorkerImages } from './images.ts';
+import { removeInputs } from './inputs.ts';
 import type { WorkerMeters } from './metrics.ts';
 import { Operator } from './operator.ts';
 import { pinOfResults, Results } from './results.ts';
@@ -78,13 +79,7 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
   const cpus = Math.max(1, Math.floor(availableParallelism() / 2));
   const memoryBytes = Math.floor(totalmem() / 2);
   return {
-    capabilities: {
-      arch: hostArch,
-      cpus,
-      memoryBytes,
-      diskBytes: memoryBytes,
-      tiers: [...tiers],
-    },
+    capabilities: { arch: hostArch, cpus, memoryBytes, diskBytes: memoryBytes, tiers: [...tiers] },
     jobsAtOnce: knobs.jobsAtOnce.default,
     pids: knobs.pids.default,
     seconds: knobs.seconds.default,
@@ -110,14 +105,11 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const owner = { name: `worker ${key.id}`, rules: workerRules };
     const journal = await kernel.use(openJournal<WorkerEvent>(file, owner));
     const sandboxes = options.sandboxes ?? (await openSandboxes(join(home.dir, 'sandbox')));
-    const lending: Lending = {
-      ...options.lending,
-      capabilities: { ...options.lending.capabilities, tiers: [...sandboxes.tiers] },
-    };
+    const capabilities = { ...options.lending.capabilities, tiers: [...sandboxes.tiers] };
+    const lending: Lending = { ...options.lending, capabilities };
     const credentials = await openCredentials(home, key, membership);
-    const hosts = await HostList.open({
-      ...{ home, membership, listed: rules.hosts, limits: hostLimitsOf(rules), tell },
-    });
+    const listed = { listed: rules.hosts, limits: hostLimitsOf(rules) };
+    const hosts = await HostList.open({ home, membership, tell, ...listed });
     const bandwidth = new Bandwidth();
     const mesh = await kernel.use(
       (options.openMesh ?? openMesh)({
@@ -139,12 +131,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const revocations = await kernel.openRevocations(membership.project);
     const machine = new Worker(key.id);
     const { acceptClock = false } = options;
-    const loop = kernel.openLoop<WorkerEvent, WorkerEffect>({
-      machine,
-      journal,
-      acceptClock,
-      tick: { kind: 'tick' },
-    });
+    const tick = { kind: 'tick' } as const;
+    const loop = kernel.openLoop<WorkerEvent, WorkerEffect>({ machine, journal, acceptClock, tick });
     const context: WorkerContext = {
       dir: home.dir,
       key,
@@ -194,12 +182,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           const begun = performance.now();
           const build = builder.build({ lease, job, ref, reads });
           onBuilds();
-          return build
-            .then((result) => {
-              meters?.built(result, performance.now() - begun);
-              return result;
-            })
-            .finally(() => onBuilds());
+          build.then((result) => meters?.built(result, performance.now() - begun)).catch(() => {});
+          return build.finally(() => onBuilds());
         },
         stopBuild: (lease) => builder.stop(lease),
         results: {
@@ -224,10 +208,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await sessions.prepare();
     loop.perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, sessions.publication.serving(context.bundles));
-    serveRevocations(mesh, {
-      ...knownIn(revocations),
-      ...sessions.known,
-    });
+    serveRevocations(mesh, { ...knownIn(revocations), ...sessions.known });
     serveArtifacts(context);
     let damaged: readonly string[] = [];
     const operator = new Operator({
@@ -266,7 +247,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     kernel.onClose(mesh.joinProject(membership.project));
     void sessions.publication.announceArtifacts();
     void images.announceReady();
-    void builder.removeLeftovers();
+    void removeInputs(context);
     kernel.onClose(async () => {
       await sessions.idle();
       await builder.close();

@@ -9,6 +9,7 @@ import type { BuildResult } from '../../../src/worker/machine/events.ts';
 import { Builder } from '../../../src/worker/node/builder.ts';
 import { areaOf, type WorkerContext } from '../../../src/worker/node/context.ts';
 import type { WorkerImages } from '../../../src/worker/node/images.ts';
+import { removeInputs } from '../../../src/worker/node/inputs.ts';
 import { workerNodeLimits } from '../../../src/worker/node/limits.ts';
 import { sleep } from '../../e2e/support/wait.ts';
 import { hostOf } from '../../source/confined.ts';
@@ -245,11 +246,11 @@ describe('the sandbox for the next job', () => {
 });
 
 it('inputs that a crash left and that cannot be looked at are told of, unless the worker ends', async () => {
-  const { builder, context, did, stop } = await worker();
+  const { context, did, stop } = await worker();
   vi.spyOn(context.store, 'pins').mockRejectedValue(new Error('a bad disk'));
-  await builder.removeLeftovers();
+  await removeInputs(context);
   expect(did).toEqual(['warn inputs inputs: a bad disk']);
   stop.abort();
-  await builder.removeLeftovers();
+  await removeInputs(context);
   expect(did).toHaveLength(1);
 });

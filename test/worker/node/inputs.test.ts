@@ -6,7 +6,7 @@ import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { encodeBundle, type Outcome } from '../../../src/protocol/documents/index.ts';
 import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
 import type { WorkerContext } from '../../../src/worker/node/context.ts';
-import { isInputPin, WorkerInputs } from '../../../src/worker/node/inputs.ts';
+import { isInputPin, openInputs } from '../../../src/worker/node/inputs.ts';
 import { store } from '../../store/support.ts';
 import { cidOf } from '../../support/documents.ts';
 import { makeJob, makeProject, project } from '../../support/project.ts';
@@ -23,7 +23,11 @@ async function worker(controllers: readonly Mesh[], revocations: () => readonly 
   };
   const context = { credentials: { membership }, mesh, store: own, revocations };
   const pins = async () => (await own.pins()).flatMap(({ names }) => names.filter(isInputPin));
-  return { inputs: new WorkerInputs(context as unknown as WorkerContext), pins, store: own };
+  const inputs = {
+    open: (lease: string, of: Parameters<typeof openInputs>[2]) =>
+      openInputs(context as unknown as WorkerContext, lease, of),
+  };
+  return { inputs, pins, store: own };
 }
 
 /** A controller with the evidence of a library that a job reads, and with the library itself, if it still serves it. */

@@ -35,16 +35,15 @@ export async function makeAccount(home: string): Promise<Account> {
 }
 
 async function find(): Promise<{ uid: number; gid: number } | undefined> {
-  const { stdout } = await exec('getent', ['passwd', serviceUser], { timeout: programMsMax }).catch(() => ({
-    stdout: '',
-  }));
+  const asked = exec('getent', ['passwd', serviceUser], { timeout: programMsMax });
+  const { stdout } = await asked.catch(() => ({ stdout: '' }));
   const [, , uid, gid] = stdout.split(':');
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
 /**
  * Creates the account's home folder. One that belongs to root, which may have created a key there, gets the account as its
- * owner, with all entries. Errors: `SERVICE_FAILED`.
+ * owner, with all entries. @throws SERVICE_FAILED
  */
 export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });

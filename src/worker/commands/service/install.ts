@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { lstat, mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,21 +10,18 @@ const programMsMax = 10_000;
 
 /** Checks that systemd is running and recent enough. Errors: `SERVICE_FAILED`. */
 export async function checkSystemd(running = '/run/systemd/system'): Promise<void> {
-  const here = await lstat(running).catch(() => undefined);
-  if (here === undefined) {
+  if (!existsSync(running))
     throw new QuorateError('SERVICE_FAILED', 'systemd does not run this machine', {
       hint: 'Join without --service, and have whatever starts programs here start: quorate join --yes',
     });
-  }
   const { stdout } = await promisify(execFile)('systemctl', ['--version'], { timeout: programMsMax });
   const version = Number(/^systemd (\d+)/.exec(stdout)?.[1] ?? 0);
-  if (version < systemdWanted) {
+  if (version < systemdWanted)
     throw new QuorateError(
       'SERVICE_FAILED',
       `this machine has systemd ${version}; from ${systemdWanted} on it can hand control groups to builds`,
       { hint: 'Run "quorate join" by hand, or in a newer system.' },
     );
-  }
 }
 
 /** The user of the service: root where control groups are not unified (v2), since other users cannot limit builds then. */
@@ -57,15 +55,13 @@ export async function checkProgram(path: string, { user }: { user: 'own' | 'othe
 export async function writeUnit(folder: string, unit: string): Promise<string> {
   const file = join(folder, serviceName);
   const before = await readFile(file, 'utf8').catch(() => undefined);
-  if (before !== undefined && (!before.startsWith(unitMark) || projectIn(before) !== projectIn(unit))) {
-    throw new QuorateError(
-      'SERVICE_FAILED',
-      before.startsWith(unitMark)
-        ? `${file} works for another project, ${projectIn(before) ?? 'which it does not name'}`
-        : `${file} is there already, and not from "quorate join"`,
-      { hint: 'Stop that service and remove the file first.' },
-    );
-  }
+  const refuse = (why: string) =>
+    new QuorateError('SERVICE_FAILED', `${file} ${why}`, {
+      hint: 'Stop that service and remove the file first.',
+    });
+  if (before?.startsWith(unitMark) === false) throw refuse('is there already, and not from "quorate join"');
+  if (before !== undefined && projectIn(before) !== projectIn(unit))
+    throw refuse(`works for another project, ${projectIn(before) ?? 'which it does not name'}`);
   await mkdir(folder, { recursive: true });
   await writeFile(file, unit, { mode: 0o644 });
   return file;

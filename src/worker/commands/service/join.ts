@@ -13,7 +13,6 @@ import {
   type JoinOptions,
   joiningOf,
   nothingToRun,
-  type Offer,
   offerOf,
   sayLending,
 } from '../joining.ts';
@@ -32,10 +31,7 @@ export async function joinAsService(
   const dir = scope === 'user' || context.homeGiven ? context.home : systemHome;
   const user = scope === 'system' ? await userOf() : undefined;
   const unitWith = (node: string, script: string, project: string | undefined, tier = options.tier) =>
-    unitOf({
-      ...{ scope, node, script, home: dir, args: argsOf({ ...options, ...(tier && { tier }) }, project) },
-      ...(user && { user }),
-    });
+    unitOf({ scope, node, script, home: dir, args: argsOf({ ...options, tier }, project), user });
   const entry = process.argv[1] ?? '';
   const { openHome } = await import('../../../node/membership/home.ts');
   const home = openHome(dir);
@@ -57,7 +53,12 @@ export async function joinAsService(
   const reader = { user: user === serviceUser ? 'other' : 'own' } as const;
   const script = await checkProgram(entry, reader);
   const node = await checkProgram(process.execPath, reader);
-  const offer = await offered(context, dir, options);
+  // Fails with a hint before anything is written.
+  const { makeScratch } = await import('../../../node/scratch.ts');
+  const scratch = await makeScratch('service');
+  const offer = await offerOf(context, dir, scratch, options).finally(() =>
+    rm(scratch, { recursive: true, force: true }),
+  );
 
   const account = user === serviceUser ? await makeAccount(dir) : undefined;
   if (account === undefined) await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -90,33 +91,17 @@ export async function joinAsService(
   return exits.done;
 }
 
-/** Checks what is lent, and fails with a hint before anything is written. */
-async function offered(context: Context, dir: string, options: JoinOptions): Promise<Offer> {
-  const { makeScratch } = await import('../../../node/scratch.ts');
-  const scratch = await makeScratch('service');
-  try {
-    return await offerOf(context, dir, scratch, options);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
 /** The options of this call, for the service's command line. */
 function argsOf(
   { cpus, memory, disk, jobs, tier = [], listen = [], logLevel, logFormat, metrics }: JoinOptions,
   project: string | undefined,
 ): string[] {
-  const mib = (bytes: number) => `${bytes / 2 ** 20}MiB`;
-  return [
-    ...(project === undefined ? [] : ['--project', project]),
-    ...(cpus === undefined ? [] : ['--cpus', String(cpus)]),
-    ...(memory === undefined ? [] : ['--memory', mib(memory)]),
-    ...(disk === undefined ? [] : ['--disk', mib(disk)]),
-    ...(jobs === undefined ? [] : ['--jobs', String(jobs)]),
-    ...tier.flatMap((one) => ['--tier', one]),
-    ...listen.flatMap((address) => ['--listen', address]),
-    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
-    ...(logFormat === undefined ? [] : ['--log-format', logFormat]),
-    ...(metrics === undefined ? [] : ['--metrics', hostPortText(metrics)]),
-  ];
+  const mib = (bytes: number | undefined) => bytes && `${bytes / 2 ** 20}MiB`;
+  const values = {
+    ...{ project, cpus, memory: mib(memory), disk: mib(disk), jobs, tier, listen },
+    ...{ 'log-level': logLevel, 'log-format': logFormat, metrics: metrics && hostPortText(metrics) },
+  };
+  return Object.entries(values).flatMap(([name, value]) =>
+    [value ?? []].flat().flatMap((one) => [`--${name}`, String(one)]),
+  );
 }

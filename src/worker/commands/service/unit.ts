@@ -9,7 +9,7 @@ export interface ServiceOptions {
   /** Options for `join`. */
   args: string[];
   /** User that a system service runs as. */
-  user?: 'root' | typeof serviceUser;
+  user?: 'root' | typeof serviceUser | undefined;
 }
 
 export const serviceUser = 'quorate';
@@ -74,13 +74,9 @@ export function unitOf(options: ServiceOptions): string {
 }
 
 function folders(home: string): string[] {
+  const ofSystem = ['StateDirectory=quorate', 'StateDirectoryMode=0700', 'CacheDirectory=quorate'];
   return home === systemHome
-    ? [
-        'StateDirectory=quorate',
-        'StateDirectoryMode=0700',
-        'CacheDirectory=quorate',
-        'Environment=XDG_CACHE_HOME=%C/quorate',
-      ]
+    ? [...ofSystem, 'Environment=XDG_CACHE_HOME=%C/quorate']
     : [`ReadWritePaths=${quoted(home)}`, `Environment=${quoted(`XDG_CACHE_HOME=${home}/cache`)}`];
 }
 
