@@ -42,20 +42,14 @@ function executable(path: string): boolean {
   }
 }
 
-/**
- * The uid on the host that a job of a root worker runs under. Jobs do not share one, so that per-user limits of the kernel
- * apply to each alone. `undefined` if the worker is not root: the job runs as the worker's user.
- */
+/** Host uid of a job of a root worker, each its own: limits per user then apply to each alone. Undefined: as the worker. */
 export function jobUid(slot: number, map = readFileSync('/proc/self/uid_map', 'utf8')): number | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const uid = UID_FIRST + (slot % UID_COUNT);
   return mapped(uid, map) ? uid : NOBODY;
 }
 
-/**
- * Command prefix that switches to an account, by the native program where there is one; empty for the worker's own.
- * @throws SANDBOX_UNAVAILABLE
- */
+/** Command prefix that switches to an account; empty for the own one. @throws SANDBOX_UNAVAILABLE */
 export function accountPrefix(uid: number | undefined, native?: string): string[] {
   if (uid === undefined) return [];
   if (native !== undefined) return [native, 'enter', 'user', String(uid), '--'];

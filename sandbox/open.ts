@@ -45,10 +45,7 @@ export const tierProbes: Readonly<Record<Tier, (stateDir: string) => TierProbe>>
 
 const byDefault = tiers.filter((tier) => tier !== tierByNameOnly);
 
-/**
- * Probes tiers by running jobs in them, one tier after the other, the strongest first: each guard is checked from inside.
- * Takes 0.5 to 5 s per tier, at most its probe limit. Throws only the signal's reason.
- */
+/** Probes tiers, the strongest first, by jobs that check each guard from inside. Throws only the signal's reason. */
 export async function probe({
   stateDir,
   of = byDefault,

@@ -27,10 +27,7 @@ export interface SandboxLimits {
   cpus: number;
   /** Memory of all processes, and of the files that they write where these are in memory. */
   memoryBytes: number;
-  /**
-   * Size of the writable file systems: /build (with /tmp) and /dev/shm. They are in memory, but for /build where this is more than
-   * `memoryBytes` and the host can give it a file of that size.
-   */
+  /** /build (with /tmp) and /dev/shm: in memory, but for /build where this is over `memoryBytes` and the host can give it a file. */
   diskBytes: number;
   /** Processes and threads, including three of the sandbox's own. */
   pids: number;
@@ -96,10 +93,7 @@ export interface SandboxJob {
   /** tar streams, each unpacked in /build/in/<name> before the first step. */
   inputs: { name: string; tar: Readable }[];
   dependencies?: SandboxDependencies;
-  /**
-   * Steps. Each runs as `sh -eu -c`, or `bash -eu -o pipefail -c`, in /build/src with OUT=/build/out; the first that fails ends the
-   * job.
-   */
+  /** Each runs as `sh -eu -c`, or `bash -eu -o pipefail -c`, in /build/src with OUT=/build/out. The first that fails ends the job. */
   run: Step[];
   /** Added to the environment of the profile, which takes precedence. */
   env: Record<string, string>;
@@ -112,33 +106,23 @@ export interface SandboxJob {
   limits: SandboxLimits;
   image: 'host' | SandboxImage;
   /**
-   * Network access: absolute path of a proxy's unix socket on the host. Absent: no network.
+   * Absolute path of a proxy's unix socket on the host; absent: no network.
    *
-   * In every tier, `startInCgroups` starts the command in a network namespace that holds a loopback interface only. The worker
-   * listens at 127.0.0.1:3128 in that namespace and forwards connections to the socket (ADR 0015). A tier must not create a
-   * network namespace of its own, and must let the build reach that address:
-   * - namespace: bwrap without --unshare-net.
-   * - gvisor: runsc --network=host, where "host" is that namespace.
-   * - vm: `-netdev user`: the guest's 10.0.2.2:3128 is QEMU's 127.0.0.1:3128, and QEMU is confined to the namespace. A listener
-   *   at 127.0.0.1:3128 in the guest forwards to it. guestfwd does not fit: it holds one connection or spawns a process each.
-   * A build sees the same in every tier: `proxyEnvironment` (set by driverCommand) and a loopback interface. The attack suite
-   * for a new tier is test/attacks/sandbox/network.ts.
+   * `startInCgroups` starts the command in a network namespace with a loopback interface only, where the worker listens at
+   * 127.0.0.1:3128 and forwards to the socket (ADR 0015). A tier creates no other, and lets the build reach that address:
+   * namespace without --unshare-net, gvisor by --network=host, vm by `-netdev user`, whose 10.0.2.2 is QEMU's loopback.
    */
   network?: { socket: string };
   /**
-   * Interactive terminal of the first step, never set for a build that is reported: its standard input, and lines
-   * `<rows> <columns>` on descriptor 6 for the pseudo-terminal it opens (shellStep). The build gets no descriptor of the host's
-   * terminal.
+   * Of the first step; never set for a build that is reported: its standard input, and lines `<rows> <columns>` on descriptor 6 for the
+   * pseudo-terminal it opens (shellStep). The build gets no descriptor of the terminal of the host.
    */
   terminal?: { keys: Readable; sizes: Readable };
   /** Never set for a build that is reported: with a variation it does not run under the profile. */
   variation?: SandboxVariation;
 }
 
-/**
- * `exit` is a result of the build and can be a vote. `aborted` has a cause outside of the build, or exceeded a limit. `limit`: the one of
- * the job; absent where the operator's cap was lower.
- */
+/** `exit` is a result, and may be a vote. `limit`: the one of the job; absent where the cap of the operator was lower. */
 export type SandboxOutcome =
   | { kind: 'exit'; code: number }
   | {
@@ -152,9 +136,8 @@ export interface SandboxIo {
   /** Standard output and error of the steps, in order: raw bytes, control characters included. */
   onLog(chunk: Uint8Array): void;
   /**
-   * Called once, when all steps have exited 0, or have failed and `failedOutputs` is set. The tar (pax; sorted; owner 0; mtime 0; hard links stored as files; `.` gives
-   * names that begin with `./`) fails with an error when it is truncated. Its content is controlled by the build and must be
-   * treated as hostile. A rejection ends the job and is thrown by `run`.
+   * Called once, when all steps have exited 0, or have failed and `failedOutputs` is set. The tar (pax, sorted, owner and times 0, hard
+   * links as files) is hostile, and fails when it is truncated. A rejection ends the job and is thrown by `run`.
    */
   onOutputs(tar: Readable): Promise<void>;
   /** Ends the job as `killed`. */
@@ -212,9 +195,8 @@ export interface Sandbox {
    */
   run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome>;
   /**
-   * Starts a sandbox for the next job of these limits, in the host's system, that reads neither network nor dependencies. That job
-   * starts in it; any other, a freeze, and some minutes end it. False where none waits then: this tier has no such, or jobs run.
-   * @throws SANDBOX_FAILED, SANDBOX_UNAVAILABLE
+   * Starts a sandbox for the next job of these limits, in the host system, without network and dependencies. Any other job, a freeze,
+   * and some minutes end it. False where none waits then. @throws SANDBOX_FAILED, SANDBOX_UNAVAILABLE
    */
   ahead?(limits: SandboxLimits): Promise<boolean>;
   /** Ends a sandbox that waits for a job, and resolves when nothing of it is left. */

@@ -20,10 +20,7 @@ export function jobFolder(directory: string, name: string): string {
   return join(directory, name);
 }
 
-/**
- * Records a job before its cgroups are created; the returned function removes the record. If the worker is killed, its
- * processes end with it, but the cgroups remain and are found by the record.
- */
+/** Records a job before its cgroups are created, which remain when the worker is killed. Returns how to remove the record. */
 export function recordJob(directory: string, name: string, directories: readonly string[]): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `${name}.json`);

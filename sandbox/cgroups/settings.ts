@@ -23,10 +23,7 @@ const LEAST_WEIGHT_V2 = 1;
 /** Default priority of builds. */
 export const lowPriority: SandboxPriority = { processor: 'low', ioWeight: 20 };
 
-/**
- * Settings of a priority. A cgroup with cpu.idle=1 accepts no share, so the smallest share is written before; it applies on
- * kernels without cpu.idle.
- */
+/** A cgroup with cpu.idle=1 accepts no share: the smallest is written before, for kernels without cpu.idle. */
 export function prioritySettings(
   controller: Controller,
   version: 1 | 2,

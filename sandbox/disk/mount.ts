@@ -19,10 +19,7 @@ device=$("$losetup" --noheadings --output NAME --associated "$file")
 exec "$@"
 `;
 
-/**
- * Mounts a file of `makeDiskFile` for a command, at the second place: the first one may hold an image (build/image-mount.ts). Only for
- * root. @throws SANDBOX_UNAVAILABLE without a mount point
- */
+/** For root: mounts a file of `makeDiskFile` at the second place; the first may hold an image. @throws SANDBOX_UNAVAILABLE */
 export function mountDisk(file: string, [, folder] = mountPlaces()): Mounted {
   if (folder === undefined)
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no second folder to mount at', {

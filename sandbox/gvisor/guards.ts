@@ -26,10 +26,7 @@ export interface GvisorGuards extends BuildGuards {
   readonly files: () => string[];
   /** The uid on the host that gVisor runs under; undefined for the worker's own. */
   readonly account: (slot: number) => number | undefined;
-  /**
-   * bwrap arguments, and the network mode of runsc. Not used for a job with a network: bwrap then runs in the job's network
-   * namespace already (startInCgroups), and gVisor opens the build's sockets there.
-   */
+  /** bwrap arguments, and the network mode of runsc. Not used for a job with a network, which has a namespace already. */
   readonly network: () => { around: string[]; inside: 'none' | 'host' };
   /** Account and capabilities of the driver. They bound those of the steps. */
   readonly driver: () => Pick<OciProcess, 'user' | 'capabilities' | 'noNewPrivileges'>;

@@ -10,10 +10,7 @@ const topLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 /** The host files of /etc that a build sees: configuration of the dynamic linker and of alternatives such as `cc`. */
 const etcShared = ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives'];
 
-/**
- * Arguments of bwrap(1), up to the command, that isolate a job of the namespace tier, and the data for its file descriptors, of which
- * `firstFd` is the first.
- */
+/** Arguments of bwrap(1) that isolate a job, and the data for its descriptors from `firstFd` on. */
 export function bwrapCall(
   guards: Guards,
   job: Pick<SandboxJob, 'dependencies' | 'limits' | 'network' | 'variation'>,
@@ -79,8 +76,8 @@ export function passage(path: string, below = ''): string[] {
 }
 
 /**
- * bwrap arguments: the account of a program of the host, such as git or QEMU. For an ordinary user it is uid 1000 in a user namespace. For
- * root there is no user namespace: bwrap as root can bind folders that only root can enter, and `dropTo` switches to an unused account.
+ * bwrap arguments for a program of the host such as git or QEMU: uid 1000 in a user namespace; for root none, since bwrap
+ * as root can bind folders that only root can enter, and `dropTo` then switches to an unused account.
  */
 export function accountFlags(uid: number | undefined): string[] {
   if (uid === undefined) return ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000'];

@@ -48,10 +48,7 @@ export class Spawner {
     this.#native = native;
   }
 
-  /**
-   * Starts a program that has `count` streams and no other descriptor. What it cannot execute it says on its stream 2.
-   * @throws SANDBOX_FAILED
-   */
+  /** Starts a program with `count` streams and no other descriptor. @throws SANDBOX_FAILED */
   start(program: ProgramToStart, count: number): StartedProgram {
     if (this.#batch === undefined || !this.#batch.takes(count)) {
       this.#batch?.last();

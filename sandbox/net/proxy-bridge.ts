@@ -16,10 +16,7 @@ export const proxyEnvironment: Readonly<Record<string, string>> = {
   HTTPS_PROXY: proxyUrl,
 };
 
-/**
- * Runs on the host, in the network namespace of a build that has not started: creates the listening socket, passes it to the
- * worker over its IPC channel, and ends. It is run from its source text, so it must not refer to anything outside.
- */
+/** Creates the listening socket in the network namespace of a build and passes it to the worker by IPC. Run from its source text. */
 function listen(port: number): void {
   const server = process.getBuiltinModule('node:net').createServer();
   const end = (): void => {

@@ -56,10 +56,7 @@ while [ $((now - start)) -lt 40 ]; do now; done
 /** Allocates more than the memory limit plus the overhead of any tier. */
 const hog = 'dd if=/dev/zero of=/dev/null bs=250000000 count=1';
 
-/**
- * Runs jobs under real limits, all at once, and checks the guards from inside. Takes about 0.5 s. `alone`: the same tier, for the
- * job whose processor time is measured.
- */
+/** Runs jobs under real limits, all at once. `alone`: the same tier, for the job whose processor time is measured. */
 export async function checkFromInside(
   { sandbox, alone }: { sandbox: TierSandbox; alone: TierSandbox },
   image: SandboxJob['image'],

@@ -16,10 +16,7 @@ export interface TierProbe {
   readonly secondsMax?: number;
 }
 
-/**
- * Checks the requirements of a tier, then runs jobs in it and checks each guard from inside, unless `held` says that this was done on a host that was found like this.
- * `recordsDir` is the folder of job records. Throws only the signal's reason.
- */
+/** Checks the requirements of a tier, then each guard from inside, unless `held` says that it was done. Throws the signal's reason. */
 export async function probeTier(
   { backend, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
   recordsDir: string,

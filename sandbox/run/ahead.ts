@@ -13,11 +13,7 @@ export interface Started {
   end(): Promise<void>;
 }
 
-/**
- * The limits of a job as a key, for jobs whose sandbox may be started before them: in the host's system, without a
- * network, a terminal, a variation or dependencies. Undefined for all others: they need what exists only with the job, such as
- * an image in use or a proxy.
- */
+/** The limits of a job as a key; undefined for a job that needs what exists only with it, such as an image in use or a proxy. */
 export function shapeOf(
   job: Pick<SandboxJob, 'image' | 'limits' | 'network' | 'terminal' | 'variation' | 'dependencies'>,
 ): string | undefined {

@@ -7,10 +7,7 @@ import { profileOf } from './profile.ts';
 /** First bytes of the message; after them its length in eight hexadecimal digits. */
 const magic = 'quorate1';
 
-/**
- * The job as the native first process reads it (sandbox/native/source/first.c, read_job), before source and inputs: words, each
- * ended by NUL.
- */
+/** The job as the native first process reads it (native/source/first.c, read_job): words, each ended by NUL. */
 export function jobMessage(job: DrivenJob): Buffer {
   const { uid, umask, source } = profileOf(job);
   const flags = [
@@ -54,10 +51,7 @@ const pipeFds = { both: 7, read: 8, write: 9 } as const;
 /** Name of that pipe until it has been opened. Source and inputs lie in folders of their own, so it cannot collide. */
 const logPipe = '.log';
 
-/**
- * Entries after source and inputs. If the last of them is missing, the stream was truncated. `pipe`: for the driver of this
- * file; the native first process makes its own.
- */
+/** Entries after source and inputs: without the last the stream is truncated. `pipe`: not for the native first process. */
 export const workEntries = ({ home }: ProfileValues, pipe = true): TrailingEntry[] => [
   // The driver's account differs between tiers, so every account may open it.
   ...(pipe ? [{ name: logPipe, mode: 0o666, type: 'fifo' } as const] : []),

@@ -5,19 +5,13 @@ import { profileOf, profilePath } from './profile.ts';
 /** 1980-01-01, the earliest time that a ZIP archive can hold, in seconds since 1970. */
 const zipEpochSeconds = 315_532_800;
 
-/**
- * Defaults that a job's environment may override. SOURCE_DATE_EPOCH (reproducible-builds.org) is the time of the commit, so
- * that it is the same for all who build it.
- */
+/** Defaults that a job may override. SOURCE_DATE_EPOCH is the time of the commit, the same for all who build it. */
 const usual = (commit: SourceCommit | undefined) => ({
   CI: 'true',
   SOURCE_DATE_EPOCH: String(Math.max(commit?.seconds ?? 0, zipEpochSeconds)),
 });
 
-/**
- * Defaults of a build without a network: npm and pip would try again for minutes. Their tries and waits are as usual where
- * there is one.
- */
+/** Defaults of a build without a network, where npm and pip would try again for minutes. */
 const noRetries = { npm_config_fetch_retries: '0', PIP_RETRIES: '0' };
 
 /** Variables that describe the commit of a build. A job's environment cannot override them. */

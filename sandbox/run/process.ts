@@ -46,10 +46,7 @@ export interface StartOptions {
   readonly data?: readonly { fd: number; bytes: Uint8Array }[];
   /** Of the command's process and all that it starts. */
   readonly limits: ReturnType<ProcessLimits>;
-  /**
-   * Path of the native program, which enters the sandbox and is its first process: the command finds it at `selfFd`. Absent: tools
-   * of the host take its place.
-   */
+  /** Path of the native program, found by the command at `selfFd`. Absent: tools of the host take its place. */
   readonly native?: string | undefined;
 }
 

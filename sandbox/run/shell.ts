@@ -18,10 +18,7 @@ if command -v bash >/dev/null; then exec bash --norc -i; fi
 exec sh -i
 `;
 
-/**
- * A step that runs an interactive shell for `SandboxJob.terminal`, on a pseudo-terminal that script(1) opens inside of the
- * sandbox. The step exits 0 however the shell ends, so that the content of $OUT is returned.
- */
+/** An interactive shell on a pseudo-terminal inside of the sandbox. It exits 0 however it ends, so that $OUT is returned. */
 export const shellStep = (window: ShellWindow): string => `
 command -v script >/dev/null || { echo 'quorate: script, which opens the terminal, is not installed in the image (Debian: bsdutils)'; exit 127; }
 script -q -f -E always -c ${quote(inTerminal(window))} /dev/null || true

@@ -57,10 +57,7 @@ const aborted = (reason: Aborted['reason'], detail: string, limit?: Aborted['lim
 const POLL_MS = 250;
 const transferMs = sandboxLimits.transferSecondsMax * 1000;
 
-/**
- * Runs one build inside of a cgroup that exists: sends source and inputs, follows the driver, holds the limits, delivers log and
- * outputs. The caller destroys the cgroup afterwards.
- */
+/** Runs one build in a cgroup, which the caller destroys: sends its input, holds limits, delivers log and outputs. */
 export class BuildSupervisor {
   readonly #job: SandboxJob;
   readonly #io: SandboxIo;

@@ -38,10 +38,7 @@ export interface ToolSandbox {
   readonly dir: string;
   /** Folder for the unix socket `proxy.sock` of a proxy, the only access to the network. */
   readonly net: string;
-  /**
-   * Wraps a command so that it runs inside, with the proxy set in the variables that curl (`loopback`) or git (`command`)
-   * reads. The first call changes the owner of the content of `dir` to the tool's account.
-   */
+  /** A command that runs inside, with the proxy where curl or git reads it. The first call hands `dir` to the account of the tool. */
   wrap(command: readonly string[], reach: ProxyAccess): string[];
   /** Starts a wrapped command by the native program (ADR 0069). Absent where there is none, and for the first of this process. */
   readonly start?: Spawner['start'];
@@ -54,9 +51,8 @@ export interface ToolSandbox {
 }
 
 /**
- * Opens a sandbox with the guards of a build: no network, no files of the host but the system and one folder, an account of
- * its own if the caller is root, the system call filter, and cgroups. Has the same requirements as the namespace tier.
- * @throws SANDBOX_FAILED
+ * Opens a sandbox with the guards of a build: no network, no files of the host but the system and one folder, an account of its own for
+ * root, the system call filter, and cgroups. @throws SANDBOX_FAILED
  */
 export function openToolSandbox(options: ToolOptions): ToolSandbox {
   const { stateDir, scratch, limits, runner = tunnelRunner(), guards = toolGuards } = options;

@@ -24,9 +24,8 @@ const exec = promisify(execFile);
 const systemCache = '/var/cache/apt/pkgcache.bin';
 
 /**
- * Folder for a package cache of apt, if the system has none: container images disable it, and without a cache each call parses
- * all lists, which takes most of a second. apt checks itself whether the cache is current. Undefined if it is not needed or the
- * folder belongs to another user.
+ * Folder for a package cache of apt where the system has none, as in containers: without one a call takes most of a second.
+ * Undefined if it is not needed, or belongs to another user.
  */
 function ownCache(): string | undefined {
   if (existsSync(systemCache)) return undefined;
@@ -61,10 +60,7 @@ async function policy(apt: string, names: readonly string[]): Promise<string> {
   }
 }
 
-/**
- * The installed ones of these packages, from apt's local lists; nothing is downloaded. Undefined if there is no apt. Rejects if
- * apt fails or times out.
- */
+/** Those that are installed, from the local lists of apt; undefined without apt. Rejects if apt fails or times out. */
 export async function packagesInstalled(names: readonly string[]): Promise<Installed[] | undefined> {
   const apt = findTool('apt-cache');
   if (apt === undefined) return undefined;

@@ -13,7 +13,7 @@ interface Minimum {
 
 /**
  * Minimum versions for jobs of others. They apply where the package manager has no information; fixes that a distribution
- * backports without a new version are known only from its list of updates (updates.ts).
+ * backports without a new version are known only from its list of updates (checks.ts).
  */
 export const minimums: Readonly<Record<Part, Minimum>> = {
   kernel: {

@@ -72,10 +72,7 @@ export interface BootOptions {
   readonly mark: Buffer;
 }
 
-/**
- * A build in a virtual machine that is restarted if it does not boot. No byte of the job is sent before the guest's first
- * message, so a failed boot loses no data.
- */
+/** A build in a virtual machine, started again if it does not boot: nothing of the job is sent before its first message. */
 export class VmBoot implements BuildProcess {
   readonly input: Writable;
   readonly readsJob = false;

@@ -10,9 +10,8 @@ import { guestPaths } from './guest.ts';
 const FILTER_FD = 5;
 
 /**
- * The job for one guest, as a cpio archive. Inside of the guest the guards of the namespace tier apply, so that a build sees
- * the same environment in both; the virtual machine isolates them from the host. `mark`: the end marker. `onDisk`: the guest has a disk
- * for the build's folder.
+ * The job for one guest, as a cpio archive. Inside the guards of the namespace tier apply: a build sees the same in both. `mark`: the
+ * end marker. `onDisk`: the guest has a disk for the folder of the build.
  */
 export function jobFiles(
   job: SandboxJob,

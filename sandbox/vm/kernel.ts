@@ -75,10 +75,7 @@ export function kernelFacts({ release }: Pick<GuestKernel, 'release'>, image: Ui
   };
 }
 
-/**
- * Extracts the ELF kernel from a bzImage. QEMU boots it directly, without the decompressor, which takes seconds when emulated.
- * @throws SANDBOX_FAILED
- */
+/** The ELF kernel of a bzImage: emulated, its decompressor would take seconds. @throws SANDBOX_FAILED */
 export function unpackKernel(image: Uint8Array, path: string): Buffer {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   const hint = "use the kernel of Debian's cloud image: quorate doctor names the command that installs it";

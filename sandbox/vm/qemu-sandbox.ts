@@ -15,9 +15,8 @@ export interface VmFiles {
 const KVM = '/dev/kvm';
 
 /**
- * Wraps QEMU in a bwrap sandbox, so that a guest that escapes from the virtual machine has no more access than a build of the
- * namespace tier: no network, no files but the host's system and those of the virtual machine, no capabilities, and the
- * system call filter. For root, bwrap can bind folders that only root can enter, and switches to an unused account.
+ * Wraps QEMU in bwrap: a guest that escapes has no more than a build of the namespace tier: no network, no files but those of the
+ * system and the machine, no capabilities, the system call filter.
  */
 export function sandboxedQemu(
   files: VmFiles,

@@ -15,14 +15,10 @@ import { type CommitOptions, type GitOptions, type GitUrl, WaitingGit } from '..
 import { buildLimits } from './limits.ts';
 import { fetchableUrl } from './source-url.ts';
 
-export interface ConfinedOptions {
+export interface ConfinedOptions extends Omit<ToolOptions, 'limits'> {
   url: string;
   /** The charter's version control servers. */
   vcs: readonly string[];
-  /** Folder of the sandbox's job records. */
-  stateDir: string;
-  /** An existing, private and empty folder; the caller removes it. */
-  scratch: string;
   /** Limits of the job, which apply to git as well; memory is raised to git's minimum. */
   cpus: number;
   memoryBytes: number;
@@ -36,11 +32,8 @@ export interface ConfinedOptions {
   say(text: string): void;
   /** Replaced in attack tests. */
   resolve?: Resolve;
-  runner?: ToolOptions['runner'];
-  native?: ToolOptions['native'];
-  guards?: ToolOptions['guards'];
   /** A sandbox that was opened before in `stateDir` and `scratch`. It is closed with what is opened here. */
-  ahead?: ConfinedAhead;
+  ahead?: ConfinedAhead | undefined;
 }
 
 /** git in a sandbox that can connect to the server of one source only. */
@@ -68,28 +61,20 @@ export interface ConfinedAhead {
   close(): Promise<void>;
 }
 
-type ToolPlace = Pick<
-  ConfinedOptions,
-  'stateDir' | 'scratch' | 'cpus' | 'memoryBytes' | 'guards' | 'runner' | 'native'
->;
+type ToolPlace = Omit<ToolOptions, 'limits'> & Pick<ConfinedOptions, 'cpus' | 'memoryBytes'>;
 
 /** Opens a sandbox before its source is known. @throws `SANDBOX_…` */
 export async function openConfinedAhead(options: ToolPlace): Promise<ConfinedAhead> {
   const tool = await openTool(options);
   try {
-    const waiting = await WaitingGit.ahead(tool.dir, {
-      wrap: (command) => tool.wrap(command, 'nothing'),
-      ...(tool.start !== undefined && { start: startBy(tool.start) }),
-    });
-    return {
-      tool,
-      waiting,
-      limit: (limits) => tool.limit(toolLimits(limits)),
-      close: async () => {
-        waiting.end();
-        await tool.close();
-      },
+    const start = tool.start && startBy(tool.start);
+    const wrap = (command: readonly string[]) => tool.wrap(command, 'nothing');
+    const waiting = await WaitingGit.ahead(tool.dir, { wrap, ...(start && { start }) });
+    const close = async () => {
+      waiting.end();
+      await tool.close();
     };
+    return { tool, waiting, limit: (limits) => tool.limit(toolLimits(limits)), close };
   } catch (error) {
     await tool.close();
     throw error;
@@ -97,25 +82,12 @@ export async function openConfinedAhead(options: ToolPlace): Promise<ConfinedAhe
 }
 
 /** A node that only checks out, such as the watcher, opens no other sandbox that would remove what it left when it was killed. */
-async function openTool({
-  stateDir,
-  scratch,
-  guards,
-  runner,
-  native,
-  ...limits
-}: ToolPlace): Promise<ToolSandbox> {
-  await removeLeftovers(stateDir);
-  return openToolSandbox({
-    ...{ stateDir, scratch, limits: toolLimits(limits), runner, native },
-    ...(guards !== undefined && { guards }),
-  });
+async function openTool(place: ToolPlace): Promise<ToolSandbox> {
+  await removeLeftovers(place.stateDir);
+  return openToolSandbox({ ...place, limits: toolLimits(place) });
 }
 
-const toolLimits = ({
-  cpus,
-  memoryBytes,
-}: Pick<ToolPlace, 'cpus' | 'memoryBytes'>): ToolOptions['limits'] => ({
+const toolLimits = ({ cpus, memoryBytes }: ToolOptions['limits']): ToolOptions['limits'] => ({
   cpus,
   memoryBytes: Math.max(memoryBytes, buildLimits.gitMemoryBytesMin),
 });
@@ -131,7 +103,8 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
       targets: [{ host: url.host, port: url.port }],
       privateTargets: vcs.flatMap((entry) => targetsOf(entry, [url.usualPort])).filter(isLiteralAddress),
       receivedBytesMax: options.bytesMax + buildLimits.egressOverheadBytes,
-      ...{ resolve: options.resolve, gate: options.gate },
+      resolve: options.resolve,
+      gate: options.gate,
       ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
       onRefusal: ({ code, message }) => say(`${code}: ${message}`),
     });
@@ -159,17 +132,16 @@ function confined(
     wrap: (command, reach) => tool.wrap(command, reach === 'server' ? access : 'nothing'),
     explain: (error) => {
       if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|COMMIT_)/.test(codeOf(error))) return error;
-      if (tool.outOfMemory()) {
+      if (tool.outOfMemory())
         return new QuorateError('SOURCE_TOO_LARGE', 'git exceeded its memory limit for this source', {
           hint: 'Make the repository smaller: one file of its history may be very large.',
           cause: error,
         });
-      }
       const [refusal] = egress.refusals;
       if (refusal === undefined) return error;
       const { message, hint } = refusal;
       const code = refusal.code === 'EGRESS_UNREACHABLE' ? 'SOURCE_UNREACHABLE' : refusal.code;
-      return reportedError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
+      return reportedError(code, message, { cause: error, hint });
     },
     close: async () => {
       waiting?.end();

@@ -15,7 +15,6 @@ import {
   blobKey,
   checkBlob,
   type DependencyBlob,
-  type DependencyIndex,
   decodeIndex,
   type Entry,
   encodeIndex,
@@ -53,15 +52,10 @@ export async function importDependencies(
   };
   const index = makeIndex(sources, blobOf, [...fetched.keys()]);
   const byPath = new Map([...byKey.values()].map((file) => [pathOf(file), file]));
-  const tar = filesTar(
-    [
-      { path: indexName, text: new TextDecoder().decode(encodeIndex(index).bytes) },
-      ...[...byPath.keys()]
-        .sort()
-        .map((path) => ({ path, blob: { name: path, size: byPath.get(path)?.size ?? 0 } })),
-    ],
-    (name) => createReadStream(byPath.get(name)?.path ?? ''),
-  );
+  const paths = [...byPath.keys()].sort();
+  const blobs = paths.map((path) => ({ path, blob: { name: path, size: byPath.get(path)?.size ?? 0 } }));
+  const top = { path: indexName, text: new TextDecoder().decode(encodeIndex(index).bytes) };
+  const tar = filesTar([top, ...blobs], (name) => createReadStream(byPath.get(name)?.path ?? ''));
   const { root } = await store.importTar(tar, { into: store.public, signal });
   return root;
 }
@@ -78,12 +72,12 @@ export async function checkDependencies(
   { scratch, signal }: { scratch: string; signal: AbortSignal },
 ): Promise<LaidDependencies> {
   const { indexBytes, files } = await readTree(store, tree, signal);
-  const { entries, index } = await checkIndexInThread(indexBytes, sources, { signal }).catch(
-    (error: unknown) => {
-      throw codeOf(error).startsWith('DOC_') ? unreadable(tree, error) : error;
-    },
-  );
-  checkPaths(index, files);
+  const { entries, index } = await checkIndexInThread(indexBytes, sources, { signal }).catch((error) => {
+    throw codeOf(error).startsWith('DOC_') ? unreadable(tree, error) : error;
+  });
+  const named = new Set([indexName, ...index.blobs.map(pathOf)]);
+  for (const entry of files.values())
+    if (!named.has(entry.path)) throw mismatch('holds a file that its index does not name', entry);
   for (const blob of index.blobs) {
     const { algorithm } = blob.integrity;
     const bytes = store.readFile(fileOf(files, blob).cid, { signal });
@@ -137,11 +131,7 @@ async function linksTo({ blocks }: Store, { cid }: TreeEntry, block: string): Pr
   return blocks.links(top, await blocks.read(top)).some((link) => link.toString() === block);
 }
 
-async function readTree(
-  store: Store,
-  tree: string,
-  signal: AbortSignal,
-): Promise<{ indexBytes: Uint8Array; files: Map<string, TreeEntry> }> {
+async function readTree(store: Store, tree: string, signal: AbortSignal) {
   const files = new Map<string, TreeEntry>();
   try {
     for await (const entry of store.list(tree, { signal })) {
@@ -158,37 +148,22 @@ async function readTree(
   }
 }
 
-async function readIndex(
-  store: Store,
-  entry: TreeEntry | undefined,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
+async function readIndex(store: Store, entry: TreeEntry | undefined, signal: AbortSignal) {
   if (entry?.kind !== 'file') throw new QuorateError('DEPENDENCIES_MISMATCH', 'the tree holds no index');
   return store.readBytes(entry.cid, { maxBytes: dependencyLimits.indexBytesMax, signal });
 }
 
-function checkPaths({ blobs }: DependencyIndex, files: ReadonlyMap<string, TreeEntry>): void {
-  const named = new Set([indexName, ...blobs.map(pathOf)]);
-  for (const entry of files.values())
-    if (!named.has(entry.path)) throw mismatch('holds a file that its index does not name', entry);
-}
-
 function fileOf(files: ReadonlyMap<string, TreeEntry>, blob: Pick<DependencyBlob, 'sha256'>): TreeEntry {
   const found = files.get(pathOf(blob));
-  if (found === undefined)
-    throw new QuorateError(
-      'DEPENDENCIES_MISMATCH',
-      `the tree of dependencies lacks ${pathOf(blob)}, which its index names`,
-    );
+  if (found === undefined) throw refused(`lacks ${pathOf(blob)}, which its index names`);
   return found;
 }
 
+const refused = (why: string, cause?: unknown): QuorateError =>
+  new QuorateError('DEPENDENCIES_MISMATCH', `the tree of dependencies ${why}`, { cause });
+
 const unreadable = (tree: string, cause: unknown): QuorateError =>
-  new QuorateError(
-    'DEPENDENCIES_MISMATCH',
-    `the tree of dependencies ${tree} cannot be read: ${messageOf(cause)}`,
-    { cause },
-  );
+  refused(`${tree} cannot be read: ${messageOf(cause)}`, cause);
 
 const mismatch = (what: string, { path }: TreeEntry): QuorateError =>
-  new QuorateError('DEPENDENCIES_MISMATCH', `the tree of dependencies ${what}: "${escapeLine(path, 200)}"`);
+  refused(`${what}: "${escapeLine(path, 200)}"`);

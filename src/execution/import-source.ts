@@ -63,12 +63,11 @@ export function asSourceError(error: unknown, what: string): unknown {
   if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) return error;
   if (error.code === 'STORE_DISK_FULL') return error;
   const message = `${what}: ${error.message}`;
-  if (error.code === 'STORE_TREE_TOO_LARGE') {
+  if (error.code === 'STORE_TREE_TOO_LARGE')
     return new QuorateError('SOURCE_TOO_LARGE', message, {
       hint: 'Make the repository smaller, or raise the disk limit of the job.',
       cause: error,
     });
-  }
   return new QuorateError('SOURCE_TREE_REFUSED', message, {
     hint: 'Remove what the message names from the repository, and commit.',
     cause: error,

@@ -80,13 +80,8 @@ export async function buildInSandbox(
       onLog,
       onOutputs: async (tar: Readable) => {
         try {
-          built = await store.importTar(tar, {
-            into,
-            maxBytes: job.limits.diskBytes,
-            maxFiles: outputFilesMaxOf(job),
-            signal,
-            ownsChunks: true,
-          });
+          const bounds = { maxBytes: job.limits.diskBytes, maxFiles: outputFilesMaxOf(job) };
+          built = await store.importTar(tar, { into, ...bounds, signal, ownsChunks: true });
         } catch (error) {
           if (codeOf(error) === 'STORE_TREE_TOO_MANY_FILES') throw tooManyFiles(job);
           if (!(error instanceof QuorateError) || error.code !== 'STORE_TREE_TOO_MANY_ENTRIES') throw error;
@@ -99,12 +94,10 @@ export async function buildInSandbox(
   // A build that ended by itself meanwhile stands.
   if (outcome.kind === 'aborted' && outcome.reason === 'killed' && !signal.aborted)
     hopeless?.throwIfAborted();
-  if (built !== undefined && !filesFit(job, built.files))
-    throw new QuorateError(
-      'STORE_TOO_MANY_ENTRIES',
-      `the paths of the ${built.files.length} output files are too long for a receipt of this job`,
-      { hint: fewerFiles },
-    );
+  if (built !== undefined && !filesFit(job, built.files)) {
+    const says = `the paths of the ${built.files.length} output files are too long for a receipt of this job`;
+    throw new QuorateError('STORE_TOO_MANY_ENTRIES', says, { hint: fewerFiles });
+  }
   const made = outcome.kind === 'exit' && outcome.code !== 0 && built?.root === emptyTree ? undefined : built;
   const limit = outcome.kind === 'aborted' ? outcome.limit : undefined;
   return {
@@ -115,15 +108,11 @@ export async function buildInSandbox(
 
 const fewerFiles = 'Pack them into one archive, or set "files" under "limits" in quorate.yaml.';
 
-const tooManyFiles = (job: Pick<Job, 'limits'>): LimitExceeded =>
-  new LimitExceeded(
-    limitNamed(job, 'files'),
-    new QuorateError(
-      'STORE_TOO_MANY_ENTRIES',
-      `the outputs are over ${outputFilesMaxOf(job)} files, which this job may have`,
-      { hint: fewerFiles },
-    ),
-  );
+function tooManyFiles(job: Pick<Job, 'limits'>): LimitExceeded {
+  const says = `the outputs are over ${outputFilesMaxOf(job)} files, which this job may have`;
+  const cause = new QuorateError('STORE_TOO_MANY_ENTRIES', says, { hint: fewerFiles });
+  return new LimitExceeded(limitNamed(job, 'files'), cause);
+}
 
 const inSandbox = ({ layout, open }: NonNullable<BuildIo['dependencies']>): SandboxDependencies => ({
   folders: layoutFolders.map((name) => ({ name, tar: layoutTar(layout, name, open) })),
@@ -131,16 +120,11 @@ const inSandbox = ({ layout, open }: NonNullable<BuildIo['dependencies']>): Sand
 });
 
 function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
-  if (outcome.kind === 'exit') {
-    return {
-      kind: 'exit',
-      code: outcome.code & 0xff,
-      artifact: built?.root ?? null,
-    };
-  }
-  const reason =
-    outcome.reason === 'killed' ? 'operator' : outcome.reason === 'setup' ? 'sandbox' : outcome.reason;
-  return { kind: 'aborted', reason, detail: detailOf(outcome.detail) };
+  if (outcome.kind === 'exit')
+    return { kind: 'exit', code: outcome.code & 0xff, artifact: built?.root ?? null };
+  const { reason, detail } = outcome;
+  const told = reason === 'killed' ? 'operator' : reason === 'setup' ? 'sandbox' : reason;
+  return { kind: 'aborted', reason: told, detail: detailOf(detail) };
 }
 
 type Aborted = Extract<Outcome, { kind: 'aborted' }>;
@@ -151,7 +135,7 @@ class LimitExceeded extends QuorateError {
 
   constructor(limit: BuildLimit, cause: QuorateError) {
     const { code, message, hint } = cause;
-    super(code, message, { cause, ...(hint !== undefined && { hint }) });
+    super(code, message, { cause, hint });
     this.limit = limit;
   }
 }
@@ -161,11 +145,9 @@ export const limitOf = (error: unknown): BuildLimit | undefined =>
   error instanceof LimitExceeded ? error.limit : undefined;
 
 /** The outcome of a build that was ended by an error. */
-export const abortedBy = (error: unknown): Aborted => ({
-  kind: 'aborted',
-  reason: reasonOf(error),
-  detail: detailOf(error),
-});
+export function abortedBy(error: unknown): Aborted {
+  return { kind: 'aborted', reason: reasonOf(error), detail: detailOf(error) };
+}
 
 function reasonOf(error: unknown): Aborted['reason'] {
   const code = codeOf(error);

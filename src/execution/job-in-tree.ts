@@ -42,12 +42,7 @@ export async function jobFileBytes(
 }
 
 /** Undefined where there is no file. */
-async function bytesAt(
-  store: Store,
-  tree: string,
-  path: string,
-  named: string,
-): Promise<Uint8Array | undefined> {
+async function bytesAt(store: Store, tree: string, path: string, named: string) {
   const entry = await store.resolve(tree, path);
   if (entry?.kind !== 'file') return undefined;
   checkJobFileSize(entry.size, named);
@@ -77,11 +72,10 @@ export function chooseJob(file: JobFile, wanted: string | undefined): Instance<J
   const [instance, second] = meant;
   assert(instance !== undefined, 'a job file has a job');
   if (second === undefined) return instance;
-  throw new QuorateError(
-    'JOBFILE_JOB_NOT_FOUND',
-    wanted === undefined ? 'the job file has several jobs' : `the job "${wanted}" is several, by its matrix`,
-    { hint: `Say which: --job ${instance.name} (of ${namesOf(meant)})` },
-  );
+  const says =
+    wanted === undefined ? 'the job file has several jobs' : `the job "${wanted}" is several, by its matrix`;
+  const hint = `Say which: --job ${instance.name} (of ${namesOf(meant)})`;
+  throw new QuorateError('JOBFILE_JOB_NOT_FOUND', says, { hint });
 }
 
 const namesOf = (instances: readonly Instance[]): string => instances.map(({ name }) => name).join(', ');

@@ -7,8 +7,7 @@ import type { Area, Store } from '../store/index.ts';
 import { lockFileLimits } from './limits.ts';
 
 /**
- * The lock files of a source tree with what is read beside them. Those that are not there are left out. `from`: the sealed area that
- * it is in, where it is in one.
+ * Lock files of a source tree that are there, with what is read beside them. `from`: its sealed area, where it is in one.
  * @throws LOCK_TOO_LARGE of all together, `STORE_…`
  */
 export async function lockFilesInTree(

@@ -24,10 +24,7 @@ export interface NetworkOptions {
   store: readonly string[];
   /** A private folder with a short path, for the socket. */
   dir: string;
-  /**
-   * Private addresses that the operator permits, as `host:port`; the charter must list them too. 'named': all that the charter
-   * lists, for trials of a project of one's own.
-   */
+  /** Private addresses (`host:port`) that the operator permits and the charter lists. `named`: all of them, for own trials. */
   privateHosts: readonly string[] | 'named';
   /** The operator's bandwidth limit; absent: no limit. */
   bandwidth?: Bandwidth;
@@ -60,7 +57,10 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
     const open = rules.targets.map(({ host, port }) => at(host, port)).join(', ');
     say(`network: ${network.join(', ')}: ${open === '' ? 'no server is known' : open}`);
     const egress = await openEgressProxy({
-      ...{ dir, ...rules, resolve: options.resolve, gate },
+      dir,
+      ...rules,
+      resolve: options.resolve,
+      gate,
       connectionsMax: sandboxLimits.egressConnectionsMax,
       connectionsTotalMax: sandboxLimits.egressConnectionsTotalMax,
       receivedBytesMax: options.job.limits.diskBytes + buildLimits.egressOverheadBytes,
@@ -74,17 +74,13 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
       ...(bandwidth !== undefined && { connect: meteredConnect(bandwidth) }),
     });
     const { socket, counts } = egress;
-    return {
-      socket,
-      counts,
-      hopeless: hopeless.signal,
-      close: async () => {
-        await egress.close();
-        const { connections, refused, received, sent } = counts;
-        say(`network: ${connections} connections, ${refused} refused; ${received} bytes in, ${sent} out`);
-        await rm(dir, { recursive: true, force: true });
-      },
+    const close = async () => {
+      await egress.close();
+      const { connections, refused, received, sent } = counts;
+      say(`network: ${connections} connections, ${refused} refused; ${received} bytes in, ${sent} out`);
+      await rm(dir, { recursive: true, force: true });
     };
+    return { socket, counts, hopeless: hopeless.signal, close };
   } catch (error) {
     await rm(dir, { recursive: true, force: true });
     throw error;
@@ -95,13 +91,11 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
 const usualPorts = [443, 80];
 
 /** The targets of a job's network, and which of them may have private addresses. */
-export function rulesOf({
-  job: { network = [] },
-  charter,
-  source,
-  store,
-  privateHosts,
-}: Pick<NetworkOptions, 'job' | 'charter' | 'source' | 'store' | 'privateHosts'>): EgressRules {
+export function rulesOf(
+  of: Pick<NetworkOptions, 'job' | 'charter' | 'source' | 'store' | 'privateHosts'>,
+): EgressRules {
+  const { charter, source, store, privateHosts } = of;
+  const { network = [] } = of.job;
   const vcs = charter.vcs.flatMap((entry) => targetsOf(entry, usualPorts));
   const any = charter.vcs.length === 0 && source !== undefined ? urlTarget(source) : [];
   const stores = store.flatMap(urlTarget);

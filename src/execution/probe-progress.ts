@@ -5,10 +5,7 @@ import type { Context } from '../terminal/context.ts';
 import { duration } from '../terminal/format.ts';
 import type { Board, Output } from '../terminal/output.ts';
 
-/**
- * Runs sandbox probes. A terminal shows the tier, the step and the time; elsewhere a line is printed for a slow probe. Ctrl-C
- * aborts the probes.
- */
+/** Shows tier, step and time on a terminal; elsewhere a line for a slow probe. Ctrl-C aborts the probes. */
 export async function watchProbes<T>(
   context: Pick<Context, 'out' | 'signal'>,
   look: (watch: ProbeWatch) => Promise<T>,

@@ -2,11 +2,7 @@ import { isLiteralAddress, isPublic } from '../egress/index.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { type GitUrl, parseGitUrl } from '../source/index.ts';
 
-/**
- * Parses the URL of a source for workers. ssh is refused: workers have no keys and known hosts of the project, and do not use
- * those of their operators.
- * @throws `SOURCE_URL_…`, SOURCE_PROTOCOL_REFUSED
- */
+/** The URL of a source for workers, which have no keys for ssh. @throws `SOURCE_URL_…`, SOURCE_PROTOCOL_REFUSED */
 export function fetchableUrl(text: string): GitUrl {
   const url = parseGitUrl(text);
   if (url.protocol !== 'ssh') return url;
@@ -15,10 +11,7 @@ export function fetchableUrl(text: string): GitUrl {
   });
 }
 
-/**
- * A charter that lists no server allows those of the open internet only: no worker fetches from a private address that the
- * charter does not name. Errors: `SOURCE_HOST_NOT_ALLOWED`.
- */
+/** A charter without servers allows those of the open internet only. @throws SOURCE_HOST_NOT_ALLOWED for a private address */
 export function refusePrivate(repo: string, vcs: readonly string[]): void {
   const url = fetchableUrl(repo);
   const target = { host: url.host.replace(/^\[(.*)\]$/, '$1'), port: url.port };

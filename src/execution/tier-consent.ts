@@ -30,10 +30,7 @@ export async function rememberTiers(home: string, agreed: readonly Tier[]): Prom
 /** The reason for which a tier needs the operator's consent. */
 export type Consent = { tier: Tier; why: string } | undefined;
 
-/**
- * Whether the strongest working tier needs consent: the one that shares the kernel does, and one that is weaker than those
- * agreed to before.
- */
+/** The tier that shares the kernel needs consent, and so does one that is weaker than those agreed to before. */
 export async function consentFor(
   home: string,
   offered: readonly Tier[],
@@ -64,5 +61,5 @@ export async function openTiers(
   watch: ProbeWatch,
 ): Promise<Sandboxes> {
   const { openSandboxes } = await import('../../sandbox/index.ts');
-  return openSandboxes(stateDir, { ...watch, ...(named === undefined ? {} : { tiers: named }) });
+  return openSandboxes(stateDir, { ...watch, tiers: named });
 }

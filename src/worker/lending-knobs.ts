@@ -70,9 +70,8 @@ export const sections = {
 } as const;
 
 /**
- * Settings of an operator, by the name that the value has in requests, in the status and in the worker. worker.toml with
- * its schema and example, the options of `join` and `worker limits`, the messages between them and the table in
- * docs/lending.md are derived from it.
+ * Settings of an operator, by their names in requests, in the status and in the worker. worker.toml, its schema and example, the options
+ * of `join` and `worker limits`, and the table in docs/lending.md are derived from it.
  */
 export const knobs = {
   cpus: {

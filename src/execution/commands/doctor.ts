@@ -73,24 +73,18 @@ async function run(
     if (fix !== undefined && !good) out.say(`          ${fix}`);
   }
   const bring = packagesOf(checks);
-  if (bring.length > 0)
-    out.say(
-      '',
-      `All packages that are missing, as root: apt-get update && apt-get install -y ${bring.join(' ')}`,
-    );
+  const line = `apt-get update && apt-get install -y ${bring.join(' ')}`;
+  if (bring.length > 0) out.say('', `All packages that are missing, as root: ${line}`);
+  const missing = `${lacking.length} ${lacking.length === 1 ? 'is' : 'are'} missing`;
   if (!verbose)
-    out.say(
-      '',
-      `${checks.length} things were looked at, ${lacking.length} ${lacking.length === 1 ? 'is' : 'are'} missing. All of them: quorate doctor --verbose`,
-    );
+    out.say('', `${checks.length} things were looked at, ${missing}. All of them: quorate doctor --verbose`);
   return ok ? exits.done : exits.cannot;
 }
 
 /** Packages that fix failed checks. */
 export function packagesOf(checks: readonly HostCheck[]): string[] {
-  const lines = checks.flatMap(({ ok, fix }) => (ok || fix === undefined ? [] : [fix]));
-  const named = lines.flatMap(
-    (line) => /^apt-get install -y ([a-z0-9.+ -]+)$/.exec(line)?.[1]?.split(' ') ?? [],
-  );
+  const named = checks
+    .filter(({ ok }) => !ok)
+    .flatMap(({ fix = '' }) => /^apt-get install -y ([a-z0-9.+ -]+)$/.exec(fix)?.[1]?.split(' ') ?? []);
   return [...new Set(named)].sort();
 }

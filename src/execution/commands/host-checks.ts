@@ -51,13 +51,8 @@ async function checkDisk(home: string): Promise<HostCheck> {
     const { bavail, bsize } = await statfs(home);
     const free = bavail * bsize;
     const found = `${bytes(free)} free in ${home}`;
-    if (free >= diskBytesMin) return { name, ok: true, found };
-    return {
-      name,
-      ok: false,
-      found,
-      fix: `free some, or use another place: --home <folder>; ${bytes(diskBytesMin)} are needed`,
-    };
+    const fix = `free some, or use another place: --home <folder>; ${bytes(diskBytesMin)} are needed`;
+    return free >= diskBytesMin ? { name, ok: true, found } : { name, ok: false, found, fix };
   } catch (error) {
     const found = escapeLine(error instanceof Error ? error.message : String(error), 200);
     return { name, ok: false, found, fix: 'use a place you can write to: --home <folder>' };
@@ -70,27 +65,19 @@ function checkClock(): HostCheck {
   const now = Date.now();
   const made = statSync(import.meta.filename).mtimeMs;
   const found = new Date(now).toISOString();
-  if (now + limits.clockSkewSeconds * 1000 < made) {
-    return {
-      name,
-      ok: false,
-      found: `${found}, before this program was made`,
-      fix: 'timedatectl set-ntp true',
-    };
-  }
+  const isEarly = now + limits.clockSkewSeconds * 1000 < made;
+  const early = `${found}, before this program was made`;
+  if (isEarly) return { name, ok: false, found: early, fix: 'timedatectl set-ntp true' };
   const synchronised = existsSync('/run/systemd/timesync/synchronized');
   return { name, ok: true, found: synchronised ? `${found}, synchronised` : found };
 }
 
 async function checkSandbox(home: string, watch: ProbeWatch, named?: readonly Tier[]): Promise<HostCheck[]> {
-  const probes = await probe({ ...watch, stateDir: home, ...(named === undefined ? {} : { of: named }) });
+  const probes = await probe({ ...watch, stateDir: home, of: named });
   return probes.flatMap(({ tier, checks }) =>
     checks.map(({ name, ok, found, fix, package: needs }) => {
-      const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);
-      return {
-        ...{ name: `${tier} sandbox: ${name}`, ok, found, tier },
-        ...(mends === undefined ? {} : { fix: mends }),
-      };
+      const mends = fix ?? (needs && `apt-get install -y ${needs}`);
+      return { name: `${tier} sandbox: ${name}`, ok, found, tier, ...(mends && { fix: mends }) };
     }),
   );
 }

@@ -33,11 +33,7 @@ export class UseMarker {
 /** Whether a living process uses the folder. Removes markers of dead processes. */
 export async function isInUse(dir: string): Promise<boolean> {
   let held = false;
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  for (const name of names) {
+  for (const name of await listNames(dir)) {
     const pid = Number(pattern.exec(name)?.[1] ?? 0);
     if (pid === 0) continue;
     if (isAlive(pid)) held = true;

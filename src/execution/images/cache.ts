@@ -33,10 +33,7 @@ export interface ImageSource {
   obtain(image: string, options: ObtainOptions): Promise<void>;
   /** The blocks of an image are not needed any more. */
   discard(image: string): Promise<void>;
-  /**
-   * May keep blocks of an image in its files, which are complete and synced, instead of a copy: returns the bytes that are. The
-   * folder is moved afterwards.
-   */
+  /** May keep blocks in the files of an image, which are synced, and moved afterwards. Returns the bytes that are not copied. */
   share?(image: string, tree: string): Promise<number>;
 }
 
@@ -195,12 +192,10 @@ export class ImageCache {
       await this.#write(image, form);
     } catch (error) {
       // Otherwise jobs with unusable images would fill the disk with their blocks.
-      const forms: Form[] = ['tree', 'image.erofs'];
-      const isNeeded = forms.some(
-        (one) =>
-          existsSync(join(this.#options.dir, image, one)) ||
-          (one !== form && this.#making.has(`${image} ${one}`)),
-      );
+      const isNeeded = (['tree', 'image.erofs'] as const).some((one) => {
+        const isMade = one !== form && this.#making.has(`${image} ${one}`);
+        return isMade || existsSync(join(this.#options.dir, image, one));
+      });
       if (!isNeeded) await this.#options.source.discard(image);
       throw error;
     }
@@ -209,7 +204,10 @@ export class ImageCache {
   async #write(image: string, form: Form): Promise<void> {
     const { dir, store, source, signal } = this.#options;
     await checkImageRequirements(store, image);
-    const { blocks, files } = await this.#sizeOf(image);
+    const blocks = await this.#blockBytes(image);
+    let files = 0;
+    for await (const { kind, size } of store.list(image, { rules: 'image', signal }))
+      files += kind === 'dir' ? diskBlock : Math.ceil(size / diskBlock) * diskBlock;
     await this.#makeRoom(image, blocks + files);
     const scratch = await mkdtemp(join(dir, scratchName(unfinishedPrefix)));
     try {
@@ -221,10 +219,8 @@ export class ImageCache {
       await syncFileSystem(made, signal);
       const shared = form === 'tree' ? ((await source.share?.(image, made)) ?? 0) : 0;
       await mkdir(join(dir, image), { recursive: true, mode: 0o755 });
-      await writeFile(
-        join(dir, image, `${form}.bytes`),
-        String(form === 'tree' ? files : (await stat(made)).size),
-      );
+      const size = form === 'tree' ? files : (await stat(made)).size;
+      await writeFile(join(dir, image, `${form}.bytes`), String(size));
       const note = join(dir, image, 'blocks.bytes');
       // Another form may share them already.
       if (form === 'tree' || !existsSync(note)) await writeFile(note, String(Math.max(0, blocks - shared)));
@@ -236,15 +232,6 @@ export class ImageCache {
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
-  }
-
-  async #sizeOf(image: string): Promise<{ blocks: number; files: number }> {
-    const { store, signal } = this.#options;
-    const blocks = await this.#blockBytes(image);
-    let files = 0;
-    for await (const { kind, size } of store.list(image, { rules: 'image', signal }))
-      files += kind === 'dir' ? diskBlock : Math.ceil(size / diskBlock) * diskBlock;
-    return { blocks, files };
   }
 
   /** Size of all blocks, measured, not as declared by the image. */

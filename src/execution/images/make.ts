@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type Arch, type ImageProgress, makeDebianRoot, readImage } from '../../image/index.ts';
+import { makeDebianRoot, readImage } from '../../image/index.ts';
 import { makeScratch } from '../../node/scratch.ts';
 import { openStore } from '../../store/index.ts';
 import { type ImageMetadata, writeImageFile } from './files.ts';
@@ -20,39 +20,22 @@ export interface Making {
 
 /** Creates an image of Debian packages. @throws `IMAGE_…`, `STORE_…` */
 export function makeDebianImage({
-  suite,
-  include,
-  mirrors,
-  onLine,
-  ...making
-}: Making & {
-  suite: string;
-  include: readonly string[];
-  mirrors: readonly string[];
-  onLine(line: string): void;
-}): Promise<MadeImage> {
+  dir,
+  ...root
+}: Making & Omit<Parameters<typeof makeDebianRoot>[0], 'scratch'>): Promise<MadeImage> {
+  const { suite, include, signal } = root;
   const of = [`Debian ${suite}`, ...include].join(', ').slice(0, 1000);
-  return makeImage(making, of, (scratch) =>
-    makeDebianRoot({ suite, include, mirrors, scratch, onLine, signal: making.signal }),
-  );
+  return makeImage({ dir, signal }, of, (scratch) => makeDebianRoot({ ...root, scratch }));
 }
 
 /** Creates an image from an OCI image layout or the output of `docker save`. @throws `IMAGE_…`, `STORE_…` */
 export function importImage({
+  dir,
   path,
-  name,
-  arch,
-  onProgress,
-  ...making
-}: Making & {
-  path: string;
-  name: string | undefined;
-  arch: Arch;
-  onProgress?: ImageProgress;
-}): Promise<MadeImage> {
-  return makeImage(making, path.slice(-1000), (scratch) =>
-    readImage(path, { scratch, name, arch, signal: making.signal, onProgress }),
-  );
+  ...of
+}: Making & { path: string } & Omit<Parameters<typeof readImage>[1], 'scratch'>): Promise<MadeImage> {
+  const making = { dir, signal: of.signal };
+  return makeImage(making, path.slice(-1000), (scratch) => readImage(path, { ...of, scratch }));
 }
 
 /** Makes an image of what `archive` gives, in a folder that is removed afterwards. @throws `IMAGE_…`, `STORE_…` */
@@ -67,17 +50,10 @@ export async function makeImage(
     try {
       await mkdir(join(scratch, 'root'));
       const tar = await archive(join(scratch, 'root'));
-      const {
-        root: image,
-        bytes,
-        files,
-      } = await store.importTar(tar, {
-        into: store.public,
-        rules: 'image',
-        signal,
-      });
+      const made = await store.importTar(tar, { into: store.public, rules: 'image', signal });
+      const { root: image, bytes } = made;
       await checkImageRequirements(store, image);
-      const metadata = { image, bytes, files: files.length, of, made: new Date().toISOString() };
+      const metadata = { image, bytes, files: made.files.length, of, made: new Date().toISOString() };
       return { ...metadata, file: await writeImageFile(store, dir, metadata, signal) };
     } finally {
       await store.close();

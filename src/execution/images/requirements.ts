@@ -21,9 +21,8 @@ const folders = ['build', 'dev', 'etc', 'proc', 'run', 'sys'];
 const files = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
 
 /**
- * Checks whether an untrusted tree can be the root of a build: it has the mount points of the sandbox, none of them a link, and
- * the programs that the sandbox runs inside.
- * @throws IMAGE_UNFIT, and what the store throws
+ * Whether an untrusted tree can be the root of a build: mount points that are no links, and programs that the sandbox runs.
+ * @throws IMAGE_UNFIT, and as the store
  */
 export async function checkImageRequirements(store: Store, image: string): Promise<void> {
   const at = (path: string): Promise<TreeEntry | undefined> => store.resolve(image, path);

@@ -104,8 +104,8 @@ export interface Offer {
 }
 
 /**
- * Reads worker.toml in `home`, applies the options over it, and checks whether this host can build. `stateDir` is the state
- * folder of the sandbox. Errors: `WORKER_FILE_…`, `LIMITS_…`, `PROJECT_NOT_SERVED`, `SANDBOX_…`.
+ * What this host can lend by worker.toml and the options. `stateDir`: of the sandbox.
+ * @throws `WORKER_FILE_…`, `LIMITS_…`, PROJECT_NOT_SERVED, `SANDBOX_…`
  */
 export async function offerOf(
   context: Context,

@@ -1,33 +1,16 @@
-import type { Capabilities, Claim, Grant } from '../../protocol/documents/index.ts';
+import type { Claim, Grant } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { drawOf, shareReachedAfter } from '../../protocol/trust/draw.ts';
 import type { KnownOffer } from './state.ts';
 
 /** Lifetime of a claim. */
-export const claimSeconds = 3600;
+const claimSeconds = 3600;
 
 /** The worker's answer to an offer: a claim, or with `pass` the reason why it wants no slot. `now` in ms since the epoch. */
-export function claimOf({
-  worker,
-  known,
-  capabilities,
-  pass,
-  now,
-}: {
-  worker: string;
-  known: KnownOffer;
-  capabilities: Capabilities;
-  pass: string | undefined;
-  now: number;
-}): Claim {
+export function claimOf(said: Omit<Claim, 'iat' | 'exp'>, now: number): Claim {
   const iat = Math.floor(now / 1000);
   return {
-    iss: worker,
-    aud: known.offer.payload.iss,
-    offer: known.offer.id,
-    ...(pass === undefined ? {} : { pass }),
-    capabilities,
-    jti: known.entropy,
+    ...said,
     iat,
     exp: iat + claimSeconds,
   };

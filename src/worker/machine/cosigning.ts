@@ -29,10 +29,7 @@ export function cosignOrRefuse(
   return [{ kind: 'cosign', lease }];
 }
 
-/**
- * The answers from earlier builds that a trusted worker signed: one for each request, until that has ended. Another one for the same request
- * would give it another place in the log.
- */
+/** Answers from earlier builds that a trusted worker signed: one for each request, which has one place in the log. */
 export class SignedAnswers {
   /** By request: the id of the verdict, its publisher's operator, and the end of the request in seconds since the epoch. */
   readonly #signed = new Map<string, { verdict: string; publisher: string | undefined; exp: number }>();

@@ -11,7 +11,6 @@ import type {
   Outcome,
   Receipt,
   Request,
-  Role,
   Unpinned,
   Verified,
 } from '../../protocol/documents/index.ts';
@@ -122,14 +121,7 @@ export interface SentReceipt {
 export type WorkerEffect =
   /** Open a lease stream with this claim. */
   | { kind: 'claim'; offer: string; claim: Claim }
-  | {
-      kind: 'build';
-      lease: string;
-      job: Job;
-      repo: string;
-      ref: string;
-      reads: Reads;
-    }
+  | { kind: 'build'; lease: string; job: Job; repo: string; ref: string; reads: Reads }
   | { kind: 'stop-build'; lease: string }
   /** The result of a build is kept: a restart does not build again. */
   | { kind: 'tell-built'; lease: string; job: string; outcome: Outcome }
@@ -139,10 +131,7 @@ export type WorkerEffect =
   | { kind: 'give-up'; lease: string; code: string; message: string }
   /** Open a new stream for a lease whose stream broke. */
   | { kind: 'resume'; lease: Verified<Lease> }
-  /**
-   * The round is revealed: publish the bytes. Repeated after a restart until `published`. `test`: what it put out are reports, which are served to
-   * whoever knows of them, and announced to nobody.
-   */
+  /** The round is revealed. Repeated after a restart until `published`. `test`: reports, which are served and not announced. */
   | { kind: 'publish'; lease: string; artifact: string | null; log: string | null; test?: true }
   | { kind: 'discard'; lease: string }
   | { kind: 'cosign'; lease: string }
@@ -152,5 +141,3 @@ export type WorkerEffect =
   /** Ask for the backlog. */
   | { kind: 'poll' }
   | { kind: 'note'; lease: string | null; says: string };
-
-export type { Role };

@@ -95,7 +95,8 @@ export class SlowJobs {
     if (early || isTrustedSlot(slot) || lending.closed !== undefined) return '';
     const key = keyOf(repo, job.name);
     this.#until.delete(key);
-    if (this.#until.size >= workerLimits.slowJobsMax) this.#forgetOldest();
+    const [oldest] = this.#until.keys();
+    if (this.#until.size >= workerLimits.slowJobsMax && oldest !== undefined) this.#until.delete(oldest);
     this.#until.set(key, now + workerLimits.slowJobSeconds * 1000);
     return `; this host emulates and is too slow for ${job.name}, which it leaves to others for a day`;
   }
@@ -107,13 +108,6 @@ export class SlowJobs {
     const latest = now + workerLimits.slowJobSeconds * 1000;
     if (until === undefined || until <= now || until > latest) return undefined;
     return `this host emulates and is too slow: it was still building ${job.name} when its lease ended`;
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#until.keys()) {
-      this.#until.delete(key);
-      return;
-    }
   }
 }
 

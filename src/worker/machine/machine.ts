@@ -73,11 +73,10 @@ export class Worker {
 
   nextDeadline(): number | undefined {
     let next: number | undefined;
-    const consider = (at: number | null) => {
-      if (at !== null) next = Math.min(at, next ?? at);
-    };
-    for (const { state, claimAt } of this.#known.values()) if (state === 'waiting') consider(claimAt);
-    for (const { retryAt } of this.#assignments.values()) consider(retryAt);
+    for (const { state, claimAt } of this.#known.values())
+      if (state === 'waiting') next = Math.min(claimAt, next ?? claimAt);
+    for (const { retryAt } of this.#assignments.values())
+      if (retryAt !== null) next = Math.min(retryAt, next ?? retryAt);
     return next;
   }
 
@@ -193,14 +192,13 @@ export class Worker {
     this.#mustSync();
     [this.#grant, this.#lending] = [grant, lending];
     this.#known.clear();
+    const says = 'the build was lost when this worker stopped; it claims the job again';
     for (const [lease, assignment] of this.#assignments) {
       assignment.retryAt = null;
       if (assignment.state === 'building') {
         this.#assignments.delete(lease);
         this.history.lost(assignment, now);
-        this.#out.push({ kind: 'discard', lease });
-        const says = 'the build was lost when this worker stopped; it claims the job again';
-        this.#out.push({ kind: 'note', lease, says });
+        this.#out.push({ kind: 'discard', lease }, { kind: 'note', lease, says });
       } else if (assignment.state === 'revealed') this.#publish(lease, assignment);
       else this.#out.push({ kind: 'resume', lease: assignment.lease });
     }
@@ -226,9 +224,11 @@ export class Worker {
     if (lending === null) return;
     const pass = this.#reasonToPass(known, lending, now);
     known.state = pass === undefined ? 'claimed' : 'passed';
+    const { id: offer, payload } = known.offer;
     const { capabilities } = lending;
-    const claim = claimOf({ worker: this.id, known, capabilities, pass, now });
-    this.#out.push({ kind: 'claim', offer: known.offer.id, claim });
+    const why = pass === undefined ? {} : { pass };
+    const said = { iss: this.id, aud: payload.iss, offer, ...why, capabilities, jti: known.entropy };
+    this.#out.push({ kind: 'claim', offer, claim: claimOf(said, now) });
   }
 
   #reasonToPass(known: KnownOffer, lending: Lending, now: number): string | undefined {
@@ -278,8 +278,11 @@ export class Worker {
     const known = this.#known.get(offer);
     if (this.#assignments.has(lease.id)) return this.#unchanged();
     if (known === undefined || !isLeaseFor(known, lease, this.id, this.#grant?.payload.role)) {
-      const says = 'a lease that does not fit its offer was ignored';
-      this.#out.push({ kind: 'note', lease: lease.id, says });
+      this.#out.push({
+        kind: 'note',
+        lease: lease.id,
+        says: 'a lease that does not fit its offer was ignored',
+      });
       return this.#unchanged();
     }
     known.state = 'leased';
@@ -415,18 +418,10 @@ export class Worker {
 }
 
 /** The receipt for a build under a lease. */
-export function receiptOf(
-  worker: string,
-  job: Job,
-  { id, payload }: Verified<Lease>,
-  result: BuildResult,
-): Receipt {
+export function receiptOf(worker: string, job: Job, { id, payload }: Verified<Lease>, result: BuildResult) {
+  const { files, startedOn, finishedOn } = result;
   return makeReceipt({
-    worker,
-    job,
-    files: result.files,
-    startedOn: result.startedOn,
-    finishedOn: result.finishedOn,
+    ...{ worker, job, files, startedOn, finishedOn },
     facts: {
       project: payload.project,
       job: payload.job,
@@ -445,7 +440,7 @@ export function receiptOf(
   });
 }
 
-export const sentReceipt = (receipt: Receipt, result: BuildResult | null): SentReceipt => ({
+const sentReceipt = (receipt: Receipt, result: BuildResult | null): SentReceipt => ({
   receipt,
   ...(result?.limit !== undefined && { limit: result.limit }),
 });

@@ -22,20 +22,10 @@ export interface KnownOffer {
 
 /** An offer that is heard of at `now`. */
 export const knownFrom = (
-  { offer, request, job, jobId, entropy, hosts = [], waitedMs = 0 }: Extract<WorkerEvent, { kind: 'offer' }>,
+  { kind: _, hosts = [], waitedMs = 0, ...told }: Extract<WorkerEvent, { kind: 'offer' }>,
   state: KnownOffer['state'],
   now: number,
-): KnownOffer => ({
-  offer,
-  request,
-  job,
-  jobId,
-  entropy,
-  hosts,
-  state,
-  firstSeenAt: now - waitedMs,
-  claimAt: now,
-});
+): KnownOffer => ({ ...told, hosts, state, firstSeenAt: now - waitedMs, claimAt: now });
 
 /** A round as its leaf has it. */
 export interface LoggedRound {

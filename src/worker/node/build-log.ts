@@ -17,10 +17,7 @@ export async function openLogStream(
   return openLog(dial, controller, lease).catch(() => undefined);
 }
 
-/**
- * The log of one build: kept, bounded, and streamed live to the controller as long as that works. A build that writes
- * single bytes makes this hold bytes, not a million of pieces.
- */
+/** The log of one build: kept, bounded, and streamed live to the controller as long as that works. */
 export class BuildLog {
   readonly #kept = new ByteQueue();
   #bytes = 0;

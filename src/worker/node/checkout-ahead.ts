@@ -2,14 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ConfinedAhead, openConfinedAhead } from '../../execution/confined-git.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
+import type { Job } from '../../protocol/documents/index.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 
 /** Limits of a job that hold for git as well. */
-export interface CheckoutLimits {
-  readonly cpus: number;
-  readonly memoryBytes: number;
-}
+export type CheckoutLimits = Pick<Job['limits'], 'cpus' | 'memoryBytes'>;
 
 /** A sandbox with its folder. */
 export interface OpenedAhead {

@@ -42,10 +42,7 @@ export interface ControlAnswer {
 
 const sockets = new ProjectSockets({ folder: 'control', process: 'worker', start: 'quorate join' });
 
-/**
- * Accepts requests such as pause and drain from the user who runs the worker and from nobody else.
- * Errors: `CONTROL_UNAVAILABLE`.
- */
+/** Accepts requests such as pause from the user who runs the worker only. @throws CONTROL_UNAVAILABLE */
 export function serveControl(
   home: string,
   project: string,

@@ -11,10 +11,10 @@ import { pinOfResults } from './results.ts';
 const ofWorkers = ['store', 'bundles', 'image-cache', 'sandbox', 'peers.json', 'tiers.json'];
 
 /**
- * Leaves a project: removes the membership with its grant, what its worker wrote, and what it kept of builds. Where the home belongs to
- * no other project and to no other process, all that workers kept goes; otherwise the results of this project, whose room is given back
- * with the next collection; where a worker of another project has the store open, they stay until that needs the room. The key of the home and `worker.toml` stay, and so do revocations, which whoever verifies goes by.
- * Errors: `JOURNAL_…`, `STORE_…`, `HOME_UNWRITABLE`.
+ * Removes the membership with its grant, and what the worker wrote. In a home of its own all that workers
+ * kept goes; else the results of this project, or none while another worker has the store open. The key of the home, `worker.toml`
+ * and revocations stay.
+ * @throws `JOURNAL_…`, `STORE_…`, HOME_UNWRITABLE
  */
 export async function leaveProject(home: Home, project: string): Promise<void> {
   const { dir } = home;
@@ -50,9 +50,9 @@ function checkEnded(journal: string): void {
 /** Whether a watcher, a store or a controller lives in the folder too. */
 async function isOfOthers(dir: string, project: string): Promise<boolean> {
   const own = `worker-${project}.db`;
-  return (await readdir(dir)).some(
-    (name) => (name.endsWith('.db') && name !== own) || /^(?:store-.*\.json|hooks)$/.test(name),
-  );
+  const isOther = (name: string) =>
+    (name.endsWith('.db') && name !== own) || /^(?:store-.*\.json|hooks)$/.test(name);
+  return (await readdir(dir)).some(isOther);
 }
 
 /** Drops the bundles of a project, and the trees that they prove. */

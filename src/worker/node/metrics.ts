@@ -9,23 +9,14 @@ import type { BuildResult } from '../machine/events.ts';
 import type { OperatorStatus } from './operator.ts';
 
 const states = ['working', 'paused', 'draining', 'waiting', 'cut off', 'refusing'] as const;
-const outcomes = [
-  'succeeded',
-  'failed',
-  'time',
-  'memory',
-  'disk',
-  'source',
-  'sandbox',
-  'outputs',
-  'operator',
-] as const;
+const ended = ['succeeded', 'failed'] as const;
+const aborted = ['time', 'memory', 'disk', 'source', 'sandbox', 'outputs', 'operator'] as const;
 
 export const workerMetrics = {
   quorate_builds_total: {
     type: 'counter',
     help: 'Builds that ended, by what became of them (`succeeded`: exit code 0; `failed`: another one; else the reason it was aborted for) and by the tier of their sandbox.',
-    labels: { outcome: outcomes, tier: [...tiers, 'none'] },
+    labels: { outcome: [...ended, ...aborted], tier: [...tiers, 'none'] },
   },
   quorate_build_duration_seconds: {
     type: 'histogram',

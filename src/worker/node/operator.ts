@@ -183,9 +183,8 @@ export class Operator {
       this.#options.tell('warn', 'operator', `has no effect here: ${what}`);
     const { hours, pauseAboveLoad } = this.#rules;
     if (hours.length === 0 && pauseAboveLoad === undefined) return;
-    const look = () =>
-      this.#look().catch((error) => this.#options.tell('warn', 'operator', messageOf(error)));
-    this.#timer = setInterval(look, workerNodeLimits.lookMs);
+    const failed = (error: unknown) => this.#options.tell('warn', 'operator', messageOf(error));
+    this.#timer = setInterval(() => this.#look().catch(failed), workerNodeLimits.lookMs);
   }
 
   close(): void {
@@ -216,14 +215,11 @@ export class Operator {
 
   stop(): void {
     clearInterval(this.#draining);
-    this.#options.tell('info', 'operator', 'stops');
+    this.#say('stops');
     this.#options.stop();
   }
 
-  /**
-   * Applies to running builds, too. Returns the limits that a running build could not be held to.
-   * Throws `LIMITS_INVALID`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
-   */
+  /** Returns the limits that a running build could not be held to. @throws LIMITS_INVALID, LIMITS_NOT_ENFORCEABLE; nothing changes */
   limit(changes: KnobChanges): string[] {
     const { cpus, memoryBytes, diskBytes: disk, jobsAtOnce, pids, seconds, ...more } = changes;
     const before = this.#lending.capabilities;
@@ -242,19 +238,15 @@ export class Operator {
     const missed = this.#hold();
     this.#apply();
     const lent = lending.capabilities;
-    this.#options.tell(
-      'info',
-      'operator',
-      `lends ${counted(lent.cpus, 'cpu')} and ${sizeText(lent.memoryBytes)} of memory from now on`,
-    );
+    this.#say(`lends ${counted(lent.cpus, 'cpu')} and ${sizeText(lent.memoryBytes)} of memory from now on`);
     return missed;
   }
 
   /** Allows a host, or with `withdraw` no more; kept for the next starts. Errors: `HOME_UNWRITABLE`. */
   async allow(host: string, withdraw = false): Promise<void> {
-    const { hosts, tell } = this.#options;
+    const { hosts } = this.#options;
     await (withdraw ? hosts.withdraw(host) : hosts.allow(host));
-    tell('info', 'operator', `${host} is ${withdraw ? 'no longer allowed' : 'allowed'}`);
+    this.#say(`${host} is ${withdraw ? 'no longer allowed' : 'allowed'}`);
     this.#apply();
   }
 
@@ -269,10 +261,8 @@ export class Operator {
     const { upBytes, downBytes } = this.#rules;
     const lent = lentOf(this.#lending, this.#rules);
     const { processor, ioWeight } = lent;
-    const missed = [
-      ...sandboxes.cap(capsOf(lent, running)),
-      ...sandboxes.prioritise({ processor, ioWeight }),
-    ];
+    const refused = sandboxes.cap(capsOf(lent, running));
+    const missed = [...refused, ...sandboxes.prioritise({ processor, ioWeight })];
     if (bandwidth.up.perSecond !== upBytes) bandwidth.up.perSecond = upBytes;
     if (bandwidth.down.perSecond !== downBytes) bandwidth.down.perSecond = downBytes;
     return [...new Set(missed)];
@@ -284,13 +274,11 @@ export class Operator {
     const trouble = this.#options.trouble();
     const log = this.#options.log();
     const open = log.isVoid ? 'refusing' : trouble === null ? 'working' : 'cut off';
-    const using = sandboxes.usage().reduce(
-      (sum, one) => ({
-        memoryBytes: sum.memoryBytes + (one.memoryBytes || 0),
-        processorSeconds: sum.processorSeconds + (one.processorSeconds || 0),
-      }),
-      { memoryBytes: 0, processorSeconds: 0 },
-    );
+    const using = { memoryBytes: 0, processorSeconds: 0 };
+    for (const { memoryBytes, processorSeconds } of sandboxes.usage()) {
+      using.memoryBytes += memoryBytes || 0;
+      using.processorSeconds += processorSeconds || 0;
+    }
     return {
       state: this.#manual !== 'working' ? this.#manual : closed === undefined ? open : 'waiting',
       reason: closed ?? (log.isVoid ? 'the log of the project tells two stories' : trouble),
@@ -316,8 +304,12 @@ export class Operator {
 
   #become(manual: 'working' | 'paused' | 'draining', says: string): void {
     this.#manual = manual;
-    this.#options.tell('info', 'operator', says);
+    this.#say(says);
     this.#apply();
+  }
+
+  #say(what: string): void {
+    this.#options.tell('info', 'operator', what);
   }
 
   #closed(): string | undefined {
@@ -345,11 +337,7 @@ export class Operator {
     await this.#lookAtOwner();
     const after = this.#closed();
     if (after === before) return;
-    this.#options.tell(
-      'info',
-      'operator',
-      after === undefined ? 'takes jobs again' : `takes no job: ${after}`,
-    );
+    this.#say(after === undefined ? 'takes jobs again' : `takes no job: ${after}`);
     this.#apply();
   }
 
@@ -369,12 +357,8 @@ export class Operator {
 /** The live knobs with their values: what is promised to jobs, and the rules or their defaults. */
 export function lentOf({ capabilities, jobsAtOnce, pids, seconds }: Lending, rules: OperatorRules): Lent {
   const values: KnobChanges = { ...rules, ...capabilities, jobsAtOnce, pids, seconds };
-  const lent = knobList
-    .filter(isLive)
-    .map((knob) => [
-      knob.field,
-      values[knob.field] ?? (isPromised(knob.field) ? null : (knob.default ?? null)),
-    ]);
+  const usual = (knob: (typeof knobList)[number]) => (isPromised(knob.field) ? null : (knob.default ?? null));
+  const lent = knobList.filter(isLive).map((knob) => [knob.field, values[knob.field] ?? usual(knob)]);
   return { tiers: [...capabilities.tiers], ...Object.fromEntries(lent) };
 }
 
@@ -393,9 +377,7 @@ function capsOf(lent: Lent, running: number): Pick<SandboxCaps, CapField> {
 
 /** `old` with the changes: undefined leaves a value as it is, null removes it. */
 function given<T extends object>(old: T, changes: { [key in keyof T]?: T[key] | null | undefined }): T {
-  const all = {
-    ...old,
-    ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as T;
+  const made = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const all = Object.entries({ ...old, ...Object.fromEntries(made) });
+  return Object.fromEntries(all.filter(([, value]) => value !== null)) as T;
 }

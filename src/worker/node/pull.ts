@@ -10,9 +10,8 @@ import { workerNodeLimits } from './limits.ts';
 const lacking = ['TRANSFER_FAILED', 'TRANSFER_NO_PROVIDER', 'STORE_PULL_BLOCK_MISSING'];
 
 /**
- * Fetches a tree into the public area from the controllers of the project, or, where these do not have it, from whoever announces
- * it, such as artifact stores. Returns the bytes that were fetched: none where it is
- * here. Errors: those of `connectReachable` and `pullArtifact`.
+ * Fetches a tree from the controllers, or else from peers that announce it. Returns the bytes that were fetched.
+ * @throws as `connectReachable` and `pullArtifact`
  */
 export async function pullFromControllers(
   { store, mesh, credentials }: Pick<WorkerContext, 'store' | 'mesh' | 'credentials'>,

@@ -11,6 +11,8 @@ import { CheckoutAhead, type CheckoutLimits } from './checkout-ahead.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 
+const { sourcesKeptMax, sourcesKeptBytesMax } = workerNodeLimits;
+
 /** The checked-out tree of a job's commit, in a sealed area of the store. */
 export interface Source {
   readonly area: Area;
@@ -27,11 +29,8 @@ interface FetchOptions {
   say(text: string): void;
 }
 
-interface Kept {
-  area: Area;
+interface Kept extends Omit<Source, 'close'> {
   tree: string;
-  committedSeconds: number;
-  git: string | undefined;
   bytes: number;
   /** Builds that read it now; it is discarded only at 0. */
   readers: number;
@@ -99,18 +98,13 @@ export class Sources {
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
+      const to = { url, commit, ref, git, into: area, maxBytes: of.diskBytes, signal, leavesFiles: true };
       const { root, ...made } = await this.#inSandbox(
         source,
         of,
         say,
         ({ dir, wrap, start, connect, waiting }) =>
-          importSource(store, {
-            ...{ url, commit, ref, dir, wrap, connect, into: area, maxBytes: of.diskBytes, signal },
-            leavesFiles: true,
-            ...(start !== undefined && { start }),
-            ...(waiting !== undefined && { waiting }),
-            ...(git !== undefined && { git }),
-          }),
+          importSource(store, { ...to, dir, wrap, start, connect, waiting }),
       );
       const { committedSeconds } = made;
       const bytes = made.bytes + (made.git?.bytes ?? 0);
@@ -134,11 +128,15 @@ export class Sources {
     const scratch = ahead?.scratch ?? (await mkdtemp(join(dir, 'tmp-')));
     let git: ConfinedGit | undefined;
     try {
+      const place = { stateDir: join(dir, 'sandbox'), scratch, cpus, memoryBytes, bytesMax: diskBytes };
       git = await openConfinedGit({
-        ...(ahead !== undefined && { ahead: ahead.git }),
-        ...{ url, vcs: credentials.charter.vcs, stateDir: join(dir, 'sandbox'), scratch },
-        ...{ bandwidth, gate },
-        ...{ cpus, memoryBytes, bytesMax: diskBytes, say: (text) => say(`git: ${text}`) },
+        ...place,
+        ahead: ahead?.git,
+        url,
+        vcs: credentials.charter.vcs,
+        bandwidth,
+        gate,
+        say: (text) => say(`git: ${text}`),
       });
       return await use(git);
     } catch (error) {
@@ -163,11 +161,8 @@ export class Sources {
     if (kept.readers > 0) return;
     if (this.#kept.get(key) !== kept) await store.discard(kept.area);
     for (const [oldest, { area, readers }] of this.#kept) {
-      if (
-        this.#kept.size <= workerNodeLimits.sourcesKeptMax &&
-        this.#bytes() <= workerNodeLimits.sourcesKeptBytesMax
-      )
-        return;
+      const bytes = [...this.#kept.values()].reduce((sum, one) => sum + one.bytes, 0);
+      if (this.#kept.size <= sourcesKeptMax && bytes <= sourcesKeptBytesMax) return;
       if (readers > 0) continue;
       this.#kept.delete(oldest);
       await store.discard(area);
@@ -182,20 +177,13 @@ export class Sources {
     for (const { area } of kept) await this.#context.store.discard(area);
     await Promise.all(this.#removing);
   }
-
-  #bytes(): number {
-    let bytes = 0;
-    for (const kept of this.#kept.values()) bytes += kept.bytes;
-    return bytes;
-  }
 }
 
 function checkTree({ source }: Job, { tree }: Kept): void {
-  if (tree !== source.tree) {
-    throw new QuorateError(
-      'SOURCE_TREE_MISMATCH',
-      `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`,
-      { hint: 'Publish the job again, with quorate run.' },
-    );
-  }
+  if (tree === source.tree) return;
+  throw new QuorateError(
+    'SOURCE_TREE_MISMATCH',
+    `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`,
+    { hint: 'Publish the job again, with quorate run.' },
+  );
 }

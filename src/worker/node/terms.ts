@@ -19,10 +19,7 @@ export type OperatorRules = { [F in RuleField]?: KnobValue<F> } & {
 export const prioritiesOf = ({
   processor = knobs.processor.default,
   ioWeight = knobs.ioWeight.default,
-}: OperatorRules): SandboxPriority => ({
-  processor,
-  ioWeight,
-});
+}: OperatorRules): SandboxPriority => ({ processor, ioWeight });
 
 /** Limits for each host that the worker connects to, with the defaults where the operator sets none. */
 export const hostLimitsOf = ({
@@ -44,10 +41,7 @@ export function checkServed({ serve }: OperatorRules, project: string): void {
   });
 }
 
-/**
- * Whether the values an operator set fit the host and each other. `named` says where each was set.
- * Throws `LIMITS_INVALID`.
- */
+/** Whether the values of an operator fit the host and each other. @throws LIMITS_INVALID, which names where each was set */
 export function checkTerms(
   { capabilities, jobsAtOnce, pids, seconds }: Lending,
   { processorSeconds, pauseAboveLoad }: OperatorRules,
@@ -65,15 +59,14 @@ export function checkTerms(
   atMost('cpus', cpus, processors);
   atMost('memory', memoryBytes, totalmem(), 'bytes');
   if (pids !== undefined) atMost('processes', pids, processesMax());
-  if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
-    throw new QuorateError(
-      'LIMITS_INVALID',
-      `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all ${processors} of this host`,
-      { hint: 'Name fewer, or leave it out: then builds are never paused by themselves.' },
-    );
-  }
   const { jobPidsMin, jobMemoryBytesMin } = limits;
   const contradictions: (readonly [boolean, TermKey, string, string])[] = [
+    [
+      (pauseAboveLoad ?? 0) >= processors,
+      'pause_above_load',
+      `${pauseAboveLoad} processors are never busier than all ${processors} of this host`,
+      'Name fewer, or leave it out: then builds are never paused by themselves.',
+    ],
     [
       jobsAtOnce > cpus,
       'jobs',
@@ -130,27 +123,24 @@ export function checkHeld(
   able: SandboxAbilities,
   named: Named = sayKey,
 ): void {
-  const lacking: readonly [TermKey, string] | undefined =
-    processorSeconds !== undefined && !able.processorTime
-      ? ['cpu_time', 'the kernel does not count processor time of a control group (cpuacct)']
-      : pauseAboveLoad !== undefined && !able.freeze
-        ? ['pause_above_load', 'builds cannot be paused (freezer)']
-        : undefined;
-  if (lacking === undefined) return;
-  const [key, why] = lacking;
-  throw new QuorateError('LIMITS_NOT_ENFORCEABLE', `${named(key)}: ${why}`, {
-    hint: 'No job is taken while a limit is not enforced. Leave it out, or mount that controller: quorate doctor',
-  });
+  const refuse = (key: TermKey, why: string) =>
+    new QuorateError('LIMITS_NOT_ENFORCEABLE', `${named(key)}: ${why}`, {
+      hint: 'No job is taken while a limit is not enforced. Leave it out, or mount that controller: quorate doctor',
+    });
+  if (processorSeconds !== undefined && !able.processorTime)
+    throw refuse('cpu_time', 'the kernel does not count processor time of a control group (cpuacct)');
+  if (pauseAboveLoad !== undefined && !able.freeze)
+    throw refuse('pause_above_load', 'builds cannot be paused (freezer)');
 }
 
 /** Priorities that have no effect on this host. */
 export function unheeded({ processor, ioWeight }: OperatorRules, able: SandboxAbilities): string[] {
-  return [
-    ioWeight !== undefined && !able.ioWeight
-      ? "io: no disk of this host has a scheduler that applies it (bfq, or v2's io.cost)"
-      : [],
-    processor === 'idle' && !able.idle
-      ? 'processor: this kernel has no idle groups (5.15 does); builds get the smallest share instead'
-      : [],
-  ].flat();
+  const without: string[] = [];
+  if (ioWeight !== undefined && !able.ioWeight)
+    without.push("io: no disk of this host has a scheduler that applies it (bfq, or v2's io.cost)");
+  if (processor === 'idle' && !able.idle)
+    without.push(
+      'processor: this kernel has no idle groups (5.15 does); builds get the smallest share instead',
+    );
+  return without;
 }

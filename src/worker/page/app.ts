@@ -35,10 +35,7 @@ export function lenderErrorPage({ code, message }: Refusal): string {
   );
 }
 
-/**
- * Serves the page of a worker on a loopback address. `url`: the address that lets a browser in.
- * Errors: `HTTP_LISTEN_FAILED`.
- */
+/** Serves the page on a loopback address; `url` lets a browser in. @throws HTTP_LISTEN_FAILED */
 export async function serveLender(
   listen: { host: string; port: number },
   ports: Omit<LenderPorts, 'origin'>,
@@ -72,7 +69,6 @@ export interface LenderPorts {
   off?: ReadonlySet<Guard>;
 }
 
-const actions = ['pause', 'resume', 'drain'] as const;
 const done = {
   pause: 'It is paused.',
   resume: 'It goes on.',
@@ -112,28 +108,23 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
     return c.html(lenderPage(view), code);
   };
   app.get(at(''), (c) => {
-    const verb = c.req.query('done');
-    const text =
-      verb !== undefined && Object.hasOwn(done, verb) ? done[verb as keyof typeof done] : undefined;
-    return render(c, text === undefined ? {} : { notice: { kind: 'done', text } });
+    const verb = c.req.query('done') ?? '';
+    const isKnown = Object.hasOwn(done, verb);
+    return render(c, isKnown ? { notice: { kind: 'done', text: done[verb as keyof typeof done] } } : {});
   });
-  for (const verb of actions)
+  const asks = (verb: keyof typeof done, request: (c: Context<HttpEnv>) => Promise<ControlRequest>) =>
     app.post(at(verb), async (c) => {
       try {
-        await ports.ask({ do: verb });
+        await ports.ask(await request(c));
       } catch (error) {
         return render(c, { notice: faultOf(error) }, 400);
       }
       return c.redirect(`./?done=${verb}`, 303);
     });
-  app.post(at('allow'), async (c) => {
-    try {
-      const { host } = await formFields(c);
-      await ports.ask({ do: 'allow', host: typeof host === 'string' ? host : '' });
-    } catch (error) {
-      return render(c, { notice: faultOf(error) }, 400);
-    }
-    return c.redirect('./?done=allow', 303);
+  for (const verb of ['pause', 'resume', 'drain'] as const) asks(verb, async () => ({ do: verb }));
+  asks('allow', async (c) => {
+    const { host } = await formFields(c);
+    return { do: 'allow', host: typeof host === 'string' ? host : '' };
   });
   app.post(at('limits'), (c) => changeLimits(c, ports, render));
   const events = new OwnEvents(
@@ -170,11 +161,8 @@ async function changeLimits(
   const { changes, faults } = changesIn(form, status.lending);
   const typed = (field: LiveField) => String(form[field]).slice(0, 40);
   try {
-    if (faults.length > 0)
-      throw new QuorateError(
-        'LENDER_FIELD_INVALID',
-        `nothing was changed: ${faults.map(({ field }) => field).join(', ')}`,
-      );
+    const names = faults.map(({ field }) => field).join(', ');
+    if (faults.length > 0) throw new QuorateError('LENDER_FIELD_INVALID', `nothing was changed: ${names}`);
     const { missed } = await ports.ask({ do: 'limits', ...changes });
     if (missed.length === 0) return c.redirect('./?done=limits', 303);
     const text = `A build that runs could not be held to the new limit of ${missed.join(', ')}; the next one is.`;

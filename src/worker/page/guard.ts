@@ -62,12 +62,7 @@ export function checkSession(
 }
 
 /** A form of this page: its origin, and the text that only this page knows. */
-async function checkForm(
-  c: Context<HttpEnv>,
-  { csrf }: Secrets,
-  origin: string,
-  off: ReadonlySet<Guard>,
-): Promise<void> {
+async function checkForm(c: Context<HttpEnv>, { csrf }: Secrets, origin: string, off: ReadonlySet<Guard>) {
   if (!off.has('origin') && c.req.header('origin') !== origin)
     throw forged('a form of another page was sent here');
   const { csrf: given } = await formFields(c);

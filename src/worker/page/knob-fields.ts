@@ -46,26 +46,19 @@ export function knobFields(lent: Lent, host: HostSize): KnobFieldView[] {
 function textOf({ type }: Knob, value: number | string | null): string {
   if (value === null) return 'none';
   if (typeof value === 'string') return value;
-  if (type === 'time') return inUnits(value, timeUnits, 's');
-  if (type === 'size') return inUnits(Math.floor(value / 1024), sizeUnits, 'KiB');
-  if (type === 'rate') return `${inUnits(Math.floor(value / 1024), sizeUnits, 'KiB')}/s`;
+  if (type === 'time') return inUnits(value, timeUnits);
+  if (type === 'size') return inUnits(Math.floor(value / 1024), sizeUnits);
+  if (type === 'rate') return `${inUnits(Math.floor(value / 1024), sizeUnits)}/s`;
   return String(value);
 }
 
 /** From the largest down; in KiB, and in seconds. */
-const sizeUnits: readonly (readonly [string, number])[] = [
-  ['TiB', 2 ** 30],
-  ['GiB', 2 ** 20],
-  ['MiB', 2 ** 10],
-];
-const timeUnits: readonly (readonly [string, number])[] = [
-  ['d', 86_400],
-  ['h', 3_600],
-  ['m', 60],
-];
+const sizeUnits = { TiB: 2 ** 30, GiB: 2 ** 20, MiB: 2 ** 10, KiB: 1 };
+const timeUnits = { d: 86_400, h: 3_600, m: 60, s: 1 };
 
-function inUnits(value: number, named: typeof sizeUnits, smallest: string): string {
-  const [name, factor] = named.find(([, size]) => value >= size && value % size === 0) ?? [smallest, 1];
+function inUnits(value: number, units: Readonly<Record<string, number>>): string {
+  const fits = ([, size]: [string, number]) => size === 1 || (value >= size && value % size === 0);
+  const [name = '', factor = 1] = Object.entries(units).find(fits) ?? [];
   return `${value / factor}${name}`;
 }
 
@@ -111,9 +104,9 @@ export function changesIn(
     const text = given.trim();
     if (text === textOf(knob, lent[knob.field] as number | string | null)) continue;
     const value = parsed(knob, text);
-    if (value !== undefined) changes[knob.field] = value;
-    else
-      faults.push({ field: knob.field, message: `expected ${formOf(knob)}${knob.lifts ? ', or none' : ''}` });
+    const message = `expected ${formOf(knob)}${knob.lifts ? ', or none' : ''}`;
+    if (value === undefined) faults.push({ field: knob.field, message });
+    else changes[knob.field] = value;
   }
   return { changes: changes as KnobChanges, faults };
 }

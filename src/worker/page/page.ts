@@ -68,17 +68,8 @@ export function partOf(part: Part, view: Pick<LenderView, 'status' | 'csrf'>): H
 const noticeLine = ({ kind, text, hint }: NonNullable<LenderView['notice']>): Html =>
   html`<p class="notice ${kind === 'fault' ? 'bad' : 'good'}" role="${kind === 'fault' ? 'alert' : 'status'}">${text}${hint === undefined ? '' : html`<br>${hint}`}</p>`;
 
-function stateOf({
-  state,
-  reason,
-  behind,
-  log,
-  unheeded,
-  damaged,
-  hostLoad,
-  leases,
-  builds,
-}: OperatorStatus): Html {
+function stateOf(status: OperatorStatus): Html {
+  const { state, reason, behind, log, unheeded, damaged, hostLoad, leases, builds } = status;
   const good = state === 'working';
   return html`<p class="state ${good ? 'good' : 'warn'}">${state}${reason === null ? '' : `: takes no new job, ${reason}`}</p>
 ${typeof behind === 'string' ? html`<p class="bad">This worker is older: ${escapeLine(behind, 1000)}</p>` : ''}
@@ -189,16 +180,13 @@ function resultOf({ outcome }: PastBuild): string {
   return outcome.kind === 'exit' ? `exit ${outcome.code}` : `aborted (${outcome.reason})`;
 }
 
-function tookOf({ startedOn, finishedOn }: PastBuild): string {
-  return startedOn === null ? '' : `, took ${duration(Date.parse(finishedOn) - Date.parse(startedOn))}`;
-}
+const tookOf = ({ startedOn, finishedOn }: PastBuild): string =>
+  startedOn === null ? '' : `, took ${duration(Date.parse(finishedOn) - Date.parse(startedOn))}`;
 
-function fateOf({ fate, code }: PastBuild): string {
-  const says = {
+const fateOf = ({ fate, code }: PastBuild): string =>
+  ({
     sealed: 'sealed until its round ends',
     published: 'published',
     dropped: `not used [${code}]`,
     lost: 'lost when the worker stopped',
-  };
-  return says[fate];
-}
+  })[fate];

@@ -105,7 +105,7 @@ export class AnswerSigner {
 
   async #answer(texts: readonly string[], isWanted: () => boolean): Promise<CosignUp> {
     const { signing, tell } = this.#ports;
-    const drafts: (Bundle | Refusal)[] = texts.map((text) => tryDecode(text));
+    const drafts = texts.map(tryDecode);
     const note = drafts.find((draft): draft is Bundle => 'checkpoint' in draft)?.checkpoint ?? '';
     const checked = await this.#check(note, drafts, isWanted);
     const isSigned = checked.some((one) => !('code' in one));
@@ -119,12 +119,8 @@ export class AnswerSigner {
     for (const one of checked)
       answers.push('code' in one ? one : { signature: await cosignStatement(one.verdict, signing.signer) });
     const refused = checked.flatMap((one) => ('code' in one ? [one] : []));
-    if (isSigned)
-      tell(
-        'info',
-        'cosigned',
-        `signed ${counted(answers.length - refused.length, 'answer')} from earlier builds`,
-      );
+    const signed = counted(answers.length - refused.length, 'answer');
+    if (isSigned) tell('info', 'cosigned', `signed ${signed} from earlier builds`);
     for (const { code, message } of refused)
       tell('warn', 'cosign-refused', `did not sign an answer: ${message}`, { code });
     return { kind: 'answered', ...(witness !== undefined && { witness }), answers };
@@ -144,10 +140,8 @@ export class AnswerSigner {
       return drafts.map(() => refusalOf(error));
     }
     const checked: (Bundle | Refusal)[] = [];
-    for (const draft of drafts) {
-      if ('code' in draft) checked.push(draft);
-      else checked.push((await this.#decide(draft, note, log)) ?? draft);
-    }
+    for (const draft of drafts)
+      checked.push('code' in draft ? draft : ((await this.#decide(draft, note, log)) ?? draft));
     return checked;
   }
 
@@ -171,23 +165,12 @@ export class AnswerSigner {
     const { iat, exp } = request.payload;
     const { code, message } = refusal ?? { code: 'OK', message: '' };
     const ok = refusal === null;
-    await dispatch({
-      kind: 'answer-checked',
-      request: request.id,
-      verdict,
-      iat,
-      exp,
-      ok,
-      code,
-      message,
-      ...(publisher !== undefined && { publisher }),
-    });
+    const checked = { request: request.id, verdict, iat, exp, ok, code, message };
+    await dispatch({ kind: 'answer-checked', ...checked, ...(publisher !== undefined && { publisher }) });
     const decided = this.#decided.get(verdict);
     this.#decided.delete(verdict);
-    // The process is ending.
-    return decided === undefined
-      ? { code: 'CONTROLLER_STOPPED', message: 'the worker is stopping' }
-      : decided;
+    const isEnding = { code: 'CONTROLLER_STOPPED', message: 'the worker is stopping' };
+    return decided === undefined ? isEnding : decided;
   }
 
   /** Errors: those of `DraftChecks.check`, `COSIGN_NOT_BUILT` for what is no answer, `COSIGN_MISSING`, `COSIGN_LEVEL_MISMATCH`. */

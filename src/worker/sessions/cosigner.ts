@@ -52,10 +52,7 @@ export class Cosigner {
 
   /** Checks the drafts that are shown for a lease, one at a time. */
   async check(lease: string, text: string): Promise<void> {
-    if (this.#checking.has(lease)) {
-      this.#checking.set(lease, text);
-      return;
-    }
+    if (this.#checking.has(lease)) return void this.#checking.set(lease, text);
     try {
       for (let next: string | undefined = text; next !== undefined; next = this.#checking.get(lease)) {
         this.#checking.set(lease, undefined);
@@ -92,15 +89,8 @@ export class Cosigner {
       const result = resultOf(payload);
       await dispatch({ kind: 'cosign-checked', lease, request, result, ok: true, code: 'OK', message: '' });
     } catch (error) {
-      await dispatch({
-        kind: 'cosign-checked',
-        lease,
-        request,
-        result: null,
-        ok: false,
-        code: codeOf(error),
-        message: messageOf(error),
-      });
+      const [code, message] = [codeOf(error), messageOf(error)];
+      await dispatch({ kind: 'cosign-checked', lease, request, result: null, ok: false, code, message });
     }
   }
 
@@ -140,12 +130,8 @@ export class Cosigner {
     this.#drafts.delete(lease);
     const verdict = this.#shown.get(lease);
     this.#shown.delete(lease);
-    leases.send(lease, {
-      kind: 'cosign-refused',
-      ...(verdict === undefined ? {} : { verdict }),
-      code,
-      message: refusalText(message),
-    });
+    const of = verdict === undefined ? {} : { verdict };
+    leases.send(lease, { kind: 'cosign-refused', ...of, code, message: refusalText(message) });
     this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }
 }

@@ -60,22 +60,15 @@ export class DraftChecks {
     return `a draft rests on charter ${epoch}; ${credentials.charter.epoch} is in force, under which there will be another`;
   }
 
-  /**
-   * Decides again from the evidence of a draft. Errors: the code of the step that failed, `COSIGN_LEVEL_MISMATCH` where the verdict
-   * says something else than that amounts to.
-   */
+  /** Decides again from the evidence. @throws the code of the step that failed; COSIGN_LEVEL_MISMATCH where the verdict differs */
   async check(draft: Bundle, log: LogView): Promise<{ verification: Verification; verdict: Verdict }> {
     const { credentials, signing, clock, revocations } = this.#ports;
     const { documents } = signing;
     const { project } = credentials.membership;
     const expected = { project, log, revocations: revocations.revoked, now: clock.now() };
     const verification = await checkEvidence(draft, expected, documents.verifier);
-    const failed = verification.steps.find(({ ok }) => !ok);
-    if (!verification.ok)
-      throw reportedError(
-        verification.code ?? 'COSIGN_EVIDENCE',
-        failed?.says ?? 'the evidence does not hold',
-      );
+    const { says = 'the evidence does not hold' } = verification.steps.find(({ ok }) => !ok) ?? {};
+    if (!verification.ok) throw reportedError(verification.code ?? 'COSIGN_EVIDENCE', says);
     const { payload } = await documents.verdict(draft.verdict);
     const { level } = payload.predicate.quorate_verdict;
     if (level !== verification.level)

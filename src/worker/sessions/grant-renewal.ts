@@ -6,10 +6,7 @@ import { pause, spread } from '../../protocol/sessions/timing.ts';
 import type { WorkerPorts } from './ports.ts';
 import { isExpelled } from './revocation-feed.ts';
 
-/**
- * Answers of a controller when a grant has ended by its clock, was given while that clock was ahead, or is from an identity
- * provider that the charter does not name any more.
- */
+/** A grant that has ended by the controller's clock, was given while that was ahead, or is from another provider. */
 const endedCodes: ReadonlySet<string> = new Set([
   'DOC_EXPIRED',
   'DOC_FROM_FUTURE',

@@ -106,11 +106,8 @@ export class LeaseClient {
     const { signing } = this.#ports;
     try {
       const { raw } = await signStatement('receipt', receipt, signing.signer);
-      await this.#streams.get(lease)?.send({
-        kind: 'receipt',
-        envelope: raw,
-        ...(limit !== undefined && { limit }),
-      });
+      const of = limit === undefined ? {} : { limit };
+      await this.#streams.get(lease)?.send({ kind: 'receipt', envelope: raw, ...of });
     } catch (error) {
       // After a connection error it is sent again on another stream; any other error is final.
       if (!isConnectionError(error)) await this.failed(lease, 'receipt', error);
@@ -153,10 +150,8 @@ export class LeaseClient {
         return await this.#session(first, purpose, true);
       const lost = !over && !clock.closing;
       if (lease === undefined) {
-        const why =
-          failure === undefined
-            ? 'the controller closed the stream'
-            : `${codeOf(failure)}: ${messageOf(failure)}`;
+        const closed = 'the controller closed the stream';
+        const why = failure === undefined ? closed : `${codeOf(failure)}: ${messageOf(failure)}`;
         if (lost) await purpose.failed('MESH_LOST', why);
       } else if (this.#streams.get(lease) === stream) {
         this.#streams.delete(lease);

@@ -130,10 +130,7 @@ export class LogWitness {
     if (this.#unproven?.member === member) this.#unproven = undefined;
   }
 
-  /**
-   * The same of one that the controller sent, with its proof where it gave one; gives `answer` this worker's line for it where it is
-   * the newest.
-   */
+  /** The same of one that the controller sent, with its proof; `answer` gets the line for it where it is the newest. */
   async witness(note: string, answer: (size: number, line: string) => void, since?: Since): Promise<void> {
     this.#uncompared.heard(this.#ports.clock.monotonic());
     if (this.#isBusy) return;
@@ -156,13 +153,14 @@ export class LogWitness {
   }
 
   async #seen(note: string, since?: Since): Promise<Checkpoint> {
+    const log = this.#log;
     try {
-      const checkpoint = await this.#check(note, since);
+      const checkpoint = await this.#compareAndKeep(note, since);
+      await this.#lookForPromises(log);
       this.#trouble = null;
       return checkpoint;
     } catch (error) {
-      if (codeOf(error) === 'LOG_FORKED' || codeOf(error) === 'LOG_INCONSISTENT')
-        this.#trouble = messageOf(error);
+      if (['LOG_FORKED', 'LOG_INCONSISTENT'].includes(codeOf(error))) this.#trouble = messageOf(error);
       throw error;
     }
   }
@@ -173,9 +171,7 @@ export class LogWitness {
    * Errors: those of `see`.
    */
   sign(note: string): Promise<string> {
-    return this.#inTurn(async () => {
-      return this.#line(await this.#compareAndKeep(note), note);
-    });
+    return this.#inTurn(async () => this.#line(await this.#compareAndKeep(note), note));
   }
 
   async #line(checkpoint: Checkpoint, note: string): Promise<string> {
@@ -189,13 +185,6 @@ export class LogWitness {
     const { project } = credentials.membership;
     const expected = { project, log: this.#log };
     return openCheckpoint(withoutWitnesses(note), expected, signing.documents.verifier);
-  }
-
-  async #check(note: string, since?: Since): Promise<Checkpoint> {
-    const log = this.#log;
-    const checkpoint = await this.#compareAndKeep(note, since);
-    await this.#lookForPromises(log);
-    return checkpoint;
   }
 
   async #compareAndKeep(given: string, since?: Since): Promise<Checkpoint> {
@@ -320,10 +309,7 @@ export class LogWitness {
     return this.#evidence((charter) => ({ v: 1, kind: 'ack', charter, ack, entry }));
   }
 
-  /**
-   * Compares the leaves under a checkpoint that does not fit with those that this worker kept, where it kept those under one
-   * that it has seen.
-   */
+  /** Compares leaves under a checkpoint that does not fit with those that were kept under one that was seen. */
   async compare(note: string, kept: readonly string[], shown: readonly string[]): Promise<void> {
     const { size, root } = await this.#open(note);
     const before = this.#book.largest(this.#log, kept.length);
@@ -345,11 +331,8 @@ export class LogWitness {
 
   async #forked(size: number, first: string, second: string): Promise<QuorateError> {
     await this.#evidence((charter) => ({ v: 1, kind: 'roots', charter, checkpoints: [first, second] }));
-    return new QuorateError(
-      'LOG_FORKED',
-      `the controller signed two logs of ${size} entries that are not the same`,
-      { hint: witnessHint },
-    );
+    const says = `the controller signed two logs of ${size} entries that are not the same`;
+    return new QuorateError('LOG_FORKED', says, { hint: witnessHint });
   }
 
   /** Keeps evidence under the charter in force, and tells everybody. Returns whether it holds. */

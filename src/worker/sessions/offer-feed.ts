@@ -225,16 +225,8 @@ export class OfferFeed {
     checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
     this.#tellOf(offer.id, job.name, via);
     const entropy = signing.nonce();
-    await dispatch({
-      kind: 'offer',
-      offer,
-      request,
-      job,
-      jobId,
-      entropy,
-      hosts: hostsOfJob(job, charter, membership.feed),
-      ...(waitedMs !== undefined && { waitedMs }),
-    });
+    const checked = { offer, request, job, jobId, entropy, hosts: hostsOfJob(job, charter, membership.feed) };
+    await dispatch({ kind: 'offer', ...checked, ...(waitedMs !== undefined && { waitedMs }) });
   }
 
   /** Once per offer: one that was passed on while busy comes again with every backlog. */

@@ -66,10 +66,7 @@ export interface WorkerPorts {
   readonly httpGet: HttpGet;
   /** Resources that the host lends; its capabilities are said in the hello of the feed. */
   readonly lending: Lending;
-  /**
-   * Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. The artifacts that
-   * it reads are checked first.
-   */
+  /** Builds into the sealed results of a lease, once its inputs were checked; undefined when the build was stopped. */
   build(lease: string, job: Job, ref: string, reads: Reads): Promise<BuildResult | undefined>;
   stopBuild(lease: string): void;
   readonly results: ResultStore;

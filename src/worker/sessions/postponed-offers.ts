@@ -28,19 +28,11 @@ export class PostponedOffers {
   /** Whether it waits with this very text: another one with its id may be false, and so may this one. */
   has(id: string, { offer, request, publisher, job }: OfferNotice): boolean {
     const notice = this.#waiting.get(id)?.notice;
-    if (notice === undefined) return false;
-    return (
-      notice.offer === offer &&
-      notice.request === request &&
-      notice.publisher === publisher &&
-      notice.job === job
-    );
+    const isSame = notice?.offer === offer && notice.request === request;
+    return isSame && notice.publisher === publisher && notice.job === job;
   }
 
-  /**
-   * Takes over an offer with this id that may be claimed later. Returns false where it has to be looked at now, as where another text with its
-   * id waits.
-   */
+  /** Whether an offer waits for its time. False where it has to be looked at now, as where another text with its id waits. */
   put(id: string, notice: OfferNotice, grant: Grant, take: Take): boolean {
     if (this.#waiting.has(id)) return false;
     if (grant.role !== 'worker' || this.#waiting.size >= workerSessionLimits.postponedMax) return false;
@@ -59,10 +51,7 @@ export class PostponedOffers {
     return true;
   }
 
-  /**
-   * There is a verdict on a request: its rounds are over. An offer of a later round that came before that comes again with the
-   * backlog.
-   */
+  /** The rounds of a request are over. An offer of a later round comes again with the backlog. */
   settled(request: string): void {
     for (const [id, { request: of, cancel }] of this.#waiting) {
       if (of !== request) continue;

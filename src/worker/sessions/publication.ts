@@ -117,10 +117,8 @@ export class Publication {
 
   /** Whether the bundle of this request is here, or will be once its lease is revealed. */
   #isOwn(artifact: string, request: string): boolean {
-    return (
-      this.#own.get(artifact) === request ||
-      [...this.#cosigned.values()].some((cosigned) => cosigned.request === request)
-    );
+    if (this.#own.get(artifact) === request) return true;
+    return [...this.#cosigned.values()].some((cosigned) => cosigned.request === request);
   }
 
   /** True for a root that the controller may still have to fetch: it is kept whatever room it takes. */
@@ -158,8 +156,8 @@ export class Publication {
   #isDue(artifact: string): boolean {
     if (!this.#later.has(artifact) && !this.#waiting.has(artifact)) return false;
     const now = this.#ports.clock.monotonic();
-    if (now - (this.#asked.get(artifact) ?? Number.NEGATIVE_INFINITY) < sessionLimits.askedAgainMs)
-      return false;
+    const asked = this.#asked.get(artifact) ?? Number.NEGATIVE_INFINITY;
+    if (now - asked < sessionLimits.askedAgainMs) return false;
     this.#asked.set(artifact, now);
     return true;
   }
@@ -252,9 +250,8 @@ export class Publication {
     void this.#announce(artifact);
     tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
     // Untrusted inputs hold the level of an artifact down, whatever its own verdict says.
-    const isLast =
-      stated === 'trusted' || (cosignersOf(policy) === 0 && outcome !== null && isCheap(outcome));
-    if (isLast) this.#stopWaiting(artifact);
+    const isCheapOne = cosignersOf(policy) === 0 && outcome !== null && isCheap(outcome);
+    if (stated === 'trusted' || isCheapOne) this.#stopWaiting(artifact);
     else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash);
     return true;
   }

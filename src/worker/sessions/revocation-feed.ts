@@ -31,10 +31,7 @@ const evidencePerMinute = 30;
 const evidencePerAuthor = 3;
 const minuteMs = 60_000;
 
-/**
- * A worker learns of revocations by gossip, from the controller when that has more than it told, and by HTTP. What it learns
- * against the log itself it tells everybody.
- */
+/** Revocations come by gossip, from the controller, and by HTTP. Evidence against the log goes on to everybody. */
 export class RevocationFeed {
   readonly #ports: WorkerPorts;
   /** How many the controller had when it was last asked, in this life. */
@@ -55,9 +52,8 @@ export class RevocationFeed {
     const { credentials, subscribe } = this.#ports;
     const { project } = credentials.membership;
     subscribe(topics.revocations(project), accepts, (data) => {
-      void this.#orTell(async () => {
-        await this.learn(decodeMessage(data, revocationListSchema, 'a notice of a revocation'));
-      });
+      const list = () => decodeMessage(data, revocationListSchema, 'a notice of a revocation');
+      void this.#orTell(async () => void (await this.learn(list())));
     });
     // From anybody: it proves itself, and is passed on only once it was checked.
     subscribe(
@@ -104,9 +100,8 @@ export class RevocationFeed {
 
   /** Evidence that this worker made. Returns whether it holds. */
   async found(equivocation: string): Promise<boolean> {
-    const learned = await this.#learn({ charters: [], revocations: [], equivocations: [equivocation] });
-    for (const known of learned.found) await this.#pass(known);
-    return learned.refused.length === 0;
+    const { refused } = await this.learn({ charters: [], revocations: [], equivocations: [equivocation] });
+    return refused.length === 0;
   }
 
   /** Makes evidence stronger with what is known here, and tells everybody where that is more. */
@@ -137,10 +132,8 @@ export class RevocationFeed {
   #tellFull(key: string): void {
     if (this.#full.has(key)) return;
     this.#full.add(key);
-    tellAlarm(this.#ports.tell, 'revocations-full', `${sayFull(key)}. Tell the owner of the project`, {
-      code: 'REVOCATIONS_FULL',
-      key,
-    });
+    const says = `${sayFull(key)}. Tell the owner of the project`;
+    tellAlarm(this.#ports.tell, 'revocations-full', says, { code: 'REVOCATIONS_FULL', key });
   }
 
   #tellOf({ proves }: KnownEquivocation): void {

@@ -12,10 +12,7 @@ import { notesOf, withNotes } from '../../protocol/trust/equivocation.ts';
 import type { CheckpointBook, Times } from './checkpoint-book.ts';
 import type { WorkerPorts } from './ports.ts';
 
-/**
- * The lines of trusted workers under the checkpoints that a worker keeps: in evidence of two stories they show which of them such
- * a worker signed.
- */
+/** Lines of trusted workers under kept checkpoints: in evidence of two stories they show which of them one signed. */
 export class LineKeeper {
   readonly #ports: WorkerPorts;
   readonly #book: CheckpointBook;

@@ -9,7 +9,7 @@ import {
 import { every, spread } from '../../protocol/sessions/timing.ts';
 import { wireLimits } from '../../protocol/wire/limits.ts';
 import { workerOlder } from '../../protocol/wire/pass-reason.ts';
-import { claimSeconds } from '../machine/claim.ts';
+import { claimOf } from '../machine/claim.ts';
 import type { WorkerEffect, WorkerEvent } from '../machine/events.ts';
 import { AnswerSigner } from './answer-signer.ts';
 import { leasesIn } from './checkpoint-book.ts';
@@ -21,7 +21,7 @@ import { LeaseClient } from './lease-client.ts';
 import { LogWitness } from './log-witness.ts';
 import { OfferFeed } from './offer-feed.ts';
 import type { WorkerPorts } from './ports.ts';
-import { Publication } from './publication.ts';
+import { Publication, type VerdictOn } from './publication.ts';
 import { RevocationFeed } from './revocation-feed.ts';
 
 const askedMax = 3;
@@ -72,10 +72,7 @@ export class Neighbours {
   }
 }
 
-/**
- * Everything a worker says to others, and the effects of its machine carried out. Sits between the machine and the ports;
- * one instance per life of the process.
- */
+/** Everything a worker says to others, and the effects of its machine carried out. One instance per life of the process. */
 export class WorkerSessions {
   readonly publication: Publication;
   /** The log as this worker saw it. */
@@ -106,22 +103,14 @@ export class WorkerSessions {
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.#feed = new OfferFeed(
-      ports,
-      this.#grants,
-      timings,
-      { revocations, witness },
-      {
-        onVerdict: (verdict) => this.#run('verdict', this.publication.onVerdict(verdict)),
-        pass: (offer) => this.#run('claim', this.#leases.claim(offer, this.#passOf(offer))),
-      },
-    );
+    const takes = {
+      onVerdict: (verdict: VerdictOn) => this.#run('verdict', this.publication.onVerdict(verdict)),
+      pass: (offer: string) => this.#run('claim', this.#leases.claim(offer, this.#passOf(offer))),
+    };
+    this.#feed = new OfferFeed(ports, this.#grants, timings, { revocations, witness }, takes);
   }
 
-  /**
-   * Reads what it knows of the log, and removes the sealed results of leases that are over. After the replay, before `start`. Errors: those of
-   * the files.
-   */
+  /** After the replay, before `start`: reads what is known of the log, and removes results of leases that are over. */
   async prepare(): Promise<void> {
     await this.witness.load();
     await this.#checks.load();
@@ -162,9 +151,8 @@ export class WorkerSessions {
       if (lease === undefined) return [];
       const round = machine.roundOf(id)?.offer ?? '';
       const offer = machine.offerOf(id);
-      const ack = this.witness.promises.find(
-        ({ leaf }) => leaf.startsWith('receipt ') && leaf.endsWith(` offer ${round}`),
-      )?.ack;
+      const isOfRound = (leaf: string) => leaf.startsWith('receipt ') && leaf.endsWith(` offer ${round}`);
+      const ack = this.witness.promises.find(({ leaf }) => isOfRound(leaf))?.ack;
       return [{ lease, ...(ack !== undefined && { ack }), ...(offer !== undefined && { offer }) }];
     });
     return [...open, ...over].slice(0, wireLimits.leasesHeldMax);
@@ -228,18 +216,11 @@ export class WorkerSessions {
   /** The claim that passes on an offer which this version cannot read. */
   #passOf(offer: string): Claim {
     const { signing, credentials, clock, lending } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    const iat = Math.floor(clock.now() / 1000);
-    return {
-      iss: signing.signer.id,
-      aud: controller?.id ?? signing.signer.id,
-      offer,
-      pass: workerOlder,
-      capabilities: lending.capabilities,
-      jti: signing.nonce(),
-      iat,
-      exp: iat + claimSeconds,
-    };
+    const { id: iss } = signing.signer;
+    const aud = credentials.membership.controllers[0]?.id ?? iss;
+    const { capabilities } = lending;
+    const claim = { iss, aud, offer, pass: workerOlder, capabilities, jti: signing.nonce() };
+    return claimOf(claim, clock.now());
   }
 
   #tellOfPass({ offer, pass }: Claim): void {

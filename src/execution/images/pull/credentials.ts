@@ -17,10 +17,7 @@ const schema = z.looseObject({
   credHelpers: z.record(z.string(), z.string()).optional(),
 });
 
-/**
- * The credential for a registry, as `docker login` or `skopeo login` left it; undefined where there is none. Helper programs are
- * not run. @throws IMAGE_CREDENTIALS
- */
+/** As `docker login` or `skopeo login` left it; undefined where there is none. Runs no helper programs. @throws IMAGE_CREDENTIALS */
 export async function credentialFor(
   { host, name }: ImageReference,
   env: NodeJS.ProcessEnv,
@@ -44,24 +41,17 @@ export async function credentialFor(
 function filesOf({ REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, DOCKER_CONFIG, HOME }: NodeJS.ProcessEnv): string[] {
   const docker = DOCKER_CONFIG ?? (HOME === undefined ? undefined : join(HOME, '.docker'));
   return [
-    ...(REGISTRY_AUTH_FILE === undefined ? [] : [REGISTRY_AUTH_FILE]),
-    ...(XDG_RUNTIME_DIR === undefined ? [] : [join(XDG_RUNTIME_DIR, 'containers', 'auth.json')]),
-    ...(docker === undefined ? [] : [join(docker, 'config.json')]),
-  ];
+    REGISTRY_AUTH_FILE ?? [],
+    XDG_RUNTIME_DIR === undefined ? [] : join(XDG_RUNTIME_DIR, 'containers', 'auth.json'),
+    docker === undefined ? [] : join(docker, 'config.json'),
+  ].flat();
 }
 
 /** Entries may be of one image, of a part of its name, or of the whole registry. */
 function keysOf(host: string, name: string): string[] {
   const parts = name.split('/');
   const prefixes = parts.map((_, at) => `${host}/${parts.slice(0, parts.length - at).join('/')}`);
-  return [
-    ...prefixes,
-    host,
-    `https://${host}`,
-    `https://${host}/`,
-    `https://${host}/v1/`,
-    `https://${host}/v2/`,
-  ];
+  return [...prefixes, host, ...['', '/', '/v1/', '/v2/'].map((end) => `https://${host}${end}`)];
 }
 
 function decode(file: string, text: string): z.infer<typeof schema> {

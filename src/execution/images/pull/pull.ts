@@ -26,10 +26,7 @@ export interface PullOptions extends Making {
 
 export type PullStep = 'fetch' | Parameters<ImageProgress>[0];
 
-/**
- * Creates an image from one of a registry: the same that the import of that image's OCI layout gives.
- * @throws IMAGE_REFERENCE_INVALID, `IMAGE_PULL_…`, and as `importImage`
- */
+/** The same image as of its OCI layout. @throws IMAGE_REFERENCE_INVALID, `IMAGE_PULL_…`, and as `importImage` */
 export async function pullImage(options: PullOptions): Promise<MadeImage> {
   const { reference: text, arch, cache, env, plainHttp, onProgress } = options;
   const reference = parseReference(text);
@@ -72,12 +69,9 @@ export async function pullImage(options: PullOptions): Promise<MadeImage> {
 /** @throws IMAGE_TOO_LARGE */
 function sizeOf(layers: readonly Layer[]): number {
   const total = layers.reduce((sum, { size = 0 }) => sum + size, 0);
-  if (total > imageLimits.layerBytesMax)
-    throw new QuorateError(
-      'IMAGE_TOO_LARGE',
-      `the layers of the image are over ${imageLimits.layerBytesMax} bytes`,
-      { hint: 'Make the image smaller: a build needs few packages.' },
-    );
+  const says = `the layers of the image are over ${imageLimits.layerBytesMax} bytes`;
+  const hint = 'Make the image smaller: a build needs few packages.';
+  if (total > imageLimits.layerBytesMax) throw new QuorateError('IMAGE_TOO_LARGE', says, { hint });
   return total;
 }
 
@@ -102,12 +96,9 @@ async function digestNeeded(
 ): Promise<QuorateError> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(pullLimits.smallMs)]);
   const find = async (): Promise<string> => {
-    const found = await registry.get(`manifests/${tag ?? 'latest'}`, {
-      accept: manifestTypes,
-      bytesMax: imageLimits.manifestBytesMax,
-      signal: limit,
-    });
-    const bytes = await wholeOf(found);
+    const { manifestBytesMax: bytesMax } = imageLimits;
+    const of = { accept: manifestTypes, bytesMax, signal: limit };
+    const bytes = await wholeOf(await registry.get(`manifests/${tag ?? 'latest'}`, of));
     return `Now it has this one: quorate image pull ${text}@sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   };
   const hint = await retried(limit, find).catch((error: unknown) => {
@@ -116,9 +107,6 @@ async function digestNeeded(
       return 'The registry has no such image or tag (it answered 404): check both names.';
     return `skopeo inspect docker://${text} prints it; the registry could not be asked for it: ${messageOf(error)}`;
   });
-  return new QuorateError(
-    'IMAGE_REFERENCE_INVALID',
-    `${text} names no digest, and a tag names another image tomorrow`,
-    { hint },
-  );
+  const says = `${text} names no digest, and a tag names another image tomorrow`;
+  return new QuorateError('IMAGE_REFERENCE_INVALID', says, { hint });
 }

@@ -84,14 +84,11 @@ export class RegistryBlobs implements Blobs {
     return Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
   }
 
-  #manifest(digest: string): Promise<Buffer> {
-    return this.#read(`manifests/${digest}`, digest);
-  }
-
-  async #read(path: string, digest: string): Promise<Buffer> {
-    const kept = this.#small.get(path);
+  async #manifest(digest: string): Promise<Buffer> {
+    const kept = this.#small.get(digest);
     if (kept !== undefined) return kept;
     const { registry } = this.#options;
+    const path = `manifests/${digest}`;
     const bytes = await this.#tried(path, pullLimits.smallMs, async (signal) => {
       const bytesMax = imageLimits.manifestBytesMax;
       return wholeOf(await registry.get(path, { accept: manifestTypes, bytesMax, signal }));
@@ -99,21 +96,16 @@ export class RegistryBlobs implements Blobs {
     const [algorithm = '', wanted] = digest.split(':');
     const found = createHash(algorithm).update(bytes).digest('hex');
     if (found !== wanted) throw this.#mismatch(digest, `${algorithm}:${found}`);
-    this.#small.set(path, bytes);
+    this.#small.set(digest, bytes);
     return bytes;
   }
 
   /** A layer or a configuration on this disk, fetched where it is not there. */
   async #blob({ digest, size }: Wanted): Promise<FetchedFile> {
     const { registry, onBytes } = this.#options;
-    const [algorithm, hex = ''] = digest.split(':');
-    const wanted = {
-      integrity: {
-        algorithm: algorithm === 'sha512' ? ('sha512' as const) : ('sha256' as const),
-        digests: [hex],
-      },
-      file: 'layer',
-    };
+    const [named, hex = ''] = digest.split(':');
+    const algorithm = named === 'sha512' ? ('sha512' as const) : ('sha256' as const);
+    const wanted = { integrity: { algorithm, digests: [hex] }, file: 'layer' };
     const kept = await this.#cache.find(wanted);
     if (kept !== undefined) {
       onBytes(kept.size);
@@ -160,17 +152,12 @@ export class RegistryBlobs implements Blobs {
   }
 
   #failed(what: string, cause?: unknown): QuorateError {
-    return new QuorateError(
-      'IMAGE_PULL_FAILED',
-      `${referenceText(this.#options.reference)} cannot be pulled: ${what}`,
-      {
-        hint:
-          cause instanceof NoAnswer && cause.status === 404
-            ? 'The registry has no such image: check name and digest.'
-            : 'Check name, digest and network. What was fetched is kept: pulling again goes on there.',
-        cause,
-      },
-    );
+    const hint =
+      cause instanceof NoAnswer && cause.status === 404
+        ? 'The registry has no such image: check name and digest.'
+        : 'Check name, digest and network. What was fetched is kept: pulling again goes on there.';
+    const says = `${referenceText(this.#options.reference)} cannot be pulled: ${what}`;
+    return new QuorateError('IMAGE_PULL_FAILED', says, { hint, cause });
   }
 
   #mismatch(digest: string, found: string): QuorateError {

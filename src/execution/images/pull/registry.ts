@@ -29,12 +29,8 @@ export function parseChallenge(text: string): Challenge | undefined {
   for (const [, key = '', quoted, plain] of text.matchAll(/([A-Za-z]+)=(?:"([^"]*)"|([^\s",]+))/g))
     if (!values.has(key.toLowerCase())) values.set(key.toLowerCase(), quoted ?? plain ?? '');
   const realm = URL.parse(values.get('realm') ?? '');
-  if (
-    realm === null ||
-    !['http:', 'https:'].includes(realm.protocol) ||
-    realm.username + realm.password !== ''
-  )
-    return undefined;
+  if (realm === null || !['http:', 'https:'].includes(realm.protocol)) return undefined;
+  if (realm.username + realm.password !== '') return undefined;
   const [service, scope] = [values.get('service'), values.get('scope')];
   return { scheme: 'bearer', realm, ...(service && { service }), ...(scope && { scope }) };
 }
@@ -84,22 +80,15 @@ export class Registry {
     options.agent.name(this.#base);
   }
 
-  /**
-   * GETs `manifests/<reference>` or `blobs/<digest>`, from byte `from` on where the registry can. Answers one challenge. Throws
-   * `NoAnswer`, `IMAGE_PULL_DENIED`.
-   */
+  /** GETs from byte `from` on where the registry can. Answers one challenge. @throws `NoAnswer`, IMAGE_PULL_DENIED */
   async get(
     path: string,
-    { accept, ...of }: Pick<GetOptions, 'accept' | 'from' | 'bytesMax' | 'isSize' | 'signal'>,
+    of: Pick<GetOptions, 'accept' | 'from' | 'bytesMax' | 'isSize' | 'signal'>,
   ): Promise<Got> {
     const ask = (authorization: string | undefined): Promise<Got> =>
       get(
         { url: `${this.#base}/${path}`, ...(authorization && { authorization }) },
-        {
-          ...{ agent: this.#options.agent, ...of },
-          ...(accept && { accept }),
-          mayVisit: (url) => this.#isSafe(url),
-        },
+        { agent: this.#options.agent, ...of, mayVisit: (url) => this.#isSafe(url) },
       );
     try {
       return await ask(this.#authorization);
@@ -131,10 +120,7 @@ export class Registry {
     if (service !== undefined) realm.searchParams.set('service', service);
     realm.searchParams.set('scope', scope);
     const mayVisit = (url: URL): boolean => this.#isSafe(url);
-    const address = {
-      url: realm.href,
-      ...(credential && { authorization: credential.authorization }),
-    };
+    const address = { url: realm.href, ...(credential && { authorization: credential.authorization }) };
     try {
       const bytesMax = pullLimits.tokenBytesMax;
       const text = await getBytes(address, { agent, signal, mayVisit, bytesMax, accept: 'application/json' });

@@ -41,10 +41,7 @@ async function find(): Promise<{ uid: number; gid: number } | undefined> {
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
-/**
- * Creates the account's home folder. One that belongs to root, which may have created a key there, gets the account as its
- * owner, with all entries. @throws SERVICE_FAILED
- */
+/** Creates the home folder; one of root, which may hold a key already, is handed over with all entries. @throws SERVICE_FAILED */
 export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const { uid: owner } = await lstat(dir);

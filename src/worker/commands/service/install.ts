@@ -32,10 +32,7 @@ export async function userOf(
   return ['cpu', 'memory', 'pids'].every((name) => found.includes(name)) ? serviceUser : 'root';
 }
 
-/**
- * Checks that the program is installed permanently and readable by the service's user. Returns its real path.
- * Errors: `SERVICE_FAILED`.
- */
+/** The real path of a program that is installed for good and readable by the service's user. @throws SERVICE_FAILED */
 export async function checkProgram(path: string, { user }: { user: 'own' | 'other' }): Promise<string> {
   const real = await realpath(path);
   const unfit = (why: string) =>
