@@ -36,7 +36,6 @@ const elsewhere: Record<string, string> = {
   'src/store/check.ts readPins': 'gives the file to the reader of the list of pins',
   'sandbox/files.ts readOptional': 'gives the text of a file of the kernel as it is',
   'sandbox/cgroups/parents.ts readHierarchies': 'reads the files that parseHierarchies is given',
-  'sandbox/versions/checks.ts readVersion': 'runs a program of the machine and reads its own version',
   'sandbox/versions/checks.ts parsePolicy': 'what apt on this machine says of its packages',
   'src/protocol/base/car.ts CarParser': 'inside of CarDecoder, which every stream goes through',
   'src/protocol/documents/canonical.ts decodeDocument': 'what each kind of document is opened with',

@@ -104,7 +104,7 @@ export interface Offer {
 }
 
 /**
- * What this host can lend by worker.toml and the options. `stateDir`: of the sandbox.
+ * Resources that this host can lend by worker.toml and the options. `stateDir`: of the sandbox.
  * @throws `WORKER_FILE_…`, `LIMITS_…`, PROJECT_NOT_SERVED, `SANDBOX_…`
  */
 export async function offerOf(
@@ -170,12 +170,11 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
       );
   } catch (cause) {
     if (!(cause instanceof QuorateError)) throw cause;
+    const expired = 'Ask the project owner for a new one.';
+    if (cause.code === 'DOC_EXPIRED')
+      throw new QuorateError('TICKET_EXPIRED', cause.message, { hint: expired, cause });
     const again = 'Copy it again, whole; if that does not help, ask the project owner for a new one.';
-    const [code, hint] =
-      cause.code === 'DOC_EXPIRED'
-        ? (['TICKET_EXPIRED', 'Ask the project owner for a new one.'] as const)
-        : (['TICKET_INVALID', cause.hint ?? again] as const);
-    throw new QuorateError(code, cause.message, { hint, cause });
+    throw new QuorateError('TICKET_INVALID', cause.message, { hint: cause.hint ?? again, cause });
   }
   if (invite.key !== undefined && invite.key !== (await home.key()).id) {
     throw new QuorateError('TICKET_KEY_MISMATCH', 'the ticket is for another machine', {
