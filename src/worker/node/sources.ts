@@ -11,8 +11,6 @@ import { CheckoutAhead, type CheckoutLimits } from './checkout-ahead.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
 
-const { sourcesKeptMax, sourcesKeptBytesMax } = workerNodeLimits;
-
 /** The checked-out tree of a job's commit, in a sealed area of the store. */
 export interface Source {
   readonly area: Area;
@@ -160,6 +158,7 @@ export class Sources {
     kept.readers--;
     if (kept.readers > 0) return;
     if (this.#kept.get(key) !== kept) await store.discard(kept.area);
+    const { sourcesKeptMax, sourcesKeptBytesMax } = workerNodeLimits;
     for (const [oldest, { area, readers }] of this.#kept) {
       const bytes = [...this.#kept.values()].reduce((sum, one) => sum + one.bytes, 0);
       if (this.#kept.size <= sourcesKeptMax && bytes <= sourcesKeptBytesMax) return;
