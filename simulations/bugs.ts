@@ -31,7 +31,7 @@ import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm } from './rates.ts';
 import { refusalBugs } from './refusal-bugs.ts';
 import { restoreBugs } from './restore-bugs.ts';
-import { plantedInSessions } from './session-bugs.ts';
+import { sessionBugs } from './session-bugs.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
 import { storeBugs } from './store-bugs.ts';
 import { witnessBugs } from './witness-bugs.ts';
@@ -337,7 +337,7 @@ export const bugs: Record<string, Bug> = {
     ...refusalBugs,
     ...stolenKeyBugs,
   },
-  ...plantedInSessions,
+  ...sessionBugs,
   'wrong-clock-journaled': {
     says: 'timers are set with the wall clock, so that events are journaled under a wrong time',
     caughtBy: 'clocks',

@@ -133,17 +133,26 @@ export interface Truth {
 
 /** An invariant that does not hold. */
 export class Violation extends Error {
-  readonly invariant: string;
+  /** Absent until the caller of the checker that found it names it. */
+  invariant: string | undefined;
 
-  constructor(invariant: string, message: string) {
+  constructor(message: string, invariant?: string) {
     super(message);
-    this.name = 'Violation';
     this.invariant = invariant;
   }
 }
 
-/** One invariant. Keeps what it has seen and throws a `Violation` when it does not hold. */
+/** The error of a checker, as one of its invariant. */
+export function foundBy(invariant: string, error: unknown): unknown {
+  if (error instanceof Violation) error.invariant ??= invariant;
+  return error;
+}
+
+/** Keeps what it has seen and throws a `Violation` when an invariant does not hold. */
+export type Observe = (seen: Observation, truth: Truth) => Promise<void> | void;
+
+/** One invariant. */
 export interface Checker {
   readonly invariant: string;
-  observe(seen: Observation, truth: Truth): Promise<void> | void;
+  observe: Observe;
 }

@@ -48,7 +48,7 @@ function replayed(loop: Pick<Loop<{ kind: string }, unknown>, 'replay'>): number
   try {
     return loop.replay();
   } catch (error) {
-    if (codeOf(error) === 'JOURNAL_REPLAY_MISMATCH') throw new Violation('replay', messageOf(error));
+    if (codeOf(error) === 'JOURNAL_REPLAY_MISMATCH') throw new Violation(messageOf(error), 'replay');
     throw error;
   }
 }

@@ -1,12 +1,25 @@
 import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
-import { controllerSessionBugs } from './controller-session-bugs.ts';
+import type { SourceBug } from './planted-source.ts';
 import { calm } from './rates.ts';
-import { apart, crashing, few, revoking, rotated, type SessionBug } from './session-scenarios.ts';
-import { workerSessionBugs } from './worker-session-bugs.ts';
+import {
+  again,
+  apart,
+  broken,
+  crashing,
+  few,
+  late,
+  later,
+  pipeline,
+  recalled,
+  revoking,
+  rotated,
+  twoStories,
+  uncosigned,
+} from './session-scenarios.ts';
 
-/** Mistakes in the text of the sessions, by name: one for each file that a simulation runs. */
-export const sessionBugs: Record<string, SessionBug> = {
+/** Mistakes in the text of the sessions: one for each file that a simulation runs. What an entry leaves out is as in `common`. */
+const mistakes: Record<string, SourceBug & Pick<Bug, 'says'> & Partial<Bug>> = {
   'lost-line-answers': {
     says: 'an error of the connection is taken for an answer of the controller',
     file: 'protocol/sessions/ask.ts',
@@ -14,14 +27,13 @@ export const sessionBugs: Record<string, SessionBug> = {
     to: "if (code === 'CONTROLLER_ASKING') return true;",
     caughtBy: 'cosigning',
     rates: { breakPerMessage: 0.12, delayMsMax: 200 },
+    scenario: {},
   },
   'bundles-refused': {
     says: 'a bundle that is sent is taken for none',
     file: 'protocol/sessions/bundle-exchange.ts',
     from: 'return answer.bundle;',
     to: 'return undefined;',
-    caughtBy: 'counted',
-    ...{ rates: calm, scenario: few },
   },
   'no-charter-found': {
     says: 'who is found at the address of a controller is not believed, whatever charter it shows',
@@ -29,7 +41,7 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'return answers.flatMap((answer) => answer ?? []);',
     to: 'return answers.flatMap(() => []);',
     caughtBy: 'rotations',
-    ...{ rates: calm, scenario: rotated },
+    scenario: rotated,
   },
   'ticket-key-unused': {
     says: 'who joins does not prove that it has the ticket itself',
@@ -37,7 +49,7 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: '{ invite, holder });',
     to: '{ invite, holder: undefined });',
     caughtBy: 'liveness',
-    ...{ rates: calm, scenario: apart },
+    scenario: apart,
   },
   'controllers-of-before': {
     says: 'a newer charter is kept, and the controllers of the one before are dialled',
@@ -45,7 +57,7 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'const controllers = controllersUnder(this.#charter, this.#membership.controllers);',
     to: 'const { controllers } = this.#membership;',
     caughtBy: 'rotations',
-    ...{ rates: calm, scenario: rotated },
+    scenario: rotated,
   },
   'batch-unsynced': {
     says: 'a batch of events is written and not synced before its effects are carried out',
@@ -53,7 +65,8 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'if (mustSync) this.#journal.sync();',
     to: '',
     caughtBy: 'log',
-    ...{ rates: { ...crashing, controllerCrashPerEvent: 0.1, powerCutPerCrash: 1 }, scenario: busy },
+    rates: { ...crashing, controllerCrashPerEvent: 0.1, powerCutPerCrash: 1 },
+    scenario: busy,
   },
   'any-clock-followed': {
     says: 'the time of a machine follows a wall clock that was set by minutes',
@@ -62,6 +75,7 @@ export const sessionBugs: Record<string, SessionBug> = {
     to: 'if (passed >= 0) {\n      this.#disturbedAt = undefined;\n      const slew = Number.POSITIVE_INFINITY;',
     caughtBy: 'clocks',
     rates: { clockPerMinute: 0.3 },
+    scenario: {},
   },
   'messages-out-of-order': {
     says: 'a message does not wait for the one before it, which is still being signed',
@@ -69,14 +83,14 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'this.#sending = this.#sending.then(async () => {',
     to: 'this.#sending = Promise.resolve().then(async () => {',
     caughtBy: 'liveness',
+    rates: {},
+    scenario: {},
   },
   'bundle-fetched-never': {
     says: 'who is no mirror of an artifact does not fetch its bundle',
     file: 'protocol/sessions/mirrors.ts',
     from: 'sessionLimits.mirrorLaterMs * (1 +',
     to: '1000 * sessionLimits.mirrorLaterMs * (1 +',
-    caughtBy: 'counted',
-    ...{ rates: calm, scenario: few },
   },
   'one-heartbeat': {
     says: 'what is to be done every few seconds is done once',
@@ -84,7 +98,6 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'next();\n      act();',
     to: 'act();',
     caughtBy: 'logs',
-    ...{ rates: calm, scenario: few },
   },
   'revocations-forgotten': {
     says: 'a revocation that was opened is not kept',
@@ -92,7 +105,7 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'this.#known.set(id, one);',
     to: '',
     caughtBy: 'cosigning',
-    ...{ rates: calm, scenario: revoking },
+    scenario: revoking,
   },
   'revocations-untold': {
     says: 'who asks for revocations is told none',
@@ -100,7 +113,8 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'revocations: [...revocations],',
     to: 'revocations: [],',
     caughtBy: 'cosigning',
-    ...{ rates: { ...calm, gossipLoss: 0.9 }, scenario: revoking },
+    rates: { ...calm, gossipLoss: 0.9 },
+    scenario: revoking,
   },
   'revocations-of-one-rank': {
     says: 'a page of revocations leaves out those of identity providers',
@@ -108,7 +122,8 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: '[0, 1, 2].flatMap(',
     to: '[0, 1].flatMap(',
     caughtBy: 'cosigning',
-    ...{ rates: { ...calm, gossipLoss: 0.9 }, scenario: revoking },
+    rates: { ...calm, gossipLoss: 0.9 },
+    scenario: revoking,
   },
   'tail-of-one-piece': {
     says: 'who follows a log later is told its last piece',
@@ -116,15 +131,264 @@ export const sessionBugs: Record<string, SessionBug> = {
     from: 'else this.#pieces.push(piece);',
     to: 'else this.#pieces = [piece];',
     caughtBy: 'logs',
-    ...{ rates: calm, scenario: few },
   },
-  ...controllerSessionBugs,
-  ...workerSessionBugs,
+  'lease-streams-end': {
+    says: 'a message on a stream of a lease is taken for the end of the stream',
+    file: 'protocol/sessions/admission.ts',
+    from: 'if (found === undefined) return undefined;',
+    to: "if (found === undefined || protocol === 'lease') return undefined;",
+  },
+  'answers-unshown': {
+    says: 'an answer is shown to no trusted worker',
+    file: 'controller/sessions/answer-server.ts',
+    from: 'if (signer.asked !== null || !this.#mayWork(signer.grant)) continue;',
+    to: 'if (this.#mayWork(signer.grant)) continue;',
+    scenario: again,
+  },
+  'proof-from-nothing': {
+    says: 'who asks for a proof between two checkpoints gets one from an empty log',
+    file: 'controller/sessions/api-server.ts',
+    from: 'const proof = log.consistency(old, to);',
+    to: 'const proof = log.consistency(0, to);',
+    caughtBy: 'cosigning',
+  },
+  'backlog-empty': {
+    says: 'a worker that comes late is told of no open offer',
+    file: 'controller/sessions/backlog-pass.ts',
+    from: 'offers.push(notice);\n    }\n    this',
+    to: '}\n    this',
+    scenario: late,
+  },
+  'entry-left-out': {
+    says: 'a bundle lacks the first entry of the log',
+    file: 'controller/sessions/bundle.ts',
+    from: 'entries: draft.entries,',
+    to: 'entries: draft.entries.slice(1),',
+    caughtBy: 'evidence',
+    rates: {},
+    scenario: {},
+  },
+  'whole-bundles-removed': {
+    says: 'a stored bundle is taken for damaged where it is as it was stored',
+    file: 'controller/sessions/checked-bundles.ts',
+    from: 'return hashes === undefined || hashes.includes(sha256);',
+    to: 'return hashes === undefined || !hashes.includes(sha256);',
+  },
+  'no-room-for-lines': {
+    says: 'no line of a worker is kept under a checkpoint',
+    file: 'controller/sessions/checkpoint-round.ts',
+    from: 'if (!isTrusted && members.some((one) => one.operator === operator)) return false;',
+    to: 'if (!isTrusted) return false;',
+    scenario: uncosigned,
+  },
+  'lines-dropped': {
+    says: 'a line of a worker is looked at and not kept',
+    file: 'controller/sessions/checkpoint-rounds.ts',
+    from: 'round.members.push(given);',
+    to: '',
+    scenario: uncosigned,
+  },
+  'reveals-untold': {
+    says: 'a worker is not told that its round is revealed',
+    file: 'controller/sessions/controller-sessions.ts',
+    from: 'return this.#leases.reveal(effect.lease);',
+    to: 'return;',
+    caughtBy: 'liveness',
+    scenario: busy,
+  },
+  'cosignatures-too-early': {
+    says: 'the time under a co-signature is taken for wrong where it is right',
+    file: 'controller/sessions/cosignature.ts',
+    from: 'secondsOfIso(timeVerified) <= line.time + skew',
+    to: 'secondsOfIso(timeVerified) > line.time + skew',
+  },
+  'offers-untold': {
+    says: 'a worker is told how many offers are open, and none of them',
+    file: 'controller/sessions/feed-server.ts',
+    from: 'offers: isStated && !isBelow(version, this.#least) ? offers : [],',
+    to: 'offers: [],',
+    scenario: late,
+  },
+  'inputs-unproven': {
+    says: 'a trusted worker is shown no evidence for what a job reads',
+    file: 'controller/sessions/own-evidence.ts',
+    from: 'return found;',
+    to: 'return found.slice(0, 0);',
+    caughtBy: 'cosigning',
+    scenario: pipeline,
+  },
+  'lease-untold': {
+    says: 'the end of a lease is noted and not sent',
+    file: 'controller/sessions/lease-server.ts',
+    from: 'stream.lease.over = true;\n    stream.messages.post(message);',
+    to: 'stream.lease.over = true;\n    void message;',
+  },
+  'stored-untold': {
+    says: 'the machine is not told that a bundle is stored',
+    file: 'controller/sessions/publisher.ts',
+    from: "void dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });",
+    to: 'void sha256;',
+    caughtBy: 'rotations',
+  },
+  'recalled-without-receipts': {
+    says: 'a run that opens again is read without its receipts',
+    file: 'controller/sessions/own-evidence.ts',
+    from: 'offers,\n    receipts,',
+    to: 'offers,\n    receipts: [],',
+    caughtBy: 'rebuilt',
+    scenario: recalled,
+  },
+  'replies-swapped': {
+    says: 'two sessions that wait for the machine have one token',
+    file: 'protocol/sessions/replies.ts',
+    from: 'const token = `t${++this.#opened}`;',
+    to: 'const token = `t${++this.#opened % 40}`;',
+    caughtBy: 'liveness',
+    scenario: busy,
+  },
+  'store-unprobed': {
+    says: 'a store that says it keeps an artifact is not asked for it',
+    file: 'controller/sessions/store-pins.ts',
+    from: 'await probe(store, artifact);',
+    to: 'void probe;',
+    caughtBy: 'stores',
+    rates: {},
+    scenario: { stores: { behaviours: ['lies', 'late'], copies: 1 } },
+  },
+  'witnesses-untold': {
+    says: 'the machine is not told who has witnessed a verdict',
+    file: 'controller/sessions/verdict-witnesses.ts',
+    from: "void dispatch({ kind: 'witnessed', run: id, verdict: draft.id, root: checkpoint.root, log });",
+    to: 'void [dispatch, log];',
+    scenario: uncosigned,
+  },
+  'no-turn-to-pin': {
+    says: 'a store has no turn for a tree that is to be kept',
+    file: 'store-node/sessions/pin-server.ts',
+    from: 'if (working >= sessionLimits.pinsAtOnce)',
+    to: 'if (working >= 0)',
+    caughtBy: 'liveness',
+    scenario: {
+      ...busy,
+      works: (busy.works ?? []).slice(0, 1),
+      stores: { behaviours: ['keeps'], copies: 1 },
+    },
+  },
+  'log-unwritten': {
+    says: 'the controller passes a log on and does not store it',
+    file: 'controller/sessions/log-server.ts',
+    from: 'write(text);',
+    to: 'void write;',
+    caughtBy: 'logs',
+  },
+  'end-of-log-untold': {
+    says: 'who follows a log is not told what came last',
+    file: 'controller/sessions/log-answers.ts',
+    from: 'while (logs.isLive(lease) || queue.length > 0) {',
+    to: 'while (logs.isLive(lease)) {',
+    caughtBy: 'logs',
+  },
+  'signer-unheard': {
+    says: 'a trusted worker does not say that it is there for answers',
+    file: 'worker/sessions/answer-signer.ts',
+    from: "await stream.send({ kind: 'hello', grant: said.raw });",
+    to: '',
+    scenario: again,
+  },
+  'checkpoints-unkept': {
+    says: 'a worker keeps only the newest checkpoint that it signed',
+    file: 'worker/sessions/checkpoint-book.ts',
+    from: 'const before = withRoom(this.#of(log));',
+    to: 'const before = withRoom(this.#of(log)).slice(0, 0);',
+    caughtBy: 'restores',
+    ...twoStories,
+  },
+  'cosignature-unsent': {
+    says: 'a trusted worker signs a verdict and does not send that',
+    file: 'worker/sessions/cosigner.ts',
+    from: "leases.send(lease, { kind: 'cosigned', verdict, signature, witness });",
+    to: 'void leases;',
+  },
+  'lost-line-refuses': {
+    says: 'a connection that breaks while the log is read is a refusal to sign',
+    file: 'worker/sessions/draft-checks.ts',
+    from: 'if (clock.closing || !isWanted() || !isConnectionError(error)) throw error;',
+    to: 'throw error;',
+    caughtBy: 'cosigning',
+    rates: { breakPerMessage: 0.12, delayMsMax: 200 },
+    scenario: {},
+  },
+  'log-not-ended': {
+    says: 'a worker does not say that a log is whole',
+    file: 'worker/sessions/log-client.ts',
+    from: 'await channel.send(new Uint8Array());',
+    to: '',
+    caughtBy: 'logs',
+  },
+  'grants-unrenewed': {
+    says: 'a worker renews no grant',
+    file: 'worker/sessions/grant-renewal.ts',
+    from: 'this.#renewing ??= this.#ask().finally(() => {',
+    to: 'this.#renewing ??= Promise.resolve(false).finally(() => {',
+    scenario: { ...later, grantSeconds: 90 },
+  },
+  'receipt-not-sent-again': {
+    says: 'a worker that resumes a lease does not send its receipt again',
+    file: 'worker/sessions/lease-client.ts',
+    from: 'if (pending !== undefined) await this.sendReceipt(lease.id, pending);',
+    to: 'void pending;',
+    rates: broken,
+    scenario: busy,
+  },
+  'whole-log-unreadable': {
+    says: 'leaves of the log are taken for its end',
+    file: 'protocol/sessions/log-copy.ts',
+    from: 'if (more.length === 0) {',
+    to: 'if (more.length > 0) {',
+    caughtBy: 'cosigning',
+  },
+  'proofs-refused': {
+    says: 'a proof that holds is taken for one that does not',
+    file: 'worker/sessions/log-witness.ts',
+    from: 'if (goesOn(smaller, larger, answer.proof)) return;',
+    to: 'if (!goesOn(smaller, larger, answer.proof)) return;',
+    caughtBy: 'cosigning',
+  },
+  'backlog-unread': {
+    says: 'a worker looks at no offer of the backlog',
+    file: 'worker/sessions/offer-feed.ts',
+    from: "for (const notice of message.offers) await this.#consider(notice, 'backlog');",
+    to: '',
+    scenario: late,
+  },
+  'published-in-words': {
+    says: 'a worker says that it serves its result, and does not',
+    file: 'worker/sessions/publication.ts',
+    from: 'await results.publish(lease);',
+    to: 'void results.publish;',
+    caughtBy: 'served',
+    rates: {},
+    scenario: {},
+  },
+  'lines-in-milliseconds': {
+    says: 'a trusted worker signs a checkpoint under a time in milliseconds',
+    file: 'worker/sessions/trusted-lines.ts',
+    from: 'Math.floor((times.now - age) / 1000)',
+    to: 'Math.floor(times.now - age)',
+  },
+  'receipts-unsent': {
+    says: 'a worker has a receipt and does not send it',
+    file: 'worker/sessions/worker-sessions.ts',
+    from: "return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect));",
+    to: 'return;',
+  },
 };
 
-export const plantedInSessions: Record<string, Bug> = Object.fromEntries(
-  Object.entries(sessionBugs).map(([name, { file, from, to, ...bug }]) => [
+const common = { caughtBy: 'counted', rates: calm, scenario: few };
+
+export const sessionBugs: Record<string, Bug> = Object.fromEntries(
+  Object.entries(mistakes).map(([name, { file, from, to, ...bug }]) => [
     name,
-    { ...bug, source: { file, from, to } },
+    { ...common, ...bug, source: { file, from, to } },
   ]),
 );

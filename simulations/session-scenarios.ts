@@ -1,15 +1,10 @@
 import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
-import type { SourceBug } from './planted-source.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario, Work } from './scenario.ts';
 
-export type SessionBug = SourceBug & Pick<Bug, 'says' | 'caughtBy' | 'rates' | 'scenario' | 'patches'>;
-
 export const broken: Partial<Rates> = { ...calm, breakPerMessage: 0.06, noticeMsMax: 2_000 };
 export const crashing: Partial<Rates> = { ...calm, crashPerMinute: 0.6 };
-export const restored: Partial<Rates> = { restorePerMinute: 0.5 };
-export const busyTrusted: Partial<Scenario> = { ...busy, trusted: 'there' };
 /** Little to do, so that a run which never ends is over soon. */
 export const few: Partial<Scenario> = {
   ...busy,
@@ -31,17 +26,9 @@ export const rotated: Partial<Scenario> = {
   ...busy,
   charters: [{ afterMs: 60_000, replaces: 'controller' }],
 };
-export const rotatedOften: Partial<Scenario> = {
-  ...busy,
-  charters: [1, 2, 3, 4, 5, 6].map((n) => ({ afterMs: n * 23_000, replaces: 'controller' })),
-};
 export const revoking: Partial<Scenario> = {
   ...busy,
   revokes: { operator: 'ada', afterMs: 60_000, ever: true },
-};
-export const theft: Partial<Scenario> = {
-  ...busy,
-  theft: { afterMs: 60_000, endsAfterMs: 60_000, revokes: 'ada', poses: 'ben' },
 };
 /** A job, and others that read what it makes. */
 const chain = [{ name: 'lib' }, { name: 'app', needs: { lib: 'agreed' as const } }].map(
@@ -62,7 +49,7 @@ export const again: Partial<Scenario> = {
 export const recalled: Partial<Scenario> = {
   ...{ ...pipeline, revokes: { operator: 'ada', afterMs: 200_000, ever: true } },
 };
-export const twoStories: Pick<SessionBug, 'patches' | 'rates' | 'scenario'> = {
+export const twoStories: Pick<Bug, 'patches' | 'rates' | 'scenario'> = {
   patches: () => ({ forks: 1 }),
   rates: { workerCrashPerEvent: 0.05, crashPerMinute: 0.5 },
   scenario: { trusted: 'there', second: false },

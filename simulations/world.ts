@@ -12,7 +12,7 @@ import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
 import { flicker, scheduleMishaps, vanishAfter } from './mishaps.ts';
 import { Network } from './network.ts';
-import { type Checker, type Observation, type Truth, Violation } from './observer.ts';
+import { type Checker, foundBy, type Observation, type Truth, Violation } from './observer.ts';
 import { type KeyChange, nonceOf, Paperwork, trustedNames } from './paperwork.ts';
 import type { Patches } from './patches.ts';
 import type { CrashPoint, Surroundings } from './process.ts';
@@ -201,10 +201,11 @@ export class World implements Truth {
       });
     this.#restores.observe(seen);
     for (const checker of this.#options.checkers) {
+      const fail = (error: unknown) => this.#fail(foundBy(checker.invariant, error));
       try {
-        checker.observe(seen, this)?.catch(this.#fail);
+        checker.observe(seen, this)?.catch(fail);
       } catch (error) {
-        this.#fail(error);
+        fail(error);
       }
     }
   }
@@ -328,9 +329,9 @@ export class World implements Truth {
       this.now + minuteMs,
       () => failure !== undefined || (membership !== undefined && early.every(({ ready }) => ready)),
     );
-    if (membership === undefined) throw failure?.error ?? new Violation('liveness', 'nobody publishes');
+    if (membership === undefined) throw failure?.error ?? new Violation('nobody publishes', 'liveness');
     const outside = early.find(({ ready }) => !ready);
-    if (outside !== undefined) throw new Violation('liveness', `${outside.name} could not join`);
+    if (outside !== undefined) throw new Violation(`${outside.name} could not join`, 'liveness');
     return membership;
   }
 

@@ -1,7 +1,7 @@
 import type { RunFacts } from '../../src/controller/machine/facts.ts';
 import { currentRound, type Run } from '../../src/controller/machine/state.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 import { timings } from '../timings.ts';
 
 /** Until a tick that is due. */
@@ -27,36 +27,32 @@ function isComplete(run: Run, revoked: ReadonlySet<string>): boolean {
  * A round that has all it needs does not wait for operators where every one that is connected has built for its run. One that has fewer
  * equal results than have to agree ends for no such reason.
  */
-export function absences(): Checker {
-  const invariant = 'absences';
+export function absences(): Observe {
   /** By offer. */
   const since = new Map<string, number>();
   let upSince = 0;
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'restarted' && seen.state !== undefined) upSince = truth.now;
-      if (seen.kind !== 'handled') return;
-      if (seen.event.kind === 'started') upSince = truth.now;
-      const revoked = new Set(seen.state.revocations.map(({ revocation }) => revocation.payload.what.id));
-      for (const effect of seen.effects) {
-        if (effect.kind !== 'progress' || effect.progress.kind !== 'unfilled') continue;
-        const run = seen.state.index.get(effect.run);
-        const { round, absent } = effect.progress;
-        if (absent === true && run !== undefined && !hasQuorum(run, round, new Set()))
-          throw new Violation(invariant, `round ${round} ended for want of operators, with too few results`);
-      }
-      const connected = [...seen.state.presence.workers.values()].filter(({ role }) => role === 'worker');
-      for (const run of seen.state.index.open.values()) {
-        const offer = currentRound(run)?.offerId ?? '';
-        const built = new Set(run.receipts.map(({ operator }) => operator));
-        const waits = isComplete(run, revoked) && connected.every(({ operator }) => built.has(operator));
-        if (!waits) since.delete(offer);
-        else if (!since.has(offer)) since.set(offer, truth.now);
-        const from = Math.max(since.get(offer) ?? Number.POSITIVE_INFINITY, upSince);
-        if (truth.now > from + timings.leaseSilenceMs + timings.absenceMs + lateMs)
-          throw new Violation(invariant, `round ${run.rounds.length} waits for operators that nobody has`);
-      }
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'restarted' && seen.state !== undefined) upSince = truth.now;
+    if (seen.kind !== 'handled') return;
+    if (seen.event.kind === 'started') upSince = truth.now;
+    const revoked = new Set(seen.state.revocations.map(({ revocation }) => revocation.payload.what.id));
+    for (const effect of seen.effects) {
+      if (effect.kind !== 'progress' || effect.progress.kind !== 'unfilled') continue;
+      const run = seen.state.index.get(effect.run);
+      const { round, absent } = effect.progress;
+      if (absent === true && run !== undefined && !hasQuorum(run, round, new Set()))
+        throw new Violation(`round ${round} ended for want of operators, with too few results`);
+    }
+    const connected = [...seen.state.presence.workers.values()].filter(({ role }) => role === 'worker');
+    for (const run of seen.state.index.open.values()) {
+      const offer = currentRound(run)?.offerId ?? '';
+      const built = new Set(run.receipts.map(({ operator }) => operator));
+      const waits = isComplete(run, revoked) && connected.every(({ operator }) => built.has(operator));
+      if (!waits) since.delete(offer);
+      else if (!since.has(offer)) since.set(offer, truth.now);
+      const from = Math.max(since.get(offer) ?? Number.POSITIVE_INFINITY, upSince);
+      if (truth.now > from + timings.leaseSilenceMs + timings.absenceMs + lateMs)
+        throw new Violation(`round ${run.rounds.length} waits for operators that nobody has`);
+    }
   };
 }

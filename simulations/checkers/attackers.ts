@@ -1,33 +1,25 @@
 import { artifactOf } from '../../src/protocol/documents/index.ts';
 import { cosignersOf } from '../../src/protocol/judge/policy.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 import { tamperedAlike, truthOf } from '../outcomes.ts';
 
 /**
  * An attacker's artifact is never trusted where an honest trusted worker must co-sign, nor by agreement alone while there
  * are fewer than N attackers.
  */
-export function attackers(): Checker {
-  const invariant = 'attackers';
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind !== 'published') return;
-      const { level, outcome } = seen.verdict.predicate.quorate_verdict;
-      const work = truth.workOf(seen.run);
-      if (level !== 'trusted' || outcome === null || work === undefined) return;
-      const { policy } = work;
-      const right = truthOf(work);
-      if (right === undefined || artifactOf(right) === artifactOf(outcome)) return;
-      // An honest build of a tampered input is another artifact; its level is at most that of the input.
-      if (Object.keys(work.needs ?? {}).length > 0 && artifactOf(outcome) !== tamperedAlike(work)) return;
-      if (cosignersOf(policy) > 0)
-        throw new Violation(invariant, 'a tampered artifact is trusted, and co-signed');
-      if (truth.attackers < policy.agree)
-        throw new Violation(
-          invariant,
-          `a tampered artifact is trusted; only ${truth.attackers} operator(s) tamper`,
-        );
-    },
+export function attackers(): Observe {
+  return (seen, truth) => {
+    if (seen.kind !== 'published') return;
+    const { level, outcome } = seen.verdict.predicate.quorate_verdict;
+    const work = truth.workOf(seen.run);
+    if (level !== 'trusted' || outcome === null || work === undefined) return;
+    const { policy } = work;
+    const right = truthOf(work);
+    if (right === undefined || artifactOf(right) === artifactOf(outcome)) return;
+    // An honest build of a tampered input is another artifact; its level is at most that of the input.
+    if (Object.keys(work.needs ?? {}).length > 0 && artifactOf(outcome) !== tamperedAlike(work)) return;
+    if (cosignersOf(policy) > 0) throw new Violation('a tampered artifact is trusted, and co-signed');
+    if (truth.attackers < policy.agree)
+      throw new Violation(`a tampered artifact is trusted; only ${truth.attackers} operator(s) tamper`);
   };
 }

@@ -1,7 +1,7 @@
 import { publishedOf, type Run } from '../../src/controller/machine/state.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { ownFailureCounts } from '../../src/protocol/trust/decide.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 
 type Receipt = Run['receipts'][number];
 
@@ -40,31 +40,27 @@ function isReached(counted: readonly Receipt[], { request }: Run): boolean {
 }
 
 /** A run ends as disputed where somebody built something else, and as unfinished where nobody did: counted without what `decide` does. */
-export function endings(): Checker {
-  const invariant = 'endings';
-  return {
-    invariant,
-    observe(seen, truth) {
-      // The word of a revoked worker counts no more.
-      if (seen.kind !== 'handled' || seen.state.revocations.length > 0) return;
-      for (const effect of seen.effects) {
-        if (effect.kind !== 'progress' || effect.progress.kind !== 'verdict') continue;
-        const run = seen.state.runs.get(effect.run);
-        const published = run === undefined ? null : publishedOf(run);
-        if (run === undefined || published === null || published.ending === 'cosign-refused') continue;
-        const { level } = published.verdict.payload.predicate.quorate_verdict;
-        const name = truth.workOf(run.id)?.name;
-        if (level === 'disputed' && madeOf(run.receipts, run).size < 2)
-          throw new Violation(invariant, `${name} is disputed, and all who built came to the same`);
-        if (level !== 'unfinished') continue;
-        const counted = countedOf(run);
-        const trusted = run.receipts.filter(({ slot }) => isTrustedSlot(slot));
-        const operators = madeOf(counted, run);
-        const all = madeOf([...counted, ...trusted], run);
-        const differs = operators.size > 1 || (operators.size > 0 && all.size > operators.size);
-        if (differs && !isReached(counted, run))
-          throw new Violation(invariant, `${name} is unfinished, and somebody built something else`);
-      }
-    },
+export function endings(): Observe {
+  return (seen, truth) => {
+    // The word of a revoked worker counts no more.
+    if (seen.kind !== 'handled' || seen.state.revocations.length > 0) return;
+    for (const effect of seen.effects) {
+      if (effect.kind !== 'progress' || effect.progress.kind !== 'verdict') continue;
+      const run = seen.state.runs.get(effect.run);
+      const published = run === undefined ? null : publishedOf(run);
+      if (run === undefined || published === null || published.ending === 'cosign-refused') continue;
+      const { level } = published.verdict.payload.predicate.quorate_verdict;
+      const name = truth.workOf(run.id)?.name;
+      if (level === 'disputed' && madeOf(run.receipts, run).size < 2)
+        throw new Violation(`${name} is disputed, and all who built came to the same`);
+      if (level !== 'unfinished') continue;
+      const counted = countedOf(run);
+      const trusted = run.receipts.filter(({ slot }) => isTrustedSlot(slot));
+      const operators = madeOf(counted, run);
+      const all = madeOf([...counted, ...trusted], run);
+      const differs = operators.size > 1 || (operators.size > 0 && all.size > operators.size);
+      if (differs && !isReached(counted, run))
+        throw new Violation(`${name} is unfinished, and somebody built something else`);
+    }
   };
 }

@@ -2,45 +2,38 @@ import { isOver } from '../../src/controller/machine/facts.ts';
 import { allRuns, publishedOf } from '../../src/controller/machine/state.ts';
 import { hasEvidence } from '../../src/controller/machine/verdicts/verdict.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 
 /**
  * A finished run holds its documents until its bundle is stored and no longer: in the end none is in memory, and the bundle
  * of each run with receipts holds its last verdict.
  */
-export function finished(): Checker {
-  const invariant = 'finished';
+export function finished(): Observe {
   /** The verdict in the bundle stored last, by run. */
   let stored = new Map<string, string>();
   /** The same at the time of each copy. */
   const copied = new Map<number, Map<string, string>>();
-  return {
-    invariant,
-    observe(seen) {
-      if (seen.kind === 'published') stored.set(seen.run, idOf(seen.verdict));
-      if (seen.kind === 'copied') copied.set(seen.copy, new Map(stored));
-      if (seen.kind === 'replaced') {
-        const all = seen.copy === null ? stored : (copied.get(seen.copy) ?? stored);
-        stored = new Map([...all].filter(([run]) => seen.bundles.has(run)));
-      }
-      if (seen.kind === 'bundle-lost') stored.delete(seen.run);
-      if (seen.kind === 'handled') {
-        for (const run of seen.state.runs.values())
-          if (isOver(run) && !seen.state.unstored.has(run.id))
-            throw new Violation(
-              invariant,
-              'a run that is over and whose bundle is stored holds its documents',
-            );
-      }
-      if (seen.kind !== 'ended') return;
-      for (const run of allRuns(seen.state)) {
-        const published = publishedOf(run);
-        if (published === null || !hasEvidence(run)) continue;
-        if (stored.get(run.id) !== published.verdict.id)
-          throw new Violation(invariant, 'there is no bundle of a published verdict');
-        if (seen.state.runs.has(run.id))
-          throw new Violation(invariant, 'the bundle of a run is stored, and its documents are in memory');
-      }
-    },
+  return (seen) => {
+    if (seen.kind === 'published') stored.set(seen.run, idOf(seen.verdict));
+    if (seen.kind === 'copied') copied.set(seen.copy, new Map(stored));
+    if (seen.kind === 'replaced') {
+      const all = seen.copy === null ? stored : (copied.get(seen.copy) ?? stored);
+      stored = new Map([...all].filter(([run]) => seen.bundles.has(run)));
+    }
+    if (seen.kind === 'bundle-lost') stored.delete(seen.run);
+    if (seen.kind === 'handled') {
+      for (const run of seen.state.runs.values())
+        if (isOver(run) && !seen.state.unstored.has(run.id))
+          throw new Violation('a run that is over and whose bundle is stored holds its documents');
+    }
+    if (seen.kind !== 'ended') return;
+    for (const run of allRuns(seen.state)) {
+      const published = publishedOf(run);
+      if (published === null || !hasEvidence(run)) continue;
+      if (stored.get(run.id) !== published.verdict.id)
+        throw new Violation('there is no bundle of a published verdict');
+      if (seen.state.runs.has(run.id))
+        throw new Violation('the bundle of a run is stored, and its documents are in memory');
+    }
   };
 }

@@ -3,7 +3,7 @@ import { openCharterOf } from '../../src/protocol/judge/index.ts';
 import { signatureLines } from '../../src/protocol/transparency/index.ts';
 import { type Equivocation, revokedByEquivocation } from '../../src/protocol/trust/equivocation.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
-import { type Checker, type Truth, Violation } from '../observer.ts';
+import { type Observe, type Truth, Violation } from '../observer.ts';
 
 interface Published {
   bundle: Bundle;
@@ -16,8 +16,7 @@ interface Published {
  * Evidence of two stories of a log voids what has no line of a trusted worker, and nothing that has one, unless trusted workers signed
  * both: then everything. A single trusted worker never signs both. Where honest workers signed two stories, some of them come to know.
  */
-export function forks(): Checker {
-  const invariant = 'forks';
+export function forks(): Observe {
   const published: Published[] = [];
   const proven: Equivocation[] = [];
   /** By log and size: roots that honest workers signed. */
@@ -33,40 +32,34 @@ export function forks(): Checker {
     const stays = hasLine && proves.lines < 2;
     if (stays !== (code === null))
       throw new Violation(
-        invariant,
         `of two stories trusted workers signed ${proves.lines}; a verdict ${hasLine ? 'under' : 'without'} such a line came to ${code}`,
       );
   }
 
-  return {
-    invariant,
-    async observe(seen, truth) {
-      if (seen.kind === 'equivocated') {
-        const { proves } = seen;
-        if (proves.lines === 2 && !truth.second)
-          throw new Violation(invariant, 'one trusted worker signed both stories');
-        if (proven.some(({ log, lines }) => log === proves.log && lines === proves.lines)) return;
-        proven.push(proves);
-        for (const one of published) await check(one, proves, truth);
-      }
-      if (seen.kind === 'witnessed') {
-        const behaviour = truth.behaviourOf(seen.worker);
-        if (behaviour !== 'honest' && behaviour !== 'slow') return;
-        const of = `${seen.log} ${seen.size}`;
-        signed.set(of, (signed.get(of) ?? new Set()).add(seen.root));
-      }
-      if (seen.kind === 'ended' && proven.length === 0)
-        for (const roots of signed.values())
-          if (roots.size > 1)
-            throw new Violation(invariant, 'honest workers signed two stories, and none of them knows');
-      if (seen.kind !== 'published') return;
-      const { bundle } = seen;
-      const { project, keys } = truth;
-      const { log, trusted } = (await openCharterOf(bundle.charter, project, keys.verifier)).payload;
-      const hasLine = signatureLines(bundle.checkpoint).some(({ name }) => trusted.includes(name));
-      const one = { bundle, log, hasLine };
-      published.push(one);
-      for (const proves of proven) await check(one, proves, truth);
-    },
+  return async (seen, truth) => {
+    if (seen.kind === 'equivocated') {
+      const { proves } = seen;
+      if (proves.lines === 2 && !truth.second) throw new Violation('one trusted worker signed both stories');
+      if (proven.some(({ log, lines }) => log === proves.log && lines === proves.lines)) return;
+      proven.push(proves);
+      for (const one of published) await check(one, proves, truth);
+    }
+    if (seen.kind === 'witnessed') {
+      const behaviour = truth.behaviourOf(seen.worker);
+      if (behaviour !== 'honest' && behaviour !== 'slow') return;
+      const of = `${seen.log} ${seen.size}`;
+      signed.set(of, (signed.get(of) ?? new Set()).add(seen.root));
+    }
+    if (seen.kind === 'ended' && proven.length === 0)
+      for (const roots of signed.values())
+        if (roots.size > 1) throw new Violation('honest workers signed two stories, and none of them knows');
+    if (seen.kind !== 'published') return;
+    const { bundle } = seen;
+    const { project, keys } = truth;
+    const { log, trusted } = (await openCharterOf(bundle.charter, project, keys.verifier)).payload;
+    const hasLine = signatureLines(bundle.checkpoint).some(({ name }) => trusted.includes(name));
+    const one = { bundle, log, hasLine };
+    published.push(one);
+    for (const proves of proven) await check(one, proves, truth);
   };
 }

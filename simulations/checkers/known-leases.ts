@@ -1,4 +1,4 @@
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 import { timings } from '../timings.ts';
 
 /** Heartbeats that were sent before a worker let its lease go arrive within this, but for the longest stall. */
@@ -9,35 +9,31 @@ const delayMs = 30_000;
  * worker. Otherwise the controller would wait for a result until the lease runs out. Nor does it give up a lease, and the
  * result with it, because a connection failed.
  */
-export function knownLeases(): Checker {
-  const invariant = 'known leases';
+export function knownLeases(): Observe {
   /** Since when heartbeats come for a lease that its worker does not know, and the last of them, by lease. */
   const unknown = new Map<string, { since: number; last: number }>();
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'worker-handled') {
-        const { event } = seen;
-        const ended = event.kind === 'refused' || event.kind === 'released';
-        if (ended && event.code.startsWith('MESH_'))
-          throw new Violation(invariant, `a worker gives up a lease for ${event.code}`);
-      }
-      if (seen.kind !== 'handled' || seen.event.kind !== 'heartbeat') return;
-      const { worker, lease } = seen.event;
-      const behaviour = truth.behaviourOf(worker);
-      if (behaviour !== 'honest' && behaviour !== 'slow') return;
-      const machine = truth.machineOf(worker);
-      if (machine === undefined || machine.leaseOf(lease) !== undefined) {
-        unknown.delete(lease);
-        return;
-      }
-      const before = unknown.get(lease);
-      // After a silence they are those of another stream, whose lease may be on its way for as long again.
-      const goesOn = before !== undefined && truth.now - before.last <= timings.leaseSilenceMs;
-      const since = goesOn ? before.since : truth.now;
-      unknown.set(lease, { since, last: truth.now });
-      if (truth.now - since > truth.stallMsMax + delayMs)
-        throw new Violation(invariant, 'a worker sends heartbeats for a lease that it does not know');
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'worker-handled') {
+      const { event } = seen;
+      const ended = event.kind === 'refused' || event.kind === 'released';
+      if (ended && event.code.startsWith('MESH_'))
+        throw new Violation(`a worker gives up a lease for ${event.code}`);
+    }
+    if (seen.kind !== 'handled' || seen.event.kind !== 'heartbeat') return;
+    const { worker, lease } = seen.event;
+    const behaviour = truth.behaviourOf(worker);
+    if (behaviour !== 'honest' && behaviour !== 'slow') return;
+    const machine = truth.machineOf(worker);
+    if (machine === undefined || machine.leaseOf(lease) !== undefined) {
+      unknown.delete(lease);
+      return;
+    }
+    const before = unknown.get(lease);
+    // After a silence they are those of another stream, whose lease may be on its way for as long again.
+    const goesOn = before !== undefined && truth.now - before.last <= timings.leaseSilenceMs;
+    const since = goesOn ? before.since : truth.now;
+    unknown.set(lease, { since, last: truth.now });
+    if (truth.now - since > truth.stallMsMax + delayMs)
+      throw new Violation('a worker sends heartbeats for a lease that it does not know');
   };
 }

@@ -1,6 +1,6 @@
 import { liveLeases } from '../../src/controller/machine/state.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 import { timings } from '../timings.ts';
 
 /** A controller's wall clock may be off by as much; and a tick is due within this. */
@@ -12,42 +12,38 @@ const deliveryMs = 30_000;
  * Each lease ends within its deadline: with a receipt, or taken back. And once an honest worker has built, the end comes soon,
  * whatever becomes of the receipt. A controller that was down has until it has started again.
  */
-export function leaseEnds(): Checker {
-  const invariant = 'lease ends';
+export function leaseEnds(): Observe {
   /** In ms of wall time, by lease. */
   const deadlines = new Map<string, number>();
   /** By lease: when its worker had a result. */
   const built = new Map<string, number>();
   let upSince = 0;
-  return {
-    invariant,
-    observe(seen, truth) {
-      const { now } = truth;
-      if (seen.kind === 'restarted' && seen.state !== undefined) upSince = now;
-      if (seen.kind === 'worker-handled' && seen.event.kind === 'built') {
-        const behaviour = truth.behaviourOf(seen.worker);
-        if (behaviour === 'honest' || behaviour === 'slow') built.set(seen.event.lease, now);
+  return (seen, truth) => {
+    const { now } = truth;
+    if (seen.kind === 'restarted' && seen.state !== undefined) upSince = now;
+    if (seen.kind === 'worker-handled' && seen.event.kind === 'built') {
+      const behaviour = truth.behaviourOf(seen.worker);
+      if (behaviour === 'honest' || behaviour === 'slow') built.set(seen.event.lease, now);
+    }
+    // After a power cut a worker may build again what it had built.
+    if (seen.kind === 'worker-handled')
+      for (const effect of seen.effects) if (effect.kind === 'build') built.delete(effect.lease);
+    if (seen.kind !== 'handled') return;
+    if (seen.event.kind === 'started') upSince = now;
+    for (const effect of seen.effects) {
+      if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
+      const { lease } = effect.reply;
+      deadlines.set(idOf(lease), lease.exp * 1000);
+    }
+    for (const run of seen.state.index.open.values()) {
+      for (const { id, lease } of liveLeases(run)) {
+        const deadline = deadlines.get(id) ?? lease.exp * 1000;
+        if (now > Math.max(deadline, upSince) + lateMs)
+          throw new Violation(`the lease of slot ${lease.slot} stands after its deadline`);
+        const since = Math.max(built.get(id) ?? Number.POSITIVE_INFINITY, upSince);
+        if (now > since + timings.leaseSilenceMs + truth.stallMsMax + deliveryMs)
+          throw new Violation(`the lease of slot ${lease.slot} stands long after the build`);
       }
-      // After a power cut a worker may build again what it had built.
-      if (seen.kind === 'worker-handled')
-        for (const effect of seen.effects) if (effect.kind === 'build') built.delete(effect.lease);
-      if (seen.kind !== 'handled') return;
-      if (seen.event.kind === 'started') upSince = now;
-      for (const effect of seen.effects) {
-        if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
-        const { lease } = effect.reply;
-        deadlines.set(idOf(lease), lease.exp * 1000);
-      }
-      for (const run of seen.state.index.open.values()) {
-        for (const { id, lease } of liveLeases(run)) {
-          const deadline = deadlines.get(id) ?? lease.exp * 1000;
-          if (now > Math.max(deadline, upSince) + lateMs)
-            throw new Violation(invariant, `the lease of slot ${lease.slot} stands after its deadline`);
-          const since = Math.max(built.get(id) ?? Number.POSITIVE_INFINITY, upSince);
-          if (now > since + timings.leaseSilenceMs + truth.stallMsMax + deliveryMs)
-            throw new Violation(invariant, `the lease of slot ${lease.slot} stands long after the build`);
-        }
-      }
-    },
+    }
   };
 }

@@ -2,7 +2,7 @@ import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { type ControllerState, publishedLevelOf, publishedOf } from '../../src/controller/machine/state.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { cosignersOf, knownLimit, limitVaries } from '../../src/protocol/judge/index.ts';
-import { type Checker, type Truth, Violation } from '../observer.ts';
+import { type Observation, type Observe, type Truth, Violation } from '../observer.ts';
 
 interface Said {
   lease: string;
@@ -43,16 +43,12 @@ function readsUntrusted({ index }: ControllerState, { request }: RunFacts): bool
  * A run ends at a limit of its job as soon as enough workers report it, the trusted one among them where it must co-sign, and nobody built
  * to the end and what it reads is trusted; and for no other reason is it said to have ended there.
  */
-export function limits(): Checker {
-  const invariant = 'limits';
+export function limits(): Observe {
   /** Builds by run and job. */
   const reports = new Map<string, Said[]>();
   const keyOf = ({ id, jobId }: RunFacts) => `${id} ${jobId}`;
 
-  function add(
-    state: ControllerState,
-    said: Extract<Parameters<Checker['observe']>[0], { kind: 'handled' }>,
-  ) {
+  function add(state: ControllerState, said: Extract<Observation, { kind: 'handled' }>) {
     if (
       said.event.kind !== 'receipt' ||
       !said.effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack')
@@ -82,34 +78,28 @@ export function limits(): Checker {
     const reached =
       said === undefined || said.some(({ exited }) => exited) ? undefined : reachedBy(said, run);
     if (published?.limit !== undefined && reached !== `${published.limit.name} ${published.limit.max}`)
-      throw new Violation(
-        invariant,
-        `${name} ended at a limit of ${published.limit.name} that too few report`,
-      );
+      throw new Violation(`${name} ended at a limit of ${published.limit.name} that too few report`);
     // The limit may be the fault of what it reads, which the trusted worker may still contradict.
     const isHeld = run.phase.kind === 'held' && readsUntrusted(state, run);
     if (reached !== undefined && !isOver(run) && !isHeld)
-      throw new Violation(invariant, `${name} goes on, though enough workers report the limit ${reached}`);
+      throw new Violation(`${name} goes on, though enough workers report the limit ${reached}`);
   }
 
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'restarted' && seen.state !== undefined) {
-        const { index } = seen.state;
-        // A power cut may take what was not acknowledged yet.
-        for (const [key, said] of reports)
-          reports.set(
-            key,
-            said.filter(({ lease }) => index.receiptOf(lease) !== undefined),
-          );
-      }
-      if (seen.kind !== 'handled') return;
-      const { state } = seen;
-      add(state, seen);
-      // The word of a revoked worker counts no more.
-      if (state.revocations.length > 0) return;
-      for (const run of state.runs.values()) check(state, run, truth);
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'restarted' && seen.state !== undefined) {
+      const { index } = seen.state;
+      // A power cut may take what was not acknowledged yet.
+      for (const [key, said] of reports)
+        reports.set(
+          key,
+          said.filter(({ lease }) => index.receiptOf(lease) !== undefined),
+        );
+    }
+    if (seen.kind !== 'handled') return;
+    const { state } = seen;
+    add(state, seen);
+    // The word of a revoked worker counts no more.
+    if (state.revocations.length > 0) return;
+    for (const run of state.runs.values()) check(state, run, truth);
   };
 }

@@ -4,7 +4,7 @@ import { limits } from '../../src/protocol/base/limits.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 
 /**
  * True once no trusted worker gets a lease of what a run is built as now. The last lease is not for one that lost all before it, while
@@ -35,40 +35,31 @@ function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts, isKept: b
 }
 
 /** Where no fault is drawn what was asked for is taken. Once faults are over every run ends, and no worker holds a lease. */
-export function liveness(): Checker {
-  const invariant = 'liveness';
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind !== 'ended') return;
-      const { state, idle } = seen;
-      const [untaken] = truth.wanted.untaken;
-      if (truth.isQuiet && untaken !== undefined)
-        throw new Violation(invariant, `${untaken} was never taken`);
-      const revoked = new Set(state.revocations.map(({ revocation }) => revocation.payload.what.id));
-      const people = new Set(idle.map(({ id }) => truth.personOf(id)));
-      const witnesses = [...people].filter((person) => person !== 'owner' && !revoked.has(person)).length;
-      for (const run of allRuns(state)) {
-        const name = truth.workOf(run.id)?.name ?? run.id;
-        if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
-        const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
-        // Without its trusted worker a run waits as long as its request lets it.
-        const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
-        const { policy } = run.request.payload;
-        // Without a co-signature a verdict waits as long for the witnesses of N operators.
-        const unwitnessed = cosignersOf(policy) === 0 && witnesses < policy.agree;
-        const alone =
-          gone || unwitnessed || isAlone(state, run, truth.second && truth.trusted === 'vanishes');
-        if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
-          throw new Violation(invariant, `${name} ended only because its request expired`);
-      }
-      if (state.leases.size > 0)
-        throw new Violation(invariant, `${state.leases.size} lease(s) outlive their runs`);
-      if (state.offers.size > 0)
-        throw new Violation(invariant, `${state.offers.size} offer(s) outlive their runs`);
-      const busy = idle.find(({ holds }) => holds > 0);
-      if (busy !== undefined)
-        throw new Violation(invariant, `${busy.worker} still holds ${busy.holds} lease(s)`);
-    },
+export function liveness(): Observe {
+  return (seen, truth) => {
+    if (seen.kind !== 'ended') return;
+    const { state, idle } = seen;
+    const [untaken] = truth.wanted.untaken;
+    if (truth.isQuiet && untaken !== undefined) throw new Violation(`${untaken} was never taken`);
+    const revoked = new Set(state.revocations.map(({ revocation }) => revocation.payload.what.id));
+    const people = new Set(idle.map(({ id }) => truth.personOf(id)));
+    const witnesses = [...people].filter((person) => person !== 'owner' && !revoked.has(person)).length;
+    for (const run of allRuns(state)) {
+      const name = truth.workOf(run.id)?.name ?? run.id;
+      if (!isOver(run)) throw new Violation(`${name} is still ${run.phase.kind}`);
+      const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
+      // Without its trusted worker a run waits as long as its request lets it.
+      const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
+      const { policy } = run.request.payload;
+      // Without a co-signature a verdict waits as long for the witnesses of N operators.
+      const unwitnessed = cosignersOf(policy) === 0 && witnesses < policy.agree;
+      const alone = gone || unwitnessed || isAlone(state, run, truth.second && truth.trusted === 'vanishes');
+      if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
+        throw new Violation(`${name} ended only because its request expired`);
+    }
+    if (state.leases.size > 0) throw new Violation(`${state.leases.size} lease(s) outlive their runs`);
+    if (state.offers.size > 0) throw new Violation(`${state.offers.size} offer(s) outlive their runs`);
+    const busy = idle.find(({ holds }) => holds > 0);
+    if (busy !== undefined) throw new Violation(`${busy.worker} still holds ${busy.holds} lease(s)`);
   };
 }

@@ -1,5 +1,5 @@
 import { parseCheckpoint, verifyConsistency } from '../../src/protocol/transparency/index.ts';
-import { type Checker, type Observation, Violation } from '../observer.ts';
+import { type Observation, type Observe, Violation } from '../observer.ts';
 
 type Checkpoint = Extract<Observation, { kind: 'signed' }>;
 
@@ -7,8 +7,7 @@ type Checkpoint = Extract<Observation, { kind: 'signed' }>;
  * The log only grows: each state of it begins with every state there was before, and with what was signed of it. After a restore it begins
  * with what was signed and shown by a member that answered; a controller may stop where others show more.
  */
-export function log(): Checker {
-  const invariant = 'log';
+export function log(): Observe {
   const signed: Checkpoint[] = [];
   let last = { size: 0, root: '' };
   let isCopy = false;
@@ -24,33 +23,28 @@ export function log(): Checker {
     return newest;
   }
 
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'signed') signed.push(seen);
-      if (seen.kind === 'not-started' && !truth.isShort)
-        throw new Violation(invariant, `${seen.code}: ${seen.says}`);
-      if (seen.kind === 'replaced') isCopy = true;
-      if (seen.kind === 'restored') {
-        isCopy = false;
-        last = newestOf(seen, truth.controller);
-      }
-      if (isCopy || (seen.kind !== 'handled' && seen.kind !== 'restarted' && seen.kind !== 'restored'))
-        return;
-      const tree = seen.state?.log;
-      if (tree === undefined || (seen.kind === 'handled' && tree.size === last.size)) return;
-      const { size } = last;
-      if (tree.size < size) throw new Violation(invariant, `the log had ${size} leaves and has ${tree.size}`);
-      const proof = {
-        from: size,
-        fromRoot: last.root,
-        to: tree.size,
-        toRoot: tree.root(),
-        path: tree.consistency(size),
-      };
-      if (size > 0 && !verifyConsistency(proof))
-        throw new Violation(invariant, `the first ${size} leaves of the log are not what they were`);
-      last = { size: tree.size, root: proof.toRoot };
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'signed') signed.push(seen);
+    if (seen.kind === 'not-started' && !truth.isShort) throw new Violation(`${seen.code}: ${seen.says}`);
+    if (seen.kind === 'replaced') isCopy = true;
+    if (seen.kind === 'restored') {
+      isCopy = false;
+      last = newestOf(seen, truth.controller);
+    }
+    if (isCopy || (seen.kind !== 'handled' && seen.kind !== 'restarted' && seen.kind !== 'restored')) return;
+    const tree = seen.state?.log;
+    if (tree === undefined || (seen.kind === 'handled' && tree.size === last.size)) return;
+    const { size } = last;
+    if (tree.size < size) throw new Violation(`the log had ${size} leaves and has ${tree.size}`);
+    const proof = {
+      from: size,
+      fromRoot: last.root,
+      to: tree.size,
+      toRoot: tree.root(),
+      path: tree.consistency(size),
+    };
+    if (size > 0 && !verifyConsistency(proof))
+      throw new Violation(`the first ${size} leaves of the log are not what they were`);
+    last = { size: tree.size, root: proof.toRoot };
   };
 }

@@ -1,7 +1,7 @@
 import { allRuns } from '../../src/controller/machine/state.ts';
 import { withoutColours } from '../../src/protocol/base/escape.ts';
 import { logOf } from '../logs.ts';
-import { type Checker, type Truth, Violation } from '../observer.ts';
+import { type Observe, type Truth, Violation } from '../observer.ts';
 
 const cut = '[the rest of the log was not received]';
 
@@ -9,8 +9,7 @@ const cut = '[the rest of the log was not received]';
  * The stored log of a build has the lines that the build said, and a note where it was cut short. Where nothing goes wrong it is whole, and so is
  * what a publisher is told who follows it.
  */
-export function logs(): Checker {
-  const invariant = 'logs';
+export function logs(): Observe {
   /** By run: texts by slot and worker. */
   const told = new Map<string, ReadonlyMap<string, string>>();
 
@@ -20,24 +19,20 @@ export function logs(): Checker {
     // A build that was begun again says its log again, and the end of the first one may come later.
     const known = new Set([...said.split('\n'), cut]);
     const other = stored.split('\n').find((line) => !known.has(line));
-    if (other !== undefined)
-      throw new Violation(invariant, `a stored log has a line that no build said: ${other}`);
+    if (other !== undefined) throw new Violation(`a stored log has a line that no build said: ${other}`);
     if (!truth.isIdeal) return;
-    if (stored !== said) throw new Violation(invariant, `the log of a build is not whole: ${stored}`);
+    if (stored !== said) throw new Violation(`the log of a build is not whole: ${stored}`);
     if (followed !== undefined && followed !== said)
-      throw new Violation(invariant, `who followed the log of a build was told: ${followed}`);
+      throw new Violation(`who followed the log of a build was told: ${followed}`);
   }
 
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'logs-told') told.set(seen.run, seen.texts);
-      if (seen.kind !== 'ended') return;
-      for (const run of allRuns(seen.state)) {
-        const texts = told.get(run.id);
-        for (const { lease, slot, worker } of run.receipts)
-          check(lease, texts && (texts.get(`${slot} ${worker}`) ?? ''), truth);
-      }
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'logs-told') told.set(seen.run, seen.texts);
+    if (seen.kind !== 'ended') return;
+    for (const run of allRuns(seen.state)) {
+      const texts = told.get(run.id);
+      for (const { lease, slot, worker } of run.receipts)
+        check(lease, texts && (texts.get(`${slot} ${worker}`) ?? ''), truth);
+    }
   };
 }

@@ -8,7 +8,7 @@ import {
 } from '../../src/controller/machine/state.ts';
 import { artifactOf, type Request } from '../../src/protocol/documents/index.ts';
 import { atLeast, provenBy } from '../../src/protocol/trust/index.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 
 type Needs = NonNullable<Request['needs']>;
 
@@ -22,8 +22,7 @@ function isBusy({ runs, offers }: ControllerState, { id }: RunFacts): boolean {
  * The level of a job is never above that of its inputs: it begins once each input has the level that its request asks for, reads the
  * artifact of that request, and is trusted only where each input is. A change of an input's level reaches all dependants within the same event.
  */
-export function pipelines(): Checker {
-  const invariant = 'pipelines';
+export function pipelines(): Observe {
   /** Needs as the publisher signed them, by run: a planted bug may change those in the state. */
   const asked = new Map<string, Needs>();
 
@@ -39,15 +38,15 @@ export function pipelines(): Checker {
       const says = `${name} (${run.phase.kind}, ${level}) reads ${input}, which is ${stands?.verdict.level ?? 'nothing'}`;
       const began = run.rounds.length > 0;
       const goesOn = !isOver(run) && (run.phase.kind !== 'waiting' || isBusy(state, run));
-      if (began && goesOn && !(reached && same)) throw new Violation(invariant, `it goes on: ${says}`);
+      if (began && goesOn && !(reached && same)) throw new Violation(`it goes on: ${says}`);
       if (level === 'trusted' && run.revoked === null && !(same && stands?.verdict.level === 'trusted'))
-        throw new Violation(invariant, `it is above its input: ${says}`);
+        throw new Violation(`it is above its input: ${says}`);
       const claims = run.phase.kind === 'cancelled' && level !== null && run.revoked === null;
       if (claims && began && !(reached && same))
-        throw new Violation(invariant, `its verdict outlives its input: ${says}`);
+        throw new Violation(`its verdict outlives its input: ${says}`);
       const ended = of !== undefined && isOver(of) && !state.recalls.has(of.id);
       if (run.phase.kind === 'waiting' && ended && !reached)
-        throw new Violation(invariant, `it waits for ever: ${says}`);
+        throw new Violation(`it waits for ever: ${says}`);
     }
     const ready = Object.values(needs).every(({ request, level: wanted, gate }) => {
       const of = state.index.get(request);
@@ -61,22 +60,19 @@ export function pipelines(): Checker {
       return is !== null && atLeast(provenBy(is), wanted);
     });
     if (run.phase.kind === 'waiting' && ready)
-      throw new Violation(invariant, `${name} waits, and all that it reads is there`);
+      throw new Violation(`${name} waits, and all that it reads is there`);
   }
 
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'handled' && seen.event.kind === 'submit') {
-        const { needs } = seen.event.request.payload;
-        if (needs !== undefined) asked.set(seen.event.request.id, needs);
-      }
-      if (seen.kind !== 'handled' && seen.kind !== 'ended') return;
-      if (asked.size === 0) return;
-      for (const run of allRuns(seen.state)) {
-        const needs = asked.get(run.id);
-        if (needs !== undefined) check(seen.state, run, needs, truth.workOf(run.id)?.name ?? run.id);
-      }
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'handled' && seen.event.kind === 'submit') {
+      const { needs } = seen.event.request.payload;
+      if (needs !== undefined) asked.set(seen.event.request.id, needs);
+    }
+    if (seen.kind !== 'handled' && seen.kind !== 'ended') return;
+    if (asked.size === 0) return;
+    for (const run of allRuns(seen.state)) {
+      const needs = asked.get(run.id);
+      if (needs !== undefined) check(seen.state, run, needs, truth.workOf(run.id)?.name ?? run.id);
+    }
   };
 }

@@ -5,7 +5,7 @@ import { runVoidedBy } from '../../src/controller/machine/verdicts/review.ts';
 import { artifactOf } from '../../src/protocol/documents/index.ts';
 import { atLeast } from '../../src/protocol/trust/index.ts';
 import { type Revoked, voteRevoked } from '../../src/protocol/trust/revocations.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 
 const lostInput = /^\S+, which it needs, (was contradicted|was revoked|ended as)/;
 
@@ -29,8 +29,7 @@ const lastOf = ({ history }: RunFacts, ...kinds: string[]): number =>
  * When all is over: what a job is worth rests on the bytes that the final verdicts of its inputs name, which came before its own. And a job
  * that ended because an input stood no more has been built again, where that input came to something in time. A run that opens again has all its receipts.
  */
-export function rebuilt(): Checker {
-  const invariant = 'rebuilt';
+export function rebuilt(): Observe {
   /** Runs whose publisher cancelled them, or whose documents were lost. */
   const excused = new Set<string>();
 
@@ -47,15 +46,9 @@ export function rebuilt(): Checker {
     if ((level === 'agreed' || level === 'trusted') && run.revoked === null && run.phase.kind === 'done') {
       for (const { input, final, same } of finals) {
         if (final === undefined || !same)
-          throw new Violation(
-            invariant,
-            `${name} is ${level} on bytes that no final verdict of ${input} names`,
-          );
+          throw new Violation(`${name} is ${level} on bytes that no final verdict of ${input} names`);
         if (level === 'trusted' && final.index > (own?.verdict.index ?? 0))
-          throw new Violation(
-            invariant,
-            `${name} is trusted by a verdict that its input ${input} came after`,
-          );
+          throw new Violation(`${name} is trusted by a verdict that its input ${input} came after`);
       }
     }
     if (excused.has(run.id) || needs.length === 0) return;
@@ -72,30 +65,24 @@ export function rebuilt(): Checker {
     const lost = run.phase.kind === 'cancelled' && lostInput.test(run.phase.reason);
     const byInputOnly = run.revoked !== null && lastOf(run, 'reopened', 'revoked') === lastOf(run, 'revoked');
     if (lost || (byInputOnly && voidedBy(state, run) === undefined))
-      throw new Violation(
-        invariant,
-        `${name} is still wanted, and was not built again on what its inputs came to`,
-      );
+      throw new Violation(`${name} is still wanted, and was not built again on what its inputs came to`);
   }
 
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'handled' && seen.event.kind === 'recalled') {
-        const { run, documents } = seen.event;
-        if (documents === null) excused.add(run);
-        const held = new Set(documents?.receipts.map(({ receipt }) => receipt.id));
-        const { receipts = [] } = seen.state.index.get(run) ?? {};
-        if (documents !== null && receipts.some(({ receipt }) => !held.has(receipt)))
-          throw new Violation(invariant, 'a run is read again without a receipt of it');
-      }
-      if (seen.kind === 'handled' && seen.event.kind === 'cancel')
-        for (const effect of seen.effects)
-          if (effect.kind === 'reply' && effect.reply.kind === 'cancelled') excused.add(effect.reply.run);
-      if (seen.kind !== 'ended') return;
-      for (const run of allRuns(seen.state))
-        if (isOver(run)) check(seen.state, run, truth.workOf(run.id)?.name ?? run.id);
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'handled' && seen.event.kind === 'recalled') {
+      const { run, documents } = seen.event;
+      if (documents === null) excused.add(run);
+      const held = new Set(documents?.receipts.map(({ receipt }) => receipt.id));
+      const { receipts = [] } = seen.state.index.get(run) ?? {};
+      if (documents !== null && receipts.some(({ receipt }) => !held.has(receipt)))
+        throw new Violation('a run is read again without a receipt of it');
+    }
+    if (seen.kind === 'handled' && seen.event.kind === 'cancel')
+      for (const effect of seen.effects)
+        if (effect.kind === 'reply' && effect.reply.kind === 'cancelled') excused.add(effect.reply.run);
+    if (seen.kind !== 'ended') return;
+    for (const run of allRuns(seen.state))
+      if (isOver(run)) check(seen.state, run, truth.workOf(run.id)?.name ?? run.id);
   };
 }
 

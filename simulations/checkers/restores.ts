@@ -1,6 +1,6 @@
 import { isMember } from '../../src/controller/machine/members/revocations.ts';
 import type { MerkleTree } from '../../src/protocol/transparency/index.ts';
-import { type Checker, type Observation, Violation } from '../observer.ts';
+import { type Observation, type Observe, Violation } from '../observer.ts';
 
 type Seen<Kind> = Extract<Observation, { kind: Kind }>;
 type Line = Pick<Seen<'witnessed'>, 'log' | 'size' | 'root'>;
@@ -26,8 +26,7 @@ function checkAsked({ state, answers }: Seen<'restored'>): string | undefined {
  * on from all that its key signed, no evidence of two stories comes up, which would void what was trusted; and the project stands still
  * only where nobody who is up has what the copy lacks.
  */
-export function restores(): Checker {
-  const invariant = 'restores';
+export function restores(): Observe {
   /** The log of this life, and those of lives that a restore ended. */
   const trees = new Set<MerkleTree>();
   /** By trusted worker. */
@@ -41,41 +40,33 @@ export function restores(): Checker {
       const has = (tree: MerkleTree, { size, root }: Line) => size <= tree.size && tree.root(size) === root;
       if (other.log === line.log && ![...trees].some((tree) => has(tree, line) && has(tree, other)))
         throw new Violation(
-          invariant,
           `a trusted worker signed ${line.size} leaves that do not go with the ${other.size} that it signed before`,
         );
     }
     lines.set(worker, [...before, line]);
   }
 
-  return {
-    invariant,
-    observe(seen, truth) {
-      if (seen.kind === 'handled' || (seen.kind === 'restarted' && seen.state !== undefined)) {
-        const { log } = seen.state ?? {};
-        if (log !== undefined) trees.add(log);
-      }
-      if (seen.kind === 'replaced') isRestored = true;
-      if (seen.kind === 'restored') {
-        const wrong = checkAsked(seen);
-        if (wrong !== undefined) throw new Violation(invariant, wrong);
-      }
-      isVoid ||= seen.kind === 'equivocated';
-      if (seen.kind === 'equivocated' && isRestored && !truth.isShort)
-        throw new Violation(
-          invariant,
-          `the log goes on as it was, and there is evidence of two: ${seen.proves.says}`,
-        );
-      if (seen.kind === 'stands-still' && !seen.isExcused)
-        throw new Violation(invariant, `the project stands still: ${seen.why}`);
-      if (seen.kind !== 'witnessed' || truth.personOf(seen.worker) !== 'owner') return;
-      // Of a log that is void it signs what it saw before, as evidence.
-      if (!isVoid && truth.keptBy(seen.worker) < seen.size)
-        throw new Violation(
-          invariant,
-          `a trusted worker signs ${seen.size} leaves, and keeps ${truth.keptBy(seen.worker)} of them`,
-        );
-      checkLine(seen, seen.worker);
-    },
+  return (seen, truth) => {
+    if (seen.kind === 'handled' || (seen.kind === 'restarted' && seen.state !== undefined)) {
+      const { log } = seen.state ?? {};
+      if (log !== undefined) trees.add(log);
+    }
+    if (seen.kind === 'replaced') isRestored = true;
+    if (seen.kind === 'restored') {
+      const wrong = checkAsked(seen);
+      if (wrong !== undefined) throw new Violation(wrong);
+    }
+    isVoid ||= seen.kind === 'equivocated';
+    if (seen.kind === 'equivocated' && isRestored && !truth.isShort)
+      throw new Violation(`the log goes on as it was, and there is evidence of two: ${seen.proves.says}`);
+    if (seen.kind === 'stands-still' && !seen.isExcused)
+      throw new Violation(`the project stands still: ${seen.why}`);
+    if (seen.kind !== 'witnessed' || truth.personOf(seen.worker) !== 'owner') return;
+    // Of a log that is void it signs what it saw before, as evidence.
+    if (!isVoid && truth.keptBy(seen.worker) < seen.size)
+      throw new Violation(
+        `a trusted worker signs ${seen.size} leaves, and keeps ${truth.keptBy(seen.worker)} of them`,
+      );
+    checkLine(seen, seen.worker);
   };
 }

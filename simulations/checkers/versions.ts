@@ -1,26 +1,22 @@
 import { isBelow, leastWorkerOf } from '../../src/protocol/base/least-version.ts';
-import { type Checker, Violation } from '../observer.ts';
+import { type Observe, Violation } from '../observer.ts';
 
 /** A worker that states no version, or one below the least of the charter, gets no lease. */
-export function versions(): Checker {
-  const invariant = 'versions';
+export function versions(): Observe {
   const given = new Set<string>();
-  return {
-    invariant,
-    observe(seen) {
-      if (seen.kind !== 'handled') return;
-      const { charter, presence } = seen.state;
-      const least = leastWorkerOf(charter?.payload);
-      for (const effect of seen.effects) {
-        if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
-        const { aud, fence } = effect.reply.lease;
-        const key = `${fence.epoch}.${fence.n}`;
-        const version = presence.workers.get(aud)?.version;
-        // A lease may be given again to a worker that lost the answer.
-        if (!given.has(key) && version !== undefined && (version === null || isBelow(version, least)))
-          throw new Violation(invariant, `a worker of ${version?.program ?? 'no version'} got a lease`);
-        given.add(key);
-      }
-    },
+  return (seen) => {
+    if (seen.kind !== 'handled') return;
+    const { charter, presence } = seen.state;
+    const least = leastWorkerOf(charter?.payload);
+    for (const effect of seen.effects) {
+      if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
+      const { aud, fence } = effect.reply.lease;
+      const key = `${fence.epoch}.${fence.n}`;
+      const version = presence.workers.get(aud)?.version;
+      // A lease may be given again to a worker that lost the answer.
+      if (!given.has(key) && version !== undefined && (version === null || isBelow(version, least)))
+        throw new Violation(`a worker of ${version?.program ?? 'no version'} got a lease`);
+      given.add(key);
+    }
   };
 }

@@ -35,7 +35,7 @@ abstract class Owned<
     return `${event.kind}: ${effects.map(({ kind }) => kind).join(', ')}`;
   }
   protected override restored(before: string, after: string): void {
-    if (before !== after) throw new Violation('replay', `${this.name} comes to another state`);
+    if (before !== after) throw new Violation(`${this.name} comes to another state`, 'replay');
   }
   protected override crashRate(): number {
     return this.around.rates().workerCrashPerEvent;

@@ -211,9 +211,3 @@ export type Seen =
   | { kind: 'executed'; subject: string; project: Project }
   /** The end of the run, after a long time without faults. */
   | { kind: 'ended'; watcher: WatchMachine; hook: HookMachine; project: Project };
-
-/** One invariant. Throws a `Violation` when it does not hold. */
-export interface WatchChecker {
-  readonly invariant: string;
-  observe(seen: Seen): void;
-}

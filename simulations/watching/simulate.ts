@@ -1,25 +1,19 @@
 import { inTurn, standIn } from '../keys.ts';
 import { Network } from '../network.ts';
-import { Violation } from '../observer.ts';
+import { foundBy, Violation } from '../observer.ts';
 import { epochMs } from '../paperwork.ts';
 import { Random } from '../random.ts';
 import { calm } from '../rates.ts';
 import { Reader } from '../reader.ts';
 import { Scheduler } from '../scheduler.ts';
 import { Trace } from '../trace.ts';
-import { Asked } from './checkers/asked.ts';
-import { Commands } from './checkers/commands.ts';
-import { Green } from './checkers/green.ts';
-import { Once } from './checkers/once.ts';
-import { Settled } from './checkers/settled.ts';
+import { watchCheckers } from './checkers.ts';
 import { HookNode, WatcherNode, type WatchPatches } from './nodes.ts';
 import { Project, pullRef, type Seen } from './project.ts';
 
 const minuteMs = 60_000;
 /** Time of the faults, and then the time in which all is to end. */
 const [faultsMs, finishMs] = [20 * minuteMs, 15 * minuteMs];
-
-export const watchCheckers = () => [new Asked(), new Once(), new Green(), new Commands(), new Settled()];
 
 /** Runs a watcher and a hook beside a project that lies, and dies itself, then heals. Never throws for what it finds. */
 export async function simulateWatching(
@@ -31,13 +25,15 @@ export async function simulateWatching(
   const time = new Scheduler(settle);
   const trace = new Trace();
   const network = new Network(time, random.fork('network'), calm);
-  const checkers = watchCheckers();
+  const checkers = Object.entries(watchCheckers).map(([name, make]) => [name, make()] as const);
   let failure: unknown;
   const observe = (seen: Seen) => {
-    try {
-      for (const checker of checkers) checker.observe(seen);
-    } catch (error) {
-      failure ??= error;
+    for (const [invariant, check] of checkers) {
+      try {
+        check(seen);
+      } catch (error) {
+        failure ??= foundBy(invariant, error);
+      }
     }
   };
   const rates = { ...calm, workerCrashPerEvent: random.pick([0, 0.02, 0.08]) };
@@ -83,7 +79,7 @@ export async function simulateWatching(
     observe({ kind: 'ended', watcher: watcher.machine, hook: hook.machine, project });
     if (failure !== undefined) throw failure;
   } catch (error) {
-    const { invariant, message } =
+    const { invariant = '', message } =
       error instanceof Violation ? error : { invariant: 'no crash', message: String((error as Error).stack) };
     return { failure: { invariant, message }, trace };
   }

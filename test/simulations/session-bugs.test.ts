@@ -40,7 +40,7 @@ describe('a mistake planted in a session', () => {
     const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter((name) =>
       /^[a-z-]+\/sessions\/.*\.ts$/.test(name),
     );
-    const planted = Object.values(sessionBugs).map(({ file }) => file);
+    const planted = Object.values(sessionBugs).flatMap(({ source }) => source?.file ?? []);
     expect([...new Set(planted), ...Object.keys(without)].sort()).toEqual(files.sort());
   });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { forks as voids } from '../../simulations/checkers/forks.ts';
-import { witnesses } from '../../simulations/checkers/witnesses.ts';
+import { allCheckers } from '../../simulations/checkers/index.ts';
 import type { Checker } from '../../simulations/observer.ts';
 import type { Scenario } from '../../simulations/scenario.ts';
 import { simulate } from '../../simulations/simulate.ts';
@@ -26,7 +25,7 @@ export async function attack(
   });
   const { failure } = await simulate(seed, {
     ...{ scenario, once: true },
-    checkers: () => [witnesses(), voids(), listener()],
+    checkers: () => [...allCheckers(['witnesses', 'forks']), listener()],
     patches: () => (at === undefined ? {} : { forks: at }),
   });
   return { informed: informed.size, lines, failure };

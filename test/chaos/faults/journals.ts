@@ -2,28 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { acks } from '../../../simulations/checkers/acks.ts';
-import { agreement } from '../../../simulations/checkers/agreement.ts';
-import { answers } from '../../../simulations/checkers/answers.ts';
-import { cosigning } from '../../../simulations/checkers/cosigning.ts';
-import { drains } from '../../../simulations/checkers/drains.ts';
-import { endedKeys } from '../../../simulations/checkers/ended-keys.ts';
-import { endings } from '../../../simulations/checkers/endings.ts';
-import { evidence } from '../../../simulations/checkers/evidence.ts';
-import { fences } from '../../../simulations/checkers/fences.ts';
-import { forks } from '../../../simulations/checkers/forks.ts';
-import { leases } from '../../../simulations/checkers/leases.ts';
-import { lending } from '../../../simulations/checkers/lending.ts';
-import { limits } from '../../../simulations/checkers/limits.ts';
-import { liveness } from '../../../simulations/checkers/liveness.ts';
-import { log } from '../../../simulations/checkers/log.ts';
-import { pipelines } from '../../../simulations/checkers/pipelines.ts';
-import { rebuilt } from '../../../simulations/checkers/rebuilt.ts';
-import { revoked } from '../../../simulations/checkers/revoked.ts';
-import { sealed } from '../../../simulations/checkers/sealed.ts';
-import { verdicts } from '../../../simulations/checkers/verdicts.ts';
-import { votes } from '../../../simulations/checkers/votes.ts';
-import { type Checker, type Observation, type Truth, Violation } from '../../../simulations/observer.ts';
+import { allCheckers } from '../../../simulations/checkers/index.ts';
+import { type Observation, type Truth, Violation } from '../../../simulations/observer.ts';
 import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import type { Controller } from '../../../src/controller/machine/machine.ts';
 import type { ControllerState } from '../../../src/controller/machine/state.ts';
@@ -47,17 +27,17 @@ import { type Ground, workers } from '../../e2e/support/ground.ts';
  * Those of the simulator's checkers that can be told what they look at by journals and bundles: the others look at what is in no journal
  * (heartbeats, presence, clocks, lies), at what is in memory, or at faults of the simulator.
  */
-const checkers = (): Checker[] => [
-  ...[acks(), agreement(), answers(), cosigning(), drains(), endedKeys(), endings(), evidence(), fences()],
-  ...[forks(), leases(), lending(), limits(), liveness(), log(), pipelines(), rebuilt()],
-  ...[revoked(), sealed(), verdicts(), votes()],
+const checkers = [
+  ...['acks', 'agreement', 'answers', 'cosigning', 'drains', 'ended keys', 'endings', 'evidence', 'fences'],
+  ...['forks', 'leases', 'lending', 'limits', 'liveness', 'log', 'pipelines', 'rebuilt'],
+  ...['revoked', 'sealed', 'verdicts', 'votes'],
 ];
 
 /** Gives checkers what happened; each stops at the first thing that it finds. */
 export class Checked {
   readonly found: string[] = [];
   readonly #truth: Truth;
-  #checkers = checkers();
+  #checkers = allCheckers(checkers);
 
   constructor(truth: Truth) {
     this.#truth = truth;
@@ -69,7 +49,7 @@ export class Checked {
         await checker.observe(seen, this.#truth);
       } catch (error) {
         if (!(error instanceof Violation)) throw error;
-        this.found.push(`checker ${error.invariant}: ${error.message}`);
+        this.found.push(`checker ${checker.invariant}: ${error.message}`);
         this.#checkers = this.#checkers.filter((one) => one !== checker);
       }
     }

@@ -1,10 +1,5 @@
 import fc from 'fast-check';
-import { acks } from '../../../simulations/checkers/acks.ts';
-import { finished } from '../../../simulations/checkers/finished.ts';
-import { knownLeases } from '../../../simulations/checkers/known-leases.ts';
-import { leaseEnds } from '../../../simulations/checkers/lease-ends.ts';
-import { liveness } from '../../../simulations/checkers/liveness.ts';
-import { replay } from '../../../simulations/checkers/replay.ts';
+import { allCheckers } from '../../../simulations/checkers/index.ts';
 import type { Line, Node, OnLine } from '../../../simulations/network.ts';
 import type { Patches } from '../../../simulations/patches.ts';
 import { Random } from '../../../simulations/random.ts';
@@ -157,7 +152,7 @@ export async function tampered(seed: number): Promise<ReadonlySet<string>> {
     once: true,
     scenario,
     rates: calm,
-    checkers: () => [acks(), leaseEnds(), knownLeases(), replay(), finished(), liveness()],
+    checkers: () => allCheckers(['acks', 'lease ends', 'known leases', 'replay', 'finished', 'liveness']),
     patches: () => ({
       line: watch,
       visits: (...all) => watch.visit(...all),
