@@ -10,16 +10,15 @@ describe('secondsOfIso', () => {
       expect(secondsOfIso(`${day}T${time}`)).toBe(Math.floor(Date.parse(`${day}T${time}`) / 1000));
     expect(secondsOfIso(`${day}T12:34Z`)).toBe(Date.parse(`${day}T12:34Z`) / 1000);
   });
-
-  it('reads back what isoTime writes, on each day of four hundred years', () => {
-    const days = Array.from({ length: 146_097 }, (_, day) => day);
-    expect(days.find((day) => secondsOfIso(isoTime(day * 86_400_000)) !== day * 86_400)).toBeUndefined();
-  });
 });
 
 describe('isoTime', () => {
   it.each([0, 951_782_400_000, 1_709_164_799_999, 4_102_444_800_000, -1])('is that of Date, for %i', (ms) => {
     expect(isoTime(ms)).toBe(new Date(ms).toISOString());
+  });
+
+  it.each([Number.MAX_SAFE_INTEGER * 1000, -Number.MAX_SAFE_INTEGER])('takes any number, as %i', (ms) => {
+    expect(isoTime(ms)).toMatch(/^[+-]\d{6}-/);
   });
 
   it('cuts a fraction of a millisecond off', () => {
