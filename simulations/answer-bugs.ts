@@ -1,30 +1,55 @@
 import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
-import { type ControllerState, type Run, Transition } from '../src/controller/machine/state.ts';
+import { type ControllerState, publishedOf, type Run, Transition } from '../src/controller/machine/state.ts';
 import { conclude, finishedOf } from '../src/controller/machine/verdicts/verdict.ts';
 import type { Handled } from '../src/protocol/base/durability.ts';
-import type { Policy } from '../src/protocol/documents/index.ts';
+import type { Policy, Request } from '../src/protocol/documents/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 import { Worker } from '../src/worker/machine/machine.ts';
 import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
-import { answeredUnderEarlierPolicy } from './answered-under-policy.ts';
-import { Broken } from './broken-controller.ts';
+import { Broken, breaking } from './broken-controller.ts';
 import { calm } from './rates.ts';
 import type { Scenario, Work } from './scenario.ts';
 import type { Patches } from './world.ts';
 
-const policy: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 };
 const common = {
   nature: 'reproducible',
   portable: true,
   cancelAfterMs: undefined,
   expiresSeconds: 7200,
-  policy,
 } as const;
+const lax: Policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 };
+const policy: Policy = { ...lax, cosign: 'required' };
+/** A job without a co-signature, requested again with one. */
+const laxThenStrict: Work[] = [
+  { ...common, name: 'lib', submitAfterMs: 1_000, policy: lax },
+  { ...common, name: 'lib-0', repeats: 'lib', submitAfterMs: 900_000, policy },
+];
+
+/** The policy under which the job was built before. */
+function policyBefore({ index }: ControllerState, { job, policy }: Request): Policy {
+  const before = index.builtOf(job).find((run) => publishedOf(run)?.verdict.level === 'trusted');
+  return before?.request.payload.policy ?? policy;
+}
+
+/** A planted bug: what the policy of a later request asks for is forgotten. */
+const answeredUnderEarlierPolicy = {
+  says: 'a job that was built before is answered at the level that it had under the policy of the earlier request',
+  caughtBy: 'answers',
+  scenario: { trusted: 'there' as const, works: laxThenStrict },
+  patches: breaking((controller, handle) => (event, now) => {
+    if (event.kind !== 'submit') return handle(event, now);
+    const { request } = event;
+    const policy = policyBefore(controller.state, request.payload);
+    const payload = { ...request.payload, policy };
+    return handle({ ...event, request: { ...request, payload } }, now);
+  }),
+};
+
 /** A job that is asked for twice. */
 const works: Work[] = [
-  { ...common, name: 'lib', submitAfterMs: 1_000 },
-  { ...common, name: 'lib-0', repeats: 'lib', submitAfterMs: 600_000 },
+  { ...common, policy, name: 'lib', submitAfterMs: 1_000 },
+  { ...common, policy, name: 'lib-0', repeats: 'lib', submitAfterMs: 600_000 },
 ];
 const scenario: Partial<Scenario> = {
   ...{ trusted: 'there', second: false, works, charters: [], revokes: undefined },

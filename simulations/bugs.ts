@@ -21,20 +21,16 @@ import {
 } from './broken-workers.ts';
 import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
-import { drainBugs } from './drain-bugs.ts';
 import { endingBugs } from './ending-bugs.ts';
-import { hostBugs } from './host-bugs.ts';
 import { journalBugs } from './journal-bugs.ts';
-import { leaseBugs } from './lease-bugs.ts';
-import { limitBugs } from './limit-bugs.ts';
+import { drainBugs, hostBugs, leaseBugs, limitBugs } from './lease-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm } from './rates.ts';
 import { refusalBugs } from './refusal-bugs.ts';
 import { restoreBugs } from './restore-bugs.ts';
 import { sessionBugs } from './session-bugs.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
-import { storeBugs } from './store-bugs.ts';
-import { witnessBugs } from './witness-bugs.ts';
+import { storeBugs, witnessBugs } from './witness-bugs.ts';
 
 export const bugs: Record<string, Bug> = {
   'vote-counted-twice': {

@@ -3,10 +3,33 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { bugs } from './bugs.ts';
 import { simulatorWith } from './planted-source.ts';
-import { describeFailure, describeResult } from './report.ts';
+import type { Result } from './simulate.ts';
 import * as simulator from './simulate.ts';
 import { watchBugs } from './watching/bugs.ts';
 import { simulateWatching } from './watching/simulate.ts';
+
+/** The report of a failed seed: the invariant, the last trace lines, and the command to repeat it. */
+export function describeFailure(result: Result, bug: string | undefined): string[] {
+  const { seed, failure, tail, about } = result;
+  if (failure === null) return [];
+  const again = `npm run simulate -- faults --seed ${seed}${bug === undefined ? '' : ` --bug ${bug}`}`;
+  return [
+    '',
+    `seed ${seed}: ${failure.invariant} does not hold`,
+    `  ${failure.message}`,
+    '',
+    ...about.map((line) => `  ${line}`),
+    '',
+    `The last ${tail.length} of ${result.lines} lines:`,
+    ...tail,
+    '',
+    `Again: ${again}`,
+  ];
+}
+
+function describeResult({ seed, lines, levels }: Result): string {
+  return `seed ${seed}: ${lines} lines, verdicts: ${levels.length === 0 ? 'none' : levels.join(', ')}`;
+}
 
 const usage = `usage: npm run simulate -- faults|watching [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
 

@@ -1,7 +1,18 @@
 import type { Policy } from '../src/protocol/documents/index.ts';
-import { withHosts } from './allowed-hosts.ts';
 import type { KeyChange } from './paperwork.ts';
 import type { Random } from './random.ts';
+
+/** In some seeds some operators allow the host of the sources late: their workers pass on jobs until then. */
+function withHosts<T extends object>(
+  random: Random,
+  operators: readonly T[],
+): (T & { allowsAfterMs?: number })[] {
+  const draw = random.fork('hosts');
+  if (!draw.chance(0.2)) return [...operators];
+  return operators.map((operator) =>
+    draw.chance(0.5) ? { ...operator, allowsAfterMs: draw.int(10_000, 400_000) } : operator,
+  );
+}
 
 /** Behaviour of an operator's workers. All but `honest` and `slow` are attacks or failures. */
 export type Behaviour =

@@ -118,7 +118,7 @@ const mistakes: Record<string, SourceBug & Pick<Bug, 'says'> & Partial<Bug>> = {
   },
   'revocations-of-one-rank': {
     says: 'a page of revocations leaves out those of identity providers',
-    file: 'protocol/sessions/revocation-pages.ts',
+    file: 'protocol/sessions/revocation-book.ts',
     from: '[0, 1, 2].flatMap(',
     to: '[0, 1].flatMap(',
     caughtBy: 'cosigning',

@@ -1,5 +1,5 @@
 import type { PublicTrees } from '../node/artifacts/public-trees.ts';
-import type { RevocationPage } from '../protocol/sessions/revocation-pages.ts';
+import type { RevocationPage } from '../protocol/sessions/revocation-book.ts';
 import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../protocol/wire/messages.ts';
 
 /** Documents that a controller shows to anybody who asks, besides its protocols: the same ones, each of which proves itself. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bugs } from '../../simulations/bugs.ts';
 import { allCheckers } from '../../simulations/checkers/index.ts';
-import { describeFailure } from '../../simulations/report.ts';
+import { describeFailure } from '../../simulations/main.ts';
 import { simulate } from '../../simulations/simulate.ts';
 import { expectCaught, quickBugs, seeds } from './planted.ts';
 import { range } from './seeds.ts';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { allCheckers } from '../../simulations/checkers/index.ts';
+import { describeFailure } from '../../simulations/main.ts';
 import type { Checker } from '../../simulations/observer.ts';
 import type { CrashPoint } from '../../simulations/process.ts';
-import { describeFailure } from '../../simulations/report.ts';
 import type { Scenario, Work } from '../../simulations/scenario.ts';
 import { type SimulateOptions, simulate } from '../../simulations/simulate.ts';
 import { allRuns, publishedLevelOf } from '../../src/controller/machine/state.ts';

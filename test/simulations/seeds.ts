@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeFailure } from '../../simulations/report.ts';
+import { describeFailure } from '../../simulations/main.ts';
 import { type SimulateOptions, simulate } from '../../simulations/simulate.ts';
 
 /** Runs these seeds; the first that fails says why and how to see it again. Returns the levels of all verdicts. */

@@ -11,7 +11,7 @@ import {
 } from '../../protocol/documents/index.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { mirrorsOf } from '../../protocol/sessions/mirrors.ts';
-import { listOf } from '../../protocol/sessions/revocation-pages.ts';
+import { listOf } from '../../protocol/sessions/revocation-book.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
 import { countsUncosigned, revokedBy, sayFullKey, sayRevoked } from '../../protocol/trust/index.ts';
 import {

@@ -1,4 +1,4 @@
-import type { AccountFacts } from './facts.ts';
+import type { AccountFacts } from './states.ts';
 
 /** Alarms of a run, the gravest first: results differ, a trusted worker contradicted what was agreed, or refused to sign, a rebuild came to something else. */
 export const runAlarms = ['disputed', 'contradicted', 'cosign-refused', 'rebuild-differs'] as const;

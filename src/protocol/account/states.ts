@@ -1,3 +1,55 @@
+import type { RunSummary } from '../wire/runs.ts';
+
+/** How far a build has come, as it is told. */
+export type BuildState = 'building' | 'sealed' | 'lost' | 'revealed';
+
+const open: Record<BuildState, string> = {
+  building: 'building',
+  sealed: 'done, sealed',
+  lost: 'lost',
+  revealed: '',
+};
+
+/** Text for a build whose result is not shown; once the run is over, no build of it goes on. */
+export function buildText(build: BuildState, { over, state }: Pick<Account, 'over' | 'state'>): string {
+  if (!over || build === 'lost' || build === 'revealed') return open[build];
+  if (state === 'cancelled') return build === 'building' ? 'cancelled' : 'done, cancelled';
+  return build === 'building' ? 'not finished, ended with it' : 'done, not shown';
+}
+
+/**
+ * Each result once: first the one that most operators came to, of equals the one that was told first; one that the trusted worker alone came to is
+ * the last. What differs is compared with the first.
+ */
+export function firstOfMost(builds: readonly { result: string; slot: number | string }[]): string[] {
+  const counts = new Map<string, number>();
+  const ofOperators = builds.filter(({ slot }) => slot !== 'trusted');
+  for (const { result } of ofOperators) counts.set(result, (counts.get(result) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a).map(([result]) => result);
+  return [...new Set([...sorted, ...builds.map(({ result }) => result)])];
+}
+
+/** Where a run stands that has not ended. */
+export type OpenFacts = NonNullable<RunSummary['open']>;
+
+/** A trusted worker that came to no signature for a run. */
+export type TrustedFailure = NonNullable<RunSummary['trustedFailures']>[number];
+
+/** The members of a run's summary that its account is derived from. `state` is also `lost`, where the controller does not know the run. */
+export interface AccountFacts
+  extends Pick<RunSummary, 'state' | 'level'>,
+    Partial<
+      Pick<RunSummary, 'run' | 'reason' | 'limit' | 'cancelled' | 'alarming' | 'acknowledged' | 'test'>
+    >,
+    Partial<
+      Pick<RunSummary, 'cosigned' | 'artifact' | 'policy' | 'awaits' | 'earlier' | 'open' | 'trustedFailures'>
+    >,
+    Partial<Pick<RunSummary, 'tally' | 'differs' | 'repo' | 'ref' | 'commit' | 'recipe'>> {
+  /** Why its verdict does not stand; `true`: not known here. */
+  revoked?: RunSummary['revoked'] | true;
+  missing?: Omit<NonNullable<RunSummary['missing']>, 'namedMissing'> | undefined;
+}
+
 /** States of a run, as every command and page names them. */
 export const runStates = [
   /** No build runs; the reason names whom the run waits for. */

@@ -1,6 +1,100 @@
+import { limits } from '../base/limits.ts';
 import type { Progress } from '../wire/progress.ts';
-import { type AccountFacts, afterRepeated, afterTally, isAlarmingRepeat } from './index.ts';
-import { afterFailure } from './trusted-failures.ts';
+import type { RunSummary } from '../wire/runs.ts';
+import type { AccountFacts, TrustedFailure } from './states.ts';
+
+const saysCharsMax = 300;
+
+/** Trusted workers that failed at a run, after one more event of it: one entry for each, the newest last. */
+export function afterFailure(failures: TrustedFailure[], progress: Progress): TrustedFailure[] {
+  if (progress.kind === 'cosign-refused') {
+    const { worker, code, message } = progress;
+    return withFailure(failures, { worker, says: `${code}: ${message}`, refused: true });
+  }
+  if (progress.kind === 'cosign-delayed') {
+    const { worker, code, message } = progress;
+    return withFailure(failures, { worker, says: `${code}: ${message}`, delayed: true });
+  }
+  // It has signed.
+  if (progress.kind === 'verdict' && progress.level !== 'agreed' && progress.reason === undefined)
+    return failures.filter(({ delayed }) => delayed !== true);
+  // Compared here: `isTrustedSlot` would load the schemas of all documents into `quorate --help`.
+  if ((progress.kind !== 'lost' && progress.kind !== 'delivered') || progress.slot !== 'trusted')
+    return failures;
+  const { worker } = progress;
+  // It is handed over after it has refused.
+  if (failures.some((one) => one.worker === worker && one.refused === true)) return failures;
+  if (progress.kind === 'lost') return withFailure(failures, { worker, says: progress.reason });
+  return failures.filter((one) => one.worker !== worker);
+}
+
+function withFailure(failures: readonly TrustedFailure[], failure: TrustedFailure): TrustedFailure[] {
+  const others = failures.filter(({ worker }) => worker !== failure.worker);
+  const says = failure.says.slice(0, saysCharsMax);
+  return [...others, { ...failure, says }].slice(-limits.slotLeasesMax);
+}
+
+export type Tally = NonNullable<RunSummary['tally']>;
+export type Differs = NonNullable<RunSummary['differs']>;
+
+const abortedCharsMax = 500;
+
+/** Counts of outcomes, by operator, after one more event; undefined before the first results are revealed. */
+export function afterTally(known: Tally | undefined, progress: Progress): Tally | undefined {
+  switch (progress.kind) {
+    case 'inputs':
+    case 'reopened':
+      return undefined;
+    case 'revealed': {
+      // The trusted worker's, by itself.
+      if (progress.results.some(({ slot }) => slot === 'trusted')) return known;
+      const of = (wanted: RegExp) =>
+        new Set(progress.results.flatMap(({ operator, result }) => (wanted.test(result) ? [operator] : [])));
+      const ended = of(/^(?!aborted: )/).size;
+      const aborted = abortedIn(progress.results) ?? known?.aborted;
+      return {
+        ended: Math.max(ended, known?.ended ?? 0),
+        failed: of(/^exit [1-9]/).size,
+        ...(aborted !== undefined && { aborted }),
+      };
+    }
+    case 'agreed':
+      return { ended: 0, failed: 0, ...known, same: new Set(progress.by).size };
+    case 'failed':
+      return { ended: 0, ...known, failed: new Set(progress.by).size };
+    default:
+      return known;
+  }
+}
+
+/** Why builds were aborted: the first reason, and how many others there are. */
+function abortedIn(results: Extract<Progress, { kind: 'revealed' }>['results']): string | undefined {
+  const reasons = new Set(
+    results.flatMap(({ result }) =>
+      result.startsWith('aborted: ') ? [result.slice('aborted: '.length)] : [],
+    ),
+  );
+  const [first, ...others] = reasons;
+  if (first === undefined) return undefined;
+  const more =
+    others.length === 0 ? '' : `; and ${others.length} other ${others.length === 1 ? 'reason' : 'reasons'}`;
+  return `${first.slice(0, abortedCharsMax - more.length)}${more}`;
+}
+
+/** The other run of the same job that came to something else, after one more event of a run. */
+export function afterRepeated(known: Differs | undefined, progress: Progress): Differs | undefined {
+  if (progress.kind === 'reopened' || progress.kind === 'inputs') return undefined;
+  if (progress.kind !== 'repeated' || progress.same || progress.revoked === true) return known;
+  const { earlier, later, artifact, before } = progress;
+  return { run: earlier, ...(later === true && { later }), made: artifact, other: before };
+}
+
+/** Whether a run that was built again came to something else than one that stands: the owner is alarmed, once for the two of them. */
+export const isAlarmingRepeat = ({
+  same,
+  later,
+  revoked,
+}: Extract<Progress, { kind: 'repeated' }>): boolean => !same && later !== true && revoked !== true;
 
 /** The facts of a run before its first event. */
 export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', level: null });

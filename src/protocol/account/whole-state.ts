@@ -1,4 +1,18 @@
-import { type AccountFacts, accountOf, type RunState, worstOf } from './index.ts';
+import { accountOf } from './account.ts';
+import type { AccountFacts, RunState } from './states.ts';
+
+/** States, the worst first. */
+const order: readonly RunState[] = [
+  ...(['revoked', 'disputed', 'differs', 'failed', 'aborted', 'unfinished', 'lost', 'cancelled'] as const),
+  ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
+];
+
+/** The run in the worst state, which is the state of all together; the first of equals, undefined for none. */
+export function worstOf<Facts extends AccountFacts>(runs: readonly Facts[]): Facts | undefined {
+  const rank = (facts: Facts) => order.indexOf(accountOf(facts).state);
+  return runs.toSorted((a, b) => rank(a) - rank(b))[0];
+}
+
 /** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */
 export type WholeState =
   | Exclude<RunState, 'waiting' | 'building' | 'sealed' | 'provisional'>

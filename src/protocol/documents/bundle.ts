@@ -7,6 +7,8 @@ import { canonicalText, decodeDocument } from './canonical.ts';
 import { documentLimits } from './limits.ts';
 
 const jws = z.string().min(1).max(limits.documentBytesMax);
+/** Signed note (C2SP tlog-checkpoint) by the log key. */
+const checkpoint = z.string().min(1).max(8192);
 const envelope = z.string().min(1).max(limits.receiptBytesMax);
 
 /** One entry of the log with its inclusion proof (RFC 6962 §2.1.1, hashes in hexadecimal, leaf to root). */
@@ -28,8 +30,8 @@ const ownFields = z.strictObject({
     .array(bundledReceiptSchema)
     .max((documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax),
   verdict: envelope,
-  /** Signed note (C2SP tlog-checkpoint) by the log key, with the lines of its witnesses: the trusted worker's where it co-signed. */
-  checkpoint: z.string().min(1).max(8192),
+  /** With the lines of its witnesses: the trusted worker's where it co-signed. */
+  checkpoint,
   /** Grants of those who witnessed the checkpoint and have no receipt here. */
   witnesses: z.array(jws).min(1).max(documentLimits.slotsMax).optional(),
   entries: z.array(logEntrySchema).min(1).max(2048),
@@ -55,13 +57,53 @@ export const bundleSchema = ownFields
   .refine(hasBothOrNeither, rounds);
 export type Bundle = z.infer<typeof bundleSchema>;
 
-export function encodeBundle(bundle: Bundle): string {
-  return canonicalText(bundle);
-}
+const shortJws = z.string().min(1).max(limits.equivocationCharsMax);
+/** A leaf under a checkpoint, with its inclusion proof. */
+const entrySchema = z.strictObject({ checkpoint, leaf: text(400), path: z.array(sha256).max(64) });
 
-export function decodeBundle(raw: string): Bundle {
+/**
+ * Evidence that a log tells two stories. Unsigned: its documents are. `roots`: two checkpoints of one size with different roots.
+ * `ack`: an ack, and another leaf at the index that it promises. `leaves`: two leaves at one index.
+ */
+const equivocationSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    v: z.literal(1),
+    kind: z.literal('roots'),
+    /** Signed by the root key; it names the log key. */
+    charter: shortJws,
+    checkpoints: z.tuple([checkpoint, checkpoint]),
+  }),
+  z.strictObject({
+    v: z.literal(1),
+    kind: z.literal('ack'),
+    charter: shortJws,
+    ack: shortJws,
+    entry: entrySchema,
+  }),
+  z.strictObject({
+    v: z.literal(1),
+    kind: z.literal('leaves'),
+    charter: shortJws,
+    index: count,
+    entries: z.tuple([entrySchema, entrySchema]),
+  }),
+]);
+export type EquivocationEvidence = z.infer<typeof equivocationSchema>;
+
+export const encodeBundle = (bundle: Bundle): string => canonicalText(bundle);
+export const encodeEquivocation = (evidence: EquivocationEvidence): string => canonicalText(evidence);
+
+/** @throws {QuorateError} `DOC_…` */
+export const decodeBundle = (raw: string): Bundle =>
+  decodeText('bundle', raw, bundleSchema, limits.bundleBytesMax);
+export const decodeEquivocation = (raw: string): EquivocationEvidence =>
+  decodeText('equivocation', raw, equivocationSchema, limits.equivocationCharsMax);
+
+function decodeText<T>(kind: 'bundle' | 'equivocation', raw: string, schema: z.ZodType<T>, max: number): T {
   // A lone surrogate would become another character when encoded.
-  if (!raw.isWellFormed())
-    throw new QuorateError('DOC_NOT_UTF8', 'the bundle is not text that UTF-8 can hold');
-  return decodeDocument('bundle', toUtf8(raw), bundleSchema, limits.bundleBytesMax);
+  if (!raw.isWellFormed()) {
+    const what = kind === 'bundle' ? 'the bundle' : 'the evidence';
+    throw new QuorateError('DOC_NOT_UTF8', `${what} is not text that UTF-8 can hold`);
+  }
+  return decodeDocument(kind, toUtf8(raw), schema, max);
 }

@@ -8,8 +8,7 @@ import {
   type Verifier,
 } from '../documents/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
-import { inTotoKeyOf } from './keys.ts';
-import { linkEnvelope, stepNames } from './link.ts';
+import { inTotoKeyOf, linkEnvelope, stepNames } from './link.ts';
 
 export interface ExportedLink {
   /** As in-toto looks for it: `<step>.<first eight of the key's id>.link`. */

@@ -1,6 +1,6 @@
 export * from './bom.ts';
 export * from './evidence.ts';
-export * from './keys.ts';
 export * from './layout.ts';
+export * from './link.ts';
 export * from './link.ts';
 export * from './provenance.ts';

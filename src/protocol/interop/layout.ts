@@ -1,6 +1,5 @@
 import { encodeCanonical, preAuthEncoding, type Signer, toBase64 } from '../documents/index.ts';
-import { type InTotoKey, inTotoKeyOf } from './keys.ts';
-import { envelopeOf, stepNames } from './link.ts';
+import { envelopeOf, type InTotoKey, inTotoKeyOf, stepNames } from './link.ts';
 
 /** Where the layout looks for the artifact's files, below the folder in-toto is run in. */
 export const productFolder = 'product';

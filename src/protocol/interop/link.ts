@@ -1,4 +1,5 @@
-import { fromUtf8 } from '../base/text.ts';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { fromUtf8, toUtf8 } from '../base/text.ts';
 import {
   artifactOf,
   cidDigestHex,
@@ -8,13 +9,34 @@ import {
   isTrustedSlot,
   payloadType,
   preAuthEncoding,
+  publicKeyOf,
   type Receipt,
   type Signer,
   type Slot,
+  sha256Hex,
   toBase64,
   type Verifier,
 } from '../documents/index.ts';
-import { inTotoKeyOf } from './keys.ts';
+
+/** A public key as in-toto writes it (in-toto-spec v1.0 §4.2). Its names are in-toto's. */
+export interface InTotoKey {
+  keyid: string;
+  keyid_hash_algorithms: ['sha256', 'sha512'];
+  keytype: 'ed25519';
+  keyval: { public: string };
+  scheme: 'ed25519';
+}
+
+/** The in-toto key of a PeerId; its id is the sha256 of the key's canonical JSON, as securesystemslib has it. */
+export function inTotoKeyOf(peerId: string): InTotoKey {
+  const key = {
+    keyid_hash_algorithms: ['sha256', 'sha512'] as ['sha256', 'sha512'],
+    keytype: 'ed25519' as const,
+    keyval: { public: bytesToHex(publicKeyOf(peerId)) },
+    scheme: 'ed25519' as const,
+  };
+  return { keyid: sha256Hex(toUtf8(JSON.stringify(key))), ...key };
+}
 
 type Artifacts = Record<string, Record<string, string>>;
 

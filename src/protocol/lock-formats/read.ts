@@ -6,14 +6,85 @@ import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
 import type { Entry, Found } from './entry.ts';
 import { invalid, lockFault, quote, unsupported } from './fault.ts';
-import { parseGoSum } from './go.ts';
+import { base64ToHex } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
+import { checkName, checkVersion, purlOf } from './names.ts';
 import { parseNpm } from './npm.ts';
 import type { Arch } from './platform.ts';
 import { parsePnpm } from './pnpm.ts';
-import { type FixedAt, genericEntries, parseQuorateLock } from './quorate-lock.ts';
+import { type Fixed, type FixedAt, genericEntries, parseQuorateLock } from './quorate-lock.ts';
 import { parseRequirements } from './requirements.ts';
 import { parseYarn } from './yarn.ts';
+
+/**
+ * The modules of `go.sum` or `go.work.sum`: for each line the archive of a module, or its go.mod. go.sum may name more than one build
+ * needs, and all of it is taken: which modules that are depends on the version of Go.
+ * Throws `LOCK_INVALID`.
+ */
+function parseGoSum(text: string, lock: string): Found[] {
+  return text.split(/\r?\n/).flatMap((line, index): Found[] => {
+    if (line.trim() === '') return [];
+    const at = { lock, line: index + 1 };
+    const [name = '', full = '', hash = '', ...rest] = line.trim().split(/[ \t]+/);
+    if (hash === '' || rest.length > 0) throw invalid(at, `${quote(line)} is not MODULE VERSION HASH`);
+    checkName('go', name, at);
+    const version = checkVersion(full.replace(/\/go\.mod$/, ''), at);
+    if (!version.startsWith('v')) throw invalid(at, `${quote(version)} is not a version of a module`);
+    const hex = hash.startsWith('h1:') ? base64ToHex(hash.slice('h1:'.length)) : undefined;
+    if (hex?.length !== 64) throw invalid(at, `${quote(hash)} is not a hash of go.sum`);
+    return [
+      {
+        ecosystem: 'go',
+        ...{ name, version },
+        purl: purlOf('golang', name, version),
+        file: `${version}.${full === version ? 'zip' : 'mod'}`,
+        integrity: { algorithm: 'dirhash', digests: [hex] },
+        locked: hash,
+        origin: { kind: 'registry' },
+        ...at,
+      },
+    ];
+  });
+}
+
+/** The records that `quorate.lock` needs for some lock files, and those that it has. */
+export interface OpenFiles {
+  /** Files that lock files demand and nothing names, each once. */
+  open: Found[];
+  /** Records of `quorate.lock` that stay. */
+  kept: Fixed[];
+}
+
+/**
+ * Finds the files that lock files leave open for a build on this architecture. Kept of `quorate.lock` are records that lock files need, files of no package, and those of Python
+ * packages, which source archives are built with. A record that contradicts its lock file goes, and its file is open again.
+ * Throws `LOCK_…`, but not `LOCK_INCOMPLETE` and `LOCK_CONFLICT`.
+ */
+export function openFiles(
+  locks: readonly string[],
+  files: ReadonlyMap<string, Uint8Array>,
+  arch: Arch,
+): OpenFiles {
+  const { found, records } = foundIn(locks, files, arch);
+  const byPurl = Map.groupBy(found, ({ purl }) => purl);
+  const kept = records.filter((record) => stays(record, byPurl.get(record.purl)));
+  const fixed = new Set(kept.map(({ purl }) => purl));
+  const open = found.filter((one) => isOpen(one) && !fixed.has(one.purl));
+  const once = new Map(open.map((one) => [`${one.purl} ${one.file ?? ''}`, one]));
+  return { open: [...once.values()], kept: kept.map(({ at: _, ...record }) => record) };
+}
+
+const isOpen = ({ file, integrity }: Found): boolean => file === undefined || integrity === undefined;
+
+function stays({ purl, file, sha256 }: FixedAt, named: readonly Found[] | undefined): boolean {
+  if (named === undefined) return /^pkg:(?:generic|pypi)\//.test(purl);
+  return named.every(
+    (one) =>
+      !isOpen(one) ||
+      ((one.file === undefined || one.file === file) &&
+        (one.integrity === undefined || one.integrity.digests.includes(sha256))),
+  );
+}
 
 /** At the top of a source tree. */
 export const quorateLock = 'quorate.lock';

@@ -3,11 +3,121 @@ import { toUtf8 } from '../base/text.ts';
 import { cid, name as nameSchema } from '../documents/base.ts';
 import { jobSchema } from '../documents/job.ts';
 import { commandSchema, type Step, stepOptions } from '../documents/step.ts';
-import { sortTemplates } from './graph.ts';
 import { pipelineLimits } from './limits.ts';
-import { combinations, combinationsOf, instanceName } from './matrix.ts';
-import { substitute } from './substitute.ts';
 import type { Instance, PipelineFault, Template } from './template.ts';
+
+/**
+ * Templates in an order in which each comes after those it needs, otherwise as in the file; or what is wrong with the needs:
+ * `PIPELINE_INVALID`, `PIPELINE_TOO_LARGE` (a chain of more jobs than `depthMax`).
+ */
+function sortTemplates<T extends Template>(
+  templates: readonly T[],
+): { sorted: T[] } | { faults: PipelineFault[] } {
+  const byName = new Map(templates.map((template) => [template.name, template]));
+  const unknown = templates.flatMap(({ name, needs }) =>
+    needs.flatMap(({ job }) => (byName.has(job) ? [] : [unknownJob(name, job, [...byName.keys()])])),
+  );
+  if (unknown.length > 0) return { faults: unknown };
+  /** Jobs of the longest chain that ends with a template; those that are done. */
+  const depths = new Map<string, number>();
+  const sorted: T[] = [];
+  const visit = (template: T, above: readonly string[]): PipelineFault | undefined => {
+    const chain = [...above, template.name];
+    let depth = 1;
+    for (const { job } of template.needs) {
+      if (chain.includes(job)) return cycle(chain.slice(chain.indexOf(job)), job);
+      const needed = byName.get(job);
+      const fault = needed === undefined || depths.has(job) ? undefined : visit(needed, chain);
+      if (fault !== undefined) return fault;
+      depth = Math.max(depth, 1 + (depths.get(job) ?? 0));
+    }
+    if (depth > pipelineLimits.depthMax) return tooDeep(template);
+    depths.set(template.name, depth);
+    sorted.push(template);
+    return undefined;
+  };
+  for (const template of templates) {
+    const fault = depths.has(template.name) ? undefined : visit(template, []);
+    if (fault !== undefined) return { faults: [fault] };
+  }
+  return { sorted };
+}
+
+const unknownJob = (name: string, job: string, known: readonly string[]): PipelineFault => ({
+  code: 'PIPELINE_INVALID',
+  path: [name, 'needs', job],
+  message: `the file has no job "${job}"`,
+  hint: `It has: ${known.join(', ')}.`,
+});
+
+const cycle = (chain: readonly string[], job: string): PipelineFault => ({
+  code: 'PIPELINE_INVALID',
+  path: [chain.at(-1) ?? job, 'needs', job],
+  message: `jobs that wait for each other: ${[...chain, job].join(' needs ')}`,
+  hint: 'Remove one of these needs.',
+});
+
+const tooDeep = ({ name }: Template): PipelineFault => ({
+  code: 'PIPELINE_TOO_LARGE',
+  path: [name, 'needs'],
+  message: `with those before it a chain of over ${pipelineLimits.depthMax} jobs, of which each needs the one before`,
+  hint: 'Put steps of one chain into one job.',
+});
+
+const open = '${{';
+/** `$${{` stands for the characters `${{`; otherwise these begin `${{ matrix.key }}`. */
+const marks = /\$\$\{\{|\$\{\{(?: *matrix\.([A-Za-z_][A-Za-z0-9_]{0,63}) *\}\})?/g;
+
+/**
+ * The text with `${{ matrix.key }}` replaced by the value of that key, as it stands: it is not read again, and not quoted for
+ * a shell. `fault` says what is wrong with the first mark that stands for nothing.
+ */
+export function substitute(
+  text: string,
+  values: Readonly<Record<string, string>>,
+): { text: string } | { fault: string } {
+  let fault: string | undefined;
+  const result = text.replace(marks, (mark, key: string | undefined) => {
+    if (mark.startsWith('$$')) return open;
+    const value = key !== undefined && Object.hasOwn(values, key) ? values[key] : undefined;
+    if (value !== undefined) return value;
+    fault ??=
+      key === undefined
+        ? `"${open}" begins no "${open} matrix.key }}"`
+        : `the matrix of the job has no key "${key}"`;
+    return '';
+  });
+  return fault === undefined ? { text: result } : { fault };
+}
+
+type Matrix = Template['matrix'];
+
+/** Number of combinations, none of which is built. */
+const combinationsOf = (matrix: Matrix): number =>
+  Object.values(matrix).reduce((count, values) => count * values.length, 1);
+
+/** Each choice of one value for each key, the last key changing first; one empty choice of an empty matrix. */
+function combinations(matrix: Matrix): Record<string, string>[] {
+  let made: Record<string, string>[] = [{}];
+  for (const [key, values] of Object.entries(matrix)) {
+    made = made.flatMap((before) => values.map((value) => ({ ...before, [key]: value })));
+  }
+  return made;
+}
+
+/** Characters of a value that its place in a name takes. */
+const labelCharsMax = 16;
+
+/**
+ * `test.gcc.1` of the job `test` and the values `gcc` and `1`: the first 16 characters of each value, with `_` for those
+ * that a name may not hold.
+ */
+function instanceName(template: string, values: Readonly<Record<string, string>>): string {
+  const labels = Object.values(values).map((value) =>
+    value.slice(0, labelCharsMax).replace(/[^A-Za-z0-9._-]/g, '_'),
+  );
+  return [template, ...labels].join('.');
+}
 
 /**
  * The jobs of a file: for each template one instance, or one for each combination of its matrix. The order depends on the

@@ -8,8 +8,7 @@ import { protocols } from '../wire/protocols.ts';
 import { sessionTimes } from './limits.ts';
 import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
-import type { Learned, RevocationBook } from './revocation-book.ts';
-import type { RevocationPage } from './revocation-pages.ts';
+import type { Learned, RevocationBook, RevocationPage } from './revocation-book.ts';
 
 type Up = z.infer<typeof revocationsUpSchema>;
 type Down = z.infer<typeof revocationsDownSchema>;

@@ -18,9 +18,17 @@ import type { LogView } from './log-view.ts';
 import { countsUncosigned } from './not-cosigned.ts';
 import { codeOfRevoked, revokedUnder, sayRevoked } from './revocations.ts';
 import { rules } from './rules.ts';
-import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain, witnessTimes } from './steps/decision.ts';
+import {
+  factsOf,
+  openCharter,
+  openJob,
+  openOffers,
+  openReceipts,
+  openRequest,
+  openVerdict,
+} from './steps/documents.ts';
 import { checkEarlierCosignature, checkRounds, decideOnEarlier, openEarlier } from './steps/earlier.ts';
 import {
   type Checked,
@@ -33,9 +41,7 @@ import {
   restsOn,
 } from './steps/inputs.ts';
 import { openLog } from './steps/log.ts';
-import { openOffers } from './steps/offers.ts';
 import { placeOf, type VerdictPlace } from './steps/place.ts';
-import { openReceipts } from './steps/receipts.ts';
 import { checkInputOnce } from './steps/remembered.ts';
 import { checkBeneath, checkRevocations } from './steps/revocations.ts';
 import {
@@ -53,7 +59,6 @@ import {
   sayWitnessed,
 } from './steps/sentences.ts';
 import { checkTimes } from './steps/times.ts';
-import { factsOf, openVerdict } from './steps/verdict.ts';
 import { checkWitnesses, ownWitnesses } from './steps/witnesses.ts';
 import type { StepName, Verification, VerificationStep, VerifiedFacts } from './verification.ts';
 import type { Witnessed } from './witnesses.ts';

@@ -1,7 +1,6 @@
 import { publicTrees } from '../../node/artifacts/public-trees.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import { withEvidence } from '../../protocol/sessions/revocation-pages.ts';
+import { type RevocationBook, withEvidence } from '../../protocol/sessions/revocation-book.ts';
 import type { ProjectWatch } from '../sessions/project-watch.ts';
 import type { StoreContext } from './context.ts';
 import type { LedgerEntry } from './ledger.ts';

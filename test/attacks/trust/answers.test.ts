@@ -9,7 +9,7 @@ import {
 } from '../../../src/protocol/documents/index.ts';
 import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { LogView } from '../../../src/protocol/trust/index.ts';
-import { factsOf } from '../../../src/protocol/trust/steps/verdict.ts';
+import { factsOf } from '../../../src/protocol/trust/steps/documents.ts';
 import { type AnswerRecipe, makeAnswer } from '../../support/answers.ts';
 import {
   at,

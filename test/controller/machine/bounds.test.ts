@@ -11,7 +11,7 @@ import { mayLeaseAgain } from '../../../src/controller/machine/rounds/leases.ts'
 import { checkOrder } from '../../../src/controller/machine/rounds/open-run.ts';
 import { ControllerState, Transition } from '../../../src/controller/machine/state.ts';
 import { differingFiles } from '../../../src/controller/machine/verdicts/results.ts';
-import { afterFailure } from '../../../src/protocol/account/trusted-failures.ts';
+import { afterFailure } from '../../../src/protocol/account/told-facts.ts';
 import { secondsOfIso } from '../../../src/protocol/base/time.ts';
 import { type Charter, signMessage, type Verified } from '../../../src/protocol/documents/index.ts';
 import { codeOf } from '../../support/code-and-folder.ts';

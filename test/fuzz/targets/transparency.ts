@@ -14,7 +14,7 @@ import {
   withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/protocol/transparency/index.ts';
-import { splitLine, splitNote } from '../../../src/protocol/transparency/note.ts';
+import { splitLine, splitNote } from '../../../src/protocol/transparency/checkpoint.ts';
 import { decodeAnswer } from '../../../src/witness/add-checkpoint.ts';
 import { at, log, project, testKey } from '../../support/project.ts';
 import { mutatedText } from '../arbitraries.ts';

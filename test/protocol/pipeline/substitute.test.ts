@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { substitute } from '../../../src/protocol/pipeline/substitute.ts';
+import { substitute } from '../../../src/protocol/pipeline/expand.ts';
 
 it.each([
   ['a ${{ matrix.cc }} b', { text: 'a gcc b' }],

@@ -3,13 +3,12 @@ import { standIn } from '../../../simulations/keys.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { type Revocation, signMessage } from '../../../src/protocol/documents/index.ts';
 import type { Dial } from '../../../src/protocol/sessions/ports.ts';
-import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
+import { RevocationBook, type RevocationPage } from '../../../src/protocol/sessions/revocation-book.ts';
 import {
   type Known,
   requestRevocations,
   revocationServer,
 } from '../../../src/protocol/sessions/revocation-exchange.ts';
-import type { RevocationPage } from '../../../src/protocol/sessions/revocation-pages.ts';
 import { checkKind } from '../../../src/protocol/wire/bounds.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { at, makeCharter } from '../../support/documents.ts';

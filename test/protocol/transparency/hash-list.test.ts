@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { HashList } from '../../../src/protocol/transparency/hash-list.ts';
+import { HashList } from '../../../src/protocol/transparency/merkle.ts';
 
 it('a list of hashes gives back each that was pushed, and nothing beside them', () => {
   const hashes = new HashList();

@@ -7,8 +7,8 @@ import { limitReached, type Report } from '../../../src/protocol/trust/at-limit.
 import { decide } from '../../../src/protocol/trust/decide.ts';
 import { decideEarlier } from '../../../src/protocol/trust/earlier.ts';
 import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
+import { openOffers } from '../../../src/protocol/trust/steps/documents.ts';
 import { InputBundles } from '../../../src/protocol/trust/steps/inputs.ts';
-import { openOffers } from '../../../src/protocol/trust/steps/offers.ts';
 import { placeOf } from '../../../src/protocol/trust/steps/place.ts';
 import { checkTimes, checkWitnessTime } from '../../../src/protocol/trust/steps/times.ts';
 import { witnessedBy } from '../../../src/protocol/trust/witnesses.ts';

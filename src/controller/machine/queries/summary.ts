@@ -5,7 +5,7 @@ import {
   type Tally,
   type TrustedFailure,
 } from '../../../protocol/account/index.ts';
-import { afterFailure } from '../../../protocol/account/trusted-failures.ts';
+import { afterFailure } from '../../../protocol/account/told-facts.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { isTrustedSlot } from '../../../protocol/documents/index.ts';

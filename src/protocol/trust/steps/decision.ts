@@ -4,8 +4,8 @@ import { bearsFailure, type Decision, isCheap, levelWithoutResult, type RankedRe
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
+import { checkReceiptList, factsOf } from './documents.ts';
 import { checkWitnessTime } from './times.ts';
-import { checkReceiptList, factsOf } from './verdict.ts';
 
 export interface Decided {
   /** The level reached, at most the one the verdict states. */

@@ -4,8 +4,8 @@ import { atLeast, provenBy } from '../evidence.ts';
 import { revocationAt, revocationsFor } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { type Decided, signaturesNeeded } from './decision.ts';
+import { checkReceiptList, factsOf } from './documents.ts';
 import type { Checked, InputEvidence, Proven } from './inputs.ts';
-import { checkReceiptList, factsOf } from './verdict.ts';
 
 /**
  * Whether the rounds of a bundle are those that its verdict rests on: its own, or none where it rests on those of an earlier

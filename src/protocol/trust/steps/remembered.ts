@@ -4,9 +4,9 @@ import { enforce } from '../../judge/index.ts';
 import type { LogView } from '../log-view.ts';
 import type { Revoked } from '../revocations.ts';
 import type { Expected, Opened } from './context.ts';
+import { factsOf } from './documents.ts';
 import { type Checked, type InputEvidence, type Of, restsOn } from './inputs.ts';
 import { rereadLog } from './log.ts';
-import { factsOf } from './verdict.ts';
 
 /** The bundle of an input that held, and the evidence that it held with, of each request that it rests on. */
 interface HeldInput {

@@ -9,8 +9,8 @@ import {
   verdictRevoked,
 } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
+import { factsOf } from './documents.ts';
 import { placeOf } from './place.ts';
-import { factsOf } from './verdict.ts';
 
 /**
  * Whether a revocation voids the verdict whatever its receipts say: of its job, image or artifact, of a key or an operator

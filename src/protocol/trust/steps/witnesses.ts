@@ -9,10 +9,10 @@ import {
   witnessesNeeded,
 } from '../witnesses.ts';
 import type { Ask, Logged, Opened } from './context.ts';
+import { factsOf } from './documents.ts';
 import type { Proven } from './inputs.ts';
 import { plural } from './sentences.ts';
 import { decidedAt } from './times.ts';
-import { factsOf } from './verdict.ts';
 
 /** The evidence with the receipts: the verdict's own bundle, or that of the earlier request that it rests on. */
 type Built = Pick<Proven, 'bundle' | 'opened' | 'logged' | 'revoked'>;
