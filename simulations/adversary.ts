@@ -37,10 +37,7 @@ export interface Tapped {
   cosigned(lease: string, verdict: Verdict): void;
 }
 
-/**
- * Sits between the sessions of a worker and its lease streams: sees what is said, and for dishonest behaviours says other
- * things. The sessions themselves are those of an honest worker.
- */
+/** Sits between a worker's sessions and its lease streams: observes, and lies for dishonest behaviours. The sessions are real. */
 export function tapped(dial: Dial, worker: Tapped): Dial {
   return async (peer, protocol, options) => {
     const channel = await dial(peer, protocol, options);

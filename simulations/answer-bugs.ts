@@ -26,7 +26,6 @@ const laxThenStrict: Work[] = [
   { ...common, name: 'lib-0', repeats: 'lib', submitAfterMs: 900_000, policy },
 ];
 
-/** The policy under which the job was built before. */
 function policyBefore({ index }: ControllerState, { job, policy }: Request): Policy {
   const before = index.builtOf(job).find((run) => publishedOf(run)?.verdict.level === 'trusted');
   return before?.request.payload.policy ?? policy;

@@ -30,12 +30,10 @@ export class Broken extends Controller {
   }
 }
 
-/** Patches with such a controller. */
 export const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
   controller: (id, idp) => new Broken(id, idp, wrong),
 });
 
-/** The run that an offer is of. */
 export function runOf(controller: Controller, offer: string): Run | undefined {
   return [...controller.state.runs.values()].find((run) =>
     run.rounds.some(({ offerId }) => offerId === offer),

@@ -7,7 +7,6 @@ import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import { exited, treeCid } from './paperwork.ts';
 import type { Patches } from './patches.ts';
 
-/** Patches in which ports of honest workers are others. */
 export const breakingPorts = (wrong: (ports: WorkerPorts) => Partial<WorkerPorts>) => (): Patches => ({
   workerPorts: (ports) => ({ ...ports, ...wrong(ports) }),
 });

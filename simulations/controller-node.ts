@@ -37,7 +37,6 @@ const aloneAfterMs = 10 * 60_000;
 
 type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
 
-/** The controller's process. */
 export class ControllerNode extends Process<ControllerEvent, ControllerEffect, Controller> {
   readonly name = 'controller';
   /** PeerId of the key that this life signs with. */

@@ -10,7 +10,6 @@ import type { WorkerNode } from './worker-node.ts';
 export interface ControllerOptions {
   timings: Timings;
   observe: (seen: Observation) => void;
-  /** The nodes that listen to gossip. */
   listeners: () => readonly WorkerNode[];
   /** Whether one of these nodes serves an artifact now. */
   serves: (artifact: string, from: readonly string[]) => boolean;

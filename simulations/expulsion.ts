@@ -8,16 +8,14 @@ import type { Publisher } from './publisher.ts';
 import type { Expulsion, Theft } from './scenario.ts';
 
 interface Thief {
-  /** A host joins as this operator, with this ticket. */
   join(host: string, operator: string, ticket: string): void;
   /** Has the controller take a revocation. */
   revoke(revocation: string): Promise<unknown>;
 }
 
 /**
- * The key that the identity provider has at that time is stolen. The thief joins as an operator of its own and as one that is there
- * already, and revokes a third one. Later the owner replaces the key at once, and the root ends it from the theft on, but for the
- * owner's own revocations.
+ * A thief joins with the identity provider's key as two operators and revokes a third; later the owner replaces that key, and the
+ * root ends it from the theft on, but for the owner's own revocations.
  */
 export function stealKey(
   around: Pick<Surroundings, 'time' | 'trace'>,

@@ -21,10 +21,7 @@ interface Message {
   size?: number;
 }
 
-/**
- * A controller with two logs, both signed by its key: at each start of a feed it is decided which one a worker is shown from
- * then on, on all protocols. What the controller itself does is as ever.
- */
+/** A controller that signs two logs. Each start of a feed decides which one its worker is shown, on all protocols. */
 export class TwoStories {
   readonly #random: Random;
   readonly #project: string;
@@ -106,7 +103,6 @@ export class TwoStories {
     }
   }
 
-  /** The checkpoint of the other log that has the size of this one. */
   #note(tree: MerkleTree, note: string): Promise<string> {
     const { size } = parseCheckpoint(note);
     return signCheckpoint(

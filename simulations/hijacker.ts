@@ -23,9 +23,8 @@ export interface Hijacked {
 }
 
 /**
- * Has the controller's key, and all that comes through its process: invites, and of the tickets that they are in only some that are
- * used up. Asks the identity provider, until the faults end, for grants of keys of its own, with an invite and without, and of the
- * operator that the owner revokes.
+ * Has the controller's key, all invites and some used-up tickets. Until the faults end it asks the identity provider for grants:
+ * of its own keys, with invites and without, and of the operator that the owner revokes.
  */
 export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacked): void {
   const { time, network } = around;

@@ -56,8 +56,7 @@ export const standIn: Keys = {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * The same keys, one operation after the other in the order of the calls, so that the order of their results never varies; documents are
- * remembered as in production.
+ * The same keys, one operation after the other in the order of calls; documents are remembered as in production.
  * `settle` resolves when no operation and no promise that followed from one is left.
  */
 export function inTurn(keys: Keys): { keys: Keys; settle: () => Promise<void> } {

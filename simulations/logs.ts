@@ -10,7 +10,6 @@ const lines = (lease: string): string[] => [
   ...[`building ${lease}\n`, 'half of it is there\n', '\u001b[31mnothing failed\u001b[0m\n', 'done\n'],
 ];
 
-/** The log of a build without colours. */
 export const logOf = (lease: string): string => withoutColours(lines(lease).join(''));
 
 /** A build says its log to the controller, from its beginning to its end. A log that cannot be sent costs the build nothing. */
@@ -48,7 +47,6 @@ export async function followLogs(
   return told;
 }
 
-/** Log files on a disk that is a map. */
 export function logFilesOn(files: Map<string, string>, alive: () => boolean): LogFiles {
   return {
     async create(lease) {

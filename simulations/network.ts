@@ -134,7 +134,6 @@ class Side implements Channel {
     this.#network.end(this.far, 'reset');
   }
 
-  /** A message of the other side arrives. */
   arrive(message: Uint8Array): void {
     if (!this.alive || this.ended !== undefined) return;
     this.#queue.push(message);

@@ -84,9 +84,7 @@ export interface IdleWorker {
   worker: string;
   /** Leases that its machine still holds. */
   holds: number;
-  /** Artifacts that it serves. */
   served: ReadonlySet<string>;
-  /** Artifacts that it has a bundle of. */
   bundles: ReadonlySet<string>;
   /** The controller that it would ask; undefined for one that has not joined. */
   controller: string | undefined;
@@ -142,7 +140,6 @@ export class Violation extends Error {
   }
 }
 
-/** The error of a checker, as one of its invariant. */
 export function foundBy(invariant: string, error: unknown): unknown {
   if (error instanceof Violation) error.invariant ??= invariant;
   return error;

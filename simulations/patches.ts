@@ -15,7 +15,6 @@ export interface Patches {
   leastWorker?: string;
   /** Replaces ports of honest workers. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
-  /** Ports of the inquiry at a start. */
   inquiry?: (ports: InquiryPorts) => InquiryPorts;
   /** The controller carries effects out before that is done to its journal. */
   journalLate?: 'append' | 'sync';

@@ -19,10 +19,7 @@ const planted: SourceBug[] = [];
 const changed = new Set<SourceBug>();
 const mark = /\?planted=(\d+)$/;
 
-/**
- * The simulator with a mistake in a source of the sessions: all modules of this repository are loaded once more, that one as changed. Errors: where
- * the file does not hold the text exactly once, or is not loaded.
- */
+/** The simulator with a mistake in one source; all modules are loaded once more. Errors: where the text is not there exactly once. */
 export async function simulatorWith(bug: SourceBug): Promise<Simulator> {
   if (planted.length === 0) registerHooks({ resolve, load });
   const n = planted.push(bug) - 1;

@@ -31,10 +31,7 @@ export interface Surroundings {
   rates: () => Rates;
 }
 
-/**
- * When a process dies at an event: before its batch is in the journal, before that is synced (in a power cut, which takes the batch),
- * right after, or with some effects carried out.
- */
+/** When a process dies at an event. A power cut before the sync takes the whole batch. */
 const crashPoints = [
   'before the journal',
   'before the sync',
@@ -66,11 +63,7 @@ export interface Life<Event extends { kind: string }, Effect, M> {
   readonly alive: () => boolean;
 }
 
-/**
- * A process around a state machine: journal, clock, crash and restart. The loop, the machine and the sessions are those of
- * src/protocol; only what they run on is simulated. What a crash leaves of the journal survives, and what a subclass keeps on
- * its disk.
- */
+/** A process around a state machine: journal, clock, crash and restart are simulated; loop, machine and sessions are real. */
 export abstract class Process<
   Event extends { kind: string },
   Effect extends { kind: string },
@@ -89,7 +82,6 @@ export abstract class Process<
   #current: Life<Event, Effect, M> | undefined;
   /** Where the process dies in the batch that is handled. */
   #plan: { at: number; point: CrashPoint } | undefined;
-  /** Events and effects of the batch that were handled. */
   #batch = { events: 0, effects: 0, mustSync: false };
   /** Effects of the batch that are still carried out before the process dies. */
   #effectsLeft = Number.POSITIVE_INFINITY;
@@ -158,7 +150,6 @@ export abstract class Process<
     return this.#clockOffMs;
   }
 
-  /** Signs with the key of this process. */
   protected signing(): Signing {
     const { keys, documents } = this.around;
     const signer = keys.signer(this.name);
@@ -283,7 +274,6 @@ export abstract class Process<
     return [...this.#journal.events];
   }
 
-  /** Dies, and comes back with this journal. */
   protected comeBackWith(rows: readonly JournalRow<Event>[], where: string): void {
     this.crash(where);
     this.around.trace.write(this.around.time.now, this.name, where);

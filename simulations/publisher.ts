@@ -63,10 +63,7 @@ export class Publisher {
     });
   }
 
-  /**
-   * Asks until it is told that the job was taken, however often that is; not before those were taken that it needs. `signed` is
-   * told each request.
-   */
+  /** Asks until the job was taken, after those that it needs. `signed` is told each request. */
   submitLater(work: Work, told: Told): void {
     const { time, trace } = this.#around;
     // The jobs of a pipeline are of one commit.

@@ -144,7 +144,6 @@ export interface Scenario {
   faultsMs: number;
   /** Whether the identity provider's key is in the controller's process, or in one of its own. */
   idp: 'inside' | 'apart';
-  /** Lifetime of grants. */
   grantSeconds: number;
   /** When the owner signs the next charter, and which key it replaces. */
   charters: { afterMs: number; replaces: KeyChange }[];

@@ -9,10 +9,7 @@ interface Entry {
 /** Cancelled entries are cleared away when they are more than half of a queue of at least this size. */
 const clearAt = 256;
 
-/**
- * Simulated time: things happen one after the other, each when its time has come, in an order that never varies. Between
- * two of them `settle` lets all work that waits for no time come to rest: promises, and signatures where they are real.
- */
+/** Simulated time: events in a fixed order. Between two of them `settle` lets promises and signatures come to rest. */
 export class Scheduler {
   now = epochMs;
   #order = 0;

@@ -34,7 +34,6 @@ export interface Result {
   /** The last of what happened. */
   tail: string[];
   lines: number;
-  /** All of it. */
   trace: readonly string[];
   hash: string;
 }

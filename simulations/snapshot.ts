@@ -4,9 +4,8 @@ import { MerkleTree } from '../src/protocol/transparency/index.ts';
 const byStored = ['finished', 'bundles'];
 
 /**
- * The state of a state machine as text: two with the same snapshot behave the same from there on. Without who is connected,
- * which a process forgets when it ends, and without the order in which bundles of finished runs were stored: one that is lost is
- * stored again.
+ * The state of a machine as text: equal snapshots behave the same. Without presence, which a process forgets, and without the
+ * order of stored bundles, since a lost one is stored again.
  */
 export function snapshot(state: unknown): string {
   return JSON.stringify(state, (key, value: unknown) => {

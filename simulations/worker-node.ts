@@ -240,7 +240,6 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     }
   }
 
-  /** The key in its ticket. */
   #holder({ payload: { jti, holder } }: Verified<Invite>): Signer | undefined {
     return holder === undefined ? undefined : this.#paper.keyOfTicket(jti);
   }

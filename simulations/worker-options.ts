@@ -10,7 +10,6 @@ export interface WorkerOptions {
   behaviour: Behaviour;
   observe: (seen: Observation) => void;
   controller: Node;
-  /** The other workers. */
   others: () => readonly (Node & { hear(topic: string, author: string, message: Uint8Array): void })[];
   /** Compact JWS. */
   invite: string;

@@ -23,10 +23,7 @@ function isComplete(run: Run, revoked: ReadonlySet<string>): boolean {
   return round.slots.every(({ kind }) => kind !== 'leased') && hasQuorum(run, round.n, revoked);
 }
 
-/**
- * A round that has all it needs does not wait for operators where every one that is connected has built for its run. One that has fewer
- * equal results than have to agree ends for no such reason.
- */
+/** A round with a quorum does not wait for operators where each connected one has built; one without ends for no such reason. */
 export function absences(): Observe {
   /** By offer. */
   const since = new Map<string, number>();

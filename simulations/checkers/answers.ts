@@ -34,9 +34,8 @@ function mostAlike(
 }
 
 /**
- * A request that was answered from the evidence of an earlier one is at no higher level than that evidence gives under its own policy,
- * as it was signed, and under the revocations of then; and it did not ask to be built. It rests on another request. Where it is trusted,
- * somebody else than the controller signed its place in the log too; a trusted worker signs one answer to a request.
+ * An answer has at most the level that the earlier evidence gives under the request's own policy and the revocations of then.
+ * It rests on another request, a trusted one has a place that others signed too, and each request gets one answer.
  */
 export function answers(): Observe {
   /** Requests as their publisher signed them, by id: a planted bug may change those in the state. */

@@ -3,10 +3,7 @@ import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import { type Observe, Violation } from '../observer.ts';
 import { tamperedAlike, truthOf } from '../outcomes.ts';
 
-/**
- * An attacker's artifact is never trusted where an honest trusted worker must co-sign, nor by agreement alone while there
- * are fewer than N attackers.
- */
+/** A tampered artifact is never trusted where an honest worker must co-sign, nor while fewer than N attackers agree. */
 export function attackers(): Observe {
   return (seen, truth) => {
     if (seen.kind !== 'published') return;

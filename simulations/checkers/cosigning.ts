@@ -1,10 +1,7 @@
 import { isTrustedSlot, resultOf } from '../../src/protocol/documents/index.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * The trusted worker is shown the evidence only after its own receipt is in, signs only what it built, and has no reason
- * to refuse what an honest controller asks for.
- */
+/** The trusted worker sees evidence only after its own receipt is in, signs only what it built, and refuses nothing honest. */
 export function cosigning(): Observe {
   const committed = new Set<string>();
   return (seen, truth) => {

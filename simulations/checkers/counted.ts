@@ -7,8 +7,8 @@ import { type Observe, type Truth, Violation } from '../observer.ts';
 const delayMsMax = 5_000;
 
 /**
- * Builds of honest workers count. Messages of a stream keep their order, so that a worker that is heard after it has built has been heard with its receipt.
- * And where nothing goes wrong and everybody is honest, each reproducible job comes to be trusted, and whoever built it has its bundle in the end.
+ * A worker that is heard after its build has been heard with its receipt. Without faults and attackers each reproducible job
+ * comes to be trusted, and its builders have its bundle in the end.
  */
 export function counted(): Observe {
   /** By lease: since when heartbeats come under it while its worker has a receipt for it that is in no log. */

@@ -5,9 +5,7 @@ import { provenBy, verifyBundle } from '../../src/protocol/trust/index.ts';
 import type { Revoked } from '../../src/protocol/trust/revocations.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * Every bundle verifies as a consumer verifies it, and holds all receipts that were acknowledged for its request before its verdict.
- */
+/** Every bundle verifies as for a consumer, and holds all receipts that were acknowledged before its verdict. */
 export function evidence(): Observe {
   /** Places in the log, by receipt, by run and job. */
   const acknowledged = new Map<string, Map<string, number>>();

@@ -4,10 +4,7 @@ import { hasEvidence } from '../../src/controller/machine/verdicts/verdict.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * A finished run holds its documents until its bundle is stored and no longer: in the end none is in memory, and the bundle
- * of each run with receipts holds its last verdict.
- */
+/** A finished run holds its documents until its bundle is stored, and that bundle holds its last verdict. */
 export function finished(): Observe {
   /** The verdict in the bundle stored last, by run. */
   let stored = new Map<string, string>();

@@ -13,8 +13,8 @@ interface Published {
 }
 
 /**
- * Evidence of two stories of a log voids what has no line of a trusted worker, and nothing that has one, unless trusted workers signed
- * both: then everything. A single trusted worker never signs both. Where honest workers signed two stories, some of them come to know.
+ * Evidence of two stories voids what has no line of a trusted worker; all of it where trusted workers signed both. One trusted
+ * worker never signs both. Where honest workers signed two stories, some of them come to know.
  */
 export function forks(): Observe {
   const published: Published[] = [];

@@ -1,8 +1,8 @@
 import { type Observe, Violation } from '../observer.ts';
 
 /**
- * With an identity provider apart, a key gets a grant as the operator on whose ticket it joined, and nobody else does; one that got
- * a grant stays a member through every crash; an operator that is revoked gets none.
+ * With an identity provider apart only a ticket's holder gets grants as its operator, stays a member through crashes, and gets
+ * none once revoked.
  */
 export function grants(): Observe {
   const members = new Set<string>();

@@ -1,9 +1,6 @@
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * A worker claims no job whose source is on a host that its operator has not allowed, and says so where it passes; a charter that names
- * another host is told by the time an offer under it is considered.
- */
+/** A worker claims no job of a host that its operator has not allowed, and tells of hosts that a new charter names. */
 export function hosts(): Observe {
   const allowed = new Map<string, readonly string[] | 'any'>();
   const sources = new Map<string, string>();

@@ -2,10 +2,7 @@ import { allRuns, type ControllerState } from '../../src/controller/machine/stat
 import { idOf } from '../../src/protocol/documents/index.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * The jobs that a request was built as are not forgotten, however often its inputs come to other bytes and its verdict is revoked: the controller knows each that
- * was offered, and opens a round of it once. Otherwise the evidence of a verdict would leave rounds out.
- */
+/** The controller forgets no instance that a run was built as, and opens each of its rounds once: evidence stays complete. */
 export function instances(): Observe {
   /** By run and job: the offer of each round. */
   const offered = new Map<string, Map<string, Map<number, string>>>();

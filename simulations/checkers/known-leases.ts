@@ -4,11 +4,7 @@ import { timings } from '../timings.ts';
 /** Heartbeats that were sent before a worker let its lease go arrive within this, but for the longest stall. */
 const delayMs = 30_000;
 
-/**
- * An honest worker keeps no lease alive that its machine does not know: it ends the stream, and the slot goes to another
- * worker. Otherwise the controller would wait for a result until the lease runs out. Nor does it give up a lease, and the
- * result with it, because a connection failed.
- */
+/** An honest worker sends heartbeats only for leases that its machine knows, and gives none up because a connection failed. */
 export function knownLeases(): Observe {
   /** Since when heartbeats come for a lease that its worker does not know, and the last of them, by lease. */
   const unknown = new Map<string, { since: number; last: number }>();

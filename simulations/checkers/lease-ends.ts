@@ -8,10 +8,7 @@ const lateMs = 150_000;
 /** A receipt, or word that none comes, is on its way for this long beside stalls and silences. */
 const deliveryMs = 30_000;
 
-/**
- * Each lease ends within its deadline: with a receipt, or taken back. And once an honest worker has built, the end comes soon,
- * whatever becomes of the receipt. A controller that was down has until it has started again.
- */
+/** Each lease ends by its deadline, and soon after an honest worker has built. Downtime of the controller is added. */
 export function leaseEnds(): Observe {
   /** In ms of wall time, by lease. */
   const deadlines = new Map<string, number>();

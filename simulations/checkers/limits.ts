@@ -39,10 +39,7 @@ function readsUntrusted({ index }: ControllerState, { request }: RunFacts): bool
   });
 }
 
-/**
- * A run ends at a limit of its job as soon as enough workers report it, the trusted one among them where it must co-sign, and nobody built
- * to the end and what it reads is trusted; and for no other reason is it said to have ended there.
- */
+/** A run ends at a limit once enough workers report it, nobody built to the end and its inputs are trusted; and only then. */
 export function limits(): Observe {
   /** Builds by run and job. */
   const reports = new Map<string, Said[]>();

@@ -6,10 +6,7 @@ import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * True once no trusted worker gets a lease of what a run is built as now. The last lease is not for one that lost all before it, while
- * `isKept` for another one that joined, whether that comes back or not.
- */
+/** True once no trusted worker gets a lease of this instance. `isKept`: the last lease waits for a second trusted worker. */
 function leasesAreUsedUp({ history, jobId }: RunFacts, isKept: boolean): boolean {
   const all = history.map(({ progress }) => progress);
   const reopened = all.findLastIndex(({ kind }) => kind === 'reopened');

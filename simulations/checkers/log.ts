@@ -3,10 +3,7 @@ import { type Observation, type Observe, Violation } from '../observer.ts';
 
 type Checkpoint = Extract<Observation, { kind: 'signed' }>;
 
-/**
- * The log only grows: each state of it begins with every state there was before, and with what was signed of it. After a restore it begins
- * with what was signed and shown by a member that answered; a controller may stop where others show more.
- */
+/** The log begins with each of its earlier states and all that was signed of it; after a restore, with what members showed. */
 export function log(): Observe {
   const signed: Checkpoint[] = [];
   let last = { size: 0, root: '' };

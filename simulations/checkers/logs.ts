@@ -5,10 +5,7 @@ import { type Observe, type Truth, Violation } from '../observer.ts';
 
 const cut = '[the rest of the log was not received]';
 
-/**
- * The stored log of a build has the lines that the build said, and a note where it was cut short. Where nothing goes wrong it is whole, and so is
- * what a publisher is told who follows it.
- */
+/** A stored log has only lines that the build said, and a note where it was cut. Without faults it is whole, for followers too. */
 export function logs(): Observe {
   /** By run: texts by slot and worker. */
   const told = new Map<string, ReadonlyMap<string, string>>();

@@ -19,8 +19,8 @@ function isBusy({ runs, offers }: ControllerState, { id }: RunFacts): boolean {
 }
 
 /**
- * The level of a job is never above that of its inputs: it begins once each input has the level that its request asks for, reads the
- * artifact of that request, and is trusted only where each input is. A change of an input's level reaches all dependants within the same event.
+ * A job begins once its inputs have the levels asked for, reads their artifacts, and is trusted only where each input is.
+ * A changed level reaches all dependants within the same event.
  */
 export function pipelines(): Observe {
   /** Needs as the publisher signed them, by run: a planted bug may change those in the state. */

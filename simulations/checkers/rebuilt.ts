@@ -26,8 +26,8 @@ const lastOf = ({ history }: RunFacts, ...kinds: string[]): number =>
   history.findLast(({ progress }) => kinds.includes(progress.kind))?.at ?? Number.NEGATIVE_INFINITY;
 
 /**
- * When all is over: what a job is worth rests on the bytes that the final verdicts of its inputs name, which came before its own. And a job
- * that ended because an input stood no more has been built again, where that input came to something in time. A run that opens again has all its receipts.
+ * In the end results rest on the final, earlier verdicts of their inputs. A job that lost an input was built again where that
+ * input came to something in time. A run that opens again has all its receipts.
  */
 export function rebuilt(): Observe {
   /** Runs whose publisher cancelled them, or whose documents were lost. */

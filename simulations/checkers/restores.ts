@@ -22,9 +22,8 @@ function checkAsked({ state, answers }: Seen<'restored'>): string | undefined {
 }
 
 /**
- * A restore asks before it signs. A trusted worker signs one story of each log, and keeps the leaves of what it signs. Where the log goes
- * on from all that its key signed, no evidence of two stories comes up, which would void what was trusted; and the project stands still
- * only where nobody who is up has what the copy lacks.
+ * A restore asks before it signs. A trusted worker signs one story of each log and keeps its leaves. A log that goes on brings no
+ * evidence of two stories, and stands still only where nobody who is up has what the copy lacks.
  */
 export function restores(): Observe {
   /** The log of this life, and those of lives that a restore ended. */

@@ -16,8 +16,8 @@ import { type Observe, Violation } from '../observer.ts';
 import { countingIn, endOf } from './ended-keys.ts';
 
 /**
- * After the leaf of its revocation an operator gets neither grant nor lease; no verdict that is decided from there on needs
- * its receipts or witnesses from `since` on; and of the verdicts that did, each is told to stand no more.
+ * A revoked operator gets neither grant nor lease; later verdicts need none of its receipts from `since` on, and earlier ones that
+ * did are told to stand no more.
  */
 export function revoked(): Observe {
   /** Where the receipts of an operator end to count, and its revocation's leaf. */

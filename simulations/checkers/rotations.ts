@@ -1,9 +1,6 @@
 import { type Observe, Violation } from '../observer.ts';
 
-/**
- * After rotations of any keys every worker that may work has joined and knows the controller, and every verdict is published. One
- * whose operator is revoked asks seldom.
- */
+/** After rotations each worker that may work has joined and knows the controller, and every verdict is published. */
 export function rotations(): Observe {
   return (seen, truth) => {
     if (seen.kind !== 'ended') return;

@@ -9,8 +9,8 @@ interface Secret {
 }
 
 /**
- * A round is sealed, then revealed: nothing that leaves the controller names a result of a round that is still open, nor
- * the trusted worker's before its run is decided; no lease is revealed and no worker publishes before its round is.
+ * Nothing that leaves the controller names a result of an open round, or the trusted worker's before its run is decided; no lease
+ * is revealed and no worker publishes before its round is.
  */
 export function sealed(): Observe {
   let secrets: Secret[] = [];

@@ -21,10 +21,7 @@ function firstRound(
   return rounds.length === 0 ? undefined : Math.min(...rounds);
 }
 
-/**
- * No test makes an artifact. Of a test that nobody co-signs, the failure that N operators came to is the end: nobody builds it after
- * that, and no verdict says otherwise.
- */
+/** No test makes an artifact. A failure that N operators came to ends a test that nobody co-signs. */
 export function tests(): Observe {
   let revoked = false;
   /** Result of each receipt, by the id of the receipt. */

@@ -14,7 +14,6 @@ export const pullRef = (pull: number): string => `refs/pull/${pull}/head`;
 export const commitOf = (n: number): string => n.toString(16).padStart(40, '0');
 const jobs = ['build', 'test'];
 
-/** A run as it is. */
 interface Run {
   run: string;
   name: string;
@@ -32,10 +31,7 @@ interface OpenPull {
   labels: string[];
 }
 
-/**
- * Git server, forge and controller of a project. Each answers late. While `lies` is set they fail, repeat, reorder, drop and
- * invent answers, the controller calls runs trusted that are not, and the forge may set a status and answer with an error.
- */
+/** Git server, forge and controller of a project; each answers late. While `lies` is set they fail, repeat, reorder, drop and invent. */
 export class Project {
   readonly tips = new Map([['refs/heads/main', commitOf(1)]]);
   readonly pulls = new Map<number, OpenPull>();

@@ -14,10 +14,7 @@ interface Waiting {
   next: NextStep[];
 }
 
-/**
- * Which operators a slot that nobody builds waits for, until when, and what helps. `agree`: operators that have to agree. With as many results
- * the round may be enough as it is.
- */
+/** Which operators a free slot waits for, until when, and what helps. With `agree` results the round may be enough as it is. */
 function waitsForOperators(open: OpenFacts, agree?: number): Waiting {
   const { held, freeUntil, sealed } = open;
   if (held === true)
@@ -87,7 +84,6 @@ const withoutFailures: ReadonlySet<string> = new Set(['revoked', 'cancelled', 'l
 const failureText = ({ worker, says, refused, delayed }: TrustedFailure): string =>
   `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : delayed === true ? 'did not sign yet' : 'failed'}: ${says}`;
 
-/** State and reason in one line. */
 export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>
   reason === '' ? state : `${state}: ${reason}`;
 
@@ -347,7 +343,6 @@ function undecided(facts: AccountFacts): Stated {
   }
 }
 
-/** The account of a run whose round is open. */
 function round({ policy }: AccountFacts, open: OpenFacts): Stated {
   const of = policy === undefined ? '' : ` of ${policy.of}`;
   const are = open.sealed === 1 ? 'result is' : 'results are';

@@ -133,10 +133,7 @@ const known = (reason: string): EndingText | undefined =>
 export const endingText = (reason: string | undefined): EndingText | undefined =>
   reason === undefined ? undefined : known(reason);
 
-/**
- * The level as it is shown. Older verdicts, from before the level `unfinished`, are `disputed` also where no results differ:
- * the reason tells them apart.
- */
+/** The level as shown. Verdicts from before `unfinished` are `disputed` also where no results differ: the reason tells them apart. */
 export function shownLevel(level: VerdictLevel, reason: string | undefined): VerdictLevel {
   return level === 'disputed' ? (endingText(reason)?.level ?? level) : level;
 }
@@ -148,7 +145,6 @@ interface VerdictWords {
   limit?: string | undefined;
 }
 
-/** A verdict as it was given, in words. */
 export function verdictText({ level, reason, limit }: VerdictWords): string {
   if (limit !== undefined) return `aborted: ${limit}`;
   const text = endingText(reason)?.says ?? reason;

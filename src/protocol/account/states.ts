@@ -17,10 +17,7 @@ export function buildText(build: BuildState, { over, state }: Pick<Account, 'ove
   return build === 'building' ? 'not finished, ended with it' : 'done, not shown';
 }
 
-/**
- * Each result once: first the one that most operators came to, of equals the one that was told first; one that the trusted worker alone came to is
- * the last. What differs is compared with the first.
- */
+/** Each result once: by number of operators, then in the order told; one of the trusted worker alone last. */
 export function firstOfMost(builds: readonly { result: string; slot: number | string }[]): string[] {
   const counts = new Map<string, number>();
   const ofOperators = builds.filter(({ slot }) => slot !== 'trusted');
@@ -81,7 +78,6 @@ export type RunState = (typeof runStates)[number];
 /** Something that can be done about a run. */
 export interface NextStep {
   says: string;
-  /** A command line that does it. */
   command?: string;
 }
 

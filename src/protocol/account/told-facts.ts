@@ -99,10 +99,7 @@ export const isAlarmingRepeat = ({
 /** The facts of a run before its first event. */
 export const untold = (run: string): AccountFacts => ({ run, state: 'waiting', level: null });
 
-/**
- * The facts of a run after one more event, for whoever follows it. Whoever has the controller's summary takes that: it also tells who is
- * connected.
- */
+/** The facts of a run after one more event, for who follows it; the controller's summary also tells who is connected. */
 export function afterProgress(facts: AccountFacts, progress: Progress): AccountFacts {
   const tally = afterTally(facts.tally, progress);
   const differs = afterRepeated(facts.differs, progress);

@@ -4,10 +4,7 @@ import { assert } from './errors.ts';
 const smallBytes = 512;
 const blockBytes = 16 * 1024;
 
-/**
- * Bytes that arrive in pieces of any size and are taken from the front. Large pieces are kept as they come; of small ones
- * a sender may send a million for one message, which then take the room of their bytes and no more.
- */
+/** Bytes that arrive in pieces and are taken from the front. Small pieces are copied together, so that they cost no more than their bytes. */
 export class ByteQueue {
   #parts: Uint8Array[] = [];
   #length = 0;

@@ -2,10 +2,7 @@ import { ByteQueue } from './byte-queue.ts';
 import { assert, QuorateError } from './errors.ts';
 import { limits } from './limits.ts';
 
-/**
- * CARv1, the IPFS field's archive of blocks: a header that names roots, then sections of `varint length, CID, bytes`
- * (https://ipld.io/specs/transport/car/carv1/). Pure framing: nothing here hashes or decides what is taken.
- */
+/** Framing of CARv1 (https://ipld.io/specs/transport/car/carv1/): a header with roots, then `varint length, CID, bytes`. Hashes nothing. */
 
 /** Multicodec codes of a tree's blocks: `raw`, bytes of a file, and `dag-pb`, a folder, a link or a file of several chunks. */
 export const rawCode = 0x55;
@@ -57,7 +54,6 @@ export function carHeader(roots: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from([...varint(body.length), ...body]);
 }
 
-/** Length of a header that names one root, in bytes. */
 export const oneRootHeaderBytes = carHeader([new Uint8Array(cidBytes)]).length;
 /** Bytes after the last root in a header. */
 const headerTailBytes = text('version').length + 1;
@@ -93,10 +89,7 @@ export interface Section {
   bytes: Uint8Array;
 }
 
-/**
- * Takes an archive in pieces of any size and gives its sections. Holds less than one section besides the piece pushed
- * last, and copies only what lies across two pieces. The header must be the one expected.
- */
+/** Takes an archive in pieces and gives its sections. Holds less than one section besides the last piece; expects one header. */
 export class CarParser {
   readonly #header: Uint8Array;
   #headerRead = false;

@@ -1,7 +1,4 @@
-/**
- * The key by which who connects is limited: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has.
- * @param remote address as a socket gives it
- */
+/** The key by which clients are limited: an IPv4 address, or an IPv6 /64, which one site has. `remote`: as a socket gives it. */
 export function clientOf(remote: string | undefined): string {
   if (remote === undefined) return '';
   const plain = remote.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');

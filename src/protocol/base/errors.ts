@@ -4,10 +4,7 @@ import type { CoreErrorCode } from './error-codes.ts';
 export interface ErrorCodes extends Record<CoreErrorCode, string> {}
 export type ErrorCode = keyof ErrorCodes;
 
-/**
- * The one error class of the product. A peer's or a person's bad input always becomes one of these: it says what was
- * wrong with which input and what to do, carries a stable code, and keeps its cause.
- */
+/** The one error class of the product, for bad input of peers and people: what was wrong with which input, what to do, a stable code. */
 export class QuorateError extends Error {
   /** A declared code; in an error that a peer reported it may be one of a later version. */
   readonly code: ErrorCode;

@@ -14,9 +14,8 @@ const escaped = (char: string): string => {
 };
 
 /**
- * One line of foreign text, safe on a terminal and in a page: colours are dropped, every other control or invisible
- * character becomes a visible escape (`\x1b`, `\u202e`), tabs stay. What exceeds `maxChars` (UTF-16 units) is cut, and
- * the cut is shown.
+ * One line of foreign text, safe on a terminal and in a page: colours are dropped, other control or invisible characters become
+ * escapes (`\x1b`, `\u202e`), tabs stay. More than `maxChars` UTF-16 units are cut visibly.
  */
 export function escapeLine(text: string, maxChars: number = limits.logLineBytesMax): string {
   // Cut first: the work done is bounded whatever arrives.
@@ -75,10 +74,7 @@ export async function* piecesWithoutColours(pieces: AsyncIterable<string>): Asyn
   if (held !== '') yield held;
 }
 
-/**
- * JSON on one line that is safe on a terminal: what `escapeLine` escapes stands as `\\uXXXX`, so a parser reads the same
- * value as without.
- */
+/** JSON on one line, safe on a terminal: what `escapeLine` escapes stands as `\\uXXXX`, so the parsed value is the same. */
 export const jsonLine = (value: unknown): string => JSON.stringify(value).replace(harmful, jsonEscaped);
 
 /** The same on several lines, indented, with a line break at the end: for files that people read too. */

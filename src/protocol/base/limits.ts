@@ -1,9 +1,6 @@
 import { assert } from './errors.ts';
 
-/**
- * The bounds that several folders share; those of one folder are in its own `limits.ts`. A limit that is reached is a coded
- * error, never a hang or a crash. The name ends with the unit. Relations between limits are assertions below each table.
- */
+/** Bounds that several folders share. A limit that is reached is a coded error, never a hang or a crash. */
 export const limits = {
   /** One signed document. An offer notice, the largest, holds a job, a request and two grants: about ten kilobytes. */
   documentBytesMax: 256 * 1024,
@@ -29,7 +26,6 @@ export const limits = {
   stepBytesMax: 16 * 1024,
   /** One job as a document, all steps together. */
   jobBytesMax: 64 * 1024,
-  /** Lock files of one job. */
   jobLocksMax: 32,
   /** Jobs of one commit, with all combinations of their matrices: one command publishes all of them. */
   pipelineJobsMax: 100,
@@ -71,10 +67,7 @@ export const limits = {
   feedUrlsMax: 4,
   /** Revocations of one project by one key other than the root's, and in one message: 3 MB at 3 kB each. */
   revocationsMax: 1_000,
-  /**
-   * Tickets of one identity provider's key with which somebody joined: each may make an operator. A project of a thousand operators, each with a
-   * new ticket a month, replaces that key within ten months.
-   */
+  /** Used tickets of one identity provider's key: a thousand operators with a new ticket a month replace it within ten months. */
   ticketsOfKeyMax: 10_000,
   /** Joinings with them, of 300 bytes each in memory and in the journal: a hundred hosts of each of a thousand operators. */
   joinsOfKeyMax: 100_000,

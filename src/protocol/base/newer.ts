@@ -1,9 +1,6 @@
 import { QuorateError } from './errors.ts';
 
-/**
- * The error of a kept file that a newer version wrote. `says`: the format, version or event that it has, and what this version reads. It is for
- * bytes that are as they were written, as a checksum or a number of a format says; else the file is damaged.
- */
+/** The error of an intact file that a newer version wrote. `says`: the format, version or event that it has. */
 export function homeNewer(file: string, says: string, cause?: unknown): QuorateError {
   return new QuorateError('HOME_NEWER', `${file} was written by a newer version of Quorate: ${says}`, {
     hint: 'Start the version that wrote it. To go back to this one, restore a backup of before the update.',

@@ -35,9 +35,8 @@ export function globMatcher(pattern: string): (text: string, work?: GlobWork) =>
 }
 
 /**
- * Whether a path or the name of a ref matches a pattern as a whole. `*` stands for any characters but "/", `?` for one of these,
- * `**` for any characters, and "**" with a "/" behind it for any number of folders, none included. Takes time in proportion to
- * pattern × text, whatever they are.
+ * Whether a path or ref matches as a whole. `*`: any characters but "/"; `?`: one of these; `**`: any; with a "/" behind: any folders.
+ * Takes time in proportion to pattern × text.
  */
 export const globMatches = (pattern: string, text: string): boolean => globMatcher(pattern)(text);
 

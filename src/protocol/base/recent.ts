@@ -7,7 +7,6 @@ export class Recent<Value> {
     this.#max = max;
   }
 
-  /** The value of a key, made where it is not there. */
   of(key: string, make: (key: string) => Value): Value {
     const held = this.#held.get(key);
     if (held !== undefined) return held;

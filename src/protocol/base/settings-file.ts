@@ -17,10 +17,7 @@ export interface SettingsKind<Schema extends z.ZodType> {
   example: string;
 }
 
-/**
- * Reads the text of a file with settings. `path` only names it in errors, which begin `path:line:`. Of several mistakes a key that does not
- * exist is told first: a key that is misspelt is also one that is missing.
- */
+/** Reads a file with settings. Errors begin `path:line:`; an unknown key comes first, since a misspelt key is missing as well. */
 export function parseSettings<Schema extends z.ZodType>(
   text: string,
   path: string,

@@ -8,10 +8,7 @@ export interface EventLoop {
   turn(act: () => void): unknown;
 }
 
-/**
- * Long work in slices, between which others are served: `if (slices.isOver) await slices.next()` after each piece. Awaiting promises that
- * are resolved never gives them a turn. The slice is one of the work, so a wait for a disk in between counts too.
- */
+/** Long work in slices: `if (slices.isOver) await slices.next()` after each piece. Waits for a disk in between count too. */
 export class Slices {
   readonly #loop: EventLoop;
   #end: number;

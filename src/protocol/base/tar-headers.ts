@@ -5,9 +5,8 @@ interface TarParser {
 }
 
 /**
- * Ends a parser at an extended header of length 0: it would take what follows for that header. It looks when the parser tells of
- * the next entry; who iterates over the entries hears of it a turn later, when the parser has read on.
- * @param error what the parser ends with
+ * Ends a parser with `error` at an extended header of length 0, which would take what follows for that header. Iterating over the
+ * entries would notice a turn too late.
  */
 export function refuseEmptyHeaders(parser: TarParser, error: () => Error): void {
   parser.on('entry', () => {

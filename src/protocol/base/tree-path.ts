@@ -8,10 +8,7 @@ export const isBelow = (path: string): boolean =>
 /** Why text cannot name an entry of a tree. */
 export type NameFlaw = 'dots' | 'separator' | 'encoding' | 'control' | 'length';
 
-/**
- * The rule for names in a tree: where outputs are taken in, where a tree is read, and in the subjects of receipts and
- * verdicts. Undefined where the name holds.
- */
+/** The rule for names in a tree, for outputs, reads, receipts and verdicts. Undefined where the name holds. */
 export function flawOfName(name: string): NameFlaw | undefined {
   if (name === '' || name === '.' || name === '..') return 'dots';
   if (name.includes('/') || name.includes('\0')) return 'separator';

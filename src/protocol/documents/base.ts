@@ -30,10 +30,7 @@ const noPeerId = (message: string, cause?: unknown): QuorateError =>
     ...(cause === undefined ? {} : { cause }),
   });
 
-/**
- * Keys of PeerIds that were decoded: documents and messages repeat a few of them, and base 58 takes longer than the rest of
- * checking a message.
- */
+/** Decoded keys: messages repeat a few of them, and base 58 takes longer than the rest of checking a message. */
 const decodedKeys = new Recent<Uint8Array>(1_000);
 
 /** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */

@@ -48,10 +48,7 @@ export type OwnBundle = z.infer<typeof ownBundleSchema>;
 /** The documents a consumer needs to verify an artifact offline, and the proofs that the log holds them. */
 export const bundleSchema = ownFields
   .extend({
-    /**
-     * Bundles of the jobs that this one reads, directly and indirectly; for a verdict that reuses an earlier run, the bundle of
-     * that run too. Each once, in any order.
-     */
+    /** Bundles of jobs that this one rests on, and of the earlier run that it reuses. Each once, in any order. */
     inputs: z.array(ownBundleSchema).min(1).max(limits.bundleInputsMax).optional(),
   })
   .refine(hasBothOrNeither, rounds);
@@ -62,8 +59,8 @@ const shortJws = z.string().min(1).max(limits.equivocationCharsMax);
 const entrySchema = z.strictObject({ checkpoint, leaf: text(400), path: z.array(sha256).max(64) });
 
 /**
- * Evidence that a log tells two stories. Unsigned: its documents are. `roots`: two checkpoints of one size with different roots.
- * `ack`: an ack, and another leaf at the index that it promises. `leaves`: two leaves at one index.
+ * Evidence that a log tells two stories. `roots`: two roots at one size; `ack`: another leaf where an ack promised a receipt;
+ * `leaves`: two leaves at one index. Unsigned: its documents are.
  */
 const equivocationSchema = z.discriminatedUnion('kind', [
   z.strictObject({

@@ -11,9 +11,8 @@ import { documentLimits } from './limits.ts';
 import { plainJson } from './plain-json.ts';
 
 /**
- * Canonical JSON is DAG-JSON: keys sorted by bytes, no white space, integers only as we use them (IPLD DAG-JSON spec).
- * Every signed payload is in this form, so decoding and encoding again gives the same bytes, and a document's identity
- * is the sha256 of its payload.
+ * Canonical JSON is DAG-JSON: keys sorted by bytes, no white space, integers only. Decoding and encoding gives the same bytes, and
+ * the id of a document is the sha256 of its payload.
  */
 export function encodeCanonical(value: unknown): Uint8Array {
   return toUtf8(canonicalText(value));
@@ -24,10 +23,7 @@ export function canonicalText(value: unknown): string {
   return plainJson(value) ?? fromUtf8(dagJson.encode(value));
 }
 
-/**
- * How deep JSON is nested, and whether a string of it holds a lone surrogate. Canonical JSON escapes those, `\\ud800` to `\\udfff`, and
- * no other character that is written with `\\ud`.
- */
+/** Nesting depth of JSON, and whether a string has a lone surrogate: canonical JSON writes nothing else with `\\ud`. */
 export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   let depth = 0;
   let max = 0;
@@ -48,10 +44,7 @@ export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   return { depth: max, isHalf };
 }
 
-/**
- * Reads canonical JSON without links, bytes and fractions, several times as fast as DAG-JSON; undefined for all other bytes. A key
- * that stands twice is not written twice again, so the text compared says that there is none.
- */
+/** Reads canonical JSON without links, bytes and fractions, several times as fast as DAG-JSON; undefined for all other bytes. */
 function readPlain(bytes: Uint8Array): unknown {
   try {
     const text = fromUtf8(bytes);

@@ -46,8 +46,8 @@ export interface VerifiedStatement<T> extends Verified<T> {
 }
 
 /**
- * Opens a DSSE envelope around one kind of statement. Every signature in it must be valid: an envelope with a broken one
- * is refused whole, so nothing unsigned can ride along. `id` is the sha256 of the payload. Throws `DOC_…`.
+ * Opens a DSSE envelope around one kind of statement. Each signature in it must be valid. `id`: sha256 of the payload.
+ * @throws {QuorateError} `DOC_…`
  */
 export async function openStatement<K extends StatementKind>(
   kind: K,

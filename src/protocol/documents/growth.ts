@@ -5,11 +5,9 @@ import { documentLimits } from './limits.ts';
 import { plainJson } from './plain-json.ts';
 
 /**
- * The newest version of each kind of document that this program reads. A document states its own in `v`; a signed one of
- * version 1 has none. Whether a worker can take a job is told by charter, request, grant, job and offer: where a lease or an ack changes,
- * the offer's version rises too. To restrict something, or to change what a member means: raise the number here, and let the schema take
- * `v: z.literal(2).optional()` together with what needs it. Raise the rules of the machines with it whose journals hold the document: a version of
- * before would replay it as one that it knows.
+ * The newest version of each kind that this program reads; `v` states a document's own, and none means 1. To restrict something or
+ * change a meaning: raise the number, take `v: z.literal(2).optional()` in the schema, and raise the rules of machines whose journals
+ * hold the document. For a lease or an ack raise the offer's too: charter, request, grant, job and offer tell who can take a job.
  */
 export const documentVersions = {
   charter: 1,
@@ -47,7 +45,6 @@ function memberOf(value: unknown, key: string): unknown {
     : undefined;
 }
 
-/** The version that a document states. */
 export function versionIn(kind: DocumentKind, payload: unknown): number {
   const v = memberOf(partWithVersion(kind, payload), 'v');
   return typeof v === 'number' ? v : 1;
@@ -78,9 +75,8 @@ function hasPrototypeKey(value: unknown): boolean {
 }
 
 /**
- * Members that the schema of each signed document has, and no other schema. `more`: what a later version adds that readers may ignore.
- * Part of the id, without effect on trust. Where others sign the same payload it is the word of the first signer alone: the others
- * may not know what is in it.
+ * `more` of each signed document: what a later version adds and readers may ignore. Part of the id, without effect on trust; with
+ * several signers the word of the first alone.
  */
 export const growth = {
   more: z

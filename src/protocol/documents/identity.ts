@@ -124,10 +124,7 @@ export const enrolSchema = z.strictObject({
 });
 export type Enrol = z.infer<typeof enrolSchema>;
 
-/**
- * Signed by the key in a ticket: the key `sub` joins with it. A controller, which passes an invite on, cannot join with it
- * itself.
- */
+/** Signed by the key in a ticket: `sub` joins with it. A controller that passes an invite on cannot join with it. */
 export const possessionSchema = z.strictObject({
   ...growth,
   iss: peerId,

@@ -39,10 +39,7 @@ const gitTagSchema = z.strictObject({
 export const jobSchema = z.strictObject({
   v: z.literal(1),
   name,
-  /**
-   * Of a test: its result is whether it passed, with its result files. What it puts out are reports, and never an artifact. Absent
-   * for every other job, so that one meaning has one id.
-   */
+  /** Of a test, whose outputs are reports and no artifact. Absent otherwise, so that one meaning has one id. */
   kind: z.literal('test').optional(),
   source: z.strictObject({ url: text(2000).min(1), commit: commitId, tree: cid }),
   image: z.union([z.literal('host'), cid]),
@@ -75,28 +72,20 @@ export const jobSchema = z.strictObject({
       .refine((files) => files !== limits.outputFilesDefault, 'is the default, which is left out')
       .optional(),
   }),
-  /**
-   * Hosts that a build may reach: the charter's version control servers, the project's artifact store. In order, each once, and
-   * absent where it is nothing, so that one meaning has one id.
-   */
+  /** Hosts that a build may reach: the charter's servers of sources, the project's store. Absent for none: one meaning has one id. */
   network: z
     .array(z.enum(['store', 'vcs']))
     .min(1)
     .refine(inOrder, 'not in order, each once')
     .optional(),
-  /**
-   * Dependencies that the build installs without a network: lock files in the source tree, in order, each once, and the tree with the
-   * files that they demand (`index.json` and `sha256/<digest>`, docs/adr/0045). Absent without any.
-   */
+  /** Dependencies that the build installs offline: lock files in the source tree, and the tree of the files that they demand (ADR 0045). */
   dependencies: z
     .strictObject({
       locks: z.array(treePath).min(1).max(limits.jobLocksMax).refine(inOrder, 'not in order, each once'),
       tree: cid,
     })
     .optional(),
-  /**
-   * A git folder of the commit in the checkout, without its history; with the tag that was asked for. Absent: none.
-   */
+  /** A git folder of the commit in the checkout, without history; with the tag that was asked for. Absent: none. */
   git: z.strictObject({ tag: gitTagSchema.optional() }).optional(),
   /** Version of all that is pinned around a build (docs/sandbox.md). */
   profile: z.literal(sandboxProfile),
@@ -126,9 +115,8 @@ export function templateIdOf(job: Job): string {
 }
 
 /**
- * Needs of a job, by the name of the input: the request that has each one built, which has to be of the same repository
- * and commit, and the level that it has to have before this job begins. `gate`: nothing of it is read, as of a test, whose files
- * are reports and no artifact.
+ * Needs of a job by input: the request of the same repository and commit, and the level before this job begins. `gate`: nothing of
+ * it is read, as of a test.
  */
 const needsSchema = z
   .record(

@@ -75,10 +75,9 @@ export const typOf = (kind: MessageKind): string => `quorate-${kind}+jwt`;
 const headerSchema = z.strictObject({ alg: z.string().max(40), typ: z.string().max(60), kid: peerId });
 
 /**
- * Opens a compact JWS of one kind: size, envelope, header, signature, payload, in that order.
- * The header must be exactly `alg: Ed25519`, the kind's `typ`, and the signer's PeerId as `kid`, equal to the payload's
- * `iss`. Says nothing about whether that signer may say such a thing, nor about time: see `checkTime`.
- * Throws `QuorateError` with a `DOC_…` code.
+ * Opens a compact JWS: size, envelope, header, signature, payload, in that order. The header is exactly `alg: Ed25519`, the kind's
+ * `typ`, and as `kid` the payload's `iss`. Says nothing about authority or time: see `checkTime`.
+ * @throws {QuorateError} `DOC_…`
  */
 export async function openMessage<K extends MessageKind>(
   kind: K,

@@ -1,7 +1,4 @@
-/**
- * Leaves of the transparency log, one line each. A leaf names documents by id (sha256 of the payload) and never holds
- * one, so that a log can be published whole without publishing a build.
- */
+/** Leaves of the log, one line each. They name documents by id, so that a log can be public and its builds not. */
 export const leaves = {
   charter: (id: string) => `charter ${id}`,
   /** Gives the operator its `enrolled` index. */

@@ -1,6 +1,6 @@
 /**
- * The canonical text of a value made of null, booleans, safe integers, strings, arrays and plain objects: what DAG-JSON makes
- * of it, several times as fast. Undefined for everything else, and for the key `/`, which DAG-JSON reserves.
+ * Canonical text of null, booleans, safe integers, strings, arrays and plain objects: several times as fast as DAG-JSON. Undefined
+ * for all else, and for the key `/`, which DAG-JSON reserves.
  */
 export function plainJson(value: unknown): string | undefined {
   switch (typeof value) {

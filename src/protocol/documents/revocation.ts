@@ -11,10 +11,7 @@ const what = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('artifact'), id: cid }),
 ]);
 
-/**
- * Takes trust back: what is signed, built or decided from log index `since` on counts no more. Signed by an identity
- * provider of the charter; by the root for keys that the charter names.
- */
+/** Voids what is signed, built or decided from log index `since` on. By an identity provider; by the root for keys of the charter. */
 export const revocationSchema = z
   .strictObject({
     ...growth,
@@ -23,15 +20,9 @@ export const revocationSchema = z
     project: peerId,
     what,
     since: count,
-    /**
-     * Of a key, by the root: ids of the revocations by that key that stay. All others by it count no more, from whatever leaf on;
-     * without it, none does.
-     */
+    /** Of a key, by the root: ids of its revocations that stay; all others by it count no more. */
     keeps: z.array(sha256).min(1).max(limits.revocationsMax).optional(),
-    /**
-     * Of a key that wrote the log, by the root: ids in leaves of revocations that there are not. Nobody waits for them any more; one
-     * that is shown all the same counts.
-     */
+    /** By the root, of a key that wrote the log: leaves of revocations that there are not. One that is shown all the same counts. */
     voidLeaves: z.array(sha256).min(1).max(limits.revocationsMax).optional(),
     reason: text(500).min(1),
     iat: seconds,

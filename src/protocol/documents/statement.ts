@@ -14,10 +14,7 @@ export function filesOf({ subject }: Receipt | Verdict): FileHash[] {
   return subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
 }
 
-/**
- * One digest of all that a build made: exit status, CID of the tree, and each file with its sha256, in the order of the
- * receipt. Builds agree when it is equal. Null for an aborted build.
- */
+/** One digest of exit status, CID of the tree and its files. Builds agree when it is equal. Null for an aborted build. */
 export function resultIdOf(outcome: Outcome, files: readonly FileHash[]): string | null {
   if (outcome.kind !== 'exit') return null;
   const { code, artifact } = outcome;
@@ -108,10 +105,7 @@ const resolvedDependenciesSchema = z
   .refine((all) => all.length <= limits.jobInputsMax + 3, `names more than ${limits.jobInputsMax + 3}`);
 export type ResolvedDependencies = z.infer<typeof resolvedDependenciesSchema>;
 
-/**
- * Materials of a job: the commit, the image unless it is the host's own, the artifacts that it reads, the tree of what its lock files
- * demand. The sha256 of a tree is the one inside its CID.
- */
+/** Materials of a job: commit, image unless it is the host's, artifacts that it reads, tree of its dependencies. */
 export function resolvedDependenciesOf({
   source,
   image,
@@ -165,7 +159,6 @@ export interface FileHash {
 
 export interface ReceiptParts {
   worker: string;
-  /** The job that was built. */
   job: Parameters<typeof resolvedDependenciesOf>[0];
   files: readonly FileHash[];
   startedOn: string;
@@ -186,10 +179,7 @@ export function artifactOf(outcome: Outcome): string | null {
   return outcome.kind === 'exit' ? outcome.artifact : null;
 }
 
-/**
- * A receipt of a job with lock files names all that the job was made from; of any other the commit alone, as receipts did before there
- * were lock files: evidence of then stays valid (docs/adr/0047).
- */
+/** A receipt of a job with lock files names all materials, any other the commit alone: older evidence stays valid (ADR 0047). */
 export function makeReceipt(parts: ReceiptParts): Receipt {
   const [source, ...trees] = resolvedDependenciesOf(parts.job);
   return {
@@ -228,9 +218,8 @@ const countedReceiptSchema = z.strictObject({
 export type CountedReceipt = z.infer<typeof countedReceiptSchema>;
 
 /**
- * `failed`: the build failed, and the trusted worker's did too, or N operators came to the same failure of a test that needs no
- * co-signature. Of the rounds allowed none came to a result: `disputed` where somebody built something else, `unfinished` where
- * nobody did and too few could finish.
+ * `failed`: at the trusted worker too, or alike at N operators for a test without co-signature. Without a result after all rounds:
+ * `disputed` where somebody built something else, else `unfinished`.
  */
 export const verdictLevelSchema = z.enum(['agreed', 'trusted', 'failed', 'disputed', 'unfinished']);
 export type VerdictLevel = z.infer<typeof verdictLevelSchema>;
@@ -251,10 +240,7 @@ const verdictFactsSchema = z.strictObject({
   policy: policySchema,
   level: verdictLevelSchema,
   outcome: outcomeSchema.nullable(),
-  /**
-   * The request that this job was built for before, and the last verdict on it: this one rests on the receipts of that one, and has
-   * none of its own. Absent where the job was built for this request.
-   */
+  /** The earlier request of this job and its last verdict, on whose receipts this one rests. Absent where the job was built. */
   earlier: z.strictObject({ request: sha256, verdict: sha256 }).optional(),
   receipts: z
     .array(countedReceiptSchema)

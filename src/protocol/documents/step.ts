@@ -14,7 +14,6 @@ export const commandSchema = z
   .max(limits.stepBytesMax)
   .regex(printable, 'holds control characters');
 
-/** Options of a step besides its command. */
 export const stepOptions = {
   /** Shown in logs and failures instead of the command's first line. */
   name: text(documentLimits.stepNameCharsMax).regex(/\S/, 'is empty').optional(),
@@ -29,6 +28,5 @@ const optionedStep = z
   .strictObject({ run: commandSchema, ...stepOptions })
   .refine((step) => Object.keys(step).length > 1, 'has no option, and is written as its command alone');
 
-/** One command of a job. */
 export const stepSchema = z.union([commandSchema, optionedStep]);
 export type Step = z.infer<typeof stepSchema>;

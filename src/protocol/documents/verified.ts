@@ -1,7 +1,6 @@
 /**
- * Documents that were opened or signed lately, and bundles that held, by kind and exact text; the least recently used are given up
- * first. Of a document it holds what follows from the text alone: envelope, signatures and shape. What can change is never held:
- * whether the signer may say it, the time, revocations. The text of a bundle has in it all that it held under.
+ * Documents opened or signed lately, and bundles that held, by kind and exact text; least recently used go first. Holds only what
+ * follows from the text: never authority, time or revocations.
  */
 export class DocumentMemory {
   readonly #charsMax: number;
@@ -67,10 +66,7 @@ export interface Signer {
 
 declare const verified: unique symbol;
 
-/**
- * A document whose size, envelope, signature and shape were checked, in that order. State machines take nothing else.
- * `id` is the sha256 of the canonical payload, `raw` the signed text as it came.
- */
+/** A document whose size, envelope, signature and shape were checked. `id`: sha256 of the payload; `raw`: the signed text. */
 export interface Verified<T> {
   readonly [verified]: true;
   readonly payload: T;

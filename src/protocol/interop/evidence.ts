@@ -26,8 +26,8 @@ export interface Links {
 }
 
 /**
- * Takes the links out of a bundle that was verified (`facts`). Dissent has none here: in-toto wants all links of a step
- * to be alike. Throws `ARTIFACT_OF_TEST`, `EXPORT_NOTHING_BUILT`, and `EXPORT_NO_LINKS` where too few receipts carry one that holds.
+ * Takes the in-toto links out of a verified bundle, without dissent: all links of a step have to be alike.
+ * @throws {QuorateError} `ARTIFACT_OF_TEST`, `EXPORT_NOTHING_BUILT`, `EXPORT_NO_LINKS`
  */
 export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Verifier): Promise<Links> {
   if (facts.kind === 'test')

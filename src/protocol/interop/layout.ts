@@ -45,10 +45,7 @@ export interface LayoutParts {
 /** A layout states one verdict, which does not get old; in-toto wants a date. */
 const never = '9999-12-31T23:59:59Z';
 
-/**
- * N of these keys made the same files from the same source; so did a trusted worker; and the files at hand are these, none
- * missing and none more.
- */
+/** N of these keys and a trusted worker made the same files from the same source; the files at hand are exactly these. */
 export function makeLayout({ builders, agree, trusted, files, readme }: LayoutParts): Layout {
   const all = [...builders, ...trusted].map(inTotoKeyOf);
   const step = (name: string, keys: readonly string[], threshold: number, products: Rule[]): Step => ({

@@ -97,18 +97,12 @@ function encoded(parts: LinkParts): { bytes: Uint8Array; message: Uint8Array } {
   return { bytes, message: preAuthEncoding(bytes) };
 }
 
-/**
- * A worker's signature of its link, base64, for its receipt to carry: in-toto 1.0 knows links only. The link itself follows
- * from the receipt.
- */
+/** A worker's signature of its link, base64, for its receipt: in-toto 1.0 knows links only. The link follows from the receipt. */
 export async function signLink(parts: LinkParts, signer: Signer): Promise<string> {
   return toBase64(await signer.raw(encoded(parts).message));
 }
 
-/**
- * The link of a receipt as a DSSE envelope that in-toto reads. Undefined where there is none, or where the worker's
- * signature of it does not fit: that harms nobody but in-toto's users, so no verdict depends on it.
- */
+/** The link of a receipt as DSSE. Undefined without one, or where its signature does not fit: no verdict depends on it. */
 export async function linkEnvelope(
   receipt: Receipt,
   worker: string,

@@ -44,10 +44,7 @@ function partsOf(purl: string): Omit<LockedPackage, 'files'> {
 /** Digests of a file as in-toto names them, in hexadecimal; `dirHash` is the `h1:` of go.sum. */
 export type FileDigests = { sha256: string } & Partial<Record<'sha384' | 'sha512' | 'dirHash', string>>;
 
-/**
- * The hashes of a file that workers compared. Where a lock file allows several, the index does not say which of them it was: then the
- * sha256 alone, which they compared too.
- */
+/** The hashes of a file that workers compared; the sha256 alone where the lock file allows several. */
 export function digestsOf({ sha256, integrity }: DependencyBlob): FileDigests {
   const { algorithm, digests } = integrity;
   const [digest, second] = digests;

@@ -49,8 +49,8 @@ export interface Provenance {
 }
 
 /**
- * The provenance that the receipts of an artifact's workers come to together, with each dependency by its package URL. A receipt names the
- * tree of all of them (docs/adr/0047). Throws `EXPORT_NOTHING_BUILT`.
+ * The provenance that an artifact's receipts come to together, each dependency by its package URL (ADR 0047).
+ * @throws {QuorateError} `EXPORT_NOTHING_BUILT`
  */
 export function makeProvenance({ project, facts, job, index }: Made): Provenance {
   if (facts.artifact === null)

@@ -49,7 +49,6 @@ const known = {
 
 export type BuildLimitName = keyof typeof known;
 
-/** The limit of this name for a job. */
 export const limitNamed = (job: LimitedJob, name: BuildLimitName): BuildLimit => ({
   name,
   max: known[name].max(job),
@@ -67,5 +66,4 @@ export function knownLimit(
 
 export const limitVaries = ({ name }: BuildLimit): boolean => known[name].varies;
 
-/** A limit in words. */
 export const limitText = ({ name, max }: BuildLimit): string => known[name].says(max);

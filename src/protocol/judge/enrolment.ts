@@ -15,10 +15,7 @@ const endThatKey =
   'The owner ends that key: quorate rotate idp, then --finish; where it was stolen: quorate rotate idp --at-once --since <the leaf from which it is not yours any more>';
 const askOwner = 'Ask the owner of the project for a new ticket.';
 
-/**
- * Whether an enrolment, or a request for another grant, is for this project now. `now`: ms since the epoch.
- * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_PROJECT_MISMATCH`, `ENROL_AUDIENCE_MISMATCH`.
- */
+/** Whether an enrolment or renewal is for this project now (ms since the epoch). */
 export function checkEnrol(enrol: Enrol, charter: Charter, now: number): void {
   checkTime(enrol, now, 'the enrolment');
   if (enrol.project !== charter.project) {
@@ -41,11 +38,7 @@ export interface TicketUse {
   possession?: Verified<Possession> | undefined;
 }
 
-/**
- * Whether a ticket admits the key that signed the enrolment, whoever has joined with it before. Errors: `DOC_EXPIRED`,
- * `DOC_FROM_FUTURE`, `TICKET_ISSUER_MISMATCH`, `TICKET_PROJECT_MISMATCH`, `ENROL_TICKET_MISMATCH`, `TICKET_KEY_MISMATCH`,
- * `TICKET_NOT_HELD`, `TRUSTED_KEY_NOT_IN_CHARTER`.
- */
+/** Whether a ticket admits the key that signed the enrolment, whoever has joined with it before. */
 export function checkTicket(
   { invite: { payload: ticket, signer }, enrol, possession }: TicketUse,
   charter: Charter,
@@ -162,7 +155,6 @@ export function checkJoins(signer: string, joins: number): void {
   );
 }
 
-/** A key that nobody enrolled. */
 export function unknownKey(key: string): QuorateError {
   return new QuorateError('KEY_NOT_ENROLLED', `the key ${key} is not enrolled in this project`, {
     hint: 'Ask the owner for a ticket (quorate invite) and run: quorate join <ticket>',

@@ -11,11 +11,7 @@ export interface GrantUse {
   at: number;
 }
 
-/**
- * Whether a grant counts: issued by an identity provider of the charter, for this project, key and role, and valid when
- * it was used. Codes, in the order of the checks: `GRANT_ISSUER_MISMATCH`, `GRANT_PROJECT_MISMATCH`,
- * `GRANT_KEY_MISMATCH`, `GRANT_ROLE_MISMATCH`, `GRANT_NOT_VALID_THEN`.
- */
+/** Whether a grant counts: by an identity provider of the charter, for this project, key and role, and valid then. */
 export function checkGrant(check: Check, grant: Verified<Grant>, charter: Charter, use: GrantUse): void {
   const { sub, project, role, iat, exp } = grant.payload;
   const { by, as = role, at } = use;

@@ -5,10 +5,7 @@ import { judgeLimits } from './limits.ts';
 
 type Named = Pick<Charter, 'vcs' | 'bootstrap'>;
 
-/**
- * Hosts that a project names for its workers: servers of its sources, bootstrap nodes, and `feed`, where its controller answers by HTTP. Each
- * once.
- */
+/** Hosts that a project names for its workers, each once. `feed`: where its controller answers by HTTP. */
 export function hostsNamed({ vcs, bootstrap }: Named, feed: readonly string[] = []): string[] {
   return unique([...vcs, ...bootstrap.flatMap(bootstrapHost), ...feed.map(hostOfUrl)]);
 }

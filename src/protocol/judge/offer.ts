@@ -14,11 +14,7 @@ import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
 import { checkJob, checkRequest, type Order } from './request.ts';
 
-/**
- * Whether a controller of the project gave this lease for this offer. Whether a key of the trusted slot is one that the charter
- * names is asked when votes are counted: a receipt of one that a later charter left out is no vote. Codes, in the order of the checks:
- * `LEASE_ISSUER_MISMATCH`, `LEASE_OFFER_MISMATCH`, `LEASE_NO_SUCH_SLOT`, `LEASE_NOT_IN_TIME`.
- */
+/** Whether a controller gave this lease for this offer. That a trusted slot's key is in the charter is asked when votes are counted. */
 export function checkLease(
   check: Check,
   lease: Verified<Lease>,
@@ -75,11 +71,8 @@ export function checkOfferIssuer(check: Check, offer: Verified<Offer>, charter: 
 }
 
 /**
- * Whether the controller that was asked made this offer for this request, while the publisher's grant was good, and nothing
- * else in it than the request allows. (Later rounds open as long as the request stands.) Codes, in the order of the checks:
- * `OFFER_ISSUER_MISMATCH`, `OFFER_PROJECT_MISMATCH`, `OFFER_CHARTER_NEWER`, `OFFER_REQUEST_MISMATCH`,
- * `REQUEST_AUDIENCE_MISMATCH`, `OFFER_JOB_MISMATCH`, `OFFER_POLICY_MISMATCH`, `OFFER_NOT_IN_TIME`, `OFFER_ROUND`, those of
- * `checkGrant`.
+ * Whether the asked controller made this offer for this request, with nothing else in it, while the publisher's grant was good.
+ * Later rounds open as long as the request stands.
  */
 export function checkOffer(
   check: Check,
@@ -117,11 +110,7 @@ export function checkOffer(
   if (round === 1) checkGrant(check, publisher, charter, { by: request.signer, as: 'publisher', at: iat });
 }
 
-/**
- * Everything about an offer that a worker can check before it claims, at `now` (ms since the epoch). Codes, in the order
- * of the checks: `DOC_FROM_FUTURE` and `DOC_EXPIRED` of offer and request, those of `checkOffer`, `checkRequest`,
- * `checkJob`.
- */
+/** Everything that a worker checks before it claims, at `now` (ms since the epoch). */
 export function checkOffered(
   check: Check,
   offer: Verified<Offer>,

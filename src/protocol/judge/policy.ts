@@ -9,9 +9,8 @@ export function cosignersOf({ cosign }: Pick<Policy, 'cosign'>): number {
 }
 
 /**
- * In what `policy` is weaker than `floor`; in nothing where it is at least as tight. `agree`: fewer operators must agree. `of`:
- * each further one that must agree brings more than two more slots (3 of 5 meets a floor of 2 of 3, but 2 of 3 does not meet one
- * of 2 of 2). `cosign`: a required co-signature is gone. `rounds`: there are more, and each is another chance to be drawn.
+ * In what `policy` is weaker than `floor`. `of`: each further operator that must agree may bring two more slots (3 of 5 meets 2 of 3,
+ * but 2 of 3 does not meet 2 of 2). `rounds`: each is another chance to be drawn.
  */
 export function weaknessesOf(policy: Policy, floor: Policy): Weakness[] {
   const weaker: Record<Weakness, boolean> = {

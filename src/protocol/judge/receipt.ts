@@ -9,11 +9,7 @@ import {
 } from '../documents/index.ts';
 import type { Check } from './check.ts';
 
-/**
- * Whether a receipt is the one due under a lease: signed by its holder alone, it says of itself what the lease says, and
- * is otherwise what its parts make it. `id` is the lease's. Codes, in the order of the checks:
- * `RECEIPT_SIGNER_MISMATCH`, `RECEIPT_LEASE_MISMATCH`, `RECEIPT_PROFILE_MISMATCH`, `RECEIPT_FAILED_WITH_FILES`, `RECEIPT_MISMATCH`.
- */
+/** Whether a receipt is the one due under a lease: signed by its holder alone, with the lease's facts. `id`: of the lease. */
 export function checkReceipt(
   check: Check,
   receipt: VerifiedStatement<Receipt>,

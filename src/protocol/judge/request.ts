@@ -23,12 +23,7 @@ export interface Order {
   jobId: string;
 }
 
-/**
- * Whether a publisher of the project may ask for this: it asks a controller of the project, its grant counted when it
- * asked, the request does not outlive others, the charter allows the repository's host. Codes, in the order of the checks:
- * `REQUEST_PROJECT_MISMATCH`, `REQUEST_AUDIENCE_MISMATCH`, those of `checkGrant`, `REQUEST_TOO_LONG`, `SOURCE_HOST_NOT_ALLOWED`,
- * `RECIPE_NOT_ALLOWED`.
- */
+/** Whether a publisher may ask this controller for this, for so long, with sources of this host. */
 export function checkRequest(
   check: Check,
   { request, publisher }: Pick<Order, 'request' | 'publisher'>,
@@ -75,9 +70,8 @@ function checkRecipe(check: Check, recipe: Recipe, { recipes, vcs }: Charter): v
 }
 
 /**
- * Whether this is the job that the request names, or an instance of the template that it names: with an artifact for each input
- * that the request says it reads, and for no other. Which artifacts these are is judged from their evidence
- * (`trust/steps/inputs.ts`). Codes, in the order of the checks: those of `checkTemplate`, `JOB_INPUTS_MISMATCH`.
+ * Whether this is the job that the request names, or an instance of its template with an artifact for exactly the inputs that it
+ * reads. `trust/steps/inputs.ts` judges which artifacts these are.
  */
 export function checkJob(
   check: Check,
@@ -96,11 +90,7 @@ export function checkJob(
   );
 }
 
-/**
- * Whether this is the job or template that the request names, of the source it names, and the policy at least as tight as the
- * charter's floor for such jobs. Codes, in the order of the checks: `REQUEST_JOB_MISMATCH`, `REQUEST_SOURCE_MISMATCH`,
- * `POLICY_BELOW_FLOOR`.
- */
+/** Whether this is the job or template of the request, of its source, with a policy at least as tight as the charter's floor. */
 export function checkTemplate(
   check: Check,
   request: Request,

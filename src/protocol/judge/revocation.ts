@@ -20,10 +20,7 @@ export function isNamed(charter: Charter, key: string): boolean {
   return keysOf(charter).includes(key);
 }
 
-/**
- * Whether a revocation holds under a charter. Codes, in the order of the checks: `REVOCATION_PROJECT_MISMATCH`,
- * `REVOCATION_ISSUER_MISMATCH`, `REVOCATION_NEEDS_ROOT`.
- */
+/** Whether a revocation holds under a charter. */
 export function checkRevocation(check: Check, revocation: Verified<Revocation>, charter: Charter): void {
   const { signer, payload } = revocation;
   const { project, what, keeps, voidLeaves } = payload;
@@ -66,8 +63,8 @@ export interface UnreadRevocation {
 }
 
 /**
- * Opens revocations that anybody may have brought, given only the project's root key. What does not hold is left out, so
- * that it hides nothing else; `refused` is why. `unread`, refused as `DOC_NEWER`: what they revoke is not known, so nothing of the project may be believed.
+ * Opens revocations that anybody may have brought, given the project's root key. Invalid ones hide nothing else; `refused` is why.
+ * `unread` (`DOC_NEWER`): nothing of the project may be believed.
  */
 export async function openRevocations(
   { charters, revocations }: RevocationList,

@@ -13,10 +13,7 @@ export function serverOf(text: string): string | undefined {
   return host === undefined || explicit === undefined ? undefined : `${host.toLowerCase()}:${explicit}`;
 }
 
-/**
- * Whether a job may name this repository: its `host` or `host:port` is on the charter's list, exactly (a host without a
- * port means the scheme's own). An empty list allows any.
- */
+/** Whether the `host` or `host:port` of a repository is on the list, exactly. An empty list allows any. */
 export function vcsAllowed(allowed: readonly string[], repository: string): boolean {
   if (allowed.length === 0) return true;
   const [, host, port = ''] = url.exec(repository) ?? [];

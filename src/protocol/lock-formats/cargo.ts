@@ -5,10 +5,7 @@ import { parseSha256 } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
 import { checkName, checkUrl, checkVersion, purlOf } from './names.ts';
 
-/**
- * The crates of `Cargo.lock`, versions 3 and 4. Packages of the source tree are no entries.
- * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
- */
+/** The crates of `Cargo.lock` 3 and 4. Packages of the source tree are no entries. */
 export function parseCargo(text: string, lock: string): Found[] {
   const top = { lock, line: 1 };
   const { version, package: packages = [] } = tomlOf(text, top);

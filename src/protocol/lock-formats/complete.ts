@@ -20,8 +20,8 @@ export class FixedFiles {
   }
 
   /**
-   * The entries of what a lock names, for a build on this architecture. What the lock leaves open is completed; Go's `.info` files, of which go.sum has no hash, are
-   * added. Throws `LOCK_INCOMPLETE` for what is open still, `LOCK_CONFLICT` where the two contradict each other.
+   * Completes what the lock leaves open, for this architecture; adds Go's `.info` files, of which go.sum has no hash.
+   * @throws {QuorateError} `LOCK_INCOMPLETE` for what is still open, `LOCK_CONFLICT` where the two contradict each other
    */
   complete(found: Found): Entry[] {
     const { file, integrity, lacks, ...rest } = found;

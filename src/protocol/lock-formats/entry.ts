@@ -1,10 +1,7 @@
 /** Kind of package that an entry is of. `generic`: a file that only `quorate.lock` names. */
 export type Ecosystem = 'npm' | 'cargo' | 'go' | 'pypi' | 'generic';
 
-/**
- * The hash that the bytes of a file must have: its digest by `algorithm` is one of `digests`. `dirhash` is the `h1:` of go.sum:
- * sha256 over the list of the files in a module's archive with their sha256 (golang.org/x/mod/sumdb/dirhash, Hash1).
- */
+/** The digest of a file by `algorithm` is one of `digests`. `dirhash`: the `h1:` of go.sum (golang.org/x/mod/sumdb/dirhash, Hash1). */
 export interface Integrity {
   algorithm: 'sha512' | 'sha384' | 'sha256' | 'dirhash';
   /** Lower-case hexadecimal, sorted, each once. */
@@ -31,10 +28,7 @@ export interface Platform {
   libc?: string[];
 }
 
-/**
- * One file that the lock files of a project demand. Places that mean the same file from the same origin are one entry; the same
- * file from two origins is two.
- */
+/** One file that lock files demand; from two origins it is two entries. */
 export interface Entry {
   ecosystem: Ecosystem;
   /** As its registry spells it: `@scope/name`, `example.org/Module`; a Python name is normalised (PEP 503). Never an alias. */

@@ -1,7 +1,6 @@
 import { type ErrorCode, QuorateError } from '../base/errors.ts';
 import { escapeLine } from '../base/escape.ts';
 
-/** A place in a lock file. */
 export interface Place {
   lock: string;
   line: number;

@@ -15,9 +15,9 @@ import { filesOfLocks, readLocks } from './read.ts';
 const mismatch = (message: string): QuorateError => new QuorateError('DEPENDENCIES_MISMATCH', message);
 
 /**
- * Compares an index with the lock files of one's own checkout: it has to name what they demand, with the hashes that they say, and
- * nothing else. Returns what they demand. Says nothing about the bytes of the blobs: `checkBlob`.
- * Throws `DEPENDENCIES_MISMATCH`, which names the first entry that differs, and `LOCK_…` where the lock files cannot be read.
+ * Compares an index with the lock files of one's own checkout: exactly what they demand, with their hashes. Returns that. Blobs:
+ * `checkBlob`.
+ * @throws {QuorateError} `DEPENDENCIES_MISMATCH` with the first entry that differs; `LOCK_…` where lock files cannot be read
  */
 export function checkIndex(index: DependencyIndex, sources: LockSources): Entry[] {
   if (index.arch !== sources.arch)
@@ -60,10 +60,7 @@ function checkHashes({ integrity, sha256 }: DependencyBlob, entry: Entry): void 
     throw mismatch(`${named(entry)} has another hash in the index than in ${placeOf(entry)}`);
 }
 
-/**
- * Digests computed over the bytes of a blob: its size, its sha256, and its digest by the algorithm of its integrity (`dirhash` of the
- * files in it, for a module of Go), in hexadecimal.
- */
+/** Computed over the bytes of a blob; `digest` by the algorithm of its integrity (`dirhash` of a Go module), in hexadecimal. */
 export interface BlobDigests {
   size: number;
   sha256: string;
@@ -110,10 +107,7 @@ const blobSchema = z.strictObject({
 /** The key by which blobs are ordered. A space stands in neither part. */
 export const blobKey = ({ purl, file }: { purl: string; file: string }): string => `${purl} ${file}`;
 
-/**
- * The dependencies of a job, as a DAG-JSON block: what the lock files of its source tree demand on one architecture, each with the
- * blob that holds it. Everybody who has lock files and blobs makes the same bytes (docs/adr/0042).
- */
+/** The dependencies of a job on one architecture as a DAG-JSON block, each with its blob. Everybody makes the same bytes (ADR 0042). */
 const dependencyIndexSchema = z.strictObject({
   v: z.literal(1),
   arch: jobSchema.shape.arch,
@@ -139,7 +133,6 @@ export interface LockSources {
   arch: Arch;
 }
 
-/** The blob of one entry. */
 export type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size'>;
 
 /** The lock files by path, with their sha256. */
@@ -158,10 +151,7 @@ export function distinctFiles(entries: readonly Entry[]): Entry[] {
   return [...byKey].sort(([a], [b]) => compareTexts(a, b)).map(([, entry]) => entry);
 }
 
-/**
- * The index of what the lock files demand; `blobOf` has what was fetched for each entry. `entries`: what `readLocks` returned for these
- * sources, where they were read before. Throws `LOCK_…`.
- */
+/** The index of what the lock files demand. `entries`: of `readLocks` for these sources, where they were read before. */
 export function makeIndex(
   sources: LockSources,
   blobOf: (entry: Entry) => BlobFacts,
@@ -177,7 +167,6 @@ export function makeIndex(
 
 const copyOf = ({ algorithm, digests }: Integrity): Integrity => ({ algorithm, digests: [...digests] });
 
-/** The block, and its CID. */
 export function encodeIndex(index: DependencyIndex): { bytes: Uint8Array; cid: string } {
   const bytes = encodeCanonical(index);
   return { bytes, cid: dagJsonCid(bytes) };

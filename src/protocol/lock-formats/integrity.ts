@@ -7,9 +7,8 @@ import { invalid, type Place, quote } from './fault.ts';
 import { dependencyLimits } from './limits.ts';
 
 /**
- * The `h1:` of go.sum, in hexadecimal: over the files of a module, each with its name in the archive (`MODULE@VERSION/PATH`; of a go.mod
- * alone `go.mod`) and its sha256 in hexadecimal. Undefined where a name cannot be hashed: it holds a line break, or is there twice.
- * Source: golang.org/x/mod/sumdb/dirhash, Hash1.
+ * The `h1:` of go.sum, in hexadecimal, over a module's files (`MODULE@VERSION/PATH`, or `go.mod` alone) and their sha256. Undefined
+ * where a name has a line break or is there twice. Source: golang.org/x/mod/sumdb/dirhash, Hash1.
  */
 export function dirhashOf(files: readonly { name: string; sha256: string }[]): string | undefined {
   const sums = new Map(files.map(({ name, sha256 }) => [name, sha256]));
@@ -54,10 +53,7 @@ export function base64OfHex(hex: string): string {
 
 export const sortedDigests = (digests: Iterable<string>): string[] => [...new Set(digests)].sort();
 
-/**
- * Subresource Integrity as npm writes it: `sha512-…`, several with spaces between. Undefined where no algorithm of them counts
- * (sha1, md5). Throws `LOCK_INVALID`.
- */
+/** Subresource Integrity as npm writes it. Undefined where only sha1 or md5 are there, which do not count. */
 export function parseSri(text: string, at: Place): Integrity | undefined {
   const parts = text.split(' ').filter((part) => part !== '');
   if (parts.length === 0 || parts.length > dependencyLimits.digestsMax)

@@ -5,10 +5,7 @@ import { type Tree, tooDeep } from './tree.ts';
 /** After white space: the quote that begins a string, a number, a word, or a mark. Marks that JSON does not have are expected nowhere. */
 const token = /[ \t\n\r]*(?:(")|(-?\d[\d.eE+-]*)|(true|false|null)|([^ \t\n\r]))/y;
 
-/**
- * JSON with the line of each value. Refuses what JSON.parse passes over: duplicate keys, of which tools take different ones.
- * Throws `LOCK_INVALID`.
- */
+/** JSON with the line of each value. Refuses duplicate keys, of which tools take different ones. */
 export function readJson(text: string, lock: string): Tree {
   return new JsonReader(text, lock).whole();
 }

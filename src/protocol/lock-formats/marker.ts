@@ -11,10 +11,7 @@ type Word = { kind: 'text' | 'name' | 'word' | 'operator' | 'bracket'; text: str
 /** Behind the last word: compares with nothing. */
 const none: Word = { kind: 'bracket', text: '' };
 
-/**
- * Whether an environment marker of Python (PEP 508) can hold on Linux of this architecture, whatever Python an image has.
- * Throws `LOCK_INVALID`.
- */
+/** Whether a Python marker (PEP 508) can hold on Linux of this architecture, whatever Python an image has. */
 export function markerHolds(text: string, arch: Arch, at: Place): boolean {
   const parser = new Marker(wordsOf(text, at), arch, at);
   return parser.whole();

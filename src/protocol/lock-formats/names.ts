@@ -84,10 +84,7 @@ export function fileOfUrl(url: string): string {
   return name === '' ? 'package' : name;
 }
 
-/**
- * A path in the source tree, from one that a lock file in `folder` names. Throws `LOCK_INVALID` for one that leads out of the
- * tree.
- */
+/** A path in the source tree, from one that a lock file names; it may not lead out of the tree. */
 export function checkPath(path: string, at: Place): string {
   const folder = at.lock.split('/').slice(0, -1);
   const parts = path.startsWith('/') ? undefined : [...folder, ...path.split('/')];

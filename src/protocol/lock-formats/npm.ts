@@ -5,11 +5,7 @@ import { readJson } from './json.ts';
 import { checkName, checkPath, checkUrl, checkVersion, decoded, fileOfUrl, purlOf } from './names.ts';
 import { Fields, type Tree } from './tree.ts';
 
-/**
- * The tarballs of npm's `package-lock.json` or `npm-shrinkwrap.json`, lock versions 2 and 3. What npm takes from the source tree
- * or from another tarball (workspaces, links, local tarballs, bundled packages) is no entry.
- * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`, `LOCK_TOO_LARGE`.
- */
+/** The tarballs of npm's lock files, versions 2 and 3. Workspaces, links, local and bundled packages are no entries. */
 export function parseNpm(text: string, lock: string): Found[] {
   const top = new Fields(readJson(text, lock), lock, '');
   const version = top.get('lockfileVersion')?.value;

@@ -24,8 +24,8 @@ function wheelFits(file: string, arch: Arch): boolean {
 }
 
 /**
- * Whether a build on Linux of this architecture may ask for the file. Which C library an image has is not known from its id, so
- * packages for any are in. A package that does not fit and is not optional stays: its tool says that it does not fit.
+ * Whether a build on Linux of this architecture may ask for the file, with any C library. A package that does not fit and is not
+ * optional stays: its tool says that it does not fit.
  */
 export function fits(
   { optional, platform, file = '', ecosystem }: Omit<Found, 'lacks'>,

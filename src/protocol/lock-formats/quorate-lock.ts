@@ -23,11 +23,7 @@ const header = 'quorate-lock 1';
 const generic = 'pkg:generic/';
 const purlForm = /^pkg:[a-z]+\/[\x21-\x7e]+$/;
 
-/**
- * `quorate.lock`: a first line with the version of the format, then a line for each file, sorted by code units, each once:
- * `PURL FILE sha256:HEX`, with the address behind it where it has one. Canonical: one content has one text.
- * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
- */
+/** `quorate.lock`: a line with the version, then `PURL FILE sha256:HEX [ADDRESS]` for each file, sorted by code units, each once. */
 export function parseQuorateLock(text: string, lock: string): FixedAt[] {
   const lines = text.split('\n');
   const top = { lock, line: 1 };

@@ -16,11 +16,7 @@ import { type Fixed, type FixedAt, genericEntries, parseQuorateLock } from './qu
 import { parseRequirements } from './requirements.ts';
 import { parseYarn } from './yarn.ts';
 
-/**
- * The modules of `go.sum` or `go.work.sum`: for each line the archive of a module, or its go.mod. go.sum may name more than one build
- * needs, and all of it is taken: which modules that are depends on the version of Go.
- * Throws `LOCK_INVALID`.
- */
+/** The modules of `go.sum` or `go.work.sum`: an archive or a go.mod a line. All are taken: what a build needs depends on Go's version. */
 function parseGoSum(text: string, lock: string): Found[] {
   return text.split(/\r?\n/).flatMap((line, index): Found[] => {
     if (line.trim() === '') return [];
@@ -56,9 +52,9 @@ export interface OpenFiles {
 }
 
 /**
- * Finds the files that lock files leave open for a build on this architecture. Kept of `quorate.lock` are records that lock files need, files of no package, and those of Python
- * packages, which source archives are built with. A record that contradicts its lock file goes, and its file is open again.
- * Throws `LOCK_…`, but not `LOCK_INCOMPLETE` and `LOCK_CONFLICT`.
+ * Files that lock files leave open on this architecture. Kept are records that lock files need, of no package, and of Python packages,
+ * with which source archives are built. A record that contradicts its lock file goes.
+ * @throws {QuorateError} `LOCK_…`, but not `LOCK_INCOMPLETE` and `LOCK_CONFLICT`
  */
 export function openFiles(
   locks: readonly string[],
@@ -151,11 +147,8 @@ export function filesOfLocks(locks: readonly string[]): { path: string; optional
 }
 
 /**
- * The files that the lock files of a project demand for a build on this architecture, sorted by package URL, file and
- * origin, each once. A pure function: everybody who has the files computes the same.
- *
- * `locks` are paths in the source tree; `files` holds those of `filesOfLocks` that are there. What locks leave open has to be in
- * `quorate.lock`. Throws `LOCK_…`; the message begins with `path:line:`.
+ * The files that lock files demand on this architecture, sorted by package URL, file and origin, each once. Pure.
+ * `files`: those of `filesOfLocks` that are there. @throws {QuorateError} `LOCK_…`; the message begins with `path:line:`
  */
 export function readLocks(
   locks: readonly string[],

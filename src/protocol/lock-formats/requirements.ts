@@ -10,10 +10,8 @@ const harmless =
   /^(?:--require-hashes|--pre|--prefer-binary|(?:--no-binary|--only-binary|--trusted-host)[ =].*|(?:-i|--index-url|--extra-index-url)[ =]?(.*))$/s;
 
 /**
- * The requirements of pip's `requirements.txt` that can hold on Linux of this architecture. Each is pinned by `==`, or is an address.
- * pip's file does not say which of a version's files it means, so `quorate.lock` does. `listed` are all lock files of the job: a file
- * that is included has to be one of them.
- * Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
+ * The requirements of `requirements.txt` that can hold on Linux of this architecture, each pinned or an address; `quorate.lock` names
+ * the file of a version. `listed`: all lock files of the job, to which an included file has to belong.
  */
 export function parseRequirements(
   text: string,

@@ -3,10 +3,7 @@ import { invalid, lockFault, type Place, quote } from './fault.ts';
 import { dependencyLimits } from './limits.ts';
 import { type Tree, tooDeep } from './tree.ts';
 
-/**
- * YAML as tools write it, with the line of each value: one document, no aliases and no tags, each key once. `numbers`: those that the
- * lines of the text have in the file, where some were left out. Throws `LOCK_INVALID`, `LOCK_TOO_LARGE`.
- */
+/** YAML as tools write it, with lines: one document, no aliases and tags, each key once. `numbers`: lines in the file, of a part of it. */
 export function readYaml(text: string, lock: string, numbers?: readonly number[]): Tree {
   const top = { lock, line: 1 };
   const { yamlCharsMax } = dependencyLimits;

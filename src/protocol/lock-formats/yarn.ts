@@ -11,10 +11,7 @@ interface YarnEntry {
   fields: Map<string, string>;
 }
 
-/**
- * The tarballs of a `yarn.lock` of Yarn 1. It does not say which packages are optional or for which platform, so all are in. Local
- * tarballs and folders are no entries. Throws `LOCK_INVALID`, `LOCK_UNSUPPORTED`.
- */
+/** The tarballs of Yarn 1. It does not say what is optional or for which platform, so all are in. Local ones are no entries. */
 export function parseYarn(text: string, lock: string): Found[] {
   const lines = text.split(/\r?\n/);
   const metadata = lines.findIndex((line) => line.startsWith('__metadata:'));

@@ -6,10 +6,7 @@ import { commandSchema, type Step, stepOptions } from '../documents/step.ts';
 import { pipelineLimits } from './limits.ts';
 import type { Instance, PipelineFault, Template } from './template.ts';
 
-/**
- * Templates in an order in which each comes after those it needs, otherwise as in the file; or what is wrong with the needs:
- * `PIPELINE_INVALID`, `PIPELINE_TOO_LARGE` (a chain of more jobs than `depthMax`).
- */
+/** Templates in an order in which each comes after those it needs, otherwise as in the file. */
 function sortTemplates<T extends Template>(
   templates: readonly T[],
 ): { sorted: T[] } | { faults: PipelineFault[] } {
@@ -68,10 +65,7 @@ const open = '${{';
 /** `$${{` stands for the characters `${{`; otherwise these begin `${{ matrix.key }}`. */
 const marks = /\$\$\{\{|\$\{\{(?: *matrix\.([A-Za-z_][A-Za-z0-9_]{0,63}) *\}\})?/g;
 
-/**
- * The text with `${{ matrix.key }}` replaced by the value of that key, as it stands: it is not read again, and not quoted for
- * a shell. `fault` says what is wrong with the first mark that stands for nothing.
- */
+/** Replaces `${{ matrix.key }}` once by its value, not quoted for a shell. `fault`: of the first mark that stands for nothing. */
 export function substitute(
   text: string,
   values: Readonly<Record<string, string>>,
@@ -108,10 +102,7 @@ function combinations(matrix: Matrix): Record<string, string>[] {
 /** Characters of a value that its place in a name takes. */
 const labelCharsMax = 16;
 
-/**
- * `test.gcc.1` of the job `test` and the values `gcc` and `1`: the first 16 characters of each value, with `_` for those
- * that a name may not hold.
- */
+/** `test.gcc.1` of the job `test` with `gcc` and `1`: 16 characters of each value, `_` for those that a name may not hold. */
 function instanceName(template: string, values: Readonly<Record<string, string>>): string {
   const labels = Object.values(values).map((value) =>
     value.slice(0, labelCharsMax).replace(/[^A-Za-z0-9._-]/g, '_'),
@@ -119,11 +110,7 @@ function instanceName(template: string, values: Readonly<Record<string, string>>
   return [template, ...labels].join('.');
 }
 
-/**
- * The jobs of a file: for each template one instance, or one for each combination of its matrix. The order depends on the
- * templates only: each instance comes after those it needs. Nothing is built of a matrix that is too large.
- * Faults: those of `sortTemplates`, `PIPELINE_TOO_LARGE`, `PIPELINE_INVALID`.
- */
+/** One instance of each template for each combination of its matrix, after those it needs. A matrix that is too large is not built. */
 export function expandTemplates<T extends Template>(
   templates: readonly T[],
 ): { instances: Instance<T>[] } | { faults: PipelineFault[] } {

@@ -31,10 +31,7 @@ export interface Plan<T extends Template = Template> {
   skipped: Skipped[];
 }
 
-/**
- * Decides the conditions of jobs. A job that needs a skipped one is skipped. `instances` are those of `expandTemplates`, in
- * their order.
- */
+/** Decides the conditions of jobs, in the order of `expandTemplates`. A job that needs a skipped one is skipped. */
 export function planPipeline<T extends Template>(
   instances: readonly Instance<T>[],
   facts: CommitFacts,
@@ -76,7 +73,6 @@ function skipReason(
     : { kind: 'changed', base: changed.base, patterns: globs };
 }
 
-/** The reason in words. */
 export function skipText(reason: SkipReason): string {
   switch (reason.kind) {
     case 'ref':

@@ -13,10 +13,7 @@ interface Reading {
   waiting?: () => void;
 }
 
-/**
- * Reads what peers send to a controller, or to an identity provider: nothing that `messageBounds` does not let them send now, and no faster than each may.
- * Both are decided from the length of a message, before the rest of it is read.
- */
+/** Reads what `messageBounds` lets a peer send now, no faster than it may: decided from a message's length, before its rest is read. */
 export class Admission {
   readonly #ports: Charging;
   readonly #isMember: (peer: string) => boolean;

@@ -5,10 +5,7 @@ import { pause } from './timing.ts';
 /** Between two announcements: each is a walk through the DHT, and thousands of them are in no hurry. */
 const betweenMs = 1_000;
 
-/**
- * Announces what earlier lives of this process announced, one after the other: the records of a node end with its process.
- * A failure is told once.
- */
+/** Announces what earlier lives announced, one after the other: a node's records end with its process. A failure is told once. */
 export async function announceAgain(
   ports: { clock: Clock; announce(artifact: string): Promise<void>; tell: Tell },
   artifacts: Iterable<string>,

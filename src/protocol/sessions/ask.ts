@@ -48,8 +48,8 @@ export async function openQuestion(
 }
 
 /**
- * Asks one question and reads one answer. Tries the controllers in turn until one can be reached.
- * Errors: `CONTROLLER_UNREACHABLE`, `CONTROLLER_SILENT`, those of `isCrowded`, and the error that the controller answers with.
+ * Asks one question, of the controllers in turn until one can be reached.
+ * @throws {QuorateError} `CONTROLLER_UNREACHABLE`, `CONTROLLER_SILENT`, those of `isCrowded`, the controller's own
  */
 export async function ask(
   dial: Dial,
@@ -130,10 +130,7 @@ const busyCodes: ReadonlySet<string> = new Set(['MESH_PEER_QUOTA', 'MESH_PEER_RA
 export const isCrowded = (error: unknown): boolean => crowdedCodes.has(codeOf(error));
 const crowdedCodes: ReadonlySet<string> = new Set(['MESH_BUSY', 'MESH_FULL']);
 
-/**
- * True for errors of the connection, also where the controller noticed them first, and of a controller that has not started; false for all
- * others that it answered with. Only the former may pass.
- */
+/** True for errors of the connection and of a controller that has not started, which may pass; false for its other answers. */
 export function isConnectionError(error: unknown): boolean {
   const code = codeOf(error);
   if (isBusy(error)) return false;
@@ -173,8 +170,8 @@ async function held(
 }
 
 /**
- * Enrols with an invite and the key in its ticket, or renews a grant without one: signs the enrolment with the node's key and checks the grant that
- * comes back. Errors: those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`, `GRANT_…`.
+ * Enrols with an invite and the key in its ticket, or renews a grant without one, and checks the grant that comes back.
+ * @throws {QuorateError} those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`, `GRANT_…`
  */
 export async function obtainGrant(
   { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },

@@ -27,8 +27,8 @@ export interface StoredBundles {
 }
 
 /**
- * Serves bundles to everybody: a bundle is public and proves itself. A bundle is in memory as a whole while it is sent, so that large ones
- * are refused (`BUNDLE_BUSY`) while `bytesMax` bytes are being sent. Guests have half of that together, and those of one network an eighth.
+ * Serves bundles, which are public and prove themselves. A bundle is in memory while it is sent: large ones are refused beyond
+ * `bytesMax`, of which guests have half together and those of one network an eighth.
  */
 export function bundleServer(
   bundles: StoredBundles,
@@ -46,7 +46,6 @@ export function bundleServer(
       const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
       const { link } = channel;
       const guest = link?.rank === 'guest' ? link.network : undefined;
-      /** Returns the bytes of the bundle. */
       const send = async (which: string): Promise<number> => {
         const bytes = (await bundles.size(which)) ?? 0;
         const end = sending.begin(bytes, guest);

@@ -6,10 +6,8 @@ import { MessageStream } from './message-stream.ts';
 import type { Dial, PeerAddress } from './ports.ts';
 
 /**
- * Asks for the charter whoever answers at the addresses of these controllers, whatever key it proves, and these peers: a
- * controller whose key was replaced is found at its old address. Returns what they say, which is worth nothing until the root's
- * signature was seen; whoever is asked learns of the asker no more than its key. Never throws; ends within twice
- * `searchMs`.
+ * Asks whoever answers at these controllers' addresses, and these peers, for the charter: a controller whose key was replaced is found
+ * at its old address. Answers count once the root's signature was seen. Never throws; ends within twice `searchMs`.
  */
 export async function searchCharters(
   dial: Dial,

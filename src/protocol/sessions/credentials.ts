@@ -93,8 +93,8 @@ export class Credentials {
   }
 
   /**
-   * Asks the controller for its charter where the known one is of an earlier epoch; one question at a time. The charter may
-   * be older than `epoch` still. Errors: those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`.
+   * Asks the controller, one question at a time, for a charter of `epoch`; it may be older still.
+   * @throws {QuorateError} those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`
    */
   async catchUp(epoch: number, dial: Dial): Promise<void> {
     if (epoch <= this.#charter.epoch) return;
@@ -110,8 +110,8 @@ export class Credentials {
   }
 
   /**
-   * No controller answers: its key may have been replaced. Asks for the charter whoever is found at its addresses, and `peers`.
-   * Returns whether the charter names other controllers than before; only the root key's signature brings that about.
+   * Asks at the addresses of controllers that do not answer, and `peers`, for a charter with other ones. Returns whether one came;
+   * only the root key's signature brings that about.
    */
   async searchControllers(dial: Dial, peers: readonly PeerAddress[] = []): Promise<boolean> {
     const before = this.#membership.controllers;
@@ -154,10 +154,7 @@ export class Credentials {
     await this.#change(urls === undefined ? rest : { ...rest, feed: urls });
   }
 
-  /**
-   * When the grant should be renewed, at half of its life (ms since the epoch); at once where it is from the future, or from an
-   * identity provider that the charter does not name any more.
-   */
+  /** When to renew: at half of the grant's life (ms since the epoch), at once where it is from the future or disowned. */
   get renewAt(): number {
     const { iat, exp } = this.#grant.payload;
     const fromFuture = iat > this.#clock.now() / 1000 + limits.clockSkewSeconds;

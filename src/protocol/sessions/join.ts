@@ -19,9 +19,9 @@ export function checkInvite({ payload }: Verified<Invite>, key: string, now: num
 }
 
 /**
- * Enrols with an invite at one of the controllers. `holder`: the key in the ticket, where the invite names one. The invite names the root key to believe; everything else is checked
- * against that key. Errors: those of `checkInvite`, `ask` and `obtainGrant`; `CHARTER_ISSUER_MISMATCH`,
- * `TICKET_ISSUER_MISMATCH`, `CONTROLLER_NOT_IN_CHARTER`.
+ * Enrols with an invite at one of the controllers. Everything is checked against the root key that the invite names.
+ * @throws {QuorateError} those of `checkInvite`, `ask` and `obtainGrant`; `CHARTER_ISSUER_MISMATCH`, `TICKET_ISSUER_MISMATCH`,
+ * `CONTROLLER_NOT_IN_CHARTER`
  */
 export async function join(
   { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
@@ -53,10 +53,7 @@ export async function join(
   };
 }
 
-/**
- * The charter, and where the controller is, also by HTTP. Since the ticket was made, its controller may have got another key: then whoever is
- * found at its address names it, in a charter that the root key signed.
- */
+/** The charter and the controller's addresses. One with another key than in the ticket is named, by the root, at its old address. */
 export async function findController(
   { dial, signing }: { dial: Dial; signing: Signing },
   project: string,

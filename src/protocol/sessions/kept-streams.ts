@@ -4,7 +4,7 @@ import type { Channel, Clock, Dial, KeptStream, ReceiveOptions } from './ports.t
 
 /**
  * A dial that gives a released stream to the next caller for the same peer and protocol: to open one costs as much as five messages.
- * A stream that nobody uses is closed after `keptMs`, or as soon as the peer ends it or says anything on it.
+ * An unused one ends after `keptMs`, or when the peer ends it or says anything.
  */
 export function keepStreams(
   dial: Dial,
@@ -124,10 +124,7 @@ class KeptChannel implements Channel {
   }
 }
 
-/**
- * Whether a conversation that failed before its first answer did so because the stream was kept too long, and is to begin on a new one.
- * `error`: undefined where the other side ended the stream.
- */
+/** Whether a conversation failed before its first answer because the stream was kept too long. No `error`: the peer ended it. */
 export function isStale({ kept }: Channel, error: unknown): boolean {
   if (kept?.again !== true) return false;
   const code = error === undefined ? undefined : codeOf(error);

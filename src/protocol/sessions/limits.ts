@@ -6,7 +6,6 @@ import { transparencyLimits } from '../transparency/index.ts';
 import { messageBounds } from '../wire/bounds.ts';
 import { wireLimits } from '../wire/limits.ts';
 
-/** Bounds of the sessions. */
 export const sessionLimits = {
   /** Bundles sent at once over the mesh, small ones not counted. They take about three times this in memory. */
   bundlesSentBytesMax: 128 * 1024 * 1024,
@@ -54,10 +53,7 @@ export const sessionLimits = {
   keptStreamMs: 20_000,
   /** Time for which a server waits for the next conversation on a stream, in ms. */
   nextConversationMs: 60_000,
-  /**
-   * Requests for bundles that one stream carries, and bytes of bundles after which it carries no further one: what a peer may ask for is
-   * bounded by the streams that it may open in a minute.
-   */
+  /** Requests, and bytes of bundles, after which a stream carries no further one: with streams a minute they bound what a peer asks. */
   bundlesPerStreamMax: 8,
   bundleBytesPerStream: 256 * 1024,
   /** Events that a machine handles before others get the event loop: at a fifth of a millisecond each about as long as a sync. */

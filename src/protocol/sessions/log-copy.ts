@@ -6,9 +6,8 @@ import type { LeafFile } from './ports.ts';
 export type AskLeaves = (from: number) => Promise<readonly string[]>;
 
 /**
- * A worker's own copy of the project's log, on which its signatures rest. Leaves that were kept once stay: a log that was
- * rewritten since does not fit its own checkpoint any more. Leaves that no checkpoint covers are not kept, else one slip
- * of a controller would last for ever.
+ * A worker's own copy of the log, on which its signatures rest. Kept leaves stay, so that a rewritten log does not fit; those that no
+ * checkpoint covers are not kept, else one slip of a controller would last for ever.
  */
 export class LogCopy {
   readonly #file: LeafFile;
@@ -55,8 +54,8 @@ export class LogCopy {
   }
 
   /**
-   * Keeps leaves that were read on disk, before this worker signs over them.
-   * Errors: `LOG_LEAVES_MISMATCH` where other leaves were kept before, `HOME_UNWRITABLE`.
+   * Keeps leaves on disk before this worker signs over them.
+   * @throws {QuorateError} `LOG_LEAVES_MISMATCH` where other leaves were kept before, `HOME_UNWRITABLE`
    */
   keep({ from, fresh }: LogView): Promise<void> {
     return this.#inTurn(async () => {

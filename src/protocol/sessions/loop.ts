@@ -65,12 +65,9 @@ export interface LoopOptions<Event, Effect> {
 }
 
 /**
- * Runs a state machine. Events are queued, and at the end of the turn of the event loop handled in order, as one batch: each
- * event of it that changed something is in the journal, with what came of it, and the journal is synced once where one of them
- * asks for that, before an effect of any is carried out. Nothing runs between the first of a batch and its sync, so no reader
- * of the machine meets a state that is less durable than the machine asks for. An event at which the machine breaks is not
- * written, so that the next start does not break at it. Its time is a `MachineTime`; a `tick` is delivered when the next
- * deadline is reached.
+ * Runs a state machine. At the end of a turn the queued events are handled in order, as one batch: journal, one sync where an event asks
+ * for it, then effects. No reader meets a state that is less durable than the machine asks for. An event at which the machine breaks is
+ * not written, so that the next start does not break at it. Its time is a `MachineTime`; a `tick` comes at the next deadline.
  */
 export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;
@@ -102,9 +99,8 @@ export class Loop<Event extends { kind: string }, Effect> {
   }
 
   /**
-   * Rebuilds the state; the effects of these events were carried out in an earlier life. Returns the number of events.
-   * An event that comes to something else than it did then stops the start: the state would not be the one that was
-   * promised on. Errors: `CLOCK_BEHIND`, `HOME_NEWER`, `JOURNAL_REPLAY_MISMATCH`.
+   * Rebuilds the state without effects; returns the number of events. An event that comes to something else than then stops the start.
+   * @throws {QuorateError} `CLOCK_BEHIND`, `HOME_NEWER`, `JOURNAL_REPLAY_MISMATCH`
    */
   replay(): number {
     let events = 0;
@@ -137,10 +133,7 @@ export class Loop<Event extends { kind: string }, Effect> {
     return differenceOf(handled, record);
   }
 
-  /**
-   * Queues an event. Resolves once its effects were carried out, or once the loop is closed and nothing comes of it any more; never
-   * rejects.
-   */
+  /** Queues an event. Resolves once its effects were carried out or the loop is closed; never rejects. */
   dispatch(event: Event): Promise<void> {
     if (this.#closed) return Promise.resolve();
     return new Promise((done) => {
@@ -179,8 +172,8 @@ export class Loop<Event extends { kind: string }, Effect> {
   }
 
   /**
-   * Handles events and puts them in the journal. Returns their effects, in order. Where the machine breaks at one, those before
-   * it are kept, and no effect is carried out: effects read the state, and it is not that of the journal any more.
+   * Handles events, journals them and returns their effects. Where the machine breaks at one, those before it are kept and no effect is
+   * carried out: the state is not that of the journal any more.
    */
   #take(batch: readonly Queued<Event>[]): Effect[] {
     const at = this.#time.now();

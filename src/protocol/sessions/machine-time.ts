@@ -12,9 +12,8 @@ const slewShare = 0.1;
 const look = 'Look at the clock of this host (timedatectl)';
 
 /**
- * The time that a state machine is given. It starts at the wall clock and goes on as steadily as the monotonic clock does, so
- * that a wall clock that is set neither ends a silence nor makes a deadline pass; it follows small corrections slowly. A
- * wall clock that is set by more than documents tolerate stops the node, since either clock may be the wrong one.
+ * The time of a state machine: starts at the wall clock and goes on with the monotonic one, so that a wall clock that is set ends no
+ * silence; follows small corrections slowly. A larger difference stops the node, since either clock may be wrong.
  */
 export class MachineTime {
   readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
@@ -61,10 +60,7 @@ export class MachineTime {
     return Math.floor(this.#time);
   }
 
-  /**
-   * The same for what is no event: documents are checked and signed by it. It goes on while the wall clock differs, since the next event
-   * ends the node where it still does then; nothing valid is refused meanwhile.
-   */
+  /** The same for documents, which goes on while the wall clock differs: nothing valid is refused meanwhile, and the next event stops the node. */
   steady(): number {
     this.#advance();
     return Math.floor(this.#time);

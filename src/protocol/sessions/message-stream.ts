@@ -3,10 +3,7 @@ import { codeOf, messageOf, QuorateError, reportedError } from '../base/errors.t
 import { decodeMessage, encodeMessage } from '../wire/messages.ts';
 import type { Channel, ReceiveOptions } from './ports.ts';
 
-/**
- * Typed messages over one channel. Messages leave in the order of the calls, also those that are still being signed. A send
- * that fails aborts the channel, so that the reading side sees it.
- */
+/** Typed messages over one channel, in the order of the calls. A send that fails aborts the channel, so that the reader sees it. */
 export class MessageStream<Sent, Received> {
   readonly channel: Channel;
   readonly #schema: z.ZodType<Received>;
@@ -110,7 +107,6 @@ function printable(text: string): string {
   return kept.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu, ' ');
 }
 
-/** The error that the other side reported. */
 export function errorFrom({ code, message, hint }: ErrorMessage): QuorateError {
   return reportedError(code, message, hint === undefined ? {} : { hint });
 }

@@ -2,10 +2,7 @@ import { drawOf, fullShare } from '../trust/index.ts';
 import { wireLimits } from '../wire/limits.ts';
 import { sessionLimits } from './limits.ts';
 
-/**
- * Those of the workers that hold an artifact which fetch its bundle as soon as there is one, in the order of their draws for the
- * artifact, so that each worker has its share of all artifacts. Workers that have it already (`having`) come before them. PeerIds, at most `mirrorsMax`.
- */
+/** PeerIds of workers that fetch a bundle at once: who has it already (`having`), then by draws for the artifact, which share the load. */
 export function mirrorsOf(
   artifact: string,
   workers: Iterable<string>,

@@ -27,7 +27,6 @@ export interface Asked {
   project: string;
   verifier: Verifier;
   ask(question: ApiUp): Promise<ApiDown>;
-  /** The one in force. */
   charter: Charter;
   /** Id of the key or operator that is to be revoked: a line of this key counts for nothing. */
   target: string;
@@ -36,8 +35,8 @@ export interface Asked {
 }
 
 /**
- * The size of the log: as a trusted worker or a witness of the charter signed it lately, so that the controller does not choose from where
- * on a revocation counts. Where the charter names none of them, as the controller says. Errors: `CHECKPOINT_…`, `CONTROLLER_…`, `MESH_…`.
+ * The size of the log as a trusted worker or witness signed it lately; where the charter names none, as the controller says.
+ * @throws {QuorateError} `CHECKPOINT_…`, `CONTROLLER_…`, `MESH_…`
  */
 export async function presentSize(asked: Asked): Promise<number> {
   const checkpoint = await signedLately(asked, await bookOf(asked));
@@ -45,8 +44,8 @@ export async function presentSize(asked: Asked): Promise<number> {
 }
 
 /**
- * The revocations that count and that a key signed, with their leaves, as the controller shows them; none in the log before `before` is left
- * out. `mayRevoke`: the key is or was an identity provider's. Errors: those of `presentSize`, `LOG_…`, `REVOCATION_WITHHELD`.
+ * Counting revocations by a key with their leaves, complete up to leaf `before`. `mayRevoke`: it is or was an identity provider's.
+ * @throws {QuorateError} those of `presentSize`, `LOG_…`, `REVOCATION_WITHHELD`
  */
 export async function revocationsBy(
   asked: Asked,

@@ -10,10 +10,7 @@ import type {
   Verifier,
 } from '../documents/index.ts';
 
-/**
- * The ports of the sessions. The runtime implements them with libp2p, Node's timers and crypto; the simulator with its
- * network, its scheduler and its keys. The code between them is the same.
- */
+/** Ports of the sessions: libp2p, Node's timers and crypto at runtime; the simulator's network, scheduler and keys. */
 
 export interface ReceiveOptions {
   timeoutMs?: number;
@@ -31,9 +28,9 @@ export interface Channel {
   /** Resolves when the message has left; waits while the peer does not read. Errors: `MESH_…`. */
   send(message: Uint8Array): Promise<void>;
   /**
-   * The next message; undefined once the other side has closed its half. One call at a time. `admit` is called with the
-   * length of a message before the rest of it is read, and may take its time; when it throws, nothing more is read.
-   * Errors: `MESH_TIMEOUT` after `timeoutMs`, which leaves the channel intact; `MESH_RESET` and other `MESH_…`; those of `admit`.
+   * The next message, one call at a time; undefined once the other side has closed its half. `admit` sees the length before the rest is
+   * read, and may wait or throw.
+   * @throws {QuorateError} `MESH_TIMEOUT`, which leaves the channel intact; other `MESH_…`; those of `admit`
    */
   receive(options?: ReceiveOptions): Promise<Uint8Array | undefined>;
   /** Ends our half after what was sent. */
@@ -62,7 +59,6 @@ export interface KeptStream {
   release(): void;
 }
 
-/** A peer and its multiaddrs. */
 export interface PeerAddress {
   id: string;
   addrs: string[];

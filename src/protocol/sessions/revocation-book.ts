@@ -43,8 +43,8 @@ export function listOf(known: readonly KnownRevocation[]): RevocationList {
 }
 
 /**
- * Those that follow one with this id, or the first ones, also where that one is known no more. What this version cannot read of the
- * root, and keys that it ended, are told first, then what else the root revoked: whoever has stolen another key cannot keep these back.
+ * Those after this id, or the first. What is unread of the root, ended keys, then the root's others come first: a thief of another
+ * key cannot keep these back.
  */
 export function pageOf(known: readonly KnownRevocation[], after?: string): RevocationPage {
   const ordered = [0, 1, 2].flatMap((rank) => known.filter((one) => rankOf(one) === rank));
@@ -99,7 +99,6 @@ export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationL
   askedAt: z.number().nullable(),
 });
 
-/** Where they are kept. */
 export interface RevocationFile {
   load(): Promise<StoredRevocations | undefined>;
   save(stored: StoredRevocations): Promise<void>;
@@ -114,8 +113,8 @@ export interface KnownEquivocation {
 }
 
 /**
- * The revocations of one project that a node knows, and the evidence against its log. Any peer may bring a
- * document; only valid ones are kept. One that counts is never displaced, and each key has room of its own.
+ * Revocations of one project that a node knows, and evidence against its log. Only valid documents of any peer are kept. None that
+ * counts is displaced, and each key has room of its own.
  */
 export class RevocationBook {
   readonly #project: string;
@@ -156,9 +155,8 @@ export class RevocationBook {
   }
 
   /**
-   * Opens the book with the content of its file; without a file the book is in memory only. `unsaved` is called once when the file
-   * cannot be written, and again only after it could be; the documents count all the same. Without `unsaved`, `learn` throws then.
-   * Errors: those of the file.
+   * Opens the book from its file. `unsaved` is called once when the file cannot be written, again only after it could be; documents
+   * count all the same. Without it `learn` throws then.
    */
   static open(
     project: string,
@@ -232,14 +230,12 @@ export class RevocationBook {
     return [...this.#taken.keys()].filter((signer) => signer !== this.#project && !this.#hasRoom(signer));
   }
 
-  /** Revocations that count, signed by one key. */
   signedBy(key: string): Verified<Revocation>[] {
     return [...this.#known.values()].flatMap(({ revocation }) =>
       revocation.signer === key ? [revocation] : [],
     );
   }
 
-  /** The revocations that count, with their evidence. */
   get list(): RevocationList {
     return withEvidence(listOf(this.#told), this.evidence());
   }
@@ -259,9 +255,8 @@ export class RevocationBook {
   }
 
   /**
-   * Takes what holds and is new, and keeps it. `askedAt`: the time of an answer to a question. `leaves`: ids in the log that are
-   * not known; those that count no more are known from then on. Returns what was new, and why the rest does not hold. Errors: those of the
-   * file.
+   * Takes and keeps what holds and is new. `askedAt`: the time of an answer. `leaves`: ids in the log, which are known from then on even
+   * if they count no more. Returns what was new and what was refused.
    */
   learn(list: RevocationList, askedAt?: number, leaves?: ReadonlySet<string>): Promise<Learned> {
     const done = this.#last.then(async () => {

@@ -47,7 +47,6 @@ export interface HeldOfLog {
   leaves(from: number): Promise<readonly string[]>;
 }
 
-/** Answers from a book of revocations. */
 export const knownIn = (book: RevocationBook): Pick<Known, 'page' | 'evidence'> => ({
   page: (after) => book.page(after),
   evidence: () => book.evidence(),
@@ -104,9 +103,8 @@ function answerTo(known: Known, asked: Exclude<Up, StartUp>): Down {
 }
 
 /**
- * Asks one peer, message by message, and has each learned. What it answers proves itself; what it leaves out nobody can tell. A peer
- * that sends too much that does not hold is asked no further. `ids`: for these alone, also where they count no more. Errors: `MESH_…`,
- * `WIRE_INVALID`, `CONTROLLER_SILENT`.
+ * Asks one peer, message by message, and has each learned; stops at a peer that sends too much that does not hold. `ids`: these alone.
+ * @throws {QuorateError} `MESH_…`, `WIRE_INVALID`, `CONTROLLER_SILENT`
  */
 export async function requestRevocations(
   dial: Dial,
@@ -128,10 +126,7 @@ export async function requestRevocations(
   });
 }
 
-/**
- * Asks one peer for revocations in the log, by their ids, also where they count no more: then they are known. Errors: those of
- * `requestRevocations`.
- */
+/** Asks one peer for revocations in the log by their ids: these are known then, even if they count no more. */
 export async function requestLeaves(
   dial: Dial,
   peer: PeerAddress,
@@ -166,9 +161,7 @@ export async function requestHeld(dial: Dial, peer: PeerAddress): Promise<Return
   });
 }
 
-/**
- * Asks a trusted worker for the leaves that it kept, those from `from` to `to` − 1, and returns as many of them as it has. Errors: as above.
- */
+/** Asks a trusted worker for the leaves from `from` to `to` − 1 that it kept; returns as many as it has. */
 export async function requestKeptLeaves(
   dial: Dial,
   peer: PeerAddress,

@@ -16,10 +16,7 @@ export interface RunSourcePorts {
   askMembers(book: RevocationBook): Promise<void>;
 }
 
-/**
- * Source of a verifier of runs: the controller, and other members for revocations that it keeps back. Errors: those of `ask`, `bundle` and
- * `askMembers`, `WIRE_INVALID`, `HOME_…`.
- */
+/** Source of a verifier of runs: the controller, and other members for revocations that it keeps back. */
 export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSourcePorts): RunSource {
   return {
     bundle,

@@ -40,7 +40,6 @@ export interface RunSource {
   revocations(book: RevocationBook, withheld: () => readonly string[]): Promise<void>;
 }
 
-/** A run as its publisher knows it. */
 export interface PublishedAs {
   /** Id of the signed request: the run's id. */
   request: string;
@@ -48,7 +47,6 @@ export interface PublishedAs {
   /** Full name. */
   ref: string;
   commit: string;
-  /** Name of the job. */
   job: string;
 }
 
@@ -81,8 +79,8 @@ interface Knowledge {
 }
 
 /**
- * Verifies runs in the process of who published them: the bundle is about this very request and trusted, and every revocation is known that
- * the log holds up to a checkpoint which others than its controller signed not long ago.
+ * Verifies runs for their publisher: the bundle is about this request and trusted, with all revocations of the log up to a checkpoint
+ * that others than its controller signed lately.
  */
 export class RunVerifier {
   readonly #ports: RunVerifierPorts;
@@ -93,9 +91,7 @@ export class RunVerifier {
     this.#check = ports.check ?? enforce;
   }
 
-  /**
-   * Errors: `EvidenceRefused` where the bundle does not hold or is of another run; those of `learn` and of `source`, where nothing is known of it.
-   */
+  /** @throws {QuorateError} `EvidenceRefused` where the bundle does not hold or is of another run; those of `learn` and `source` */
   async verify(source: RunSource, expected: PublishedAs): Promise<VerifiedRun> {
     const bundle = await source.bundle(expected.request);
     // Before it can be said to be revoked: what voids the evidence of another run says nothing of this one.
@@ -132,8 +128,8 @@ export class RunVerifier {
   }
 
   /**
-   * Learns the revocations up to a checkpoint of now, which may be that of a bundle. Errors: `CHECKPOINT_STALE`, `REVOCATION_WITHHELD`, `CHARTER_NOT_IN_FORCE`, `LOG_…`,
-   * `CHECKPOINT_…`, `HOME_…`, those of `source`.
+   * Learns the revocations up to a checkpoint of now, which may be that of a bundle.
+   * @throws {QuorateError} `CHECKPOINT_…`, `REVOCATION_WITHHELD`, `CHARTER_NOT_IN_FORCE`, `LOG_…`, `HOME_…`, those of `source`
    */
   async learn(source: Omit<RunSource, 'bundle'>, bundle?: Bundle): Promise<void> {
     await this.#learn(source, bundle);
@@ -222,10 +218,7 @@ export class RunVerifier {
     });
   }
 
-  /**
-   * The leaves under the checkpoints and that of the bundle, and all that were kept: a charter or a revocation that was seen once counts.
-   * Errors: `LOG_TOO_LARGE`, `LOG_LEAVES_MISMATCH`, those of `LogCopy.read`.
-   */
+  /** The leaves under the checkpoints, and all that were kept: a charter or revocation that was seen once counts. */
   async #read(
     copy: LogCopy,
     opened: readonly Checkpoint[],

@@ -131,9 +131,7 @@ function timeBytes(time: number): Uint8Array {
   return hexToBytes(time.toString(16).padStart(16, '0'));
 }
 
-/**
- * A witness's line for a note it checked (`openCheckpoint`, and consistent with what it saw before); `time` in seconds.
- */
+/** A witness's line for a note that it checked and found consistent; `time` in seconds. */
 export async function witnessCheckpoint(note: string, signer: Signer, time: number): Promise<string> {
   const { body } = splitNote(note);
   const signature = await signer.raw(cosignedMessage(body, time));
@@ -141,10 +139,7 @@ export async function witnessCheckpoint(note: string, signer: Signer, time: numb
   return formatLine(signer.id, keyId, concat(timeBytes(time), signature));
 }
 
-/**
- * Opens the line of a witness for a note, as `witnessCheckpoint` gives it; undefined where it is of no key named by a PeerId.
- * Throws `CHECKPOINT_MALFORMED`, `CHECKPOINT_BAD_SIGNATURE`, `DOC_NOT_BASE64`.
- */
+/** Opens a witness's line for a note; undefined where its name is no PeerId. */
 export async function openWitnessLine(
   note: string,
   line: string,
@@ -161,16 +156,12 @@ export function withoutWitnesses(note: string): string {
   return `${body}\n${own.map(({ text }) => text).join('')}`;
 }
 
-/** A line of a witness that holds. */
 export interface WitnessLine extends Witness {
   /** With its line feed. */
   line: string;
 }
 
-/**
- * The lines of these keys under a note, each key once: the first that holds. All others are skipped, so that no line that somebody adds
- * spoils the rest. Errors: `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`.
- */
+/** The first valid line of each key under a note. Others are skipped, so that no added line spoils the rest. */
 export async function openLinesOf(
   note: string,
   keys: readonly string[],
@@ -251,10 +242,7 @@ export interface NamedWitness {
   time: number;
 }
 
-/**
- * The lines of these witnesses under a note, each key once. `keys`: verifier keys of C2SP signed-note. Lines of others are
- * skipped. Errors: `CHECKPOINT_MALFORMED`, `CHECKPOINT_BAD_SIGNATURE`, `DOC_NOT_BASE64`.
- */
+/** The lines of these witnesses (C2SP verifier keys) under a note, each key once. Lines of others are skipped. */
 export async function openNamedWitnesses(
   note: string,
   keys: readonly string[],
@@ -274,9 +262,8 @@ export async function openNamedWitnesses(
 }
 
 /**
- * Opens a checkpoint of a project's log. Every signature by a key we know must be valid; unknown ones are skipped.
- * Throws `CHECKPOINT_MALFORMED`, `CHECKPOINT_LOG_MISMATCH`, `CHECKPOINT_UNSIGNED`, `CHECKPOINT_BAD_SIGNATURE`,
- * `DOC_NOT_BASE64`.
+ * Opens a checkpoint of a project's log. Signatures by known keys must be valid; unknown ones are skipped.
+ * @throws {QuorateError} `CHECKPOINT_…`, `DOC_NOT_BASE64`
  */
 export async function openCheckpoint(
   note: string,

@@ -31,9 +31,8 @@ export class HashList {
 }
 
 /**
- * The log: an append-only Merkle tree over lines of text (RFC 6962 §2.1, RFC 9162 §2.1). Roots and proofs are lower-case
- * hexadecimal sha256. Hashes of complete subtrees are kept (64 bytes a leaf), so that appending costs two hashes on
- * average and a proof O(log² n).
+ * The log: an append-only Merkle tree over lines of text (RFC 6962 §2.1), with proofs in hexadecimal. Keeps hashes of complete subtrees
+ * (64 bytes a leaf): appending costs two hashes on average, a proof O(log² n).
  */
 export class MerkleTree {
   readonly #lines: string[] = [];

@@ -22,8 +22,8 @@ export interface LimitReached {
 export type LimitGuard = 'no-result' | 'trusted-worker' | 'operators' | 'revoked';
 
 /**
- * The limit at which the builds of a run end. It stands once the trusted worker and one operator report it; where it may depend on the
- * machine, N operators; without a co-signature, M operators of one round. Never where any build ended by itself.
+ * The limit at which a run's builds end: stands at the trusted worker and one operator; N where it may depend on the machine; M of one
+ * round without a co-signature. Never where any build ended by itself.
  */
 export function limitReached(
   policy: Policy,

@@ -10,7 +10,6 @@ export type Content =
   /** `path`: where in the artifact it must stand; anywhere unless given. */
   | { kind: 'file'; sha256: string; path?: string };
 
-/** The paths at which the artifact has a file with this sha256. */
 export function pathsOf({ files }: VerifiedFacts, sha256: string): string[] {
   return files.filter((file) => file.sha256 === sha256).map(({ path }) => path);
 }
@@ -47,9 +46,8 @@ export function checkContent(before: Verification, content: Content): Verificati
 }
 
 /**
- * Adds a step to a verification that held: whether the evidence is recent enough by the caller's clock, `now` in ms. Its age
- * counts from the verdict or, where that is earlier, from the first signature of a trusted worker or witness: the controller alone says when it
- * decided. A time in the future would never grow old, so it is refused too.
+ * Adds a step: whether the evidence is recent by the caller's clock, `now` in ms. Its age counts from the verdict or the first signature
+ * of a trusted worker or witness, whichever is older. A time in the future would never grow old, so it is refused.
  */
 export function checkAge(
   before: Verification,
@@ -101,7 +99,6 @@ export function goOn(
   }
 }
 
-/** The verification fails at this step, with the error's code. */
 export function refuse(before: Verification, step: StepName, { code, message }: QuorateError): Verification {
   const steps = [...before.steps, { step, ok: false, code, says: `${message}.` }];
   return { ok: false, level: 'none', steps, code, facts: null };

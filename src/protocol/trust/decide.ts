@@ -75,9 +75,8 @@ export interface Decision {
 }
 
 /**
- * The level of the evidence under a policy. Pure; the order of votes does not matter, the same receipt twice counts
- * once, and a vote that comes later in the log never lowers a level: only a trusted worker's contradiction or a
- * revocation does. (Within a round that is still sealed an operator can void its own vote.)
+ * The level of the evidence under a policy. Pure: order and duplicates do not matter, and a later vote never lowers a level; only a
+ * trusted worker's contradiction or a revocation does. (In a sealed round an operator can void its own vote.)
  */
 export function decide(policy: Policy, evidence: Evidence, revocations: Revocations): Decision {
   return decideBy({ using: rules, off: new Set() }, policy, evidence, revocations);
@@ -93,7 +92,6 @@ export type DecisionGuard =
   | 'failure-stands'
   | 'inputs';
 
-/** Rules, and the guards that are off. */
 export interface Guards {
   using: readonly Rule[];
   off: ReadonlySet<string>;
@@ -148,10 +146,7 @@ export function decideBy(
   return { ...common, level, outcome, result, round, operators };
 }
 
-/**
- * Of a test that nobody co-signs the failure counts that N operators came to: it only blocks, so it needs nobody else, and no later
- * round makes a test pass that N operators saw fail.
- */
+/** A failure of N operators ends a test that nobody co-signs: it only blocks, and no later round makes the test pass. */
 export function ownFailureCounts(policy: Pick<Policy, 'cosign'>, { kind }: Pick<Job, 'kind'>): boolean {
   return kind === 'test' && cosignersOf(policy) === 0;
 }
@@ -161,7 +156,6 @@ export function bearsFailure({ level, result, failure }: Decision, about: string
   return about !== null && ((level === 'failed' && result === about) || failure?.result === about);
 }
 
-/** The level of one artifact in a decision. */
 export function levelOf(decision: Decision, artifact: string): Level {
   return decision.results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
 }
@@ -172,7 +166,6 @@ export function levelWithoutResult({ level, dispute }: Decision): 'disputed' | '
   return !reached && dispute !== null ? 'disputed' : 'unfinished';
 }
 
-/** The level a verdict states for a decision. */
 export function verdictLevelOf(decision: Decision): VerdictLevel {
   const { level } = decision;
   switch (level) {

@@ -7,10 +7,7 @@ export function mayBeAnswered({ image, network }: Pick<Job, 'image' | 'network'>
   return image !== 'host' && network === undefined;
 }
 
-/**
- * Decides on the votes of an earlier run of the same job as on those of this request: under its policy, its charter and the
- * levels of its own inputs. A policy with fewer rounds leaves out those that it would not have had.
- */
+/** Decides on an earlier run's votes under this request's policy, charter and inputs, without rounds that it would not have had. */
 export function decideEarlier(
   using: typeof decide,
   policy: Policy,

@@ -32,10 +32,9 @@ export interface Equivocation {
 }
 
 /**
- * Whether evidence proves that a log key of the project, which its root key named, signed two stories. It proves that against
- * this key and nobody else. Lines count that hold, of trusted workers of the charter in the evidence; others are skipped. `revoked`: keys
- * that the root revoked, from whatever index on: a line of theirs counts for neither story, since a thief chooses what it is under.
- * Errors: `EQUIVOCATION_UNPROVEN`, `CHARTER_…`, `CHECKPOINT_…`, `DOC_…`.
+ * Whether evidence proves that a log key of the project signed two stories. Lines of the charter's trusted workers count, but for
+ * `revoked` keys: a thief chooses what its line is under.
+ * @throws {QuorateError} `EQUIVOCATION_UNPROVEN`, `CHARTER_…`, `CHECKPOINT_…`, `DOC_…`
  */
 export async function checkEquivocation(
   raw: string,

@@ -1,10 +1,9 @@
 import type { Job, Outcome, Slot, VerdictLevel } from '../documents/index.ts';
 
 /**
- * How far an artifact can be trusted. `none`: not at all; `provisional`: somebody built it; `agreed`: N operators of one
- * round did, bit for bit; `trusted`: the job's policy is met in full and so is that of every input. `failed` is of a job:
- * N operators' builds failed and the trusted worker's did too; or N operators came to the same failure of a test that needs no
- * co-signature.
+ * How far an artifact can be trusted. `provisional`: somebody built it; `agreed`: N operators of one round did, bit for bit; `trusted`:
+ * the policy is met in full, and that of every input. `failed` is of a job: at N operators and the trusted worker, or alike at N for a
+ * test without co-signature.
  */
 export type Level = 'none' | 'provisional' | 'agreed' | 'trusted' | 'failed';
 

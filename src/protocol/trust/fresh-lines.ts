@@ -9,7 +9,6 @@ import { witnessedBy } from './witnesses.ts';
 const everyLeaf = Number.MAX_SAFE_INTEGER;
 
 export interface Freshness {
-  /** The one in force. */
   charter: Charter;
   /** Revocations that count under it. */
   revoked: readonly Revoked[];
@@ -21,10 +20,9 @@ export interface Freshness {
 }
 
 /**
- * Whether the lines under a checkpoint show that it was current not long ago, by others than whoever holds the log key: one of a trusted
- * worker that the charter names or, where it names none, those of workers of as many operators as its floor asks to agree. Lines from the
- * future do not count: they would never grow old. Nor do those of a key that is revoked, whatever leaf that is from on: a line says what is
- * the log now, and a thief could make it under a log of before.
+ * Whether lines under a checkpoint show, beside its log key, that it was current lately: one of a trusted worker or, without any in the
+ * charter, of workers of as many operators as the floor asks for. No lines from the future, which never grow old, and none of a revoked
+ * key, from whatever leaf on: a thief could sign an old log.
  */
 export function areFresh(lines: readonly Witness[], about: Freshness): boolean {
   const { charter, revoked, grants, now, ageSecondsMax } = about;

@@ -1,9 +1,6 @@
 import { MerkleTree } from '../transparency/index.ts';
 
-/**
- * Leaves of the log by what they say, so that what a bundle is checked against costs the same however long the log is. Append-only; a leaf
- * takes about 200 bytes.
- */
+/** Leaves of the log by what they say: checking a bundle costs the same however long the log is. 200 bytes a leaf. */
 export class LogIndex {
   readonly tree = new MerkleTree();
   /** Indices, ascending. */
@@ -107,17 +104,14 @@ export class LogView {
     return this.#lines(({ rounds }) => rounds.get(`${request} ${job}`)).map(({ leaf }) => leaf);
   }
 
-  /** Leaves of the receipts for an offer. */
   receipts(offer: string): string[] {
     return this.#lines(({ receipts }) => receipts.get(offer)).map(({ leaf }) => leaf);
   }
 
-  /** The index at which an operator was first enrolled. */
   enrolment(operator: string, role: string): number | undefined {
     return this.#first(({ enrolments }) => enrolments.get(`${operator} ${role}`));
   }
 
-  /** The index at which a verdict, an id, is first. */
   verdict(id: string): number | undefined {
     return this.#first(({ verdicts }) => verdicts.get(id));
   }

@@ -52,11 +52,7 @@ function factLines(facts: VerifiedFacts, level: Level): ReportLine[] {
 /** Whether all steps held and the artifact may be used. */
 export const isTrusted = ({ ok, level }: Verification): boolean => ok && level === 'trusted';
 
-/**
- * The last line: what the answer is for what was compared.
- * @param name of the file or folder
- * @param paths where a file stands in the artifact; absent for a folder
- */
+/** The last line: the answer for `name`, a file or folder; `paths`: of a file in the artifact. */
 export function answerLine(name: string, result: Verification, paths?: readonly string[]): string {
   if (!isTrusted(result)) return `${name}: no.`;
   const as = paths === undefined ? '' : `, as ${escapeLine(paths.join(', '), 500)} of the artifact`;

@@ -15,8 +15,8 @@ import { enforce, isNamed } from '../judge/index.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
 /**
- * Targets that can be void: those of revocations; a log that tells two stories; a project whose root key revokes without end. `whole`: trusted
- * workers signed both stories, so that everything under that log key is void; else only what has no line of a trusted worker.
+ * Targets that can be void: of revocations; a log with two stories; a project whose root revokes without end. `whole`: trusted workers
+ * signed both stories; else only what has no line of theirs is void.
  */
 export type VoidTarget =
   | RevocationTarget
@@ -42,9 +42,8 @@ export function revokedBy({ payload, signer, id }: Verified<Revocation>): Revoke
 }
 
 /**
- * The revocations that count for evidence under a charter. The keys that it names are revoked by the root only. A key that the root
- * revoked revokes nothing but what is kept. From a root that revoked more than anybody can be told of, nothing is believed. `endsKeys`:
- * false for what was decided before the end of a key was the end of its revocations.
+ * Revocations that count under a charter: of its keys only the root's; by ended keys only kept ones; from a root with too many none, and
+ * nothing is believed. `endsKeys`: false for what was decided before ends of keys ended revocations.
  */
 export function revokedUnder(all: readonly Revoked[], charter: Charter, endsKeys = true): Revoked[] {
   const counting = (endsKeys ? withoutEnded(all) : all).filter(

@@ -57,10 +57,7 @@ const noSuchSlot: Rule = {
 /** Operators enrolled after the offer do not count in its round. */
 const enrolledLate: Rule = { reason: 'enrolled-late', excludes: (vote) => vote.enrolled >= vote.offerIndex };
 
-/**
- * A new round needs operators without a receipt of an earlier one. A receipt of an earlier round that is logged later
- * voids nothing.
- */
+/** A new round needs operators without a receipt of an earlier one. An earlier round's receipt that is logged later voids nothing. */
 const notFresh: Rule = {
   reason: 'not-fresh',
   excludes: (vote, _left, context) =>

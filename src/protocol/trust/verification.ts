@@ -33,7 +33,6 @@ export interface VerificationStep {
 }
 
 export interface VerifiedFacts {
-  /** Name of the job. */
   name: string;
   job: string;
   /** Of a test the files are reports, and no artifact. */

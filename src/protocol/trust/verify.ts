@@ -67,26 +67,19 @@ export type { Expected } from './steps/context.ts';
 export type * from './verification.ts';
 
 /**
- * Verifies a bundle offline, given only the project's root key. Runs named steps and stops at the first that fails; no
- * bundle makes it throw. Uses no clock unless it is given `now`: the times of the documents are compared with each other, so
- * the result does not change with time.
+ * Verifies a bundle offline, given the project's root key: named steps, up to the first that fails; no bundle makes it throw. Without
+ * `now` times are compared with each other only, so the result does not change with time.
  */
 export function verifyBundle(bundle: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
   return verifyBy(new Set(), 'whole', bundle, expected, verifier);
 }
 
-/**
- * The same for a draft, without the trusted worker's signatures: it signs where this holds. `level` is that of the verdict
- * once it is co-signed. The evidence of what the job reads is verified whole.
- */
+/** The same for a draft, which the trusted worker signs where this holds. `level`: once it is co-signed. */
 export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
   return verifyBy(new Set(), 'draft', draft, expected, verifier);
 }
 
-/**
- * Verifies what a job reads before it is built, from the bundles of its inputs. Nothing else is said of the request, which is
- * verified by its offer. Errors: those of `levelsOfInputs`.
- */
+/** Verifies what a job reads before it is built. The request itself is verified by its offer. */
 export async function verifyInputs(
   bundles: InputBundles,
   order: Parameters<typeof levelsOfInputs>[1],

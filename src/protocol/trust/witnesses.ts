@@ -18,24 +18,17 @@ export interface Witnessed {
   /** Keys of workers that count, one for each operator. */
   keys: string[];
   operators: string[];
-  /** Names of witnesses of others. */
   named: string[];
   /** When these signed, by their own clocks, in seconds. */
   times: number[];
 }
 
-/**
- * Whether a verdict rests on the log alone: it is trusted, and no trusted worker has to sign it. Then witnesses have to have
- * signed the log that it is in.
- */
+/** Whether a verdict rests on the log alone, trusted without a co-signature: then witnesses have to have signed that log. */
 export function needsWitnesses(policy: Policy, level: VerdictLevel, outcome: Outcome | null): boolean {
   return placedByWitnesses(policy, level) && (outcome === null || !isCheap(outcome));
 }
 
-/**
- * Whether witnesses sign the place of an answer from an earlier run: also of one that made nothing, whose earlier verdict a trusted worker
- * signed.
- */
+/** Whether witnesses sign the place of an answer; also of one that made nothing, whose earlier verdict a trusted worker signed. */
 export function placedByWitnesses(policy: Policy, level: VerdictLevel): boolean {
   return level === 'trusted' && cosignersOf(policy) === 0;
 }
@@ -54,14 +47,12 @@ export function isWitnessed(by: Witnessed, policy: Policy, charter: Charter): bo
 export interface WitnessGrants {
   /** Of the receipts, which were judged with them. */
   receipts: readonly Verified<Grant>[];
-  /** Of other witnesses. */
   more: readonly Verified<Grant>[];
 }
 
 /**
- * Counts witnesses: a worker whose grant is there counts for its operator, and a trusted worker for none; neither counts when
- * it signed before the verdict, or is revoked from a leaf under the checkpoint on. `decidedAt`: of the verdict, in seconds;
- * `last`: index of the last leaf under the checkpoint. Codes: `GRANT_…`.
+ * Counts witnesses: a worker for its operator, a trusted worker for none; no one that signed before the verdict or is revoked under
+ * the checkpoint. `decidedAt`: of the verdict, in seconds; `last`: index of the checkpoint's last leaf.
  */
 export function witnessedBy(
   check: Check,

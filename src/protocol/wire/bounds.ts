@@ -3,9 +3,8 @@ import { limits } from '../base/limits.ts';
 import type { ApiUp, BundleUp, CosignUp, FeedUp, IdpUp, LeaseUp, PinUp } from './messages.ts';
 
 /**
- * Standings of a peer before its message is read; each includes those before it. `anyone`: the peer has proven its
- * key. `member`: the key is enrolled. `holder`: the peer holds the lease of this stream. `asked`: it was asked on this stream to
- * co-sign.
+ * Standings of a peer, each with those before it. `anyone` has proven its key, `member` is enrolled, `holder` holds this stream's
+ * lease, `asked` was asked on this stream to co-sign.
  */
 const senders = ['anyone', 'member', 'holder', 'asked'] as const;
 export type Sender = (typeof senders)[number];
@@ -38,11 +37,7 @@ const whenAsked = { from: 'asked', bytesMax: smallBytes, refused: 'COSIGN_NOT_AS
 
 const table = <T extends Record<string, ProtocolBound<string>>>(bounds: T): T => bounds;
 
-/**
- * Senders and size of each message. A server asks this before it reads a message, from its length alone,
- * and again once it knows its kind: what a peer costs depends on what it is to the server. Each message of each protocol has
- * a line here.
- */
+/** Senders and size of each message of each protocol. A server asks before it reads one, from its length, and again by its kind. */
 export const messageBounds = table({
   feed: {
     streams: 4,
@@ -186,8 +181,8 @@ export function bytesMaxOf(protocol: keyof typeof messageBounds, sendRights: Sen
 }
 
 /**
- * Whether a message of this length may be read. Errors: `WIRE_TOO_LARGE`; where the peer may send nothing at all, the
- * `refused` code of the protocol's first message.
+ * Whether a message of this length may be read.
+ * @throws {QuorateError} `WIRE_TOO_LARGE`, or the `refused` code of the protocol's first message where the peer may send nothing
  */
 export function checkLength(
   protocol: keyof typeof messageBounds,

@@ -1,4 +1,3 @@
-/** Bounds of messages. */
 export const wireLimits = {
   /** Depth of a message's JSON. Those of this version need fewer than ten; later ones may add members. */
   jsonDepthMax: 32,

@@ -13,9 +13,8 @@ import { progressSchema } from './progress.ts';
 import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
- * Messages of the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
- * believed for itself, except what a controller says of its own jobs to those who ask it. Members that this version does not know
- * are left out by the decoder: later versions add some, and nothing of them is kept or passed on.
+ * Messages of the protocols: JSON, one a frame, around signed documents; nothing in one is believed for itself, except what a controller
+ * says of its own jobs. The decoder leaves out unknown members.
  */
 const jws = z.string().min(1).max(limits.documentBytesMax);
 const envelope = z.string().min(1).max(limits.receiptBytesMax);
@@ -53,10 +52,7 @@ const equivocation = z.string().min(1).max(limits.equivocationCharsMax);
 const equivocations = z.array(equivocation).max(limits.equivocationsMax);
 export const equivocationNoticeSchema = z.object({ equivocation });
 
-/**
- * Signed revocations with the charters that name who signed them: one of each in gossip, a page of those that are known elsewhere.
- * `next`: id of the last one in it, where more follow.
- */
+/** Signed revocations with charters that name their signers: one in gossip, a page elsewhere. `next`: its last id, where more follow. */
 export const revocationListSchema = z.object({
   charters: z.array(jws).max(limits.revocationChartersMax),
   revocations: z.array(jws).max(limits.revocationsMax),
@@ -108,10 +104,7 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     /** Only to those who state theirs. */
     version: peerVersionSchema.optional(),
   }),
-  /**
-   * A round has begun: check it, and answer with `witness`. `since`: the proof that it goes on from the checkpoint of this size, the
-   * last one that the receiver witnessed on this stream.
-   */
+  /** A round has begun: answered with `witness`. `since`: proof from the last checkpoint that the receiver witnessed on this stream. */
   z.object({
     kind: z.literal('checkpoint'),
     note,
@@ -193,10 +186,7 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('charter') }),
   /** Leaves of the log from this index on, as many as one message holds. */
   z.object({ kind: z.literal('log'), from: count }),
-  /**
-   * The current checkpoint, with lines and grants of members that sign it now, or the one of `size`; and the proof that it goes on from the
-   * first `old` leaves.
-   */
+  /** The current checkpoint with lines and grants, or the one of `size`; and the proof that it goes on from the first `old` leaves. */
   z.object({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
   /** That the leaf `index` is under the checkpoint of `size`. */
   z.object({ kind: z.literal('inclusion'), index: count, size: count }),
@@ -208,10 +198,7 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
     publisher: jws,
     job: z.string().min(2).max(limits.jobBytesMax),
   }),
-  /**
-   * The dependencies of jobs that are to be submitted: the controller fetches this tree from the sender, by `/quorate/car/1` over
-   * the connection that this came on. Answered with `bringing` while it does and `brought` at the end.
-   */
+  /** The controller fetches this tree of dependencies from the sender over the same connection; answered with `bringing`, `brought`. */
   z.object({ kind: z.literal('bring'), tree: cid, publisher: jws }),
   z.object({ kind: z.literal('jobs') }),
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
@@ -298,10 +285,7 @@ export const idpUpSchema = z.discriminatedUnion('kind', [
     charter: jws,
     addrs: z.array(multiaddr).max(wireLimits.controllerAddrsMax),
   }),
-  /**
-   * A grant for who signed `enrol`, whose operator was first enrolled at this index of the log. `epoch`: of the charter that the
-   * sender goes by.
-   */
+  /** A grant for the signer of `enrol`, first enrolled at this index of the log. `epoch`: of the charter that the sender goes by. */
   z.object({
     kind: z.literal('grant'),
     enrol: jws,

@@ -5,7 +5,6 @@ import { wireLimits } from './limits.ts';
 
 /** Version of a node, stated when it connects. */
 export const peerVersionSchema = z.object({
-  /** Version of the program, for people. */
   program: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+-]{0,39}$/, 'not a version'),
   /** The newest version of each kind of document that it reads; a kind that is left out: 1. */
   reads: z
@@ -15,7 +14,6 @@ export const peerVersionSchema = z.object({
 /** Null where a peer states none: it is older than the version that began to. */
 export type PeerVersion = z.infer<typeof peerVersionSchema>;
 
-/** Version of this node. */
 export const ownVersion = (program: string): PeerVersion => ({
   program,
   reads: Object.fromEntries(Object.entries(documentVersions).filter(([, version]) => version > 1)),

@@ -23,10 +23,7 @@ export const comparedSchema = z.object({
 const needed = z.object({ request: sha256, level: words, gate: z.literal(true).optional() });
 const artifact = cid.nullable();
 
-/**
- * Progress of a run, for those who follow it: one schema for each kind. docs/run-events.md says what each means. None holds a result of a
- * sealed round. Members that a reader does not know are ignored.
- */
+/** Progress of a run for its followers (docs/run-events.md). No result of a sealed round; unknown members are ignored. */
 export const progressKinds = [
   kind('accepted', {
     ...{ job: cid, name: words, test: z.literal(true).optional(), repo: words, ref: words },

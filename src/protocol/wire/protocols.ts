@@ -32,5 +32,4 @@ export const topics = {
   equivocations: (project: string) => `/quorate/1/${project}/equivocations`,
 };
 
-/** All topics of a project. */
 export const topicsOf = (project: string): string[] => Object.values(topics).map((topic) => topic(project));

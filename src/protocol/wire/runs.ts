@@ -20,7 +20,6 @@ const openFactsSchema = z.object({
   sealed: count,
   /** Operators that build it, without the trusted worker's. */
   building: z.array(name).max(documentLimits.slotsMax),
-  /** Operators that are connected. */
   connected: count,
   /** Of these, operators that may take a slot: enrolled before the offer, without a lease of the run so far. */
   eligible: count,
@@ -34,7 +33,6 @@ const openFactsSchema = z.object({
   held: z.literal(true).optional(),
   /** The trusted worker's own build, where the policy asks for a co-signature. */
   trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
-  /** A trusted worker is connected. */
   trustedConnected: z.literal(true).optional(),
 });
 
@@ -76,13 +74,11 @@ export const runSummarySchema = z.object({
   recipe: recipeSchema.strip().optional(),
   /** The phase of the controller's machine. */
   state: text(40),
-  /** That is published. */
   level: verdictLevelSchema.nullable(),
   /** Why the verdict states no result, where its level is `disputed` or `unfinished`; a controller may know of more reasons than its clients. */
   reason: text(40).optional(),
   /** The limit at which the builds were aborted, with its number. */
   limit: text(500).optional(),
-  /** Why it was cancelled. */
   cancelled: text(500).optional(),
   /** Inputs, by name, that are not there yet or not trusted. */
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
@@ -100,8 +96,8 @@ export const runSummarySchema = z.object({
   /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
   alarming: z.literal(true).optional(),
   /**
-   * Trusted workers that came to no signature, the newest last; one that lost its lease and delivered later is not among them. `says`: why, with
-   * the code where there is one; `refused`: it built it and refuses to sign; `delayed`: it built it, and could not check the draft yet; else it lost its lease.
+   * Trusted workers without a signature, the newest last. `says`: why, with a code; `refused`: built and refuses to sign; `delayed`:
+   * built and could not check the draft yet; else it lost its lease.
    */
   trustedFailures: z
     .array(
@@ -130,7 +126,6 @@ export const runSummarySchema = z.object({
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
-/** A run of a pipeline as others of it are shown with it. */
 export const pipelineJobSchema = z.object({
   run: sha256,
   name,

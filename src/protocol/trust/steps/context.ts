@@ -34,10 +34,7 @@ export interface Expected {
   recipe?: NamedRecipe;
   /** Those that the caller knows of, each opened and held (`openRevocations`). */
   revocations?: readonly Revoked[];
-  /**
-   * The leaves of the log, up to the checkpoint at least, to check for what the bundle or one of its inputs leaves out, and for
-   * false enrolments.
-   */
+  /** Leaves of the log up to the checkpoint at least: shows what bundles leave out, and false enrolments. */
   log?: LogView;
   /** The caller's clock, in ms since the epoch, for documents that are valid now. Absent: times are compared with each other only. */
   now?: number;
@@ -60,7 +57,6 @@ export interface Ask {
 export interface Authority {
   charter: Verified<Charter>;
   request: Verified<Request>;
-  /** The publisher's grant. */
   publisher: Verified<Grant>;
   job: Job;
   jobId: string;

@@ -98,8 +98,8 @@ export function witnessTimes({ checkpoint }: Logged, cosigners: readonly string[
 }
 
 /**
- * Each further signature must be of a trusted worker of the charter that built the same. Where the policy requires one, it
- * must be there, and its key must have signed the checkpoint of the log.
+ * Each further signature is of a trusted worker of the charter that built the same. Where the policy requires one it is there, and its
+ * key signed the checkpoint.
  */
 export function checkCosignature(
   ask: Ask,

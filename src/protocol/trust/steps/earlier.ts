@@ -7,10 +7,7 @@ import { type Decided, signaturesNeeded } from './decision.ts';
 import { checkReceiptList, factsOf } from './documents.ts';
 import type { Checked, InputEvidence, Proven } from './inputs.ts';
 
-/**
- * Whether the rounds of a bundle are those that its verdict rests on: its own, or none where it rests on those of an earlier
- * request. Codes: `OFFER_MISSING`, `EARLIER_WITH_ROUNDS`.
- */
+/** The rounds of a bundle are those that its verdict rests on: its own, or none where it rests on an earlier request. */
 export function checkRounds({ check }: Pick<Ask, 'check'>, { offers, receipts, verdict }: Opened): void {
   const rounds = offers.length + receipts.length;
   if (factsOf(verdict).earlier === undefined)
@@ -23,10 +20,8 @@ export function checkRounds({ check }: Pick<Ask, 'check'>, { offers, receipts, v
 }
 
 /**
- * The evidence of the earlier request that a verdict rests on: the very same job, from its own bundle, which is verified whole but
- * for what that request's inputs came to. Those of this request count. Codes: `EARLIER_NOT_ALLOWED`, `REBUILD_ASKED`,
- * `EARLIER_OWN_REQUEST`, `EARLIER_EVIDENCE_MISSING`, `EARLIER_NOT_VERIFIED`, `EARLIER_VERDICT_MISMATCH`, `EARLIER_JOB_MISMATCH`, `EARLIER_OUTCOME_MISMATCH`,
- * `EARLIER_NOT_EARLIER`, `EARLIER_BELOW_LEVEL`.
+ * The evidence of the earlier request that a verdict rests on: of the same job, from its own bundle, verified whole but for its inputs;
+ * those of this request count.
  */
 export async function openEarlier(
   { check }: Pick<Ask, 'check'>,
@@ -88,10 +83,7 @@ export async function openEarlier(
   return proven;
 }
 
-/**
- * Decides again on the votes of the earlier request, under the policy of this one. The verdict lists neither receipts nor files: those
- * are in the earlier one. Codes: `VERDICT_RECEIPTS_MISMATCH`, `VERDICT_SUBJECTS_MISMATCH`, `VERDICT_UNSUPPORTED_BY_EVIDENCE`.
- */
+/** Decides again on the earlier request's votes under this policy. The verdict lists neither receipts nor files. */
 export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven: Proven): Decided {
   const { charter, request, job, inputs, verdict } = opened;
   const { trusted } = charter.payload;
@@ -127,8 +119,8 @@ export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven
 }
 
 /**
- * Where this request asks for a co-signature, that of the earlier verdict has to be of a trusted worker that today's charter names. A
- * second signature of this verdict is for its place in the log, and of such a worker as well. Codes: `COSIGN_NOT_TRUSTED_KEY`, `COSIGN_MISSING`.
+ * The earlier co-signature is of a trusted worker that today's charter names, where this policy requires one. A second signature of
+ * this verdict is for its place in the log.
  */
 export function checkEarlierCosignature(
   { check }: Pick<Ask, 'check'>,

@@ -14,10 +14,7 @@ import type { Revoked } from '../revocations.ts';
 import type { Verification } from '../verification.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 
-/**
- * Bundles of what a job reads, as a worker gets them one after the other: of each run once, the newest. What is held is no more
- * than the bundle of the job itself may hold.
- */
+/** Bundles of what a job reads, as a worker gets them: of each run the newest. Holds no more than the job's own bundle may. */
 export class InputBundles {
   /** By request, as signed. `nested`: out of the bundle of another input, which may be older. */
   readonly #held = new Map<string, { own: OwnBundle; bytes: number; nested: boolean }>();
@@ -61,10 +58,7 @@ export interface Proven {
 export interface Checked extends Verification {
   /** Undefined unless `ok`. */
   proven: Proven | undefined;
-  /**
-   * A log with two stories that it rests on, where no trusted worker signed in which of them it is: it counts for nothing but a
-   * verdict for which one checked it.
-   */
+  /** A log with two stories beneath, in neither of which a trusted worker signed it: counts only for a verdict for which one checked it. */
   fork: Revoked | undefined;
 }
 
@@ -126,9 +120,8 @@ export function forkIn(all: readonly (Checked | undefined)[]): Revoked | undefin
 }
 
 /**
- * The level of each input, from its own evidence: a bundle of the very request that the job's request names, of the same commit and job file,
- * about the artifact that was filled in. Codes: `INPUT_EVIDENCE_TWICE`, `INPUT_EVIDENCE_MISSING`, `INPUT_NOT_VERIFIED`, `INPUT_REQUEST_MISMATCH`,
- * `ARTIFACT_OF_TEST`, `INPUT_ARTIFACT_MISMATCH`, `INPUT_SOURCE_MISMATCH`, `INPUT_RECIPE_MISMATCH`, `INPUT_BELOW_LEVEL`.
+ * The level of each input from its own evidence: a bundle of the needed request, of the same commit and job file, about the artifact
+ * that was filled in.
  */
 export async function levelsOfInputs(
   { check }: Pick<Ask, 'check'>,

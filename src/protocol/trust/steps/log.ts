@@ -70,8 +70,8 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
 }
 
 /**
- * Checks all leaves under the checkpoint: no round of this job of the request and no receipt of one is left out, the verdict is nowhere before its
- * place, the charter is the last one before it, and operators were enrolled where their grants say.
+ * All leaves under the checkpoint: no round or receipt is left out, the verdict is nowhere before its place, the charter is the last one
+ * before it, and operators were enrolled where their grants say.
  */
 export function rereadLog(
   { check }: Pick<Ask, 'check'>,

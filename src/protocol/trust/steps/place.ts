@@ -5,10 +5,7 @@ import type { Ask, Logged, Opened } from './context.ts';
 import { witnessTimes } from './decision.ts';
 import { decidedAt } from './times.ts';
 
-/**
- * Signer of the place of a verdict in the log, beside the controller: a trusted worker of the charter that signed it and the
- * checkpoint, as many witnesses as it needs, or nobody.
- */
+/** Signer of a verdict's place in the log beside the controller: a trusted worker that signed it and the checkpoint, or enough witnesses. */
 export type VerdictPlace = 'cosigned' | 'witnessed' | 'controller';
 
 /** `witnessed`: by whom the checkpoint of this verdict was signed, where those are enough. */

@@ -24,9 +24,8 @@ interface Verifying {
 }
 
 /**
- * The result of `verify` for an input's bundle, from the verifier's memory where it held before: the same text, for the same project, under
- * the same revocations, and resting on the same evidence, which was verified or remembered just now. The leaves of the log, where
- * there are some, are compared each time.
+ * The result of `verify` for an input's bundle, from memory where the same text held for the same project, under the same revocations,
+ * resting on the same evidence. Leaves of the log are compared each time.
  */
 export async function checkInputOnce(
   { bundle, of, expected, verifier, evidence, log }: Verifying,

@@ -13,10 +13,8 @@ import { factsOf } from './documents.ts';
 import { placeOf } from './place.ts';
 
 /**
- * Whether a revocation voids the verdict whatever its receipts say: of its job, image or artifact, of a key or an operator
- * that asked, offered or decided. Receipts that are revoked are left to the decision. Of evidence that another verdict rests on
- * (`beneath`) a log with two stories voids nothing yet where a trusted worker may have checked it for that one: what would is
- * returned. Codes: `…_REVOKED`, `LOG_EQUIVOCATED`.
+ * Whether a revocation voids the verdict whatever its receipts say; those that are revoked are left to the decision. Of evidence that
+ * another verdict rests on (`beneath`) a log with two stories voids nothing yet; it is returned.
  */
 export function checkRevocations(
   { check, revoked }: Ask,
@@ -40,10 +38,7 @@ function linesOf(revoked: readonly Revoked[], { charter }: Opened, { checkpoint,
     );
 }
 
-/**
- * Where what the verdict rests on is in a log with two stories, a trusted worker has to have checked it for this verdict: it
- * co-signed, and signed the checkpoint. Code: `LOG_EQUIVOCATED`.
- */
+/** Above evidence in a log with two stories a trusted worker has to have co-signed this verdict and its checkpoint. */
 export function checkBeneath(
   { check, revoked }: Ask,
   opened: Opened,

@@ -10,10 +10,7 @@ export function decidedAt({ verdict }: Pick<Opened, 'verdict'>): number {
   return secondsOfIso(verdict.payload.predicate.timeVerified);
 }
 
-/**
- * The verdict must be later than the rounds it is about; by the caller's clock, where it gave one, it must not be of the
- * future, nor the request over.
- */
+/** The verdict is later than its rounds; by the caller's clock, where given, not of the future, nor is the request over. */
 export function checkTimes({ check, expected }: Ask, opened: TimedParts): void {
   const { request, offers } = opened;
   const skew = limits.clockSkewSeconds;

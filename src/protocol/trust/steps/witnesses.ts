@@ -18,8 +18,8 @@ import { decidedAt } from './times.ts';
 type Built = Pick<Proven, 'bundle' | 'opened' | 'logged' | 'revoked'>;
 
 /**
- * Where a verdict is trusted without a co-signature, workers of as many operators as have to agree must have signed the log
- * that it is in, and those that the charter asks for besides. Null where nothing of that is needed. `built`: where the receipts are.
+ * A verdict that is trusted without a co-signature needs lines of as many operators' workers as have to agree, and of the charter's
+ * witnesses. Null where none are needed. `built`: where the receipts are.
  */
 export async function checkWitnesses(ask: Ask, own: Opened, built: Built): Promise<Witnessed | null> {
   const { policy } = own.request.payload;
