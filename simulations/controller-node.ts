@@ -26,7 +26,7 @@ import type { RestoreKind } from './mishaps.ts';
 import { serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
-import { type CrashPoint, type Life, Process, type Surroundings } from './process.ts';
+import { type CrashPoint, type Life, Process, type Surroundings, whenAlive } from './process.ts';
 import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
 import { storePorts } from './store-node.ts';
@@ -86,7 +86,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const signing = super.signing();
     const signer = this.#paper.controllers.find(({ id }) => id === this.id) ?? signing.signer;
     const observed = observedSigner(signer, ({ size, root }) =>
-      this.#options.observe({ kind: 'signed', log: signer.id, size, root }),
+      this.around.observe({ kind: 'signed', log: signer.id, size, root }),
     );
     return { ...signing, signer: observed };
   }
@@ -124,7 +124,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   }
 
   #notStarted(error: unknown): void {
-    this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) });
+    this.around.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) });
   }
 
   /** Asks its members at the start. Its owner goes on without them where none comes for long, but not with a copy. */
@@ -205,7 +205,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   copy(): DiskCopy {
     const copy = this.#disk.copy(this.copyOfJournal(), this.#keys);
-    this.#options.observe({ kind: 'copied', copy: copy.n });
+    this.around.observe({ kind: 'copied', copy: copy.n });
     return copy;
   }
 
@@ -216,13 +216,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   /** Dies, and starts from a copy. Its keys are those of now: their owner has them elsewhere too. */
   restore(copy: DiskCopy, kind: RestoreKind): void {
     const isLost = kind === 'journal lost';
-    const { forks, mayLoseJournal, observe } = this.#options;
+    const { forks, mayLoseJournal } = this.#options;
     // Without a trusted worker nobody could tell what a lost journal was.
     if (forks !== undefined || (isLost ? !mayLoseJournal() : !this.#disk.isOfStory(copy))) return;
     this.comeBackWith(isLost ? [] : copy.rows, `its disk is that of copy ${copy.n} (${kind})`);
     this.isAsking = true;
     const of = this.#disk.restore(copy, kind, this.#keys);
-    observe({ kind: 'replaced', copy: of, bundles: new Set(this.#disk.bundles.keys()) });
+    this.around.observe({ kind: 'replaced', copy: of, bundles: new Set(this.#disk.bundles.keys()) });
   }
 
   protected crashRate(): number {
@@ -252,7 +252,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const lost = [...this.#disk.bundles.keys()].filter(() => random.chance(rate));
     for (const name of lost) {
       this.#disk.bundles.delete(name);
-      this.#options.observe({ kind: 'bundle-lost', run: name });
+      this.around.observe({ kind: 'bundle-lost', run: name });
     }
   }
 
@@ -266,19 +266,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     if (event.kind === 'started' && this.isAsking) {
       this.isAsking = false;
       const { answers = [] } = this.#asked ?? {};
-      this.#options.observe({ kind: 'restored', state, answers, recovered: this.#recovered });
+      this.around.observe({ kind: 'restored', state, answers, recovered: this.#recovered });
     }
-    this.#options.observe({ kind: 'handled', event, effects, state });
+    this.around.observe({ kind: 'handled', event, effects, state });
   }
 
-  protected journaled(at: number): void {
-    this.#options.observe({ kind: 'journaled', who: this.name, at });
-  }
-
-  protected restored(before: string, after: string): void {
-    const { state } = this.machine;
-    const isCopy = this.isAsking;
-    this.#options.observe({ kind: 'restarted', who: this.name, before, after, state, isCopy });
+  protected override restored(before: string, after: string): void {
+    super.restored(before, after, this.machine.state, this.isAsking);
   }
 
   protected describe(event: ControllerEvent, effects: readonly ControllerEffect[]): string | undefined {
@@ -287,9 +281,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected perform(effect: ControllerEffect): void {
     const { state } = this.machine;
-    this.#options.observe({ kind: 'sent', effect, state });
+    this.around.observe({ kind: 'sent', effect, state });
     if (effect.kind === 'cosign')
-      this.#options.observe({ kind: 'shown', run: effect.run, worker: effect.worker });
+      this.around.observe({ kind: 'shown', run: effect.run, worker: effect.worker });
     this.#sessions?.perform(effect);
   }
 
@@ -304,8 +298,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const { time, network, random } = this.around;
     const lost = this.#lost;
     if (lost === undefined) throw new Error('a life begins with a replay');
-    const whenAlive = <T>(act: () => T): Promise<T> =>
-      life.alive() ? Promise.resolve(act()) : new Promise(() => {});
+    const alive = <T>(act: () => T | Promise<T>) => whenAlive(life, act);
     return {
       project: this.#paper.project,
       signing: this.signing(),
@@ -320,26 +313,23 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
         // Gossip would show all workers the same story.
         const isKept = this.#options.forks !== undefined && topic === topics.checkpoints(this.#paper.project);
         if (!life.alive() || isKept) return;
-        const listeners = this.#options.listeners();
-        network.gossip(this, listeners, (node) =>
-          listeners.find(({ id }) => id === node.id)?.hear(topic, this.id, message),
-        );
+        network.gossip(this, this.#options.listeners(), (node) => node.hear(topic, this.id, message));
       },
       charge: () => 0,
       bundles: {
-        get: (which) => whenAlive(() => this.#disk.bundles.get(which)),
+        get: (which) => alive(() => this.#disk.bundles.get(which)),
         put: ({ run, job, artifact }, text) =>
-          whenAlive(() => {
+          alive(() => {
             for (const key of [run, job, artifact]) if (key !== null) this.#disk.bundles.set(key, text);
             void this.#publish(run, text);
           }),
-        drop: (artifact) => whenAlive(() => void this.#disk.bundles.delete(artifact)),
+        drop: (artifact) => alive(() => void this.#disk.bundles.delete(artifact)),
       },
       lost,
       checkpointFile: {
         load: async () => this.#disk.checkpoint,
         save: (note) =>
-          whenAlive(() => {
+          alive(() => {
             this.#disk.checkpoint = note;
           }),
       },
@@ -393,6 +383,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   async #publish(run: string, text: string): Promise<void> {
     const bundle = decodeBundle(text);
     const { payload } = await this.around.documents.verdict(bundle.verdict);
-    this.#options.observe({ kind: 'published', run, bundle, verdict: payload });
+    this.around.observe({ kind: 'published', run, bundle, verdict: payload });
   }
 }

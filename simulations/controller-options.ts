@@ -2,14 +2,12 @@ import type { Timings } from '../src/controller/machine/events.ts';
 import type { Controller } from '../src/controller/machine/machine.ts';
 import type { InquiryPorts } from '../src/controller/sessions/start-inquiry.ts';
 import type { Node } from './network.ts';
-import type { Observation } from './observer.ts';
 import type { CrashPoint } from './process.ts';
 import type { Stores } from './store-node.ts';
 import type { WorkerNode } from './worker-node.ts';
 
 export interface ControllerOptions {
   timings: Timings;
-  observe: (seen: Observation) => void;
   listeners: () => readonly WorkerNode[];
   /** Whether one of these nodes serves an artifact now. */
   serves: (artifact: string, from: readonly string[]) => boolean;

@@ -8,7 +8,6 @@ import { reportedError } from '../src/protocol/base/errors.ts';
 import type { Charter, Revocation, Verified } from '../src/protocol/documents/index.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
 import { type Node, serve } from './network.ts';
-import type { Observation } from './observer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
 import { snapshot } from './snapshot.ts';
@@ -17,7 +16,6 @@ type IdpLife = Life<IdpEvent, IdpEffect, IdentityProvider>;
 
 export interface IdpOptions {
   grantMs: number;
-  observe: (seen: Observation) => void;
   fresh: () => IdentityProvider;
 }
 
@@ -116,17 +114,12 @@ export class IdpNode extends Process<IdpEvent, IdpEffect, IdentityProvider> {
   }
 
   protected handled(event: IdpEvent, effects: readonly IdpEffect[]): void {
-    this.#options.observe({ kind: 'idp-handled', event, effects });
+    this.around.observe({ kind: 'idp-handled', event, effects });
   }
 
-  protected journaled(at: number): void {
-    this.#options.observe({ kind: 'journaled', who: this.name, at });
-  }
-
-  protected restored(before: string, after: string): void {
-    const members = [...this.machine.state.members.keys()];
-    this.#options.observe({ kind: 'restarted', who: this.name, before, after, state: undefined });
-    this.#options.observe({ kind: 'idp-restarted', members });
+  protected override restored(before: string, after: string): void {
+    super.restored(before, after);
+    this.around.observe({ kind: 'idp-restarted', members: [...this.machine.state.members.keys()] });
   }
 
   protected describe(event: IdpEvent, effects: readonly IdpEffect[]): string | undefined {

@@ -188,7 +188,7 @@ export class Network {
   }
 
   /** One message to many, which may get it late, twice or never. */
-  gossip(from: Node, to: readonly Node[], deliver: (to: Node) => void): void {
+  gossip<To extends Node>(from: Node, to: readonly To[], deliver: (to: To) => void): void {
     for (const node of to) {
       const times = this.#random.chance(this.rates.gossipLoss)
         ? 0

@@ -48,7 +48,7 @@ export type Observation =
       after: string;
       state: ControllerState | undefined;
       /** From a copy, and the members have not told what it lacks. */
-      isCopy?: boolean;
+      isCopy?: boolean | undefined;
     }
   /** An identity provider of its own took an event. */
   | { kind: 'idp-handled'; event: IdpEvent; effects: readonly IdpEffect[] }

@@ -1,3 +1,4 @@
+import type { ControllerState } from '../src/controller/machine/state.ts';
 import type { Handled } from '../src/protocol/base/durability.ts';
 import { codeOf, messageOf } from '../src/protocol/base/errors.ts';
 import { limits } from '../src/protocol/base/limits.ts';
@@ -8,7 +9,7 @@ import type { Channel, Clock, Documents, Signing } from '../src/protocol/session
 import { type Crash, SimulatedJournal } from './journal.ts';
 import type { Keys } from './keys.ts';
 import type { Network, Node } from './network.ts';
-import { Violation } from './observer.ts';
+import { type Observation, Violation } from './observer.ts';
 import { epochMs, nonceOf } from './paperwork.ts';
 import type { Patches } from './patches.ts';
 import type { Random } from './random.ts';
@@ -29,6 +30,7 @@ export interface Surroundings {
   /** Opens each text once for all nodes. */
   documents: Documents;
   rates: () => Rates;
+  observe: (seen: Observation) => void;
 }
 
 /** When a process dies at an event. A power cut before the sync takes the whole batch. */
@@ -52,6 +54,10 @@ function replayed(loop: Pick<Loop<{ kind: string }, unknown>, 'replay'>): number
 
 /** The rest of a dispatch in a process that has just died. */
 const nothing = { effects: [], durability: 'none' } as const satisfies Handled<never>;
+
+/** Does something unless the process has crashed: else nothing comes of it any more. */
+export const whenAlive = <T>({ alive }: { alive: () => boolean }, act: () => T | Promise<T>): Promise<T> =>
+  alive() ? Promise.resolve(act()) : new Promise(() => {});
 
 /** One life of a process: everything that a crash ends. */
 export interface Life<Event extends { kind: string }, Effect, M> {
@@ -115,9 +121,9 @@ export abstract class Process<
   protected abstract perform(effect: Effect): void;
   /** The machine has handled an event; its effects are not carried out yet. */
   protected abstract handled(event: Event, effects: readonly Effect[]): void;
-  /** An event goes into the journal, with this time. */
-  protected abstract journaled(at: number): void;
-  protected abstract restored(before: string, after: string): void;
+  protected restored(before: string, after: string, state?: ControllerState, isCopy?: boolean): void {
+    this.around.observe({ kind: 'restarted', who: this.name, before, after, state, isCopy });
+  }
   protected abstract snapshot(machine: M): string;
   protected abstract describe(event: Event, effects: readonly Effect[]): string | undefined;
   protected abstract crashRate(): number;
@@ -338,7 +344,7 @@ export abstract class Process<
         const { effects, durability } = handled;
         // An event that is lost before its effects is known to no other process.
         if (!this.#losesBatch) {
-          if (durability !== 'none') this.journaled(now);
+          if (durability !== 'none') this.around.observe({ kind: 'journaled', who: this.name, at: now });
           const line = this.describe(event, effects);
           if (line !== undefined) this.around.trace.write(now, this.name, line);
           this.handled(event, effects);

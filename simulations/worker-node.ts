@@ -30,7 +30,7 @@ import { observedSigner } from './observed-signer.ts';
 import type { IdleWorker } from './observer.ts';
 import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
-import { type Life, Process, type Surroundings } from './process.ts';
+import { type Life, Process, type Surroundings, whenAlive } from './process.ts';
 import type { Random } from './random.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
@@ -96,21 +96,13 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   }
 
   protected handled(event: WorkerEvent, effects: readonly WorkerEffect[]): void {
-    const { observe } = this.options;
+    const { observe } = this.around;
     if (event.kind === 'offer') {
       this.#jobs.set(event.jobId, event.job);
       const known = this.#credentials?.charter.epoch ?? 0;
       observe({ kind: 'considered', worker: this.name, made: event.offer.payload.charter, known });
     }
     observe({ kind: 'worker-handled', worker: this.id, event, effects });
-  }
-
-  protected journaled(at: number): void {
-    this.options.observe({ kind: 'journaled', who: this.name, at });
-  }
-
-  protected restored(before: string, after: string): void {
-    this.options.observe({ kind: 'restarted', who: this.name, before, after, state: undefined });
   }
 
   protected describe(event: WorkerEvent, effects: readonly WorkerEffect[]): string | undefined {
@@ -247,9 +239,9 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   #ports(life: WorkerLife, dial: Dial, credentials: Credentials, revocations: RevocationBook): WorkerPorts {
     const { time } = this.around;
     /** Drops writes to disk by a process that has crashed. */
-    const whenAlive = <T>(act: () => T): Promise<T> =>
-      life.alive() ? Promise.resolve(act()) : new Promise(() => {});
-    const { behaviour, observe } = this.options;
+    const alive = <T>(act: () => T | Promise<T>) => whenAlive(life, act);
+    const { behaviour } = this.options;
+    const { observe } = this.around;
     return {
       ...{ signing: this.#observed(life), version: ownVersion('1.0.0') },
       clock: life.clock,
@@ -273,10 +265,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       },
       publish: async (topic, message) => {
         if (!life.alive()) return;
-        const listeners = this.options.others();
-        this.around.network.gossip(this, listeners, (node) =>
-          listeners.find(({ id }) => id === node.id)?.hear(topic, this.id, message),
-        );
+        this.around.network.gossip(this, this.options.others(), (node) => node.hear(topic, this.id, message));
       },
       neighbours: () => this.options.others().flatMap(({ up, id }) => (up ? [id] : [])),
       findPeer: async () => [],
@@ -298,29 +287,29 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
               resolve();
             });
           }),
-        pin: () => whenAlive(() => {}),
-        discard: (lease) => whenAlive(() => void this.#sealed.delete(lease)),
+        pin: () => alive(() => {}),
+        discard: (lease) => alive(() => void this.#sealed.delete(lease)),
         retain: (leases) =>
-          whenAlive(() => {
+          alive(() => {
             for (const lease of this.#sealed.keys()) if (!leases.includes(lease)) this.#sealed.delete(lease);
           }),
         has: async (artifact) => this.served.has(artifact),
       },
       bundles: {
-        put: ({ artifact }) => whenAlive(() => void (artifact !== null && this.#bundles.add(artifact))),
+        put: ({ artifact }) => alive(() => void (artifact !== null && this.#bundles.add(artifact))),
         artifacts: async () => [...this.#bundles],
       },
       witnessFile: {
         load: async () => this.#witnessed,
         save: (state) =>
-          whenAlive(() => {
+          alive(() => {
             this.#witnessed = state;
           }),
       },
       leafFile: {
         load: async () => [...this.#leaves],
         append: (leaves) =>
-          whenAlive(() => {
+          alive(() => {
             if (this.options.fullDisk) throw reportedError('HOME_UNWRITABLE', 'no space left on the device');
             this.#leaves.push(...leaves);
           }),
@@ -343,7 +332,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const signer = observedSigner(signing.signer, ({ as, size, root }) => {
       const log = this.#credentials?.charter.log ?? '';
       if (as === 'witness' && life.alive())
-        this.options.observe({ kind: 'witnessed', worker: this.id, log, size, root });
+        this.around.observe({ kind: 'witnessed', worker: this.id, log, size, root });
     });
     return { ...signing, signer };
   }

@@ -2,13 +2,11 @@ import type { Membership } from '../src/protocol/sessions/credentials.ts';
 import type { Worker } from '../src/worker/machine/machine.ts';
 import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import type { Node } from './network.ts';
-import type { Observation } from './observer.ts';
 import type { Behaviour, Work } from './scenario.ts';
 
 export interface WorkerOptions {
   name: string;
   behaviour: Behaviour;
-  observe: (seen: Observation) => void;
   controller: Node;
   others: () => readonly (Node & { hear(topic: string, author: string, message: Uint8Array): void })[];
   /** Compact JWS. */

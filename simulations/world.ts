@@ -116,13 +116,13 @@ export class World implements Truth {
       keys,
       documents: new Reader(keys.verifier),
       rates: () => this.#network.rates,
+      observe: (seen) => this.#observe(seen),
     };
     const grantMs = scenario.grantSeconds * 1000;
     const [, firstIdp] = this.#first;
     if (scenario.idp === 'apart')
       this.#idp = new IdpNode(this.#around, this.#paper, {
         grantMs,
-        observe: (seen) => this.#observe(seen),
         fresh: () => patches.idp?.(firstIdp.id) ?? new IdentityProvider(firstIdp.id),
       });
     const serves = (artifact: string, from: readonly string[]) =>
@@ -135,7 +135,6 @@ export class World implements Truth {
     this.#controller = new ControllerNode(this.#around, this.#paper, {
       timings: { ...timings, grantMs },
       idp: this.#idp,
-      observe: (seen) => this.#observe(seen),
       listeners: () => this.#workers,
       serves,
       stores: this.stores,
@@ -355,7 +354,6 @@ export class World implements Truth {
     const worker: WorkerNode = new WorkerNode(this.#around, this.#paper, {
       name,
       behaviour,
-      observe: (seen) => this.#observe(seen),
       controller: this.#controller,
       others: () => this.#workers.filter((other) => other !== worker),
       invite: tickets.first,

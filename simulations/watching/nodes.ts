@@ -29,7 +29,6 @@ abstract class Owned<
   Effect extends { kind: string },
   M extends WatchMachine | HookMachine,
 > extends Process<Event, Effect, M & import('../../src/protocol/sessions/loop.ts').Machine<Event, Effect>> {
-  protected override journaled(): void {}
   protected override handled(): void {}
   protected override describe(event: Event, effects: readonly Effect[]): string | undefined {
     return `${event.kind}: ${effects.map(({ kind }) => kind).join(', ')}`;

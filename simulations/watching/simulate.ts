@@ -40,6 +40,7 @@ export async function simulateWatching(
   const around = {
     ...{ time, network, trace, random, keys, documents: new Reader(keys.verifier) },
     rates: () => network.rates,
+    observe: () => {},
   };
   const project = new Project(time, random.fork('project'), observe);
   const watcher = new WatcherNode(around, project, patches);

@@ -23,7 +23,8 @@ export function sizeTexts(one: number, other: number): [string, string] {
 }
 
 /** `1 job`, `2 jobs`. */
-export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
 
 /** `850 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`, `6 d 4 h`: two units at most. */
 export function duration(ms: number): string {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { QuorateError } from '../base/errors.ts';
 import { toUtf8 } from '../base/text.ts';
+import { peerId, seconds } from './base.ts';
 import { documentLimits } from './limits.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -86,3 +87,8 @@ export const growth = {
     )
     .optional(),
 };
+
+/** Members of each message. */
+export const signed = { ...growth, iss: peerId };
+/** Of each that is valid for a time. */
+export const lasting = { iat: seconds, exp: seconds };

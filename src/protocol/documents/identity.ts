@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { limits } from '../base/limits.ts';
 import { count, multiaddr, name, nonce, peerId, policySchema, roleSchema, seconds, text } from './base.ts';
-import { growth } from './growth.ts';
+import { lasting, signed } from './growth.ts';
 import { documentLimits } from './limits.ts';
 import { noteKinds, parseNoteKey } from './vkey.ts';
 
 /** The keys that run a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
 const charterFields = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   project: peerId,
   name,
   /** Only grows; of two charters the higher epoch counts. */
@@ -77,8 +76,7 @@ export type Charter = z.infer<typeof charterSchema>;
 
 /** A ticket for one operator. Whoever holds it may enrol up to `hosts` keys as that operator until `exp`. */
 export const inviteSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   project: peerId,
   operator: name,
   role: roleSchema,
@@ -89,51 +87,44 @@ export const inviteSchema = z.strictObject({
   holder: peerId.optional(),
   addrs: z.array(multiaddr).max(16),
   jti: nonce,
-  iat: seconds,
-  exp: seconds,
+  ...lasting,
 });
 export type Invite = z.infer<typeof inviteSchema>;
 
 /** States that `sub` is a key of `operator` in `role`, enrolled at that log index; signed by the IDP, valid for at most 24 h. */
 export const grantSchema = z
   .strictObject({
-    ...growth,
-    iss: peerId,
+    ...signed,
     sub: peerId,
     project: peerId,
     operator: name,
     role: roleSchema,
     enrolled: count,
     jti: nonce,
-    iat: seconds,
-    exp: seconds,
+    ...lasting,
   })
   .refine((g) => g.exp > g.iat && g.exp - g.iat <= limits.grantSecondsMax, 'a grant lasts at most 24 hours');
 export type Grant = z.infer<typeof grantSchema>;
 
 /** Signed by a node to enrol or to renew: proves it holds `iss`, for this IDP and this project. */
 export const enrolSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   aud: peerId,
   project: peerId,
   invite: text(64).optional(),
   jti: nonce,
-  iat: seconds,
-  exp: seconds,
+  ...lasting,
 });
 export type Enrol = z.infer<typeof enrolSchema>;
 
 /** Signed by the key in a ticket: `sub` joins with it. A controller that passes an invite on cannot join with it. */
 export const possessionSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   project: peerId,
   /** `jti` of the invite. */
   invite: nonce,
   sub: peerId,
-  iat: seconds,
-  exp: seconds,
+  ...lasting,
 });
 export type Possession = z.infer<typeof possessionSchema>;
 
@@ -143,14 +134,12 @@ const origin = text(300).regex(/^https?:\/\/[^/?#@\s\\]+$/, 'not an origin such 
 /** Signed by a key to sign in at a web service: it holds `iss`, answers `challenge`, and means `aud` alone. */
 export const signInSchema = z
   .strictObject({
-    ...growth,
-    iss: peerId,
+    ...signed,
     aud: origin,
     project: peerId,
     /** Chosen by the service a moment ago. */
     challenge: text(200),
-    iat: seconds,
-    exp: seconds,
+    ...lasting,
   })
   .refine(
     ({ iat, exp }) => exp > iat && exp - iat <= limits.signInSecondsMax,
@@ -161,8 +150,7 @@ export type SignIn = z.infer<typeof signInSchema>;
 /** States that a person is signed in at the identity provider, in a role; for one web service, and for minutes. */
 export const sessionSchema = z
   .strictObject({
-    ...growth,
-    iss: peerId,
+    ...signed,
     aud: origin,
     project: peerId,
     /** The person: a PeerId, or issuer and subject of OpenID Connect as `https://issuer#subject`. */
@@ -171,8 +159,7 @@ export const sessionSchema = z
     name: text(200),
     role: z.enum(['publisher', 'reader']),
     jti: nonce,
-    iat: seconds,
-    exp: seconds,
+    ...lasting,
   })
   .refine(
     ({ iat, exp }) => exp > iat && exp - iat <= limits.sessionSecondsMax,

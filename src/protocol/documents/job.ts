@@ -11,13 +11,12 @@ import {
   nonce,
   peerId,
   policySchema,
-  seconds,
   sha256,
   text,
   treePath,
 } from './base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical } from './canonical.ts';
-import { growth } from './growth.ts';
+import { lasting, signed } from './growth.ts';
 import { recipeSchema } from './recipe.ts';
 import { stepSchema } from './step.ts';
 
@@ -134,8 +133,7 @@ const needsSchema = z
 
 /** The publisher's order: this job, from this ref of this repository, under this policy. */
 export const requestSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   /** The controller that may open rounds for it. */
   aud: peerId,
   project: peerId,
@@ -152,8 +150,7 @@ export const requestSchema = z.strictObject({
   /** Asks for fresh work even where the evidence there is would do. */
   rebuild: z.boolean(),
   jti: nonce,
-  iat: seconds,
-  exp: seconds,
+  ...lasting,
 });
 export type Request = z.infer<typeof requestSchema>;
 

@@ -6,54 +6,21 @@ import { peerId } from './base.ts';
 import { fromBase64Url } from './base64.ts';
 import { canonicalText, decodeCanonical, decodeDocument, sha256Hex } from './canonical.ts';
 import {
-  type Charter,
   charterSchema,
-  type Enrol,
   enrolSchema,
-  type Grant,
   grantSchema,
-  type Invite,
   inviteSchema,
-  type Possession,
   possessionSchema,
-  type Session,
-  type SignIn,
   sessionSchema,
   signInSchema,
 } from './identity.ts';
-import { type Request, requestSchema } from './job.ts';
-import { type Revocation, revocationSchema } from './revocation.ts';
-import {
-  type Ack,
-  ackSchema,
-  type Claim,
-  claimSchema,
-  type Lease,
-  leaseSchema,
-  type Offer,
-  offerSchema,
-} from './round.ts';
+import { requestSchema } from './job.ts';
+import { revocationSchema } from './revocation.ts';
+import { ackSchema, claimSchema, leaseSchema, offerSchema } from './round.ts';
 import { markVerified, type Signer, type Verified, type Verifier } from './verified.ts';
 
-/** Every message that travels as a compact JWS, by the name this code uses for it. */
-export interface Messages {
-  charter: Charter;
-  invite: Invite;
-  grant: Grant;
-  enrol: Enrol;
-  possession: Possession;
-  request: Request;
-  offer: Offer;
-  claim: Claim;
-  lease: Lease;
-  ack: Ack;
-  revocation: Revocation;
-  'sign-in': SignIn;
-  session: Session;
-}
-export type MessageKind = keyof Messages;
-
-const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = {
+/** Each message that travels as a compact JWS, by the name that this code uses for it. */
+const messageSchemas = {
   charter: charterSchema,
   invite: inviteSchema,
   grant: grantSchema,
@@ -68,6 +35,9 @@ const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = {
   'sign-in': signInSchema,
   session: sessionSchema,
 };
+export type MessageKind = keyof typeof messageSchemas;
+export type Messages = { [K in MessageKind]: z.infer<(typeof messageSchemas)[K]> };
+const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = messageSchemas;
 
 export const messageKinds = Object.keys(schemas) as MessageKind[];
 export const typOf = (kind: MessageKind): string => `quorate-${kind}+jwt`;

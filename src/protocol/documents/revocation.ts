@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../base/limits.ts';
 import { cid, count, name, peerId, seconds, sha256, text } from './base.ts';
-import { growth } from './growth.ts';
+import { signed } from './growth.ts';
 
 const what = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('operator'), id: name }),
@@ -14,9 +14,8 @@ const what = z.discriminatedUnion('kind', [
 /** Voids what is signed, built or decided from log index `since` on. By an identity provider; by the root for keys of the charter. */
 export const revocationSchema = z
   .strictObject({
-    ...growth,
+    ...signed,
     v: z.union([z.literal(2), z.literal(3)]).optional(),
-    iss: peerId,
     project: peerId,
     what,
     since: count,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cid, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
-import { growth } from './growth.ts';
+import { lasting, signed } from './growth.ts';
 import { fenceSchema, type Job } from './job.ts';
 import { documentLimits } from './limits.ts';
 
@@ -14,8 +14,7 @@ const needsSchema = z.strictObject({
 
 /** Opens a round of a job to operators whose draw is below the share. Gossiped, and pulled as backlog. */
 export const offerSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   project: peerId,
   /** Epoch of the charter in force when the round opened; whoever knows an older one fetches it before it claims. */
   charter: count,
@@ -35,8 +34,7 @@ export const offerSchema = z.strictObject({
   /** Operators enrolled at this log index or later may not claim. */
   index: count,
   needs: needsSchema,
-  iat: seconds,
-  exp: seconds,
+  ...lasting,
 });
 export type Offer = z.infer<typeof offerSchema>;
 
@@ -59,15 +57,13 @@ export type Capabilities = z.infer<typeof capabilitiesSchema>;
 
 /** A worker's answer to an offer: it wants a slot, or it passes with a reason so that the claim window can close. */
 export const claimSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   aud: peerId,
   offer: sha256,
   pass: text(200).optional(),
   capabilities: capabilitiesSchema,
   jti: nonce,
-  iat: seconds,
-  exp: seconds,
+  ...lasting,
 });
 export type Claim = z.infer<typeof claimSchema>;
 
@@ -87,8 +83,7 @@ export function isTrustedSlot(slot: Slot): slot is 'trusted' {
 
 /** The right to build one slot until the deadline; a receipt must carry this fence. */
 export const leaseSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   aud: peerId,
   project: peerId,
   claim: sha256,
@@ -106,8 +101,7 @@ export type Lease = z.infer<typeof leaseSchema>;
 
 /** The controller has the receipt on disk and promises its log index. */
 export const ackSchema = z.strictObject({
-  ...growth,
-  iss: peerId,
+  ...signed,
   aud: peerId,
   lease: sha256,
   receipt: sha256,

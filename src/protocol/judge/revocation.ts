@@ -129,11 +129,12 @@ export async function openCharterOf(
   raw: string,
   project: string,
   verifier: Verifier,
+  check: Check = enforce,
 ): Promise<Verified<Charter>> {
   const charter = await openMessage('charter', raw, verifier);
   const ours = charter.payload.project === project;
-  enforce('CHARTER_PROJECT_MISMATCH', ours, `the charter is of project ${charter.payload.project}`);
+  check('CHARTER_PROJECT_MISMATCH', ours, `the charter is of project ${charter.payload.project}`);
   const byRoot = charter.signer === project;
-  enforce('CHARTER_ISSUER_MISMATCH', byRoot, `${charter.signer} signed the charter, not the root key`);
+  check('CHARTER_ISSUER_MISMATCH', byRoot, `${charter.signer} signed the charter, not the root key`);
   return charter;
 }

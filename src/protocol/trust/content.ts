@@ -1,7 +1,7 @@
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { counted } from '../base/quantity.ts';
 import { secondsOfIso } from '../base/time.ts';
-import { plural } from './steps/sentences.ts';
 import type { StepName, Verification, VerifiedFacts } from './verification.ts';
 
 /** Recomputed identity of local bytes: the CID of a tree, or the sha256 of a file in hexadecimal. */
@@ -36,7 +36,7 @@ export function checkContent(before: Verification, content: Content): Verificati
     if (paths.length === 0)
       throw new QuorateError(
         'FILES_HASH_MISMATCH',
-        `the file's sha256 is ${sha256}; none of the artifact's ${plural(files.length, 'file')} has it`,
+        `the file's sha256 is ${sha256}; none of the artifact's ${counted(files.length, 'file')} has it`,
       );
     const names = paths.slice(0, 3).join(', ');
     if (path === undefined || paths.includes(path))
@@ -76,11 +76,11 @@ export function checkAge(
 
 function age(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 120) return plural(whole, 'second');
-  if (whole < 7200) return plural(Math.floor(whole / 60), 'minute');
+  if (whole < 120) return counted(whole, 'second');
+  if (whole < 7200) return counted(Math.floor(whole / 60), 'minute');
   return whole < 172_800
-    ? plural(Math.floor(whole / 3600), 'hour')
-    : plural(Math.floor(whole / 86_400), 'day');
+    ? counted(Math.floor(whole / 3600), 'hour')
+    : counted(Math.floor(whole / 86_400), 'day');
 }
 
 /** Adds a step to a verification that held: with the sentence that `check` returns, or refused with the error that it throws. */

@@ -1,4 +1,5 @@
 import { QuorateError } from '../base/errors.ts';
+import { counted } from '../base/quantity.ts';
 import { isRecipe, recipeText } from '../base/recipe-name.ts';
 import { isoTime } from '../base/time.ts';
 import {
@@ -45,7 +46,6 @@ import { placeOf, type VerdictPlace } from './steps/place.ts';
 import { checkInputOnce } from './steps/remembered.ts';
 import { checkBeneath, checkRevocations } from './steps/revocations.ts';
 import {
-  plural,
   sayCosigners,
   sayDecision,
   sayEarlier,
@@ -193,7 +193,7 @@ async function verifyOne(
 
     step = 'log';
     const logged = await openLog(ask, opened);
-    passed(`All of that is in the project's log (${plural(logged.checkpoint.size, 'leaf', 'leaves')}).`);
+    passed(`All of that is in the project's log (${counted(logged.checkpoint.size, 'leaf', 'leaves')}).`);
 
     let earlier: Proven | undefined;
     if (factsOf(verdict).earlier !== undefined) {

@@ -9,7 +9,7 @@ import { verdictLevelSchema } from '../documents/statement.ts';
 import { transparencyLimits } from '../transparency/index.ts';
 import { wireLimits } from './limits.ts';
 import { peerVersionSchema } from './peer-version.ts';
-import { progressSchema } from './progress.ts';
+import { ofKind, progressSchema } from './progress.ts';
 import { pipelineJobSchema, revokedSchema, runSummarySchema } from './runs.ts';
 
 /**
@@ -21,7 +21,7 @@ const envelope = z.string().min(1).max(limits.receiptBytesMax);
 const code = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
 /** Sentences are for people: control characters never pass. */
 const says = text(2000);
-const error = z.object({ kind: z.literal('error'), code, message: says, hint: says.optional() });
+const error = ofKind('error', { code, message: says, hint: says.optional() });
 
 /** An offer with all that is needed to judge it. Gossiped, and in every backlog. */
 export const offerNoticeSchema = z.object({
@@ -73,25 +73,19 @@ export const checkpointNoticeSchema = z.object({ note });
 export type CheckpointNotice = z.infer<typeof checkpointNoticeSchema>;
 
 export const feedUpSchema = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('hello'),
+  ofKind('hello', {
     grant: jws,
     capabilities: capabilitiesSchema.strip(),
     /** Absent where it is of before versions were stated. */
     version: peerVersionSchema.optional(),
   }),
-  z.object({ kind: z.literal('poll') }),
+  ofKind('poll', {}),
   /** The sender's line for the checkpoint of this size; one of a round that is over is ignored. */
-  z.object({
-    kind: z.literal('witness'),
-    size: count,
-    line: z.string().max(wireLimits.witnessLineCharsMax),
-  }),
+  ofKind('witness', { size: count, line: z.string().max(wireLimits.witnessLineCharsMax) }),
 ]);
 export type FeedUp = z.infer<typeof feedUpSchema>;
 export const feedDownSchema = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('backlog'),
+  ofKind('backlog', {
     charter: jws,
     offers: z.array(offerNoticeSchema).max(limits.openRequestsMax),
     /** How many revocations there are. */
@@ -105,11 +99,7 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     version: peerVersionSchema.optional(),
   }),
   /** A round has begun: answered with `witness`. `since`: proof from the last checkpoint that the receiver witnessed on this stream. */
-  z.object({
-    kind: z.literal('checkpoint'),
-    note,
-    since: z.object({ size: count, proof }).optional(),
-  }),
+  ofKind('checkpoint', { note, since: z.object({ size: count, proof }).optional() }),
   error,
 ]);
 
@@ -122,34 +112,33 @@ const reportedLimitSchema = z.object({ name: text(40), max: count });
 
 export const leaseUpSchema = z.discriminatedUnion('kind', [
   /** `version` as in a hello: a feed may have ended before the claim. */
-  z.object({ kind: z.literal('claim'), claim: jws, grant: jws, version: peerVersionSchema.optional() }),
-  z.object({ kind: z.literal('resume'), lease: jws }),
-  z.object({ kind: z.literal('heartbeat') }),
+  ofKind('claim', { claim: jws, grant: jws, version: peerVersionSchema.optional() }),
+  ofKind('resume', { lease: jws }),
+  ofKind('heartbeat', {}),
   /** `limit`: of the job or the protocol, by its name and number, where the build was aborted at one. */
-  z.object({ kind: z.literal('receipt'), envelope, limit: reportedLimitSchema.optional() }),
+  ofKind('receipt', { envelope, limit: reportedLimitSchema.optional() }),
   /** No receipt comes: the worker cannot make, sign or send one. */
-  z.object({ kind: z.literal('failed'), code, message: says }),
-  z.object({
-    kind: z.literal('cosigned'),
+  ofKind('failed', { code, message: says }),
+  ofKind('cosigned', {
     /** Of the draft that was signed: there may be another one by now. */
     verdict: sha256,
     signature: z.string().max(100),
     witness: z.string().max(400),
   }),
   /** `verdict` is absent where the draft could not be read. */
-  z.object({ kind: z.literal('cosign-refused'), verdict: sha256.optional(), code, message: says }),
+  ofKind('cosign-refused', { verdict: sha256.optional(), code, message: says }),
 ]);
 export type LeaseUp = z.infer<typeof leaseUpSchema>;
 export const leaseDownSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('standby') }),
+  ofKind('standby', {}),
   /** The window closed without a slot for this claim; it may still get one that becomes free. */
-  z.object({ kind: z.literal('reserve') }),
-  z.object({ kind: z.literal('lease'), lease: jws }),
-  z.object({ kind: z.literal('ack'), ack: jws }),
-  z.object({ kind: z.literal('reveal') }),
-  z.object({ kind: z.literal('release'), code, message: says }),
+  ofKind('reserve', {}),
+  ofKind('lease', { lease: jws }),
+  ofKind('ack', { ack: jws }),
+  ofKind('reveal', {}),
+  ofKind('release', { code, message: says }),
   /** The draft bundle; its checkpoint is what the trusted worker reads the log up to before it signs. */
-  z.object({ kind: z.literal('cosign'), bundle: z.string().max(limits.bundleBytesMax) }),
+  ofKind('cosign', { bundle: z.string().max(limits.bundleBytesMax) }),
   error,
 ]);
 export type LeaseDown = z.infer<typeof leaseDownSchema>;
@@ -157,10 +146,9 @@ export type LeaseDown = z.infer<typeof leaseDownSchema>;
 /** From a trusted worker, on the stream for answers from earlier builds. */
 export const cosignUpSchema = z.discriminatedUnion('kind', [
   /** The first message, and again where the grant was renewed. */
-  z.object({ kind: z.literal('hello'), grant: jws }),
-  z.object({ kind: z.literal('heartbeat') }),
-  z.object({
-    kind: z.literal('answered'),
+  ofKind('hello', { grant: jws }),
+  ofKind('heartbeat', {}),
+  ofKind('answered', {
     /** Its line for the checkpoint of the drafts; absent where it signs none. */
     witness: z.string().max(wireLimits.witnessLineCharsMax).optional(),
     /** In the order of the drafts: the signature, or why there is none. */
@@ -172,8 +160,7 @@ export const cosignUpSchema = z.discriminatedUnion('kind', [
 export type CosignUp = z.infer<typeof cosignUpSchema>;
 export const cosignDownSchema = z.discriminatedUnion('kind', [
   /** Draft bundles with one checkpoint, up to which the log is read before any of them is signed. Answered with `answered`. */
-  z.object({
-    kind: z.literal('answers'),
+  ofKind('answers', {
     bundles: z.array(z.string().max(limits.bundleBytesMax)).min(1).max(wireLimits.answersAtOnceMax),
   }),
   error,
@@ -183,111 +170,78 @@ export type CosignDown = z.infer<typeof cosignDownSchema>;
 export const logUpSchema = z.object({ lease: sha256 });
 
 export const apiUpSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('charter') }),
+  ofKind('charter', {}),
   /** Leaves of the log from this index on, as many as one message holds. */
-  z.object({ kind: z.literal('log'), from: count }),
+  ofKind('log', { from: count }),
   /** The current checkpoint with lines and grants, or the one of `size`; and the proof that it goes on from the first `old` leaves. */
-  z.object({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
+  ofKind('checkpoint', { old: count, size: count.optional() }),
   /** That the leaf `index` is under the checkpoint of `size`. */
-  z.object({ kind: z.literal('inclusion'), index: count, size: count }),
-  z.object({ kind: z.literal('enrol'), enrol: jws, invite: jws, possession: jws.optional() }),
-  z.object({ kind: z.literal('renew'), enrol: jws }),
-  z.object({
-    kind: z.literal('submit'),
-    request: jws,
-    publisher: jws,
-    job: z.string().min(2).max(limits.jobBytesMax),
-  }),
+  ofKind('inclusion', { index: count, size: count }),
+  ofKind('enrol', { enrol: jws, invite: jws, possession: jws.optional() }),
+  ofKind('renew', { enrol: jws }),
+  ofKind('submit', { request: jws, publisher: jws, job: z.string().min(2).max(limits.jobBytesMax) }),
   /** The controller fetches this tree of dependencies from the sender over the same connection; answered with `bringing`, `brought`. */
-  z.object({ kind: z.literal('bring'), tree: cid, publisher: jws }),
-  z.object({ kind: z.literal('jobs') }),
+  ofKind('bring', { tree: cid, publisher: jws }),
+  ofKind('jobs', {}),
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
-  z.object({ kind: z.literal('show'), which: text(120) }),
-  z.object({ kind: z.literal('follow'), which: text(120) }),
+  ofKind('show', { which: text(120) }),
+  ofKind('follow', { which: text(120) }),
   /** The revocation proves by itself who may say so; whoever brings it does not matter. */
-  z.object({ kind: z.literal('revoke'), revocation: jws }),
+  ofKind('revoke', { revocation: jws }),
   /** Evidence against the log; it proves itself. Answered with `end`. */
-  z.object({ kind: z.literal('equivocation'), equivocation }),
+  ofKind('equivocation', { equivocation }),
   /** Of one's own runs only. */
-  z.object({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
+  ofKind('cancel', { which: text(120), reason: text(500).min(1) }),
   /** The alarm of this run was looked at, by who may publish. */
-  z.object({ kind: z.literal('acknowledge'), which: text(120), publisher: jws }),
+  ofKind('acknowledge', { which: text(120), publisher: jws }),
   /** Live logs of a sealed round go to its requester and nobody else. */
-  z.object({
-    kind: z.literal('logs'),
-    which: text(120),
-    follow: z.boolean(),
-    worker: text(80).optional(),
-  }),
+  ofKind('logs', { which: text(120), follow: z.boolean(), worker: text(80).optional() }),
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
 export const apiDownSchema = z.discriminatedUnion('kind', [
   /** `feed`: as with a grant. A worker shows it before it joins. */
-  z.object({ kind: z.literal('charter'), charter: jws, feed: feedUrls.optional() }),
-  z.object({
-    kind: z.literal('leaves'),
-    from: count,
-    size: count,
-    leaves: z.array(text(400)).max(limits.leavesPerMessageMax),
-  }),
-  z.object({
-    kind: z.literal('checkpoint'),
-    note,
-    proof,
-    grants: z.array(jws).max(wireLimits.checkpointGrantsMax).optional(),
-  }),
-  z.object({ kind: z.literal('inclusion'), leaf: text(400), proof }),
-  z.object({
-    kind: z.literal('grant'),
-    grant: jws,
-    charter: jws,
-    feed: feedUrls.optional(),
-  }),
-  z.object({ kind: z.literal('accepted'), run: sha256, job: cid }),
+  ofKind('charter', { charter: jws, feed: feedUrls.optional() }),
+  ofKind('leaves', { from: count, size: count, leaves: z.array(text(400)).max(limits.leavesPerMessageMax) }),
+  ofKind('checkpoint', { note, proof, grants: z.array(jws).max(wireLimits.checkpointGrantsMax).optional() }),
+  ofKind('inclusion', { leaf: text(400), proof }),
+  ofKind('grant', { grant: jws, charter: jws, feed: feedUrls.optional() }),
+  ofKind('accepted', { run: sha256, job: cid }),
   /** Bytes that are there; `total` is what the tree states, once its root is there. */
-  z.object({ kind: z.literal('bringing'), bytes: count, total: count.optional() }),
-  z.object({ kind: z.literal('brought'), tree: cid }),
-  z.object({ kind: z.literal('cancelled'), run: sha256 }),
-  z.object({ kind: z.literal('acknowledged'), run: sha256 }),
-  z.object({ kind: z.literal('revoked'), index: count }),
-  z.object({
-    kind: z.literal('jobs'),
+  ofKind('bringing', { bytes: count, total: count.optional() }),
+  ofKind('brought', { tree: cid }),
+  ofKind('cancelled', { run: sha256 }),
+  ofKind('acknowledged', { run: sha256 }),
+  ofKind('revoked', { index: count }),
+  ofKind('jobs', {
     jobs: z.array(runSummarySchema).max(10_000),
     /** Evidence against the log, in words. */
     equivocations: z.array(says).max(limits.equivocationsMax).optional(),
     /** Keys that have signed as many revocations as one may. */
     full: z.array(peerId).max(wireLimits.fullKeysMax).optional(),
   }),
-  z.object({
-    kind: z.literal('job'),
+  ofKind('job', {
     summary: runSummarySchema,
     history: z.array(z.object({ at: milliseconds, progress: progressSchema })).max(10_000),
     /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
     pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
   }),
-  z.object({ kind: z.literal('progress'), at: milliseconds, progress: progressSchema }),
-  z.object({
-    kind: z.literal('output'),
+  ofKind('progress', { at: milliseconds, progress: progressSchema }),
+  ofKind('output', {
     worker: peerId,
     operator: name,
     slot: text(20),
     text: z.string().max(limits.documentBytesMax),
   }),
-  z.object({ kind: z.literal('end') }),
+  ofKind('end', {}),
   error,
 ]);
 export type ApiDown = z.infer<typeof apiDownSchema>;
 
 export const idpUpSchema = z.discriminatedUnion('kind', [
   /** The charter that the sender knows. Of a controller also where it is, for tickets. Answered with the newer one of both. */
-  z.object({
-    kind: z.literal('charter'),
-    charter: jws,
-    addrs: z.array(multiaddr).max(wireLimits.controllerAddrsMax),
-  }),
+  ofKind('charter', { charter: jws, addrs: z.array(multiaddr).max(wireLimits.controllerAddrsMax) }),
   /** A grant for the signer of `enrol`, first enrolled at this index of the log. `epoch`: of the charter that the sender goes by. */
-  z.object({
-    kind: z.literal('grant'),
+  ofKind('grant', {
     enrol: jws,
     invite: jws.optional(),
     possession: jws.optional(),
@@ -299,8 +253,8 @@ export const idpUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type IdpUp = z.infer<typeof idpUpSchema>;
 export const idpDownSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('charter'), charter: jws }),
-  z.object({ kind: z.literal('grant'), grant: jws }),
+  ofKind('charter', { charter: jws }),
+  ofKind('grant', { grant: jws }),
   error,
 ]);
 export type IdpDown = z.infer<typeof idpDownSchema>;
@@ -309,17 +263,12 @@ export type IdpDown = z.infer<typeof idpDownSchema>;
 export const bundleUpSchema = z.object({ which: text(120) });
 export type BundleUp = z.infer<typeof bundleUpSchema>;
 export const bundleDownSchema = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('bundle'),
-    bundle: z.string().max(limits.bundleBytesMax),
-    addrs: z.array(multiaddr).max(64),
-  }),
+  ofKind('bundle', { bundle: z.string().max(limits.bundleBytesMax), addrs: z.array(multiaddr).max(64) }),
   error,
 ]);
 
 /** Asks a store to keep a tree of at most so many bytes, which these peers have. */
-export const pinUpSchema = z.object({
-  kind: z.literal('pin'),
+export const pinUpSchema = ofKind('pin', {
   run: sha256,
   tree: cid,
   maxBytes: count,
@@ -330,32 +279,31 @@ export const pinUpSchema = z.object({
 export type PinUp = z.infer<typeof pinUpSchema>;
 export const pinDownSchema = z.discriminatedUnion('kind', [
   /** Every few seconds, while the tree is being fetched. */
-  z.object({ kind: z.literal('pinning') }),
+  ofKind('pinning', {}),
   /** All of it is there, and stays until `until` at least, in seconds since the epoch. */
-  z.object({ kind: z.literal('pinned'), tree: cid, until: count }),
+  ofKind('pinned', { tree: cid, until: count }),
   error,
 ]);
 
 export const revocationsUpSchema = z.discriminatedUnion('kind', [
   /** Those that follow one, by its id; or these, also where their key was revoked by the root. */
-  z.object({
-    kind: z.literal('ask'),
+  ofKind('ask', {
     after: sha256.optional(),
     ids: z.array(sha256).max(wireLimits.revocationIdsMax).optional(),
   }),
   /** The newest checkpoint that is known there. */
-  z.object({ kind: z.literal('checkpoint') }),
+  ofKind('checkpoint', {}),
   /** From a controller at its start: what this member holds of it, and the leaves from an index on that a trusted worker kept. */
-  z.object({ kind: z.literal('held') }),
-  z.object({ kind: z.literal('leaves'), from: count }),
+  ofKind('held', {}),
+  ofKind('leaves', { from: count }),
 ]);
 const held = z.object({ lease: jws, ack: jws.optional(), offer: jws.optional() });
 export const revocationsDownSchema = z.discriminatedUnion('kind', [
   revocationListSchema.extend({ kind: z.literal('revocations') }),
-  z.object({ kind: z.literal('checkpoint'), note: note.nullable(), equivocations }),
+  ofKind('checkpoint', { note: note.nullable(), equivocations }),
   /** The charter that it has, and its leases, each with its ack and its offer where these are known. */
-  z.object({ kind: z.literal('held'), charter: jws, leases: z.array(held).max(wireLimits.leasesHeldMax) }),
-  z.object({ kind: z.literal('leaves'), leaves: z.array(text(400)).max(limits.leavesPerMessageMax) }),
+  ofKind('held', { charter: jws, leases: z.array(held).max(wireLimits.leasesHeldMax) }),
+  ofKind('leaves', { leaves: z.array(text(400)).max(limits.leavesPerMessageMax) }),
   error,
 ]);
 

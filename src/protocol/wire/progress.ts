@@ -8,8 +8,11 @@ import { wireLimits } from './limits.ts';
 const words = z.string().max(wireLimits.progressCharsMax);
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).max(wireLimits.progressItemsMax);
 const codeSchema = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
-const kind = <Name extends string, Fields extends z.core.$ZodLooseShape>(name: Name, fields: Fields) =>
-  z.object({ kind: z.literal(name), ...fields });
+/** A message or progress of one kind. */
+export const ofKind = <Name extends string, Fields extends z.core.$ZodLooseShape>(
+  name: Name,
+  fields: Fields,
+) => z.object({ kind: z.literal(name), ...fields });
 const at = { round: z.int().min(1), slot: slotSchema, worker: peerId, operator: words };
 const result = z.object({
   ...{ worker: peerId, operator: words, slot: slotSchema, result: words },
@@ -25,17 +28,17 @@ const artifact = cid.nullable();
 
 /** Progress of a run for its followers (docs/run-events.md). No result of a sealed round; unknown members are ignored. */
 export const progressKinds = [
-  kind('accepted', {
+  ofKind('accepted', {
     ...{ job: cid, name: words, test: z.literal(true).optional(), repo: words, ref: words },
     ...{ commit: commitId, recipe: recipeSchema.strip().optional() },
   }),
-  kind('waiting', { needs: z.record(words, needed) }),
-  kind('inputs', { job: cid, inputs: z.record(words, cid) }),
-  kind('answered', { earlier: sha256, ref: words, decidedAt: milliseconds }),
-  kind('answer-failed', { earlier: sha256, artifact: cid, detail: words }),
-  kind('answer-cosigning', { earlier: sha256 }),
-  kind('answer-refused', { worker: peerId, code: codeSchema, message: words }),
-  kind('repeated', {
+  ofKind('waiting', { needs: z.record(words, needed) }),
+  ofKind('inputs', { job: cid, inputs: z.record(words, cid) }),
+  ofKind('answered', { earlier: sha256, ref: words, decidedAt: milliseconds }),
+  ofKind('answer-failed', { earlier: sha256, artifact: cid, detail: words }),
+  ofKind('answer-cosigning', { earlier: sha256 }),
+  ofKind('answer-refused', { worker: peerId, code: codeSchema, message: words }),
+  ofKind('repeated', {
     earlier: sha256,
     decidedAt: milliseconds,
     same: z.boolean(),
@@ -44,9 +47,9 @@ export const progressKinds = [
     later: z.literal(true).optional(),
     revoked: z.literal(true).optional(),
   }),
-  kind('input-lost', { input: words, artifact, reason: words }),
-  kind('reopened', { reason: words }),
-  kind('round', {
+  ofKind('input-lost', { input: words, artifact, reason: words }),
+  ofKind('reopened', { reason: words }),
+  ofKind('round', {
     ...{
       round: z.int().min(1),
       offer: sha256,
@@ -55,30 +58,30 @@ export const progressKinds = [
       cosign: z.boolean(),
     },
   }),
-  kind('leased', at),
-  kind('passed', { round: at.round, operator: at.operator, worker: at.worker, reason: words }),
-  kind('delivered', at),
-  kind('lost', { ...at, reason: words }),
-  kind('unfilled', { round: at.round, slots: count, absent: z.literal(true).optional() }),
-  kind('revealed', { round: at.round, results: list(result) }),
-  kind('differs', { round: at.round, files: list(words), count }),
-  kind('compared', { results: list(comparedSchema), files: list(words), count }),
-  kind('agreed', { round: at.round, artifact, by: list(words) }),
-  kind('failed', { round: at.round, by: list(words) }),
-  kind('acknowledged', { by: words }),
-  kind('unconfirmed', { round: at.round, says: words }),
-  kind('contradicted', { round: at.round, artifact, trusted: artifact }),
-  kind('cosigning', { worker: peerId }),
-  kind('cosign-delayed', { worker: peerId, code: codeSchema, message: words }),
-  kind('cosign-refused', { worker: peerId, code: codeSchema, message: words }),
-  kind('witnessing', { operators: count, named: count }),
-  kind('unwitnessed', {
+  ofKind('leased', at),
+  ofKind('passed', { round: at.round, operator: at.operator, worker: at.worker, reason: words }),
+  ofKind('delivered', at),
+  ofKind('lost', { ...at, reason: words }),
+  ofKind('unfilled', { round: at.round, slots: count, absent: z.literal(true).optional() }),
+  ofKind('revealed', { round: at.round, results: list(result) }),
+  ofKind('differs', { round: at.round, files: list(words), count }),
+  ofKind('compared', { results: list(comparedSchema), files: list(words), count }),
+  ofKind('agreed', { round: at.round, artifact, by: list(words) }),
+  ofKind('failed', { round: at.round, by: list(words) }),
+  ofKind('acknowledged', { by: words }),
+  ofKind('unconfirmed', { round: at.round, says: words }),
+  ofKind('contradicted', { round: at.round, artifact, trusted: artifact }),
+  ofKind('cosigning', { worker: peerId }),
+  ofKind('cosign-delayed', { worker: peerId, code: codeSchema, message: words }),
+  ofKind('cosign-refused', { worker: peerId, code: codeSchema, message: words }),
+  ofKind('witnessing', { operators: count, named: count }),
+  ofKind('unwitnessed', {
     ...{ operators: list(words), operatorsNeeded: count, named: list(words) },
     ...{ namedNeeded: count, namedMissing: list(words) },
   }),
-  kind('pin-failed', { artifact: cid, detail: words }),
-  kind('cancelled', { reason: words }),
-  kind('verdict', {
+  ofKind('pin-failed', { artifact: cid, detail: words }),
+  ofKind('cancelled', { reason: words }),
+  ofKind('verdict', {
     ...{
       level: verdictLevelSchema,
       artifact,
@@ -88,8 +91,8 @@ export const progressKinds = [
     reason: words.optional(),
     limit: words.optional(),
   }),
-  kind('revoked', { artifact, what: words, id: words, since: count, reason: words }),
-  kind('restored', { level: verdictLevelSchema, artifact, key: peerId }),
+  ofKind('revoked', { artifact, what: words, id: words, since: count, reason: words }),
+  ofKind('restored', { level: verdictLevelSchema, artifact, key: peerId }),
 ] as const;
 
 export type Progress = z.infer<(typeof progressKinds)[number]>;

@@ -27,6 +27,7 @@ import {
   checkOffer,
   checkReceipt,
   checkRequest,
+  openCharterOf,
 } from '../../judge/index.ts';
 import type { Vote } from '../evidence.ts';
 import type { Ask, Authority, CheckedReceipt, Opened } from './context.ts';
@@ -85,15 +86,8 @@ export function checkReceiptList({ check }: Ask, opened: Opened, votes: readonly
 }
 
 /** Opens the charter; it must be signed by the root key that the consumer pins. */
-export async function openCharter(ask: Ask): Promise<Verified<Charter>> {
-  const { bundle, expected, verifier, check } = ask;
-  const charter = await openMessage('charter', bundle.charter, verifier);
-  const { project } = charter.payload;
-  check('CHARTER_PROJECT_MISMATCH', project === expected.project, `the charter is of project ${project}`);
-  const byRoot = charter.signer === expected.project;
-  check('CHARTER_ISSUER_MISMATCH', byRoot, `${charter.signer} signed the charter, not the root key`);
-  return charter;
-}
+export const openCharter = ({ bundle, expected, verifier, check }: Ask): Promise<Verified<Charter>> =>
+  openCharterOf(bundle.charter, expected.project, verifier, check);
 
 /** Opens the request and its publisher's grant; it must be from a publisher, for a repository that the charter allows. */
 export async function openRequest(

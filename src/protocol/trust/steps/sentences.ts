@@ -1,3 +1,4 @@
+import { counted } from '../../base/quantity.ts';
 import { recipeText } from '../../base/recipe-name.ts';
 import type { Policy, Request } from '../../documents/index.ts';
 import { cosignersOf } from '../../judge/policy.ts';
@@ -8,10 +9,6 @@ import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
 import type { Proven } from './inputs.ts';
 import type { VerdictPlace } from './place.ts';
-
-export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`;
-}
 
 export function sayRequest({ repo, ref, commit, recipe }: Request): string {
   const by = recipe === undefined ? '' : `, as ${recipeText(recipe)} says`;
@@ -25,23 +22,23 @@ export function sayInputs(levels: Readonly<Record<string, Level>>): string {
 
 export function sayRounds(rounds: number, { of }: Policy): string {
   if (rounds === 0) return 'The controller opened no round for it.';
-  return `The controller opened ${plural(rounds, 'round')} of ${of} for it.`;
+  return `The controller opened ${counted(rounds, 'round')} of ${of} for it.`;
 }
 
 export function sayReceipts(receipts: number): string {
   if (receipts === 0) return 'There is no receipt.';
-  return `There ${receipts === 1 ? 'is' : 'are'} ${plural(receipts, 'receipt')}, each signed by a worker with a grant, under the lease it held.`;
+  return `There ${receipts === 1 ? 'is' : 'are'} ${counted(receipts, 'receipt')}, each signed by a worker with a grant, under the lease it held.`;
 }
 
 /** `opened`: of the earlier request. */
 export function sayEarlier({ opened: { request, receipts, verdict } }: Pick<Proven, 'opened'>): string {
   const { timeVerified } = verdict.payload.predicate;
-  return `It was not built for this request: the same job was built for request ${request.id}, decided on ${timeVerified}, whose evidence holds (${plural(receipts.length, 'receipt')}).`;
+  return `It was not built for this request: the same job was built for request ${request.id}, decided on ${timeVerified}, whose evidence holds (${counted(receipts.length, 'receipt')}).`;
 }
 
 export function sayDecision({ level, operators }: Decided, policy: Policy): string {
   const { agree, of } = policy;
-  const by = `${plural(operators.length, 'operator')} built the same (${operators.join(', ')}); the policy asks for ${agree} of ${of}`;
+  const by = `${counted(operators.length, 'operator')} built the same (${operators.join(', ')}); the policy asks for ${agree} of ${of}`;
   switch (level) {
     case 'trusted':
       return `Decided again from the evidence: trusted. ${by}.`;
@@ -49,7 +46,7 @@ export function sayDecision({ level, operators }: Decided, policy: Policy): stri
       return `Decided again from the evidence: agreed. ${by}, and for more than is shown here.`;
     case 'failed':
       if (cosignersOf(policy) === 0)
-        return `Decided again from the evidence: the test failed, alike at ${plural(operators.length, 'operator')} (${operators.join(', ')}).`;
+        return `Decided again from the evidence: the test failed, alike at ${counted(operators.length, 'operator')} (${operators.join(', ')}).`;
       return "Decided again from the evidence: the build failed, and the trusted worker's did too.";
     default:
       return 'Decided again from the evidence: there is no agreement.';
@@ -84,7 +81,7 @@ export function sayPlace(place: VerdictPlace): string {
 export function sayRevocations(known: number): string {
   return known === 0
     ? 'No revocation is known here.'
-    : `None of the ${plural(known, 'revocation')} known here voids the verdict; receipts that one voids are not counted.`;
+    : `None of the ${counted(known, 'revocation')} known here voids the verdict; receipts that one voids are not counted.`;
 }
 
 export function sayExpected({ artifact, source, ref, recipe }: Expected): string {

@@ -1,3 +1,4 @@
+import { counted } from '../../base/quantity.ts';
 import { type Grant, openMessage, type Verified } from '../../documents/index.ts';
 import { openNamedWitnesses } from '../../transparency/index.ts';
 import {
@@ -11,7 +12,6 @@ import {
 import type { Ask, Logged, Opened } from './context.ts';
 import { factsOf } from './documents.ts';
 import type { Proven } from './inputs.ts';
-import { plural } from './sentences.ts';
 import { decidedAt } from './times.ts';
 
 /** The evidence with the receipts: the verdict's own bundle, or that of the earlier request that it rests on. */
@@ -31,12 +31,12 @@ export async function checkWitnesses(ask: Ask, own: Opened, built: Built): Promi
   ask.check(
     'WITNESS_OPERATORS_MISSING',
     by.operators.length >= needed.operators,
-    `workers of ${plural(by.operators.length, 'operator')} signed the log after the verdict (${by.operators.join(', ') || 'none'}); without a co-signature those of ${needed.operators} have to`,
+    `workers of ${counted(by.operators.length, 'operator')} signed the log after the verdict (${by.operators.join(', ') || 'none'}); without a co-signature those of ${needed.operators} have to`,
   );
   ask.check(
     'CHARTER_WITNESS_MISSING',
     by.named.length >= needed.named,
-    `${plural(by.named.length, 'witness', 'witnesses')} of the charter signed the log after the verdict (${by.named.join(', ') || 'none'}); it asks for ${needed.named} of ${charter.witnesses?.keys.length ?? 0}`,
+    `${counted(by.named.length, 'witness', 'witnesses')} of the charter signed the log after the verdict (${by.named.join(', ') || 'none'}); it asks for ${needed.named} of ${charter.witnesses?.keys.length ?? 0}`,
   );
   return by;
 }
