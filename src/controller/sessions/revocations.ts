@@ -1,5 +1,5 @@
-import type { Known } from '../../protocol/sessions/revocation-exchange.ts';
 import { pageOf } from '../../protocol/sessions/revocation-book.ts';
+import type { Known } from '../../protocol/sessions/revocation-exchange.ts';
 import { endedKeys } from '../machine/members/revocations.ts';
 import type { ControllerPorts } from './ports.ts';
 

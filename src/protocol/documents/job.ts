@@ -3,18 +3,7 @@ import { isRefName } from '../base/git-ref.ts';
 import { limits } from '../base/limits.ts';
 import { sandboxProfile } from '../base/sandbox-profile.ts';
 import { isBelow } from '../base/tree-path.ts';
-import {
-  cid,
-  commitId,
-  count,
-  name,
-  nonce,
-  peerId,
-  policySchema,
-  sha256,
-  text,
-  treePath,
-} from './base.ts';
+import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text, treePath } from './base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical } from './canonical.ts';
 import { lasting, signed } from './growth.ts';
 import { recipeSchema } from './recipe.ts';

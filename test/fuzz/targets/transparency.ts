@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { formatNoteKey, noteKinds, parseNoteKey } from '../../../src/protocol/documents/index.ts';
+import { splitLine, splitNote } from '../../../src/protocol/transparency/checkpoint.ts';
 import {
   addWitness,
   formatCheckpoint,
@@ -14,7 +15,6 @@ import {
   withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/protocol/transparency/index.ts';
-import { splitLine, splitNote } from '../../../src/protocol/transparency/checkpoint.ts';
 import { decodeAnswer } from '../../../src/witness/add-checkpoint.ts';
 import { at, log, project, testKey } from '../../support/project.ts';
 import { mutatedText } from '../arbitraries.ts';

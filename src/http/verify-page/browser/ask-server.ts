@@ -1,6 +1,6 @@
-import { QuorateError, messageOf } from '../../../protocol/base/errors.ts';
+import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { type RevocationPage, decodeRevocations } from '../../../protocol/sessions/revocation-book.ts';
+import { decodeRevocations, type RevocationPage } from '../../../protocol/sessions/revocation-book.ts';
 import type { Brought } from './knowledge.ts';
 
 const askMsMax = 20_000;
