@@ -51,7 +51,7 @@ const elsewhere: Record<string, string> = {
   'src/protocol/lock-formats/pnpm.ts parsePnpm': 'pnpm-lock',
   'src/protocol/lock-formats/yarn.ts parseYarn': 'yarn-lock',
   'src/protocol/lock-formats/cargo.ts parseCargo': 'cargo-lock',
-  'src/protocol/lock-formats/read.ts parseGoSum': 'go-sum',
+  'src/protocol/lock-formats/open.ts parseGoSum': 'go-sum',
   'src/protocol/lock-formats/requirements.ts parseRequirements': 'requirements',
   'src/protocol/lock-formats/json.ts readJson': 'npm-lock',
   'src/protocol/lock-formats/yaml.ts readYaml': 'pnpm-lock',
@@ -132,6 +132,8 @@ const reached: Record<string, string> = {
   'src/owner/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/client/commands/try.ts': 'what a build wrote; its lines are terminal-lines',
   'src/store-node/node/evidence.ts': 'a time in a bundle that was verified',
+  'src/protocol/base/time.ts':
+    'an ISO time, whose form a schema has checked and which the date gives back as it was',
   'src/protocol/base/settings-file.ts': 'worker-file, watch-file, sign-in-file',
   'src/program.ts': 'the own package.json',
   'src/protocol/documents/base.ts': 'peer-id; CIDs are part of every document',
