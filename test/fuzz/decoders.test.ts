@@ -51,7 +51,6 @@ const elsewhere: Record<string, string> = {
   'src/protocol/lock-formats/pnpm.ts parsePnpm': 'pnpm-lock',
   'src/protocol/lock-formats/yarn.ts parseYarn': 'yarn-lock',
   'src/protocol/lock-formats/cargo.ts parseCargo': 'cargo-lock',
-  'src/protocol/lock-formats/open.ts parseGoSum': 'go-sum',
   'src/protocol/lock-formats/requirements.ts parseRequirements': 'requirements',
   'src/protocol/lock-formats/json.ts readJson': 'npm-lock',
   'src/protocol/lock-formats/yaml.ts readYaml': 'pnpm-lock',
