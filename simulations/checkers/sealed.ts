@@ -9,8 +9,8 @@ interface Secret {
 }
 
 /**
- * Nothing that leaves the controller names a result of an open round, or the trusted worker's before its run is decided; no lease
- * is revealed and no worker publishes before its round is.
+ * A result of an open round, and the trusted worker's before its run is decided, never leaves the controller; no lease is
+ * revealed and no worker publishes before its round is.
  */
 export function sealed(): Observe {
   let secrets: Secret[] = [];
