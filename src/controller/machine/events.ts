@@ -50,36 +50,34 @@ export const defaultTimings = {
 export type Timings = typeof defaultTimings;
 
 const t = defaultTimings;
+const s = sessionTimes;
+const c = controllerLimits;
 assert(t.windowMs < t.widenMs, 'a window closes before others may claim');
 assert(20 * t.widenMs <= t.slotFillMs, 'a share of a millionth is all before a slot expires');
 assert(t.slotFillMs < t.grantMs && t.leaseOverheadMs < t.grantMs, 'both end with the day');
 assert(t.detachGraceMs < t.leaseSilenceMs, 'a worker that comes back finds its lease');
 assert(t.leaseSilenceMs < t.leaseOverheadMs, 'a lost lease is noticed before it is over');
 assert(t.absenceMs < t.slotFillMs, 'a slot that nobody could take expires first');
-assert(t.absenceMs <= controllerLimits.absenceMsMax, 'an owner may set the default');
+assert(t.absenceMs <= c.absenceMsMax, 'an owner may set the default');
 assert(t.pinTriesMax * t.pinRetryMs < t.slotFillMs, 'a pin fails before a slot expires');
-assert(2 * sessionTimes.heartbeatMs < t.leaseSilenceMs, 'one heartbeat may be lost');
-assert(sessionTimes.turnWaitMs < t.leaseSilenceMs, 'a lease lasts while its message waits');
-assert(sessionTimes.silenceMs < t.leaseOverheadMs, 'a lost stream is noticed before its lease is over');
+assert(2 * s.heartbeatMs < t.leaseSilenceMs, 'one heartbeat may be lost');
+assert(s.turnWaitMs < t.leaseSilenceMs, 'a lease lasts while its message waits');
+assert(s.silenceMs < t.leaseOverheadMs, 'a lost stream is noticed before its lease is over');
 assert(
-  1.5 * sessionTimes.feedRetryMsMax + sessionTimes.openMs < controllerLimits.reconnectMs,
+  1.5 * s.feedRetryMsMax + s.openMs < c.reconnectMs,
   'a worker that lost its connection is back before it counts as gone',
 );
-assert(controllerLimits.reconnectMs <= t.leaseSilenceMs, 'and finds its leases');
+assert(c.reconnectMs <= t.leaseSilenceMs, 'and finds its leases');
 assert(
-  isRising(sessionTimes.cosignRetryMsMin, sessionTimes.cosignRetryMsMax, controllerLimits.cosignAbsentMsMax),
+  isRising(s.cosignRetryMsMin, s.cosignRetryMsMax, c.cosignAbsentMsMax),
   'a trusted worker that lost its stream is back before another one takes its place',
 );
 assert(
-  sessionTimes.draftRetryMs < sessionTimes.draftRetryMsMax &&
-    sessionTimes.draftRetryMsMax <= controllerLimits.cosignRetryMs,
+  s.draftRetryMs < s.draftRetryMsMax && s.draftRetryMsMax <= c.cosignRetryMs,
   'the log is read again before the draft is shown again',
 );
-assert(sessionTimes.logLateMs < t.leaseOverheadMs, 'a log comes while its lease may last');
-assert(
-  sessionLimits.lateWitnessMs < controllerLimits.reconnectMs,
-  'what is lacking is told before workers are gone',
-);
+assert(s.logLateMs < t.leaseOverheadMs, 'a log comes while its lease may last');
+assert(sessionLimits.lateWitnessMs < c.reconnectMs, 'what is lacking is told before workers are gone');
 
 export interface OlderWorker {
   worker: string;

@@ -94,17 +94,14 @@ export class Controller {
   /** When the next `tick` is due (ms since the epoch), or undefined while no timer runs. */
   nextDeadline(): number | undefined {
     let next: number | undefined;
-    const consider = (at: number) => {
-      next = Math.min(at, next ?? at);
+    const consider = (at: number | null | undefined) => {
+      if (at !== null && at !== undefined) next = Math.min(at, next ?? at);
     };
     for (const run of this.state.index.open.values()) {
       consider(run.request.payload.exp * 1000);
-      const again = run.phase.kind === 'pinning' ? run.phase.retryAt : showsAgainAt(this.state, run);
-      if (again !== null && again !== undefined) consider(again);
-      const handsOver = handOverDue(this.state, run);
-      if (handsOver !== undefined) consider(handsOver);
-      const outdated = outdatedAt(this.state, run);
-      if (outdated !== undefined) consider(outdated.at);
+      consider(run.phase.kind === 'pinning' ? run.phase.retryAt : showsAgainAt(this.state, run));
+      consider(handOverDue(this.state, run));
+      consider(outdatedAt(this.state, run)?.at);
       const round = currentRound(run);
       if (round !== undefined && run.phase.kind === 'building' && !isHeld(this.state, round)) {
         if (round.windowOpen) consider(round.windowEnds);

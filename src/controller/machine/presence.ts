@@ -18,10 +18,8 @@ export interface Present {
 export type OfferAnswer = 'claimed' | 'busy' | 'declined';
 
 /**
- * State of the connections of this life of the controller: who is there, when a lease was last heard of, who has answered an
- * offer. Members say such things all the time, so none of it is journaled: an event that changes nothing else has the
- * durability `none`, and no journaled event may depend on it. What follows from it (a window closes, a lease is lost) is an
- * event of its own, which the machine raises.
+ * Connections of this life of the controller. None of it is journaled, and no journaled event may depend on it: what follows
+ * from it (a window closes, a lease is lost) is an event of its own, which the machine raises.
  */
 export class Presence {
   workers = new Map<string, Present>();

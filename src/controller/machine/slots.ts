@@ -96,10 +96,11 @@ export function endLeases(
   run: Run,
   code: ErrorCode = 'RUN_OVER',
   message = 'the job has its verdict',
+  kind: 'expired' | 'free' = 'expired',
 ): void {
   for (const live of liveLeases(run)) {
     const found = findLease(run, live.id);
-    if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
+    if (found !== undefined) setSlot(run, found.round, found.slot, { kind });
     transition.state.leases.delete(live.id);
     transition.release(code, live.worker, live.id, message);
   }

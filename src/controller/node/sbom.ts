@@ -23,9 +23,8 @@ export interface SbomPorts {
 /** Lists of what artifacts were made from. */
 export interface Sboms {
   /**
-   * CycloneDX in JSON, by this version of Quorate: of the stored bundle, verified in a thread, and of the index of dependencies that is in
-   * the store. Made once for as long as the evidence stays the same; `before` is called, and may refuse, where it is not made yet.
-   * Undefined where there is no bundle. Errors: as `madeOf`, EXPORT_TOO_LARGE, `STORE_…`, `BUNDLE_DAMAGED`.
+   * CycloneDX in JSON, of the stored bundle and its index of dependencies, kept while the evidence is the same; `before` may refuse to make it.
+   * Undefined where there is no bundle. Errors: as `madeOf`, `EXPORT_TOO_LARGE`, `STORE_…`, `BUNDLE_DAMAGED`.
    */
   get(artifact: string, version: string, before: (bundleBytes: number) => void): Promise<string | undefined>;
 }

@@ -9,6 +9,7 @@ import { wireLimits } from '../../protocol/wire/limits.ts';
 import { type CosignDown, type CosignUp, cosignUpSchema } from '../../protocol/wire/messages.ts';
 import type { BundleDraft } from '../machine/events.ts';
 import { controllerLimits } from '../machine/limits.ts';
+import { refusalBy } from '../machine/members/charter.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
 import { reuseDraftOf } from '../machine/queries/draft.ts';
 import { assembleBundle } from './bundle.ts';
@@ -87,13 +88,7 @@ export class AnswerServer {
   }
 
   #mayWork(grant: Verified<Grant>): boolean {
-    try {
-      this.#check(grant);
-      return true;
-    } catch (error) {
-      if (error instanceof QuorateError) return false;
-      throw error;
-    }
+    return refusalBy(() => this.#check(grant)) === undefined;
   }
 
   /** Errors: those for which the machine does not count a member as present, `COSIGN_NOT_TRUSTED_KEY`. */

@@ -18,9 +18,8 @@ interface Maker {
 }
 
 /**
- * The stored bundles of a controller, as they are served. One that was lost is made again first. Each is compared with the hash that
- * the journal has of it. One that is another is removed, so that the next start makes it again. Not compared are those whose verdict may not be stored yet, and
- * those that were stored before the journal had hashes.
+ * Serves stored bundles; lost ones are made again first. One that has another hash than the journal says is removed, and made at
+ * the next start. Unhashed ones of old journals, and those not stored yet, are not compared.
  */
 export class CheckedBundles implements StoredBundles {
   readonly #ports: Pick<ControllerPorts, 'machine' | 'tell'>;

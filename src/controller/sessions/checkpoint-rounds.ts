@@ -42,10 +42,8 @@ export interface RoundsFeed {
 }
 
 /**
- * Puts one checkpoint of the log at a time before the witnesses: workers that are present, and those from outside. While a verdict
- * waits for witnesses that is all workers, else a few in turn, so that a round costs the same however many are there; the others
- * meet a checkpoint with each answer of the feed. A round begins when the log has grown since the last one, and ends when all that it
- * waits for have answered or after `roundMsMax`. Lines of others, and those that come later, are taken until the next round begins.
+ * Puts one checkpoint at a time before the witnesses: all that are there while a verdict waits, else a few in turn, so that a round
+ * costs the same for any number. It ends when those it waits for have answered, or after `roundMsMax`; later lines count until the next.
  */
 export class CheckpointRounds {
   readonly #ports: ControllerPorts;
@@ -63,9 +61,7 @@ export class CheckpointRounds {
   #cancel: () => void = () => {};
   #urgent: () => void = () => {};
   /** Witnesses from outside whose failure was told: how often they failed since they last signed, and when they are asked again. */
-  readonly #failing = new Map<string, { tries: number; again: number }>();
-  /** By name: cancels the time at which it is asked again. */
-  readonly #retries = new Map<string, () => void>();
+  readonly #failing = new Map<string, { tries: number; again: number; cancel: () => void }>();
   #saving: Promise<unknown> = Promise.resolve();
   /** Size of the checkpoint in the file, under the present key. */
   #kept = 0;
@@ -193,12 +189,11 @@ export class CheckpointRounds {
     const base = await this.at(size);
     this.#cancel();
     const outside = externalWitnesses();
-    for (const name of this.#failing.keys())
-      if (!outside.some((one) => one.name === name)) {
-        this.#failing.delete(name);
-        this.#retries.get(name)?.();
-        this.#retries.delete(name);
-      }
+    for (const [name, { cancel }] of this.#failing) {
+      if (outside.some((one) => one.name === name)) continue;
+      cancel();
+      this.#failing.delete(name);
+    }
     // One that failed is not waited for.
     const asked = new Set(outside.flatMap(({ name }) => (this.#failing.has(name) ? [] : [name])));
     const root = machine.state.log.root(size);
@@ -230,10 +225,8 @@ export class CheckpointRounds {
   }
 
   /**
-   * The signed checkpoint of the first `size` leaves, without witnesses, which is kept first: whoever goes on from an older
-   * journal after this must not sign. None once the process is ending: where that is because
-   * an event could not be written, the log has leaves that the next life does not know. Errors: `LOG_OUT_OF_RANGE`,
-   * `CONTROLLER_STOPPED`, those of the file.
+   * The signed checkpoint of the first `size` leaves, kept before anybody sees it. None while the process ends: the next life may
+   * not know those leaves. Errors: `LOG_OUT_OF_RANGE`, `CONTROLLER_STOPPED`, those of the file.
    */
   async at(size: number): Promise<string> {
     const { clock, machine, project, signing, inquiry } = this.#ports;
@@ -283,13 +276,13 @@ export class CheckpointRounds {
     const { clock, machine } = this.#ports;
     const { log } = machine.state;
     const { name } = witness;
-    const wait = (this.#failing.get(name)?.again ?? 0) - clock.monotonic();
-    if (wait > 0) {
-      const cancel = clock.after(wait, () => {
+    const failing = this.#failing.get(name);
+    const wait = (failing?.again ?? 0) - clock.monotonic();
+    if (failing !== undefined && wait > 0) {
+      failing.cancel();
+      failing.cancel = clock.after(wait, () => {
         if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
       });
-      this.#retries.get(name)?.();
-      this.#retries.set(name, cancel);
       return;
     }
     try {
@@ -310,7 +303,7 @@ export class CheckpointRounds {
       const again =
         clock.monotonic() +
         Math.min(sessionTimes.witnessRetryMsMax, sessionTimes.witnessRetryMs * 2 ** tries);
-      this.#failing.set(name, { tries: tries + 1, again });
+      this.#failing.set(name, { tries: tries + 1, again, cancel: () => {} });
       if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
     } finally {
       round.asked.delete(name);

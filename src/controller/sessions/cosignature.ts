@@ -18,9 +18,8 @@ interface Cosignature {
 }
 
 /**
- * Checks what a trusted worker signed: a verdict, and the checkpoint that it is under. Says what is wrong where consumers would refuse the
- * time of its line (`VERDICT_NOT_IN_TIME`): a clock may be set, and the draft shown again. Errors: `COSIGN_NO_WITNESS`, those of an invalid
- * signature.
+ * Checks a co-signature and its witness line; returns why consumers would refuse the time of that line, which may pass.
+ * Errors: `COSIGN_NO_WITNESS`, those of an invalid signature.
  */
 export async function cosignatureFlaw(
   { machine, project, signing, clock }: ControllerPorts,

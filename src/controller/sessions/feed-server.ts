@@ -14,6 +14,7 @@ import {
   type OfferNotice,
 } from '../../protocol/wire/messages.ts';
 import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
+import { refusalBy } from '../machine/members/charter.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
 import { BacklogPass } from './backlog-pass.ts';
 import { warnOfExpired } from './grants.ts';
@@ -102,13 +103,8 @@ export class FeedServer {
 
   /** Why the machine does not count this member as present. */
   #refusal(grant: Verified<Grant>): QuorateError {
-    try {
-      this.#check(grant);
-    } catch (error) {
-      if (error instanceof QuorateError) return error;
-      throw error;
-    }
-    return new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
+    const other = new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
+    return refusalBy(() => this.#check(grant)) ?? other;
   }
 
   /** Where the journal may be an older copy, or was one, a key that it does not have may be a member's: its grant shows that. */

@@ -31,8 +31,7 @@ function revealed(run: RunFacts, recorded: Recorded): boolean {
 }
 
 /**
- * Sends the logs of a run: of finished builds the stored text, of running builds as it comes. While a round is sealed, logs
- * go to the requester only (the transport proves who asks): they could tell one worker another's result.
+ * Sends the logs of a run, running ones as they come. Those of a sealed round are for the requester alone: they could tell results.
  * Errors: `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
  */
 export async function sendLogs(

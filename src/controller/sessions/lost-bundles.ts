@@ -28,9 +28,8 @@ export interface LostEvidence {
 }
 
 /**
- * The journal of a controller, which looks during the replay for bundles that are not there any more. The machine lets the documents
- * of a run go once its bundle was stored, so they are written to the spool in that moment: the bundle can be made of them later.
- * Those of open runs stay in memory until it is made, as they do anyway.
+ * A journal whose replay spools the documents of runs whose bundle is missing, at the moment when the machine drops them. Those of
+ * open runs stay in memory until the bundle is made.
  */
 export class LostBundles implements EventLog<ControllerEvent>, LostEvidence {
   readonly #journal: EventLog<ControllerEvent>;

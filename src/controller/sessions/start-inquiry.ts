@@ -39,9 +39,8 @@ const askedAtOnceMax = 64;
 const askedOfOneMax = 8;
 
 /**
- * Asks the members of a project, before a controller signs anything, for the checkpoints, acks and leases under its key that they
- * hold: its journal may be an older copy. What the journal lacks becomes one event. Afterwards each member that connects is asked for its
- * checkpoint. What members say is signed by this controller, the root key or an identity provider of the charter, else it is not used.
+ * Asks members, before anything is signed, what they hold under this controller's key: its journal may be an older copy. One event
+ * gives it what it lacks. Later each member that connects is asked for its checkpoint. Unsigned claims are not used.
  */
 export class StartInquiry {
   readonly #ports: InquiryPorts;
@@ -173,9 +172,8 @@ export class StartInquiry {
   }
 
   /**
-   * Resolves once enough members have answered: with the event that gives the journal what it lacks, undefined where it lacks nothing.
-   * `charter`: of the project's folder. `kept`: the checkpoint that was signed last, where the journal is behind it. Errors: `LOG_BEHIND_CHECKPOINT`, `LOG_CONTRADICTED`,
-   * `CONTROLLER_STOPPED`.
+   * Resolves with the event that gives the journal what it lacks, once enough members have answered. `kept`: the last signed checkpoint,
+   * where the journal is behind it. Errors: `LOG_BEHIND_CHECKPOINT`, `LOG_CONTRADICTED`, `CONTROLLER_STOPPED`.
    */
   async run(
     charter: Verified<Charter>,

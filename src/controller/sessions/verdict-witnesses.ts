@@ -1,9 +1,10 @@
 import type { Charter, Grant, Verified } from '../../protocol/documents/index.ts';
 import { documentLimits } from '../../protocol/documents/limits.ts';
-import { checkGrant } from '../../protocol/judge/index.ts';
+import { checkGrant, enforce } from '../../protocol/judge/index.ts';
 import { openNamedWitnesses, type Witness } from '../../protocol/transparency/index.ts';
 import { isWitnessed } from '../../protocol/trust/index.ts';
 import type { WitnessedLog } from '../machine/facts.ts';
+import { refusalBy } from '../machine/members/charter.ts';
 import { revocationsIn } from '../machine/members/revocations.ts';
 import type { ControllerState, LoggedVerdict, Run } from '../machine/state.ts';
 import { countWitnesses, grantsIn } from '../machine/verdicts/witnesses.ts';
@@ -106,10 +107,6 @@ function logFor(
 }
 
 function isGood(grant: Verified<Grant>, { charter }: LoggedVerdict, { witness, time }: Witness): boolean {
-  let good = true;
-  const check = (_code: unknown, ok: boolean) => {
-    good &&= ok;
-  };
-  checkGrant(check, grant, charter.payload, { by: witness, as: 'worker', at: time });
-  return good;
+  const about = { by: witness, as: 'worker', at: time } as const;
+  return refusalBy(() => checkGrant(enforce, grant, charter.payload, about)) === undefined;
 }

@@ -7,11 +7,10 @@ import { endRun } from '../rounds/cancel.ts';
 import { otherInputs } from '../rounds/lease-stream.ts';
 import { openRun } from '../rounds/open-run.ts';
 import { redecide } from '../rounds/settle.ts';
-import { findLease, newTrustedSlot, releaseTrusted, setSlot, withdrawOffer } from '../slots.ts';
+import { endLeases, newTrustedSlot, releaseTrusted, withdrawOffer } from '../slots.ts';
 import {
   currentRound,
   type EventOf,
-  liveLeases,
   publishedLevelOf,
   publishedOf,
   type Run,
@@ -161,12 +160,7 @@ export function suspendRun(transition: Transition, run: Run, reason: string): vo
   const { state } = transition;
   transition.mustSync();
   const message = `the build was stopped: ${reason}`;
-  for (const live of liveLeases(run)) {
-    const found = findLease(run, live.id);
-    if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'free' });
-    state.leases.delete(live.id);
-    transition.release('INPUT_LOST', live.worker, live.id, message);
-  }
+  endLeases(transition, run, 'INPUT_LOST', message, 'free');
   const round = currentRound(run);
   if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
   state.presence.witnessed.delete(run.id);

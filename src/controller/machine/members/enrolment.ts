@@ -152,10 +152,8 @@ export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled
 }
 
 /**
- * Whether a grant shows that its holder joined after the copy was made that the journal was restored from: an identity provider of
- * the charter signed it, and the log has its operator at the index it states. A grant that has run out shows that as well. Where the root
- * ended a key, nothing tells whether a ticket of that key let the member in: it joins again. So it does while nobody shows a revocation or
- * charter that is in the log: it may be about that member.
+ * Whether a grant, also one that has run out, shows that its holder joined after the restored copy was made: the log has its operator
+ * at that index. Not once a key was ended, or a document of the log is withheld: that may be about this member.
  */
 function mayReadmit(state: ControllerState, { payload, signer }: Verified<Grant>): boolean {
   const { charter, recovered, keys, operators, joins, withheld } = state;

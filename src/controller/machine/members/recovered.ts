@@ -7,8 +7,8 @@ import { putInForce } from './charter.ts';
 const epochsSkipped = 1_000;
 
 /**
- * Takes the leaves that an older copy of the journal does not have, as members kept them, as one event. Operators, charters and
- * revocations are those of the leaves, as far as their documents came with them. Returns the open runs that the leaves are about. Errors: `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
+ * Takes leaves that the journal lacks, with what documents came of them. Returns the open runs that they are about.
+ * Errors: `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
  */
 export function takeLeaves(transition: Transition, event: EventOf<'recovered'>): Set<Run> {
   const { state } = transition;

@@ -146,10 +146,8 @@ export function slotsAsked(state: ControllerState): number {
 }
 
 /**
- * Takes a revocation into the log. Returns whether it is a new one, on which is to be acted. A verdict that does not stand any more stays
- * published; the revocation is published beside it.
- * Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`, `REVOCATION_SINCE_AHEAD`, `REVOCATION_TARGET_UNKNOWN`,
- * `KEY_REVOKED`, `REVOCATIONS_FULL`.
+ * Takes a revocation into the log; returns whether it is new. Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`,
+ * `REVOCATION_…`, `KEY_REVOKED`, `REVOCATIONS_FULL`.
  */
 export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): boolean {
   const { state, out } = transition;

@@ -149,9 +149,8 @@ export function summaries(
 }
 
 /**
- * A run by its id, its job's CID or its artifact's, whole or the start of one; of several runs of a job, or of several jobs that
- * made one artifact, the newest. `cancel` is an event that older programs replay: they refuse it for several jobs.
- * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
+ * A run by the start of its id, its job's CID or its artifact's; the newest of one job or artifact. Older programs replay `cancel`:
+ * it is refused for several jobs. Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
  */
 export function findRun(state: ControllerState, which: string, { ofOneJob = false } = {}): RunFacts {
   if (which.length < shortest) {

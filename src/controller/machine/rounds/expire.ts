@@ -68,11 +68,7 @@ export function expire(transition: Transition, run: Run): void {
   finish(transition, run, again ? publish(transition, run, 'agreed', about) : published);
 }
 
-/**
- * After a start whose clock is right again, and was ahead before. A run with a round of later ends: a verdict must not be
- * earlier than a round of its evidence, and a round cannot be left out. A draft of later is made again, for whoever co-signs it
- * has another clock.
- */
+/** Ends a run with a round of a clock that was ahead, since no verdict on it would hold; makes such a draft again. */
 export function endAheadOfClock(transition: Transition, run: Run): void {
   const latest = Math.floor(transition.now / 1000) + limits.clockSkewSeconds;
   const ahead = run.rounds.find(({ offer }) => offer.iat > latest);

@@ -21,9 +21,8 @@ import { reuseOrBuild } from './reuse.ts';
 import { decideRound, settle } from './settle.ts';
 
 /**
- * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
- * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkTemplate`,
- * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, those of `checkNeeds`, `EVIDENCE_TOO_LARGE`, `…_REVOKED`.
+ * Whether the controller takes this order now; changes nothing. Errors: `DOC_…`, those of `checkRequest`, `checkTemplate`, `checkNeeds`,
+ * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, `EVIDENCE_TOO_LARGE`, `…_REVOKED`.
  */
 export function checkOrder(moment: Moment, order: Order): void {
   const { request, publisher, job, jobId } = order;

@@ -19,9 +19,8 @@ import { redecide, redraft, settle } from './settle.ts';
 import { loseTrusted } from './trusted-slot.ts';
 
 /**
- * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
- * is made: open runs of which none could be verified end, and whoever may not act any more loses what it holds. Returns false,
- * and changes nothing, where the epoch is not above the current one's.
+ * Puts a charter of a higher epoch in force and into the log; returns whether it did. Open runs are judged by it: those of which
+ * no evidence would count end, and holders that may not act any more lose what they hold.
  */
 export function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
   const { state } = transition;

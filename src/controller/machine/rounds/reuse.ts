@@ -6,20 +6,13 @@ import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.t
 import { cosignedBy, type FinishedRun, type PublishedFacts, type RunFacts } from '../facts.ts';
 import { publisherLapsed, signedCharter } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
-import {
-  type ControllerState,
-  type EventOf,
-  type Published,
-  publishedOf,
-  type Run,
-  type Transition,
-} from '../state.ts';
+import { type ControllerState, type EventOf, publishedOf, type Run, type Transition } from '../state.ts';
 import { delay, isPassing } from '../verdicts/cosigning.ts';
 import { bundleBytesOf, crowdedOut, crowdedOutSays, dropReuse, hasRoom } from '../verdicts/evidence-size.ts';
 import { inputsTrusted } from '../verdicts/input-levels.ts';
 import { endedAt } from '../verdicts/results.ts';
 import { levelOfEarlier, runVoidedBy } from '../verdicts/review.ts';
-import { announceVerdict, conclude, finish, finishedOf, publish } from '../verdicts/verdict.ts';
+import { conclude, endorse, finish, finishedOf, publish } from '../verdicts/verdict.ts';
 import { endRun } from './cancel.ts';
 import { openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
@@ -117,10 +110,7 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
   const { size, root } = log;
   const isOurs = size >= draft.size && size <= state.log.size && state.log.root(size) === root;
   if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return transition.unchanged();
-  const endorsement = cosignedBy([{ worker, signature, witness }], size);
-  const published: Published = { verdict: draft, endorsement, ending: null };
-  announceVerdict(transition, run, published);
-  finish(transition, run, published);
+  endorse(transition, run, draft, cosignedBy([{ worker, signature, witness }], size));
 }
 
 /** A trusted worker did not co-sign the reuse: it is asked again where the reason may pass; else the job is built. */

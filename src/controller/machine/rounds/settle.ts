@@ -137,27 +137,26 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
     cosignersOf(policy) > 0 &&
     trusted === undefined &&
     run.trusted.kind !== 'expired'
-  ) {
-    transition.tell(run, {
-      kind: 'unconfirmed',
-      round: round.n,
-      says: `the build failed at ${failures.length} of ${policy.of} operators; that counts once the trusted worker's build fails too`,
-    });
-    run.phase = { kind: 'awaiting-trusted' };
-    return;
-  }
+  )
+    return awaitTrusted(
+      transition,
+      run,
+      `the build failed at ${failures.length} of ${policy.of} operators; that counts once the trusted worker's build fails too`,
+    );
   const reached = reachedLimit(transition, run);
   if (reached?.stands === true) return end(transition, run, () => withoutResult(transition, run));
-  if (reached !== undefined && run.trusted.kind === 'leased') {
-    transition.tell(run, {
-      kind: 'unconfirmed',
-      round: round.n,
-      says: `builds were aborted: ${limitText(reached.limit)}; that counts once the trusted worker's is aborted there too`,
-    });
-    run.phase = { kind: 'awaiting-trusted' };
-    return;
-  }
+  if (reached !== undefined && run.trusted.kind === 'leased')
+    return awaitTrusted(
+      transition,
+      run,
+      `builds were aborted: ${limitText(reached.limit)}; that counts once the trusted worker's is aborted there too`,
+    );
   nextRound(transition, run, round);
+}
+
+function awaitTrusted(transition: Transition, run: Run, says: string): void {
+  transition.tell(run, { kind: 'unconfirmed', round: currentRound(run)?.n ?? 0, says });
+  run.phase = { kind: 'awaiting-trusted' };
 }
 
 /** No receipt says that nobody serves an artifact, so that consumers count it when they judge the level. */

@@ -50,9 +50,8 @@ export function signersThere(state: ControllerState, run: Run, worker: string): 
 }
 
 /**
- * Whether a trusted worker gets the slot of a run only after others: while one is there that lost fewer leases of it, at most for
- * `passedOverMs`. The last lease is not for one that lost all before it, and none is for one that refused to sign. A claim that is refused is
- * not journaled, so this may look at who is there.
+ * Whether others get the slot first: while one is there that lost fewer leases, at most for `passedOverMs`; the last lease, where it
+ * lost all before. Never after it refused. Refused claims are not journaled, so this may look at who is there.
  */
 export function isForAnother({ state, now, rules }: Transition, run: Run, worker: string): boolean {
   const own = run.passedOver.get(worker);

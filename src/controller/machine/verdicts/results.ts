@@ -61,9 +61,8 @@ export function revealTrusted(transition: Transition, run: Run): void {
 }
 
 /**
- * Tells once who came to which result, when no further round of the run can open any more: before that it would tell operators of that round what
- * the trusted worker built. Only of a dispute: there was no agreement in the end, or one that the trusted worker contradicted. What
- * the trusted worker made is kept, to be compared.
+ * Tells once which results a disputed run had, when no further round can open whose operators that would help, and keeps the
+ * trusted worker's for comparison.
  */
 export function compareResults(transition: Transition, run: Run, { verdict, ending }: Published): void {
   // Results since the inputs changed last: on other inputs it is another job.

@@ -16,6 +16,7 @@ import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../pro
 import {
   artifactIn,
   cosignedBy,
+  type Endorsement,
   endorsementFacts,
   type FinishedRun,
   type PublishedFacts,
@@ -194,8 +195,12 @@ export function cosigned(
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
     return transition.unchanged();
-  const endorsement = cosignedBy([{ worker, signature, witness }]);
-  const published = { verdict: run.phase.draft, endorsement, ending: null };
+  endorse(transition, run, run.phase.draft, cosignedBy([{ worker, signature, witness }]));
+}
+
+/** Ends a run with its draft, which has the signatures that it waited for. */
+export function endorse(transition: Transition, run: Run, verdict: LoggedVerdict, by: Endorsement): void {
+  const published: Published = { verdict, endorsement: by, ending: null };
   announceVerdict(transition, run, published);
   finish(transition, run, published);
 }
@@ -205,7 +210,7 @@ function tellResults(transition: Transition, run: Run, published: Published): vo
   revealTrusted(transition, run);
 }
 
-export function announceVerdict(transition: Transition, run: Run, published: Published): void {
+function announceVerdict(transition: Transition, run: Run, published: Published): void {
   const { verdict, ending, limit } = published;
   const { level, outcome } = verdict;
   // Followers of the run stop at its last verdict.

@@ -23,11 +23,10 @@ import {
   documentsOf,
   type EventOf,
   type LoggedVerdict,
-  type Published,
   type Run,
   type Transition,
 } from '../state.ts';
-import { aboutResult, announceVerdict, finish, publish } from './verdict.ts';
+import { aboutResult, endorse, publish } from './verdict.ts';
 
 /** Grants of the receipts that a verdict lists. */
 export function grantsIn(run: Run, { index }: LoggedVerdict): Verified<Grant>[] {
@@ -113,13 +112,7 @@ export function witnessed(transition: Transition, run: Run, event: EventOf<'witn
   const by = countWitnesses(run, draft, log, revocationsIn(state, draft.charter));
   if (isWitnessed(by, run.request.payload.policy, draft.charter.payload)) {
     const counted = countedOf(run, draft, log, by);
-    const published: Published = {
-      verdict: draft,
-      endorsement: { kind: 'witnessed', size: log.size, by: counted, log },
-      ending: null,
-    };
-    announceVerdict(transition, run, published);
-    return finish(transition, run, published);
+    return endorse(transition, run, draft, { kind: 'witnessed', size: log.size, by: counted, log });
   }
   state.presence.witnessed.set(run.id, by);
   if (run.phase.published !== null) return transition.unchanged();
