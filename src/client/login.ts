@@ -1,20 +1,16 @@
 import { z } from 'zod';
 import type { NodeKey } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
-import { AskFailed, askJson, type JsonAnswer } from '../node/ask-json.ts';
+import { AskFailed, askJson } from '../node/ask-json.ts';
 import { assert, messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { openMessage, signMessage } from '../protocol/documents/index.ts';
 import type { Membership } from '../protocol/sessions/credentials.ts';
 
-/** Bounds of signing in. */
-const loginLimits = {
-  /** How long a grant has to last yet for a sign-in to be of use, in seconds. */
-  grantSecondsMin: 600,
-} as const;
-
-assert(loginLimits.grantSecondsMin < limits.grantSecondsMax, 'a new grant is of use');
+/** How long a grant has to last yet for a sign-in to be of use, in seconds. */
+const grantSecondsMin = 600;
+assert(grantSecondsMin < limits.grantSecondsMax, 'a new grant is of use');
 
 const challengeSchema = z.object({
   challenge: z.string().min(1).max(200),
@@ -42,21 +38,22 @@ export function originOf(address: string): string {
 /** Whether the grant of a membership has to be renewed before signing in with it. */
 export async function isGrantDue({ grant }: Membership, now: number): Promise<boolean> {
   const { payload } = await openMessage('grant', grant, joseVerifier);
-  return payload.exp - now / 1000 < loginLimits.grantSecondsMin;
+  return payload.exp - now / 1000 < grantSecondsMin;
 }
 
 /**
  * Signs in with a member's key, which signs the challenge for that very origin. Returns an address that a browser opens once, within a minute.
  * @throws {QuorateError} `LOGIN_UNREACHABLE`, `LOGIN_REFUSED`, what the service reports
  */
-export async function signInWithKey(parts: {
-  origin: string;
-  key: NodeKey;
-  membership: Membership;
-  now: number;
-  signal: AbortSignal;
-}): Promise<string> {
-  const { origin, key, membership, now, signal } = parts;
+export async function signInWithKey(
+  origin: string,
+  {
+    key,
+    membership,
+    now,
+    signal,
+  }: { key: NodeKey; membership: Membership; now: number; signal: AbortSignal },
+): Promise<string> {
   const { challenge, project, aud } = await ask(origin, '/sign-in/challenge', {}, challengeSchema, signal);
   // The signed document names the origin that was asked, whatever the service says: another one could be passed on to.
   if (aud !== origin || project !== membership.project)
@@ -66,33 +63,18 @@ export async function signInWithKey(parts: {
       { hint: 'Use the address that the owner gave, and --project for another project of yours.' },
     );
   const iat = Math.floor(now / 1000);
-  const { raw } = await signMessage(
-    'sign-in',
-    { iss: key.id, aud: origin, project, challenge, iat, exp: iat + limits.signInSecondsMax },
-    key.signer,
-  );
-  const { url } = await ask(
-    origin,
-    '/sign-in/key',
-    { 'sign-in': raw, grant: membership.grant },
-    linkSchema,
-    signal,
-  );
+  const said = { iss: key.id, aud: origin, project, challenge, iat, exp: iat + limits.signInSecondsMax };
+  const { raw } = await signMessage('sign-in', said, key.signer);
+  const body = { 'sign-in': raw, grant: membership.grant };
+  const { url } = await ask(origin, '/sign-in/key', body, linkSchema, signal);
   if (!URL.canParse(url) || new URL(url).origin !== origin)
     throw new QuorateError('LOGIN_REFUSED', `${origin} leads to another site`);
   return new URL(url).href;
 }
 
-/** The account that a terminal's token is for. Errors: `LOGIN_UNREACHABLE`, and what the service reports. */
-export function whoIs(
-  origin: string,
-  token: string,
-  signal: AbortSignal,
-): Promise<z.infer<typeof sessionSchema>> {
-  return ask(origin, '/sign-in/session', undefined, sessionSchema, signal, {
-    authorization: `Bearer ${token}`,
-  });
-}
+/** The account that a terminal's token is for. @throws {QuorateError} `LOGIN_UNREACHABLE`, what the service reports */
+export const whoIs = (origin: string, token: string, signal: AbortSignal) =>
+  ask(origin, '/sign-in/session', undefined, sessionSchema, signal, { authorization: `Bearer ${token}` });
 
 const errorSchema = z.object({
   error: z.object({ code: z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/), message: z.string() }),
@@ -110,9 +92,14 @@ async function ask<T>(
   signal: AbortSignal,
   headers: Record<string, string> = {},
 ): Promise<T> {
-  const { ok, status, text } = await reach(origin, () =>
-    askJson(new URL(path, origin), { body, headers, signal }),
-  );
+  const asking = askJson(new URL(path, origin), { body, headers, signal });
+  const { ok, status, text } = await asking.catch((cause) => {
+    if (!(cause instanceof AskFailed)) throw cause;
+    throw new QuorateError('LOGIN_UNREACHABLE', `cannot reach ${origin}: ${messageOf(cause)}`, {
+      hint: 'Check the address, and that the service runs.',
+      cause,
+    });
+  });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -124,23 +111,6 @@ async function ask<T>(
     throw reportedError(error.code, escapeLine(error.message, 500));
   const { success, data } = schema.safeParse(value);
   if (ok && success) return data;
-  throw new QuorateError(
-    'LOGIN_REFUSED',
-    `${origin} is not a place to sign in: it answers ${status} at ${path}`,
-    {
-      hint: 'The service has to run with --sign-in.',
-    },
-  );
-}
-
-async function reach(origin: string, act: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
-  try {
-    return await act();
-  } catch (cause) {
-    if (!(cause instanceof AskFailed)) throw cause;
-    throw new QuorateError('LOGIN_UNREACHABLE', `cannot reach ${origin}: ${messageOf(cause)}`, {
-      hint: 'Check the address, and that the service runs.',
-      cause,
-    });
-  }
+  const message = `${origin} is not a place to sign in: it answers ${status} at ${path}`;
+  throw new QuorateError('LOGIN_REFUSED', message, { hint: 'The service has to run with --sign-in.' });
 }

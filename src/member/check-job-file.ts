@@ -64,12 +64,8 @@ const mismatch = ({ name }: Job, why: string): QuorateError =>
 function isOf(spec: JobSpec, job: Job): boolean {
   const { source, git, dependencies } = job;
   const { url, commit, tree } = source;
-  const tag = git?.tag;
-  const said = jobDocument({
-    ...{ repo: { url }, commit, tree, job: spec },
-    ...(tag !== undefined && { tag }),
-    dependencies: spec.dependencies && dependencies,
-  });
+  const asked = { repo: { url }, commit, tree, job: spec, tag: git?.tag };
+  const said = jobDocument({ ...asked, dependencies: spec.dependencies && dependencies });
   return (
     sameValue(spec.dependencies ?? null, dependencies?.locks ?? null) &&
     encodeJob({ ...said, arch: job.arch }).id === templateIdOf(job)

@@ -53,14 +53,14 @@ export interface PlannedCommit {
   /** CID of the checked-out tree. */
   tree: string;
   /** Where the ref is a tag. */
-  tag?: GitTag;
+  tag?: GitTag | undefined;
   /** Commit id of the base. */
-  base?: string;
+  base?: string | undefined;
   /** Paths that differ from the base. */
-  changed?: string[];
+  changed?: string[] | undefined;
   file: JobFile;
   /** Where the job file is not the repository's own. */
-  recipe?: Recipe;
+  recipe?: Recipe | undefined;
   plan: Plan<JobTemplate>;
 }
 
@@ -68,15 +68,8 @@ export interface PlannedCommit {
  * Checks a commit out, reads its `quorate.yaml` or the given job file, computes the CID of its tree and decides which jobs are built. Runs git
  * without a sandbox unless one is given. @throws {QuorateError} `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`
  */
-export async function planCommit({
-  repository,
-  ref,
-  base,
-  recipe: wanted,
-  confine,
-  signal,
-  read: look,
-}: PlanOptions): Promise<PlannedCommit> {
+export async function planCommit(options: PlanOptions): Promise<PlannedCommit> {
+  const { repository, ref, base, recipe: wanted, confine, signal } = options;
   if ('url' in repository) fetchableUrl(repository.url);
   const scratch = await makeScratch('run');
   try {
@@ -104,12 +97,8 @@ export async function planCommit({
         paths: await changedPaths(store, before.tree, tree, signal),
       };
       const plan = planPipeline(file.instances, { ref: source.ref, ...(changed && { changed }) });
-      const planned = {
-        ...{ ...source, tree, file, plan },
-        ...(recipe && { recipe }),
-        ...(changed && { base: changed.base, changed: changed.paths }),
-      };
-      await look?.(store, planned);
+      const planned = { ...source, tree, file, plan, recipe, base: changed?.base, changed: changed?.paths };
+      await options.read?.(store, planned);
       return planned;
     } finally {
       await store.close();
@@ -122,13 +111,9 @@ export async function planCommit({
 async function readCommitOf(
   repository: Repository,
   named: string | SeenCommit,
-  {
-    store,
-    dir,
-    confine,
-    signal,
-  }: { store: Store; dir: string; confine: Confine | undefined; signal: AbortSignal },
-): Promise<{ ref: string; commit: string; tree: string; tag?: GitTag }> {
+  of: { store: Store; dir: string; confine: Confine | undefined; signal: AbortSignal },
+): Promise<Pick<PlannedCommit, 'ref' | 'commit' | 'tree' | 'tag'>> {
+  const { store, dir, confine, signal } = of;
   const into = store.public;
   if ('url' in repository) {
     const { url } = repository;
@@ -139,7 +124,7 @@ async function readCommitOf(
           : named;
       const { commit, ref, tag } = seen;
       const { root } = await importSource(store, { url, commit, ref, into, signal, ...git });
-      return { ref, commit, tree: root, ...(tag && { tag }) };
+      return { ref, commit, tree: root, tag };
     };
     return confine === undefined ? readIn({ dir }) : confine(readIn);
   }
@@ -148,7 +133,7 @@ async function readCommitOf(
   try {
     const importing = (tar: Parameters<Store['importTar']>[0]) => store.importTar(tar, { into, signal });
     const { value } = await readLocalCommit(objects, commit, { dir, signal }, importing);
-    return { ref, commit, tree: value.root, ...(tag && { tag }) };
+    return { ref, commit, tree: value.root, tag };
   } catch (error) {
     throw asSourceError(error, `commit ${commit}`);
   }

@@ -1,13 +1,12 @@
 import { chosenJobs, jobOf } from '../execution/job-in-tree.ts';
 import { lockFilesInTree } from '../execution/lock-files.ts';
-import type { WantedRecipe } from '../execution/recipe.ts';
 import type { JobFile, JobSpec, JobTemplate } from '../jobfile/index.ts';
 import { assert } from '../protocol/base/errors.ts';
 import type { Job, Policy, Recipe, Request } from '../protocol/documents/index.ts';
 import type { Instance, Skipped } from '../protocol/pipeline/index.ts';
 import type { GitTag } from '../source/index.ts';
 import type { Store } from '../store/index.ts';
-import { type Confine, type PlannedCommit, planCommit, type SeenCommit } from './plan.ts';
+import { type PlannedCommit, type PlanOptions, planCommit } from './plan.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -37,38 +36,25 @@ export interface PlannedJob {
   job: JobSpec;
 }
 
-export interface Prepared {
-  /** Full name of the branch or tag, or the ref as given. */
-  ref: string;
-  commit: string;
-  tree: string;
-  /** Where the ref is a tag. */
-  tag?: GitTag;
-  /** The job file, where that is not the source's own. */
-  recipe?: Recipe;
+export interface Prepared extends Omit<PlannedCommit, 'file' | 'plan'> {
   /** Those that are published, each after those it needs. */
   jobs: PlannedJob[];
   /** Those that were asked for and that conditions leave out. */
   skipped: Skipped[];
   /** The lock files of its jobs, by path; those that the tree has. */
   lockFiles: ReadonlyMap<string, Uint8Array>;
-  /** Paths that differ from the base, where there is one. */
-  changed?: string[];
 }
 
 /** Plans a commit of a server, and selects what is published, with its lock files: all jobs, or one with all that it needs. */
-export async function prepare(options: {
+export async function prepare({
+  url,
+  jobName,
+  ...options
+}: Omit<PlanOptions, 'repository' | 'read'> & {
   url: string;
-  ref: string | SeenCommit;
-  confine?: Confine | undefined;
-  /** The base of `changed`, written as a ref. */
-  base?: string | undefined;
-  /** The job file, in place of the repository's own. */
-  recipe?: WantedRecipe | undefined;
   jobName?: string | undefined;
-  signal: AbortSignal;
 }): Promise<Prepared> {
-  const { url, ref, confine, base, recipe, signal, jobName } = options;
+  const { signal } = options;
   let prepared: Prepared | undefined;
   const read = async (store: Store, { file, plan, ...source }: PlannedCommit): Promise<void> => {
     const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
@@ -78,14 +64,12 @@ export async function prepare(options: {
       .map((instance) => ({ instance, job: jobOf(file, instance) }));
     const lockFiles = new Map<string, Uint8Array>();
     for (const { job } of jobs)
-      for (const [path, bytes] of await lockFilesInTree(store, source.tree, job.dependencies ?? [], {
-        signal,
-      }))
-        lockFiles.set(path, bytes);
+      for (const file of await lockFilesInTree(store, source.tree, job.dependencies ?? [], { signal }))
+        lockFiles.set(...file);
     const skipped = plan.skipped.filter(({ instances }) => instances.some(asked));
     prepared = { ...source, jobs, skipped, lockFiles };
   };
-  await planCommit({ repository: { url }, ref, confine, base, recipe, signal, read });
+  await planCommit({ repository: { url }, ...options, read });
   assert(prepared !== undefined, 'a commit that was planned was read');
   return prepared;
 }

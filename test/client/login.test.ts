@@ -36,8 +36,8 @@ async function service(answers: (origin: string) => Record<string, unknown>) {
 }
 
 const signIn = (origin: string) =>
-  signInWithKey({
-    ...{ origin, now, signal, key: workerKey('ada') as never },
+  signInWithKey(origin, {
+    ...{ now, signal, key: workerKey('ada') as never },
     membership: { project, grant: 'a.b.c' } as never,
   });
 

@@ -117,7 +117,7 @@ const reached: Record<string, string> = {
   'src/backup/journals.ts': 'events of a copy of a journal, each with its checksum',
   'src/client/commands/fetch.ts': 'a CID on the own command line',
   'src/client/commands/diff.ts': 'a CID on the own command line',
-  'src/client/commands/compare-sides.ts': 'what diffoscope writes is terminal-lines',
+  'src/client/commands/comparison-report.ts': 'what diffoscope writes is terminal-lines',
   'src/client/commands/sbom.ts': 'a CID on the own command line',
   'src/protocol/interop/bom.ts': 'a digit of a hash that was computed here',
   'src/node/artifacts/dependency-index.ts':

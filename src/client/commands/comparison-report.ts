@@ -1,70 +1,26 @@
-import { escapeLine } from '../../protocol/base/escape.ts';
+import { ProbesShown } from '../../execution/probe-progress.ts';
+import { codeOf, messageOf } from '../../protocol/base/errors.ts';
+import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
 import type { Difference, FirstDifference, TreeEntry } from '../../store/index.ts';
 import type { Context } from '../../terminal/context.ts';
-import { bytes } from '../../terminal/format.ts';
+import { bytes, counted } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { type Compared, choose, compareChosen } from '../comparison/compare.ts';
-import type { FilePair, PackedPairs } from '../comparison/diffoscope.ts';
+import type { DiffoscopeTier, FilePair, PackedPairs } from '../comparison/diffoscope.ts';
 import {
   type Member,
   type MemberDifference,
   type Normalisation,
   normalisations,
 } from '../comparison/listing.ts';
-import { type SideAsked, withSides } from '../comparison/sides.ts';
-import { type CompareOptions, lookCloser, packedFiles, saySides } from './compare-sides.ts';
+import { type Side, type SideAsked, withSides } from '../comparison/sides.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
-/** Length to which a path or the target of a link is cut, in characters. */
-const pathCharsMax = 300;
-
-function entryValue(entry: TreeEntry | undefined): Omit<TreeEntry, 'path'> | null {
-  if (entry === undefined) return null;
-  const { path: _, ...rest } = entry;
-  return rest;
-}
-
-function hexOf(first: FirstDifference | undefined) {
-  if (first === undefined) return null;
-  const { offset, from, a, b } = first;
-  return { offset, from, a: Buffer.from(a).toString('hex'), b: Buffer.from(b).toString('hex') };
-}
-
-/** Lines that say in what an entry differs. */
-function linesOf({ colours }: Output, { path, change, a, b }: Difference, first?: FirstDifference): string[] {
-  const { green, red, yellow } = colours;
-  const name = path === '' ? '.' : escapeLine(path, pathCharsMax);
-  if (a === undefined) return [`${green(change)}   ${name}: ${textOf(b)}`];
-  if (b === undefined) return [`${red(change)} ${name}: ${textOf(a)}`];
-  const head = `${yellow(change)} ${name}: `;
-  if (a.kind !== b.kind || a.kind === 'link') return [`${head}${textOf(a)} → ${textOf(b)}`];
-  if (a.kind === 'dir') return [`${head}the same entries, encoded otherwise`];
-  const [sizeA, sizeB] = sizeTexts(a.size, b.size);
-  const says = [
-    ...(a.size === b.size ? [] : [`${sizeA} → ${sizeB}`]),
-    ...(a.executable === b.executable ? [] : [`${modeOf(a)} → ${modeOf(b)}`]),
-    ...(first === undefined ? [] : [`bytes differ from offset ${first.offset} on`]),
-  ];
-  return [
-    `${head}${says.length === 0 ? 'the same bytes, encoded otherwise' : says.join('; ')}`,
-    ...(first === undefined ? [] : [hexLine('a', first.from, first.a), hexLine('b', first.from, first.b)]),
-  ];
-}
-
-const modeOf = ({ executable }: TreeEntry): string => (executable ? 'executable' : 'not executable');
-
-function textOf(entry: TreeEntry | undefined): string {
-  if (entry?.kind === 'file') return `file, ${bytes(entry.size)}${entry.executable ? ', executable' : ''}`;
-  if (entry?.kind === 'link') return `link to ${escapeLine(entry.target ?? '', pathCharsMax)}`;
-  return 'folder';
-}
-
-/** `  a 00000404  7f 45 4c 46  .ELF`: offset, bytes, and those of them that are printable ASCII. */
-function hexLine(side: 'a' | 'b', from: number, shown: Uint8Array): string {
-  const hex = [...shown].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  const ascii = [...shown].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.'));
-  return `  ${side} ${from.toString(16).padStart(8, '0')}  ${hex.padEnd(16 * 3 - 1)}  ${ascii.join('')}`.trimEnd();
+export interface CompareOptions {
+  diffoscope: boolean;
+  tier: DiffoscopeTier;
+  project?: string | undefined;
 }
 
 /** Differences, and of each archive members, that are printed as text; the rest are counted. --json prints all. */
@@ -96,7 +52,9 @@ export async function compareSides(
   const { cwd, out, signal } = context;
   const board = out.board();
   const sides = {
-    ...{ asked: [left.asked, right.asked] as const, stores: storesHere(context, cwd), signal },
+    asked: [left.asked, right.asked] as const,
+    stores: storesHere(context, cwd),
+    signal,
     project: () => trialProject(context, cwd, options.project),
     onStep: (says: string) => {
       if (board.live) board.set('step', { text: escapeLine(says, nameCharsMax) });
@@ -148,14 +106,14 @@ function take(totals: Totals, compared: Compared, path: string): void {
 function sayCompared(out: Output, compared: Compared, path: string): void {
   const { a, b, first, files } = compared;
   const result = resultOf(compared);
-  const difference = {
-    ...{ path: compared.path || path, change: compared.change },
-    ...{ a: entryValue(a), b: entryValue(b), first: hexOf(first) },
-  };
+  const { path: own, change } = compared;
+  const difference = { path: own || path, change, a: entryValue(a), b: entryValue(b), first: hexOf(first) };
   // The events of both names of the command.
   out.value({ event: 'difference', ...difference });
   out.value({
-    ...{ event: 'compared', ...difference, result },
+    event: 'compared',
+    ...difference,
+    result,
     normalisations: files?.normalisations ?? [],
     within: files?.within ?? null,
     reasons: files?.reasons ?? [],
@@ -174,13 +132,11 @@ function sayCompared(out: Output, compared: Compared, path: string): void {
 }
 
 function memberValue({ path, a, b, fields }: MemberDifference) {
-  const side = (member: Member | undefined) =>
-    member === undefined
-      ? null
-      : {
-          ...{ kind: member.kind, size: member.size, sha256: member.sha256, mode: member.mode },
-          target: member.target ?? null,
-        };
+  const side = (member: Member | undefined) => {
+    if (member === undefined) return null;
+    const { kind, size, sha256, mode, target = null } = member;
+    return { kind, size, sha256, mode, target };
+  };
   return { path, change: changeOf({ a, b }), fields, a: side(a), b: side(b) };
 }
 
@@ -207,11 +163,7 @@ const memberText = (member: Member | undefined): string =>
 function sayResult(out: Output, { count, changes, normalisations: found }: Totals): CompareResult {
   const result = count.different > 0 ? 'different' : count.normalised > 0 ? 'normalised' : 'same';
   const names = (Object.keys(normalisations) as Normalisation[]).filter((one) => found.has(one));
-  out.value({
-    event: 'compare',
-    result,
-    ...{ normalisations: result === 'normalised' ? names : [], ...count },
-  });
+  out.value({ event: 'compare', result, normalisations: result === 'normalised' ? names : [], ...count });
   out.value({ event: 'diff', differs: result !== 'same', ...changes });
   const { green, red, yellow } = out.colours;
   if (result === 'same') out.say(green('The same.'));
@@ -223,4 +175,124 @@ function sayResult(out: Output, { count, changes, normalisations: found }: Total
       yellow(`The bytes differ; the same but for ${names.map((one) => normalisations[one]).join(', ')}.`),
     );
   return result;
+}
+
+/** Reads the files that diffoscope is given; undefined where there is none, or no diffoscope. */
+async function packedFiles(
+  out: Output,
+  a: Side,
+  b: Side,
+  pairs: readonly FilePair[],
+  signal: AbortSignal,
+): Promise<PackedPairs | undefined> {
+  const { hasDiffoscope, packPairs } = await import('../comparison/diffoscope.ts');
+  if (!hasDiffoscope()) {
+    out.say(out.colours.dim('To look into these files: apt-get install -y diffoscope-minimal, and again.'));
+    return undefined;
+  }
+  const packed = await packPairs(a.tree, b.tree, pairs, signal);
+  if (packed.count < pairs.length)
+    out.note(
+      `diffoscope is given ${counted(packed.count, 'file')} of ${pairs.length}: the others are too many, or too large.`,
+    );
+  return packed.count === 0 ? undefined : packed;
+}
+
+/** Prints where both sides come from. */
+function saySides(out: Output, a: Side, b: Side): void {
+  const value = ({ cid, from, level }: Side) => ({ cid, from, level });
+  out.value({ event: 'sides', a: value(a), b: value(b) });
+  for (const [name, { cid, from, level }] of Object.entries({ a, b })) {
+    const where = {
+      store: 'from this machine',
+      folder: 'a folder',
+      file: 'a file',
+      mesh: `from peers, level ${level}`,
+    }[from];
+    out.say(out.colours.dim(`${name} ${cid}, ${where}`));
+  }
+}
+
+/** Prints what diffoscope says of files. A failure is noted, and does not change the exit code. */
+async function lookCloser(
+  { home, out, signal }: Context,
+  packed: PackedPairs,
+  tier: DiffoscopeTier,
+): Promise<void> {
+  const { runDiffoscope } = await import('../comparison/diffoscope.ts');
+  const probes = new ProbesShown(out);
+  const lines = new LineEscaper();
+  const decoder = new TextDecoder();
+  const say = (all: string[]) => {
+    probes.end();
+    out.say(...all);
+    for (const line of all) out.value({ event: 'diffoscope', line });
+  };
+  try {
+    const lacking = await runDiffoscope({
+      ...{ packed, tier, signal },
+      stateDir: home,
+      onProbe: probes.step,
+      onOutput: (chunk) => say(lines.push(decoder.decode(chunk, { stream: true }))),
+    });
+    say([...lines.push(decoder.decode()), ...lines.end()]);
+    if (lacking !== undefined) out.note(`What diffoscope says is not all: ${escapeLine(lacking, 300)}`);
+  } catch (error) {
+    signal.throwIfAborted();
+    out.note(`diffoscope is not run: ${codeOf(error)}: ${escapeLine(messageOf(error), 300)}`);
+    if (tier === 'gvisor' && codeOf(error) === 'SANDBOX_UNAVAILABLE')
+      out.note(
+        "Without gVisor: add --tier namespace. It shares this machine's kernel with what is compared.",
+      );
+  } finally {
+    probes.end();
+  }
+}
+
+function entryValue(entry: TreeEntry | undefined): Omit<TreeEntry, 'path'> | null {
+  if (entry === undefined) return null;
+  const { path: _, ...rest } = entry;
+  return rest;
+}
+
+function hexOf(first: FirstDifference | undefined) {
+  if (first === undefined) return null;
+  const { offset, from, a, b } = first;
+  return { offset, from, a: Buffer.from(a).toString('hex'), b: Buffer.from(b).toString('hex') };
+}
+
+/** Lines that say in what an entry differs. */
+function linesOf({ colours }: Output, { path, change, a, b }: Difference, first?: FirstDifference): string[] {
+  const { green, red, yellow } = colours;
+  const name = path === '' ? '.' : escapeLine(path, nameCharsMax);
+  if (a === undefined) return [`${green(change)}   ${name}: ${textOf(b)}`];
+  if (b === undefined) return [`${red(change)} ${name}: ${textOf(a)}`];
+  const head = `${yellow(change)} ${name}: `;
+  if (a.kind !== b.kind || a.kind === 'link') return [`${head}${textOf(a)} → ${textOf(b)}`];
+  if (a.kind === 'dir') return [`${head}the same entries, encoded otherwise`];
+  const [sizeA, sizeB] = sizeTexts(a.size, b.size);
+  const says = [
+    ...(a.size === b.size ? [] : [`${sizeA} → ${sizeB}`]),
+    ...(a.executable === b.executable ? [] : [`${modeOf(a)} → ${modeOf(b)}`]),
+    ...(first === undefined ? [] : [`bytes differ from offset ${first.offset} on`]),
+  ];
+  return [
+    `${head}${says.length === 0 ? 'the same bytes, encoded otherwise' : says.join('; ')}`,
+    ...(first === undefined ? [] : [hexLine('a', first.from, first.a), hexLine('b', first.from, first.b)]),
+  ];
+}
+
+const modeOf = ({ executable }: TreeEntry): string => (executable ? 'executable' : 'not executable');
+
+function textOf(entry: TreeEntry | undefined): string {
+  if (entry?.kind === 'file') return `file, ${bytes(entry.size)}${entry.executable ? ', executable' : ''}`;
+  if (entry?.kind === 'link') return `link to ${escapeLine(entry.target ?? '', nameCharsMax)}`;
+  return 'folder';
+}
+
+/** `  a 00000404  7f 45 4c 46  .ELF`: offset, bytes, and those of them that are printable ASCII. */
+function hexLine(side: 'a' | 'b', from: number, shown: Uint8Array): string {
+  const hex = [...shown].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  const ascii = [...shown].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.'));
+  return `  ${side} ${from.toString(16).padStart(8, '0')}  ${hex.padEnd(16 * 3 - 1)}  ${ascii.join('')}`.trimEnd();
 }

@@ -4,8 +4,7 @@ import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import type { CompareOptions } from './compare-sides.ts';
-import type { PartGiven } from './comparison-report.ts';
+import type { CompareOptions, PartGiven } from './comparison-report.ts';
 
 export const diff: Define = (program, act) => {
   program
@@ -64,11 +63,9 @@ async function run(
 async function partOf(cwd: string, text: string): Promise<PartGiven> {
   const { cid } = await import('../../protocol/documents/base.ts');
   const [first = '', ...rest] = text.split('/');
+  const within = rest.join('/');
   if (cid.safeParse(first).success)
-    return {
-      asked: { kind: 'artifact', cid: first },
-      ...{ path: rest.join('/'), name: basename(rest.join('/')) },
-    };
+    return { asked: { kind: 'artifact', cid: first }, path: within, name: basename(within) };
   const path = resolve(cwd, text);
   const found = statSync(path, { throwIfNoEntry: false });
   const of = { path: '', name: basename(path) };

@@ -75,18 +75,14 @@ async function run(context: Context, file: string, options: Options): Promise<Ex
   const { generateSeed, keyFromSeed, loadKey } = await import('../../identity/keys.ts');
   const given = options.key === undefined ? undefined : await loadKey(resolve(cwd, options.key));
   const key = given ?? keyFromSeed(generateSeed());
-  const files = new Map<string, string | Uint8Array>();
-  const commands: string[] = [];
-  const collect = (exported: Exported) => {
-    for (const [name, content] of exported.files) files.set(name, content);
-    commands.push(...exported.commands);
-  };
-  if (options.inToto === true) collect(await inToto(bundle, facts, key, given !== undefined));
-  if (options.cosign === true) collect(await cosign(bundle));
+  const exported: Exported = { files: new Map(), commands: [] };
+  const { files, commands } = exported;
+  if (options.inToto === true) await inToto(exported, bundle, facts, key, given !== undefined);
+  if (options.cosign === true) await cosign(exported, bundle);
   if (options.provenance === true) {
     const file = options.index === undefined ? undefined : await readIndexBytes(resolve(cwd, options.index));
     const { madeOf } = await import('../../node/artifacts/made.ts');
-    collect(await provenance(await madeOf(bundle, verification, options.project, { file, signal }), key));
+    await provenance(exported, await madeOf(bundle, verification, options.project, { file, signal }), key);
   }
   if (options.files !== undefined)
     files.set('tree.block', await rootBlock(resolve(cwd, options.files), facts.artifact, signal));
@@ -118,17 +114,18 @@ function checkOptions({ inToto, cosign, provenance, index, key, files }: Options
 }
 
 interface Exported {
-  files: [name: string, content: string][];
+  files: Map<string, string | Uint8Array>;
   /** Commands that use the files, run in the folder. */
   commands: string[];
 }
 
 async function inToto(
+  { files, commands }: Exported,
   bundle: Bundle,
   facts: VerifiedFacts,
   key: NodeKey,
   isGiven: boolean,
-): Promise<Exported> {
+): Promise<void> {
   const { linksOf, makeLayout, productFolder, signLayout } = await import('../../protocol/interop/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
@@ -143,46 +140,33 @@ async function inToto(
     files: facts.files.map(({ path }) => path),
     readme: `${facts.repo} at ${facts.ref} (${facts.commit}), as ${facts.policy.agree} of ${facts.policy.of} operators built it. ${by}`,
   });
-  return {
-    files: [
-      ['layout.json', await signLayout(layout, key.signer)],
-      ['layout.pub', publicPemOf(key.id)],
-      ...[...builders, ...trusted].map(({ file, envelope }): [string, string] => [file, envelope]),
-    ],
-    commands: [
-      `cp -r <the artifact> ${productFolder}`,
-      'in-toto-golang verify --layout layout.json --layout-keys layout.pub --link-dir .',
-    ],
-  };
+  files.set('layout.json', await signLayout(layout, key.signer));
+  files.set('layout.pub', publicPemOf(key.id));
+  for (const { file, envelope } of [...builders, ...trusted]) files.set(file, envelope);
+  commands.push(`cp -r <the artifact> ${productFolder}`);
+  commands.push('in-toto-golang verify --layout layout.json --layout-keys layout.pub --link-dir .');
 }
 
-async function provenance(made: Made, key: NodeKey): Promise<Exported> {
+async function provenance({ files, commands }: Exported, made: Made, key: NodeKey): Promise<void> {
   const { makeProvenance, signProvenance } = await import('../../protocol/interop/index.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
-  return {
-    files: [
-      ['provenance.dsse.json', await signProvenance(makeProvenance(made), key.signer)],
-      ['provenance.pub', publicPemOf(key.id)],
-    ],
-    commands: [
-      'cosign verify-blob-attestation --key provenance.pub --signature provenance.dsse.json --type slsaprovenance1 --insecure-ignore-tlog <a file of the artifact>',
-    ],
-  };
+  files.set('provenance.dsse.json', await signProvenance(makeProvenance(made), key.signer));
+  files.set('provenance.pub', publicPemOf(key.id));
+  commands.push(cosignCommand('provenance.pub', 'provenance.dsse.json', 'slsaprovenance1'));
 }
 
-async function cosign(bundle: Bundle): Promise<Exported> {
+const cosignCommand = (key: string, signature: string, type: string): string =>
+  `cosign verify-blob-attestation --key ${key} --signature ${signature} --type ${type} --insecure-ignore-tlog <a file of the artifact>`;
+
+async function cosign({ files, commands }: Exported, bundle: Bundle): Promise<void> {
   const { openStatement } = await import('../../protocol/documents/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
-  const files = new Map<string, string>();
-  const commands: string[] = [];
   const add = (envelope: string, signers: readonly string[], type: string, raw: string) => {
     files.set(envelope, raw);
     for (const signer of signers) {
       files.set(`${signer}.pub`, publicPemOf(signer));
-      commands.push(
-        `cosign verify-blob-attestation --key ${signer}.pub --signature ${envelope} --type ${type} --insecure-ignore-tlog <a file of the artifact>`,
-      );
+      commands.push(cosignCommand(`${signer}.pub`, envelope, type));
     }
   };
   for (const [n, { envelope }] of bundle.receipts.entries()) {
@@ -192,7 +176,6 @@ async function cosign(bundle: Bundle): Promise<Exported> {
   }
   const { payload, signers } = await openStatement('verdict', bundle.verdict, joseVerifier);
   add('verdict.dsse.json', signers, payload.predicateType, bundle.verdict);
-  return { files: [...files], commands };
 }
 
 /** The root block of the tree: its sha256 is the subject of the tree in a receipt. */

@@ -90,14 +90,11 @@ interface Asked {
   indexFile: NewFile | undefined;
 }
 
-async function fetched(
-  context: Context,
-  { artifact, dest, where, bundleFile, indexFile }: Asked,
-  options: Options,
-): Promise<Exit> {
+async function fetched(context: Context, asked: Asked, options: Options): Promise<Exit> {
+  const { artifact, dest, bundleFile, indexFile } = asked;
   const { fetchArtifact } = await import('../../node/artifacts/fetch.ts');
-  const { result, book } = await withProgress(context, where, options, (how) =>
-    fetchArtifact({ ...how, artifact, dest, withIndex: indexFile !== undefined }),
+  const { result, book } = await withProgress(context, asked, options, (how) =>
+    fetchArtifact({ ...how, artifact, withIndex: indexFile !== undefined }),
   );
   const { out } = context;
   const { verification, bundleText, bytes, providers, controllerUsed, index } = result;
@@ -112,14 +109,11 @@ async function fetched(
   return exits.done;
 }
 
-async function fetchedReports(
-  context: Context,
-  { artifact: which, dest, where, bundleFile }: Asked,
-  options: Options,
-): Promise<Exit> {
+async function fetchedReports(context: Context, asked: Asked, options: Options): Promise<Exit> {
+  const { artifact: which, dest, bundleFile } = asked;
   const { fetchReports } = await import('../../node/artifacts/fetch-reports.ts');
-  const { result, book } = await withProgress(context, where, options, (how) =>
-    fetchReports({ ...how, which, dest }),
+  const { result, book } = await withProgress(context, asked, options, (how) =>
+    fetchReports({ ...how, which }),
   );
   const { out } = context;
   const { verification, facts, reports, bundleText, bytes } = result;
@@ -139,30 +133,22 @@ async function fetchedReports(
 /** Fetches with what is known of revocations, and shows how far it is. */
 async function withProgress<T>(
   context: Context,
-  where: Asked['where'],
-  options: Options,
-  fetch: (how: Omit<FetchOptions, 'artifact' | 'dest'>) => Promise<T>,
+  { where, dest }: Asked,
+  { source, ref, recipe, maxAge }: Options,
+  fetch: (how: Omit<FetchOptions, 'artifact'>) => Promise<T>,
 ): Promise<{ result: T; book: RevocationBook }> {
   const { NotTrusted } = await import('../../node/artifacts/fetch.ts');
   const { out, signal } = context;
-  const { source, ref, recipe, maxAge } = options;
   const book = await openBook(context, where.project);
   const row = new TransferRow(out);
+  const onProgress: FetchOptions['onProgress'] = ({ says, bytes, total }) => row.set(says, bytes, total);
+  const accepted = { source, ref, recipe, maxAge, revocations: book };
   try {
-    const result = await fetch({
-      ...where,
-      revocations: book,
-      source,
-      ref,
-      recipe,
-      maxAge,
-      signal,
-      onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),
-    });
-    row.end();
-    return { result, book };
+    return {
+      result: await fetch({ ...where, ...accepted, dest, signal, onProgress }).finally(() => row.end()),
+      book,
+    };
   } catch (error) {
-    row.end();
     if (error instanceof NotTrusted) sayVerification(out, error.verification);
     throw error;
   }

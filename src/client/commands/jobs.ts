@@ -10,10 +10,6 @@ import { columns, duration, shortId, shortRun } from '../../terminal/format.ts';
 /** Characters of a reason that the list shows. */
 const reasonCharsMax = 100;
 
-interface Options {
-  project?: string;
-}
-
 export const jobs: Define = (program, act) => {
   program
     .command('jobs')
@@ -24,7 +20,7 @@ export const jobs: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run(context: Context, { project }: Options): Promise<Exit> {
+async function run(context: Context, { project }: { project?: string }): Promise<Exit> {
   const { out } = context;
   const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs());
   out.value(found.map((job) => ({ ...job, account: accountOf(job) })));

@@ -27,9 +27,7 @@ export async function keptRuns(
     const last = known.find((run) => run.name === name);
     if (last === undefined || !mayStand(last)) continue;
     const { job } = planned;
-    const { id } = encodeJob(
-      jobDocument({ repo: { url }, commit, tree, job, ...(tag !== undefined && { tag }) }),
-    );
+    const { id } = encodeJob(jobDocument({ repo: { url }, commit, tree, job, tag }));
     if (isOf(planned, last, id, await client.show(last.run), kept)) kept.set(name, last.run);
   }
   return kept;

@@ -53,7 +53,7 @@ async function signInPage(context: Context, origin: string, project: string | un
     await withClient(context, project, async () => undefined);
     ({ home, membership } = await membershipFor(context, project));
   }
-  const url = await signInWithKey({ origin, key: await home.key(), membership, now: Date.now(), signal });
+  const url = await signInWithKey(origin, { key: await home.key(), membership, now: Date.now(), signal });
   out.value({ url });
   out.say(url);
   out.note('Open it within a minute. It works once.');

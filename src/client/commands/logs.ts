@@ -5,17 +5,60 @@ import { type Context, type Define, examples, whichProject } from '../../termina
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { LogLines } from './log-lines.ts';
 
+interface Options {
+  follow?: boolean;
+  worker?: string;
+  project?: string;
+}
+
+export const logs: Define = (program, act) => {
+  program
+    .command('logs')
+    .summary('print what builds of a job wrote')
+    .description(
+      'Prints what the builds of a job wrote, each line with its operator, and what several wrote alike once. Control characters are shown, never obeyed. While a round is sealed only publishers see its logs.',
+    )
+    .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
+    .option('-f, --follow', 'go on until the verdict')
+    .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
+    .option(...whichProject)
+    .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --follow'))
+    .action(act(run));
+};
+
+async function run(context: Context, which: string, options: Options): Promise<Exit> {
+  const { out, signal } = context;
+  const { follow = false, worker, project } = options;
+  await withClient(context, project, async (client) => {
+    const lines = new LogLines(out.colours.dim);
+    const groups = new LogGroups();
+    const say = (chunk: LogChunk) => {
+      for (const line of lines.push(chunk)) out.say(line);
+    };
+    try {
+      for await (const piece of client.logs(which, { follow, worker, signal })) {
+        out.value(piece);
+        for (const chunk of follow ? [piece] : groups.push(piece)) say(chunk);
+      }
+    } catch (cause) {
+      if (!follow || !signal.aborted) throw cause;
+      throw new QuorateError('CLI_INTERRUPTED', 'stopped following the logs', {
+        hint: 'The job goes on: quorate show <job> tells how it ends.',
+        cause,
+      });
+    }
+    for (const chunk of groups.end()) say(chunk);
+    out.say(...lines.end());
+  });
+  return exits.done;
+}
+
 /** Text held back at most, in characters; beyond it logs are printed as they come. */
 const heldMax = 64 * 1024 * 1024;
 
-interface Held {
-  chunk: LogChunk;
-  texts: string[];
-}
-
 /** Holds the logs of finished builds back until they are complete, so that identical ones are shown once. */
 export class LogGroups {
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, { chunk: LogChunk; texts: string[] }>();
   #chars = 0;
   #full = false;
 
@@ -47,53 +90,4 @@ export class LogGroups {
       operator: operators.join(', '),
     }));
   }
-}
-
-interface Options {
-  follow?: boolean;
-  worker?: string;
-  project?: string;
-}
-
-export const logs: Define = (program, act) => {
-  program
-    .command('logs')
-    .summary('print what builds of a job wrote')
-    .description(
-      'Prints what the builds of a job wrote, each line with its operator, and what several wrote alike once. Control characters are shown, never obeyed. While a round is sealed only publishers see its logs.',
-    )
-    .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
-    .option('-f, --follow', 'go on until the verdict')
-    .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
-    .option(...whichProject)
-    .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --follow'))
-    .action(act(run));
-};
-
-async function run(context: Context, which: string, options: Options): Promise<Exit> {
-  const { out, signal } = context;
-  const { follow = false, worker, project } = options;
-  await withClient(context, project, async (client) => {
-    const lines = new LogLines(out.colours.dim);
-    const groups = new LogGroups();
-    const say = (chunk: LogChunk) => {
-      for (const line of lines.push(chunk)) out.say(line);
-    };
-    const wanted = { follow, signal, ...(worker === undefined ? {} : { worker }) };
-    try {
-      for await (const piece of client.logs(which, wanted)) {
-        out.value(piece);
-        for (const chunk of follow ? [piece] : groups.push(piece)) say(chunk);
-      }
-    } catch (cause) {
-      if (!follow || !signal.aborted) throw cause;
-      throw new QuorateError('CLI_INTERRUPTED', 'stopped following the logs', {
-        hint: 'The job goes on: quorate show <job> tells how it ends.',
-        cause,
-      });
-    }
-    for (const chunk of groups.end()) say(chunk);
-    out.say(...lines.end());
-  });
-  return exits.done;
 }

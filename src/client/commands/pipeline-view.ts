@@ -74,8 +74,7 @@ export class PipelineView {
     const { state } = account;
     const says =
       state === 'building' ? (told.says ?? state) : onlyState.has(state) ? state : accountLine(account);
-    const paint = told.paint ?? this.#paintOf(state);
-    this.#set(name, escapeLine(says, 200), { ...told, ...(paint !== undefined && { paint }) });
+    this.#set(name, escapeLine(says, 200), { ...told, paint: told.paint ?? this.#paintOf(state) });
   }
 
   #paintOf(state: RunState): Row['paint'] {
@@ -94,13 +93,13 @@ export class PipelineView {
     const tail = [more, also].filter((part) => part !== '').map((part) => `  ${part}`);
     const text = (time: string) => `${head}${says}${time}${tail.join('')}`;
     const { began } = job;
-    this.#board.set(name, {
-      text: text(''),
-      brief: (whole) => `${job.head} ${whole.slice(head.length, whole.length - tail.join('').length)}`,
-      ...(paint !== undefined && { paint }),
-      ...(counts === true &&
-        began !== undefined && { changing: () => text(` ${duration(Math.max(0, Date.now() - began))}`) }),
-    });
+    const changing =
+      counts === true && began !== undefined
+        ? () => text(` ${duration(Math.max(0, Date.now() - began))}`)
+        : undefined;
+    const brief = (whole: string) =>
+      `${job.head} ${whole.slice(head.length, whole.length - tail.join('').length)}`;
+    this.#board.set(name, { text: text(''), brief, paint, changing });
   }
 
   /** Undefined for an event that its row does not show. */

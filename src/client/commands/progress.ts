@@ -197,15 +197,15 @@ export class ProgressView {
     const operators = this.#passes.get(reason) ?? [];
     operators.push(operator);
     this.#passes.set(reason, operators);
-    const text = passText(operators, reason);
-    if (!this.#board.live) {
-      // Once, whatever number of rounds it is said in.
-      const line = passText([operator], reason);
-      if (!this.#saidPasses.has(line)) this.#board.say(this.#colours.yellow(line));
-      this.#saidPasses.add(line);
-      return;
-    }
-    this.#board.set(`pass ${reason}`, { text, paint: this.#colours.yellow });
+    if (this.#board.live)
+      return this.#board.set(`pass ${reason}`, {
+        text: passText(operators, reason),
+        paint: this.#colours.yellow,
+      });
+    // Once, whatever number of rounds it is said in.
+    const line = passText([operator], reason);
+    if (!this.#saidPasses.has(line)) this.#board.say(this.#colours.yellow(line));
+    this.#saidPasses.add(line);
   }
 
   /** Prints the reasons for which operators passed, once more with the verdict. */

@@ -26,18 +26,15 @@ export async function publishAll(
   { ref, commit, tree, tag, recipe, jobs }: Prepared,
   url: string,
   limit: AbortSignal,
-  {
-    kept = new Map(),
-    rebuild = false,
-    dependenciesOf,
-  }: { kept?: ReadonlyMap<string, string>; rebuild?: boolean; dependenciesOf: DependenciesOf },
+  how: { kept?: ReadonlyMap<string, string> | undefined; rebuild: boolean; dependenciesOf: DependenciesOf },
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
+  const { kept, rebuild, dependenciesOf } = how;
   const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
   for (const { instance, job } of jobs) {
     const { name, needs } = instance;
     const named = needs.map((need) => ({ name: need.instance, level: need.level }));
-    const before = kept.get(name);
+    const before = kept?.get(name);
     if (before !== undefined) {
       runs.set(name, { run: before, test: job.kind === 'test', needs: named });
       out.value({ event: 'kept', name, run: before });
@@ -50,11 +47,17 @@ export async function publishAll(
     });
     const accepted = await whenImageIsReady(context, limit, () =>
       client.submit({
-        ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, rebuild, expiresSeconds },
+        repo: { url, ref },
+        commit,
+        tree,
+        tag,
+        job,
+        policy: job.trust,
+        rebuild,
+        expiresSeconds,
         recipe,
         dependencies: dependenciesOf(job),
-        ...(tag !== undefined && { tag }),
-        ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
+        needs: needs.length > 0 ? Object.fromEntries(of) : undefined,
       }),
     ).catch((cause: unknown) => {
       if (!signal.aborted) throw cause;
@@ -63,11 +66,7 @@ export async function publishAll(
         cause,
       });
     });
-    runs.set(name, {
-      run: accepted.run,
-      test: job.kind === 'test',
-      needs: named,
-    });
+    runs.set(name, { run: accepted.run, test: job.kind === 'test', needs: named });
     out.value({ event: 'submitted', name, ...accepted, commit, needs: named });
     out.say(out.colours.dim(jobs.length === 1 ? `run ${accepted.run}` : `run ${accepted.run} ${name}`));
   }

@@ -35,5 +35,5 @@ export async function recipeOf(cwd: string, given: string): Promise<WantedRecipe
     throw new QuorateError('CLI_USAGE', `${root} has no remote, and others have to find ${path}`, {
       hint: `Push it somewhere, and name it there: --file <url>:${path}`,
     });
-  return { repo, commit, path, ...(branch !== undefined && { branch }) };
+  return { repo, commit, path, branch };
 }

@@ -7,8 +7,7 @@ import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import type { ComparedResult, Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
 import { columns, counted, shortId, shortRun } from '../../terminal/format.ts';
-import type { CompareOptions } from './compare-sides.ts';
-import type { PartGiven } from './comparison-report.ts';
+import type { CompareOptions, PartGiven } from './comparison-report.ts';
 import { differingFilesText } from './progress.ts';
 import { pairTexts, sideBySide } from './side-by-side.ts';
 
@@ -39,7 +38,8 @@ export async function compareRun(context: Context, which: string, options: Compa
     const { summary, history } = await client.show(which);
     const compared = comparedIn(history.map(({ progress }) => progress));
     if (compared === undefined) throw noDispute(summary.run, summary.state);
-    sayFiles(context, compared);
+    const { files, count } = compared;
+    if (count > 0) context.out.say(context.out.colours.yellow(differingFilesText(files, count)));
     await sayDispute(context, client, summary.run, compared, options);
     if (accountOf(summary).alarm) await lookedAt(context, client, summary.run);
   });
@@ -80,12 +80,8 @@ export async function sayDispute(
   });
   for (const [at, other] of others.slice(0, othersMax).entries()) {
     const names = ['a', letterOf(at + 1)] as const;
-    sayLogs(
-      context,
-      names,
-      logs.get(most.builds[0] as ComparedResult),
-      logs.get(other.builds[0] as ComparedResult),
-    );
+    const [left, right] = [most, other].map(({ builds: [build] }) => build && logs.get(build));
+    sayLogs(context, names, left, right);
     if (most.tree === null || other.tree === null || most.tree === other.tree) continue;
     out.say(`Files of a and ${names[1]}${names[1] === 'b' ? '' : ' (shown as b)'}:`);
     const part = (cid: string): PartGiven => ({ asked: { kind: 'artifact', cid }, path: '', name: '' });
@@ -136,11 +132,14 @@ export function workerDifferences(groups: readonly ResultGroup[]): string[] {
 
 function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
   const { bold, dim } = out.colours;
-  out.value({
-    event: 'results',
-    results: groups.map(({ result, tree, builds }, at) => ({ name: letterOf(at), result, tree, builds })),
-    workers: workerDifferences(groups),
-  });
+  const workers = workerDifferences(groups);
+  const results = groups.map(({ result, tree, builds }, at) => ({
+    name: letterOf(at),
+    result,
+    tree,
+    builds,
+  }));
+  out.value({ event: 'results', results, workers });
   out.say(bold('Results that differ:'));
   const rows = groups.flatMap(({ result, builds }, at) =>
     builds.map((build, n) => [
@@ -151,14 +150,8 @@ function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
     ]),
   );
   out.say(...columns(rows).map((row) => `  ${row}`));
-  const workers = workerDifferences(groups);
   const says = workers.length === 0 ? 'nothing that their receipts say' : workers.join('; ');
   out.say(dim(`What differed between the workers: ${says}`));
-}
-
-function sayFiles({ out }: Context, { files, count }: Compared): void {
-  if (count === 0) return;
-  out.say(out.colours.yellow(differingFilesText(files, count)));
 }
 
 function sayLogs(
@@ -171,12 +164,9 @@ function sayLogs(
   const pairs = pairTexts(one, other);
   const differs = pairs.some((pair) => pair.a !== pair.b);
   out.value({ event: 'logs', a, b, differs, lines: pairs.filter((pair) => pair.a !== pair.b) });
-  if (!differs) out.say(`The logs of ${a} and ${b} are alike.`);
-  else
-    out.say(
-      `Logs of ${a} and ${b}:`,
-      ...sideBySide(pairs, Math.min(out.width - 2, widthMax)).map((row) => `  ${row}`),
-    );
+  if (!differs) return out.say(`The logs of ${a} and ${b} are alike.`);
+  const rows = sideBySide(pairs, Math.min(out.width - 2, widthMax));
+  out.say(`Logs of ${a} and ${b}:`, ...rows.map((row) => `  ${row}`));
 }
 
 /** The lines of one build of each result, escaped. */

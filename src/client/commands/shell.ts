@@ -107,7 +107,9 @@ export async function shellIn(
   };
   const type = env.TERM ?? '';
   const terminal: InteractiveTerminal = {
-    ...{ keys, sizes, window: { rows: stdout.rows, columns: stdout.columns } },
+    keys,
+    sizes,
+    window: { rows: stdout.rows, columns: stdout.columns },
     type: isTerminalType.test(type) ? type : 'dumb',
   };
   process.once('exit', restore);

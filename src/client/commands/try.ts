@@ -22,84 +22,6 @@ import { DependenciesShown } from './dependency-progress.ts';
 import { fileGiven } from './recipe-of.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
-/** Files listed per line; --json lists all. */
-const filesPerLineMax = 5;
-
-/** Prints a line for each condition, and the conclusion. Returns the exit code. */
-async function sayVaried(out: Output, results: AsyncIterable<ConditionResult>): Promise<Exit> {
-  const { red, green, dim } = out.colours;
-  const varying = new Map<string, ConditionResult>();
-  out.say('', 'Again, with one thing different each time:');
-  for await (const result of results) {
-    const { condition, differences, failed } = result;
-    const { name, says, pinned } = condition;
-    const differs = differences.length > 0 || failed !== undefined;
-    if (differs) varying.set(name, result);
-    const files = differences.map(({ path, change }) => ({ path, change }));
-    out.value({ event: 'varied', condition: name, pinned, differs, failed: failed ?? null, files });
-    const head = name.padEnd(10);
-    if (differs) out.say(`${red('differs')} ${head} ${says}: ${inWhat(result)}`);
-    else out.say(`${green('same   ')} ${head} ${dim(says)}`);
-  }
-  out.value({ event: 'vary', differs: [...varying.keys()] });
-  const all = [...varying.values()];
-  const [pinned, open] = [
-    all.filter(({ condition }) => condition.pinned),
-    all.filter(({ condition }) => !condition.pinned),
-  ];
-  const names = (of: ConditionResult[]) => of.map(({ condition }) => condition.name).join(', ');
-  if (all.length === 0) out.say('', green('Nothing of this changes the outputs.'));
-  else out.say('');
-  if (open.length > 0) out.say(red(`Workers can differ in: ${names(open)}. They will not agree.`));
-  if (pinned.length > 0)
-    out.say(`The same on every worker, not elsewhere: ${names(pinned)}. They can agree all the same.`);
-  return all.length === 0 ? exits.done : exits.no;
-}
-
-function inWhat({ differences, failed }: ConditionResult): string {
-  if (failed !== undefined) return escapeLine(`the build fails (${failed})`, 400);
-  const shown = differences.slice(0, filesPerLineMax).map(({ path, change }) => {
-    const name = escapeLine(path, 200);
-    return change === 'changed' ? name : `${name} (${change})`;
-  });
-  const more = differences.length - shown.length;
-  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
-}
-
-/** Output of a build on this host, line by line: control characters escaped, truncated where a worker would truncate it. */
-class LocalLog {
-  readonly #out: Output;
-  readonly #decoder = new TextDecoder();
-  readonly #lines = new LineEscaper();
-  readonly hints = new LogHints();
-  #bytes = 0;
-
-  constructor(out: Output) {
-    this.#out = out;
-  }
-
-  write(chunk: Uint8Array): void {
-    if (this.#bytes >= limits.logBytesMax) return;
-    const kept = chunk.subarray(0, limits.logBytesMax - this.#bytes);
-    this.#bytes += kept.length;
-    this.#say(this.#lines.push(this.#decoder.decode(kept, { stream: true })));
-    if (this.#bytes < limits.logBytesMax) return;
-    this.end();
-    this.#say(['[quorate: the log reached its limit; the rest is left out]']);
-  }
-
-  end(): void {
-    this.#say([...this.#lines.push(this.#decoder.decode()), ...this.#lines.end()]);
-  }
-
-  #say(lines: string[]): void {
-    if (lines.length === 0) return;
-    this.#out.say(...lines);
-    for (const line of lines) this.hints.push(line);
-    for (const line of lines) this.#out.value({ event: 'output', line });
-  }
-}
-
 type ImageBytes = (home: string) => Promise<number | undefined>;
 
 interface Options {
@@ -116,15 +38,15 @@ interface Options {
 }
 
 /** `name=CID`, `name=folder`, or a CID, whose name is itself; repeatable. */
-function inputs(text: string, before: WantedInput[] | undefined): WantedInput[] {
+function inputs(text: string, before: WantedInput[] = []): WantedInput[] {
   const [, name, what = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(.+)$/.exec(text) ?? [];
   const isCid = /^baf[a-z2-7]{20,110}$/.test(what);
   if (!isCid && (name === undefined || what === ''))
     throw new InvalidArgumentError('Give a name, and a CID or a folder: lib=bafybei…, lib=../lib/out');
   const input = isCid ? { name: name ?? what, cid: what } : { name: name ?? what, folder: what };
-  if (before?.some((one) => one.name === input.name))
+  if (before.some((one) => one.name === input.name))
     throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
-  return [...(before ?? []), input];
+  return [...before, input];
 }
 
 /** Files listed in the text; --json lists all. */
@@ -166,11 +88,7 @@ export const tryJob =
           'quorate try --input lib=bafybei…',
         ),
       )
-      .action(
-        act((context: Context, given: string | undefined, options: Options) =>
-          run(context, given, options, imageBytes),
-        ),
-      );
+      .action(act((...given: [Context, string | undefined, Options]) => run(...given, imageBytes)));
   };
 
 async function run(
@@ -197,10 +115,11 @@ async function run(
   const imageBytes = await imageBytesOf(home);
   const dependencies = new DependenciesShown(out);
   const probes = new ProbesShown(out);
+  const { job: jobName, tier } = options;
   const trial = {
-    ...{ folder, url, ref, file, jobName: options.job, stateDir: home, signal, tier: options.tier },
-    ...{ inputs: options.input?.map((input) => inFolder(cwd, input)), stores: storesHere(context, folder) },
-    imageBytes,
+    ...{ folder, url, ref, file, jobName, stateDir: home, signal, tier, imageBytes },
+    inputs: options.input?.map((input) => inFolder(cwd, input)),
+    stores: storesHere(context, folder),
     project: () => trialProject(context, folder, options.project),
     onInput: (input: ProvidedInput) => sayInput(out, input),
     dependencies: { env, onProgress: dependencies.progress },
@@ -283,14 +202,11 @@ function inFolder(cwd: string, input: WantedInput): WantedInput {
 /** Prints an input and its level. Its bytes are verified against the CID. */
 function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void {
   out.value({ event: 'input', name, cid, from, level });
-  const worth =
-    from === 'folder'
-      ? 'from a folder of this machine'
-      : from === 'store'
-        ? 'from this machine; its level was not verified'
-        : level === 'none'
-          ? 'without evidence that holds'
-          : level;
+  const worth = {
+    folder: 'from a folder of this machine',
+    store: 'from this machine; its level was not verified',
+    mesh: level === 'none' ? 'without evidence that holds' : level,
+  }[from];
   const line = `/build/in/${name}: ${cid}, ${worth}`;
   out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
 }
@@ -316,4 +232,79 @@ function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult, t
   out.say(...columns(shown).map((line) => `  ${line}`));
   if (files.length > filesShownMax) out.say(`  and ${files.length - filesShownMax} more`);
   return tree;
+}
+
+/** Files listed per line; --json lists all. */
+const filesPerLineMax = 5;
+
+/** Prints a line for each condition, and the conclusion. Returns the exit code. */
+async function sayVaried(out: Output, results: AsyncIterable<ConditionResult>): Promise<Exit> {
+  const { red, green, dim } = out.colours;
+  const varying: ConditionResult[] = [];
+  out.say('', 'Again, with one thing different each time:');
+  for await (const result of results) {
+    const { condition, differences, failed } = result;
+    const { name, says, pinned } = condition;
+    const differs = differences.length > 0 || failed !== undefined;
+    if (differs && !varying.some((one) => one.condition.name === name)) varying.push(result);
+    const files = differences.map(({ path, change }) => ({ path, change }));
+    out.value({ event: 'varied', condition: name, pinned, differs, failed: failed ?? null, files });
+    const head = name.padEnd(10);
+    if (differs) out.say(`${red('differs')} ${head} ${says}: ${inWhat(result)}`);
+    else out.say(`${green('same   ')} ${head} ${dim(says)}`);
+  }
+  const all = varying.map(({ condition }) => condition);
+  out.value({ event: 'vary', differs: all.map(({ name }) => name) });
+  const names = (isPinned: boolean) =>
+    all.flatMap(({ name, pinned }) => (pinned === isPinned ? [name] : [])).join(', ');
+  const [open, pinned] = [names(false), names(true)];
+  out.say('', ...(all.length === 0 ? [green('Nothing of this changes the outputs.')] : []));
+  if (open !== '') out.say(red(`Workers can differ in: ${open}. They will not agree.`));
+  if (pinned !== '')
+    out.say(`The same on every worker, not elsewhere: ${pinned}. They can agree all the same.`);
+  return all.length === 0 ? exits.done : exits.no;
+}
+
+function inWhat({ differences, failed }: ConditionResult): string {
+  if (failed !== undefined) return escapeLine(`the build fails (${failed})`, 400);
+  const shown = differences.slice(0, filesPerLineMax).map(({ path, change }) => {
+    const name = escapeLine(path, 200);
+    return change === 'changed' ? name : `${name} (${change})`;
+  });
+  const more = differences.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+}
+
+/** Output of a build on this host, line by line: control characters escaped, truncated where a worker would truncate it. */
+class LocalLog {
+  readonly #out: Output;
+  readonly #decoder = new TextDecoder();
+  readonly #lines = new LineEscaper();
+  readonly hints = new LogHints();
+  #bytes = 0;
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#bytes >= limits.logBytesMax) return;
+    const kept = chunk.subarray(0, limits.logBytesMax - this.#bytes);
+    this.#bytes += kept.length;
+    this.#say(this.#lines.push(this.#decoder.decode(kept, { stream: true })));
+    if (this.#bytes < limits.logBytesMax) return;
+    this.end();
+    this.#say(['[quorate: the log reached its limit; the rest is left out]']);
+  }
+
+  end(): void {
+    this.#say([...this.#lines.push(this.#decoder.decode()), ...this.#lines.end()]);
+  }
+
+  #say(lines: string[]): void {
+    if (lines.length === 0) return;
+    this.#out.say(...lines);
+    for (const line of lines) this.hints.push(line);
+    for (const line of lines) this.#out.value({ event: 'output', line });
+  }
 }

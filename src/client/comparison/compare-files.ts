@@ -140,8 +140,11 @@ function formatOf(head: Buffer): 'gzip' | 'zip' | 'tar' | undefined {
   return isTar(head) ? 'tar' : undefined;
 }
 
-const different = (reasons: string[], members: MemberDifference[] = []): FileComparison => ({
-  ...{ result: 'different', normalisations: [], members, reasons },
+export const different = (reasons: string[], members: MemberDifference[] = []): FileComparison => ({
+  result: 'different',
+  normalisations: [],
+  members,
+  reasons,
 });
 
 /** The same of both sides, one after the other; text where a side is irregular. */

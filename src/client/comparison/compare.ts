@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { makeScratch } from '../../node/scratch.ts';
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import {
   type Difference,
   diffTrees,
@@ -12,7 +12,7 @@ import {
   type TreeEntry,
 } from '../../store/index.ts';
 import { type Content, UnpackBudget } from './archive-content.ts';
-import { compareFiles, type FileComparison } from './compare-files.ts';
+import { compareFiles, different, type FileComparison } from './compare-files.ts';
 import type { Side } from './sides.ts';
 
 /** One side that is a file or a folder: what a path of an artifact leads to. */
@@ -45,14 +45,17 @@ export async function choose(a: PartAsked, b: PartAsked): Promise<[Chosen, Chose
   const right = await entryOf(b.side, b.path);
   if (left.entry.kind === 'dir' && right.entry.kind === 'file') return [await fileIn(left, b.name), right];
   if (left.entry.kind === 'file' && right.entry.kind === 'dir') return [left, await fileIn(right, a.name)];
-  if (left.entry.kind !== right.entry.kind || left.entry.kind === 'link')
-    throw new QuorateError(
-      'COMPARE_KINDS',
-      `${a.path === '' ? a.side.cid : JSON.stringify(a.path)} is a ${left.entry.kind === 'dir' ? 'folder' : left.entry.kind}, and it is compared with a ${right.entry.kind === 'dir' ? 'folder' : right.entry.kind}`,
-      { hint: 'Compare a file with a file, or a folder with a folder.' },
-    );
+  if (left.entry.kind !== right.entry.kind || left.entry.kind === 'link') {
+    const [one, other] = [left, right].map(({ entry: { kind } }) => (kind === 'dir' ? 'folder' : kind));
+    const message = `${named(a.side, a.path)} is a ${one}, and it is compared with a ${other}`;
+    throw new QuorateError('COMPARE_KINDS', message, {
+      hint: 'Compare a file with a file, or a folder with a folder.',
+    });
+  }
   return [left, right];
 }
+
+const named = ({ cid }: Side, path: string): string => (path === '' ? cid : JSON.stringify(path));
 
 async function entryOf(side: Side, path: string): Promise<Chosen> {
   const entry = await entryAt(side.tree, path);
@@ -69,14 +72,10 @@ async function entryOf(side: Side, path: string): Promise<Chosen> {
 
 async function fileIn({ side, entry }: Chosen, name: string): Promise<Chosen> {
   const entries = await entriesIn(side.tree);
-  const named = entries.find((one) => one.path === name) ?? (entries.length === 1 ? entries[0] : undefined);
-  if (named?.kind !== 'file')
-    throw new QuorateError(
-      'COMPARE_KINDS',
-      `${entry.path === '' ? side.cid : JSON.stringify(entry.path)} is a folder without a file ${JSON.stringify(name.slice(0, 300))}`,
-      { hint: 'Name the file to compare with: <cid>/<path>.' },
-    );
-  return { side: below(side, named), entry: named };
+  const found = entries.find((one) => one.path === name) ?? (entries.length === 1 ? entries[0] : undefined);
+  if (found?.kind === 'file') return { side: below(side, found), entry: found };
+  const message = `${named(side, entry.path)} is a folder without a file ${JSON.stringify(name.slice(0, 300))}`;
+  throw new QuorateError('COMPARE_KINDS', message, { hint: 'Name the file to compare with: <cid>/<path>.' });
 }
 
 const below = (side: Side, { cid }: TreeEntry): Side => ({ ...side, tree: { ...side.tree, root: cid } });
@@ -112,13 +111,8 @@ export async function* compareChosen(
 
 /** Archives beyond the bounds are files that differ: whoever packed one hides no other file by it. */
 function differentIfTooLarge(error: unknown): FileComparison {
-  if (!(error instanceof QuorateError) || codeOf(error) !== 'COMPARE_TOO_LARGE') throw error;
-  return {
-    result: 'different',
-    normalisations: [],
-    members: [],
-    reasons: [`not read whole: ${error.message}`],
-  };
+  if (codeOf(error) !== 'COMPARE_TOO_LARGE') throw error;
+  return different([`not read whole: ${messageOf(error)}`]);
 }
 
 const contentOf = ({ tree }: Side, { size }: TreeEntry, signal: AbortSignal): Content => ({

@@ -79,16 +79,16 @@ export async function runDiffoscope(
   const outcome = await sandbox.run(
     {
       source: streamOf(emptyTar),
-      inputs: [
-        { name: 'a', tar: streamOf(packed.a) },
-        { name: 'b', tar: streamOf(packed.b) },
-      ],
+      inputs: (['a', 'b'] as const).map((name) => ({ name, tar: streamOf(packed[name]) })),
       run: [step],
       env: {},
       outputs: [],
       limits: {
-        ...{ cpus: 1, pids: bounds.diffoscopePids, seconds: bounds.diffoscopeSecondsMax },
-        ...{ memoryBytes: bounds.diffoscopeMemoryBytes, diskBytes: bounds.diffoscopeDiskBytes },
+        cpus: 1,
+        pids: bounds.diffoscopePids,
+        seconds: bounds.diffoscopeSecondsMax,
+        memoryBytes: bounds.diffoscopeMemoryBytes,
+        diskBytes: bounds.diffoscopeDiskBytes,
       },
       image: 'host',
     },

@@ -29,11 +29,10 @@ export async function importFile(store: Store, path: string, signal: AbortSignal
     const cause: unknown = await filled.catch((failure: unknown) => failure);
     // Where the import ended first, that closed the archive.
     const isOwn = cause instanceof Error && ('syscall' in cause || cause.message === 'Size mismatch');
-    if (isOwn)
-      throw new QuorateError('COMPARE_FILE_UNREADABLE', `${path} cannot be read: ${messageOf(cause)}`, {
-        cause,
-      });
-    throw error;
+    if (!isOwn) throw error;
+    throw new QuorateError('COMPARE_FILE_UNREADABLE', `${path} cannot be read: ${messageOf(cause)}`, {
+      cause,
+    });
   } finally {
     packer.destroy();
   }
@@ -48,10 +47,7 @@ async function fill(packer: ReturnType<typeof pack>, path: string, signal: Abort
 }
 
 /** One side of a comparison as it is asked for: an artifact, or a folder or file of this host by its absolute path. */
-export type SideAsked =
-  | { kind: 'artifact'; cid: string }
-  | { kind: 'folder'; path: string }
-  | { kind: 'file'; path: string };
+export type SideAsked = { kind: 'artifact'; cid: string } | { kind: 'folder' | 'file'; path: string };
 
 /** One side of a comparison. */
 export interface Side {
@@ -94,15 +90,13 @@ export async function withSides<T>(
       if (one.kind === 'artifact' && holder !== undefined)
         return { tree: holder.tree(one.cid), cid: one.cid, from: 'store', level: 'none' };
       assert(copies !== undefined, 'there is a store for what no store holds');
-      if (one.kind === 'file') {
+      if (one.kind !== 'artifact') {
         onStep(`reading ${one.path}`);
-        const cid = await importFile(copies, one.path, signal);
-        return { tree: copies.tree(cid), cid, from: 'file', level: 'none' };
-      }
-      if (one.kind === 'folder') {
-        onStep(`reading ${one.path}`);
-        const { root } = await copies.importDirectory(one.path, { into: copies.public, signal });
-        return { tree: copies.tree(root), cid: root, from: 'folder', level: 'none' };
+        const cid =
+          one.kind === 'file'
+            ? await importFile(copies, one.path, signal)
+            : (await copies.importDirectory(one.path, { into: copies.public, signal })).root;
+        return { tree: copies.tree(cid), cid, from: one.kind, level: 'none' };
       }
       assert(network !== undefined, 'there is a network for what no store holds');
       onStep(`fetching ${one.cid}`);
@@ -115,24 +109,17 @@ export async function withSides<T>(
   }
 }
 
-interface Network {
-  mesh: Mesh;
-  fetch(into: Store, cid: string, signal: AbortSignal): Promise<Level>;
-}
-
-/** Joins the mesh for an artifact that no local store holds. @throws ARTIFACT_NOT_FOUND where no project is known */
-async function openNetwork(
-  cid: string,
-  projectOf: SidesOptions['project'],
-  closers: Closers,
-): Promise<Network> {
+/** Joins the mesh for an artifact that no local store holds. @throws {QuorateError} ARTIFACT_NOT_FOUND where no project is known */
+async function openNetwork(cid: string, projectOf: SidesOptions['project'], closers: Closers) {
   // Loaded here: two local artifacts are compared in less time than this takes.
   const { fromMesh, inNoStore, openInputMesh } = await import('../trial/inputs.ts');
   const project = await projectOf();
   if (project === undefined) throw inNoStore(cid);
   const mesh = await openInputMesh(project);
   closers.push(() => mesh.close());
-  return { mesh, fetch: (into, wanted, signal) => fromMesh(mesh, into, wanted, project, signal) };
+  const fetch = (into: Store, wanted: string, signal: AbortSignal) =>
+    fromMesh(mesh, into, wanted, project, signal);
+  return { mesh, fetch };
 }
 
 /** A temporary store. */

@@ -49,11 +49,8 @@ async function fromStores(
     if (other === undefined) continue;
     try {
       if (!(await other.has(cid, signal))) continue;
-      const { root } = await store.importTar(other.exportTar(cid, { signal }), {
-        into: store.public,
-        signal,
-      });
-      if (root === cid) return true;
+      const tar = other.exportTar(cid, { signal });
+      if ((await store.importTar(tar, { into: store.public, signal })).root === cid) return true;
     } finally {
       await other.close();
     }
@@ -73,7 +70,8 @@ export const openInputMesh = ({ bootstrap, controllers }: TrialProject): Promise
     key: generateSeed(),
     listen: [],
     bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)],
-    ...{ topics: [], role: 'node' },
+    topics: [],
+    role: 'node',
   });
 
 /** Fetches an artifact from providers, members, controllers. Returns the level of its evidence. @throws {QuorateError} ARTIFACT_NOT_FOUND */
@@ -111,11 +109,10 @@ export async function fromMesh(
   };
   await Promise.allSettled([...peers.values()].slice(0, peersMax).map(ask));
   signal.throwIfAborted();
-  if (reached.length === 0) {
+  if (reached.length === 0)
     throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer of the project could be reached for ${cid}`, {
       hint: 'Check that the controller or a worker is running and reachable.',
     });
-  }
   let bytes = 0;
   const onProgress = (now: number) => {
     bytes = now;
@@ -125,11 +122,11 @@ export async function fromMesh(
     // The answers of all peers block by block are no help with a mistaken CID.
     const isAbsent = /^(TRANSFER_FAILED|STORE_PULL_BLOCK_MISSING)$/.test(String(codeOf(cause)));
     if (!isAbsent || bytes > 0 || level !== 'none') throw cause;
-    throw new QuorateError(
-      'ARTIFACT_NOT_FOUND',
-      `no peer of the project that was asked (${reached.length}) has ${cid}`,
-      { hint: 'Check the CID: quorate show <job> prints that of an artifact.', cause },
-    );
+    const message = `no peer of the project that was asked (${reached.length}) has ${cid}`;
+    throw new QuorateError('ARTIFACT_NOT_FOUND', message, {
+      hint: 'Check the CID: quorate show <job> prints that of an artifact.',
+      cause,
+    });
   });
   return level;
 }

@@ -17,26 +17,15 @@ import type { Store } from '../../store/index.ts';
 /** Imports the git folder of a commit, as a worker makes it. Returns its CID. `ref`: HEAD where absent. @throws {QuorateError} SOURCE_NO_COMMIT */
 async function trialGitFolder(
   store: Store,
-  {
-    folder,
-    ref = 'HEAD',
-    dir,
-    signal,
-  }: { folder: string; ref?: string | undefined; dir: string; signal: AbortSignal },
+  dir: string,
+  { folder, ref = 'HEAD', signal }: TrialSourceOptions,
 ): Promise<string> {
   const { commit, objects, tag } = await localCommit(folder, ref, { signal });
   let cid = '';
-  await readLocalGitFolder(
-    objects,
-    commit,
-    { dir, signal },
-    {
-      tag,
-      read: async (tar) => {
-        cid = (await store.importTar(tar, { into: store.public, signal })).root;
-      },
-    },
-  );
+  const read = async (tar: Parameters<Store['importTar']>[0]) => {
+    cid = (await store.importTar(tar, { into: store.public, signal })).root;
+  };
+  await readLocalGitFolder(objects, commit, { dir, signal }, { tag, read });
   return cid;
 }
 
@@ -65,7 +54,7 @@ export interface TrialSource {
   /** Whether the files differ from the commit. */
   dirty: boolean;
   /** The job file, where it is not the source's own: a path, or `REPO@COMMIT:PATH`. */
-  file?: string;
+  file?: string | undefined;
 }
 
 /** A source in the public area of a store, with its job file. */
@@ -76,7 +65,7 @@ export interface OpenedSource {
   file: JobFile;
   /** Folder whose project has images, in `.quorate`. */
   repository: string;
-  /** Imports the git folder of the commit, as a worker makes it. Returns its CID. @throws `SOURCE_…`, `STORE_…` */
+  /** Imports the git folder of the commit, as a worker makes it. Returns its CID. */
   gitFolder(): Promise<string>;
   /** URL from which workers would fetch the source. */
   remote(): Promise<string | undefined>;
@@ -92,7 +81,7 @@ export async function openSource(
     ? readFolder(store, dir, options)
     : readServer(store, dir, { ...options, url: options.url }));
   const { file, named } = await jobFileOf(store, dir, source, options);
-  return { ...opened, bytes, file, source: { ...source, ...(named !== undefined && { file: named }) } };
+  return { ...opened, bytes, file, source: { ...source, file: named } };
 }
 
 type Read = Omit<OpenedSource, 'file'>;
@@ -105,7 +94,7 @@ async function readFolder(
   const into = store.public;
   const more = (root: string) => ({
     repository: root,
-    gitFolder: () => trialGitFolder(store, { folder, ref, dir, signal }),
+    gitFolder: () => trialGitFolder(store, dir, { folder, ref, signal }),
     remote: async () => (await localRepo(root, { signal }).catch(() => undefined))?.remoteUrl,
   });
   if (ref !== undefined) {

@@ -26,26 +26,14 @@ const again: Condition = {
 export function conditions(cpus: number): Condition[] {
   const asked = Math.ceil(cpus);
   const other = asked > 1 ? 1 : 2;
-  const pinned = (name: string, says: string, variation: BuildVariation['variation']): Condition => ({
-    name,
-    says,
-    pinned: true,
-    varied: { variation },
-  });
+  const pinned = (name: string, says: string, variation: BuildVariation['variation']): Condition => {
+    return { name, says, pinned: true, varied: { variation } };
+  };
+  const order = 'folders list their files the other way round';
+  const processors = `${other} processor${other > 1 ? 's' : ''}, not ${asked}`;
   return [
-    {
-      name: 'file-order',
-      says: 'folders list their files the other way round',
-      pinned: false,
-      varied: { reversed: true },
-    },
-    ...(other <= availableParallelism()
-      ? [
-          pinned('processors', `${other} processor${other > 1 ? 's' : ''}, not ${asked}`, {
-            processors: other,
-          }),
-        ]
-      : []),
+    { name: 'file-order', says: order, pinned: false, varied: { reversed: true } },
+    ...(other > availableParallelism() ? [] : [pinned('processors', processors, { processors: other })]),
     pinned('path', 'source in /build/another-place, not /build/src', { source: 'another-place' }),
     pinned('host-name', 'host name "elsewhere", not "quorate"', { hostName: 'elsewhere' }),
     pinned('user', 'user "somebody" (1234), not "build" (1000)', {
@@ -81,15 +69,20 @@ export async function* vary(
   signal: AbortSignal,
 ): AsyncGenerator<ConditionResult> {
   const own = new Set<string>();
-  const plain = async (): Promise<ConditionResult> => {
-    const result = await resultOf(trial, first, again, own);
+  const under = async (condition: Condition): Promise<ConditionResult> => {
+    const { tried, differences } = await trial.compare(first, condition.varied);
+    const others = differences.filter(({ path }) => !own.has(path));
+    return { condition, differences: others, failed: failureOf(tried) };
+  };
+  const plain = async () => {
+    const result = await under(again);
     for (const { path } of result.differences) own.add(path);
     return result;
   };
   await sleep(Math.max(0, apartMs - first.ms), undefined, { signal });
   yield await plain();
   for (const condition of conditions(trial.job.limits.cpus)) {
-    const result = await resultOf(trial, first, condition, own);
+    const result = await under(condition);
     if (!differs(result)) {
       yield result;
       continue;
@@ -106,20 +99,6 @@ export async function* vary(
 
 const differs = ({ differences, failed }: ConditionResult): boolean =>
   differences.length > 0 || failed !== undefined;
-
-async function resultOf(
-  trial: Trial,
-  first: TrialResult,
-  condition: Condition,
-  without: ReadonlySet<string>,
-): Promise<ConditionResult> {
-  const { tried, differences } = await trial.compare(first, condition.varied);
-  return {
-    condition,
-    differences: differences.filter(({ path }) => !without.has(path)),
-    failed: failureOf(tried),
-  };
-}
 
 function failureOf({ outcome }: TrialResult): string | undefined {
   if (outcome.kind === 'aborted') return `${outcome.reason}: ${outcome.detail}`;

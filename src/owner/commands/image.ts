@@ -1,28 +1,16 @@
 import { join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import type { MadeImage } from '../../execution/images/make.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Act, type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, columns } from '../../terminal/format.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { packages, several } from '../../terminal/values.ts';
 import { findProject } from '../project.ts';
 
-interface Build {
-  suite: string;
-  include?: string[];
-  mirror?: string[];
-}
-interface Import {
-  name?: string;
-  arch: 'x86_64' | 'aarch64';
-}
-interface Pull {
-  arch: Import['arch'];
-  plainHttp?: boolean;
-}
+type Arch = 'x86_64' | 'aarch64';
 
 export const image: Define = (program, act) => {
   const group = program
@@ -35,9 +23,39 @@ export const image: Define = (program, act) => {
       'after',
       examples('quorate image build --include gcc,libc6-dev,make', 'quorate image import gcc.tar'),
     );
-  addBuild(group, act);
-  addImport(group, act);
-  addPull(group, act);
+  group
+    .command('build')
+    .summary('make one of Debian packages')
+    .description(
+      'Makes an image of Debian packages, with mmdebstrap. The same packages give the same CID on each host and at any time.',
+    )
+    .option('--suite <name>', 'of Debian', 'trixie')
+    .option('--include <packages>', 'besides the essential ones, by commas; repeatable', packages)
+    .option('--mirror <url>', 'where packages come from (default: as apt does here); repeatable', several)
+    .addHelpText('after', examples('quorate image build --include gcc,libc6-dev,make'))
+    .action(act(build));
+  group
+    .command('import')
+    .summary('make one of what a container tool wrote')
+    .description(
+      'Makes an image of an OCI image layout (a folder, or a tar of one) or of what "docker save" writes. Every digest is checked.',
+    )
+    .argument('<path>', 'the folder or the tar file')
+    .option('--name <name>', 'which, where it holds several')
+    .addOption(archOption())
+    .addHelpText('after', examples('docker save -o gcc.tar gcc && quorate image import gcc.tar'))
+    .action(act(importFrom));
+  group
+    .command('pull')
+    .summary('make one of an image in a registry')
+    .description(
+      'Makes an image of one in a container registry, named by its digest. Every digest is checked. Layers are fetched once and kept in the home folder. Credentials are those of skopeo, podman or docker.',
+    )
+    .argument('<image>', 'HOST/NAME@sha256:…')
+    .addOption(archOption())
+    .option('--plain-http', 'ask without TLS; a registry on this machine is asked so anyway')
+    .addHelpText('after', examples('quorate image pull registry.example/tools/gcc@sha256:4f53…'))
+    .action(act(pull));
   group
     .command('list')
     .summary('list the images there are here')
@@ -57,52 +75,10 @@ export const image: Define = (program, act) => {
     .action(act(remove));
 };
 
-function addBuild(group: Command, act: Act): void {
-  group
-    .command('build')
-    .summary('make one of Debian packages')
-    .description(
-      'Makes an image of Debian packages, with mmdebstrap. The same packages give the same CID on each host and at any time.',
-    )
-    .option('--suite <name>', 'of Debian', 'trixie')
-    .option('--include <packages>', 'besides the essential ones, by commas; repeatable', packages)
-    .option('--mirror <url>', 'where packages come from (default: as apt does here); repeatable', several)
-    .addHelpText('after', examples('quorate image build --include gcc,libc6-dev,make'))
-    .action(act(build));
-}
-
-function addImport(group: Command, act: Act): void {
-  group
-    .command('import')
-    .summary('make one of what a container tool wrote')
-    .description(
-      'Makes an image of an OCI image layout (a folder, or a tar of one) or of what "docker save" writes. Every digest is checked.',
-    )
-    .argument('<path>', 'the folder or the tar file')
-    .option('--name <name>', 'which, where it holds several')
-    .addOption(archOption())
-    .addHelpText('after', examples('docker save -o gcc.tar gcc && quorate image import gcc.tar'))
-    .action(act(importFrom));
-}
-
 const archOption = (): Option =>
   new Option('--arch <arch>', 'the processor it is for')
     .choices(['x86_64', 'aarch64'])
     .default(process.arch === 'arm64' ? 'aarch64' : 'x86_64', 'that of this machine');
-
-function addPull(group: Command, act: Act): void {
-  group
-    .command('pull')
-    .summary('make one of an image in a registry')
-    .description(
-      'Makes an image of one in a container registry, named by its digest. Every digest is checked. Layers are fetched once and kept in the home folder. Credentials are those of skopeo, podman or docker.',
-    )
-    .argument('<image>', 'HOST/NAME@sha256:…')
-    .addOption(archOption())
-    .option('--plain-http', 'ask without TLS; a registry on this machine is asked so anyway')
-    .addHelpText('after', examples('quorate image pull registry.example/tools/gcc@sha256:4f53…'))
-    .action(act(pull));
-}
 
 async function folderOf({ cwd, home }: Context): Promise<string> {
   const { imagesFolder } = await import('../../execution/images/files.ts');
@@ -110,7 +86,10 @@ async function folderOf({ cwd, home }: Context): Promise<string> {
   return imagesFolder(project === undefined ? home : resolve(project, '.quorate'));
 }
 
-async function build(context: Context, { suite, include = [], mirror = [] }: Build): Promise<Exit> {
+async function build(
+  context: Context,
+  { suite, include = [], mirror = [] }: { suite: string; include?: string[]; mirror?: string[] },
+): Promise<Exit> {
   if (!/^[a-z][a-z0-9.-]{0,40}$/.test(suite) || mirror.some((one) => !/^(https?|file):\/|^deb /.test(one))) {
     throw new QuorateError('CLI_USAGE', 'a suite is a name such as trixie, a mirror a URL', {
       hint: 'A mirror may also be a whole line of sources.list, in quotes: --mirror "deb …"',
@@ -119,15 +98,10 @@ async function build(context: Context, { suite, include = [], mirror = [] }: Bui
   const { makeDebianImage } = await import('../../execution/images/make.ts');
   const { out, signal } = context;
   const board = out.board();
-  try {
-    const onLine = (line: string) => board.set('image', { text: escapeLine(line.replace(/^I: /, ''), 120) });
-    const dir = await folderOf(context);
-    const image = await makeDebianImage({ dir, suite, include, mirrors: mirror, onLine, signal });
-    board.end();
-    return say(context, image);
-  } finally {
-    board.end();
-  }
+  const onLine = (line: string) => board.set('image', { text: escapeLine(line.replace(/^I: /, ''), 120) });
+  const dir = await folderOf(context);
+  const making = makeDebianImage({ dir, suite, include, mirrors: mirror, onLine, signal });
+  return say(context, await making.finally(() => board.end()));
 }
 
 const steps = {
@@ -136,13 +110,21 @@ const steps = {
   files: 'storing its files',
 } as const;
 
-async function importFrom(context: Context, path: string, { name, arch }: Import): Promise<Exit> {
+async function importFrom(
+  context: Context,
+  path: string,
+  { name, arch }: { name?: string; arch: Arch },
+): Promise<Exit> {
   const { importImage } = await import('../../execution/images/make.ts');
   const from = resolve(context.cwd, path);
   return made(context, (how) => importImage({ ...how, path: from, name, arch }));
 }
 
-async function pull(context: Context, reference: string, { arch, plainHttp = false }: Pull): Promise<Exit> {
+async function pull(
+  context: Context,
+  reference: string,
+  { arch, plainHttp = false }: { arch: Arch; plainHttp?: boolean },
+): Promise<Exit> {
   const { pullImage } = await import('../../execution/images/pull/pull.ts');
   const cache = join(context.home, 'image-layers');
   const { env } = process;
@@ -159,14 +141,9 @@ interface How {
 async function made(context: Context, make: (how: How) => Promise<MadeImage>): Promise<Exit> {
   const dir = await folderOf(context);
   const row = new TransferRow(context.out);
-  try {
-    const onProgress: How['onProgress'] = (step, done, total) => row.set(steps[step], done, total);
-    const image = await make({ dir, signal: context.signal, onProgress });
-    row.end();
-    return say(context, image);
-  } finally {
-    row.end();
-  }
+  const onProgress: How['onProgress'] = (step, done, total) => row.set(steps[step], done, total);
+  const making = make({ dir, signal: context.signal, onProgress });
+  return say(context, await making.finally(() => row.end()));
 }
 
 function say({ out }: Context, image: MadeImage): Exit {
@@ -186,10 +163,8 @@ async function list(context: Context): Promise<Exit> {
   const { imageCacheFolder, readyImages } = await import('../../execution/images/cache-folder.ts');
   const { home, out } = context;
   const images = await listImageFiles(await folderOf(context));
-  const ready = (await readyImages(imageCacheFolder(home))).map((one) => ({
-    ...{ image: one.image, bytes: one.bytes },
-    used: new Date(one.used).toISOString(),
-  }));
+  const found = await readyImages(imageCacheFolder(home));
+  const ready = found.map(({ image, bytes, used }) => ({ image, bytes, used: new Date(used).toISOString() }));
   out.value({ images, ready });
   const rowsOfMade = images.map((one) => [
     one.image,
@@ -216,11 +191,10 @@ async function remove(context: Context, cid: string): Promise<Exit> {
     });
   const cache = imageCacheFolder(context.home);
   const isReady = (await readyImages(cache)).some(({ image }) => image === cid);
-  if (isReady && !(await evictImage(cache, cid))) {
+  if (isReady && !(await evictImage(cache, cid)))
     throw new QuorateError('IMAGE_IN_USE', `a build uses the image ${cid} now`, {
       hint: 'Try again when it has ended.',
     });
-  }
   const folder = await folderOf(context);
   if (!isReady || hasImageFile(folder, cid)) await removeImageFile(folder, cid);
   context.out.value({ removed: cid });

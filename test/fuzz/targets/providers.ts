@@ -187,8 +187,8 @@ const login = define<Texts>({
     const membership = {
       ...{ project, name: 'a', operator: 'ada', role: 'publisher' as const, charter: '' },
     };
-    const url = await signInWithKey({
-      ...{ origin, key: publisher, now: Date.now(), signal },
+    const url = await signInWithKey(origin, {
+      ...{ key: publisher, now: Date.now(), signal },
       membership: { ...membership, grant: 'g', controllers: [], bootstrap: [] },
     });
     must(new URL(url).origin === origin && originOf(url) === origin, 'it leads elsewhere');
