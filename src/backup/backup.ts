@@ -12,10 +12,8 @@ export interface BackupOptions {
   role: HomeRole;
   /** The home, whose process may be running. */
   home: string;
-  /** A new folder. */
   to: string;
   keys: boolean;
-  /** The bytes of artifacts and images too. */
   artifacts: boolean;
   version: string;
   signal: AbortSignal;
@@ -71,7 +69,6 @@ async function checkTarget(to: string, home: string): Promise<void> {
     });
 }
 
-/** Copies what belongs to a home, in its order. */
 async function copyParts(
   { parts }: HomeKind,
   to: string,

@@ -15,7 +15,6 @@ import { backupLimits } from './limits.ts';
 import { findManifest, type Manifest, readManifest } from './manifest.ts';
 import { compareCheckpoint, Mends, readers } from './read-files.ts';
 
-/** Something that is not whole. */
 export interface Finding {
   file: string;
   /** `mends`: the next start, or the running process, makes it again or has it from peers. `damaged`: neither does. */
@@ -28,7 +27,6 @@ export interface Finding {
 export interface Checked {
   folder: string;
   role: HomeRole;
-  /** Whether it is a backup. */
   backup: boolean;
   files: number;
   bytes: number;

@@ -5,13 +5,12 @@ import { backupLimits } from './limits.ts';
 
 const { pieceBytes } = backupLimits;
 
-/** A file as it was copied. */
 export interface Copied {
   bytes: number;
   sha256: string;
 }
 
-/** Copies what a file holds now into a new one of mode 0600, synced; or only reads it. Errors: those of the system, `ENOENT` of the first one. */
+/** Copies what a file holds now into a new one of mode 0600, synced; or only reads it. @throws errors of the system; `ENOENT` is of the first file */
 export async function copyFile(from: string, to: string | undefined, signal: AbortSignal): Promise<Copied> {
   const source = await open(from, 'r');
   let target: FileHandle | undefined;

@@ -10,7 +10,6 @@ interface Part {
   kind: 'file' | 'journal' | 'key' | 'bytes';
 }
 
-/** The files of a home. */
 export interface HomeKind {
   /** Of which one always is there. */
   marks: readonly string[];
@@ -102,7 +101,6 @@ export async function filesIn(dir: string, path: string): Promise<string[]> {
   return found.sort();
 }
 
-/** Whether there is such a home. */
 export async function isHome(dir: string, { marks }: HomeKind): Promise<boolean> {
   for (const mark of marks) if ((await filesIn(dir, mark)).length > 0) return true;
   return false;

@@ -11,7 +11,6 @@ import type { WatchEvent } from '../watcher/machine/events.ts';
 import { HookMachine, Ledger, ledgerEventSchema } from '../watcher/machine/hook-ledger.ts';
 import { WatchMachine } from '../watcher/machine/machine.ts';
 
-/** A controller as its journal says. */
 export interface ReplayedController {
   id: string;
   machine: Controller;

@@ -15,7 +15,6 @@ const manifestSchema = z.strictObject({
   /** Grows when a version before could no longer restore it. */
   v: z.literal(1),
   role: z.enum(['controller', 'idp', 'store', 'watch']),
-  /** Version of quorate that made it. */
   version: text(100),
   /** Milliseconds since the epoch. */
   made: z.int().min(0),

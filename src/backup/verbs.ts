@@ -41,7 +41,6 @@ interface Asked {
   aside?: boolean;
 }
 
-/** `backup`, `restore` and `check` of a process that has a home. */
 export function addBackupVerbs(group: Command, act: Act, role: HomeRole): void {
   const { of, copied, bytes: more } = words[role];
   const name = `quorate ${role}`;

@@ -13,22 +13,14 @@ export interface OptionShape {
   description: string;
 }
 
-export interface ArgumentShape {
-  name: string;
-  required: boolean;
-  variadic: boolean;
-  description: string;
-}
-
 export interface CommandShape {
   /** `['image', 'pull']`; empty for the program itself. */
   path: string[];
   summary: string;
   description: string;
-  arguments: ArgumentShape[];
+  arguments: { name: string; required: boolean; variadic: boolean; description: string }[];
   options: OptionShape[];
   commands: { name: string; summary: string }[];
-  /** The commands of the examples in its help. */
   examples: string[];
 }
 
@@ -43,12 +35,10 @@ export function shapesOf(command: Command, path: string[] = []): Shapes {
       path,
       summary: command.summary(),
       description: command.description(),
-      arguments: command.registeredArguments.map((argument) => ({
-        name: argument.name(),
-        required: argument.required,
-        variadic: argument.variadic,
-        description: argument.description,
-      })),
+      arguments: command.registeredArguments.map((argument) => {
+        const { required, variadic, description } = argument;
+        return { name: argument.name(), required, variadic, description };
+      }),
       options: optionsOf(command),
       commands: children.map((child) => ({ name: child.name(), summary: child.summary() })),
       examples: examplesOf(command),

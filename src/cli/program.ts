@@ -14,7 +14,7 @@ import { verbs } from './commands.ts';
 const procMagic = 0x9fa0;
 const hint = 'Name a folder: --home <folder>, or QUORATE_HOME.';
 
-/** The folder for keys, memberships and artifacts: the one that was given, or .quorate in the user's home. Throws `CLI_USAGE`. */
+/** The folder for keys, memberships and artifacts: the one that was given, or .quorate in the user's home. @throws {QuorateError} `CLI_USAGE` */
 export function homeFolder(given: string | undefined, userHome: string): string {
   if (given === undefined && !isAbsolute(userHome))
     throw new QuorateError('CLI_USAGE', `HOME names no folder: "${userHome.slice(0, 200)}"`, { hint });

@@ -1,6 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FixedFiles, type FixOptions, fixFiles, fixUrl } from '../dependencies/index.ts';
+import { type FixOptions, fixFiles, fixUrl } from '../dependencies/index.ts';
 import { hostArch } from '../execution/host-arch.ts';
 import { checkJobFileSize, parseJobFile } from '../jobfile/index.ts';
 import { reachFrom } from '../node/reach.ts';
@@ -17,17 +17,7 @@ import { dependencyLimits } from '../protocol/lock-formats/limits.ts';
 
 export type FixingOptions = Omit<FixOptions, 'reach'>;
 
-/** The parts of a new `quorate.lock`. */
-export interface NewLock {
-  /** The whole file; undefined where none is needed. */
-  text: string | undefined;
-  fixed: FixedFiles[];
-  /** Records that stay. */
-  kept: Fixed[];
-  locks: readonly string[];
-}
-
-/** Lock files of all jobs of the job file in a folder, each once. @throws `JOBFILE_…`, LOCK_NOT_FOUND */
+/** Lock files of all jobs of the job file in a folder, each once. @throws {QuorateError} `JOBFILE_…`, LOCK_NOT_FOUND */
 export async function locksOfJobs(folder: string): Promise<string[]> {
   for (const name of ['quorate.yaml', 'quorate.yml']) {
     const bytes = await fileIn(folder, name, (size) => checkJobFileSize(size, name));
@@ -44,17 +34,13 @@ export async function locksOfJobs(folder: string): Promise<string[]> {
   });
 }
 
-/** Throws `LOCK_…` where something is open: what `run` would throw. */
+/** @throws {QuorateError} `LOCK_…` where something is open: what `run` would throw */
 export async function checkLocks(folder: string, locks: readonly string[]): Promise<number> {
   return readLocks(locks, await filesIn(folder, locks), hostArch).length;
 }
 
-/** Fixes what lock files leave open. Writes nothing. @throws `LOCK_…`, `DEPENDENCIES_…` */
-export async function completeLocks(
-  folder: string,
-  locks: readonly string[],
-  options: FixingOptions,
-): Promise<NewLock> {
+/** Fixes what lock files leave open. Writes nothing; `text` of a new `quorate.lock` where one is needed. @throws {QuorateError} `LOCK_…`, `DEPENDENCIES_…` */
+export async function completeLocks(folder: string, locks: readonly string[], options: FixingOptions) {
   const files = await filesIn(folder, locks);
   const { open, kept } = openFiles(locks, files, hostArch);
   const fixed = await fixFiles(open, { ...options, reach: reachFrom(options.env) });
@@ -62,10 +48,10 @@ export async function completeLocks(
   const isNeeded = records.length > 0 || files.has(quorateLock);
   const text = isNeeded ? writeQuorateLock(records) : undefined;
   if (text !== undefined) readLocks(locks, new Map([...files, [quorateLock, Buffer.from(text)]]), hostArch);
-  return { text, fixed, kept, locks };
+  return { text, fixed, kept };
 }
 
-/** Adds a file of no package, or replaces the one of that name. Writes nothing. @throws `LOCK_…`, `DEPENDENCIES_…` */
+/** Adds a file of no package, or replaces the one of that name. Writes nothing. @throws {QuorateError} `LOCK_…`, `DEPENDENCIES_…` */
 export async function addToLock(
   folder: string,
   { url, name }: { url: string; name: string },
@@ -85,11 +71,9 @@ async function filesIn(folder: string, locks: readonly string[]): Promise<Map<st
   const files = new Map<string, Uint8Array>();
   for (const { path } of filesOfLocks(locks)) {
     const bytes = await fileIn(folder, path, (size) => {
-      if (size > dependencyLimits.lockBytesMax)
-        throw new QuorateError(
-          'LOCK_TOO_LARGE',
-          `${path}: ${size} bytes; at most ${dependencyLimits.lockBytesMax} are read`,
-        );
+      const most = dependencyLimits.lockBytesMax;
+      if (size > most)
+        throw new QuorateError('LOCK_TOO_LARGE', `${path}: ${size} bytes; at most ${most} are read`);
     });
     if (bytes !== undefined) files.set(path, bytes);
   }

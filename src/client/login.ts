@@ -24,7 +24,7 @@ const sessionSchema = z.object({
   role: z.enum(['publisher', 'reader']),
 });
 
-/** Origin of a service, from the address of any page of it. @throws LOGIN_URL_INVALID */
+/** Origin of a service, from the address of any page of it. @throws {QuorateError} LOGIN_URL_INVALID */
 export function originOf(address: string): string {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const isLocal = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url?.hostname ?? '');

@@ -74,7 +74,6 @@ export interface JobSpec {
 /** One job of a file, as it is before its matrix is expanded. */
 export interface JobTemplate extends JobSpec, Pick<Template, 'needs' | 'matrix' | 'if'> {}
 
-/** A parsed job file. */
 export interface JobFile {
   /** The jobs after expansion, each after those it needs, otherwise in the order of the file. */
   jobs: JobSpec[];
@@ -87,7 +86,6 @@ function jobOf({ name, template, image, run, env }: Instance<JobTemplate>): JobS
   return { ...rest, name, image, run, env };
 }
 
-/** A fault of the file, with its offset in the text. */
 interface Fault {
   /** `JOBFILE_INVALID` where it is absent. */
   code?: 'JOBFILE_NEWER' | PipelineFault['code'];
@@ -95,10 +93,10 @@ interface Fault {
   message: string;
   hint?: string;
   /** A key is missing, often because it is misspelt: any other fault is reported first. */
-  missing?: true;
+  missing?: boolean;
 }
 
-/** Checks the size of a file before it is read. Throws `JOBFILE_INVALID`. */
+/** Checks the size of a file before it is read. @throws {QuorateError} `JOBFILE_INVALID` */
 export function checkJobFileSize(bytes: number, path: string): void {
   if (bytes <= jobFileLimits.bytesMax) return;
   const [read, most] = sizeTexts(bytes, jobFileLimits.bytesMax);
@@ -161,8 +159,10 @@ function templateOf(
   const files = asked ?? (kind === 'test' ? jobFileLimits.testFilesDefault : limits.outputFilesDefault);
   const bounds = { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time };
   return {
-    ...{ name, ...job, run: run.map((step) => stepOf(step, shell)) },
-    ...{ limits: files === limits.outputFilesDefault ? bounds : { ...bounds, files } },
+    name,
+    ...job,
+    run: run.map((step) => stepOf(step, shell)),
+    limits: files === limits.outputFilesDefault ? bounds : { ...bounds, files },
     trust: { ...trust, cosign: trust.cosign ?? (kind === 'test' ? 'none' : 'required') },
     ...(kind !== undefined && { kind }),
     ...(reached !== undefined && { network: reached }),
@@ -181,17 +181,11 @@ function errorOf(faults: readonly Fault[], lines: LineCounter, path: string): Qu
   const first = told.reduce((a, b) => (b.offset < a.offset ? b : a));
   const { line, col } = lines.linePos(first.offset);
   const message = first.message.slice(0, messageCharsMax).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-  const options = first.hint === undefined ? {} : { hint: first.hint };
-  return new QuorateError(first.code ?? 'JOBFILE_INVALID', `${path}:${line}:${col}: ${message}`, options);
+  const { code = 'JOBFILE_INVALID', hint } = first;
+  return new QuorateError(code, `${path}:${line}:${col}: ${message}`, hint === undefined ? {} : { hint });
 }
 
-interface Read {
-  document: Document.Parsed;
-  value: unknown;
-  faults: Fault[];
-}
-
-function readYaml(text: string, lineCounter: LineCounter, path: string): Read {
+function readYaml(text: string, lineCounter: LineCounter, path: string) {
   const options = { lineCounter, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
   const deep = tooDeepAt(text);
   if (deep !== undefined) {
@@ -237,11 +231,7 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
   const { offset, missing } = locate(document, issue.path);
   const message = missing ? 'is missing' : messageOf(issue);
   const where = issue.path.map(String).join('.');
-  const fault: Fault = {
-    offset,
-    message: where === '' ? message : `${where}: ${message}`,
-  };
-  return [missing ? { ...fault, missing } : fault];
+  return [{ offset, message: where === '' ? message : `${where}: ${message}`, missing }];
 }
 
 /** No job file has a version yet: one that does is of a newer program. */
@@ -276,15 +266,8 @@ function unknownKey(key: string, path: readonly PropertyKey[], offset: number): 
   };
 }
 
-interface Place {
-  node: unknown;
-  offset: number;
-  keyOffset: number;
-  missing: boolean;
-}
-
 /** The place of a path: of its value, of its key in a mapping, or of the innermost node that exists. */
-function locate(document: Document.Parsed, path: readonly PropertyKey[]): Place {
+function locate(document: Document.Parsed, path: readonly PropertyKey[]) {
   let node: Node | null | undefined = document.contents;
   let offset = offsetOf(node);
   let keyOffset = offset;

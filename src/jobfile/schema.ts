@@ -10,7 +10,6 @@ import { jobFileLimits } from './limits.ts';
 import { shellSchema, stepInFile, stepKeys } from './step.ts';
 
 const bounds = jobSchema.shape.limits.shape;
-/** Schema of an amount, within the bounds of the job document. */
 const amount = (unit: Unit, { minValue, maxValue }: z.ZodNumber) =>
   amountSchema(unit, { min: minValue ?? undefined, max: maxValue ?? undefined });
 
@@ -213,7 +212,6 @@ const jobInFile = z.strictObject({
 
 export type JobInFile = z.infer<typeof jobInFile>;
 
-/** The job file as written, before defaults are filled in. */
 export const jobFileSchema = z
   .strictObject({
     jobs: z

@@ -4,7 +4,6 @@ import { commandSchema, type Step, stepOptions } from '../protocol/documents/ste
 export const shellSchema = z.enum(['sh', 'bash'], { error: 'expected "sh" or "bash"' });
 type Shell = z.infer<typeof shellSchema>;
 
-/** A step with keys. */
 export const stepKeys = z.strictObject({
   run: commandSchema.describe('The shell command.'),
   name: stepOptions.name.describe(
@@ -17,7 +16,6 @@ export const stepKeys = z.strictObject({
   shell: shellSchema.optional().describe('The shell of this step; otherwise that of the job.'),
 });
 
-/** A step as written. */
 export const stepInFile = z.union(
   [commandSchema, stepKeys],
   'expected a command, in quotes, or keys with the command under "run"',

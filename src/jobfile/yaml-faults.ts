@@ -1,7 +1,6 @@
 import { type CST, type Document, isAlias, isCollection, isMap, isPair, isScalar, Parser, visit } from 'yaml';
 import { jobFileLimits } from './limits.ts';
 
-/** A fault of the YAML, with its offset in the text. */
 export interface YamlFault {
   offset: number;
   message: string;
@@ -94,7 +93,6 @@ function aliasFaults(top: unknown): YamlFault[] {
   return faults;
 }
 
-/** Offset of each key of a mapping. */
 export function keyOffsets(node: unknown): Map<unknown, number> {
   const items = isMap(node) ? node.items : [];
   return new Map(items.map(({ key }) => [isScalar(key) ? key.value : undefined, offsetOf(key)]));

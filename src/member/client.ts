@@ -77,7 +77,6 @@ export async function openClient(options: Waiting & { home: Home; membership: Me
 
 /** A member's connection to the controller of its project. */
 class MemberClient {
-  /** Source of evidence for `RunVerifier`. */
   readonly source: RunSource;
   readonly #home: Home;
   readonly #mesh: Mesh;
@@ -130,7 +129,7 @@ class MemberClient {
     );
   }
 
-  /** The controller to ask. Errors: `CONTROLLER_UNREACHABLE`. */
+  /** The controller to ask. @throws {QuorateError} `CONTROLLER_UNREACHABLE` */
   get #controller(): PeerAddress {
     const [controller] = this.#credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
@@ -212,7 +211,6 @@ class MemberClient {
     return this.#found(() => this.#following.bring(tree, this.#credentials.grant.raw, onProgress));
   }
 
-  /** The newest, and what was proven against the log. */
   async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
     const answer = await this.#ask({ kind: 'jobs' });
     if (answer.kind !== 'jobs') throw unexpected('jobs', answer);

@@ -34,22 +34,12 @@ export async function fetchLocked(
   return fetchDependencies(entries, { cache, env, allowPrivate, onProgress, signal, reach: reachFrom(env) });
 }
 
-/** Files that the lock files of jobs demand, as trees in a store of its own, which `close` removes. */
-export interface FetchedTrees {
-  readonly store: Store;
-  /** One for each set of lock files. */
-  readonly trees: readonly string[];
-  /** Undefined for a job without dependencies. */
-  of(job: JobSpec): Dependencies | undefined;
-  close(): Promise<void>;
-}
-
-/** Fetches what the lock files of jobs demand. Jobs with the same lock files share a tree. @throws {QuorateError} `STORE_…`, as `fetchLocked` */
+/** Fetches what lock files of jobs demand, one tree for each set of lock files, into a store that `close` removes. @throws as `fetchLocked` */
 export async function fetchTrees(
   jobs: readonly JobSpec[],
   lockFiles: ReadonlyMap<string, Uint8Array>,
   options: DependencyOptions,
-): Promise<FetchedTrees> {
+) {
   const scratch = await makeScratch('run');
   const bySet = new Map<string, Dependencies>();
   let store: Store | undefined;
@@ -67,7 +57,7 @@ export async function fetchTrees(
       bySet.set(JSON.stringify(locks), { locks: [...locks], tree });
     }
     const trees = [...new Set([...bySet.values()].map(({ tree }) => tree))];
-    const of = ({ dependencies: locks }: JobSpec) => {
+    const of = ({ dependencies: locks }: JobSpec): Dependencies | undefined => {
       if (locks === undefined) return undefined;
       const found = bySet.get(JSON.stringify(locks));
       assert(found !== undefined, 'what each of the jobs demands was fetched');

@@ -27,7 +27,6 @@ export class ShownLogs {
   /** Of the stream that is read: what is still to be compared or passed over, by source. */
   #again = new Map<string, { told: string; left: number; isCompared: boolean }>();
 
-  /** Another stream begins. */
   restart(): void {
     this.#again = new Map(
       [...this.#shown].map(([source, { chars }]) => [source, { told: '', left: chars, isCompared: false }]),

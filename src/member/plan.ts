@@ -36,27 +36,21 @@ export interface PlanOptions {
   ref: string | SeenCommit;
   /** Runs git for a repository on a server; absent: without a sandbox. */
   confine?: Confine | undefined;
-  /** The base of `changed`, written as a ref. */
   base?: string | undefined;
-  /** The job file, in place of the repository's own. */
   recipe?: WantedRecipe | { local: string } | undefined;
   signal: AbortSignal;
   /** Called while the store that holds the tree is open. */
   read?(store: Store, planned: PlannedCommit): Promise<void>;
 }
 
-/** The expanded job file of a commit, with the source that it was read from. */
 export interface PlannedCommit {
   /** Full name of the branch or tag, or the commit id. */
   ref: string;
   commit: string;
-  /** CID of the checked-out tree. */
   tree: string;
   /** Where the ref is a tag. */
   tag?: GitTag | undefined;
-  /** Commit id of the base. */
   base?: string | undefined;
-  /** Paths that differ from the base. */
   changed?: string[] | undefined;
   file: JobFile;
   /** Where the job file is not the repository's own. */

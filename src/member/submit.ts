@@ -11,7 +11,6 @@ import { type PlannedCommit, type PlanOptions, planCommit } from './plan.ts';
 export interface SubmitOptions {
   repo: { url: string; ref: string };
   commit: string;
-  /** CID of the checked-out tree. */
   tree: string;
   /** The tag that was asked for, for a job with a git folder. */
   tag?: GitTag;
@@ -30,7 +29,6 @@ export interface SubmitOptions {
   stamp?: { jti: string; iat: number } | undefined;
 }
 
-/** A job that is to be published. */
 export interface PlannedJob {
   instance: Instance<JobTemplate>;
   job: JobSpec;

@@ -18,7 +18,6 @@ export type ControllerRequest = z.infer<typeof requestSchema>;
 
 export const socketOf = (dir: string): string => join(dir, 'control', 'controller.sock');
 
-/** The journal of a controller, in the folder of its project. */
 export const journalFile = (dir: string): string => join(dir, 'controller.db');
 
 /** The revocation of this that reaches furthest back; `index`: of its leaf. */

@@ -30,11 +30,10 @@ export interface ProjectFolder {
   charterJws: string;
   /** Undefined when the root key is kept elsewhere, as recommended. */
   root: NodeKey | undefined;
-  /** Errors: `CONTROLLER_KEY_MISSING` where `holds` says that it is not here. */
+  /** @throws {QuorateError} `CONTROLLER_KEY_MISSING` where `holds` says that it is not here */
   readonly controller: NodeKey;
-  /** Errors: `IDP_KEY_APART` where `holds` says that it is not here. */
+  /** @throws {QuorateError} `IDP_KEY_APART` where `holds` says that it is not here */
   readonly idp: NodeKey;
-  /** The keys of which processes are in this folder. */
   holds: { controller: boolean; idp: boolean };
   /** Keys of before. */
   retired: NodeKey[];
@@ -99,7 +98,7 @@ export const unusedFile = 'unused';
 
 const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
 
-/** `where`: the repository or its `.quorate`. Errors: `PROJECT_NOT_FOUND`, `DOC_…`, `KEY_…`. */
+/** `where`: the repository or its `.quorate`. @throws {QuorateError} `PROJECT_NOT_FOUND`, `DOC_…`, `KEY_…` */
 export async function openProjectFolder(where: string): Promise<ProjectFolder> {
   const dir = basename(where) === '.quorate' ? where : join(where, '.quorate');
   const charter = await readCharter(dir);

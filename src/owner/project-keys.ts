@@ -7,7 +7,6 @@ import { QuorateError } from '../protocol/base/errors.ts';
 import { type Charter, runsProject } from '../protocol/documents/index.ts';
 import { syncFolder } from '../store/disk.ts';
 
-/** Whether a key may become that of a trusted worker. Errors: `TRUSTED_KEY_NOT_APART`. */
 export function checkApart(charter: Charter, key: string): void {
   if (!runsProject(charter, key)) return;
   throw new QuorateError(
@@ -21,29 +20,22 @@ export function checkApart(charter: Charter, key: string): void {
 export const keyFiles = { root: 'root.key', controller: 'controller.key', idp: 'idp.key' };
 const others = 'keys';
 
-/** A key that is not in the folder is undefined: its process runs elsewhere. */
-export interface ProjectKeys {
-  controller: NodeKey | undefined;
-  idp: NodeKey | undefined;
-  /** All other keys at hand: the controller's of before among them. */
-  retired: NodeKey[];
-}
-
 /**
  * The keys that the charter names, wherever in the folder they lie: a change of the charter is one write, and file names follow it. The first
  * identity provider at hand signs. @throws {QuorateError} `CONTROLLER_KEY_MISSING` where another key lies in the place of one
  */
-export async function openKeys(dir: string, charter: Charter): Promise<ProjectKeys> {
+export async function openKeys(dir: string, charter: Charter) {
   const kept = await keptKeys(dir);
   const controller = await named(dir, keyFiles.controller, charter.controllers, kept);
   const idp = await named(dir, keyFiles.idp, charter.idps, kept);
   const known = new Map(kept.map((key) => [key.id, key]));
   for (const there of [controller, idp]) if (there !== undefined) known.set(there.file.id, there.file);
   for (const there of [controller, idp]) if (there !== undefined) known.delete(there.key.id);
+  // A key that is not here is undefined: its process runs elsewhere. `retired`: all other keys, such as the controller's earlier ones.
   return { controller: controller?.key, idp: idp?.key, retired: [...known.values()] };
 }
 
-/** Makes a key for a charter that is still to be signed. Errors: `KEY_FILE_…`. */
+/** Makes a key for a charter that is still to be signed. */
 export function addKey(dir: string): Promise<NodeKey> {
   const seed = generateSeed();
   return createKey(keptFile(dir, keyFromSeed(seed).id), seed);

@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { ProjectFolder } from './project-folder.ts';
 
-/** The nearest folder at or above `start` that contains `name`. */
 export function findUp(start: string, name: string): string | undefined {
   for (let folder = start; ; folder = dirname(folder)) {
     if (existsSync(join(folder, name))) return folder;

@@ -238,7 +238,7 @@ async function untilReached<T>(
   }
 }
 
-/** Keeps the list in the folder of a separate identity provider, whose process reads it there. Errors: `HOME_…`. */
+/** Keeps the list in the folder of a separate identity provider, whose process reads it there. @throws {QuorateError} `HOME_…` */
 async function keepForIdp({ dir, project, holds }: ProjectFolder, list: RevocationList): Promise<void> {
   if (holds.controller) return;
   const book = await openRevocationBook(dir, project);

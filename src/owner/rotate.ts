@@ -32,10 +32,9 @@ export async function rotateIdp(folder: ProjectFolder, { atOnce }: { atOnce: boo
   });
 }
 
-/** As in the schema of a charter. */
 const idpsMax = 8;
 
-/** Leaves the identity provider's present key alone in the charter. Errors: `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`. */
+/** Leaves the identity provider's present key alone in the charter. @throws {QuorateError} `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE` */
 export async function dropOldIdps(folder: ProjectFolder): Promise<{ before: Charter; now: Charter }> {
   const before = await currentCharter(folder);
   const idps = [folder.idp.id];

@@ -6,7 +6,6 @@ import type { Output } from './output.ts';
 export interface Context {
   /** The node's home folder: --home, QUORATE_HOME, or ~/.quorate. */
   home: string;
-  /** Whether the home folder was given by the user. */
   homeGiven: boolean;
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
@@ -25,7 +24,6 @@ export type Act = <Given extends unknown[]>(
 /** Adds one command to the program. A command imports the runtime when it runs, so that --help is fast. */
 export type Define = (program: Command, act: Act) => void;
 
-/** The last part of a command's help. */
 export function examples(...lines: string[]): string {
   return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ ${line}\n`).join('')}`.trimEnd();
 }

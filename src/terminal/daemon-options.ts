@@ -36,7 +36,6 @@ export function writeCompiledCode(ms = afterMs): void {
   setTimeout(() => flushCompileCache(), ms).unref();
 }
 
-/** Options that every process which goes on running has. */
 export interface DaemonOptions {
   logLevel?: LogLevel;
   logFormat?: 'text' | 'json';
@@ -85,7 +84,6 @@ export interface DaemonLog {
   failed(error: unknown): void;
 }
 
-/** Where a process of this kind prints what it has to say. */
 export function daemonLog(out: Output, service: string, { logLevel, logFormat }: DaemonOptions): DaemonLog {
   const chosen = logFormat === 'json' ? out.asJson() : out;
   const log = eventPrinter(chosen, { service, level: logLevel });
@@ -97,7 +95,7 @@ export function daemonLog(out: Output, service: string, { logLevel, logFormat }:
   };
 }
 
-/** Metrics and health of a process, where its operator wants them. Errors: `HTTP_LISTEN_FAILED`. */
+/** Metrics and health of a process, where its operator wants them. @throws {QuorateError} `HTTP_LISTEN_FAILED` */
 export async function monitorOf(
   { service, log }: DaemonLog,
   { metrics }: DaemonOptions,

@@ -16,7 +16,6 @@ const remedies: Record<string, string> = {
   EMFILE: 'Allow more open files: ulimit -n',
 };
 
-/** SQLITE_FULL. */
 const sqliteFull = 13;
 
 /** Converts any failure: of commander to `CLI_USAGE`, of the system to `CLI_SYSTEM_ERROR`, other to `CLI_INTERNAL_ERROR`. */

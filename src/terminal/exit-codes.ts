@@ -1,11 +1,9 @@
-/** Exit codes of all commands. */
 export const exits = {
   done: 0,
   /** A negative answer: the build failed, the artifact is not trusted, operators disagree. */
   no: 1,
   /** Wrong use: an invalid argument, an invalid job file, no project here. */
   usage: 2,
-  /** A failure of this host, the network or a peer. */
   cannot: 3,
   /**
    * Yes, and there is something to look at: a contradiction on the way, a trusted worker's refusal to sign, or files that are the same only after
@@ -78,7 +76,6 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['IDP_KEY_', exits.usage],
   ['REVOCATION_', exits.usage],
   ['REVOCATION_NO_ANSWER', exits.cannot],
-  ['REVOCATIONS_FULL', exits.cannot],
   ['MEMBERSHIP_', exits.usage],
   ['INVITE_', exits.usage],
   ['SERVICE_NEEDS_ROOT', exits.usage],

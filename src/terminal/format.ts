@@ -27,7 +27,6 @@ export function columns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Truncates text to `width` characters, with an ellipsis. */
 export function cutTo(text: string, width: number): string {
   const chars = [...text];
   return chars.length <= width ? text : `${chars.slice(0, Math.max(0, width - 1)).join('')}…`;

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { fstatSync, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { existsSync, fstatSync, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+
+/** Checks that a destination is new or empty. @throws {QuorateError} `CLI_FOLDER_NOT_EMPTY` */
+export async function checkNewFolder(dest: string): Promise<void> {
+  if (!existsSync(dest)) return;
+  const isFolder = (await stat(dest)).isDirectory();
+  if (isFolder && (await readdir(dest)).length === 0) return;
+  const message = `${dest} is ${isFolder ? 'not empty' : 'not a folder'}`;
+  throw new QuorateError('CLI_FOLDER_NOT_EMPTY', message, { hint: 'Name a new folder.' });
+}
 
 /**
  * A file that a command writes at its end. It is opened at the beginning, under another name beside it, so that a command whose result cannot be

@@ -7,20 +7,13 @@ import type { Output } from './output.ts';
 /** Where rows cannot change in place, a transfer that goes on is printed this often. */
 const transferLineMs = 10_000;
 
-export interface EventLog {
-  /** `controller`, `worker` … */
-  service: string;
-  /** Lower levels are left out. Default: `info`. */
-  level?: LogLevel | undefined;
-}
-
 /**
  * Prints events of a running node: `14:03:07 <text>` on a terminal, elsewhere a line of the log (for journald where it reads it), JSON with
  * --json. Transfers are rows below the lines on a terminal, elsewhere a line from time to time.
  */
 export function eventPrinter(
   out: Output,
-  { service, level: least = 'info' }: EventLog,
+  { service, level: least = 'info' }: { service: string; level?: LogLevel | undefined },
 ): (event: NodeEvent) => void {
   const board = out.board();
   /** When each running transfer was last printed; an entry goes with the transfer. */

@@ -3,7 +3,6 @@ import { createColors } from 'picocolors';
 import { jsonLine } from '../protocol/base/escape.ts';
 import { cutTo } from './format.ts';
 
-/** A terminal, a file or a pipe. */
 export interface Sink extends Writable {
   isTTY?: boolean;
   columns?: number;
@@ -39,7 +38,6 @@ export class Output {
     this.colours = createColors(options.colour && !options.json);
   }
 
-  /** The same streams, with JSON on them. */
   asJson(): Output {
     return new Output(this.#out, this.#err, { json: true, colour: false, journald: this.journald });
   }
@@ -119,7 +117,6 @@ export class Board {
     this.#printed.set(key, row.text);
   }
 
-  /** Prints a line above the rows. */
   say(line: string): void {
     if (this.#silent) return;
     if (this.#live) this.#draw(line);
@@ -136,7 +133,6 @@ export class Board {
     return this.#live;
   }
 
-  /** Erases a row. */
   remove(key: string): void {
     this.#printed.delete(key);
     if (!this.#rows.delete(key) || !this.#live) return;
@@ -144,7 +140,6 @@ export class Board {
     if (this.#rows.size === 0) this.end();
   }
 
-  /** Erases the rows. */
   erase(): void {
     this.#rows.clear();
     if (this.#drawn > 0) this.end();

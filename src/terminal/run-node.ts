@@ -3,23 +3,12 @@ import type { HealthChecks } from '../node/health.ts';
 import type { NodePorts } from '../node/kernel/open-node.ts';
 import { type DaemonLog, type DaemonOptions, monitorOf } from './daemon-options.ts';
 
-interface Daemon {
-  log: DaemonLog;
-  options: DaemonOptions;
-  signal: AbortSignal;
-}
-
-interface RunningNode {
-  readonly health: HealthChecks;
-  close(): Promise<void>;
-}
-
 /**
  * Starts a node with what its operator set, calls `use`, and closes it. `stopped` resolves on Ctrl-C, and rejects when the node failed.
  * Undefined where Ctrl-C ended the start.
  */
-export async function runNode<Node extends RunningNode, Result>(
-  { log, options, signal }: Daemon,
+export async function runNode<Node extends { health: HealthChecks; close(): Promise<void> }, Result>(
+  { log, options, signal }: { log: DaemonLog; options: DaemonOptions; signal: AbortSignal },
   start: (ports: NodePorts) => Promise<Node>,
   use: (node: Node, stopped: Promise<void>, monitor: Monitor | undefined) => Promise<Result>,
 ): Promise<Result | undefined> {
@@ -52,7 +41,6 @@ export async function runNode<Node extends RunningNode, Result>(
   }
 }
 
-/** Resolves when the signal is aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -22,7 +22,6 @@ export const repeatable =
   <T>(parse: (text: string) => T) =>
   (text: string, before: T[] = []): T[] => [...before, parse(text)];
 
-/** The same, each value once. */
 const distinct =
   <T>(parse: (text: string) => T) =>
   (text: string, before: T[] = []): T[] => [...new Set([...before, parse(text)])];
@@ -101,7 +100,6 @@ export function hostPort(text: string): { host: string; port: number } {
   return address;
 }
 
-/** The same as text. */
 export const hostPortText = ({ host, port }: { host: string; port: number }): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
@@ -148,7 +146,6 @@ export function witnessUrls(
   return new Map([...before, [name, url]]);
 }
 
-/** libp2p addresses. */
 export const addresses = repeatable(
   textOf(
     /^\/[a-z0-9]+\/\S+$/,
@@ -156,7 +153,6 @@ export const addresses = repeatable(
   ),
 );
 
-/** Key of a host. */
 export const peerId = textOf(
   /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/,
   'Give a key such as 12D3KooW…, as "quorate key" prints it.',
@@ -179,7 +175,6 @@ export function reasonText(text: string): string {
   return text;
 }
 
-/** An index of the log. */
 export function logIndex(text: string): number {
   if (!/^(0|[1-9]\d{0,14})$/.test(text)) throw new InvalidArgumentError('Give an index of the log: 0, 120.');
   return Number(text);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sayEnd } from '../../src/owner/commands/end-of-key.ts';
+import { sayEnd } from '../../src/owner/commands/revoke.ts';
 import { reportedError } from '../../src/protocol/base/errors.ts';
 import { asQuorateError, errorText } from '../../src/terminal/errors.ts';
 import { exitOf, exits } from '../../src/terminal/exit-codes.ts';

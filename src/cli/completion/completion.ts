@@ -18,7 +18,6 @@ function kindOf(placeholder: string): ValueKind {
   return /(file|path|bundle|cid\/path|a|b)$/.test(placeholder) ? 'file' : 'none';
 }
 
-/** Kind of path that the shell offers for the positional arguments of a command. */
 function argumentKind(shape: CommandShape): ValueKind {
   const kinds = shape.arguments.map(({ name }) => (name === 'repo' ? 'folder' : kindOf(name)));
   return kinds.includes('file') ? 'file' : kinds.includes('folder') ? 'folder' : 'none';

@@ -391,7 +391,6 @@ function publishedSchema(command: string, schema: z.ZodType): object {
   return { ...json, title: `quorate ${command} --json`, description: 'One line of standard output.' };
 }
 
-/** The schemas that the build makes for the package, by name of the file. */
 export function publishedSchemas(): Map<string, string> {
   return new Map(
     [...jsonSchemas].map(([command, schema]) => [

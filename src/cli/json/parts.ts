@@ -47,7 +47,6 @@ const transfer = {
   total: size.nullable().optional(),
   bytesPerSecond: z.number().min(0).nullable().optional(),
 };
-/** How far a transfer or a step is. */
 export const progressEvent = event('progress', { says: z.string(), ...transfer });
 
 const counted = z.strictObject({
@@ -82,7 +81,6 @@ export const verification = z.strictObject(verificationFields);
 
 export const floorText = z.strictObject({ floor: z.array(z.string()), testFloor: z.array(z.string()) });
 
-/** An entry of a tree. */
 export const entry = z.strictObject({
   ...{ kind: z.enum(['file', 'dir', 'link']), size, executable: z.boolean(), cid },
   ...{ sha256: sha256.optional(), target: z.string().optional() },

@@ -1,13 +1,14 @@
+import type { FetchProgress } from '../../dependencies/index.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
 import type { Client } from '../../member/client.ts';
 import type { Prepared } from '../../member/submit.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Job } from '../../protocol/documents/index.ts';
 import type { Context } from '../../terminal/context.ts';
+import { bytes } from '../../terminal/format.ts';
+import type { Board, Output } from '../../terminal/output.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
-import { DependenciesShown } from './dependency-progress.ts';
 
-/** The dependencies to publish a job with. */
 export type DependenciesOf = (job: JobSpec) => Job['dependencies'] | undefined;
 
 /**
@@ -18,12 +19,9 @@ export async function bringDependencies(
   { out, home, env }: Context,
   client: Client,
   { jobs, lockFiles }: Pick<Prepared, 'jobs' | 'lockFiles'>,
-  {
-    kept,
-    allowPrivate,
-    signal,
-  }: { kept: (job: string) => boolean; allowPrivate: boolean; signal: AbortSignal },
+  how: { kept: (job: string) => boolean; allowPrivate: boolean; signal: AbortSignal },
 ): Promise<{ of: DependenciesOf; close(): Promise<void> }> {
+  const { kept, allowPrivate, signal } = how;
   const wanting = jobs.filter(({ job }) => job.dependencies !== undefined && !kept(job.name));
   if (wanting.length === 0) return { of: () => undefined, close: async () => {} };
   const { fetchTrees } = await import('../../member/dependencies.ts');
@@ -31,7 +29,7 @@ export async function bringDependencies(
   const fetched = await fetchTrees(
     wanting.map(({ job }) => job),
     lockFiles,
-    { ...{ home, env, allowPrivate, signal }, onProgress: shown.progress },
+    { home, env, allowPrivate, signal, onProgress: shown.progress },
   ).finally(() => shown.end());
   try {
     for (const tree of fetched.trees) {
@@ -46,4 +44,40 @@ export async function bringDependencies(
     await fetched.close();
     throw error;
   }
+}
+
+/** The row of dependencies that are fetched, erased at its end; elsewhere than on a terminal one line at the end. */
+export class DependenciesShown {
+  readonly #out: Output;
+  readonly #board: Board;
+  #last: FetchProgress | undefined;
+
+  constructor(out: Output) {
+    this.#out = out;
+    this.#board = out.board();
+  }
+
+  readonly progress = (progress: FetchProgress): void => {
+    this.#last = progress;
+    if (!this.#board.live) return;
+    const changing = () => textOf(this.#last ?? progress);
+    this.#board.set('dependencies', { text: textOf(progress), changing });
+  };
+
+  /** Says what is there for the build, where there is something. */
+  end(): void {
+    const last = this.#last;
+    this.#last = undefined;
+    this.#board.erase();
+    if (last === undefined || last.files < last.filesTotal) return;
+    this.#out.say(textOf(last));
+    this.#out.value({ event: 'dependencies', files: last.files, fetchedBytes: last.bytes });
+  }
+}
+
+function textOf({ files, filesTotal, bytes: received }: FetchProgress): string {
+  const count = files < filesTotal ? `${files} of ${filesTotal}` : files;
+  const what = filesTotal === 1 ? 'dependency' : 'dependencies';
+  const isKept = received === 0 && files === filesTotal;
+  return `${count} ${what}, ${isKept ? 'kept from an earlier build' : `${bytes(received)} fetched`}`;
 }

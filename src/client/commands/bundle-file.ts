@@ -7,7 +7,7 @@ import type { Bundle } from '../../protocol/documents/index.ts';
 
 const bundleHint = 'Name the file that fetch --bundle-out wrote.';
 
-/** Reads a bundle, an untrusted file. `hint`: which file is meant. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
+/** Reads a bundle, an untrusted file. `hint`: which file is meant. @throws {QuorateError} `CLI_FILE_…`, `BUNDLE_UNREADABLE` */
 export async function readBundle(file: string, hint = bundleHint): Promise<Bundle> {
   const { decodeBundle } = await import('../../protocol/documents/index.ts');
   const text = await readText(file, hint);
@@ -25,14 +25,14 @@ export async function readBundle(file: string, hint = bundleHint): Promise<Bundl
   }
 }
 
-/** Reads the file that fetch --index-out wrote, which is not checked here. Throws `CLI_FILE_…`. */
+/** Reads the file that fetch --index-out wrote, which is not checked here. @throws {QuorateError} `CLI_FILE_…` */
 export async function readIndexBytes(file: string): Promise<Uint8Array> {
   const { artifactLimits } = await import('../../node/artifacts/limits.ts');
   const hint = 'Name the file that fetch --index-out wrote.';
   return readBytes(file, hint, artifactLimits.indexFileBytesMax);
 }
 
-/** The text of a file from elsewhere, bounded. `hint`: which file is meant. Throws `CLI_FILE_…`. */
+/** The text of a file from elsewhere, bounded. `hint`: which file is meant. @throws {QuorateError} `CLI_FILE_…` */
 export async function readText(file: string, hint: string): Promise<string> {
   return (await readBytes(file, hint, limits.bundleBytesMax)).toString('utf8');
 }

@@ -198,7 +198,6 @@ async function packedFiles(
   return packed.count === 0 ? undefined : packed;
 }
 
-/** Prints where both sides come from. */
 function saySides(out: Output, a: Side, b: Side): void {
   const value = ({ cid, from, level }: Side) => ({ cid, from, level });
   out.value({ event: 'sides', a: value(a), b: value(b) });
@@ -230,7 +229,9 @@ async function lookCloser(
   };
   try {
     const lacking = await runDiffoscope({
-      ...{ packed, tier, signal },
+      packed,
+      tier,
+      signal,
       stateDir: home,
       onProbe: probes.step,
       onOutput: (chunk) => say(lines.push(decoder.decode(chunk, { stream: true }))),
@@ -261,7 +262,6 @@ function hexOf(first: FirstDifference | undefined) {
   return { offset, from, a: Buffer.from(a).toString('hex'), b: Buffer.from(b).toString('hex') };
 }
 
-/** Lines that say in what an entry differs. */
 function linesOf({ colours }: Output, { path, change, a, b }: Difference, first?: FirstDifference): string[] {
   const { green, red, yellow } = colours;
   const name = path === '' ? '.' : escapeLine(path, nameCharsMax);

@@ -7,7 +7,7 @@ import type { Made } from '../../protocol/interop/index.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { checkNewFolder } from '../../terminal/new-folder.ts';
+import { checkNewFolder } from '../../terminal/new-file.ts';
 import { readBundle, readIndexBytes } from './bundle-file.ts';
 import { sayVerification, verifyKnown } from './verification.ts';
 

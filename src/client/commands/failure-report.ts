@@ -25,7 +25,6 @@ export const failedResults = (history: readonly Progress[]): Result[] =>
     .flatMap((progress) => (progress.kind === 'revealed' ? progress.results : []))
     .filter(({ result }) => /^(exit [0-9]+|aborted: )/.test(result));
 
-/** One build's log: its last lines and how far it came. */
 class BuildTail {
   readonly #escaper = new LineEscaper();
   readonly lines: string[] = [];
@@ -58,7 +57,6 @@ class BuildTail {
 
 interface Failure {
   operators: string[];
-  /** Says where the build ended. */
   says: string;
   tail: BuildTail;
 }

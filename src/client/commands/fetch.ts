@@ -7,8 +7,7 @@ import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts'
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes as sizeOf } from '../../terminal/format.ts';
-import { NewFile } from '../../terminal/new-file.ts';
-import { checkNewFolder } from '../../terminal/new-folder.ts';
+import { checkNewFolder, NewFile } from '../../terminal/new-file.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
 import { openBook, sayKnowledge, sayVerification } from './verification.ts';

@@ -7,7 +7,6 @@ import { type Context, type Define, examples, whichProject } from '../../termina
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../../terminal/format.ts';
 
-/** Characters of a reason that the list shows. */
 const reasonCharsMax = 100;
 
 export const jobs: Define = (program, act) => {

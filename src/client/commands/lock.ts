@@ -8,7 +8,7 @@ import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { textOf } from '../../terminal/values.ts';
 import type { FixingOptions } from '../lock.ts';
-import { DependenciesShown } from './dependency-progress.ts';
+import { DependenciesShown } from './bring-dependencies.ts';
 
 export const lock: Define = (program, act) => {
   const command = program

@@ -11,7 +11,6 @@ export const idleMs = 20_000;
 /** Wait after a build or an answer before the account is told: another operator may take a slot at once. */
 export const restsMs = 3_000;
 
-/** One thing that can be done about a run. */
 export function stepText({ says, command }: NextStep): string {
   const text = `${says.slice(0, 1).toUpperCase()}${says.slice(1)}`;
   return `${escapeLine(text, 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
@@ -61,7 +60,6 @@ export class FollowedRun {
     return level === 'trusted' || (level === 'agreed' && until === 'agreed');
   }
 
-  /** Whether its logs tell why it failed. */
   get isFailed(): boolean {
     return this.verdict !== undefined && withLogs.has(this.verdict.level);
   }
@@ -72,7 +70,6 @@ const putOffMax = 5;
 
 /** Notes for whom a followed run waits, and what can be done, once nothing has happened for a while; each account once. */
 export class WaitingNote {
-  /** Events of the run that were shown. */
   seen = 0;
   readonly #context: Context;
   readonly #client: Pick<Client, 'show'>;

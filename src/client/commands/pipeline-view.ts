@@ -7,7 +7,6 @@ import type { Board, Colours, Row } from '../../terminal/output.ts';
 import { graphRows } from './pipeline-graph.ts';
 import type { PublishedJob } from './publish.ts';
 
-/** One job of the picture. */
 interface Shown {
   head: string;
   also: string[];

@@ -54,11 +54,9 @@ export class ProgressView {
   /** Lines on that which were printed, where rows cannot change. */
   readonly #saidPasses = new Set<string>();
   readonly #slots = new Map<string, Slot>();
-  /** Slots of the round. */
   #of = 0;
   /** As the round revealed them. */
   #results: readonly { result: string; slot: number | string }[] = [];
-  /** The line on files that differ that was printed last. */
   #saidFiles: string | undefined;
 
   constructor(board: Board, colours: Colours) {
@@ -166,7 +164,6 @@ export class ProgressView {
     }
   }
 
-  /** Why slots of the round have no result. */
   #unfilled({ slots, absent }: Extract<Progress, { kind: 'unfilled' }>): string {
     const of = (does: BuildState) =>
       [...this.#slots].flatMap(([key, slot]) =>
@@ -208,7 +205,6 @@ export class ProgressView {
     this.#saidPasses.add(line);
   }
 
-  /** Prints the reasons for which operators passed, once more with the verdict. */
   #sayPasses(): void {
     for (const [reason, operators] of this.#passes)
       this.#board.say(this.#colours.yellow(passText(operators, reason)));

@@ -73,7 +73,7 @@ export async function publishAll(
   return [...runs].map(([name, { run, needs }]) => ({ name, run, needs }));
 }
 
-/** Publishes again while the controller reads the job's image, and shows how far it is. Errors: those of `publish`. */
+/** Publishes again while the controller reads the job's image, and shows how far it is. @throws as `publish` */
 async function whenImageIsReady<T>(
   { out }: Context,
   limit: AbortSignal,

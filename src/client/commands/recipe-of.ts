@@ -12,7 +12,7 @@ export function fileGiven(cwd: string, given: string): NamedRecipe | { local: st
   return { local: localFile(cwd, given, '--file', hint) };
 }
 
-/** A file of this host that an option names. Throws `CLI_USAGE`. */
+/** A file of this host that an option names. @throws {QuorateError} `CLI_USAGE` */
 export function localFile(
   cwd: string,
   given: string,

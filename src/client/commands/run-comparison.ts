@@ -20,9 +20,7 @@ const logCharsMax = 1024 * 1024;
 /** Columns of two logs together, on a terminal however wide. */
 const widthMax = 200;
 
-/** Builds that came to the same. */
 export interface ResultGroup {
-  /** Their result: a CID, `exit 1`. */
   result: string;
   /** CID of the tree that they made; null where there is none. */
   tree: string | null;

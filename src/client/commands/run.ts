@@ -149,7 +149,6 @@ async function start(context: Context, given: string | undefined, options: Optio
       );
     }
     const client = await openClient({ home, membership, signal: limit, tell: (says) => out.note(says) });
-    /** Runs of which alarms are told when the command ends. */
     let followed: string[] = [];
     try {
       const { url } = source.repo;
@@ -257,14 +256,6 @@ function printLogs(
   };
 }
 
-interface RunSource {
-  repo: { url: string; ref: string };
-  /** Notes for the user on differences between the folder and the server. */
-  notes: string[];
-  /** Commit of the branch checked out here, when that branch is to be built; the server may have another. */
-  here?: string | undefined;
-}
-
 /** A word that is neither a URL nor a path, and probably the name of a job. */
 const plainWord = /^[\w-][\w.-]*$/;
 
@@ -273,15 +264,14 @@ export async function sourceOf(
   cwd: string,
   given: string | undefined,
   options: { url?: string; ref?: string },
-): Promise<RunSource> {
+) {
   const folder = resolve(cwd, given ?? '.');
   if (given !== undefined && !existsSync(folder)) {
-    if (plainWord.test(given)) {
+    if (plainWord.test(given))
       throw new QuorateError('CLI_USAGE', `"${given}" is neither a folder nor a git URL`, {
         hint: `If it is a job of quorate.yaml: quorate run --job ${given}`,
       });
-    }
-    return { repo: { url: given, ref: options.ref ?? 'HEAD' }, notes: [] };
+    return { repo: { url: given, ref: options.ref ?? 'HEAD' }, notes: [], here: undefined };
   }
   const { localRepo } = await import('../../source/index.ts');
   const { remoteUrl, branch, commit, dirty } = await localRepo(folder);
@@ -293,6 +283,7 @@ export async function sourceOf(
   const { ref } = options;
   const uncommitted = 'There are changes here that are not committed: they are not built.';
   const notes = dirty && ref === undefined ? [uncommitted] : [];
+  // The commit here, where its branch is to be built: the server may have another.
   const here = ref === undefined && options.url === undefined ? commit : undefined;
   return { repo: { url, ref: ref ?? branch ?? commit }, notes, here };
 }

@@ -16,7 +16,6 @@ const quietMs = 200;
 const allMsMax = 5_000;
 const lookMs = 20;
 
-/** A steady clock, in milliseconds. */
 interface Clock {
   now(): number;
   sleep(ms: number): Promise<unknown>;
@@ -35,14 +34,12 @@ export class TerminalAnswers {
     this.#lastAt = clock.now();
   }
 
-  /** Takes input from the terminal, which is discarded. */
   heard(chunk: Buffer): void {
     this.#lastAt = this.#clock.now();
     this.#tail = (this.#tail + chunk.toString('latin1')).slice(-1024);
     if (this.#tail.includes(answer)) this.#answered = true;
   }
 
-  /** Resolves when no more answers are expected. */
   async over(write: (text: string) => void): Promise<void> {
     const began = this.#clock.now();
     write(question);
@@ -63,7 +60,7 @@ const resetSequence =
 
 const isTerminalType = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 
-/** Checks that a tier has a terminal, before it is probed. Throws `TRY_NO_SHELL`. */
+/** Checks that a tier has a terminal, before it is probed. @throws {QuorateError} `TRY_NO_SHELL` */
 export function checkTier(tier: Tier = tierWithTerminal): void {
   if (tier === tierWithTerminal) return;
   throw new QuorateError('TRY_NO_SHELL', `the sandbox ${tier} has no terminal for a person`, {
@@ -71,7 +68,7 @@ export function checkTier(tier: Tier = tierWithTerminal): void {
   });
 }
 
-/** Throws `CLI_USAGE` unless input and output are a terminal. */
+/** @throws {QuorateError} `CLI_USAGE` unless input and output are a terminal */
 export function checkTerminal(json: boolean): void {
   if (!json && process.stdin.isTTY && process.stdout.isTTY) return;
   throw new QuorateError('CLI_USAGE', 'a shell needs a terminal to type in', {

@@ -11,14 +11,14 @@ import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, columns, duration } from '../../terminal/format.ts';
 import { LogHints } from '../../terminal/log-hints.ts';
-import { checkNewFolder } from '../../terminal/new-folder.ts';
+import { checkNewFolder } from '../../terminal/new-file.ts';
 import type { Output } from '../../terminal/output.ts';
 import { oneTier } from '../../terminal/values.ts';
 import type { ProvidedInput, WantedInput } from '../trial/inputs.ts';
 import type { TrialSource } from '../trial/source.ts';
 import type { Trial, TrialResult } from '../trial/trial.ts';
 import type { ConditionResult } from '../trial/vary.ts';
-import { DependenciesShown } from './dependency-progress.ts';
+import { DependenciesShown } from './bring-dependencies.ts';
 import { fileGiven } from './recipe-of.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
@@ -117,7 +117,15 @@ async function run(
   const probes = new ProbesShown(out);
   const { job: jobName, tier } = options;
   const trial = {
-    ...{ folder, url, ref, file, jobName, stateDir: home, signal, tier, imageBytes },
+    folder,
+    url,
+    ref,
+    file,
+    jobName,
+    stateDir: home,
+    signal,
+    tier,
+    imageBytes,
     inputs: options.input?.map((input) => inFolder(cwd, input)),
     stores: storesHere(context, folder),
     project: () => trialProject(context, folder, options.project),
@@ -152,7 +160,7 @@ async function run(
   });
 }
 
-/** A folder; of a URL the folder whose project, stores and images are used. Throws `CLI_USAGE`. */
+/** A folder; of a URL the folder whose project, stores and images are used. @throws {QuorateError} `CLI_USAGE` */
 function whatToBuild(cwd: string, given = '.'): { folder: string; url?: string } {
   const folder = resolve(cwd, given);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { folder };

@@ -29,7 +29,6 @@ export async function verifyKnown(context: Context, bundle: Bundle, project: str
   return verifyBundle(bundle, { project, revocations }, joseVerifier);
 }
 
-/** Prints the steps of a verification with their results. */
 export function sayVerification(out: Output, result: Verification): void {
   const { green, red, bold, yellow } = out.colours;
   for (const line of reportOf(result)) {

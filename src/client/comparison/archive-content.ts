@@ -23,7 +23,7 @@ export class UnpackBudget {
     this.#signal = signal;
   }
 
-  /** @throws COMPARE_TOO_LARGE, the signal's reason */
+  /** @throws {QuorateError} COMPARE_TOO_LARGE, the signal's reason */
   bytes(count: number): void {
     this.#signal.throwIfAborted();
     this.#bytes += count;
@@ -31,7 +31,6 @@ export class UnpackBudget {
       throw tooLarge(`unpack to more than ${sizeText(bounds.unpackedBytesMax)}`);
   }
 
-  /** @throws COMPARE_TOO_LARGE */
   member(): void {
     this.#members += 1;
     if (this.#members > bounds.membersMax) throw tooLarge(`have more than ${bounds.membersMax} members`);
@@ -55,7 +54,6 @@ export async function* slice(
   }
 }
 
-/** At most `size` bytes from the start of a file. */
 export const firstBytes = ({ open }: Content, size: number): Promise<Buffer> =>
   bytesOf(slice(open(), 0, size));
 
@@ -65,7 +63,7 @@ export async function bytesOf(source: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(parts);
 }
 
-/** Decompresses `size` bytes of raw deflate (RFC 1951): one stream and nothing else. @throws `Irregular`, COMPARE_TOO_LARGE */
+/** Decompresses `size` bytes of raw deflate (RFC 1951): one stream and nothing else. @throws {Irregular}, COMPARE_TOO_LARGE */
 export async function* inflateWhole(
   source: AsyncIterable<Uint8Array>,
   size: number,

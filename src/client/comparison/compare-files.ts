@@ -29,7 +29,7 @@ interface Gzip {
   name: string | undefined;
   /** Header without name, time, compression level and system. */
   header: string;
-  /** The unpacked bytes. Throws `Irregular` at the end where length or checksum differ. */
+  /** The unpacked bytes. @throws {Irregular} */
   unpack(budget: UnpackBudget): AsyncGenerator<Uint8Array>;
 }
 
@@ -40,7 +40,7 @@ const flags = { crc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as cons
 
 export const isGzip = (head: Buffer): boolean => head.length >= 2 && head.readUInt16BE() === 0x1f8b;
 
-/** Reads the header of a gzip file. Throws `Irregular`. */
+/** Reads the header of a gzip file. @throws {Irregular} */
 async function openGzip(content: Content): Promise<Gzip> {
   if (content.size < headBytesMin + trailerBytes) throw new Irregular('it is truncated');
   const head = await firstBytes(content, headBytesMax);
@@ -82,7 +82,6 @@ function parseHeader(head: Buffer): { end: number; name: string | undefined; hea
   return { end: at, name, header };
 }
 
-/** Comparison of two files whose bytes differ. */
 export interface FileComparison {
   result: 'normalised' | 'different';
   /** Properties that were left out of account, where the result is `normalised`. */
@@ -95,12 +94,6 @@ export interface FileComparison {
   reasons: string[];
 }
 
-export interface CompareFilesOptions {
-  /** An existing folder for copies of zip archives. */
-  scratch: string;
-  budget: UnpackBudget;
-}
-
 type Side = 'a' | 'b';
 
 /**
@@ -110,7 +103,7 @@ type Side = 'a' | 'b';
 export async function compareFiles(
   a: Content,
   b: Content,
-  { scratch, budget }: CompareFilesOptions,
+  { scratch, budget }: { scratch: string; budget: UnpackBudget },
 ): Promise<FileComparison> {
   const [headA, headB] = [await firstBytes(a, blockBytes), await firstBytes(b, blockBytes)];
   const [formatA, formatB] = [formatOf(headA), formatOf(headB)];
@@ -266,7 +259,7 @@ class Pieces {
     return this.#rest.length;
   }
 
-  /** Waits for bytes; 0 at the end. Throws `Irregular`. */
+  /** Waits for bytes; 0 at the end. @throws {Irregular} */
   async fill(): Promise<number> {
     while (this.#rest.length === 0) {
       const { done, value } = await this.#source.next().catch((error: unknown) => {

@@ -25,7 +25,6 @@ export interface Chosen {
 export interface Compared extends Difference {
   /** Where the bytes of two files begin to differ. */
   first?: FirstDifference;
-  /** Of two files whose bytes differ. */
   files?: FileComparison;
 }
 

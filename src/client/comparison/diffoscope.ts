@@ -4,7 +4,6 @@ import { assert } from '../../protocol/base/errors.ts';
 import { filesTar, type Tree, type TreeEntry } from '../../store/index.ts';
 import { comparisonLimits as bounds } from './limits.ts';
 
-/** A file whose bytes differ. */
 export interface FilePair {
   a: TreeEntry;
   b: TreeEntry;
@@ -15,17 +14,6 @@ export interface PackedPairs {
   count: number;
   a: Uint8Array;
   b: Uint8Array;
-}
-
-export interface DiffoscopeOptions {
-  packed: PackedPairs;
-  /** The home: holds the sandbox's job records. */
-  stateDir: string;
-  tier: DiffoscopeTier;
-  onProbe: NonNullable<ProbeWatch['onStep']>;
-  /** Gets what diffoscope writes, raw: control characters included. At most `diffoscopeOutputBytesMax`. */
-  onOutput(chunk: Uint8Array): void;
-  signal: AbortSignal;
 }
 
 /** Tiers that run a program of the host. A namespace shares the host's kernel with the bytes of others. */
@@ -44,7 +32,7 @@ export function boundedPairs(pairs: readonly FilePair[]): FilePair[] {
   });
 }
 
-/** Reads as many of the pairs, from the first on, as diffoscope is given. @throws `STORE_…` */
+/** Reads as many of the pairs, from the first on, as diffoscope is given. @throws {QuorateError} `STORE_…` */
 export async function packPairs(
   a: Tree,
   b: Tree,
@@ -67,7 +55,16 @@ const step = `cd ../in; diffoscope --exclude-directory-metadata=recursive --text
  * incomplete, undefined where it is whole. @throws {QuorateError} `SANDBOX_…`
  */
 export async function runDiffoscope(
-  options: DiffoscopeOptions,
+  options: {
+    packed: PackedPairs;
+    /** The home: holds the sandbox's job records. */
+    stateDir: string;
+    tier: DiffoscopeTier;
+    onProbe: NonNullable<ProbeWatch['onStep']>;
+    /** Gets what diffoscope writes, raw: control characters included. At most `diffoscopeOutputBytesMax`. */
+    onOutput(chunk: Uint8Array): void;
+    signal: AbortSignal;
+  },
   open = openSandboxes,
 ): Promise<string | undefined> {
   const { packed, stateDir, tier, onProbe, onOutput, signal } = options;

@@ -2,7 +2,6 @@ import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 
-/** Bounds of `quorate diff`. */
 export const comparisonLimits = {
   /** Pairs of files given to diffoscope: it takes about a second for a program. */
   diffoscopeFilesMax: 50,

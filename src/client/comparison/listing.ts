@@ -1,25 +1,20 @@
-/** A member of an archive. */
 export interface Member {
   /** Path without "./", repeated slashes and a slash at its end. */
   path: string;
   kind: 'file' | 'dir' | 'link' | 'other';
-  /** Bytes of content. */
   size: number;
   /** sha256 of the content in hexadecimal. */
   sha256: string;
   mode: number;
-  /** Target of a link. */
-  target?: string;
+  target?: string | undefined;
   /** All the rest of its metadata but times. */
   rest: string;
   times: string;
 }
 
-/** The contents of an archive. */
 export interface Listing {
   format: 'tar' | 'zip';
   members: Member[];
-  /** Metadata of the archive itself. */
   outer: string;
   /** Zeros behind the last member, as readers skip them. */
   padding: number;
@@ -48,16 +43,8 @@ export interface MemberDifference {
   fields: MemberField[];
 }
 
-/** Differences of two archives. */
-export interface ListingComparison {
-  differences: MemberDifference[];
-  /** Other reasons why they are not the same. */
-  reasons: string[];
-  normalisations: Normalisation[];
-}
-
 /** Compares two archives of one format. Without differences and reasons they hold the same but for the normalisations. */
-export function compareListings(a: Listing, b: Listing): ListingComparison {
+export function compareListings(a: Listing, b: Listing) {
   const reasons = [...ambiguities('a', a), ...ambiguities('b', b)];
   if (a.outer !== b.outer) reasons.push(`the metadata of the ${a.format} itself differs`);
   const differences = memberDifferences(a, b);

@@ -13,7 +13,7 @@ import type { TrialProject } from '../trial/inputs.ts';
 
 const name = 'file';
 
-/** Copies one file of this host into a store. Returns its CID. @throws COMPARE_FILE_UNREADABLE, `STORE_…`, the signal's reason */
+/** Copies one file of this host into a store. Returns its CID. @throws {QuorateError} COMPARE_FILE_UNREADABLE, `STORE_…`, the signal's reason */
 export async function importFile(store: Store, path: string, signal: AbortSignal): Promise<string> {
   const packer = pack();
   const filled = fill(packer, path, signal);
@@ -49,7 +49,6 @@ async function fill(packer: ReturnType<typeof pack>, path: string, signal: Abort
 /** One side of a comparison as it is asked for: an artifact, or a folder or file of this host by its absolute path. */
 export type SideAsked = { kind: 'artifact'; cid: string } | { kind: 'folder' | 'file'; path: string };
 
-/** One side of a comparison. */
 export interface Side {
   tree: Tree;
   cid: string;
@@ -122,7 +121,6 @@ async function openNetwork(cid: string, projectOf: SidesOptions['project'], clos
   return { mesh, fetch };
 }
 
-/** A temporary store. */
 async function openCopies(mesh: Mesh | undefined, closers: Closers): Promise<Store> {
   const dir = await makeScratch('diff');
   closers.push(() => rm(dir, { recursive: true, force: true }));

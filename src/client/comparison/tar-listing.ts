@@ -29,7 +29,7 @@ export function isTar(head: Buffer): boolean {
 
 /**
  * The members of a tar. Every byte counts: headers but for times, content by its hash, zeros behind the end by their number.
- * @throws `Irregular`
+ * @throws {Irregular}
  */
 export async function listTar(source: AsyncIterable<Uint8Array>, budget: UnpackBudget): Promise<Listing> {
   const parser = extract();
@@ -80,18 +80,14 @@ export async function listTar(source: AsyncIterable<Uint8Array>, budget: UnpackB
 
 function memberOf(header: Header, bytes: Buffer): Omit<Member, 'size' | 'sha256'> {
   const { rest, times, isGlobal } = withoutTimes(bytes);
-  const kind =
-    header.type === 'file'
-      ? 'file'
-      : header.type === 'directory'
-        ? 'dir'
-        : header.type === 'symlink'
-          ? 'link'
-          : 'other';
+  const kinds = { file: 'file', directory: 'dir', symlink: 'link' } as const;
+  const kind = kinds[header.type as keyof typeof kinds] ?? 'other';
   return {
     path: memberPath(header.name),
-    ...{ kind, times, mode: header.mode },
-    ...(header.linkname && { target: header.linkname }),
+    kind,
+    times,
+    mode: header.mode,
+    target: header.linkname || undefined,
     rest: `${header.type}${isGlobal ? ' global ' : ' '}${rest}`,
   };
 }
@@ -138,7 +134,7 @@ type Hash = ReturnType<typeof createHash>;
 /** A time as POSIX has it in a record; readers take anything else differently. */
 const recordedTime = /^-?\d{1,20}(?:\.\d{1,20})?$/;
 
-/** Sorts the records of an extended header, each `length key=value\n`. Throws `Irregular`. */
+/** Sorts the records of an extended header, each `length key=value\n`. @throws {Irregular} */
 function splitRecords(content: Buffer, rest: Hash, times: Hash): void {
   for (let at = 0; at < content.length; ) {
     const space = content.indexOf(0x20, at);
@@ -177,7 +173,7 @@ class HeaderBytes {
     this.#take(offset - this.#at);
   }
 
-  /** The headers in front of a member's content. Throws `Irregular`. */
+  /** The headers in front of a member's content. @throws {Irregular} */
   takeTo(offset: number): Buffer {
     const padding = -this.#at & (blockBytes - 1);
     const bytes = this.#take(offset - this.#at);
@@ -190,7 +186,7 @@ class HeaderBytes {
     return headers;
   }
 
-  /** Number of zeros at the end. Throws `Irregular` where there is something else. */
+  /** Number of zeros at the end. @throws {Irregular} */
   padding(): number {
     const lastPadding = -this.#at & (blockBytes - 1);
     const bytes = this.#take(this.#held);

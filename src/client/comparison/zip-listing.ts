@@ -27,7 +27,7 @@ export const isZip = (head: Buffer): boolean =>
 
 /**
  * The members of a zip archive on disk. Every byte counts: nothing lies between members, directory and end, and the headers in front of and
- * behind each member say the same as the directory. @throws `Irregular`, COMPARE_TOO_LARGE
+ * behind each member say the same as the directory. @throws {Irregular}, COMPARE_TOO_LARGE
  */
 export async function listZip(file: string, budget: UnpackBudget): Promise<Listing> {
   try {
@@ -66,7 +66,9 @@ async function listOpened(zip: ZipFile, handle: FileHandle, budget: UnpackBudget
   const isStoredInOrder = byPlace.every((place, at) => place === places[at]);
   return {
     format: 'zip',
-    ...{ members, padding: 0, outer: comment.toString('hex') },
+    members,
+    padding: 0,
+    outer: comment.toString('hex'),
     orderCounts: isStoredInOrder
       ? whyOrderCounts(members)
       : 'its directory has another order than its members',
@@ -91,7 +93,7 @@ const placeOf = (entry: Entry, { fileDataStart }: LocalFileHeader): Place => ({
   entry,
 });
 
-/** Throws `Irregular` where members overlap, or bytes belong to none. Returns them in their order in the file. */
+/** @throws {Irregular} */
 async function checkPlaces(
   places: readonly Place[],
   directoryAt: number,
@@ -130,7 +132,9 @@ async function memberOf(
   return {
     path: memberPath(name),
     kind: isLink ? 'link' : name.endsWith('/') ? 'dir' : 'file',
-    ...{ size, sha256, mode: mode & 0o7777 },
+    size,
+    sha256,
+    mode: mode & 0o7777,
     rest: JSON.stringify([
       ...[raw.toString('hex'), entry.versionMadeBy, entry.internalFileAttributes & ~looksLikeText],
       ...[entry.externalFileAttributes, flags & ~(flag.level | flag.descriptor)],

@@ -24,7 +24,7 @@ export const end64Bytes = 56 + 20;
 
 type Sizes = Pick<Entry, 'crc32' | 'compressedSize' | 'uncompressedSize'>;
 
-/** Compares the header in front of a member with the directory. `later`: its sizes stand behind the member. Throws `Irregular`. */
+/** Compares the header in front of a member with the directory. `later`: its sizes stand behind the member. @throws {Irregular} */
 export function checkLocalHeader(entry: Entry, local: LocalFileHeader, later: boolean): void {
   const { crc32, compressedSize, uncompressedSize, relativeOffsetOfLocalHeader } = entry;
   const places: [stated: number, actual: number][] = [
@@ -69,7 +69,7 @@ function checkWide(values: readonly number[] = [], allowed: readonly (readonly n
   }
 }
 
-/** Compares what lies behind a member with the directory. Throws `Irregular`. */
+/** Compares what lies behind a member with the directory. @throws {Irregular} */
 export function checkDescriptor(bytes: Buffer, { crc32, compressedSize, uncompressedSize }: Sizes): void {
   const isSigned = bytes.length % 8 === 0;
   const own = bytes.subarray(isSigned ? 4 : 0);
@@ -90,7 +90,7 @@ export interface Directory {
   end: number;
 }
 
-/** Compares the end of an archive, without its comment, with its directory. Throws `Irregular`. */
+/** Compares the end of an archive, without its comment, with its directory. @throws {Irregular} */
 export function checkEnd(bytes: Buffer, { count, from, end }: Directory): void {
   const is64 = bytes.length === end64Bytes + endBytes;
   const at = is64 ? end64Bytes : 0;
@@ -127,7 +127,6 @@ function isEnd64(bytes: Buffer, { count, from, end }: Directory): boolean {
 /** Signature of a descriptor, which readers that do not know the size of a stored member look for in its content. */
 const mark = Buffer.from([0x50, 0x4b, 0x07, 0x08]);
 
-/** Finds `mark` in content that comes in pieces. */
 export class MarkFinder {
   #last = Buffer.alloc(0);
   found = false;

@@ -58,7 +58,6 @@ async function fromStores(
   return false;
 }
 
-/** The error for an artifact of no local store, where no project is known. */
 export const inNoStore = (cid: string): QuorateError =>
   new QuorateError('ARTIFACT_NOT_FOUND', `${cid} is in no readable store of this host`, {
     hint: 'To fetch it from peers, run this in the repository of a project, or join a project.',

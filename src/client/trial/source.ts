@@ -29,7 +29,6 @@ async function trialGitFolder(
   return cid;
 }
 
-/** The source that a trial builds. */
 export interface TrialSourceOptions {
   /** A folder in a git repository; with `url` the one whose project, stores and images are used. */
   folder: string;
@@ -45,13 +44,11 @@ export interface TrialSourceOptions {
 export interface TrialSource {
   /** Top folder of the repository, or its URL. */
   root: string;
-  /** CID of the tree. */
   tree: string;
   /** The commit read, or HEAD of the working tree; absent before the first commit. */
   commit?: string;
   /** Committer time of that commit in seconds since 1970; 0 before the first one. */
   committedSeconds: number;
-  /** Whether the files differ from the commit. */
   dirty: boolean;
   /** The job file, where it is not the source's own: a path, or `REPO@COMMIT:PATH`. */
   file?: string | undefined;

@@ -47,20 +47,16 @@ export interface TrialOptions extends TrialSourceOptions {
   jobName?: string | undefined;
   /** The home: holds the sandbox's job records and the image cache. */
   stateDir: string;
-  /** Maximum size of the image cache, in bytes. */
   imageBytes?: number | undefined;
   /** Default: `namespace`, since the source is the user's own. */
   tier?: Tier | undefined;
-  /** How dependencies are fetched. */
   dependencies: Pick<DependencyOptions, 'env' | 'onProgress'>;
-  /** Artifacts for the build besides its source. */
   inputs?: readonly WantedInput[] | undefined;
   /** Folders of local stores that are searched for inputs first. */
   stores?: readonly string[] | undefined;
   /** Called if an input or the job's network needs the project. */
   project(): Promise<TrialProject | undefined>;
   onInput?(input: ProvidedInput): void;
-  /** Reports the progress of the sandbox's probe. */
   onProbe?: ProbeWatch['onStep'];
 }
 
@@ -69,21 +65,17 @@ const noCommitYet = '0'.repeat(40);
 
 export interface TrialResult {
   outcome: Outcome;
-  /** The outputs, if there are any. */
   built: ImportedTree | undefined;
   ms: number;
   /** Traffic of a job with a network. */
   network: BuildNetwork['counts'] | undefined;
 }
 
-/** The user's terminal. */
 export interface InteractiveTerminal {
-  /** Keyboard input. */
   keys: Readable;
   /** Lines `<rows> <columns>`, one per change of the window size. */
   sizes: Readable;
   window: ShellWindow;
-  /** Value of TERM. */
   type: string;
 }
 
@@ -96,7 +88,6 @@ interface TrialParts {
   signal: AbortSignal;
 }
 
-/** Git folder, image, inputs and network of the builds of a trial. */
 interface TrialEnvironment {
   /** CID of the git folder, for a job with one. */
   git: string | undefined;
@@ -214,7 +205,6 @@ export class Trial {
     });
   }
 
-  /** Writes outputs into a new or empty folder. */
   write(artifact: string, dest: string): Promise<void> {
     return this.#parts.store.exportDirectory(artifact, dest, { signal: this.#parts.signal });
   }

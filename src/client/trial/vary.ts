@@ -7,7 +7,6 @@ import type { Trial, TrialResult } from './trial.ts';
 /** A property of the environment that outputs may depend on, and how a trial varies it. */
 interface Condition {
   name: string;
-  /** Description of the difference. */
   says: string;
   /** Whether the profile fixes it on every worker, so that outputs that depend on it still agree. */
   pinned: boolean;

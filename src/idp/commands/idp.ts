@@ -154,7 +154,6 @@ async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Opt
   return isRekeyed === true;
 }
 
-/** Where people sign in, for this service and the others of the project. */
 async function serveSignIn(
   node: IdpNode,
   { http, httpTrustedProxy, signIn }: Options,

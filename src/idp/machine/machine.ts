@@ -40,7 +40,6 @@ interface Member {
 }
 
 interface IdpState {
-  /** The key that signs. */
   key: string;
   charter: Verified<Charter> | null;
   grantMs: number;
@@ -55,7 +54,6 @@ interface IdpState {
   joins: Map<string, number>;
   /** The largest log index that a controller named. */
   heard: number;
-  /** By id. */
   revocations: Map<string, Revoked>;
 }
 
@@ -104,7 +102,6 @@ export class IdentityProvider {
     }
   }
 
-  /** Always undefined: the identity provider has no timers. */
   nextDeadline(): undefined {
     return undefined;
   }

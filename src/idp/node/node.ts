@@ -23,7 +23,6 @@ import { IdpSessions } from '../sessions/idp-sessions.ts';
 import { idpNodeLimits } from './limits.ts';
 
 export interface IdpOptions extends NodePorts {
-  /** Of the identity provider: its key, and the charter. */
   folder: ProjectFolder;
   listen: string[];
   announce: string[];

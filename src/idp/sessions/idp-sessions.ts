@@ -15,7 +15,6 @@ import type { IdentityProvider } from '../machine/machine.ts';
 /** Everything outside of the sessions of an identity provider. */
 export interface IdpPorts {
   readonly project: string;
-  /** Signs as the identity provider. */
   readonly signing: Signing;
   readonly clock: Clock;
   readonly machine: IdentityProvider;
@@ -23,9 +22,9 @@ export interface IdpPorts {
   dispatch(event: IdpEvent): Promise<void>;
   /** Takes turns from the account of a peer; returns the milliseconds until its next message may be read. */
   charge(account: string, turns: number): number;
-  /** Keeps a charter of a higher epoch for the next start, and dispatches it. Errors: `HOME_…`. */
+  /** Keeps a charter of a higher epoch for the next start, and dispatches it. @throws {QuorateError} `HOME_…` */
   takeCharter(charter: Verified<Charter>): Promise<void>;
-  /** Keeps where a controller is, for tickets. Errors: `HOME_…`. */
+  /** Keeps where a controller is, for tickets. @throws {QuorateError} `HOME_…` */
   keepAddress(addrs: readonly string[]): Promise<void>;
 }
 

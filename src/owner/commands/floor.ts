@@ -46,7 +46,6 @@ export const floorText = (floor: Policy): string =>
 
 type Floors = Pick<Charter, 'floor' | 'testFloor'>;
 
-/** One line for each floor. */
 export function sayFloors({ floor, testFloor = floor }: Floors): string[] {
   const say = (policy: Policy, what: string) => {
     const { agree, of, rounds } = policy;

@@ -137,7 +137,6 @@ interface How {
   onProgress(step: keyof typeof steps, done: number, total: number | undefined): void;
 }
 
-/** Shows how far the making of an image is, and then the image. */
 async function made(context: Context, make: (how: How) => Promise<MadeImage>): Promise<Exit> {
   const dir = await folderOf(context);
   const row = new TransferRow(context.out);

@@ -4,13 +4,14 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import type { RevocationList } from '../../protocol/judge/index.ts';
+import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { logIndex, reasonText, repeatable, textOf } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
 import type { ProjectFolder } from '../project-folder.ts';
-import { endOf, sayEnd } from './end-of-key.ts';
+import type { RevokedNow } from '../revoke.ts';
 import { fewerIsFine, revokedBefore } from './fewer-operators.ts';
 
 type Kind = RevocationTarget['kind'];
@@ -171,4 +172,49 @@ async function kindOf(text: string, folder: ProjectFolder): Promise<Kind> {
   if (!/^baf[a-z2-7]{50,}$/.test(text)) return 'operator';
   const { hasImageFile, imagesFolder } = await import('../../execution/images/files.ts');
   return hasImageFile(imagesFolder(folder.dir), text) ? 'image' : 'artifact';
+}
+
+/** Revocations that are printed; the JSON has all. */
+const namedMax = 20;
+
+type End = Pick<RevokedNow, 'keeps' | 'voids' | 'voidLeaves'>;
+
+/** For JSON: revocations of a key that stay, those that end with it, and leaves that are void. Empty where there are none. */
+function endOf({ keeps, voids, voidLeaves }: End): Partial<End> {
+  return {
+    ...(keeps.length + voids.length > 0 && { keeps, voids }),
+    ...(voidLeaves.length > 0 && { voidLeaves }),
+  };
+}
+
+export function sayEnd({ keeps, voids, voidLeaves }: End): string[] {
+  const leaves =
+    voidLeaves.length === 0
+      ? []
+      : [
+          'Void: leaves of the log that name these revocations, which nobody signed:',
+          ...few(voidLeaves.map((id) => `  ${id}`)),
+        ];
+  if (keeps.length + voids.length === 0) return leaves;
+  const stay = `Of what that key revoked, ${keeps.length} stay`;
+  const end = `${voids.length} count no more`;
+  return [
+    ...leaves,
+    ...(keeps.length === 0 ? [`${stay}.`] : [`${stay}:`, ...lines(keeps)]),
+    ...(voids.length === 0 ? [`${end}.`] : [`${end}; revoke again what should be:`, ...lines(voids)]),
+  ];
+}
+
+function lines(all: readonly OwnRevocation[]): string[] {
+  return few(
+    all.map(
+      ({ id, what, leaf, reason }) =>
+        `  ${id.slice(0, 12)}  leaf ${leaf ?? '?'}  ${what.kind} ${what.id}: ${escapeLine(reason, 100)}`,
+    ),
+  );
+}
+
+function few(all: readonly string[]): string[] {
+  if (all.length <= namedMax) return [...all];
+  return [...all.slice(0, namedMax), `  and ${all.length - namedMax} more: --json has all`];
 }

@@ -5,7 +5,7 @@ import { logIndex, peerIds, reasonText } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
 import type { ProjectFolder } from '../project-folder.ts';
 import type { RevokedNow } from '../revoke.ts';
-import { sayEnd } from './end-of-key.ts';
+import { sayEnd } from './revoke.ts';
 
 export const rotate: Define = (program, act) => {
   const group = program
@@ -174,23 +174,18 @@ function sayEnded(ended: Ended): string[] {
       `${key} is not revoked yet (${ended.failed.code}: ${ended.failed.message}). Once that is mended: quorate revoke ${key} --reason <text>`,
     ];
   const { done } = ended;
+  const before = `Was it stolen before that? Then from there on: quorate revoke ${key} --since <index> --reason <text>`;
   return [
     `The root key revoked ${key}, from leaf ${done.since} of the log on.`,
     ...sayEnd(done),
-    ...(done.since > 0
-      ? [
-          `Was it stolen before that? Then from there on: quorate revoke ${key} --since <index> --reason <text>`,
-        ]
-      : []),
+    ...(done.since > 0 ? [before] : []),
   ];
 }
 
-interface TrustedOptions {
-  add?: string[];
-  remove?: string[];
-}
-
-async function trusted({ cwd, out }: Context, { add = [], remove = [] }: TrustedOptions): Promise<Exit> {
+async function trusted(
+  { cwd, out }: Context,
+  { add = [], remove = [] }: { add?: string[]; remove?: string[] },
+): Promise<Exit> {
   if (add.length + remove.length === 0)
     throw new QuorateError('CLI_USAGE', 'say which keys: --add, --remove', {
       hint: 'quorate key prints that of a host.',
