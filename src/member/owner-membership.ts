@@ -17,11 +17,10 @@ export async function ownerMembership(
   tell?: Waiting['tell'],
 ): Promise<Membership> {
   const address = await folder.address();
-  if (address === undefined) {
+  if (address === undefined)
     throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
       hint: 'Start it: quorate controller',
     });
-  }
   const known = (await home.memberships()).find(({ project }) => project === folder.project);
   if (known?.role === 'publisher') {
     const { payload } = await inFile(home.fileOf(known.project), membershipHint, () =>

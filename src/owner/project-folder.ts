@@ -64,11 +64,10 @@ export async function initProject(
     Partial<Pick<Charter, 'floor' | 'testFloor'>> & { idp?: string },
 ): Promise<ProjectFolder> {
   const dir = join(repo, '.quorate');
-  if (existsSync(join(dir, files.charter))) {
+  if (existsSync(join(dir, files.charter)))
     throw new QuorateError('PROJECT_EXISTS', `${dir} holds a project already`, {
       hint: 'quorate controller starts it.',
     });
-  }
   const root = await keyAt(join(dir, files.root));
   const controller = await keyAt(join(dir, files.controller));
   if (options.idp !== undefined && existsSync(join(dir, files.idp))) throw keyIsHere(dir);
@@ -102,11 +101,10 @@ const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(fi
 export async function openProjectFolder(where: string): Promise<ProjectFolder> {
   const dir = basename(where) === '.quorate' ? where : join(where, '.quorate');
   const charter = await readCharter(dir);
-  if (charter === undefined) {
+  if (charter === undefined)
     throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${dir}`, {
       hint: 'quorate init creates one.',
     });
-  }
   const rootFile = join(dir, files.root);
   const { controller, idp, retired } = await openKeys(dir, charter.payload);
   return {
@@ -148,7 +146,7 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   const raw = await readOptional(file);
   if (raw === undefined) return undefined;
   const charter = await inFile(file, copyHint, () => openMessage('charter', raw.trim(), joseVerifier));
-  if (charter.signer !== charter.payload.project) {
+  if (charter.signer !== charter.payload.project)
     throw new QuorateError(
       'CHARTER_ISSUER_MISMATCH',
       `${file} is not signed by the root key of its project`,
@@ -156,7 +154,6 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
         hint: 'Restore it from a copy; members refuse this one.',
       },
     );
-  }
   return charter;
 }
 
@@ -196,18 +193,16 @@ export async function issueTicket(
   options: { operator: string; role: Role; hosts: number; key?: string; seconds: number },
 ): Promise<{ ticket: string; charterChanged: boolean; expires: number }> {
   const { operator, role, hosts, key, seconds } = options;
-  if (role === 'trusted-worker' && key === undefined) {
+  if (role === 'trusted-worker' && key === undefined)
     throw new QuorateError('INVITE_NEEDS_KEY', 'a ticket for a trusted worker names its key', {
       hint: 'Run "quorate key" on that machine, then: quorate invite <name> --role trusted-worker --key <what it printed>',
     });
-  }
   const { signer } = folder.idp;
   const address = await folder.address();
-  if (address === undefined) {
+  if (address === undefined)
     throw new QuorateError('TICKET_NO_ADDRESS', 'the controller has not run yet, so its address is unknown', {
       hint: 'Start it first: quorate controller',
     });
-  }
   const trusted = role === 'trusted-worker' ? key : undefined;
   const charterChanged = trusted !== undefined && (await nameTrusted(folder, trusted));
   const now = Date.now();

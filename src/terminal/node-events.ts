@@ -37,8 +37,8 @@ export function eventPrinter(
     if (!out.isTerminal) return board.say(logText(record, out));
     const time = new Date(at).toTimeString().slice(0, 8);
     const says = escapeLine(record.says, 500);
-    const shown =
-      level === 'error' ? out.colours.red(says) : level === 'warn' ? out.colours.yellow(says) : says;
-    board.say(`${out.colours.dim(time)} ${shown}`);
+    const { dim, red, yellow } = out.colours;
+    const paint = { error: red, warn: yellow, info: String, debug: String }[level];
+    board.say(`${dim(time)} ${paint(says)}`);
   };
 }

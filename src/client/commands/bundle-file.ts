@@ -56,9 +56,7 @@ async function readBytes(file: string, hint: string, bytesMax: number): Promise<
 async function readWhole(handle: FileHandle, file: string, hint: string, bytesMax: number): Promise<Buffer> {
   const stats = await handle.stat();
   // The size of a pipe or a device is unknown.
-  if (!stats.isFile()) {
-    throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, { hint });
-  }
+  if (!stats.isFile()) throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, { hint });
   if (stats.size > bytesMax) {
     const [size, most] = sizeTexts(stats.size, bytesMax);
     throw new QuorateError('CLI_FILE_UNREADABLE', `${file} has ${size}; at most ${most} are read`, { hint });

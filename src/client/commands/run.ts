@@ -109,12 +109,11 @@ async function start(context: Context, given: string | undefined, options: Optio
   try {
     return await publish();
   } catch (error) {
-    if (limit.aborted && !signal.aborted) {
+    if (limit.aborted && !signal.aborted)
       throw new QuorateError('CLI_TIMEOUT', `no verdict within ${duration((options.timeout ?? 0) * 1000)}`, {
         hint: 'The job goes on: quorate jobs lists it, quorate show <job> tells more.',
         cause: error,
       });
-    }
     throw error;
   }
 

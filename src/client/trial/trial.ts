@@ -312,11 +312,10 @@ export function trialImage(
     source: {
       obtain: async () => {
         const dir = folders.find((folder) => hasImageFile(folder, image));
-        if (dir === undefined) {
+        if (dir === undefined)
           throw new QuorateError('IMAGE_UNKNOWN', `the image ${image} is not on this host`, {
             hint: 'Create it (quorate image build, quorate image import), or write image: host in quorate.yaml.',
           });
-        }
         await readImageFile(store, dir, image, { signal });
       },
       // The store is removed after the trial.

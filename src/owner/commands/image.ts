@@ -90,11 +90,10 @@ async function build(
   context: Context,
   { suite, include = [], mirror = [] }: { suite: string; include?: string[]; mirror?: string[] },
 ): Promise<Exit> {
-  if (!/^[a-z][a-z0-9.-]{0,40}$/.test(suite) || mirror.some((one) => !/^(https?|file):\/|^deb /.test(one))) {
+  if (!/^[a-z][a-z0-9.-]{0,40}$/.test(suite) || mirror.some((one) => !/^(https?|file):\/|^deb /.test(one)))
     throw new QuorateError('CLI_USAGE', 'a suite is a name such as trixie, a mirror a URL', {
       hint: 'A mirror may also be a whole line of sources.list, in quotes: --mirror "deb …"',
     });
-  }
   const { makeDebianImage } = await import('../../execution/images/make.ts');
   const { out, signal } = context;
   const board = out.board();

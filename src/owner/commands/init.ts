@@ -53,11 +53,10 @@ export const init: Define = (program, act) => {
 
 async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   const repo = findUp(cwd, '.git');
-  if (repo === undefined) {
+  if (repo === undefined)
     throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
       hint: 'Go to the repository whose builds you want checked, or make one: git init',
     });
-  }
   const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
   const folder = await initProject(repo, {
     name: options.name ?? nameFrom(basename(repo)),

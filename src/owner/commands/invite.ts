@@ -45,9 +45,8 @@ export const invite: Define = (program, act) => {
 };
 
 async function run({ cwd, out }: Context, operator: string, options: Options): Promise<Exit> {
-  if (!namePattern.test(operator)) {
+  if (!namePattern.test(operator))
     throw new QuorateError('CLI_USAGE', `"${operator}" cannot be an operator's name`, { hint: nameForm });
-  }
   if (options.expires > identityLimits.inviteSecondsMax) {
     const most = duration(identityLimits.inviteSecondsMax * 1000);
     throw new QuorateError('CLI_USAGE', `a ticket lasts at most ${most}`, {
