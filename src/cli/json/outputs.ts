@@ -112,6 +112,12 @@ const operatorStatus = z.looseObject({
 /** Settings read from worker.toml. */
 const workerFileShown = z.looseObject({ file: z.string().nullable(), tiers: z.array(tier).nullable() });
 const workerAnswer = [z.strictObject({ status: operatorStatus, missed: texts })];
+const steered = Object.fromEntries(
+  ['allow', 'drain', 'limits', 'pause', 'resume', 'status', 'stop'].map((verb) => [
+    `worker ${verb}`,
+    workerAnswer,
+  ]),
+);
 const builtFile = z.looseObject({ path: z.string(), size });
 const fixed = z.strictObject({
   ...{ purl: z.string(), file: z.string(), sha256, url: z.string().optional() },
@@ -364,14 +370,8 @@ const jsonOutputs = {
     z.strictObject({ page: z.string(), bytes: size, sha256 }),
   ],
   version: [z.strictObject({ version: z.string(), node: z.string() })],
-  'worker allow': workerAnswer,
+  ...steered,
   'worker config': [z.strictObject({ example: z.string() }), workerFileShown],
-  'worker drain': workerAnswer,
-  'worker limits': workerAnswer,
-  'worker pause': workerAnswer,
-  'worker resume': workerAnswer,
-  'worker status': workerAnswer,
-  'worker stop': workerAnswer,
 } satisfies Record<string, readonly z.ZodType[]>;
 
 /** By the words of the command: one line of its standard output. */

@@ -74,11 +74,17 @@ const check = [
   }),
 ];
 
+/** Verbs of the processes that have a home. */
+const ofHomes = Object.fromEntries(
+  ['controller', 'idp', 'store', 'watch'].flatMap((role) =>
+    Object.entries({ backup, restore, check }).map(([verb, lines]) => [`${role} ${verb}`, lines]),
+  ),
+);
+
 /** Output of the services, and of the commands that steer them. */
 export const serviceOutputs = {
+  ...ofHomes,
   controller: [event('listening', listening), nodeEvent],
-  'controller backup': backup,
-  'controller check': check,
   'controller drain': [controllerStatus.extend({ event: z.literal('draining') }), event('drained', {})],
   'controller members': [
     z.strictObject({
@@ -92,13 +98,9 @@ export const serviceOutputs = {
       ),
     }),
   ],
-  'controller restore': restore,
   'controller status': [controllerStatus],
   idp: [event('listening', listening), nodeEvent],
-  'idp backup': backup,
-  'idp check': check,
   'idp init': [z.strictObject({ key: peerId, folder: z.string(), made: z.boolean() })],
-  'idp restore': restore,
   'idp sessions revoke': [z.strictObject({ person: z.string(), ended: z.literal(true) })],
   login: [
     z.strictObject({ url: z.url() }),
@@ -107,9 +109,6 @@ export const serviceOutputs = {
     z.strictObject({ origin: z.url(), token: z.string() }),
   ],
   page: [event('listening', { project, http: urls, runs: count })],
-  'store backup': backup,
-  'store check': check,
-  'store restore': restore,
   'store serve': [
     event('listening', { ...listening, quotaBytes: size, trees: count, bytes: size }),
     nodeEvent,
@@ -121,11 +120,8 @@ export const serviceOutputs = {
   ],
   'watch approvals': pulls,
   'watch approve': pulls,
-  'watch backup': backup,
-  'watch check': check,
   'watch deny': pulls,
   'watch example': [z.strictObject({ example: z.string() })],
-  'watch restore': restore,
   'watch status': [
     z.looseObject({
       ...{ url: z.string(), refs: count, publications: z.array(publication), pulls: z.array(pull) },
