@@ -21,9 +21,7 @@ export const jobFileLimits = {
   testFilesDefault: 200,
 } as const;
 
-assert(
-  jobFileLimits.testFilesDefault < limits.outputFilesMax,
-  'a test can ask for more files than the default',
-);
-assert(limits.jobBytesMax <= jobFileLimits.bytesMax, 'a job file holds the largest job');
-assert(jobFileLimits.jobsMax <= limits.openRequestsMax, 'all jobs of a file can be open at once');
+const { bytesMax, jobsMax, testFilesDefault } = jobFileLimits;
+assert(testFilesDefault < limits.outputFilesMax, 'a test can ask for more files than the default');
+assert(limits.jobBytesMax <= bytesMax, 'a job file holds the largest job');
+assert(jobsMax <= limits.openRequestsMax, 'all jobs of a file can be open at once');

@@ -14,18 +14,8 @@ export const clientLimits = {
   bringMsMax: 60_000,
 } as const;
 
-const { bringMsMax } = clientLimits;
-assert(
-  clientLimits.askMembersMs < limits.sessionSecondsMax * 1000,
-  'a member is asked more often than a session lasts',
-);
-assert(
-  clientLimits.bundleMsMax <= limits.leastRateMs,
-  'silence of a controller is noticed no later than that of any server',
-);
+const { askMembersMs, bringMsMax, bundleMsMax, keptStreamMs } = clientLimits;
+assert(askMembersMs < limits.sessionSecondsMax * 1000, 'a member is asked more often than a session lasts');
+assert(bundleMsMax <= limits.leastRateMs, 'silence of a controller is noticed as that of any server');
 assert(bringMsMax <= limits.gitIdleSecondsMax * 1000, 'silence is noticed as that of git is');
-
-assert(
-  clientLimits.keptStreamMs <= sessionLimits.keptStreamMs,
-  'a command keeps streams no longer than a node',
-);
+assert(keptStreamMs <= sessionLimits.keptStreamMs, 'a command keeps streams no longer than a node');

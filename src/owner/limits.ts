@@ -17,16 +17,11 @@ export const ownerLimits = {
   drainMsMax: judgeLimits.requestSecondsMax * 1000,
 } as const;
 
-const { againMs, controlWaitMs, revokeMsMax, waitMsDefault } = ownerLimits;
-assert(
-  revokeMsMax < limits.clockSkewSeconds * 1000,
-  'a revocation signed at the beginning is recent at the end',
-);
+const { againMs, controlAgainMs, controlWaitMs, revokeMsMax, waitMsDefault } = ownerLimits;
+const skewMs = limits.clockSkewSeconds * 1000;
+assert(revokeMsMax < skewMs, 'a revocation signed at the beginning is recent at the end');
 assert(waitMsDefault < revokeMsMax, 'a controller that comes back has time to answer');
 assert(againMs < waitMsDefault, 'it is asked several times');
-assert(
-  nodeLimits.controlMsMax < controlWaitMs,
-  'an answer that does not come is noticed before the wait is over',
-);
+assert(nodeLimits.controlMsMax < controlWaitMs, 'a missing answer is noticed before the wait is over');
 assert(controlWaitMs <= limits.leastRateMs, 'a controller that is silent is waited for like a server');
-assert(10 * ownerLimits.controlAgainMs < controlWaitMs, 'it is asked many times');
+assert(10 * controlAgainMs < controlWaitMs, 'it is asked many times');

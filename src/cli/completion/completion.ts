@@ -212,7 +212,7 @@ function fishLines(shape: CommandShape): string[] {
 const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
 type Shell = keyof typeof scripts;
 
-export const completion: Define = (program, act) => {
+export const completion: Define = (program, act) =>
   program
     .command('completion')
     .summary('print a completion script for a shell')
@@ -236,4 +236,3 @@ export const completion: Define = (program, act) => {
         return exits.done;
       }),
     );
-};

@@ -12,7 +12,7 @@ interface Options {
   project?: string;
 }
 
-export const cancel: Define = (program, act) => {
+export const cancel: Define = (program, act) =>
   program
     .command('cancel')
     .summary('end a job without a verdict')
@@ -25,7 +25,6 @@ export const cancel: Define = (program, act) => {
     .option(...whichProject)
     .addHelpText('after', examples('quorate cancel 3f9a1c02d7 --reason "wrong branch"'))
     .action(act(run));
-};
 
 async function run(
   context: Context,

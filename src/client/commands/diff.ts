@@ -6,7 +6,7 @@ import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import type { CompareOptions, PartGiven } from './comparison-report.ts';
 
-export const diff: Define = (program, act) => {
+export const diff: Define = (program, act) =>
   program
     .command('diff')
     .alias('compare')
@@ -36,7 +36,6 @@ export const diff: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(
   context: Context,

@@ -9,7 +9,7 @@ import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { checkNewFolder } from '../../terminal/new-file.ts';
 import { readBundle, readIndexBytes } from './bundle-file.ts';
-import { sayVerification, verifyKnown } from './verification.ts';
+import { checkBundle, sayVerification } from './verification.ts';
 
 interface Options {
   output: string;
@@ -22,7 +22,7 @@ interface Options {
   files?: string;
 }
 
-export const exportEvidence: Define = (program, act) => {
+export const exportEvidence: Define = (program, act) =>
   program
     .command('export')
     .summary("write evidence for others' tools")
@@ -50,7 +50,6 @@ export const exportEvidence: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(context: Context, file: string, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
@@ -60,7 +59,7 @@ async function run(context: Context, file: string, options: Options): Promise<Ex
   const dest = resolve(cwd, options.output);
   await checkNewFolder(dest);
   const bundle = await readBundle(resolve(cwd, file));
-  const verification = await verifyKnown(context, bundle, options.project);
+  const verification = await checkBundle(context, bundle, options.project);
   const { facts } = verification;
   if (facts === null) {
     out.value({ verification });

@@ -25,7 +25,7 @@ interface Options {
   reports?: boolean;
 }
 
-export const fetch: Define = (program, act) => {
+export const fetch: Define = (program, act) =>
   program
     .command('fetch')
     .summary('get an artifact that can be trusted')
@@ -51,7 +51,6 @@ export const fetch: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
   const { cid, sha256 } = await import('../../protocol/documents/base.ts');

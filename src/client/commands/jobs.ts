@@ -9,7 +9,7 @@ import { columns, duration, shortId, shortRun } from '../../terminal/format.ts';
 
 const reasonCharsMax = 100;
 
-export const jobs: Define = (program, act) => {
+export const jobs: Define = (program, act) =>
   program
     .command('jobs')
     .summary('list the jobs of a project')
@@ -17,7 +17,6 @@ export const jobs: Define = (program, act) => {
     .option(...whichProject)
     .addHelpText('after', examples('quorate jobs', 'quorate jobs --json'))
     .action(act(run));
-};
 
 async function run(context: Context, { project }: { project?: string }): Promise<Exit> {
   const { out } = context;

@@ -11,7 +11,7 @@ interface Options {
   project?: string;
 }
 
-export const login: Define = (program, act) => {
+export const login: Define = (program, act) =>
   program
     .command('login')
     .summary('sign in at the page of a project')
@@ -30,7 +30,6 @@ export const login: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(context: Context, options: Options): Promise<Exit> {
   const { issuer, page, token } = options;

@@ -11,7 +11,7 @@ interface Options {
   project?: string;
 }
 
-export const logs: Define = (program, act) => {
+export const logs: Define = (program, act) =>
   program
     .command('logs')
     .summary('print what builds of a job wrote')
@@ -24,7 +24,6 @@ export const logs: Define = (program, act) => {
     .option(...whichProject)
     .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --follow'))
     .action(act(run));
-};
 
 async function run(context: Context, which: string, options: Options): Promise<Exit> {
   const { out, signal } = context;

@@ -17,7 +17,7 @@ interface Options {
   file?: string;
 }
 
-export const plan: Define = (program, act) => {
+export const plan: Define = (program, act) =>
   program
     .command('plan')
     .summary('show what a run would build')
@@ -33,7 +33,6 @@ export const plan: Define = (program, act) => {
     .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
     .addHelpText('after', examples('quorate plan', 'quorate plan --ref v1.2 --base v1.1'))
     .action(act(run));
-};
 
 async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;

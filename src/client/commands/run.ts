@@ -5,26 +5,27 @@ import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { membershipFor } from '../../member/commands/project-client.ts';
-import { accountOf } from '../../protocol/account/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { type Account, accountOf } from '../../protocol/account/index.ts';
+import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { duration, shortRun } from '../../terminal/format.ts';
+import { counted, duration, shortRun } from '../../terminal/format.ts';
 import type { Board } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
-import { sayAlarm } from './alarm-report.ts';
 import { bringDependencies } from './bring-dependencies.ts';
 import { failedResults, sayFailure } from './failure-report.ts';
-import { followAll } from './follow-all.ts';
 import { LogLines } from './log-lines.ts';
 import { FollowedRun, idleMs, restsMs, runEvent, stepText, type Until, WaitingNote } from './next-steps.ts';
+import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';
-import { publishAll } from './publish.ts';
+import { type PublishedJob, publishAll } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
+import { comparedIn, sayDispute } from './run-comparison.ts';
 
 interface Options {
   url?: string;
@@ -44,7 +45,7 @@ interface Options {
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 
-export const run: Define = (program, act) => {
+export const run: Define = (program, act) =>
   program
     .command('run')
     .summary('have a commit built')
@@ -85,7 +86,6 @@ export const run: Define = (program, act) => {
       ),
     )
     .action(act(start));
-};
 
 async function start(context: Context, given: string | undefined, options: Options): Promise<Exit> {
   const { out, signal } = context;
@@ -226,6 +226,108 @@ async function follow(
   if (account.over) for (const step of account.next) out.say(stepText(step));
   const alarm = await sayAlarm(context, client, { run, account, history });
   return followed.reached(until) && !followed.differs ? (alarm ?? exits.done) : exits.no;
+}
+
+/** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
+const followedMax = 16;
+
+/** Follows several runs, with a row for each. Done when all of them have the level. */
+async function followAll(
+  context: Context,
+  client: Client,
+  published: readonly PublishedJob[],
+  { until, rebuild }: { until: Until; rebuild: boolean },
+  limit: AbortSignal,
+): Promise<Exit> {
+  const { out, signal } = context;
+  const board = out.board();
+  const view = new PipelineView(board, out.colours, published);
+  const followed: { name: string; of: FollowedRun }[] = [];
+  const queue = [...published];
+  const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
+    const of = new FollowedRun(run);
+    followed.push({ name, of });
+    const waiting = new WaitingNote(context, client, { run, name });
+    waiting.in(idleMs);
+    try {
+      for await (const { at, progress } of client.follow(run, limit)) {
+        if (progress.kind === 'waiting' || progress.kind === 'leased') waiting.stop();
+        if (progress.kind === 'passed') waiting.in(restsMs);
+        waiting.seen++;
+        of.take(progress);
+        out.value({ ...runEvent(at, progress, of.facts), name, run });
+        view.show(name, at, progress, of.facts);
+        if (progress.kind === 'verdict' && of.isOver(until, rebuild)) return;
+      }
+    } finally {
+      waiting.stop();
+    }
+  };
+  const next = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
+  };
+  try {
+    await Promise.all(Array.from({ length: followedMax }, next));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    out.note('No longer following; the jobs go on. quorate jobs lists them.');
+    return exits.interrupted;
+  } finally {
+    board.end();
+  }
+  for (const { of } of followed)
+    if (of.isFailed) await sayFailure(out, client, of.run, failedResults(of.history), limit);
+  const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
+  let alarm: Exit | undefined;
+  for (const { name, of } of followed) {
+    const account = accountOf(of.facts);
+    alarm = (await sayAlarm(context, client, { run: of.run, account, history: of.history })) ?? alarm;
+    // An artifact that other jobs read is not what the user came for.
+    if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
+    for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
+  }
+  const lacking = followed.filter(({ of }) => !of.reached(until)).length;
+  if (lacking > 0) {
+    const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
+    out.say(`${what}. To publish what came to nothing again: quorate run --failed`);
+  }
+  return lacking === 0 && !followed.some(({ of }) => of.differs) ? (alarm ?? exits.done) : exits.no;
+}
+
+/** The verdict is out: its comparison may take this long. */
+const compareMsMax = 60_000;
+
+/**
+ * Tells the alarm of a run that was followed, and compares its results without diffoscope, which may take minutes.
+ * @returns the exit code for a contradiction, or a trusted worker's refusal, of a run that was trusted in the end
+ */
+async function sayAlarm(
+  context: Context,
+  client: Pick<Client, 'logs'>,
+  { run, account, history }: { run: string; account: Account; history: readonly Progress[] },
+): Promise<Exit | undefined> {
+  const { out } = context;
+  const contradicted = history.some(({ kind }) => kind === 'contradicted');
+  const refused = history.some(({ kind }) => kind === 'cosign-refused');
+  const compared = comparedIn(history);
+  if (!contradicted && compared === undefined && !account.alarm) return undefined;
+  out.note(
+    out.colours.red(
+      contradicted
+        ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
+        : `ALARM: ${account.state === 'disputed' || account.state === 'differs' || refused ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
+    ),
+  );
+  if (compared !== undefined && !out.json) {
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(compareMsMax)]);
+    const options = { diffoscope: false, tier: 'gvisor' } as const;
+    await sayDispute({ ...context, signal }, client, run, compared, options).catch((error: unknown) => {
+      context.signal.throwIfAborted();
+      out.note(`The comparison ended early: ${escapeLine(messageOf(error), 300)}`);
+    });
+  }
+  if (compared !== undefined) out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
+  return contradicted || refused ? exits.lookAt : undefined;
 }
 
 /** Prints logs. A failure is noted and does not change the exit code. */

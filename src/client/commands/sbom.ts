@@ -9,7 +9,7 @@ import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses } from '../../terminal/values.ts';
 import { readBundle, readIndexBytes } from './bundle-file.ts';
-import { openBook, verifyKnown } from './verification.ts';
+import { checkBundle, openBook } from './verification.ts';
 
 interface Options {
   project?: string;
@@ -18,7 +18,7 @@ interface Options {
   output?: string;
 }
 
-export const sbom: Define = (program, act) => {
+export const sbom: Define = (program, act) =>
   program
     .command('sbom')
     .summary('list what an artifact was made from')
@@ -38,7 +38,6 @@ export const sbom: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
   const { cwd, out } = context;
@@ -75,6 +74,6 @@ async function madeOfArtifact(context: Context, artifact: string, options: Optio
   }
   const bundle = await readBundle(resolve(cwd, artifact), bundleOrCid);
   const project = options.project ?? (await whereFrom(context, options)).project;
-  const verification = await verifyKnown(context, bundle, project);
+  const verification = await checkBundle(context, bundle, project);
   return madeOf(bundle, verification, project, { file: index, signal });
 }

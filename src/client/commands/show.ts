@@ -14,7 +14,7 @@ import { stepText } from './next-steps.ts';
 import { graphRows } from './pipeline-graph.ts';
 import { ProgressView } from './progress.ts';
 
-export const show: Define = (program, act) => {
+export const show: Define = (program, act) =>
   program
     .command('show')
     .summary('tell what happened to a job')
@@ -25,7 +25,6 @@ export const show: Define = (program, act) => {
     .option(...whichProject)
     .addHelpText('after', examples('quorate show 2a4b2f15'))
     .action(act(run));
-};
 
 async function run(context: Context, which: string, { project }: { project?: string }): Promise<Exit> {
   const { out } = context;

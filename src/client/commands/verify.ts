@@ -31,7 +31,7 @@ interface Options {
   revocations?: string;
 }
 
-export const verify: Define = (program, act) => {
+export const verify: Define = (program, act) =>
   program
     .command('verify')
     .summary('check an artifact and its evidence offline')
@@ -65,7 +65,6 @@ export const verify: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {
   const { bundle: file, page, project } = options;

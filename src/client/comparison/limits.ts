@@ -25,25 +25,17 @@ export const comparisonLimits = {
   headerBytesMax: 8 * 1024 * 1024,
 } as const;
 
-const { diffoscopeInputBytesMax, diffoscopeDiskBytes, diffoscopeMemoryBytes } = comparisonLimits;
-assert(
-  comparisonLimits.diffoscopeFilesMax <= comparisonLimits.diffoscopeSecondsMax,
-  'each file has a second',
-);
-assert(
-  comparisonLimits.diffoscopeSecondsMax <= sandboxLimits.transferSecondsMax,
-  'it takes less time than the copying of a tree',
-);
-assert(
-  comparisonLimits.diffoscopeOutputBytesMax < diffoscopeInputBytesMax,
-  'a report is shorter than the files',
-);
+const { diffoscopeFilesMax, diffoscopeSecondsMax, diffoscopePids, unpackedBytesMax, headerBytesMax } =
+  comparisonLimits;
+const { diffoscopeInputBytesMax, diffoscopeOutputBytesMax, diffoscopeDiskBytes, diffoscopeMemoryBytes } =
+  comparisonLimits;
+const { transferSecondsMax, toolMemoryBytesMax, toolPidsMax } = sandboxLimits;
+assert(diffoscopeFilesMax <= diffoscopeSecondsMax, 'each file has a second');
+assert(diffoscopeSecondsMax <= transferSecondsMax, 'it takes less time than the copying of a tree');
+assert(diffoscopeOutputBytesMax < diffoscopeInputBytesMax, 'a report is shorter than the files');
 assert(diffoscopeInputBytesMax < diffoscopeDiskBytes, 'its disk holds the files and what is in them');
 assert(diffoscopeDiskBytes < diffoscopeMemoryBytes, 'its memory holds its disk');
-assert(diffoscopeMemoryBytes <= sandboxLimits.toolMemoryBytesMax, 'a tool has as much');
-assert(
-  comparisonLimits.diffoscopePids <= 2 * sandboxLimits.toolPidsMax,
-  'a tool and those it starts have as many',
-);
-assert(comparisonLimits.unpackedBytesMax <= limits.treeBytesMax, 'archives unpack to a tree at most');
-assert(comparisonLimits.headerBytesMax <= limits.bundleBytesMax, 'headers are in memory together');
+assert(diffoscopeMemoryBytes <= toolMemoryBytesMax, 'a tool has as much');
+assert(diffoscopePids <= 2 * toolPidsMax, 'a tool and those it starts have as many');
+assert(unpackedBytesMax <= limits.treeBytesMax, 'archives unpack to a tree at most');
+assert(headerBytesMax <= limits.bundleBytesMax, 'headers are in memory together');

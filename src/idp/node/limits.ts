@@ -10,8 +10,6 @@ export const idpNodeLimits = {
   folderPollMs: 1_000,
 } as const;
 
-assert(idpNodeLimits.connectionsMax < meshLimits.connectionsMax, 'fewer ask it than any other node');
-assert(
-  idpNodeLimits.folderPollMs < limits.signInSecondsMax * 1000,
-  'what is revoked is known before a sign-in ends',
-);
+const { connectionsMax, folderPollMs } = idpNodeLimits;
+assert(connectionsMax < meshLimits.connectionsMax, 'fewer ask it than any other node');
+assert(folderPollMs < limits.signInSecondsMax * 1000, 'what is revoked is known before a sign-in ends');

@@ -18,7 +18,7 @@ interface Options {
   testFloor?: FloorChange;
 }
 
-export const init: Define = (program, act) => {
+export const init: Define = (program, act) =>
   program
     .command('init')
     .summary('make a project of this repository')
@@ -49,7 +49,6 @@ export const init: Define = (program, act) => {
     .option('--test-floor <policy>', 'the same for jobs of kind: test (default: 2/3+rounds=8)', floorValue)
     .addHelpText('after', examples('quorate init', 'quorate init --name my-tool --vcs git.example.org'))
     .action(act(run));
-};
 
 async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   const repo = findUp(cwd, '.git');

@@ -20,7 +20,7 @@ interface Options {
 const roles: Role[] = ['worker', 'trusted-worker', 'publisher', 'reader'];
 const week = 7 * 24 * 3600;
 
-export const invite: Define = (program, act) => {
+export const invite: Define = (program, act) =>
   program
     .command('invite')
     .summary('make a ticket for an operator')
@@ -42,7 +42,6 @@ export const invite: Define = (program, act) => {
       examples('quorate invite alice', 'quorate invite me --role trusted-worker --key 12D3KooW…'),
     )
     .action(act(run));
-};
 
 async function run({ cwd, out }: Context, operator: string, options: Options): Promise<Exit> {
   if (!namePattern.test(operator))

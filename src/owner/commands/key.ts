@@ -2,7 +2,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 
-export const key: Define = (program, act) => {
+export const key: Define = (program, act) =>
   program
     .command('key')
     .summary("print this machine's key")
@@ -11,7 +11,6 @@ export const key: Define = (program, act) => {
     )
     .addHelpText('after', examples('quorate key'))
     .action(act(run));
-};
 
 async function run({ home: dir, out }: Context): Promise<Exit> {
   const { openHome } = await import('../../node/membership/home.ts');

@@ -27,7 +27,7 @@ interface Options {
   yes?: boolean;
 }
 
-export const revoke: Define = (program, act) => {
+export const revoke: Define = (program, act) =>
   program
     .command('revoke')
     .summary('take trust back from an operator, a key, a job, an image or an artifact')
@@ -65,7 +65,6 @@ export const revoke: Define = (program, act) => {
       ),
     )
     .action(act(run));
-};
 
 async function run(context: Context, what: string, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
