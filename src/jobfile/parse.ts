@@ -14,8 +14,7 @@ import {
   type Template,
 } from '../protocol/pipeline/index.ts';
 import { jobFileLimits } from './limits.ts';
-import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
-import { stepOf } from './step.ts';
+import { type JobInFile, jobFileSchema, keysAt, stepOf } from './schema.ts';
 import { keyOffsets, offsetOf, tooDeepAt, yamlFaults } from './yaml-faults.ts';
 
 interface Counted extends Template {

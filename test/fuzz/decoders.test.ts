@@ -73,10 +73,10 @@ const elsewhere: Record<string, string> = {
   'src/index.ts decodeBundle': 'that of src/protocol/documents',
   'src/node/files.ts readOptional': 'gives the text of a file as it is',
   'src/node/files.ts parseFile': 'called by openHome, with the schema of a membership',
-  'src/client/commands/bundle-file.ts readIndexBytes': 'gives a file as it is, for readIndexFile',
+  'src/client/commands/verification.ts readIndexBytes': 'gives a file as it is, for readIndexFile',
   'src/node/artifacts/dependency-index.ts readIndexFile':
     'hands the bytes of a file to CarDecoder; the index in them is dependency-index',
-  'src/client/commands/bundle-file.ts readText':
+  'src/client/commands/verification.ts readText':
     'gives the text of a file as it is, for decodeBundle and decodeRevocations',
   'src/protocol/base/settings-file.ts parseSettings': 'worker-file, watch-file, sign-in-file',
   'src/worker/commands/worker-file.ts readWorkerFile': 'reads the file that parseWorkerFile is given',

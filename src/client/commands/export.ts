@@ -8,8 +8,7 @@ import type { VerifiedFacts } from '../../protocol/trust/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { checkNewFolder } from '../../terminal/new-file.ts';
-import { readBundle, readIndexBytes } from './bundle-file.ts';
-import { checkBundle, sayVerification } from './verification.ts';
+import { checkBundle, readBundle, readIndexBytes, sayVerification } from './verification.ts';
 
 interface Options {
   output: string;

@@ -19,7 +19,7 @@ import type { Board } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
 import { bringDependencies } from './bring-dependencies.ts';
 import { failedResults, sayFailure } from './failure-report.ts';
-import { LogLines } from './log-lines.ts';
+import { LogLines } from './logs.ts';
 import { FollowedRun, idleMs, restsMs, runEvent, stepText, type Until, WaitingNote } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';

@@ -8,8 +8,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses } from '../../terminal/values.ts';
-import { readBundle, readIndexBytes } from './bundle-file.ts';
-import { checkBundle, openBook } from './verification.ts';
+import { checkBundle, openBook, readBundle, readIndexBytes } from './verification.ts';
 
 interface Options {
   project?: string;

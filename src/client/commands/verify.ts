@@ -11,9 +11,8 @@ import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
-import { readBundle, readText } from './bundle-file.ts';
 import { localFile } from './recipe-of.ts';
-import { openBook, sayKnowledge, sayVerification } from './verification.ts';
+import { openBook, readBundle, readText, sayKnowledge, sayVerification } from './verification.ts';
 
 interface Options {
   bundle?: string;

@@ -8,7 +8,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, when } from '../../terminal/format.ts';
 import { nameForm, namePattern, secondsOf, wholeNumber } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
-import { revokedBefore } from './fewer-operators.ts';
+import { revokedBefore } from './revoke.ts';
 
 interface Options {
   role: Role;

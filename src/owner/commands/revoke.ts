@@ -2,17 +2,19 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { counted } from '../../protocol/base/quantity.ts';
 import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import type { RevocationList } from '../../protocol/judge/index.ts';
 import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
+import { confirmed } from '../../terminal/confirm.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { logIndex, reasonText, repeatable, textOf } from '../../terminal/values.ts';
+import type { RevokedAnswer } from '../controller-socket.ts';
 import { openProject } from '../project.ts';
 import type { ProjectFolder } from '../project-folder.ts';
 import type { RevokedNow } from '../revoke.ts';
-import { fewerIsFine, revokedBefore } from './fewer-operators.ts';
 
 type Kind = RevocationTarget['kind'];
 const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];
@@ -216,4 +218,35 @@ function lines(all: readonly OwnRevocation[]): string[] {
 function few(all: readonly string[]): string[] {
   if (all.length <= namedMax) return [...all];
   return [...all.slice(0, namedMax), `  and ${all.length - namedMax} more: --json has all`];
+}
+
+/** The revocation of this that the controller has taken; null also where no controller runs from this folder. */
+export async function revokedBefore(
+  { dir }: Pick<ProjectFolder, 'dir'>,
+  what: RevocationTarget,
+): Promise<RevokedAnswer['revoked']> {
+  const { askIfRunning } = await import('../controller-socket.ts');
+  const question = { do: 'revoked', what } as const;
+  return (await askIfRunning<RevokedAnswer>(dir, question, 'CONTROL_REQUEST_INVALID'))?.revoked ?? null;
+}
+
+/**
+ * Says where a project has fewer operators than its rounds have slots once this one is revoked, and asks at a terminal. Returns
+ * whether to go on. Says nothing where no controller runs from this folder.
+ */
+export async function fewerIsFine(
+  context: Pick<Context, 'out' | 'interactive' | 'signal'>,
+  folder: Pick<ProjectFolder, 'dir'>,
+  { operator, yes, ask = confirmed }: { operator: string; yes: boolean; ask?: typeof confirmed },
+): Promise<boolean> {
+  const { askIfRunning } = await import('../controller-socket.ts');
+  const question = { do: 'status', without: operator } as const;
+  const left = await askIfRunning<{ rounds: { slots: number; operators: number } }>(folder.dir, question);
+  if (left === undefined) return true;
+  const { slots, operators } = left.rounds;
+  if (operators >= slots) return true;
+  context.out.note(
+    `Without ${operator} the project has ${counted(operators, 'operator')}, and a round asks for ${slots}: no round will be full. Each takes longer, as the slot left over is waited for; a job of which more must agree than ${operators} ends as unfinished. Admit another operator: quorate invite <name>`,
+  );
+  return yes || !context.interactive || ask(context, `Revoke ${operator}?`);
 }

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { readBundle } from '../../../src/client/commands/bundle-file.ts';
+import { readBundle } from '../../../src/client/commands/verification.ts';
 import { encodePrivatePem, loadKey } from '../../../src/identity/keys.ts';
 import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { parseHierarchies } from '../../../sandbox/cgroups/controllers.ts';
 import { parseStatus } from '../../../sandbox/run/driver.ts';
-import { LogLines } from '../../../src/client/commands/log-lines.ts';
+import { LogLines } from '../../../src/client/commands/logs.ts';
 import { clientOf, isKnownHost, namesIn } from '../../../src/http/addresses.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ControllerControl } from '../../../src/controller/node/control.ts';
-import { fewerIsFine } from '../../../src/owner/commands/fewer-operators.ts';
+import { fewerIsFine } from '../../../src/owner/commands/revoke.ts';
 import type { Output } from '../../../src/terminal/output.ts';
 import { projectOf } from '../../controller/machine/bench.ts';
 
