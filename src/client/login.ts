@@ -47,13 +47,9 @@ export async function isGrantDue({ grant }: Membership, now: number): Promise<bo
  */
 export async function signInWithKey(
   origin: string,
-  {
-    key,
-    membership,
-    now,
-    signal,
-  }: { key: NodeKey; membership: Membership; now: number; signal: AbortSignal },
+  by: { key: NodeKey; membership: Membership; now: number; signal: AbortSignal },
 ): Promise<string> {
+  const { key, membership, now, signal } = by;
   const { challenge, project, aud } = await ask(origin, '/sign-in/challenge', {}, challengeSchema, signal);
   // The signed document names the origin that was asked, whatever the service says: another one could be passed on to.
   if (aud !== origin || project !== membership.project)
