@@ -49,18 +49,13 @@ export const sandboxLimits = {
 } as const;
 
 const { probeJobSecondsMax, probeSecondsMax, emulatedProbeSecondsMax, guestBootSecondsMax } = sandboxLimits;
-assert(
-  sandboxLimits.egressConnectionsMax <= sandboxLimits.egressConnectionsTotalMax,
-  'open ones are among all',
-);
+const { egressConnectionsMax, egressConnectionsTotalMax, transferSecondsMax, stopSecondsMax } = sandboxLimits;
+assert(egressConnectionsMax <= egressConnectionsTotalMax, 'open ones are among all');
 // Ephemeral ports of Linux (net.ipv4.ip_local_port_range): each connection of a build takes one of its worker's for a minute.
-assert(sandboxLimits.egressConnectionsTotalMax < 60_999 - 32_768, 'a build leaves ports to its worker');
+assert(egressConnectionsTotalMax < 60_999 - 32_768, 'a build leaves ports to its worker');
 const fullTreeSeconds = limits.treeBytesMax / (10 * 1024 * 1024);
-assert(
-  fullTreeSeconds < sandboxLimits.transferSecondsMax &&
-    sandboxLimits.transferSecondsMax < 2 * fullTreeSeconds,
-  'a slow disk writes 10 MiB a second',
-);
+assert(fullTreeSeconds < transferSecondsMax, 'a slow disk writes 10 MiB a second');
+assert(transferSecondsMax < 2 * fullTreeSeconds, 'a slow disk writes more than 5 MiB a second');
 assert(
   sandboxLimits.guestKernelBytesMax < sandboxLimits.toolMemoryBytesMax,
   'a kernel is unpacked in the memory of the worker, which a tool is kept from',
@@ -68,18 +63,12 @@ assert(
 assert(probeJobSecondsMax < probeSecondsMax, 'a job is one of all');
 assert(probeSecondsMax < emulatedProbeSecondsMax, 'emulation is slower');
 assert(4 * guestBootSecondsMax.kvm <= probeSecondsMax, 'each of its four jobs may boot one after the other');
-assert(
-  guestBootSecondsMax.tcg < emulatedProbeSecondsMax,
-  'a probe outlasts the boot of its first virtual machine',
-);
+assert(guestBootSecondsMax.tcg < emulatedProbeSecondsMax, 'a probe outlasts the boot of its first machine');
 assert(
   emulatedProbeSecondsMax < 2 * guestBootSecondsMax.tcg,
-  'a host on which two boots reach their limit is too slow to build',
+  'a host with two such boots is too slow to build',
 );
 assert(sandboxLimits.toolMs / 1000 < probeJobSecondsMax, 'a version is told before a job has run');
 assert(sandboxLimits.diskFileSecondsMax < probeSecondsMax, 'a probe makes a disk too');
-assert(
-  sandboxLimits.stopSecondsMax < probeJobSecondsMax,
-  'a job of the probe is ended in less time than it has',
-);
-assert(sandboxLimits.aheadSecondsMax < sandboxLimits.transferSecondsMax, 'waiting is shorter than work');
+assert(stopSecondsMax < probeJobSecondsMax, 'a job of the probe is ended in less time than it has');
+assert(sandboxLimits.aheadSecondsMax < transferSecondsMax, 'waiting is shorter than work');

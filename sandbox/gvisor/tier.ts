@@ -1,9 +1,8 @@
-import { mountDisk } from '../disk/mount.ts';
+import { mountDisk, mountImage } from '../disk/mount.ts';
 import { accountPrefix, type Mounted, requireTool } from '../host.ts';
 import { certificatesFor, passage, systemPaths } from '../namespace/arguments.ts';
 import { nativeProgram } from '../native/index.ts';
 import { driverFds } from '../run/driver.ts';
-import { mountImage } from '../run/image-mount.ts';
 import { type BuildProcess, firstFreeFd, selfFd, startInCgroups } from '../run/process.ts';
 import { etcFiles, profileOf } from '../run/profile.ts';
 import type { LaunchContext, TierBackend } from '../run/tier.ts';

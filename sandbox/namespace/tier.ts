@@ -1,8 +1,7 @@
-import { mountDisk } from '../disk/mount.ts';
+import { mountDisk, mountImage } from '../disk/mount.ts';
 import { accountPrefix, requireTool } from '../host.ts';
 import { nativeProgram } from '../native/index.ts';
 import { driverCommand } from '../run/driver.ts';
-import { mountImage } from '../run/image-mount.ts';
 import { type BuildProcess, firstFreeFdFor, selfFd, startInCgroups } from '../run/process.ts';
 import type { LaunchContext, TierBackend } from '../run/tier.ts';
 import type { SandboxJob } from '../types.ts';

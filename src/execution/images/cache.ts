@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -283,11 +284,6 @@ export class ImageCache {
 async function waiting(work: Promise<void>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const stopped = Promise.withResolvers<never>();
-  const stop = () => stopped.reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([work, stopped.promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  using _ = addAbortListener(signal, () => stopped.reject(signal.reason));
+  await Promise.race([work, stopped.promise]);
 }

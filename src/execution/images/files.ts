@@ -71,9 +71,7 @@ async function sweepUnfinished(dir: string): Promise<void> {
   }
 }
 
-/**
- * Imports an image from its file into a store's public area and verifies each block. @throws HOME_DAMAGED, `STORE_…`
- */
+/** Imports an image from its file into a store's public area and verifies each block. @throws HOME_DAMAGED, `STORE_…` */
 export async function readImageFile(
   store: { blocks: Pick<Store['blocks'], 'parse' | 'links' | 'put' | 'during'> },
   dir: string,

@@ -27,18 +27,17 @@ export const pullLimits = {
   tokenBytesMax: 256 * 1024,
 } as const;
 
-assert(imageCacheLimits.refusedMax <= limits.openRequestsMax, 'each open request may name one');
+const { refusedMax, roomStepBytes, unfinishedMsMax, toolBytesMax } = imageCacheLimits;
+assert(refusedMax <= limits.openRequestsMax, 'each open request may name one');
+assert(100 * roomStepBytes <= limits.imageCacheBytesDefault, 'an image that comes takes a hundredth more');
+assert(unfinishedMsMax > nodeLimits.unfinishedMsMin, 'no younger file is of a dead process');
+assert(unfinishedMsMax < pullLimits.layerMs, 'what was left is gone within the hour');
+assert(toolBytesMax <= limits.bundleBytesMax, 'a program is in memory while it is searched');
+const { parallel, layerMs, smallMs, tokenBytesMax } = pullLimits;
+assert(parallel < imageLimits.layersMax, 'layers are fetched a few at a time');
 assert(
-  100 * imageCacheLimits.roomStepBytes <= limits.imageCacheBytesDefault,
-  'an image that comes takes a hundredth more than there is room for',
+  imageLimits.layerBytesMax >= (layerMs / 1000) * 4 * 2 ** 20,
+  'a layer has its time for 4 MiB a second',
 );
-assert(imageCacheLimits.unfinishedMsMax > nodeLimits.unfinishedMsMin, 'no younger file is of a dead process');
-assert(imageCacheLimits.unfinishedMsMax < pullLimits.layerMs, 'what was left is gone within the hour');
-assert(imageCacheLimits.toolBytesMax <= limits.bundleBytesMax, 'a program is in memory while it is searched');
-assert(pullLimits.parallel < imageLimits.layersMax, 'layers are fetched a few at a time');
-assert(
-  imageLimits.layerBytesMax >= (pullLimits.layerMs / 1000) * 4 * 2 ** 20,
-  'the largest layer has its time for 4 MiB a second',
-);
-assert(pullLimits.smallMs < pullLimits.layerMs, 'a manifest takes less time than a layer');
-assert(pullLimits.tokenBytesMax <= imageLimits.manifestBytesMax, 'a token is shorter than a manifest');
+assert(smallMs < layerMs, 'a manifest takes less time than a layer');
+assert(tokenBytesMax <= imageLimits.manifestBytesMax, 'a token is shorter than a manifest');

@@ -42,27 +42,16 @@ export const workerNodeLimits = {
   hostsLookMs: 60_000,
 } as const;
 
-assert(workerNodeLimits.sourcesKeptBytesMax < limits.treeBytesMax, 'a tree of any size is used, not kept');
-assert(
-  workerNodeLimits.sourcesKeptMax * 2 ** 24 <= workerNodeLimits.sourcesKeptBytesMax,
-  'ordinary sources are kept up to their number',
-);
-assert(
-  100 * workerNodeLimits.aheadAfterMs < workerNodeLimits.checkoutAheadMsMax,
-  'a sandbox waits for much longer than it is waited for its start',
-);
-const { findPeersMs, findImagePeersMs, imagePeersMax, evidenceMs, lookMs } = workerNodeLimits;
-assert(
-  findImagePeersMs < findPeersMs,
-  'an image is at the controller too: others are not looked for as long',
-);
+const { sourcesKeptMax, sourcesKeptBytesMax, aheadAfterMs, checkoutAheadMsMax } = workerNodeLimits;
+assert(sourcesKeptBytesMax < limits.treeBytesMax, 'a tree of any size is used, not kept');
+assert(sourcesKeptMax * 2 ** 24 <= sourcesKeptBytesMax, 'ordinary sources are kept up to their number');
+assert(100 * aheadAfterMs < checkoutAheadMsMax, 'a sandbox waits for much longer than it is waited for');
+const { findPeersMs, findImagePeersMs, imagePeersMax, imageGraceSeconds, evidenceMs } = workerNodeLimits;
+assert(findImagePeersMs < findPeersMs, 'an image is at the controller too: others are looked for less');
 assert(findPeersMs < evidenceMs, 'a look-up ends before what is asked of peers');
 assert(evidenceMs < limits.gitSecondsMax * 1000, 'evidence is shorter than a source');
 assert(imagePeersMax < artifactLimits.peersMax, 'controllers have places among those that are asked');
-assert(
-  workerNodeLimits.imageGraceSeconds < artifactLimits.collectSeconds,
-  'a sweep takes what was there at the one before',
-);
+assert(imageGraceSeconds < artifactLimits.collectSeconds, 'a sweep takes what was there at the one before');
 assert(workerNodeLimits.imageSayMs < limits.leastRateMs, 'a log says more often than a server is given up');
 const { logQueueBytesMax, logMessageBytes, logGatherMs, logEndMs, logRestMs } = workerNodeLimits;
 assert(logMessageBytes <= limits.documentBytesMax, 'the stream of a log takes the longest message');
@@ -70,10 +59,8 @@ assert(logMessageBytes <= logQueueBytesMax, 'a message can be gathered');
 assert(logQueueBytesMax < limits.logBytesMax, 'a part of the longest log waits in memory');
 assert(20 * logGatherMs <= logEndMs, 'the end of a log waits for several messages');
 assert(logEndMs < logRestMs, 'a result does not wait for all of its log');
-assert(
-  logRestMs < sessionLimits.resultHeldSecondsMin * 1000,
-  'a log is sent while its result is kept for the controller',
-);
+assert(logRestMs < sessionLimits.resultHeldSecondsMin * 1000, 'a log is sent while its result is kept');
+const { lookMs, drainLookMs, hostsLookMs } = workerNodeLimits;
 assert(12 * lookMs <= 60_000, 'hours of an operator, which are in minutes, are kept to a part of one');
-assert(10 * workerNodeLimits.drainLookMs <= lookMs, 'a worker that is drained ends at once');
-assert(60 * workerNodeLimits.hostsLookMs <= 3600_000, 'an hour is looked at by its minutes');
+assert(10 * drainLookMs <= lookMs, 'a worker that is drained ends at once');
+assert(60 * hostsLookMs <= 3600_000, 'an hour is looked at by its minutes');

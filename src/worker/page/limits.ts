@@ -13,13 +13,14 @@ export const lenderPageLimits = {
   lenderFormBytesMax: 8 * 1024,
 } as const;
 
-assert(lenderPageLimits.lenderLookMs < httpLimits.idleMs, 'a window that follows is not idle');
+const { lenderFollowersMax, lenderLookMs, lenderConnectionsMax, lenderFormBytesMax } = lenderPageLimits;
+assert(lenderLookMs < httpLimits.idleMs, 'a window that follows is not idle');
 assert(
-  lenderPageLimits.lenderFollowersMax + 6 <= lenderPageLimits.lenderConnectionsMax &&
-    lenderPageLimits.lenderConnectionsMax <= httpLimits.connectionsPerAddressMax,
+  lenderFollowersMax + 6 <= lenderConnectionsMax,
   'a browser has its connections beside those that follow',
 );
 assert(
-  lenderPageLimits.lenderFormBytesMax <= httpLimits.headerBytesMax,
-  'a form has no more than a request line',
+  lenderConnectionsMax <= httpLimits.connectionsPerAddressMax,
+  'a page has no more than a server for all',
 );
+assert(lenderFormBytesMax <= httpLimits.headerBytesMax, 'a form has no more than a request line');

@@ -39,9 +39,7 @@ interface Takes {
   checkpoint(note: string): void;
 }
 
-/**
- * Asks the controller's HTTP feed while gossip and the feed stream are both silent. Its answers are checked like gossip.
- */
+/** Asks the controller's HTTP feed while gossip and the feed stream are both silent. Its answers are checked like gossip. */
 export class HttpFeed {
   readonly #ports: Around;
   readonly #timings: HttpFeedTimings;

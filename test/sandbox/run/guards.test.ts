@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fileBytesFor } from '../../../sandbox/disk/file.ts';
+import { mountImage } from '../../../sandbox/disk/mount.ts';
 import { guards as gvisorGuards } from '../../../sandbox/gvisor/guards.ts';
 import { accountPrefix, allowedProcessors, findTool, jobUid, requireTool } from '../../../sandbox/host.ts';
 import { guards as namespaceGuards } from '../../../sandbox/namespace/guards.ts';
 import { processorsOf } from '../../../sandbox/run/enter.ts';
 import { type BuildGuards, diskFileBytes, diskShares } from '../../../sandbox/run/guards.ts';
-import { mountImage } from '../../../sandbox/run/image-mount.ts';
 import { firstFreeFd, firstFreeFdFor } from '../../../sandbox/run/process.ts';
 import { vmGuards } from '../../../sandbox/vm/tier.ts';
 import { codeOf } from '../../support/code-and-folder.ts';

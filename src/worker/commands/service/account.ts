@@ -57,9 +57,7 @@ export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: s
   await lchown(dir, uid, gid);
 }
 
-/**
- * Runs work with the rights of the account. Work of root in a folder of another user could be redirected by a link.
- */
+/** Runs work with the rights of the account. Work of root in a folder of another user could be redirected by a link. */
 export async function asAccount<T>(account: Account | undefined, work: () => Promise<T>): Promise<T> {
   const { setegid, seteuid, setgroups, getgroups } = process;
   if (account === undefined || !setegid || !seteuid || !setgroups || !getgroups) return work();
