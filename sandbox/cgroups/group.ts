@@ -98,13 +98,9 @@ export async function destroyGroups(directories: readonly string[]): Promise<voi
     for (const directory of directories) killAll(directory);
     const left = directories.filter((directory) => !removeNow(directory));
     if (left.length === 0) return;
-    if (performance.now() > until) {
-      throw new QuorateError(
-        'SANDBOX_CLEANUP_FAILED',
-        `control groups could not be removed: ${left.join(', ')}`,
-        { hint: 'look for processes in uninterruptible sleep; the next start tries again' },
-      );
-    }
+    const says = `control groups could not be removed: ${left.join(', ')}`;
+    const hint = 'look for processes in uninterruptible sleep; the next start tries again';
+    if (performance.now() > until) throw new QuorateError('SANDBOX_CLEANUP_FAILED', says, { hint });
     await sleep(POLL_MS);
   }
 }

@@ -114,12 +114,8 @@ async function fetchInput(context: WorkerContext, cid: string, maxBytes: number,
   }
 }
 
-const unavailable = (what: string, cause: unknown): QuorateError =>
-  new QuorateError(
-    'INPUT_UNAVAILABLE',
-    `${what}, which the job reads, could not be had: ${messageOf(cause)}`,
-    {
-      hint: 'It has to be within the disk limit of the job, and the controller has to be reachable.',
-      cause,
-    },
-  );
+function unavailable(what: string, cause: unknown): QuorateError {
+  const says = `${what}, which the job reads, could not be had: ${messageOf(cause)}`;
+  const hint = 'It has to be within the disk limit of the job, and the controller has to be reachable.';
+  return new QuorateError('INPUT_UNAVAILABLE', says, { hint, cause });
+}

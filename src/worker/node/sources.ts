@@ -180,9 +180,6 @@ export class Sources {
 
 function checkTree({ source }: Job, { tree }: Kept): void {
   if (tree === source.tree) return;
-  throw new QuorateError(
-    'SOURCE_TREE_MISMATCH',
-    `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`,
-    { hint: 'Publish the job again, with quorate run.' },
-  );
+  const says = `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`;
+  throw new QuorateError('SOURCE_TREE_MISMATCH', says, { hint: 'Publish the job again, with quorate run.' });
 }

@@ -135,14 +135,11 @@ export class Registry {
 
   #denied(why: unknown): QuorateError {
     const { credential } = this.#options;
-    return new QuorateError(
-      'IMAGE_PULL_DENIED',
-      `the registry does not give ${referenceText(this.#reference)} to ${credential === undefined ? 'everybody' : `the user in ${credential.file}`}: ${typeof why === 'string' ? why : messageOf(why)}`,
-      {
-        hint: `Log in: skopeo login ${this.#reference.host}, or docker login; helper programs for credentials are not run.`,
-        cause: why,
-      },
-    );
+    const whom = credential === undefined ? 'everybody' : `the user in ${credential.file}`;
+    const says = `the registry does not give ${referenceText(this.#reference)} to ${whom}`;
+    const hint = `Log in: skopeo login ${this.#reference.host}, or docker login; helper programs for credentials are not run.`;
+    const reason = typeof why === 'string' ? why : messageOf(why);
+    return new QuorateError('IMAGE_PULL_DENIED', `${says}: ${reason}`, { hint, cause: why });
   }
 }
 
