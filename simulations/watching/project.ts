@@ -1,9 +1,9 @@
 import { reportedError } from '../../src/protocol/base/errors.ts';
 import { isoTime } from '../../src/protocol/base/time.ts';
 import type { VerifiedFacts } from '../../src/protocol/trust/index.ts';
+import type { ListedRun } from '../../src/watcher/machine/alarms.ts';
 import type { PublishedRun, PublishOrder } from '../../src/watcher/machine/events.ts';
 import type { HookMachine, Outcome } from '../../src/watcher/machine/hook-ledger.ts';
-import type { ListedRun } from '../../src/watcher/machine/hook-listing.ts';
 import type { WatchMachine } from '../../src/watcher/machine/machine.ts';
 import type { Status } from '../../src/watcher/machine/status.ts';
 import type { Random } from '../random.ts';

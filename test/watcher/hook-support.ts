@@ -1,5 +1,5 @@
 import type { VerifiedFacts } from '../../src/protocol/trust/index.ts';
-import type { ListedRun } from '../../src/watcher/machine/hook-listing.ts';
+import type { ListedRun } from '../../src/watcher/machine/alarms.ts';
 
 export const repo = 'https://git.example.org/tool.git';
 export const id = (n: number) => n.toString(16).padStart(64, '0');

@@ -9,7 +9,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import { recipe, secondsOf, several } from '../../terminal/values.ts';
 import type { HookTold, Outcome, ShownEntry } from '../machine/hook-ledger.ts';
-import type { HookPorts } from '../sessions/hook.ts';
+import type { HookPorts, Take } from '../sessions/hook.ts';
 
 /** Time of a command unless told, and the longest, in seconds. */
 const commandSecondsDefault = 3_600;
@@ -50,11 +50,17 @@ async function hookPorts<T>(
     const client = await openClient({ home, membership, signal, tell: (says) => out.note(says) });
     try {
       const ports: HookPorts = {
-        ...{ project: client.project, folder, clock: folder.clock, once },
+        project: client.project,
+        folder,
+        clock: folder.clock,
+        once,
         list: () => client.jobs(),
         execute: (env) =>
           runCommand({
-            ...{ words: command, cwd, signal, timeoutMs: seconds * 1000 },
+            words: command,
+            cwd,
+            signal,
+            timeoutMs: seconds * 1000,
             env: { ...context.env, ...env },
             // Standard output is for JSON alone then.
             stdout: out.json ? 2 : 1,
@@ -183,18 +189,12 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
     async ({ ports, home, client }) => {
       const hook = new TrustedHook({ refs, jobs: job, uncosigned }, ports.folder.ledger);
       const log = { source: client.source, copy: logInMemory() };
-      const take: Parameters<typeof followTrusted>[2] = (run, dir, accept) =>
-        takeTrusted({
-          ...{ home, project: client.project, run, dir, accept, log, signal: context.signal },
-          ...(source !== undefined && { source }),
-          ...(options.recipe !== undefined && { recipe: options.recipe }),
-        });
+      const { recipe } = options;
+      const at = { home, project: client.project, source, recipe, log, signal: context.signal };
+      const take: Take = (run, dir, accept) => takeTrusted({ ...at, run, dir, accept });
       if (again === undefined) return exitOf(context, options, await followTrusted(ports, hook, take));
-      return exitOf(
-        context,
-        { once: true },
-        await repeatTrusted(ports, hook, take, await find(client, again)),
-      );
+      const run = await find(client, again);
+      return exitOf(context, { once: true }, await repeatTrusted(ports, hook, take, run));
     },
   );
 }
@@ -212,12 +212,8 @@ async function disputed(context: Context, command: string[], options: Shared): P
     told,
     (told) => say(context, told),
     async ({ ports, home, client }) => {
-      const proven = provenByMembers({
-        home,
-        project: client.project,
-        signal: context.signal,
-        tell: ports.tell,
-      });
+      const { signal } = context;
+      const proven = provenByMembers({ home, project: client.project, signal, tell: ports.tell });
       return exitOf(context, options, await followDisputed(ports, refs, proven));
     },
   );

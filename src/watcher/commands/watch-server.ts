@@ -1,5 +1,5 @@
 import { checkWebhook, readSecret } from '../../forge/index.ts';
-import { namesIn } from '../../http/addresses.ts';
+import { namesIn, urlOf } from '../../http/addresses.ts';
 import { errorPage } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
@@ -22,25 +22,17 @@ export async function serveWatch(
   const secret = webhookSecretFile === undefined ? undefined : await readSecret(webhookSecretFile);
   const { state } = machine;
   const { host, port, names, signIn } = listen;
-  const people =
-    signIn === undefined
-      ? undefined
-      : await openSignIn({
-          ...{ path: signIn, members: undefined, charter, issuer: undefined },
-          onError: ({ message }) => note(message),
-        });
+  const onError = ({ message }: Error) => note(message);
+  const options = { members: undefined, charter, issuer: undefined, onError };
+  const people = signIn === undefined ? undefined : await openSignIn({ path: signIn, ...options });
   const app = watchApp({
     label: settings.context,
     badge: (ref) => badgeOf(state, ref),
-    ...(kind !== undefined &&
-      secret !== undefined && {
-        webhook: {
-          take: async (parts) => watcher.hook(checkWebhook({ ...parts, kind, secret, now: Date.now() })),
-        },
-      }),
-    ...(people !== undefined && {
-      approvals: { people, pulls: () => viewOf(state).pulls, decide: watcher.decide.bind(watcher) },
-    }),
+    webhook:
+      kind === undefined || secret === undefined
+        ? undefined
+        : { take: async (parts) => watcher.hook(checkWebhook({ ...parts, kind, secret, now: Date.now() })) },
+    approvals: people && { people, pulls: () => viewOf(state).pulls, decide: watcher.decide.bind(watcher) },
   });
   const known = [...names, ...(people === undefined ? [] : namesIn([people.origin]))];
   try {
@@ -48,9 +40,8 @@ export async function serveWatch(
       ...{ host, port, names: known, app, limits, errorPage },
       option: '[http] listen in watch.toml',
     });
-    const shown = host.includes(':') ? `[${host}]` : host;
     return {
-      url: `http://${shown}:${server.port}`,
+      url: urlOf(host, server.port),
       close() {
         people?.close();
         return server.close();

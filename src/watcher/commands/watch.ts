@@ -105,19 +105,19 @@ export const watch: Define = (program, act) => {
     .summary('print a watch.toml with every key explained')
     .addHelpText('after', examples('quorate watch example > ~/.quorate/watch.toml'))
     .action(act(example));
-  ask(group, act, 'status', 'show what was published, and what the forge was not told', 'view');
-  ask(group, act, 'approvals', 'show the pull requests that wait, and what was decided', 'view');
+  ask(group, act, 'status', 'show what was published, and what the forge was not told');
+  ask(group, act, 'approvals', 'show the pull requests that wait, and what was decided');
   decide(group, act, 'approve', 'approved', 'have the commit of a pull request built');
   decide(group, act, 'deny', 'denied', 'have the commit of a pull request not built');
 };
 
-function ask(group: Command, act: Act, verb: 'status' | 'approvals', what: string, request: 'view'): void {
+function ask(group: Command, act: Act, verb: 'status' | 'approvals', what: string): void {
   group
     .command(verb)
     .summary(what)
     .option('--project <id>', 'the watcher of this project, where several run')
     .addHelpText('after', examples(`quorate watch ${verb}`))
-    .action(act((context: Context, options: Options) => tell(context, options, { do: request }, verb)));
+    .action(act((context: Context, options: Options) => tell(context, options, { do: 'view' }, verb)));
 }
 
 function decide(
@@ -143,7 +143,9 @@ function decide(
           throw new QuorateError(
             'CLI_USAGE',
             `"${id.slice(0, 100)}" is not PULL@COMMIT with a whole commit id`,
-            { hint: 'quorate watch approvals prints it.' },
+            {
+              hint: 'quorate watch approvals prints it.',
+            },
           );
         const by = `${context.env.SUDO_USER ?? context.env.USER ?? 'a person'} on the command line`;
         return tell(context, options, { do: 'decide', pull: Number(pull), commit, verdict, by }, 'approvals');
@@ -172,11 +174,10 @@ async function start(context: Context, options: Options): Promise<Exit> {
   const monitor = await monitorOf(daemonLog(out, 'watch', {}), options);
   const watcher = await openWatcher({
     ...{ file, home, env: context.env, signal },
-    openClient: async () =>
-      openClient({
-        ...{ home, membership: await home.membership(membership.project), signal },
-        tell: (says) => out.note(says),
-      }),
+    openClient: async () => {
+      const known = await home.membership(membership.project);
+      return openClient({ home, membership: known, signal, tell: (says) => out.note(says) });
+    },
     onEvent: (notice) => printer.print(notice),
     onFailure: reject,
   }).catch(async (error) => {
@@ -212,13 +213,8 @@ async function tell(
   const { askWatcher } = await import('../node/control.ts');
   const view = await askWatcher(context.home, project, request);
   const { out } = context;
-  if (verb === 'status') {
-    out.value(view);
-    out.say(...statusLines(view));
-    return exits.done;
-  }
-  out.value(view.pulls);
-  out.say(...pullLines(view));
+  out.value(verb === 'status' ? view : view.pulls);
+  out.say(...(verb === 'status' ? statusLines(view) : pullLines(view)));
   return exits.done;
 }
 

@@ -2,10 +2,17 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { accountOf, runAlarmOf } from '../../protocol/account/index.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
+import type { RunSummary } from '../../protocol/wire/runs.ts';
 import type { Ledger } from './hook-ledger.ts';
 import { hookLimits } from './hook-limits.ts';
-import type { ListedRun } from './hook-listing.ts';
 import { matchesRef, type RefPattern } from './hook-refs.ts';
+
+/** A controller's list of runs: its word, and no evidence. */
+export interface Listing {
+  jobs: ListedRun[];
+  equivocations: string[];
+}
+export type ListedRun = RunSummary;
 
 export type Alarm =
   | { event: 'disputed' | 'revoked'; subject: string; reason: string; run: ListedRun }

@@ -10,13 +10,7 @@ export interface SeenRef {
 
 /** Open pull requests as the forge lists them. Nothing of it is proven. */
 export interface SeenPulls {
-  pulls: readonly {
-    pull: number;
-    title: string;
-    author: string;
-    base: string;
-    labels: readonly string[];
-  }[];
+  pulls: readonly { pull: number; title: string; author: string; base: string; labels: readonly string[] }[];
   /** These are all. */
   isWhole: boolean;
 }

@@ -43,12 +43,7 @@ export const ledgerEventSchema = z.discriminatedUnion('kind', [
     artifact: z.string().nullable(),
   }),
   z.strictObject({ kind: z.literal('ended'), subject: z.string(), outcome: outcomeSchema }),
-  z.strictObject({
-    kind: z.literal('refused'),
-    subject: z.string(),
-    code: z.string(),
-    message: z.string(),
-  }),
+  z.strictObject({ kind: z.literal('refused'), subject: z.string(), code: z.string(), message: z.string() }),
 ]);
 export type LedgerEvent = z.infer<typeof ledgerEventSchema>;
 export type Started = Extract<LedgerEvent, { kind: 'started' }>;
@@ -110,7 +105,7 @@ export class Ledger {
     switch (event.kind) {
       case 'started': {
         const { place, subject } = event;
-        this.#put(subject, { state: 'started', at, ...(place !== undefined && { place }) });
+        this.#put(subject, { state: 'started', at, place });
         if (place === undefined) return;
         const last = this.#last.get(lineOf(place));
         if (last === undefined || place.index >= last.index) this.#putLast(place, subject);
@@ -119,15 +114,10 @@ export class Ledger {
       case 'ended': {
         // A refusal has none.
         const { place } = (before ?? {}) as { place?: Place };
-        return this.#put(event.subject, {
-          ...{ state: 'ended', at, outcome: event.outcome },
-          ...(place !== undefined && { place }),
-        });
+        return this.#put(event.subject, { state: 'ended', at, outcome: event.outcome, place });
       }
       case 'refused':
-        return this.#put(event.subject, {
-          ...{ state: 'refused', at, code: event.code, message: event.message },
-        });
+        return this.#put(event.subject, { state: 'refused', at, code: event.code, message: event.message });
     }
   }
 

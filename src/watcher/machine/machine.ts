@@ -21,10 +21,9 @@ import { statusFailed, statusSet } from './statuses.ts';
 import { outstanding, type Transition, Turns } from './transition.ts';
 
 /**
- * The watcher as a state machine: what to publish, to cancel, and to tell the forge. Events are of four kinds: `configured` and `started`
- * open each life, `refs`, `pull`, `pull-closed`, `decided` and `webhook` say what is seen, the others answer effects, and `tick` lets time
- * pass. `started` returns the effects that are outstanding. An event is in the journal where it changed something or has effects: what is
- * under way is then the same after a replay.
+ * The watcher as a state machine: what to publish, to cancel, and to tell the forge. `configured` and `started` open each life; `started`
+ * returns what is outstanding. `refs`, `pull`, `pull-closed`, `decided` and `webhook` are seen, the others answer effects, `tick` lets time pass.
+ * An event that changed something or has effects is in the journal, so that a replay comes to the same.
  */
 export class WatchMachine implements Machine<WatchEvent, WatchEffect> {
   static readonly rules = 3;

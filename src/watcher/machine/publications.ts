@@ -5,7 +5,7 @@ import type { PublishOrder, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isAbout, ruleFor, type WatchRule } from './rules.ts';
 import { type Cause, isOver, knownOf, type Publication, type WatchState } from './state.ts';
-import { isProven, type Proof, type RunStand } from './status.ts';
+import { isProven, type RunStand } from './status.ts';
 import { forgetStatuses, tellOf } from './statuses.ts';
 import { retryAfter, type Transition } from './transition.ts';
 
@@ -84,26 +84,31 @@ export function stop(
   }
 }
 
-export function published(transition: Transition, { id, runs }: EventOf<'published'>): void {
+/** The publication that an answer is about, which changes it; undefined where it has gone on since. */
+function answered(transition: Transition, id: string, phase: Publication['phase']): Publication | undefined {
   const publication = transition.state.publications.get(id);
-  if (publication === undefined || publication.phase !== 'ordered') return;
+  if (publication?.phase !== phase) return undefined;
   transition.changed = true;
+  return publication;
+}
+
+export function published(transition: Transition, { id, runs }: EventOf<'published'>): void {
+  const publication = answered(transition, id, 'ordered');
+  if (publication === undefined) return;
   Object.assign(publication, { phase: 'published', runs: [...runs], busy: false, tries: 0, retryAt: null });
   tellOf(transition, publication);
 }
 
 export function unaffected(transition: Transition, { id }: EventOf<'unaffected'>): void {
-  const publication = transition.state.publications.get(id);
-  if (publication === undefined || publication.phase !== 'ordered') return;
-  transition.changed = true;
+  const publication = answered(transition, id, 'ordered');
+  if (publication === undefined) return;
   publication.unaffected = publication.stopped === null;
   end(transition, publication);
 }
 
 export function refused(transition: Transition, { id, code, message, again }: EventOf<'refused'>): void {
-  const publication = transition.state.publications.get(id);
-  if (publication === undefined || publication.phase !== 'ordered') return;
-  transition.changed = true;
+  const publication = answered(transition, id, 'ordered');
+  if (publication === undefined) return;
   publication.busy = false;
   publication.tries++;
   if (again && publication.tries < watchLimits.publishTriesMax && publication.stopped === null) {
@@ -129,28 +134,24 @@ export function stands(transition: Transition, all: readonly RunStand[]): void {
     settleBaseline(transition, publication);
     if (
       publication.phase === 'published' &&
-      publication.runs.every(({ run }) => isOver(byStand(publication, run)))
+      publication.runs.every(({ run }) => isOver(publication.stands.get(run)))
     )
       end(transition, publication);
     else tellOf(transition, publication);
   }
 }
 
-const byStand = ({ stands: known }: Publication, run: string): RunStand | undefined => known.get(run);
-
 export function proven(transition: Transition, { run, proof }: EventOf<'proof'>): void {
   for (const publication of transition.state.publications.values()) {
     const { runs, proofs } = publication;
-    if (!runs.some((one) => one.run === run) || isSameProof(proof, proofs.get(run))) continue;
+    if (!runs.some((one) => one.run === run) || JSON.stringify(proof) === JSON.stringify(proofs.get(run)))
+      continue;
     transition.changed = true;
     proofs.set(run, proof);
     settleBaseline(transition, publication);
     tellOf(transition, publication);
   }
 }
-
-const isSameProof = (a: Proof, b: Proof | undefined): boolean =>
-  b !== undefined && JSON.stringify(a) === JSON.stringify(b);
 
 export const isSameStand = (a: RunStand, b: RunStand | undefined): boolean =>
   b !== undefined &&
@@ -162,16 +163,14 @@ export const isSameStand = (a: RunStand, b: RunStand | undefined): boolean =>
   sameValue(a.account ?? null, b.account ?? null);
 
 export function cancelled(transition: Transition, id: string): void {
-  const publication = transition.state.publications.get(id);
-  if (publication === undefined || publication.phase !== 'published') return;
-  transition.changed = true;
+  const publication = answered(transition, id, 'published');
+  if (publication === undefined) return;
   end(transition, publication);
 }
 
 export function cancelFailed(transition: Transition, id: string): void {
-  const publication = transition.state.publications.get(id);
-  if (publication === undefined || publication.phase !== 'published') return;
-  transition.changed = true;
+  const publication = answered(transition, id, 'published');
+  if (publication === undefined) return;
   publication.busy = false;
   publication.tries++;
   publication.retryAt = transition.now + retryAfter(publication.tries);

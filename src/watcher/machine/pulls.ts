@@ -27,9 +27,8 @@ export function pullSeen(transition: Transition, seen: PullSeen): void {
   if (!isSameCommit)
     stop(transition, `superseded by ${seen.commit.slice(0, 12)}`, ({ cause }) => isOf(cause, seen.pull));
   else if (known.ordered && !pull.ordered) {
-    stop(transition, `it is for ${escapeLine(seen.base ?? '', 60)} now`, ({ cause }) =>
-      isOf(cause, seen.pull),
-    );
+    const reason = `it is for ${escapeLine(seen.base ?? '', 60)} now`;
+    stop(transition, reason, ({ cause }) => isOf(cause, seen.pull));
     tellOfPull(transition, pull);
   }
   if (known !== undefined && !isSameCommit) forgetStatuses(transition);
@@ -130,10 +129,6 @@ function orderPull(transition: Transition, pull: Pull): void {
   const { ref, commit, base, author } = pull;
   const { paths = [], job = null } = state.settings?.pulls ?? {};
   const tip = base === undefined ? undefined : state.tips.get(`refs/heads/${base}`)?.commit;
-  order(
-    transition,
-    { ref, commit, object: commit, base: tip ?? null, paths, job, rebuild: false, floor: true },
-    { kind: 'pull', pull: pull.pull, by: pull.decision?.by ?? '' },
-    author,
-  );
+  const wanted = { ref, commit, object: commit, base: tip ?? null, paths, job, rebuild: false, floor: true };
+  order(transition, wanted, { kind: 'pull', pull: pull.pull, by: pull.decision?.by ?? '' }, author);
 }

@@ -6,7 +6,6 @@ import {
   type RunState,
 } from '../../protocol/account/index.ts';
 import { stateOfAll, type WholeState } from '../../protocol/account/whole-state.ts';
-import { unreachable } from '../../protocol/base/errors.ts';
 
 export interface RunStand extends Pick<AccountFacts, 'state' | 'level' | 'reason' | 'cosigned'> {
   run: string;
@@ -45,29 +44,22 @@ export const isSame = (a: Status, b: Status | undefined): boolean =>
   b !== undefined && a.state === b.state && a.says === b.says && a.link === b.link;
 
 /** Status of a run by its account alone: never green, which takes evidence. */
-function shadeOf(state: RunState): Status['state'] {
-  switch (state) {
-    case 'waiting':
-    case 'building':
-    case 'sealed':
-    case 'provisional':
-    case 'agreed':
-    case 'trusted':
-      return 'pending';
-    case 'differs':
-    case 'failed':
-    case 'aborted':
-    case 'disputed':
-    case 'unfinished':
-    case 'revoked':
-      return 'failure';
-    case 'cancelled':
-    case 'lost':
-      return 'error';
-    default:
-      return unreachable(state, 'state of a run');
-  }
-}
+const shades: Record<RunState, Status['state']> = {
+  waiting: 'pending',
+  building: 'pending',
+  sealed: 'pending',
+  provisional: 'pending',
+  agreed: 'pending',
+  trusted: 'pending',
+  differs: 'failure',
+  failed: 'failure',
+  aborted: 'failure',
+  disputed: 'failure',
+  unfinished: 'failure',
+  revoked: 'failure',
+  cancelled: 'error',
+  lost: 'error',
+};
 
 /** Why a run that is said to be trusted is not shown as that, by the code of what was tried. */
 const unproven: Readonly<Record<string, string>> = {
@@ -95,7 +87,7 @@ export function statusOfRun({ stand, proof }: Known): Status {
   if (proof?.kind === 'revoked') return { state: 'failure', says: `revoked: ${proof.says}` };
   if (stand === undefined) return { state: 'pending', says: 'published' };
   const account = said(stand);
-  if (account.state !== 'trusted') return { state: shadeOf(account.state), says: word(accountLine(account)) };
+  if (account.state !== 'trusted') return { state: shades[account.state], says: word(accountLine(account)) };
   if (proof?.kind !== 'trusted') return { state: 'pending', says: word(`trusted; ${whyUnproven(proof)}`) };
   const cosigned = proof.cosigned ? undefined : false;
   return { state: 'success', says: accountLine(accountOf({ state: 'done', level: 'trusted', cosigned })) };

@@ -46,21 +46,20 @@ function want({ state }: Transition, place: Place, status: Status): void {
 }
 
 const linkTo = (
-  settings: WatchSettings,
+  { link }: WatchSettings,
   { order }: Publication,
   run: string | undefined,
 ): { link?: string } =>
-  settings.link === undefined || run === undefined
+  link === undefined || run === undefined
     ? {}
-    : { link: settings.link.replaceAll('{run}', run).replaceAll('{commit}', order.commit) };
+    : { link: link.replaceAll('{run}', run).replaceAll('{commit}', order.commit) };
 
 /** From the worst on. */
 const states: readonly Status['state'][] = ['failure', 'error', 'pending', 'success'];
 
 /**
- * The status for the commit of open pull requests, since a status is of a commit: the worst of theirs. One that is green for a branch from which
- * little differs makes none green that has the same commit for another branch; one that nobody decided on changes nothing where another one
- * for the same branch was approved. Undefined where none is open.
+ * The worst status of the open pull requests of a commit, since a status is of a commit; undefined for none. One that nobody decided on changes
+ * nothing where another one for the same branch was approved.
  */
 function statusOfPulls(state: WatchState, settings: WatchSettings, commit: string): Status | undefined {
   const open = [...state.pulls.values()].filter((pull) => pull.commit === commit);
@@ -94,12 +93,9 @@ export function tellOf(transition: Transition, publication: Publication): void {
   const each = jobStatuses(publication);
   for (const { name, run } of runs) {
     const status = each.get(name);
-    if (status !== undefined)
-      want(
-        transition,
-        { ...place, context: `${context}/${name}` },
-        { ...status, ...linkTo(settings, publication, run) },
-      );
+    if (status === undefined) continue;
+    const linked = { ...status, ...linkTo(settings, publication, run) };
+    want(transition, { ...place, context: `${context}/${name}` }, linked);
   }
 }
 

@@ -52,10 +52,8 @@ export function outstanding({ state, now, effects }: Transition, turns: EffectTu
   const publications = [...state.publications.values()];
   const ordered = publications.filter(({ phase }) => phase === 'ordered');
   const publishing = ordered.filter(({ busy }) => busy).length;
-  for (const publication of turns.publish.pick(
-    ordered.filter(due),
-    watchLimits.publishingAtOnceMax - publishing,
-  )) {
+  const room = watchLimits.publishingAtOnceMax - publishing;
+  for (const publication of turns.publish.pick(ordered.filter(due), room)) {
     publication.busy = true;
     effects.push({ kind: 'publish', order: publication.order });
   }

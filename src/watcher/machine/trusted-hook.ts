@@ -1,10 +1,9 @@
-import type { ErrorCode } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { secondsOfIso } from '../../protocol/base/time.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
-import type { Ledger, Refusal, Started } from './hook-ledger.ts';
+import type { ListedRun } from './alarms.ts';
+import type { HookErrorCode, Ledger, Refusal, Started } from './hook-ledger.ts';
 import { hookLimits } from './hook-limits.ts';
-import type { ListedRun } from './hook-listing.ts';
 import { matchesRef, type RefPattern } from './hook-refs.ts';
 
 export interface TrustedRules {
@@ -49,8 +48,7 @@ export class TrustedHook {
   #false = new Set<string>();
 
   constructor(rules: TrustedRules, ledger: Ledger) {
-    this.#rules = rules;
-    this.#ledger = ledger;
+    [this.#rules, this.#ledger] = [rules, ledger];
   }
 
   /**
@@ -121,20 +119,17 @@ export class TrustedHook {
       return refusal(said.run, 'HOOK_NOTICE_FALSE', message);
     }
     const refused = this.#refusalOf(said, facts, now, again);
-    if (refused !== undefined) return refusal(said.run, refused.code, refused.message);
+    if (refused !== undefined) return refused;
     const { repo, ref, name, requested, publisher, artifact } = facts;
     const last = this.#ledger.last(facts);
     // A command that runs again keeps the index of its first start.
     const { index } = last?.subject === said.run ? last : facts;
-    return {
-      kind: 'started',
-      subject: said.run,
-      place: { repo, ref, name, index, requested, publisher },
-      artifact,
-    };
+    const place = { repo, ref, name, index, requested, publisher };
+    return { kind: 'started', subject: said.run, place, artifact };
   }
 
-  #refusalOf(said: Said, facts: VerifiedFacts, now: number, again: boolean): Refused | undefined {
+  #refusalOf(said: Said, facts: VerifiedFacts, now: number, again: boolean): Refusal | undefined {
+    const no = (code: HookErrorCode, message: string) => refusal(said.run, code, message);
     const { ref, name, artifact, kind, cosigners, index, place, requested, publisher } = facts;
     if (!matchesRef(this.#rules.refs, ref) || !this.#isForJob(name))
       return no('HOOK_NOTICE_FALSE', `${name} at ${ref} is not what this hook is for`);
@@ -176,12 +171,9 @@ export class TrustedHook {
   }
 }
 
-interface Refused {
-  code: ErrorCode;
-  message: string;
-}
-const no = (code: ErrorCode, message: string): Refused => ({ code, message });
-
 const refusal = (subject: string, code: string, message: string): Refusal => ({
-  ...{ kind: 'refused', subject, code, message: message.slice(0, hookLimits.textCharsMax) },
+  kind: 'refused',
+  subject,
+  code,
+  message: message.slice(0, hookLimits.textCharsMax),
 });

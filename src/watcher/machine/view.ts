@@ -1,38 +1,13 @@
 import type { WholeState } from '../../protocol/account/whole-state.ts';
-import { type Cause, jobStatuses, knownOf, latestOf, type WatchState, wholeStatus } from './state.ts';
-import { provenState, type Status } from './status.ts';
+import { jobStatuses, knownOf, latestOf, type WatchState, wholeStatus } from './state.ts';
+import { provenState } from './status.ts';
 
 /** The output of `quorate watch status` and `approvals`. */
-export interface WatchView {
-  url: string;
-  refs: number;
-  /** The newest first. */
-  publications: {
-    id: string;
-    at: number;
-    ref: string;
-    commit: string;
-    cause: Cause;
-    status: Status;
-    jobs: { name: string; run: string; status: Status | null }[];
-  }[];
-  pulls: {
-    /** The argument of `approve` and `deny`: `PULL@COMMIT`. */
-    id: string;
-    pull: number;
-    commit: string;
-    title: string;
-    author: string;
-    base: string | null;
-    since: number;
-    decision: { verdict: 'approved' | 'denied'; by: string } | null;
-  }[];
-  untold: { commit: string; context: string; tries: number; failed: string | null }[];
-}
+export type WatchView = ReturnType<typeof viewOf>;
 
 const shownMax = 50;
 
-export function viewOf(state: WatchState): WatchView {
+export function viewOf(state: WatchState) {
   const { settings, tips, publications, pulls, statuses } = state;
   const newest = [...publications.values()].filter(({ unaffected }) => !unaffected).reverse();
   return {
@@ -40,13 +15,12 @@ export function viewOf(state: WatchState): WatchView {
     refs: tips.size,
     publications: newest.slice(0, shownMax).map((publication) => {
       const { order, cause, runs } = publication;
+      const { id, at, ref, commit } = order;
       const each = jobStatuses(publication);
-      return {
-        ...{ id: order.id, at: order.at, ref: order.ref, commit: order.commit, cause },
-        status: wholeStatus(publication),
-        jobs: runs.map(({ name, run }) => ({ name, run, status: each.get(name) ?? null })),
-      };
+      const jobs = runs.map(({ name, run }) => ({ name, run, status: each.get(name) ?? null }));
+      return { id, at, ref, commit, cause, status: wholeStatus(publication), jobs };
     }),
+    /** `id`: the argument of `approve` and `deny`. */
     pulls: [...pulls.values()].map(({ pull, commit, title, author, base = null, since, decision }) => ({
       ...{ id: `${pull}@${commit}`, pull, commit, title, author, base, since, decision },
     })),

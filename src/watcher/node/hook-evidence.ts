@@ -15,9 +15,9 @@ import { LogCopy } from '../../protocol/sessions/log-copy.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import { type RunSource, RunVerifier } from '../../protocol/sessions/run-verifier.ts';
 import { type VerifiedFacts, verifyBundle } from '../../protocol/trust/index.ts';
+import type { ListedRun } from '../machine/alarms.ts';
 import type { HookTold } from '../machine/hook-ledger.ts';
 import { hookLimits } from '../machine/hook-limits.ts';
-import type { ListedRun } from '../machine/hook-listing.ts';
 import type { Taken } from '../sessions/hook.ts';
 import { makeReadOnly } from './hook-folder.ts';
 
@@ -64,8 +64,8 @@ export interface TakeOptions {
   /** PeerId of the root key. */
   project: string;
   run: Pick<ListedRun, 'run' | 'ref'> & { artifact: string };
-  source?: string;
-  recipe?: NamedRecipe;
+  source?: string | undefined;
+  recipe?: NamedRecipe | undefined;
   /** An empty folder. */
   dir: string;
   /** Throws where the facts are not wanted: no file is fetched then. */
@@ -110,10 +110,7 @@ export async function takeTrusted(options: TakeOptions): Promise<Taken> {
       });
     if (!(error instanceof NotTrusted)) throw error;
     const { code, message, hint, verification } = error;
-    throw reportedError(verification.code ?? code, message, {
-      hint,
-      cause: error,
-    });
+    throw reportedError(verification.code ?? code, message, { hint, cause: error });
   }
 }
 

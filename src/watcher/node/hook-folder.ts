@@ -6,22 +6,13 @@ import { machineTime, nodeClock } from '../../node/ports.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { Loop } from '../../protocol/sessions/loop.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
-import { type HookEffect, HookMachine, type Ledger, type LedgerEvent } from '../machine/hook-ledger.ts';
+import { type HookEffect, HookMachine, type LedgerEvent } from '../machine/hook-ledger.ts';
+import type { HookPorts } from '../sessions/hook.ts';
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The journal and the files of one hook, in `hooks/<project>/<name>` of a home folder. One process at a time. */
-export interface HookFolder {
-  readonly ledger: Ledger;
-  readonly clock: Clock;
-  /** As `HookPorts.record`. Errors: `JOURNAL_UNWRITABLE`, `CLOCK_JUMPED`. */
-  record(event: LedgerEvent, execute?: () => void): Promise<void>;
-  /** An empty folder for the files of one command. */
-  fresh(): Promise<string>;
-  /** Removes it. */
-  clear(): Promise<void>;
-  close(): void;
-}
+export type HookFolder = HookPorts['folder'] & { readonly clock: Clock; close(): void };
 
 /** `signal` ends the hook. Errors: `HOOK_USAGE`, `JOURNAL_…`, `HOME_NEWER`. */
 export async function openHookFolder(
@@ -36,8 +27,10 @@ export async function openHookFolder(
     });
   const dir = join(home, 'hooks', project, name);
   const work = join(dir, 'work');
-  const journal = openJournal<LedgerEvent>(join(dir, 'journal.db'), {
-    ...{ name: `hook ${name} of ${project}`, rules: HookMachine.rules },
+  const file = join(dir, 'journal.db');
+  const journal = openJournal<LedgerEvent>(file, {
+    name: `hook ${name} of ${project}`,
+    rules: HookMachine.rules,
   });
   const machine = new HookMachine();
   const time = machineTime();

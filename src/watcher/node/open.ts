@@ -13,7 +13,7 @@ import { RunVerifier } from '../../protocol/sessions/run-verifier.ts';
 import { Connection } from '../sessions/connection.ts';
 import type { WatchNotice } from '../sessions/ports.ts';
 import { serveWatchControl } from './control.ts';
-import { sandboxState, WatchedRepository } from './repository.ts';
+import { WatchedRepository } from './repository.ts';
 import { type RunningWatcher, runWatcher } from './run.ts';
 import type { WatchFile } from './watch-file.ts';
 
@@ -46,24 +46,27 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     for (const one of opened.reverse()) await one();
   };
   try {
-    const of = ({ project: id, charter: known }: Client) => ({ id, known });
-    const { id: project, known: first } = await connection.use(async (client) => of(client));
+    const [project, first] = await connection.use(
+      async (client) => [client.project, client.charter] as const,
+    );
     const { vcs } = first;
     const key = await home.key();
-    const repository = new WatchedRepository({
-      ...{ url: file.settings.url, vcs, stateDir: sandboxState(home.dir), confined: file.confined },
-    });
+    const { settings, pollMs, confined, checkpointAgeSeconds: ageSecondsMax } = file;
+    const stateDir = join(home.dir, 'sandbox');
+    const repository = new WatchedRepository({ url: settings.url, vcs, stateDir, confined });
     const log = new LogCopy(openLeafFile(watchedLog(home.dir, project)));
     // A damaged one ends the start, not a look at some later time.
     await log.size;
     const verifier = new RunVerifier({
-      ...{ project, documents: joseDocuments, ageSecondsMax: file.checkpointAgeSeconds },
+      project,
+      documents: joseDocuments,
+      ageSecondsMax,
       log,
       book: () => openRevocationBook(home.dir, project),
       now: () => Date.now(),
     });
     const running = runWatcher({
-      ...{ settings: file.settings, pollMs: file.pollMs, project, key: key.id },
+      ...{ settings, pollMs, project, key: key.id },
       ...{ journal: join(home.dir, `watch-${project}.db`), home: home.dir, env },
       ...{ repository, connection, verifier, forge, onEvent, onFailure, signal },
     });
@@ -83,6 +86,8 @@ export function checkPublisher(home: string, role: string): void {
   throw new QuorateError(
     'WATCH_ACCOUNT',
     `${home} is a member with the role ${role}, which may not publish`,
-    { hint: 'Run it with the home of a publisher: --home <folder>.' },
+    {
+      hint: 'Run it with the home of a publisher: --home <folder>.',
+    },
   );
 }

@@ -47,15 +47,13 @@ async function preparedFor(order: PublishOrder, { repository, signal }: PublishO
   const name = ref.startsWith('refs/tags/') ? ref.slice('refs/tags/'.length) : undefined;
   const seen = { ref, commit, ...(name !== undefined && { tag: { name, object } }) };
   const { url, confine } = repository;
-  const of = (compared: string | undefined) =>
+  const of = (compared?: string) =>
     prepare({ url, ref: seen, confine, base: compared, jobName: job ?? undefined, signal });
-  if (base === null || base === commit) return of(undefined);
-  try {
-    return await of(base);
-  } catch (error) {
+  if (base === null || base === commit) return of();
+  return of(base).catch((error: unknown) => {
     if (codeOf(error) !== 'SOURCE_COMMIT_NOT_FOUND') throw error;
-    return of(undefined);
-  }
+    return of();
+  });
 }
 
 async function submitAll(
@@ -65,16 +63,8 @@ async function submitAll(
   { repository: { url }, home, env, signal }: PublishOptions,
 ): Promise<PublishedRun[]> {
   const wanting = jobs.filter(({ job }) => job.dependencies !== undefined).map(({ job }) => job);
-  const fetched =
-    wanting.length === 0
-      ? undefined
-      : await fetchTrees(wanting, lockFiles, {
-          home,
-          env,
-          allowPrivate: false,
-          onProgress: () => {},
-          signal,
-        });
+  const options = { home, env, allowPrivate: false, onProgress: () => {}, signal };
+  const fetched = wanting.length === 0 ? undefined : await fetchTrees(wanting, lockFiles, options);
   try {
     if (fetched !== undefined)
       for (const root of fetched.trees) await client.bring(fetched.store, root, () => {});

@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { type ConfinedGit, openConfinedGit } from '../../execution/confined-git.ts';
 import { fetchableUrl } from '../../execution/source-url.ts';
@@ -79,5 +78,3 @@ async function hinting<T>(opening: Promise<T>): Promise<T> {
     });
   }
 }
-
-export const sandboxState = (home: string): string => join(home, 'sandbox');

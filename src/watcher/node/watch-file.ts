@@ -171,23 +171,26 @@ export function parseWatchFile(text: string, path: string): WatchFile {
 }
 
 function checkNames({ rule, forge, ...file }: File, text: string, path: string): void {
+  const fault = (at: (string | number)[], message: string, hint: string): never => {
+    throw settingsFault(text, path, kind, at, message, hint);
+  };
   for (const [index, { name }] of rule.entries())
     if (rule.findIndex((one) => one.name === name) !== index)
-      throw settingsFault(
-        ...([text, path, kind, ['rule', index, 'name']] as const),
+      fault(
+        ['rule', index, 'name'],
         `rule.name: another rule has the name "${name}"`,
         'Give each rule a name of its own.',
       );
   const pulls = file['pull-requests'];
   if (pulls !== undefined && forge === undefined)
-    throw settingsFault(
-      ...([text, path, kind, ['pull-requests']] as const),
+    fault(
+      ['pull-requests'],
       '[pull-requests] needs a [forge], which tells which are open',
       'Add a section [forge].',
     );
   if (pulls?.label !== undefined && forge !== undefined && !labelling.includes(forge.kind))
-    throw settingsFault(
-      ...([text, path, kind, ['pull-requests', 'label']] as const),
+    fault(
+      ['pull-requests', 'label'],
       `pull-requests.label: with ${forge.kind} no label approves, since who proposes may set labels there`,
       'Leave it out, and approve with quorate watch approve.',
     );
@@ -203,36 +206,32 @@ function watchFileOf(file: File, folder: string): WatchFile {
       ...{ job: one.job, supersede, cron: one.cron, rebuild: one.rebuild ?? one.cron !== undefined },
     })),
     ...(pulls !== undefined && {
-      pulls: {
-        ...{ authors: pulls.authors ?? [], label: pulls.label, paths: pulls.paths ?? [], job: pulls.job },
-      },
+      pulls: { authors: pulls.authors ?? [], label: pulls.label, paths: pulls.paths ?? [], job: pulls.job },
     }),
     context: status?.context ?? 'quorate',
     link: status?.link,
     dialect: 2,
   };
+  const beside = (path: string | undefined) => path && resolve(folder, path);
   const listen = /^(.*):(\d+)$/.exec(http?.listen ?? '');
   return {
     settings,
     pollMs: (repository.poll ?? 60) * 1000,
     checkpointAgeSeconds: status?.['checkpoint-age'] ?? watchNodeLimits.checkpointAgeSeconds,
     confined: repository.sandbox ?? true,
-    ...(forge !== undefined && {
-      forge: {
-        ...{ kind: forge.kind, api: forge.api, project: forge.project },
-        tokenFile: resolve(folder, forge['token-file']),
-        webhookSecretFile:
-          forge['webhook-secret-file'] === undefined
-            ? undefined
-            : resolve(folder, forge['webhook-secret-file']),
-      },
-    }),
+    forge: forge && {
+      kind: forge.kind,
+      api: forge.api,
+      project: forge.project,
+      tokenFile: resolve(folder, forge['token-file']),
+      webhookSecretFile: beside(forge['webhook-secret-file']),
+    },
     ...(listen !== null && {
       listen: {
         host: (listen[1] ?? '').replace(/^\[|\]$/g, ''),
         port: Number(listen[2]),
         names: http?.names ?? [],
-        signIn: http?.['sign-in'] === undefined ? undefined : resolve(folder, http['sign-in']),
+        signIn: beside(http?.['sign-in']),
       },
     }),
   };

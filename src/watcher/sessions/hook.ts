@@ -3,7 +3,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
-import { type Alarm, newAlarms } from '../machine/alarms.ts';
+import { type Alarm, type ListedRun, type Listing, newAlarms } from '../machine/alarms.ts';
 import {
   type HookTold,
   type Ledger,
@@ -14,7 +14,6 @@ import {
   type Started,
 } from '../machine/hook-ledger.ts';
 import { hookLimits } from '../machine/hook-limits.ts';
-import type { ListedRun, Listing } from '../machine/hook-listing.ts';
 import type { RefPattern } from '../machine/hook-refs.ts';
 import type { TrustedHook } from '../machine/trusted-hook.ts';
 
@@ -200,9 +199,7 @@ async function follow(
   act: (listing: Listing) => Promise<Acted | undefined>,
 ): Promise<Outcome | undefined> {
   const { clock, folder, list, tell, once, pollMs = hookLimits.pollMs } = ports;
-  for (const subject of folder.ledger.unfinished) {
-    await ended(ports, subject, { kind: 'unknown' }, 0);
-  }
+  for (const subject of folder.ledger.unfinished) await ended(ports, subject, { kind: 'unknown' }, 0);
   tell({ event: 'following' });
   let last: Outcome | undefined;
   let wait = pollMs;
@@ -220,11 +217,8 @@ async function follow(
     } catch (error) {
       if (clock.closing) break;
       if (!(error instanceof QuorateError) || isOwn(error)) throw error;
-      if (wait === pollMs)
-        tell({
-          ...{ event: 'waiting', code: error.code },
-          message: escapeLine(error.message, hookLimits.textCharsMax),
-        });
+      const message = escapeLine(error.message, hookLimits.textCharsMax);
+      if (wait === pollMs) tell({ event: 'waiting', code: error.code, message });
       wait = Math.min(wait * 2, hookLimits.pollMsMax);
     }
     await pause(clock, wait);

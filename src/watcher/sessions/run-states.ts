@@ -42,12 +42,14 @@ export async function standsOf(client: RunLists, state: WatchState, asked: Set<s
 
 function standIn(summary: RunSummary): RunStand {
   const { run, state, level, reason, cosigned, revoked } = summary;
-  const account = accountOf(summary);
+  const { state: said, reason: why } = accountOf(summary);
   return {
-    ...{ run, state, level },
+    run,
+    state,
+    level,
     ...(reason !== undefined && { reason }),
     // Without the names of builders, which change often: forges count requests.
-    account: { state: account.state, reason: account.state === 'building' ? '' : account.reason },
+    account: { state: said, reason: said === 'building' ? '' : why },
     ...(cosigned === false && { cosigned }),
     ...(revoked !== undefined && { revoked: true }),
   };

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accountOf } from '../../../src/protocol/account/index.ts';
-import { newAlarms } from '../../../src/watcher/machine/alarms.ts';
+import { type ListedRun, newAlarms } from '../../../src/watcher/machine/alarms.ts';
 import { Ledger } from '../../../src/watcher/machine/hook-ledger.ts';
-import type { ListedRun } from '../../../src/watcher/machine/hook-listing.ts';
 import { matchesRef, parseRefPattern } from '../../../src/watcher/machine/hook-refs.ts';
 import { codeOf } from '../../support/code-and-folder.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { VerifiedFacts } from '../../../src/protocol/trust/index.ts';
+import type { ListedRun } from '../../../src/watcher/machine/alarms.ts';
 import { Ledger, type LedgerEvent } from '../../../src/watcher/machine/hook-ledger.ts';
 import { hookLimits } from '../../../src/watcher/machine/hook-limits.ts';
-import type { ListedRun } from '../../../src/watcher/machine/hook-listing.ts';
 import { parseRefPattern } from '../../../src/watcher/machine/hook-refs.ts';
 import { TrustedHook, type TrustedRules } from '../../../src/watcher/machine/trusted-hook.ts';
 import { facts, id, listed, repo } from '../hook-support.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { nodeClock } from '../../../src/node/ports.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
+import type { ListedRun } from '../../../src/watcher/machine/alarms.ts';
 import { Ledger, type LedgerEvent, type Outcome } from '../../../src/watcher/machine/hook-ledger.ts';
-import type { ListedRun } from '../../../src/watcher/machine/hook-listing.ts';
 import type { TrustedHook } from '../../../src/watcher/machine/trusted-hook.ts';
 import {
   followDisputed,
