@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
+import { ByteQueue } from '../protocol/base/byte-queue.ts';
 
 /** Decompresses Zstandard (RFC 8878) of several frames; Node's decompressor stops after the first. Throws for invalid data. */
 export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -48,31 +49,28 @@ async function* frame(bytes: Bytes, magic: Buffer): AsyncGenerator<Uint8Array> {
 
 class Bytes {
   readonly #source: AsyncIterator<Uint8Array>;
-  #rest: Buffer = Buffer.alloc(0);
-  #ended = false;
+  readonly #held = new ByteQueue();
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  async #more(): Promise<void> {
+  /** False at the end of the stream. */
+  async #more(): Promise<boolean> {
     const next = await this.#source.next();
-    if (next.done === true) this.#ended = true;
-    else
-      this.#rest =
-        this.#rest.length === 0 ? Buffer.from(next.value) : Buffer.concat([this.#rest, next.value]);
+    if (next.done !== true) this.#held.push(next.value);
+    return next.done !== true;
   }
 
   /** Undefined at the end of the stream, if `mayEnd`. */
   take(count: number, mayEnd: true): Promise<Buffer | undefined>;
   take(count: number): Promise<Buffer>;
   async take(count: number, mayEnd = false): Promise<Buffer | undefined> {
-    while (this.#rest.length < count && !this.#ended) await this.#more();
-    if (mayEnd && this.#rest.length === 0) return undefined;
-    if (this.#rest.length < count) throw new Error('truncated');
-    const taken = this.#rest.subarray(0, count);
-    this.#rest = this.#rest.subarray(count);
-    return taken;
+    while (this.#held.length < count && (await this.#more()));
+    if (mayEnd && this.#held.length === 0) return undefined;
+    if (this.#held.length < count) throw new Error('truncated');
+    const { buffer, byteOffset } = this.#held.take(count);
+    return Buffer.from(buffer, byteOffset, count);
   }
 
   async skip(count: number): Promise<void> {
@@ -83,8 +81,8 @@ class Bytes {
 
   async *pieces(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0; ) {
-      if (this.#rest.length === 0) await this.#more();
-      const piece = await this.take(Math.min(left, Math.max(1, this.#rest.length)));
+      if (this.#held.length === 0) await this.#more();
+      const piece = await this.take(Math.min(left, Math.max(1, this.#held.length)));
       left -= piece.length;
       yield piece;
     }

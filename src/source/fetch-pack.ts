@@ -3,6 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { connect, isIP } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { ByteQueue } from '../protocol/base/byte-queue.ts';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { LeastRate } from '../protocol/base/least-rate.ts';
 import type { SourceErrorCode } from './error-codes.ts';
@@ -28,28 +29,20 @@ const delimiterPacket = '0001';
 
 /** The packets in a stream. Holds one of them at most. @throws Error where the stream is not of packets, or ends within one */
 export async function* packetsOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Packet, void> {
-  // Joined once a packet is whole: a server may send it byte by byte.
-  let parts: Buffer[] = [];
-  let have = 0;
-  let wanted = headBytes;
+  const held = new ByteQueue();
   for await (const chunk of stream) {
-    parts.push(chunk);
-    have += chunk.length;
-    if (have < wanted) continue;
-    let rest = parts.length === 1 ? chunk : Buffer.concat(parts);
-    for (wanted = headBytes; rest.length >= headBytes; wanted = headBytes) {
-      const bytes = lengthOf(rest);
+    held.push(chunk);
+    while (held.length >= headBytes) {
+      const head = held.peek(headBytes);
+      const bytes = lengthOf(Buffer.from(head.buffer, head.byteOffset, headBytes));
       const mark = marks[bytes];
-      wanted = mark === undefined ? bytes : headBytes;
-      if (rest.length < wanted) break;
-      const payload = rest.subarray(headBytes, wanted);
-      rest = rest.subarray(wanted);
-      yield mark ?? payload;
+      const wanted = mark === undefined ? bytes : headBytes;
+      if (held.length < wanted) break;
+      const whole = held.take(wanted);
+      yield mark ?? Buffer.from(whole.buffer, whole.byteOffset + headBytes, wanted - headBytes);
     }
-    parts = rest.length === 0 ? [] : [rest];
-    have = rest.length;
   }
-  if (have > 0) throw new Error('unexpected end of the answer');
+  if (held.length > 0) throw new Error('unexpected end of the answer');
 }
 
 function lengthOf(bytes: Buffer): number {

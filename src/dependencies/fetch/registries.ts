@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Entry } from '../../protocol/lock-formats/index.ts';
+import { escapedModule } from '../layout/types.ts';
 import type { Agent } from './agent.ts';
 import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
 import { type Address, getBytes, NoAnswer, retried, shown } from './get.ts';
@@ -199,10 +200,6 @@ export class Registries {
     }
   }
 }
-
-/** Capital letters as `!` and the small one (golang.org/x/mod/module, EscapePath). */
-const escapedModule = (text: string): string =>
-  text.replace(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`);
 
 /** `dl` with its markers, or with the usual path behind it (Cargo book, index configuration). */
 function crateUrl(dl: string, crate: string, version: string): string {

@@ -1,13 +1,64 @@
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { cargoLayout } from './cargo.ts';
-import { filesLayout } from './files.ts';
-import { goLayout } from './go.ts';
-import { npmLayout } from './npm.ts';
-import { pipLayout } from './pip.ts';
-import { pnpmLayout } from './pnpm.ts';
-import { type LaidFile, type Layout, type LockedFile, layoutFolders } from './types.ts';
-import { yarnLayout } from './yarn.ts';
+import { npmLayout, pnpmLayout, yarnLayout } from './npm.ts';
+import {
+  escapedModule,
+  inBuild,
+  type LaidFile,
+  type Layout,
+  type LockedFile,
+  layoutFolders,
+  unsupported,
+} from './types.ts';
+
+const filesFolder = 'dependencies/files';
+
+/** Files of no package, by their names. */
+function filesLayout(files: readonly LockedFile[]): Layout {
+  return {
+    files: files.map(({ file, blob }) => ({ path: `${filesFolder}/${file}`, blob })),
+    env: { QUORATE_FILES: inBuild(filesFolder) },
+  };
+}
+
+const pipFolder = 'dependencies/pip';
+
+/** A folder of wheels and source archives in which pip looks for what it installs, build requirements too. */
+function pipLayout(files: readonly LockedFile[]): Layout {
+  const addressed = files.find(({ origin }) => origin.kind !== 'registry');
+  if (addressed !== undefined) {
+    const why = 'pip fetches a requirement with an address from there only';
+    throw unsupported(addressed, why, 'Write NAME==VERSION, with quorate.lock naming the file.');
+  }
+  return {
+    files: files.map(({ file, blob }) => ({ path: `${pipFolder}/${file}`, blob })),
+    env: { PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_FIND_LINKS: inBuild(pipFolder), PIP_NO_INDEX: '1' },
+  };
+}
+
+const goFolder = 'dependencies/go';
+
+/** The files of a module proxy. go checks each against go.sum. Where `quorate.lock` has no `.info`, one with the version alone is made. */
+function goLayout(modules: readonly LockedFile[]): Layout {
+  const given = modules.map(({ name, file, blob }) => ({
+    path: `${versions(name)}/${escapedModule(file)}`,
+    blob,
+  }));
+  const paths = new Set(given.map(({ path }) => path));
+  const infos = new Map(
+    modules.map(({ name, version }): [string, LaidFile] => {
+      const path = `${versions(name)}/${escapedModule(version)}.info`;
+      return [path, { path, text: JSON.stringify({ Version: version }) }];
+    }),
+  );
+  return {
+    files: [...given, ...[...infos.values()].filter(({ path }) => !paths.has(path))],
+    env: { GOPROXY: `file://${inBuild(goFolder)}`, GOSUMDB: 'off', GOTOOLCHAIN: 'local' },
+  };
+}
+
+const versions = (name: string): string => `${goFolder}/${escapedModule(name)}/@v`;
 
 type Ecosystem = LockedFile['ecosystem'];
 type Tool = (files: readonly LockedFile[]) => Layout;

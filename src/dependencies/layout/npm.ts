@@ -107,3 +107,54 @@ function indexFile(
 }
 
 const bucket = (hex: string): string => `${hex.slice(0, 2)}/${hex.slice(2, 4)}/${hex.slice(4)}`;
+
+const pnpmFolder = 'dependencies/pnpm';
+
+/** A registry that is a folder: pnpm makes addresses from the registry's, and reads `file:` with `--offline`. For pnpm 9 to 12. */
+export function pnpmLayout(packages: readonly LockedFile[]): Layout {
+  const addressed = packages.find(({ origin }) => origin.kind !== 'registry' || origin.url !== undefined);
+  if (addressed !== undefined) {
+    const hint =
+      'Have pnpm write the lock file without `lockfileIncludeTarballUrl`, with a published version of it.';
+    throw unsupported(addressed, 'pnpm fetches what its lock file has an address of from there only', hint);
+  }
+  const registry = `file://${inBuild(pnpmFolder)}/`;
+  return {
+    files: packages.map(({ name, file, blob }) => ({ path: `${pnpmFolder}/${name}/-/${file}`, blob })),
+    env: {
+      npm_config_offline: 'true',
+      npm_config_registry: registry,
+      // pnpm 11 and newer read these, and compare the age of each version with what a registry says of it.
+      pnpm_config_minimum_release_age: '0',
+      pnpm_config_offline: 'true',
+      pnpm_config_registry: registry,
+    },
+  };
+}
+
+const yarnFolder = 'dependencies/yarn';
+
+/** The offline mirror of yarn 1: one folder of tarballs, named after their addresses. */
+export function yarnLayout(packages: readonly LockedFile[]): Layout {
+  return {
+    files: packages.map((locked) => ({ path: `${yarnFolder}/${mirrorName(locked)}`, blob: locked.blob })),
+    env: { YARN_YARN_OFFLINE_MIRROR: inBuild(yarnFolder) },
+  };
+}
+
+/** Scope and last part of the address, as yarn names it (`getTarballMirrorPath` of its tarball fetcher). */
+function mirrorName(locked: LockedFile): string {
+  const { kind, url } = locked.origin;
+  if (kind === 'git' || url === undefined) {
+    const why = kind === 'git' ? 'yarn fetches git dependencies with git' : 'yarn.lock has no address of it';
+    throw unsupported(locked, why, 'Depend on a published version of it, and have yarn write yarn.lock.');
+  }
+  const { pathname } = new URL(url);
+  const [, scope, file] =
+    /\/(?:(@[^/]+)(?:\/|%2f))?[^/]+\/(?:-|_attachments)\/(?:@[^/]+\/)?([^/]+)$/.exec(pathname) ?? [];
+  const last = pathname.slice(pathname.lastIndexOf('/') + 1);
+  if (last === '')
+    throw unsupported(locked, 'its address names no file', 'Depend on a published version of it.');
+  if (file === undefined) return last;
+  return scope === undefined ? file : `${scope}-${file}`;
+}

@@ -35,3 +35,7 @@ export interface Layout {
 }
 
 export const inBuild = (path: string): string => `/build/${path}`;
+
+/** A module's path with capital letters as `!` and the small one (golang.org/x/mod/module, EscapePath). */
+export const escapedModule = (text: string): string =>
+  text.replace(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`);
