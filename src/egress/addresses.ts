@@ -21,10 +21,7 @@ const notPublic4: readonly [string, number][] = [
   ['240.0.0.0', 4],
 ];
 
-/**
- * Of IPv6 only global unicast (RFC 4291) is public: no loopback, link-local, unique-local, multicast, mapped IPv4 or NAT64. Within it are
- * excluded: protocol assignments with Teredo, documentation, and 6to4, which embeds an IPv4 address.
- */
+/** Public IPv6 is global unicast (RFC 4291) without protocol assignments (Teredo), documentation and 6to4, which embeds IPv4. */
 const global6: readonly [string, number] = ['2000::', 3];
 const notPublic6: readonly [string, number][] = [
   ['2001::', 23],

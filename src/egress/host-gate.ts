@@ -72,10 +72,7 @@ interface Host {
   told: number;
 }
 
-/**
- * The hosts that a worker's operator allows, within limits by host and by address, whatever a connection is for. One instance per worker:
- * git, builds and the HTTP feed share it.
- */
+/** Hosts that a worker's operator allows, with limits by host and address. One per worker: git, builds and HTTP feed share it. */
 export class HostGate {
   readonly #options: HostGateOptions;
   readonly #now: () => number;

@@ -115,10 +115,7 @@ export interface Egress {
   /** The first errors of refused or closed connections. */
   readonly refusals: readonly QuorateError[];
   readonly counts: Readonly<{ connections: number; refused: number; received: number; sent: number }>;
-  /**
-   * Connects to a server itself, as through the socket: by the same rules, and counted with it.
-   * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE, EGRESS_LIMIT_EXCEEDED, `EGRESS_HOST_…`
-   */
+  /** Connects as through the socket: by the same rules and counts. @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, … */
   connect(target: Target): Promise<Duplex>;
   /** Closes the proxy and all connections. Resolves when none is left. */
   close(): Promise<void>;

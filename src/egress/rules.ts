@@ -37,10 +37,7 @@ const networkBitsMin = { ipv4: 8, ipv6: 48 };
 
 const resolveHere: Resolve = (host) => lookup(host, { all: true });
 
-/**
- * Resolves a requested destination and returns the addresses that the rules permit. A name that `gate` refuses is not resolved.
- * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE, those of `gate`
- */
+/** The addresses of a destination that the rules permit; none is resolved that `gate` refuses. @throws `EGRESS_…`, as `gate` */
 export async function addressesFor(
   rules: EgressRules,
   asked: Target,

@@ -1,4 +1,4 @@
-/** Error codes of the HTTP server: what each means and what to do. */
+/** Error codes of the HTTP server and of signing in at it: what each means and what to do. */
 const httpErrors = {
   HTTP_BODY_TOO_LARGE:
     'The body of a request is larger than this server takes at that address, which may take none.',
@@ -30,6 +30,24 @@ const httpErrors = {
     'The server that the page that verifies was to ask for revocations gave no answer.',
   VERIFY_PAGE_MISSING:
     'The page that verifies in a browser is not beside the program. In a checkout `npm run build` makes it.',
+  SIGN_IN_BUSY: 'As many people are signed in as the service has room for. Try again later.',
+  SIGN_IN_CHALLENGE:
+    'The challenge that the key signed is not one of this service, is over a minute old, or was answered before. Run `quorate login` again.',
+  SIGN_IN_CODE: 'The one-time code or link is unknown, expired or used. Start again.',
+  SIGN_IN_CSRF:
+    'The request did not come from a page of this service, or its form is of an earlier session. Load the page again.',
+  SIGN_IN_KEY_REFUSED:
+    'The key does not sign in here: it has no grant as publisher or reader that holds, or is revoked.',
+  SIGN_IN_NO_ROLE:
+    'The person is known, and no rule of the owner gives them a role. The owner decides in sign-in.toml.',
+  SIGN_IN_REQUEST: 'A request to sign in lacks a part, or has one that is not possible.',
+  SIGN_IN_REQUIRED: 'Sign in first.',
+  SIGN_IN_ROLE: 'This needs another role than the one that the person is signed in with.',
+  SIGN_IN_SERVICE_REFUSED:
+    'The identity provider does not know this service, or its word does not hold. Its origin has to be under `services` in the sign-in.toml of the identity provider.',
+  SIGN_IN_STATE:
+    'This sign-in was not begun in this browser, is over ten minutes old, or was used before. Start again at /sign-in.',
+  SIGN_IN_UNAVAILABLE: 'The service has no way to sign in of that kind.',
 } as const;
 
 export type HttpErrorCode = keyof typeof httpErrors;

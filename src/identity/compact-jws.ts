@@ -8,10 +8,7 @@ export function signCompact(header: object, payload: Uint8Array, key: KeyObject)
   return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
 }
 
-/**
- * Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key. Takes no more than jose does: base64url
- * has one spelling here, and a header with extensions (`crit`, `b64`) is refused.
- */
+/** Whether a compact JWS is signed with Ed25519 under this key. As strict as jose: one spelling of base64url, no `crit`, no `b64`. */
 export function holdsCompact(compact: string, key: KeyObject): boolean {
   const parts = compact.split('.', 4);
   if (parts.length !== 3) return false;

@@ -1,4 +1,4 @@
-/** Error codes of keys, invites and tickets: what each means and what to do. */
+/** Error codes of keys, invites, tickets, OpenID Connect and sign-in.toml: what each means and what to do. */
 const identityErrors = {
   INVITE_NEEDS_KEY:
     'An invite for a trusted worker must name its key. Create the key on the host of the trusted worker first (`quorate key`) and add its id to the charter.',
@@ -15,6 +15,17 @@ const identityErrors = {
   TICKET_UNKNOWN_VERSION: 'The ticket has a newer version. Update Quorate.',
   WEB_CRYPTO_MISSING:
     'The browser does not let the page check Ed25519 signatures. Open the page from a file, or use a newer browser.',
+  OIDC_ANSWER_REFUSED:
+    'What came back from the OpenID Connect provider does not hold: wrong issuer, audience, nonce, state, signature or time, or a code that was used before. Sign in again; if it happens again, the provider or the client registration is wrong.',
+  OIDC_DENIED: 'The OpenID Connect provider refused the sign-in, or the person cancelled it there.',
+  OIDC_PROVIDER_INVALID:
+    'The OpenID Connect provider answers in a way that is not accepted: metadata of another issuer, an answer that is too long or redirects, or an address without TLS. Check `issuer` in sign-in.toml.',
+  OIDC_PROVIDER_UNREACHABLE:
+    'The OpenID Connect provider did not answer in time. Check `issuer` in sign-in.toml and the network; people can sign in with their key meanwhile.',
+  SIGN_IN_FILE_INVALID:
+    'sign-in.toml is no TOML, or has a key or a value that is not possible. The message begins with file and line.',
+  SIGN_IN_FILE_UNREADABLE:
+    'sign-in.toml, or a file that it names, cannot be read, or others can read the client secret.',
 } as const;
 
 export type IdentityErrorCode = keyof typeof identityErrors;

@@ -19,10 +19,7 @@ const answers = { allow: 0x7fff0000, done: 0x00050000 } as const;
 /** Offsets in struct seccomp_data (seccomp(2)). */
 const offsets = { number: 0, arch: 4 } as const;
 
-/**
- * Command prefix that skips sync calls by a seccomp filter, for results that are discarded after reading: dpkg's take a fifth of the time of a
- * large image. Empty without root or support in setpriv(1).
- */
+/** Command prefix that skips sync calls, a fifth of dpkg's time, for discarded results. Empty without root or support in setpriv(1). */
 export async function skipSyncPrefix(scratch: string): Promise<string[]> {
   const architecture = architectures[process.arch];
   if (architecture === undefined || process.getuid?.() !== 0) return [];

@@ -102,10 +102,7 @@ export interface ImageSelection {
   arch: Arch;
 }
 
-/**
- * The layers of one image, lowest first. Index, manifest and configuration have been verified; the layers have not.
- * @throws IMAGE_INVALID, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS
- */
+/** Layers of one image, lowest first; all but they are verified. @throws IMAGE_INVALID, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS */
 export async function layersOf(blobs: Blobs, choice: ImageSelection): Promise<Layer[]> {
   // Newer versions of docker save write both formats; the OCI layout names its blobs by digest.
   if (await blobs.has('index.json')) return layoutLayers(blobs, choice);

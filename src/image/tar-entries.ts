@@ -36,10 +36,7 @@ export function checkLink(name: string, target: string): string {
 /** A header with the offset of the entry's content, which the parser sets but its types omit. */
 export type TarHeader = Header & { byteOffset: number };
 
-/**
- * Calls `look` with the header of each entry of a tar file; `asError` converts errors of reading and parsing.
- * @throws IMAGE_INVALID, what `look` throws and `asError` returns, the signal's reason
- */
+/** Calls `look` with each header of a tar file. @throws IMAGE_INVALID, as `look`, what `asError` makes of others, the signal's reason */
 export async function eachTarEntry(
   file: string,
   options: { signal: AbortSignal; look(header: TarHeader): void; asError(cause: unknown): unknown },

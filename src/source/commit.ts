@@ -59,10 +59,7 @@ export async function readCommit<T>(
   }
 }
 
-/**
- * The same for a commit in a local repository, of which only the folder of `objects` is read (gitrepository-layout(5)).
- * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, and what `read` throws
- */
+/** As `readCommit` from a local folder of objects (gitrepository-layout(5)). @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, as `read` */
 export function readLocalCommit<T>(
   objects: string,
   commit: string,

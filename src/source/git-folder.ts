@@ -73,10 +73,7 @@ exec tar -c -f - --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --num
 /** No idle timeout: the writer waits for the disk and the reader only. */
 const watch = async (): Promise<number> => performance.now();
 
-/**
- * Makes the git folder of one commit in place: its files, an index and the tag, without parents, hooks, remotes and other refs.
- * @throws SOURCE_TAG_NOT_FOUND, what the commands and the reader throw
- */
+/** Makes the git folder of a commit in place: files, index, the tag, nothing else. @throws SOURCE_TAG_NOT_FOUND, as commands and reader */
 export async function packGitFolder(source: GitFolderSource, { tag, read }: GitFolderReader): Promise<void> {
   const { commit, git, sh } = source;
   if (tag !== undefined && !(await isObjectOf(source, tag.object))) throw tagNotFound(tag, commit);

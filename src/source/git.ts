@@ -116,10 +116,7 @@ export function git(protocol: GitProtocol | undefined, args: string[], options: 
   return gitInTurn(protocol, [args], options);
 }
 
-/**
- * Runs git several times as one process group that is wrapped once, up to the first that fails. Returns the output of the last. Where the
- * server soon drops the connection, as a busy one does, it is asked again a few times, after longer waits. @throws as `run`
- */
+/** Runs git several times in one group, wrapped once. A busy server that soon drops the connection is asked again. @throws as `run` */
 export async function gitInTurn(
   protocol: GitProtocol | undefined,
   calls: readonly string[][],

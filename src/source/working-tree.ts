@@ -22,10 +22,7 @@ export interface WorkingFiles {
   dirty: boolean;
 }
 
-/**
- * Files that "git add --all" would commit; tracked ones may have been deleted.
- * @throws SOURCE_NO_REPOSITORY, SOURCE_TOO_LARGE, SOURCE_TREE_REFUSED, SOURCE_GIT_MISSING
- */
+/** Files that "git add --all" would commit. @throws SOURCE_NO_REPOSITORY, SOURCE_TOO_LARGE, SOURCE_TREE_REFUSED, SOURCE_GIT_MISSING */
 export async function workingFiles(path: string, options: GitOptions = {}): Promise<WorkingFiles> {
   const git = ownGit(options);
   const root = await topFolder(git, path);
@@ -91,10 +88,7 @@ export interface LocalCommit {
   objects: string;
 }
 
-/**
- * Finds a commit in the user's repository. `ref`: `HEAD`, a branch, a tag or a commit id.
- * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID, SOURCE_GIT_MISSING
- */
+/** Finds `HEAD`, a branch, tag or commit id. @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID */
 export async function localCommit(path: string, ref: string, options: GitOptions = {}): Promise<LocalCommit> {
   checkRef(ref);
   const git = ownGit(options);

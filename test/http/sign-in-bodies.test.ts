@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { formField, readJson } from '../../src/http/body.ts';
 import { cookiesOf } from '../../src/http/sign-in/cookies.ts';
-import { refuse } from '../../src/http/sign-in/refusal.ts';
+import { refuse } from '../../src/http/sign-in/guard.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 /** Answers with what it read, or with the code of the refusal. */

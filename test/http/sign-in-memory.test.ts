@@ -2,9 +2,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { returnPath } from '../../src/http/sign-in/browser-routes.ts';
 import { signInLimits } from '../../src/http/sign-in/limits.ts';
 import { OneTimeCodes, Remembered, UsedNames } from '../../src/http/sign-in/once.ts';
-import type { Right } from '../../src/http/sign-in/right.ts';
 import { Sealer } from '../../src/http/sign-in/sealed.ts';
-import { Sessions } from '../../src/http/sign-in/sessions.ts';
+import { type Right, Sessions } from '../../src/http/sign-in/sessions.ts';
 import { DeviceFlow } from '../../src/http/sign-in/terminal-routes.ts';
 import { withLimits } from '../support/with-limits.ts';
 

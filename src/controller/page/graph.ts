@@ -1,6 +1,5 @@
 import { html } from 'hono/html';
-import { runUrl } from '../../http/kit/parts.ts';
-import { foreign, type Html } from '../../http/kit/text.ts';
+import { foreign, type Html, runUrl } from '../../http/kit/parts.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import type { PipelineJob } from '../node/project-view.ts';
 

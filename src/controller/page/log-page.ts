@@ -1,6 +1,5 @@
 import { html, raw } from 'hono/html';
-import { runUrl } from '../../http/kit/parts.ts';
-import { foreign, type Html } from '../../http/kit/text.ts';
+import { foreign, type Html, runUrl } from '../../http/kit/parts.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { FoundLine } from '../node/log-pages.ts';
 import type { LogSource } from '../sessions/log-answers.ts';

@@ -2,7 +2,7 @@ import type { Context, Hono } from 'hono';
 import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
 import type { Source } from '../../http/kit/live.ts';
-import type { Html } from '../../http/kit/text.ts';
+import type { Html } from '../../http/kit/parts.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { logHtmlWeight, logWeight, searchWeight } from '../../http/prices.ts';
 import { paid, streamOf } from '../../http/stream.ts';

@@ -1,6 +1,5 @@
 import { html } from 'hono/html';
-import { shownId } from '../../http/kit/parts.ts';
-import { command, foreign, type Html } from '../../http/kit/text.ts';
+import { command, foreign, type Html, shownId } from '../../http/kit/parts.ts';
 import { type Account, type BuildState, buildText, firstOfMost } from '../../protocol/account/index.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { RunFacts } from '../machine/facts.ts';

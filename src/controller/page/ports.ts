@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import type { HttpEnv } from '../../http/env.ts';
 import type { Live } from '../../http/kit/live.ts';
-import type { Html } from '../../http/kit/text.ts';
+import type { Html } from '../../http/kit/parts.ts';
 import { Slots } from '../../http/slots.ts';
 import type { BuildLogs, Trees } from '../node/page-parts.ts';
 import type { ProjectView, RunView } from '../node/project-view.ts';

@@ -1,6 +1,5 @@
 import { html } from 'hono/html';
-import { chip, runTable, runUrl } from '../../http/kit/parts.ts';
-import { foreign, type Html, refText, time } from '../../http/kit/text.ts';
+import { chip, foreign, type Html, refText, runTable, runUrl, time } from '../../http/kit/parts.ts';
 import { accountLine, accountOf, worstOf } from '../../protocol/account/index.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';

@@ -1,6 +1,15 @@
 import { html } from 'hono/html';
-import { chip, runUrl } from '../../http/kit/parts.ts';
-import { command, foreign, type Html, refText, shellWord, time, webLink } from '../../http/kit/text.ts';
+import {
+  chip,
+  command,
+  foreign,
+  type Html,
+  refText,
+  runUrl,
+  shellWord,
+  time,
+  webLink,
+} from '../../http/kit/parts.ts';
 import { type Account, accountOf, eventText, type RunState } from '../../protocol/account/index.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';

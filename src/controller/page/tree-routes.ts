@@ -4,7 +4,7 @@ import type { Account } from '../../http/accounts.ts';
 import { answerWith, artifactAnswer } from '../../http/answer.ts';
 import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
-import { foreign, type Html } from '../../http/kit/text.ts';
+import { foreign, type Html } from '../../http/kit/parts.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
 import { limits } from '../../protocol/base/limits.ts';

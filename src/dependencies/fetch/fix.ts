@@ -73,10 +73,7 @@ export interface FixedFiles {
   why: string;
 }
 
-/**
- * Finds the files that lock files leave open, and their sha256: of Python packages in the list of the index, of others by fetching them.
- * @throws DEPENDENCIES_…; the message begins with the place in the lock file
- */
+/** Finds files that lock files leave open and their sha256, by the Python index or by fetching. @throws DEPENDENCIES_… with the place */
 export function fixFiles(open: readonly Found[], options: FixOptions): Promise<FixedFiles[]> {
   return withFixer(options, open.length, async (fixer) => {
     const all: FixedFiles[] = [];

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { Answer } from './messages.ts';
+import type { Answer } from './question.ts';
 
 /** In a thread: answers the one question that it was started with (`askThread`). */
 export async function answerAsked<Q, T>(work: (question: Q) => T | Promise<T>): Promise<void> {

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { reportedError } from '../../protocol/base/errors.ts';
-import type { Answer } from './messages.ts';
+import type { Answer } from './question.ts';
 
 export interface ThreadBounds {
   signal: AbortSignal;

@@ -3,8 +3,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Entry, LockSources } from '../../protocol/lock-formats/index.ts';
 import { threadLimits } from '../limits.ts';
 import { askThread, ThreadOver, threadFile } from './ask.ts';
-import type { Found, Question } from './messages.ts';
-import { read } from './question.ts';
+import { type Found, type Question, read } from './question.ts';
 
 const file = threadFile(import.meta.url, 'lock-thread');
 

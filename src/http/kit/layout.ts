@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { Refusal } from '../errors.ts';
 import { staticUrl } from '../static-files.ts';
-import { foreign, type Html } from './text.ts';
+import { foreign, type Html } from './parts.ts';
 
 export interface Layout {
   title: string;

@@ -5,14 +5,12 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import type { HttpEnv } from '../env.ts';
 import { OwnEvents } from '../kit/live.ts';
 import { Slots } from '../slots.ts';
-import type { Guard } from './guard.ts';
+import { type Guard, refuse } from './guard.ts';
 import { signInLimits } from './limits.ts';
 import { UsedNames } from './once.ts';
 import { onwardPage, signedOutPage, signInPage, signOutPage } from './pages.ts';
-import { refuse } from './refusal.ts';
-import type { Authority, Right } from './right.ts';
 import type { Sealer } from './sealed.ts';
-import type { Session } from './sessions.ts';
+import type { Authority, Right, Session } from './sessions.ts';
 
 const here = 'http://here.invalid';
 

@@ -11,9 +11,8 @@ import {
   type Verifier,
 } from '../../protocol/documents/index.ts';
 import { signInLimits } from './limits.ts';
-import type { Authority, Right } from './right.ts';
 import { exchangeAnswerSchema, renewAnswerSchema } from './service-routes.ts';
-import { randomSecret } from './sessions.ts';
+import { type Authority, type Right, randomSecret } from './sessions.ts';
 
 interface Ports {
   idp: string;
@@ -33,10 +32,7 @@ interface Held {
   right: WeakRef<Right>;
 }
 
-/**
- * Signing in at the project's identity provider: a short document (`session`) signed with its key, which the charter names. It is asked several
- * times a second who still may; without an answer people stay until their document ends.
- */
+/** Signing in at the project's identity provider. It is asked several times a second; without an answer documents end by themselves. */
 export class IdpAuthority implements Authority {
   readonly #ports: Ports;
   readonly #held = new Map<string, Held>();

@@ -5,16 +5,12 @@ import type { HttpEnv } from '../env.ts';
 import { staticApp } from '../static-files.ts';
 import { browserRoutes } from './browser-routes.ts';
 import { cookiesOf } from './cookies.ts';
-import { Guard } from './guard.ts';
+import { Guard, refuse } from './guard.ts';
 import { type KeyHolders, KeySignIn, keyRoutes } from './key-sign-in.ts';
-import { refuse } from './refusal.ts';
-import type { Authority } from './right.ts';
 import { Sealer } from './sealed.ts';
 import { type SessionIssuer, serviceRoutes } from './service-routes.ts';
-import { type Session, Sessions } from './sessions.ts';
+import { type Authority, type Session, Sessions } from './sessions.ts';
 import { terminalRoutes } from './terminal-routes.ts';
-
-export type { SignInErrorCode } from './error-codes.ts';
 
 export interface SignInPorts {
   file: Pick<SignInFile, 'settings' | 'hasEnded'>;

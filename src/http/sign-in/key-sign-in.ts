@@ -18,7 +18,7 @@ import { startBrowserSession } from './browser-routes.ts';
 import type { Guard } from './guard.ts';
 import { OneTimeCodes, UsedNames } from './once.ts';
 import { linkPage } from './pages.ts';
-import type { Right } from './right.ts';
+import type { Right } from './sessions.ts';
 
 const answerSchema = z.object({
   'sign-in': z.string().max(limits.documentBytesMax),

@@ -8,8 +8,8 @@ import type { Charter } from '../../protocol/documents/index.ts';
 import { IdpAuthority } from './idp-authority.ts';
 import { type SignIn, signIn } from './index.ts';
 import type { KeyHolders } from './key-sign-in.ts';
-import type { Authority, Right } from './right.ts';
 import type { SessionIssuer } from './service-routes.ts';
+import type { Authority, Right } from './sessions.ts';
 
 /** An OpenID Connect provider that this service asks itself, and the owner's rules, which hold as they are at each moment. */
 export function oidcAuthority(parts: {

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { QuorateError } from '../../protocol/base/errors.ts';
 import { page as wholePage } from '../kit/layout.ts';
-import { foreign, type Html } from '../kit/text.ts';
+import { foreign, type Html } from '../kit/parts.ts';
 import { staticUrl } from '../static-files.ts';
 
 const page = (title: string, content: Html): Html =>

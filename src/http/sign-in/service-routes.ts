@@ -12,8 +12,7 @@ import { leadOn } from './browser-routes.ts';
 import type { Guard } from './guard.ts';
 import { signInLimits } from './limits.ts';
 import { OneTimeCodes } from './once.ts';
-import type { Right } from './right.ts';
-import { randomSecret, type Session } from './sessions.ts';
+import { type Right, randomSecret, type Session } from './sessions.ts';
 
 /** The key that the identity provider signs with, and its project. */
 export interface SessionIssuer {

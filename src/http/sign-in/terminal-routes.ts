@@ -7,9 +7,8 @@ import type { Guard } from './guard.ts';
 import { signInLimits } from './limits.ts';
 import { Remembered, UsedNames } from './once.ts';
 import { deviceDonePage, devicePage } from './pages.ts';
-import type { Right } from './right.ts';
 import type { Sealer } from './sealed.ts';
-import type { Session } from './sessions.ts';
+import type { Right, Session } from './sessions.ts';
 
 /** Consonants that are not mistaken for each other, and form no words (RFC 8628, 6.1). */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ';

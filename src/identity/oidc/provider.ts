@@ -19,8 +19,6 @@ import { boundedFetch, invalid } from './bounded-fetch.ts';
 import { oidcLimits } from './limits.ts';
 import { type Claims, personOf } from './rules.ts';
 
-export type { OidcErrorCode } from './error-codes.ts';
-
 /** Values that the callback of a sign-in is compared with; secret until then. */
 export interface Checks {
   state: string;
@@ -52,10 +50,7 @@ export interface ProviderOptions {
 /** Refusals that the person or the owner has to solve, and not the provider. */
 const denials = new Set(['access_denied', 'login_required', 'consent_required', 'interaction_required']);
 
-/**
- * An OpenID Connect provider: authorization code flow with PKCE (S256), state and nonce. The signature of an ID token is
- * checked with the provider's keys although it comes over TLS, so that a lying token endpoint alone is not enough.
- */
+/** Authorization code flow with PKCE (S256), state and nonce. ID tokens are verified although they come by TLS. */
 export class OidcProvider {
   readonly #options: ProviderOptions;
   #known: { configuration: Promise<Configuration>; since: number } | undefined;

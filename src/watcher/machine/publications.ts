@@ -183,10 +183,7 @@ function end(transition: Transition, publication: Publication): void {
   dropEnded(transition);
 }
 
-/**
- * Whether a commit may rest on this one for what it did not change: the evidence of all its jobs was verified. What failed is built again
- * with the next, or that would be green; and so is what the controller alone says is trusted.
- */
+/** Whether a commit may rest on this one for what it did not change: the evidence of all jobs was verified, and not only said. */
 const isSound = (publication: Publication): boolean =>
   publication.runs.length > 0 && knownOf(publication).every(isProven);
 

@@ -6,10 +6,7 @@ import type { Pull } from './state.ts';
 import { forgetStatuses, tellOfPull } from './statuses.ts';
 import type { Transition } from './transition.ts';
 
-/**
- * A pull request that is new, or of which something changed. An approval is of one commit: another one waits again. What was found is of a
- * commit and the branch that it is compared with: which jobs are needed hangs on both.
- */
+/** A pull request that is new or changed. An approval is of one commit; the base branch decides which jobs are needed. */
 export function pullSeen(transition: Transition, seen: PullSeen): void {
   const { state, now } = transition;
   if (state.settings?.pulls === undefined) return;

@@ -57,10 +57,7 @@ const linkTo = (
 /** From the worst on. */
 const states: readonly Status['state'][] = ['failure', 'error', 'pending', 'success'];
 
-/**
- * The worst status of the open pull requests of a commit, since a status is of a commit; undefined for none. One that nobody decided on changes
- * nothing where another one for the same branch was approved.
- */
+/** The worst status of a commit's open pull requests; an undecided one changes nothing beside an approved one for the same branch. */
 function statusOfPulls(state: WatchState, settings: WatchSettings, commit: string): Status | undefined {
   const open = [...state.pulls.values()].filter((pull) => pull.commit === commit);
   const approved = new Set(

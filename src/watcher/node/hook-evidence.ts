@@ -75,10 +75,7 @@ export interface TakeOptions {
   signal: AbortSignal;
 }
 
-/**
- * Learns the revocations in the log up to a checkpoint that others than its controller signed not long ago: a controller may be all of the
- * members that could be asked. `check`: with some guards off in tests. Errors: those of `RunVerifier.learn`.
- */
+/** Learns revocations up to a checkpoint that others than the controller signed. `check`: some guards are off in tests. */
 export function learnFromLog(
   { source, copy }: AskedLog,
   { project, bundle, book }: { project: string; bundle: Bundle; book: RevocationBook },

@@ -21,10 +21,7 @@ export interface PublishOptions {
   signal: AbortSignal;
 }
 
-/**
- * Publishes the pipeline of `quorate.yaml` at the commit of an order. The same order comes to the same requests, so that it opens
- * the same runs however often it is carried out. Errors: those of `prepare`, `fetchTrees` and `Client.submit`.
- */
+/** Publishes `quorate.yaml` at an order's commit. The same order opens the same runs. @throws as `prepare`, `fetchTrees`, `Client.submit` */
 export async function publishOrder(
   client: Client,
   order: PublishOrder,

@@ -5,7 +5,7 @@ import { formFields } from '../../http/body.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { type BadgePorts, badgeApp } from '../../http/kit/badge.ts';
 import { page } from '../../http/kit/layout.ts';
-import { foreign, type Html, time } from '../../http/kit/text.ts';
+import { foreign, type Html, time } from '../../http/kit/parts.ts';
 import { httpLimits } from '../../http/limits.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';

@@ -12,10 +12,7 @@ import { openRuns, standsOf } from './run-states.ts';
 /** How often the controller is asked for runs that are open, and for those that are over, in milliseconds. */
 const standMs = { open: 2_000, over: 60_000 };
 
-/**
- * Looks at repository, forge, runs and evidence again and again, gives the machine what changed, and carries out its effects. Order of
- * calls: `start` once the journal is replayed, `perform` for each effect, `close`.
- */
+/** Looks, gives the machine what changed, and carries out its effects. Calls: `start` after the replay, `perform` an effect, `close`. */
 export class Watcher<C extends WatchClient = WatchClient> {
   readonly #ports: WatchPorts<C>;
   readonly #running = new Set<Promise<void>>();

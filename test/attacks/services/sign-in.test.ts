@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { returnPath } from '../../../src/http/sign-in/browser-routes.ts';
-import type { Authority } from '../../../src/http/sign-in/right.ts';
+import type { Authority } from '../../../src/http/sign-in/sessions.ts';
 import { startSignIn } from '../../support/sign-in.ts';
 import { WebClient } from '../../support/web-client.ts';
 

@@ -10,7 +10,7 @@ import { history } from '../../../src/controller/page/run-page.ts';
 import { fileTable } from '../../../src/controller/page/tree-routes.ts';
 import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
 import { errorPage, page } from '../../../src/http/kit/layout.ts';
-import { shellWord, webLink } from '../../../src/http/kit/text.ts';
+import { shellWord, webLink } from '../../../src/http/kit/parts.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
 

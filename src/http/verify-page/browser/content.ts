@@ -22,10 +22,7 @@ export type Given =
   | { kind: 'file'; sha256: string }
   /** An archive of blocks, complete and each with its hash. */
   | { kind: 'archive'; cid: string }
-  /**
-   * A folder. A browser does not tell which files are executable: `trees` are the CIDs of the folder without any, and with
-   * those that begin as programs and scripts do. Links appear as what they lead to, and empty folders not at all.
-   */
+  /** A browser tells no executable bits: `trees` are without any, and guessed by content. Links are followed, empty folders missing. */
   | { kind: 'folder'; trees: string[]; files: { path: string; sha256: string }[] };
 
 /** Tells of bytes that were read, for a progress bar. */
