@@ -73,7 +73,7 @@ export class Owner {
 }
 
 /** From then on the owner asks again and again until it is told that the revocation is in the log. */
-export function revokeLater(
+function revokeLater(
   { time, trace }: Pick<Surroundings, 'time' | 'trace'>,
   { what, afterMs }: { what: string; afterMs: number },
   revoke: () => Promise<void>,

@@ -11,7 +11,7 @@ import type { Scheduler } from '../scheduler.ts';
 
 export const repo = 'https://git.example.org/tool.git';
 export const pullRef = (pull: number): string => `refs/pull/${pull}/head`;
-export const commitOf = (n: number): string => n.toString(16).padStart(40, '0');
+const commitOf = (n: number): string => n.toString(16).padStart(40, '0');
 const jobs = ['build', 'test'];
 
 interface Run {

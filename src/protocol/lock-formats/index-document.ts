@@ -136,7 +136,7 @@ export interface LockSources {
 export type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size'>;
 
 /** The lock files by path, with their sha256. */
-export function hashedLocks({ locks, files }: LockSources): DependencyIndex['locks'] {
+function hashedLocks({ locks, files }: LockSources): DependencyIndex['locks'] {
   return filesOfLocks(locks)
     .flatMap(({ path }) => {
       const bytes = files.get(path);
@@ -146,7 +146,7 @@ export function hashedLocks({ locks, files }: LockSources): DependencyIndex['loc
 }
 
 /** Entries that are of one file from several origins, as one. In order. */
-export function distinctFiles(entries: readonly Entry[]): Entry[] {
+function distinctFiles(entries: readonly Entry[]): Entry[] {
   const byKey = new Map(entries.map((entry) => [blobKey(entry), entry]));
   return [...byKey].sort(([a], [b]) => compareTexts(a, b)).map(([, entry]) => entry);
 }
