@@ -20,7 +20,7 @@ it.each(ends)(
 
 it('every end of every protocol takes a changed message or refuses it with a code, and all goes on afterwards', async () => {
   const changed = new Set<string>();
-  for (const seed of [1, 2, 3, 4, 5]) for (const what of await tampered(seed)) changed.add(what);
+  for (const seed of [1, 2]) for (const what of await tampered(seed)) changed.add(what);
   const asked = served.flatMap(([protocol, , , table]) =>
     (kinds.find(([name]) => name === table)?.[2] ?? []).map((message) => {
       const { kind = '' } = message as { kind?: string };

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { simulateWatching } from '../../simulations/watching/simulate.ts';
+import { levelsOf, mute } from './mute-witnesses.ts';
 import { olderWorkers } from './older-workers.ts';
 import { realKeys } from './real-keys.ts';
 import { expectClean, range } from './seeds.ts';
@@ -6,6 +8,12 @@ import { tellsTwoStories } from './two-stories.ts';
 
 olderWorkers(4);
 tellsTwoStories({ early: range(1, 8), late: [range(1, 6), range(1, 6)] });
+
+describe('a watcher and a hook beside a forge and a controller that lie', () => {
+  it.each(range(3, 10))('hold every invariant: seed %i', async (seed) => {
+    expect((await simulateWatching(seed)).failure).toBeNull();
+  });
+});
 
 describe('under faults and attackers every invariant holds', () => {
   // Grants of 90 s are renewed all the time in 22 and 25, which takes as long as ten others.
@@ -23,6 +31,10 @@ describe('under faults and attackers every invariant holds', () => {
 
   it('with an identity provider apart', async () => {
     await expectClean([17, 18], { scenario: { idp: 'apart' } });
+  });
+
+  it('where one of the operators is heard as a witness, and the others leave', async () => {
+    expect(new Set(await levelsOf(2, () => mute(3, 'leaves')))).toEqual(new Set(['agreed']));
   });
 
   it('through forty minutes in which streams break: delivered leases run out before their workers are back', async () => {

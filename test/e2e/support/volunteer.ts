@@ -183,22 +183,6 @@ export function lends(uid: number): void {
     await expectNothingLeft(marker, directories);
   });
 
-  it('comes back without being asked again, and stops under a running build: nothing is left', async () => {
-    const marker = `98${uid}.2`;
-    const join = start('--tier', 'namespace');
-    await join.shows('waiting for jobs');
-    expect(join.screen().join('\n')).not.toContain('[y/N]');
-    const { run } = await publish('stopped', marker);
-    const directories = await groups();
-    expect(directories.length).toBeGreaterThan(0);
-    expect(programsWith(marker).length).toBeGreaterThan(0);
-    const [program = '', ...rest] = command(['worker', 'stop', '--json']);
-    expect((await cluster.answer(new Proc('stop', program, rest, { cwd: '/', env }))).code).toBe(0);
-    expect(await join.end()).toBe(0);
-    await expectNothingLeft(marker, directories);
-    await withdraw(run);
-  });
-
   const lacking = async () => {
     const bare = async (args: string[], cwd = temporary): Promise<Answer> => {
       const [program = '', ...rest] = command(args, handed?.enterBare);
@@ -233,26 +217,35 @@ export function lends(uid: number): void {
   };
   if (ordinary) it('without control groups it is told what is lacking, and builds nothing', lacking);
 
-  it('is killed while its build stands still: the next start leaves nothing of it', async () => {
-    const marker = `98${uid}.3`;
+  it('comes back without being asked again; killed under a build that stands still, or stopped under one that runs, it leaves nothing', async () => {
+    const [frozen, running] = [`98${uid}.2`, `98${uid}.3`];
     const first = start('--tier', 'namespace');
     await first.shows('waiting for jobs');
-    const { run } = await publish('killed', marker);
-    const directories = await groups();
+    expect(first.screen().join('\n')).not.toContain('[y/N]');
+    const killed = await publish('killed', frozen);
+    const left = await groups();
     await steer('pause');
-    await standsStill(directories);
+    await standsStill(left);
     const workers = programsWith(home).filter((pid) => commandOf(pid)[0]?.endsWith('/node'));
     expect(workers.length).toBe(1);
     process.kill(workers[0] ?? 0, 'SIGKILL');
     await first.end();
-    await withdraw(run);
-    expect(directories.some(existsSync)).toBe(true);
+    await withdraw(killed.run);
+    expect(left.some(existsSync)).toBe(true);
+
     const again = start('--tier', 'namespace');
     await again.shows('waiting for jobs');
-    expect(directories.filter(existsSync)).toEqual([]);
-    await steer('stop');
+    expect(left.filter(existsSync)).toEqual([]);
+    expect(programsWith(frozen)).toEqual([]);
+    const { run } = await publish('stopped', running);
+    const directories = await groups();
+    expect(directories.length).toBeGreaterThan(0);
+    expect(programsWith(running).length).toBeGreaterThan(0);
+    const [program = '', ...rest] = command(['worker', 'stop', '--json']);
+    expect((await cluster.answer(new Proc('stop', program, rest, { cwd: '/', env }))).code).toBe(0);
     expect(await again.end()).toBe(0);
-    await expectNothingLeft(marker, directories);
+    await expectNothingLeft(running, directories);
+    await withdraw(run);
   });
 }
 

@@ -236,12 +236,17 @@ describe('an image is made ready', () => {
 });
 
 describe('when images take too much room', () => {
-  async function roomFor(count: number): Promise<number> {
+  let counted: Promise<number> | undefined;
+  const roomFor = async (count: number): Promise<number> => {
+    counted ??= bytesOfFirst();
+    return (await counted) * count;
+  };
+  async function bytesOfFirst(): Promise<number> {
     const { cache, dir } = await open();
     await cache.use(first(), signal).directory();
     const notes = (await readdir(join(dir, first()))).filter((name) => name.endsWith('.bytes'));
     const sizes = await Promise.all(notes.map((name) => readFile(join(dir, first(), name), 'utf8')));
-    return sizes.reduce((sum, text) => sum + Number(text), 0) * count;
+    return sizes.reduce((sum, text) => sum + Number(text), 0);
   }
   const past = (dir: string, image: string, seconds: number) => {
     const at = Date.now() / 1000 - seconds;

@@ -74,7 +74,7 @@ const TEST_MS = { host: 120_000, gVisor: 120_000, guest: 300_000 };
 const source = join(import.meta.dirname, 'attacker.c');
 const compile = promisify(execFile);
 
-/** One tier, set up for attacks in this file's tests; after each of them it must build the next job. */
+/** One tier, set up for attacks in this file's tests; after them it must build the next job. */
 export class Arena {
   readonly tier: TierUnderAttack;
   #folder = '';
@@ -96,9 +96,8 @@ export class Arena {
       this.#program = await readFile(program);
     });
     afterAll(() => remove());
-    // A machine is a new one for each job, and slow to start: there, each attack is the next job of the one before.
-    const afterSome = tier.kernel === 'guest' ? afterAll : afterEach;
-    afterSome(() => this.#buildsTheNext());
+    // Each attack is the next job of the one before.
+    afterAll(() => this.#buildsTheNext());
     afterEach(() => this.#leavesNothing());
   }
 
