@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { changedPaths } from '../execution/changed-paths.ts';
 import type { ConfinedGit } from '../execution/confined-git.ts';
 import { asSourceError, importSource } from '../execution/import-source.ts';
-import { jobFileInTree } from '../execution/job-in-tree.ts';
-import { fetchRecipe, readLocalJobFile, type WantedRecipe } from '../execution/recipe.ts';
 import { fetchableUrl } from '../execution/source-url.ts';
 import type { JobFile, JobTemplate } from '../jobfile/index.ts';
 import { makeScratch } from '../node/scratch.ts';
@@ -13,6 +11,8 @@ import type { Recipe } from '../protocol/documents/index.ts';
 import { type Plan, planPipeline } from '../protocol/pipeline/index.ts';
 import { type GitTag, localCommit, readLocalCommit, resolveRef } from '../source/index.ts';
 import { openStore, type Store } from '../store/index.ts';
+import { jobFileInTree } from './job-in-tree.ts';
+import { fetchRecipe, readLocalJobFile, type WantedRecipe } from './recipe.ts';
 
 /** A commit that a ref had when it was looked at; the ref itself may have moved on. `tag` where it is one. */
 export interface SeenCommit {

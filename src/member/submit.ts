@@ -1,4 +1,3 @@
-import { chosenJobs, jobOf } from '../execution/job-in-tree.ts';
 import { lockFilesInTree } from '../execution/lock-files.ts';
 import type { JobFile, JobSpec, JobTemplate } from '../jobfile/index.ts';
 import { assert } from '../protocol/base/errors.ts';
@@ -6,6 +5,7 @@ import type { Job, Policy, Recipe, Request } from '../protocol/documents/index.t
 import type { Instance, Skipped } from '../protocol/pipeline/index.ts';
 import type { GitTag } from '../source/index.ts';
 import type { Store } from '../store/index.ts';
+import { chosenJobs, jobOf } from './job-in-tree.ts';
 import { type PlannedCommit, type PlanOptions, planCommit } from './plan.ts';
 
 export interface SubmitOptions {

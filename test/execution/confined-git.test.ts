@@ -2,7 +2,7 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { openConfinedGit } from '../../src/execution/confined-git.ts';
-import { fetchRecipe, readLocalJobFile } from '../../src/execution/recipe.ts';
+import { fetchRecipe, readLocalJobFile } from '../../src/member/recipe.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { codeOf, folder } from '../support/code-and-folder.ts';
 

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { WantedRecipe } from '../../execution/recipe.ts';
+import type { WantedRecipe } from '../../member/recipe.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { type NamedRecipe, parseRecipe } from '../../protocol/base/recipe-name.ts';
 

@@ -208,7 +208,7 @@ async function artifactIn(bundle: Bundle): Promise<string | null> {
 }
 
 async function readCopy(cwd: string, given: string) {
-  const { readLocalJobFile } = await import('../../execution/recipe.ts');
+  const { readLocalJobFile } = await import('../../member/recipe.ts');
   return readLocalJobFile(localFile(cwd, given, '--job-file'));
 }
 

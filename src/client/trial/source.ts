@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { asSourceError, importSource } from '../../execution/import-source.ts';
-import { jobFileInTree } from '../../execution/job-in-tree.ts';
-import { fetchRecipe, readLocalJobFile } from '../../execution/recipe.ts';
 import type { JobFile } from '../../jobfile/index.ts';
+import { jobFileInTree } from '../../member/job-in-tree.ts';
+import { fetchRecipe, readLocalJobFile } from '../../member/recipe.ts';
 import { type NamedRecipe, recipeText } from '../../protocol/base/recipe-name.ts';
 import {
   localCommit,

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { importSource } from '../execution/import-source.ts';
+import { fetchableUrl } from '../execution/source-url.ts';
 import { checkJobFileSize, type JobFile, parseJobFile } from '../jobfile/index.ts';
 import { type NamedRecipe, recipeText } from '../protocol/base/recipe-name.ts';
 import type { Recipe } from '../protocol/documents/index.ts';
 import { resolveRef } from '../source/index.ts';
 import type { Store } from '../store/index.ts';
-import { importSource } from './import-source.ts';
 import { jobFileBytes } from './job-in-tree.ts';
-import { fetchableUrl } from './source-url.ts';
 
 /** A job file of a repository on a server. */
 export interface WantedRecipe extends NamedRecipe {

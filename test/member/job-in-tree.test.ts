@@ -1,15 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { changedPaths } from '../../src/execution/changed-paths.ts';
 import { asSourceError } from '../../src/execution/import-source.ts';
-import {
-  chooseJob,
-  chosenJobs,
-  jobFileBytes,
-  jobFileInTree,
-  jobOf,
-} from '../../src/execution/job-in-tree.ts';
 import { fetchableUrl } from '../../src/execution/source-url.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
+import { chooseJob, chosenJobs, jobFileBytes, jobFileInTree, jobOf } from '../../src/member/job-in-tree.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
