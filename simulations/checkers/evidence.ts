@@ -43,7 +43,7 @@ export function evidence(): Observe {
     if (dropped.length > 0) throw new Violation(`the verdict leaves out ${dropped.length} receipt(s)`);
     // Answers (`earlier`) have a checker of their own.
     if (level === 'trusted' && cosignersOf(policy) > 0 && earlier === undefined) {
-      const built = receipts.some(
+      const built = receipts.filter(
         (line) =>
           isTrustedSlot(line.slot) &&
           truth.personOf(line.worker) === 'owner' &&
@@ -51,7 +51,8 @@ export function evidence(): Observe {
           outcome?.kind === 'exit' &&
           line.outcome.artifact === outcome.artifact,
       );
-      if (!built) throw new Violation('trusted without the trusted worker having built the same');
+      if (new Set(built.map(({ worker }) => worker)).size < cosignersOf(policy))
+        throw new Violation('trusted without the trusted worker having built the same');
     }
     // A run that expired before any receipt has no evidence and claims nothing.
     const wanted = provenBy(level);

@@ -2,7 +2,7 @@ import type { Client } from '../../member/client.ts';
 import { jobDocument } from '../../member/job-document.ts';
 import type { PlannedJob, Prepared } from '../../member/submit.ts';
 import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
-import { cosignersOf } from '../../protocol/judge/policy.ts';
+import { policyIn, toldPolicy } from '../../protocol/wire/told-policy.ts';
 
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
@@ -45,9 +45,7 @@ function isOf(
   { history }: Awaited<ReturnType<Client['show']>>,
   kept: ReadonlyMap<string, string>,
 ): boolean {
-  const { agree, of } = job.trust;
-  if (policy.agree !== agree || policy.of !== of || policy.cosign !== cosignersOf(job.trust) > 0)
-    return false;
+  if (!sameValue(policyIn(policy), toldPolicy(job.trust))) return false;
   let published: string | undefined;
   let needs: Record<string, { request: string; level: string }> = {};
   for (const { progress } of history) {

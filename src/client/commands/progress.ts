@@ -11,6 +11,7 @@ import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
+import { buildersText } from '../../protocol/wire/told-policy.ts';
 import { duration, shortId } from '../../terminal/format.ts';
 import type { Board, Colours, Row } from '../../terminal/output.ts';
 
@@ -85,9 +86,7 @@ export class ProgressView {
         this.#slots.clear();
         this.#passes.clear();
         this.#of = progress.of;
-        return say(
-          `Round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`,
-        );
+        return say(`Round ${progress.round}: ${buildersText(progress)}`);
       case 'inputs':
         for (const [name, artifact] of Object.entries(progress.inputs))
           say(dim(`reads ${name}: ${artifact}`));

@@ -150,7 +150,6 @@ function summaryOf({ level, facts, at }: Proven): RunSummary {
 function viewOf(proven: Proven): RunView {
   const { facts, at, level } = proven;
   const summary = summaryOf(proven);
-  const { agree, of, cosign } = summary.policy;
   const same = facts.artifact ?? 'no outputs';
   const results = [
     ...facts.operators.map((operator, slot) => ({ operator, worker: '', slot, result: same, log: null })),
@@ -161,7 +160,7 @@ function viewOf(proven: Proven): RunView {
   return {
     ...{ summary, publisher: '', over: true },
     history: [
-      { at, progress: { kind: 'round', round: 1, offer: '', agree, of, cosign } },
+      { at, progress: { kind: 'round', round: 1, offer: '', ...summary.policy } },
       { at, progress: { kind: 'revealed', round: 1, results } },
       { at, progress: { kind: 'verdict', level, artifact: summary.artifact } },
     ],

@@ -4,6 +4,7 @@ import { shortId } from '../base/short-id.ts';
 import { isoTime } from '../base/time.ts';
 import { passReason } from '../wire/pass-reason.ts';
 import type { Progress } from '../wire/progress.ts';
+import { buildersText } from '../wire/told-policy.ts';
 import { verdictText } from './endings.ts';
 
 const foreign = (text: string): string => escapeLine(text, 500);
@@ -34,7 +35,7 @@ export function eventText(progress: Progress): string {
     case 'repeated':
       return repeatedText(progress);
     case 'round':
-      return `round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`;
+      return `round ${progress.round}: ${buildersText(progress)}`;
     case 'leased':
       return `${builder(progress)} builds`;
     case 'passed':

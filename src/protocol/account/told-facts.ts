@@ -1,6 +1,7 @@
 import { limits } from '../base/limits.ts';
 import type { Progress } from '../wire/progress.ts';
 import type { RunSummary } from '../wire/runs.ts';
+import { policyIn } from '../wire/told-policy.ts';
 import type { AccountFacts, TrustedFailure } from './states.ts';
 
 const saysCharsMax = 300;
@@ -130,10 +131,8 @@ function afterOne(facts: AccountFacts, progress: Progress): AccountFacts {
     case 'answer-failed':
     case 'answer-refused':
       return { ...facts, state: 'building', earlier: undefined };
-    case 'round': {
-      const { agree, of, cosign } = progress;
-      return { ...facts, state: 'building', level: null, policy: { agree, of, cosign } };
-    }
+    case 'round':
+      return { ...facts, state: 'building', level: null, policy: policyIn(progress) };
     case 'agreed':
       return { ...facts, state: 'pinning' };
     case 'contradicted':

@@ -48,8 +48,11 @@ export function limitReachedBy(
     const same = counted.filter((report) => isSame(report.limit, limit));
     const confirmed =
       off.has('trusted-worker') ||
-      cosignersOf(policy) === 0 ||
-      same.some((report) => speaksAsTrusted(report, trustedKeys, revocations));
+      new Set(
+        same
+          .filter((report) => speaksAsTrusted(report, trustedKeys, revocations))
+          .map(({ worker }) => worker),
+      ).size >= cosignersOf(policy);
     const operators = mostOperators(same.filter((report) => speaksAsOperator(report, trustedKeys)));
     return operators < needed(limit) ? [] : [{ limit, stands: confirmed }];
   });

@@ -122,7 +122,9 @@ export function decideBy(
     })
     // Ties go to the earlier round and the lower log index, so that a later vote changes no order.
     .sort((a, b) => byLevel(a.level, b.level));
-  const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
+  // A failure counts once all that have to sign have it, one at least.
+  const isConfirmed = new Set(trusted.map(({ worker }) => worker)).size >= Math.max(cosignersOf(policy), 1);
+  const unconfirmedFailure = failsIn(counted, policy) && !isConfirmed;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
   const alike = (votes: readonly ExitVote[]) => isAlike(votes, ownFailureCounts(policy, evidence));
   const dispute: Decision['dispute'] =
@@ -134,7 +136,7 @@ export function decideBy(
   const common = { results, contradicted, unconfirmedFailure, failure, dispute, excluded };
   if (failure !== null && !results.some(({ level }) => atLeast(level, 'agreed')))
     return { ...common, ...failure, level: 'failed' };
-  const [confirmed] = asked('failure-confirmed') ? trusted : counted.filter(failed);
+  const [confirmed] = !asked('failure-confirmed') ? counted.filter(failed) : isConfirmed ? trusted : [];
   if (failsIn(counted, policy) && confirmed !== undefined && trusted.every(failed)) {
     const { outcome, result } = confirmed;
     return { ...common, level: 'failed', outcome, result, round: null, operators: [] };

@@ -4,6 +4,7 @@ import { recipeSchema } from '../documents/recipe.ts';
 import { slotSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
 import { wireLimits } from './limits.ts';
+import { toldPolicySchema } from './runs.ts';
 
 const words = z.string().max(wireLimits.progressCharsMax);
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).max(wireLimits.progressItemsMax);
@@ -49,15 +50,7 @@ export const progressKinds = [
   }),
   ofKind('input-lost', { input: words, artifact, reason: words }),
   ofKind('reopened', { reason: words }),
-  ofKind('round', {
-    ...{
-      round: z.int().min(1),
-      offer: sha256,
-      agree: z.int().min(1),
-      of: z.int().min(1),
-      cosign: z.boolean(),
-    },
-  }),
+  ofKind('round', { round: z.int().min(1), offer: sha256, ...toldPolicySchema.shape }),
   ofKind('leased', at),
   ofKind('passed', { round: at.round, operator: at.operator, worker: at.worker, reason: words }),
   ofKind('delivered', at),

@@ -6,6 +6,10 @@ import { recipeSchema } from '../documents/recipe.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
 import { wireLimits } from './limits.ts';
 
+/** A policy as runs and events tell it. */
+export const toldPolicySchema = z.object({ agree: z.int().min(1), of: z.int().min(1), cosign: z.boolean() });
+export type ToldPolicy = z.infer<typeof toldPolicySchema>;
+
 /** The revocation that voids a verdict. */
 export const revokedSchema = z.object({
   what: text(40),
@@ -122,7 +126,7 @@ export const runSummarySchema = z.object({
     .optional(),
   submittedAt: milliseconds,
   round: count,
-  policy: z.object({ agree: count, of: count, cosign: z.boolean() }),
+  policy: toldPolicySchema,
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 

@@ -13,6 +13,7 @@ import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
 import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
+import { toldPolicy } from '../../../protocol/wire/told-policy.ts';
 import { artifactIn, precedes, type RunFacts, reportsIn } from '../facts.ts';
 import { absenceEndsAt, operatorsAround } from '../presence.ts';
 import { eligible } from '../rounds/absence.ts';
@@ -86,7 +87,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
     round: run.rounds.length,
-    policy: { agree: policy.agree, of: policy.of, cosign: cosignersOf(policy) > 0 },
+    policy: toldPolicy(policy),
   };
 }
 

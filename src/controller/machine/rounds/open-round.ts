@@ -1,7 +1,7 @@
 import { toUtf8 } from '../../../protocol/base/text.ts';
 import { idOf, leaves, needsOf, type Offer, sha256Hex } from '../../../protocol/documents/index.ts';
-import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { fullShare } from '../../../protocol/trust/draw.ts';
+import { toldPolicy } from '../../../protocol/wire/told-policy.ts';
 import type { RunFacts } from '../facts.ts';
 import { charterOf } from '../members/charter.ts';
 import { operatorsLeft } from '../members/revocations.ts';
@@ -70,9 +70,7 @@ export function openRound(transition: Transition, run: Run): void {
     kind: 'round',
     round: n,
     offer: offerId,
-    agree: policy.agree,
-    of: policy.of,
-    cosign: cosignersOf(policy) > 0,
+    ...toldPolicy(policy),
   });
   passForOlder(transition, run);
   considerOutdated(transition, run);

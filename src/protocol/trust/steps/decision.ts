@@ -92,6 +92,15 @@ export function signaturesNeeded(policy: Policy, outcome: Outcome | null): numbe
   return Math.max(cosignersOf(policy), outcome !== null && isCheap(outcome) ? 1 : 0);
 }
 
+/**
+ * When as many of these as have to sign had signed the checkpoint, by their own clocks, in seconds: the latest time of which that is true;
+ * undefined where they are too few.
+ */
+export function signedAt(logged: Logged, signers: readonly string[], policy: Policy): number | undefined {
+  const latestFirst = witnessTimes(logged, signers).sort((a, b) => b - a);
+  return latestFirst[Math.max(cosignersOf(policy), 1) - 1];
+}
+
 /** When trusted workers that co-signed signed the checkpoint, by their own clocks, in seconds. */
 export function witnessTimes({ checkpoint }: Logged, cosigners: readonly string[]): number[] {
   return checkpoint.witnesses.flatMap(({ witness, time }) => (cosigners.includes(witness) ? [time] : []));
@@ -144,5 +153,6 @@ export function checkCosignature(
     times.length >= needed,
     'no trusted worker that co-signed has signed the checkpoint of the log',
   );
-  if (times.length > 0) checkWitnessTime(ask, opened, times);
+  const signed = signedAt(logged, cosigners, request.payload.policy);
+  if (signed !== undefined) checkWitnessTime(ask, opened, signed);
 }

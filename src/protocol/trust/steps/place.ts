@@ -2,7 +2,7 @@ import { limits } from '../../base/limits.ts';
 import { revocationAt } from '../revocations.ts';
 import type { Witnessed } from '../witnesses.ts';
 import type { Ask, Logged, Opened } from './context.ts';
-import { witnessTimes } from './decision.ts';
+import { signedAt } from './decision.ts';
 import { decidedAt } from './times.ts';
 
 /** Signer of a verdict's place in the log beside the controller: a trusted worker that signed it and the checkpoint, or enough witnesses. */
@@ -15,13 +15,13 @@ export function placeOf(
   logged: Logged,
   witnessed: Witnessed | null,
 ): VerdictPlace {
-  const { charter, verdict } = opened;
+  const { charter, request, verdict } = opened;
   const signers = verdict.signers.filter(
     (key) =>
       charter.payload.trusted.includes(key) &&
       revocationAt(revoked, { kind: 'key', id: key }, logged.verdictIndex) === undefined,
   );
-  const signed = Math.max(...witnessTimes(logged, signers));
-  if (decidedAt(opened) <= signed + limits.clockSkewSeconds) return 'cosigned';
+  const signed = signedAt(logged, signers, request.payload.policy);
+  if (signed !== undefined && decidedAt(opened) <= signed + limits.clockSkewSeconds) return 'cosigned';
   return witnessed === null ? 'controller' : 'witnessed';
 }

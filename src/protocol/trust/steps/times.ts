@@ -51,9 +51,9 @@ function checkAnswered(
   checkGrant(check, publisher, charter.payload, { by: request.signer, as: 'publisher', at });
 }
 
-/** A witness that signs a checkpoint has seen the verdict in it: by its clock, not before the verdict was made. */
-export function checkWitnessTime({ check }: Ask, opened: Opened, witnessed: readonly number[]): void {
-  const late = Math.max(...witnessed) + limits.clockSkewSeconds;
+/** Trusted workers that signed a checkpoint have seen the verdict in it: by their clocks (`signed`), not before the verdict was made. */
+export function checkWitnessTime({ check }: Ask, opened: Opened, signed: number): void {
+  const late = signed + limits.clockSkewSeconds;
   const { timeVerified } = opened.verdict.payload.predicate;
   check(
     'VERDICT_NOT_IN_TIME',
