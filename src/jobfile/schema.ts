@@ -70,12 +70,13 @@ const limitsSchema = z.strictObject({
 });
 
 const trustShape = policySchema.shape;
+const signatures = trustShape.cosign.options;
 const trustSchema = z
   .strictObject({
     agree: trustShape.agree.default(2).describe('Independent operators who must produce identical outputs.'),
     of: trustShape.of.default(3).describe('Operators asked. Twice `agree` must exceed it.'),
     cosign: z
-      .enum(['required', 'none'], { error: 'expected "required" or "none"' })
+      .enum(signatures, { error: `expected ${signatures.map((one) => `"${one}"`).join(' or ')}` })
       .optional()
       .describe(
         'Whether your own trusted worker must build the same thing and sign, too. Default: required, and none for a test.',

@@ -49,9 +49,21 @@ export function releaseTrusted({ state }: Transition, run: Run): LiveLease[] {
 export const waitsForTrusted = ({ trusted, request }: Run): boolean =>
   trusted.kind === 'free' && cosignersOf(request.payload.policy) > 0;
 
-export function deliverTo(run: Run, round: Round, slot: Slot, receipt: string, live: LiveLease): void {
-  if (isTrustedSlot(slot)) run.trusted = { kind: 'delivered', receipt, live };
-  else round.slots[slot] = { kind: 'delivered', receipt };
+/** Puts a receipt into the slot of its lease. With that of a trusted worker the offer of a round that is over closes. */
+export function deliverTo(
+  transition: Transition,
+  run: Run,
+  round: Round,
+  slot: Slot,
+  receipt: string,
+  live: LiveLease,
+): void {
+  if (!isTrustedSlot(slot)) {
+    round.slots[slot] = { kind: 'delivered', receipt };
+    return;
+  }
+  if (round.revealed) closeOffer(transition, round);
+  run.trusted = { kind: 'delivered', receipt, live };
 }
 
 export function setSlot(

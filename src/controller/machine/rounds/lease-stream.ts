@@ -3,7 +3,7 @@ import { type Ack, idOf, isTrustedSlot, leaves, resultOf } from '../../../protoc
 import { checkReceipt, enforce, knownLimit, receiptShareOf } from '../../../protocol/judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from '../facts.ts';
 import { hear } from '../presence.ts';
-import { closeOffer, deliverTo, findLease, setSlot, trustedLeases } from '../slots.ts';
+import { deliverTo, findLease, setSlot, trustedLeases } from '../slots.ts';
 import { type EventOf, type LiveLease, type Run, runOfLease, type Transition } from '../state.ts';
 import { recordedWith } from '../verdicts/verdict.ts';
 import { assignSlots, loseLease, mayLeaseAgain } from './leases.ts';
@@ -90,8 +90,7 @@ export function receipt(transition: Transition, event: EventOf<'receipt'>): void
   acknowledge(transition, token, run, recorded);
   transition.tell(run, { kind: 'delivered', round: round.n, slot, worker, operator });
   if (recorded.outcome.kind === 'aborted') return aborted(transition, run, lease, recorded);
-  if (isTrustedSlot(slot) && round.revealed) closeOffer(transition, round);
-  deliverTo(run, round, slot, receipt.id, live);
+  deliverTo(transition, run, round, slot, receipt.id, live);
   settle(transition, run);
 }
 

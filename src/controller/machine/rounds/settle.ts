@@ -3,7 +3,7 @@ import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { type Decision, verdictLevelOf } from '../../../protocol/trust/decide.ts';
 import type { Recorded } from '../facts.ts';
 import { forgetOffer } from '../presence.ts';
-import { closeOffer, endLeases, waitsForTrusted } from '../slots.ts';
+import { closeOffer, endLeases, trustedLeases, waitsForTrusted } from '../slots.ts';
 import { currentRound, documentsOf, type EventOf, type Round, type Run, type Transition } from '../state.ts';
 import { decisionOf, endsAtLimit, reachedLimit } from '../verdicts/decision.ts';
 import { crowdedOut, crowdedOutSays, hasRoom, roundBytesOf } from '../verdicts/evidence-size.ts';
@@ -41,7 +41,7 @@ export function settle(transition: Transition, run: Run): void {
     reveal(transition, run, round);
     decideRound(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
-    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired' || endsAtLimit(transition, run))
+    if (trustedLeases(run).length > 0 || run.trusted.kind === 'expired' || endsAtLimit(transition, run))
       decideRound(transition, run, round);
   }
 }
