@@ -1,6 +1,7 @@
 import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { diffTrees, type Store } from '../store/index.ts';
+import type { Store } from '../store/index.ts';
+import { diffTrees } from '../store/tree-diff.ts';
 import { buildLimits } from './limits.ts';
 
 /**

@@ -5,8 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { EndMark } from './end-mark.ts';
 import { checked, type Journal, lastSeq, openJournal } from './index.ts';
-import { journalLimits } from './limits.ts';
 import { walDamage } from './wal.ts';
+
+/** Limits of journals. */
+const journalLimits = {
+  /** Tries to copy a journal: its log begins anew after about a thousand pages, 4 MB, were written to it. */
+  copiesMax: 100,
+  /** Longest pause between two tries, in milliseconds; its length is random, so that a try may begin right after the log did. */
+  copyAgainMs: 50,
+};
 
 /** Header of a write-ahead log: its salts change when the log begins anew (SQLite, fileformat2.html, 4.1). */
 const walHeaderBytes = 32;

@@ -53,11 +53,6 @@ export function withPeer(address: Multiaddr, id: string): Multiaddr {
 }
 
 export function groupByPeer(addresses: PeerAddress[]): PeerAddress[] {
-  const peers = new Map<string, PeerAddress>();
-  for (const { id, addrs } of addresses) {
-    const peer = peers.get(id);
-    if (peer === undefined) peers.set(id, { id, addrs: [...addrs] });
-    else peer.addrs.push(...addrs);
-  }
-  return [...peers.values()];
+  const peers = Map.groupBy(addresses, ({ id }) => id);
+  return [...peers].map(([id, all]) => ({ id, addrs: all.flatMap(({ addrs }) => addrs) }));
 }

@@ -33,7 +33,10 @@ export interface ChannelLimits {
   onTooLarge?: () => void;
 }
 
-/** Messages over one libp2p stream: a length of four bytes, big-endian, then the message. */
+/**
+ * Messages over one libp2p stream: a length of four bytes, big-endian, then the message. While one side does not read, the other can
+ * send about one window (`limits.meshWindowBytes`).
+ */
 export class StreamChannel implements Channel {
   readonly link: Link;
   readonly #stream: Stream;
@@ -70,6 +73,11 @@ export class StreamChannel implements Channel {
     return this.#stream.status !== 'open' || (this.#writeClosed && this.#ended);
   }
 
+  /**
+   * Resolves when the whole message is written, that is within the peer's window.
+   * @throws MESH_MESSAGE_TOO_LARGE (nothing was sent, the channel stays usable), MESH_TIMEOUT (no progress for `meshLimits.stallMs`),
+   * MESH_RESET, MESH_CLOSED
+   */
   send(message: Uint8Array): Promise<void> {
     const { maxMessageBytes, maxSendBytes = maxMessageBytes } = this.#limits;
     if (message.byteLength > maxSendBytes) {
@@ -87,6 +95,10 @@ export class StreamChannel implements Channel {
     await this.#limits.toll?.charge(turns);
   }
 
+  /**
+   * The next message; undefined once the peer has closed its half. Waits `meshLimits.waitMs` by default; after MESH_TIMEOUT or an aborted
+   * signal the channel is intact. @throws MESH_TIMEOUT, MESH_RESET, MESH_MESSAGE_TOO_LARGE, MESH_TRUNCATED
+   */
   async receive(options: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
     assert(!this.#receiving, 'one receive() at a time');
     this.#receiving = true;
@@ -106,6 +118,7 @@ export class StreamChannel implements Channel {
     }
   }
 
+  /** Closes our half once all sends are written; the peer's half can still be read. */
   async close(): Promise<void> {
     await this.#sends;
     if (this.#writeClosed) return;
@@ -122,6 +135,7 @@ export class StreamChannel implements Channel {
     this.#startLinger();
   }
 
+  /** Closes both halves at once. Unsent and unread data is lost and the peer gets MESH_RESET. */
   abort(reason: Error): void {
     this.#failure ??= reason;
     this.#pieces.clear();

@@ -1,3 +1,17 @@
+/** Adds a name to the set of a key, which is returned. */
+export function addTo<K, T>(index: Map<K, Set<T>>, key: K, name: T): Set<T> {
+  const set = index.get(key) ?? new Set();
+  index.set(key, set.add(name));
+  return set;
+}
+
+/** Removes a name from the set of a key, and the key with its last name. */
+export function dropFrom<K, T>(index: Map<K, Set<T>>, key: K, name: T): void {
+  const set = index.get(key);
+  set?.delete(name);
+  if (set?.size === 0) index.delete(key);
+}
+
 /** Counts by key; a key without any takes no memory. */
 export class Counts {
   readonly #of = new Map<string, number>();

@@ -1,6 +1,7 @@
 import { NotFoundError } from '@libp2p/interface';
 import { BaseDatastore } from 'datastore-core';
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore';
+import { addTo, dropFrom } from './counts.ts';
 import { meshLimits } from './limits.ts';
 
 export const DHT_PROTOCOL = '/quorate/kad/1';
@@ -8,24 +9,14 @@ export const DHT_PREFIX = '/quorate-dht';
 const PROVIDERS = `${DHT_PREFIX}/provider/`;
 const PEERS = '/peers/';
 
-export interface DatastoreBounds {
-  providersMax: number;
-  providersPerPeerMax: number;
-  providersPerCidMax: number;
-  peerRecordsMax: number;
-}
-
-const BOUNDS: DatastoreBounds = {
-  providersMax: meshLimits.providersMax,
-  providersPerPeerMax: meshLimits.providersPerPeerMax,
-  providersPerCidMax: meshLimits.providersPerCidMax,
-  peerRecordsMax: meshLimits.peerRecordsMax,
-};
+const { providersMax, providersPerPeerMax, providersPerCidMax, peerRecordsMax } = meshLimits;
+const BOUNDS = { providersMax, providersPerPeerMax, providersPerCidMax, peerRecordsMax };
+export type DatastoreBounds = Record<keyof typeof BOUNDS, number>;
 
 /**
- * Provider and peer records of other peers, in memory and bounded; the stores of libp2p have no bound. A peer over its own
- * limit loses its oldest records, and so does a CID over its own: one with a provider for each key would make every lookup dear. Over the total limit the peer with the most records loses its oldest. Records of `pinned`
- * peers (this node and connected ones) stay.
+ * Provider and peer records of other peers, in memory and bounded; the stores of libp2p have no bound. A peer over its own limit loses its
+ * oldest records, and so does a CID: one with a provider for each key would make every lookup dear. Over the total limit the peer with the
+ * most records loses its oldest. Records of `pinned` peers (this node and connected ones) stay.
  */
 export class BoundedDatastore extends BaseDatastore {
   readonly #bounds: DatastoreBounds;
@@ -88,37 +79,28 @@ export class BoundedDatastore extends BaseDatastore {
   }
 
   #addProvider(name: string, { cid, peer }: { cid: string; peer: string }): void {
-    const ofCid = add(this.#providersOf, cid, name);
-    const held = add(this.#heldBy, peer, name);
+    const ofCid = addTo(this.#providersOf, cid, name);
+    const held = addTo(this.#heldBy, peer, name);
     this.#providers += 1;
     if (held.size > this.#bounds.providersPerPeerMax && !this.#pinned(peer)) this.#evictFirst(held);
-    if (ofCid.size > this.#bounds.providersPerCidMax) {
-      const isFree = (other: string) => !this.#pinned(providerOf(other)?.peer ?? '');
-      const oldest = [...ofCid].find(isFree);
-      if (oldest !== undefined) this.#evictFirst(new Set([oldest]));
-    }
-    if (this.#providers > this.#bounds.providersMax) {
-      let largest: Set<string> | undefined;
-      for (const [holder, set] of this.#heldBy) {
-        if (!this.#pinned(holder) && set.size > (largest?.size ?? 0)) largest = set;
-      }
-      if (largest !== undefined) this.#evictFirst(largest);
-    }
+    if (ofCid.size > this.#bounds.providersPerCidMax)
+      this.#evictFirst(ofCid, (other) => !this.#pinned(providerOf(other)?.peer ?? ''));
+    if (this.#providers <= this.#bounds.providersMax) return;
+    let largest = new Set<string>();
+    for (const [holder, set] of this.#heldBy)
+      if (!this.#pinned(holder) && set.size > largest.size) largest = set;
+    this.#evictFirst(largest);
   }
 
   #addPeer(name: string): void {
     this.#peers.add(name);
-    if (this.#peers.size <= this.#bounds.peerRecordsMax) return;
-    for (const oldest of this.#peers) {
-      if (oldest === name || this.#pinned(oldest.slice(PEERS.length))) continue;
-      this.#remove(oldest);
-      this.#onEvict();
-      return;
-    }
+    if (this.#peers.size > this.#bounds.peerRecordsMax)
+      this.#evictFirst(this.#peers, (one) => one !== name && !this.#pinned(one.slice(PEERS.length)));
   }
 
-  #evictFirst(names: Set<string>): void {
-    const [oldest] = names;
+  /** Removes the oldest that may go. */
+  #evictFirst(names: Set<string>, mayGo: (name: string) => boolean = () => true): void {
+    const oldest = names.values().find(mayGo);
     if (oldest === undefined) return;
     this.#remove(oldest);
     this.#onEvict();
@@ -130,8 +112,8 @@ export class BoundedDatastore extends BaseDatastore {
     const provider = providerOf(name);
     if (provider === undefined) return;
     this.#providers -= 1;
-    drop(this.#providersOf, provider.cid, name);
-    drop(this.#heldBy, provider.peer, name);
+    dropFrom(this.#providersOf, provider.cid, name);
+    dropFrom(this.#heldBy, provider.peer, name);
   }
 }
 
@@ -144,20 +126,4 @@ function providerOf(name: string): { cid: string; peer: string } | undefined {
   if (!name.startsWith(PROVIDERS)) return undefined;
   const slash = name.lastIndexOf('/');
   return { cid: name.slice(0, slash), peer: name.slice(slash + 1) };
-}
-
-function add(index: Map<string, Set<string>>, key: string, name: string): Set<string> {
-  let set = index.get(key);
-  if (set === undefined) {
-    set = new Set();
-    index.set(key, set);
-  }
-  set.add(name);
-  return set;
-}
-
-function drop(index: Map<string, Set<string>>, key: string, name: string): void {
-  const set = index.get(key);
-  set?.delete(name);
-  if (set?.size === 0) index.delete(key);
 }

@@ -3,15 +3,14 @@ import { QuorateError } from '../protocol/base/errors.ts';
 import { isIncompleteDial } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { isName, networkOf } from './network.ts';
-import { Buckets } from './token-buckets.ts';
+import { Buckets, renew } from './token-buckets.ts';
 
 const { failedDialsPerNetwork, failedDialAgainMs, rememberedPlacesMax } = meshLimits;
 
 /**
- * Limits the dials that fail, by the network that they go to. Any peer may say that others are at an address: in the exchange of
- * peers, in records of the DHT, of itself. Without a limit many such messages have a node open connections to a third party.
- * Addresses that the operator configured, and those at which the right peer was found once, are not limited; of these a name only
- * until a dial to it fails: its owner may have it lead to a third party now.
+ * Limits the dials that fail, by network: any peer may say that others are at an address, and many such messages would have a node open
+ * connections to a third party. Addresses that the operator configured, and those at which the right peer was found once, are not limited;
+ * a name only until a dial to it fails: its owner may have it lead to a third party now.
  */
 export class DialBudget {
   readonly #failed = new Buckets(1000 / failedDialAgainMs, failedDialsPerNetwork);
@@ -21,29 +20,22 @@ export class DialBudget {
   readonly #failures = new Map<string, unknown>();
   readonly #configured: ReadonlySet<string>;
   readonly #now: () => number;
-  #refused = 0;
+  /** Dials that were not made, since the start. */
+  refused = 0;
 
   constructor(configured: Iterable<string> = [], now: () => number = () => performance.now()) {
     this.#configured = new Set([...configured].map(placeOf));
     this.#now = now;
   }
 
-  /** Dials that were not made, since the start. */
-  get refused(): number {
-    return this.#refused;
-  }
-
-  /**
-   * Errors: where too many dials to that network have failed `MESH_UNREACHABLE`, or `MESH_BUSY` where a peer took the last connection to
-   * that place and did not complete it; those of `connect`.
-   */
+  /** @throws MESH_UNREACHABLE when too many dials to that network have failed, MESH_BUSY when the last one to that place was not completed; as `connect` */
   async dial<T>(address: Multiaddr, connect: () => Promise<T>): Promise<T> {
     const place = placeOf(address.toString());
     const isConfigured = this.#configured.has(place);
     const isFree = isConfigured || this.#proven.has(place);
     const network = networkOf(address);
     if (!isFree && !this.#failed.take(network, this.#now())) {
-      this.#refused += 1;
+      this.refused += 1;
       const cause = this.#failures.get(place);
       throw new QuorateError(
         isIncompleteDial(cause) ? 'MESH_BUSY' : 'MESH_UNREACHABLE',
@@ -59,22 +51,14 @@ export class DialBudget {
         this.#proven.delete(place);
         this.#failed.charge(network, 1, this.#now());
       }
-      renew(this.#failures, place, error);
+      renew(this.#failures, place, error, rememberedPlacesMax);
       throw error;
     }
     this.#failures.delete(place);
     if (!isFree) this.#failed.charge(network, -1, this.#now());
-    renew(this.#proven, place, true);
+    renew(this.#proven, place, true, rememberedPlacesMax);
     return found;
   }
-}
-
-/** Moves a place to the end of a table of `rememberedPlacesMax`; the oldest is removed. */
-function renew<T>(table: Map<string, T>, place: string, value: T): void {
-  table.delete(place);
-  table.set(place, value);
-  const [oldest] = table.keys();
-  if (table.size > rememberedPlacesMax && oldest !== undefined) table.delete(oldest);
 }
 
 /** Without the peer. */

@@ -1,3 +1,5 @@
+import { addTo, dropFrom } from './counts.ts';
+
 /**
  * Open streams of guests on one protocol, by network. Where all guests have as many as they may, the network with the most gives its
  * oldest for one of a network with fewer: whoever has a few networks keeps none of the others out.
@@ -25,17 +27,13 @@ export class GuestStreams<S> {
   }
 
   add(network: string, stream: S): void {
-    const own = this.#of.get(network) ?? new Set();
-    this.#of.set(network, own.add(stream));
+    addTo(this.#of, network, stream);
     this.#networks.set(stream, network);
   }
 
   /** A stream that has ended, or was given up, counts no more. */
   delete(stream: S): void {
-    const network = this.#networks.get(stream) ?? '';
+    dropFrom(this.#of, this.#networks.get(stream) ?? '', stream);
     this.#networks.delete(stream);
-    const own = this.#of.get(network);
-    own?.delete(stream);
-    if (own?.size === 0) this.#of.delete(network);
   }
 }

@@ -12,30 +12,18 @@ export interface Arrival {
   refuse(error: Error): void;
 }
 
-export interface GateBounds {
-  inboundPerSecond: number;
-  pendingInboundMax: number;
-  pendingPerNetworkMax: number;
-  waitingPerNetworkMax: number;
-  waitingInboundMax: number;
-  handshakeMs: number;
-}
-
-/** Of every node. */
-const bounds: GateBounds = {
-  inboundPerSecond: meshLimits.inboundPerSecond,
-  pendingInboundMax: meshLimits.pendingInboundMax,
-  pendingPerNetworkMax: meshLimits.pendingPerNetworkMax,
-  waitingPerNetworkMax: meshLimits.waitingPerNetworkMax,
-  waitingInboundMax: meshLimits.waitingInboundMax,
-  handshakeMs: meshLimits.handshakeMs,
-};
+export type GateBounds = Record<
+  | 'inboundPerSecond'
+  | 'handshakeMs'
+  | `pending${'Inbound' | 'PerNetwork'}Max`
+  | `waiting${'Inbound' | 'PerNetwork'}Max`,
+  number
+>;
 
 /**
- * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come
- * faster: hosts behind one address that start together wait for their turn and need not connect again. Where all handshakes together
- * are too many, the oldest of the network with the most of them ends, or one that has had `handshakeMs`; where all that wait are, the
- * newest of the longest line does.
+ * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come faster.
+ * Where all handshakes together are too many, the oldest of the network with the most of them ends, or one that has had `handshakeMs`;
+ * where all that wait are, the newest of the longest line does.
  */
 export class InboundGate {
   readonly #bounds: GateBounds;
@@ -47,17 +35,13 @@ export class InboundGate {
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #pendingCount = 0;
   #waitingCount = 0;
-  #refused = 0;
+  /** Connections that were closed before their handshake had ended, since the start. */
+  refused = 0;
 
-  constructor(given: GateBounds = bounds, now: () => number = () => performance.now()) {
+  constructor(given: GateBounds = meshLimits, now: () => number = () => performance.now()) {
     this.#bounds = given;
     this.#now = now;
     this.#rate = new Buckets(given.inboundPerSecond, given.inboundPerSecond);
-  }
-
-  /** Connections that were closed before their handshake had ended, since the start. */
-  get refused(): number {
-    return this.#refused;
   }
 
   /** Begins the handshake at once, later, or refuses it. `leave` has to be called at its end. */
@@ -176,7 +160,7 @@ export class InboundGate {
   }
 
   #refuse(arrival: Arrival, says: string): void {
-    this.#refused += 1;
+    this.refused += 1;
     arrival.refuse(new QuorateError('MESH_BUSY', says));
   }
 }

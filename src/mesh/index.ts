@@ -1,21 +1,10 @@
-import type { Mesh, MeshOptions } from './types.ts';
+import type { Mesh } from './node.ts';
+import type { MeshOptions } from './types.ts';
 
 export type { MeshErrorCode } from './error-codes.ts';
+export type { Mesh } from './node.ts';
 export { projectRendezvous } from './rendezvous.ts';
-export type {
-  Channel,
-  DialTarget,
-  Link,
-  Mesh,
-  MeshOptions,
-  MeshStats,
-  OpenOptions,
-  PeerAddress,
-  PeerEvent,
-  ProtocolOptions,
-  Validator,
-  Verdict,
-} from './types.ts';
+export type * from './types.ts';
 
 /**
  * Starts a node of the mesh. The peer-to-peer stack is loaded here and not on import.

@@ -30,20 +30,14 @@ export const meshLimits = {
   /** Inbound connections that wait for their handshake, in all and of one network: an office behind one NAT starts its hosts together. */
   waitingInboundMax: 1_024,
   waitingPerNetworkMax: 256,
-  /**
-   * Dials to one network that may fail at once, and the time after which one more may: peers say where others are, and may name a third
-   * party. Addresses at which the right peer was found, or that the operator configured, are not limited: of the former so many, and the
-   * failures of as many others, are remembered.
-   */
+  /** Dials to one network that may fail at once, and the time after which one more may: peers may name a third party. */
   failedDialsPerNetwork: 24,
   failedDialAgainMs: 10_000,
+  /** Addresses at which the right peer was found, and failures of others, that are remembered. */
   rememberedPlacesMax: 2_000,
   /** Time for the upgrade: encryption and multiplexing. */
   upgradeMs: 10_000,
-  /**
-   * Streams that a peer opens before this side has ended the upgrade: a worker that reconnects resumes 64 leases at once, and
-   * opens its feed and logs. One more closes the connection.
-   */
+  /** Streams that a peer opens before the upgrade has ended here: a worker resumes 64 leases at once. One more closes the connection. */
   earlyStreamsMax: 160,
   /** A dial, including name lookup and upgrade. */
   dialMs: 10_000,
@@ -76,10 +70,7 @@ export const meshLimits = {
   outboundStreamsMax: 256,
   /** Inbound streams one peer may open per protocol where the protocol sets nothing itself. */
   streamsPerMinute: 240,
-  /**
-   * Turns of one account in the long run: a worker takes about five of its controller for a run (claim, receipt, log, proofs; a pass of
-   * another offer), a trusted one six, and may build fifteen a second. A turn is about a millisecond of processor time.
-   */
+  /** Turns of one account, about a millisecond of processor time each: a worker takes five or six for a run, and may build fifteen a second. */
   turnsPerSecond: 100,
   /** Turns at once: a controller that restarts hears from all leases of a worker. */
   turnsBurst: 500,
@@ -113,75 +104,40 @@ export const meshLimits = {
   projectPeers: 8,
 } as const;
 
-assert(
-  meshLimits.connectionsMax < meshLimits.bootstrapConnectionsMax,
-  'a bootstrap node holds more connections',
-);
-assert(
-  meshLimits.pendingPerNetworkMax < meshLimits.pendingInboundMax,
-  'silent connections of one network leave handshakes for others',
-);
-assert(
-  meshLimits.waitingPerNetworkMax / meshLimits.inboundPerSecond < meshLimits.addressDialMs / 1000,
-  'whoever waits for a handshake gets it before its dial gives up',
-);
-assert(
-  meshLimits.earlyStreamsMax < meshLimits.outboundStreamsMax,
-  'more streams are opened after the upgrade',
-);
-assert(meshLimits.handshakeMs < meshLimits.upgradeMs, 'a handshake that may end for another still may go on');
-assert(meshLimits.turnsPerSecond <= meshLimits.turnsBurst, 'a burst is at least a second of messages');
-assert(meshLimits.upgradeMs <= meshLimits.dialMs, 'a dial includes the upgrade');
-assert(meshLimits.addressDialMs < meshLimits.dialMs, 'a silent address leaves time for another one');
-assert(meshLimits.dialMs < meshLimits.lookupMs, 'a lookup outlasts the dial of a peer that it visits');
-assert(meshLimits.lookupMs < meshLimits.waitMs, 'a wait outlasts a lookup');
-assert(meshLimits.stallMs < meshLimits.waitMs, 'who waits for an answer hears of a stall');
-assert(
-  meshLimits.quietMs + meshLimits.pongMs < meshLimits.stallMs,
-  'a silent peer is found before its streams stall',
-);
-assert(meshLimits.refusedLingerMs < meshLimits.lingerMs, 'a refused stream ends before others');
-assert(meshLimits.lingerMs <= meshLimits.stallMs, 'half a channel is kept no longer than a whole one');
-assert(meshLimits.refusedPerPeerMax < meshLimits.refusedMax, 'one peer leaves answers for others');
-assert(
-  meshLimits.guestsPerNetwork < meshLimits.guestsInAll,
-  'guests of one network leave streams for others',
-);
-assert(meshLimits.providersPerPeerMax < meshLimits.providersMax, 'one peer leaves room for others');
-assert(meshLimits.projectPeers >= 6, 'gossip needs six peers');
-
 const m = meshLimits;
+assert(m.connectionsMax < m.bootstrapConnectionsMax, 'a bootstrap node holds more connections');
+assert(m.pendingPerNetworkMax < m.pendingInboundMax, 'one network leaves handshakes for others');
+assert(m.waitingPerNetworkMax / m.inboundPerSecond < m.addressDialMs / 1000, 'a dial outlasts the line');
+assert(m.earlyStreamsMax < m.outboundStreamsMax, 'more streams are opened after the upgrade');
+assert(m.handshakeMs < m.upgradeMs, 'a handshake that may end for another still may go on');
+assert(m.turnsPerSecond <= m.turnsBurst, 'a burst is at least a second of messages');
+assert(m.upgradeMs <= m.dialMs, 'a dial includes the upgrade');
+assert(m.addressDialMs < m.dialMs, 'a silent address leaves time for another one');
+assert(m.dialMs < m.lookupMs, 'a lookup outlasts the dial of a peer that it visits');
+assert(m.lookupMs < m.waitMs, 'a wait outlasts a lookup');
+assert(m.stallMs < m.waitMs, 'who waits for an answer hears of a stall');
+assert(m.quietMs + m.pongMs < m.stallMs, 'a silent peer is found before its streams stall');
+assert(m.refusedLingerMs < m.lingerMs, 'a refused stream ends before others');
+assert(m.lingerMs <= m.stallMs, 'half a channel is kept no longer than a whole one');
+assert(m.refusedPerPeerMax < m.refusedMax, 'one peer leaves answers for others');
+assert(m.guestsPerNetwork < m.guestsInAll, 'guests of one network leave streams for others');
+assert(m.providersPerPeerMax < m.providersMax, 'one peer leaves room for others');
+assert(m.projectPeers >= 6, 'gossip needs six peers');
 assert(2 * m.reserveShare + m.networkShare < 1 / 2, 'half of the places are left to members of all networks');
 assert(m.bootstrapConnectionsMax <= m.peerRecordsMax, 'a record of each connected peer is kept');
-assert(
-  m.rankedMs < m.guestMs && m.upgradeMs < m.guestMs && m.guestMs < m.waitMs,
-  'a guest has time to ask, and leaves while others wait',
-);
+assert(m.rankedMs < m.guestMs && m.upgradeMs < m.guestMs, 'a guest has time to ask');
+assert(m.guestMs < m.waitMs, 'and leaves while others wait');
 assert(m.fullMs < m.dialMs && m.fullMax < m.connectionsMax, 'who is refused hears it before its dial ends');
 assert(m.inboundPerSecond < m.pendingPerNetworkMax, 'handshakes of a second have places');
-assert(
-  m.pendingInboundMax < m.waitingInboundMax && m.waitingInboundMax < m.bootstrapConnectionsMax,
-  'more may wait than shake hands',
-);
-assert(
-  m.failedDialsPerNetwork < m.pendingPerNetworkMax,
-  'failed dials leave a third party places for others',
-);
+assert(m.pendingInboundMax < m.waitingInboundMax, 'more may wait than shake hands');
+assert(m.waitingInboundMax < m.bootstrapConnectionsMax, 'and fewer than are connected');
+assert(m.failedDialsPerNetwork < m.pendingPerNetworkMax, 'a third party has places for others');
 assert(m.failedDialAgainMs <= m.dialMs, 'a dial that failed makes room for another one');
-assert(
-  m.rememberedMax * m.rememberedAddrsMax < m.peerRecordsMax,
-  'addresses of all remembered peers are fewer than records of others',
-);
+assert(m.rememberedMax * m.rememberedAddrsMax < m.peerRecordsMax, 'their addresses are fewer than records');
 assert(m.rememberedMax < m.connectionsMax, 'all remembered peers can be connected');
-assert(
-  m.betweenAnnouncementsMs * m.announcementsWaitingMax < m.waitMs,
-  'what waits to be announced is within a wait',
-);
+assert(m.betweenAnnouncementsMs * m.announcementsWaitingMax < m.waitMs, 'announcements are within a wait');
 assert(m.announcedMax <= m.providersMax, 'others keep what a node announces');
-assert(
-  m.waitMs < m.protocolMemoryMs && m.protocolMemoryMs <= m.fullToldMs,
-  'what is remembered outlasts a wait',
-);
+assert(m.waitMs < m.protocolMemoryMs && m.protocolMemoryMs <= m.fullToldMs, 'memory outlasts a wait');
 assert(m.fullToldMs <= 3_600_000, 'a node that was full for a moment does not say so for an hour');
 assert(m.heldFramesMax * 200 < m.heldBytesMax, 'frames of no bytes take less than the bytes');
 assert(m.heldBytesMax <= limits.bundleBytesMax, 'no more waits than the largest message has');

@@ -6,11 +6,6 @@ import { meshLimits } from './limits.ts';
 import { networkOf } from './network.ts';
 import type { Channel, Link, MeshStats, OpenOptions } from './types.ts';
 
-/** Says what peers are to this node. */
-export interface Ranks {
-  rankOf(peer: string): Rank;
-}
-
 /** The account that turns are taken from: that of a key, or of a network for guests, whose keys cost nothing. */
 export const accountOf = ({ rank, network, peer }: Pick<Link, 'rank' | 'network' | 'peer'>): string =>
   rank === 'guest' ? network : peer;
@@ -19,9 +14,9 @@ export const accountOf = ({ rank, network, peer }: Pick<Link, 'rank' | 'network'
 export class ConnectionLink implements Link {
   readonly #connection: Connection;
   readonly #stats: MeshStats;
-  readonly #ranks: Ranks;
+  readonly #ranks: { rankOf(peer: string): Rank };
 
-  constructor(connection: Connection, stats: MeshStats, ranks: Ranks) {
+  constructor(connection: Connection, stats: MeshStats, ranks: { rankOf(peer: string): Rank }) {
     this.#connection = connection;
     this.#stats = stats;
     this.#ranks = ranks;

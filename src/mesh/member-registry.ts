@@ -1,34 +1,20 @@
 import { assert } from '../protocol/base/errors.ts';
+import { addTo, dropFrom } from './counts.ts';
 import { meshLimits } from './limits.ts';
+import { largest } from './network.ts';
 import { shuffled } from './shuffled.ts';
 import type { PeerAddress } from './types.ts';
 
 /** Members tell it anew each minute. */
 const TTL_MS = 3 * 60_000;
-const BOUNDS: MemberRegistryBounds = {
-  membersPerProjectMax: 500,
-  projectsPerPeerMax: 32,
-  entriesMax: 20_000,
-};
-assert(
-  meshLimits.waitMs < TTL_MS && TTL_MS < meshLimits.fullToldMs,
-  'a member that is gone is forgotten in minutes',
-);
-assert(
-  BOUNDS.entriesMax <= 2 * meshLimits.peerRecordsMax,
-  'members take no more than twice the records of peers',
-);
-assert(
-  BOUNDS.membersPerProjectMax * BOUNDS.projectsPerPeerMax < BOUNDS.entriesMax,
-  'one peer leaves room for others',
-);
-assert(BOUNDS.projectsPerPeerMax < BOUNDS.membersPerProjectMax, 'a peer is in few projects');
+const BOUNDS = { membersPerProjectMax: 500, projectsPerPeerMax: 32, entriesMax: 20_000 };
+const { membersPerProjectMax, projectsPerPeerMax, entriesMax } = BOUNDS;
+assert(meshLimits.waitMs < TTL_MS && TTL_MS < meshLimits.fullToldMs, 'who is gone is forgotten in minutes');
+assert(entriesMax <= 2 * meshLimits.peerRecordsMax, 'members take no more than twice the records of peers');
+assert(membersPerProjectMax * projectsPerPeerMax < entriesMax, 'one peer leaves room for others');
+assert(projectsPerPeerMax < membersPerProjectMax, 'a peer is in few projects');
 
-export interface MemberRegistryBounds {
-  membersPerProjectMax: number;
-  projectsPerPeerMax: number;
-  entriesMax: number;
-}
+export type MemberRegistryBounds = typeof BOUNDS;
 
 interface Entry {
   addrs: string[];
@@ -59,9 +45,8 @@ export class MemberRegistry {
       this.#delete(oldestRoot, peer.id);
     }
     if (this.members(root) >= this.#bounds.membersPerProjectMax) {
-      const [most = []] = [...this.#networks(root).values()].sort((a, b) => b.length - a.length);
-      const [oldest] = most;
-      if (oldest !== undefined) this.#delete(root, oldest);
+      const [oldest] = largest(this.#networks(root).values());
+      if (oldest !== undefined) this.#delete(root, oldest[0]);
     }
     if (this.#entries >= this.#bounds.entriesMax) this.#makeRoom();
     this.#insert(root, peer, network, now);
@@ -72,12 +57,11 @@ export class MemberRegistry {
    * second one.
    */
   others(root: string, self: string, max: number, now: number): PeerAddress[] {
-    const members = this.#projects.get(root) ?? new Map<string, Entry>();
-    for (const [id, entry] of members) if (now - entry.at > TTL_MS) this.#delete(root, id);
+    for (const [id, { at }] of this.#projects.get(root) ?? []) if (now - at > TTL_MS) this.#delete(root, id);
     const found: { peer: PeerAddress; turn: number; order: number }[] = [];
-    for (const ids of this.#networks(root).values())
-      for (const [turn, id] of shuffled(ids.filter((other) => other !== self)).entries())
-        found.push({ peer: { id, addrs: members.get(id)?.addrs ?? [] }, turn, order: Math.random() });
+    for (const of of this.#networks(root).values())
+      for (const [turn, [id, { addrs }]] of shuffled(of.filter(([other]) => other !== self)).entries())
+        found.push({ peer: { id, addrs }, turn, order: Math.random() });
     return found
       .sort((a, b) => a.turn - b.turn || a.order - b.order)
       .slice(0, max)
@@ -85,14 +69,8 @@ export class MemberRegistry {
   }
 
   /** Members of a project by network, the oldest first. */
-  #networks(root: string): Map<string, string[]> {
-    const networks = new Map<string, string[]>();
-    for (const [id, { network }] of this.#projects.get(root) ?? []) {
-      const same = networks.get(network);
-      if (same === undefined) networks.set(network, [id]);
-      else same.push(id);
-    }
-    return networks;
+  #networks(root: string): Map<string, [string, Entry][]> {
+    return Map.groupBy(this.#projects.get(root) ?? [], ([, { network }]) => network);
   }
 
   members(root: string): number {
@@ -107,20 +85,16 @@ export class MemberRegistry {
     const members = this.#projects.get(root) ?? new Map<string, Entry>();
     this.#projects.set(root, members);
     members.set(peer.id, { addrs: peer.addrs, network, at: now });
-    const roots = this.#projectsOf.get(peer.id) ?? new Set<string>();
-    this.#projectsOf.set(peer.id, roots);
-    roots.add(root);
+    addTo(this.#projectsOf, peer.id, root);
     this.#entries += 1;
   }
 
   /** Removes the oldest entry of the peer in the most projects: an honest peer is in few, a Sybil in as many as allowed. */
   #makeRoom(): void {
-    let busiest: [string, Set<string>] | undefined;
-    for (const peer of this.#projectsOf) {
-      if (busiest === undefined || peer[1].size > busiest[1].size) busiest = peer;
-    }
-    const [oldest] = busiest?.[1] ?? [];
-    if (busiest !== undefined && oldest !== undefined) this.#delete(oldest, busiest[0]);
+    let [busiest, roots] = ['', new Set<string>()];
+    for (const [peer, its] of this.#projectsOf) if (its.size > roots.size) [busiest, roots] = [peer, its];
+    const [oldest] = roots;
+    if (oldest !== undefined) this.#delete(oldest, busiest);
   }
 
   #delete(root: string, peer: string): void {
@@ -128,8 +102,6 @@ export class MemberRegistry {
     if (members?.delete(peer) !== true) return;
     this.#entries -= 1;
     if (members.size === 0) this.#projects.delete(root);
-    const roots = this.#projectsOf.get(peer);
-    roots?.delete(root);
-    if (roots?.size === 0) this.#projectsOf.delete(peer);
+    dropFrom(this.#projectsOf, peer, root);
   }
 }

@@ -10,5 +10,9 @@ export function networkOf(address: Multiaddr): string {
   return isName(address) ? kind : clientOf(host);
 }
 
+/** The group with the most; the first of several. */
+export const largest = <T>(groups: Iterable<readonly T[]>): readonly T[] =>
+  [...groups].reduce((most, group) => (group.length > most.length ? group : most), []);
+
 /** Whether an address begins with no IP address. */
 export const isName = (address: Multiaddr): boolean => !/^\/ip[46]\//.test(address.toString());

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GossipSub, TopicValidatorFn } from '@libp2p/gossipsub';
 import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface';
 import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
@@ -20,18 +21,18 @@ import { ProtocolServer } from './protocol-server.ts';
 import { Redialer } from './redialer.ts';
 import { RememberedPeers } from './remembered-peers.ts';
 import { type MeshStats, newStats } from './stats.ts';
-import { Turns } from './turns.ts';
+import { Turns } from './token-buckets.ts';
 import type {
   Channel,
   DialTarget,
   Link,
-  Mesh,
   MeshOptions,
   OpenOptions,
   PeerAddress,
   PeerEvent,
   ProtocolOptions,
   Validator,
+  Verdict,
 } from './types.ts';
 
 const CLOSE_MS = 2_000;
@@ -44,11 +45,13 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const guards = { gate: new InboundGate(), dials: new DialBudget(options.bootstrap) };
   const ids = new Set(bootstrap.map((peer) => peer.id));
   const libp2p = await startLibp2p(options, ids, { stats, guards });
-  return new MeshNode(libp2p, options, bootstrap, { stats, guards });
+  return new Mesh(libp2p, options, bootstrap, { stats, guards });
 }
 
-class MeshNode implements Mesh {
+/** A node of the mesh. */
+export class Mesh {
   readonly id: string;
+  /** For a second protocol stack (Bitswap) on the same node. */
   readonly libp2p: Libp2pNode;
   readonly #stats: MeshStats;
   readonly #guards: TcpGuards;
@@ -78,13 +81,12 @@ class MeshNode implements Mesh {
     this.#guards = guards;
     this.#announcements = new Announcements((cid, signal) => this.#provide(cid, signal));
     this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
-    this.#connectionPruner = new ConnectionPruner(libp2p, {
-      ...{ max: connectionsMax(options), rankOf: options.rankOf, stats },
-    });
-    const places = this.#connectionPruner;
-    this.#protocolServer = new ProtocolServer(libp2p, { stats, places, turns: this.#turns });
-    const account = (connection: Connection) => accountOf(this.#link(connection));
-    chargeLibraries(libp2p, { stats, turns: this.#turns, account });
+    const { rankOf } = options;
+    const places = new ConnectionPruner(libp2p, { max: connectionsMax(options), rankOf, stats });
+    this.#connectionPruner = places;
+    const turns = this.#turns;
+    this.#protocolServer = new ProtocolServer(libp2p, { stats, places, turns });
+    chargeLibraries(libp2p, { stats, turns, account: (connection) => accountOf(this.#link(connection)) });
     this.#remembered = new RememberedPeers(options.peersFile, () => {
       stats.peersFileFailures += 1;
     });
@@ -99,31 +101,33 @@ class MeshNode implements Mesh {
     });
     this.#bootstrap = new Set(bootstrap.map((peer) => peer.id));
     for (const peer of this.#bootstrap) this.keep(peer);
-    this.#peerExchange = new PeerExchange({
-      handle: (protocol, handler, protocolOptions) => this.handle(protocol, handler, protocolOptions),
-      open: (peer, protocol, openOptions) => this.open(peer, protocol, openOptions),
-      addresses: () => this.addresses(),
-      serves: (root) => options.role === 'bootstrap' || [...this.#projects.values()].includes(root),
-    });
-    this.#redialer = new Redialer(
-      {
-        dial: (peer) => this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs)),
-        isConnected: (id) => this.#isConnected(id),
-        neighbours: () => this.connected().filter((id) => !this.#bootstrap.has(id)).length,
-        remembered: () => this.#remembered.list(),
-      },
-      bootstrap.filter((peer) => peer.id !== this.id),
-    );
+    const serves = (root: string) =>
+      options.role === 'bootstrap' || [...this.#projects.values()].includes(root);
+    this.#peerExchange = new PeerExchange(this, serves);
+    const ports = {
+      dial: (peer: PeerAddress) => this.#dial(peer),
+      isConnected: (id: string) => this.#isConnected(id),
+      neighbours: () => this.connected().filter((id) => !this.#bootstrap.has(id)).length,
+      remembered: () => this.#remembered.list(),
+    };
+    const others = bootstrap.filter((peer) => peer.id !== this.id);
+    this.#redialer = new Redialer(ports, others);
   }
 
+  /** Excludes connections of this peer from pruning until the result is called. */
   keep(peer: string): () => void {
     return this.#connectionPruner.keep(peer);
   }
 
+  /** Multiaddrs ending in `/p2p/<id>`, relayed ones included. */
   addresses(): string[] {
     return this.libp2p.getMultiaddrs().map((address) => address.toString());
   }
 
+  /**
+   * Gossips a message to the connected members; having none is no error, since members that connect later pull the backlog. The same
+   * bytes again within two minutes are not sent. @throws MESH_MESSAGE_TOO_LARGE, MESH_ARGUMENT_INVALID
+   */
   async publish(topic: string, data: Uint8Array): Promise<void> {
     this.#checkTopic(topic);
     if (data.byteLength > GOSSIP_BYTES_MAX)
@@ -131,6 +135,7 @@ class MeshNode implements Mesh {
     await this.#pubsub.publish(topic, data);
   }
 
+  /** `from` is the author, whose signature is checked, not the neighbour that forwarded the message. */
   subscribe(topic: string, handler: (from: string, data: Uint8Array) => void): () => void {
     this.#checkTopic(topic);
     const handlers = this.#subscribers.get(topic) ?? new Set();
@@ -143,6 +148,10 @@ class MeshNode implements Mesh {
     };
   }
 
+  /**
+   * Called before a message is delivered or forwarded. A rejection lowers the score of the neighbour that sent it, whose messages are
+   * ignored below a threshold. Runs one at a time per neighbour: a slow validator slows the sender.
+   */
   setValidator(topic: string, fn: Validator): void {
     this.#checkTopic(topic);
     this.#pubsub.topicValidators.set(topic, async (_neighbour, message) => {
@@ -152,10 +161,15 @@ class MeshNode implements Mesh {
     });
   }
 
+  /** Serves a protocol. The channel is closed when the handler returns and aborted when it throws. */
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
     this.#protocolServer.handle(protocol, handler, options);
   }
 
+  /**
+   * Opens a channel to a process of the peer that speaks the protocol: over its connections, the newest first, or a new one.
+   * @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_PROTOCOL_UNKNOWN, MESH_PEER_QUOTA, MESH_ADDRESS_INVALID
+   */
   async open(peer: string | DialTarget, protocol: string, options: OpenOptions): Promise<Channel> {
     const target = typeof peer === 'string' ? { id: peer, addrs: [] } : peer;
     const { signal, timeoutMs = meshLimits.dialMs, maxMessageBytes } = options;
@@ -185,6 +199,7 @@ class MeshNode implements Mesh {
     return this.#link(connection).open(protocol, within);
   }
 
+  /** The open connections to a peer: direct ones before relayed ones, then the newest first. */
   links(peer: string): Link[] {
     return this.#connections(peer).map((connection) => this.#link(connection));
   }
@@ -204,13 +219,15 @@ class MeshNode implements Mesh {
       });
   }
 
+  /** Dials the addresses of one peer. Returns its PeerId. @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_ADDRESS_INVALID */
   async connect(addrs: string[]): Promise<string> {
     const [peer, ...others] = groupByPeer(addrs.map(parseAddress));
     if (peer === undefined || others.length > 0) throw addressError(addrs.join(', ') || '(none)');
-    await this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs));
+    await this.#dial(peer);
     return peer.id;
   }
 
+  /** PeerIds of connected peers. */
   connected(): string[] {
     return this.libp2p.getPeers().map((peer) => peer.toString());
   }
@@ -220,10 +237,15 @@ class MeshNode implements Mesh {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Announces a CID in the DHT, once until `unprovide`; the DHT renews it while the mesh is open. One CID a second is announced, and more
+   * only while many wait. @throws MESH_NOT_ANNOUNCED when no peer took the record, MESH_TIMEOUT
+   */
   provide(cid: string): Promise<void> {
     return this.#announcements.of(cid);
   }
 
+  /** Stops announcing it. Records at peers stay until they expire. */
   async unprovide(cid: string): Promise<void> {
     this.#announcements.forget(cid);
     await this.libp2p.services.dht.cancelReprovide(parseCid(cid));
@@ -249,19 +271,18 @@ class MeshNode implements Mesh {
     }
   }
 
+  /** Addresses of a peer, from the peer store or the DHT. @throws MESH_PEER_UNKNOWN, MESH_TIMEOUT */
   async findPeer(id: string, options: { signal: AbortSignal }): Promise<string[]> {
     const peer = parsePeer(id);
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(meshLimits.lookupMs)]);
     try {
       const open = this.libp2p.getConnections(peer).map((connection) => connection.remoteAddr);
-      const known = await this.libp2p.peerStore.get(peer).then(
-        (record) => record.addresses.map((address) => address.multiaddr),
-        () => [],
-      );
+      const record = await this.libp2p.peerStore.get(peer).catch(() => undefined);
+      const known = record?.addresses.map(({ multiaddr }) => multiaddr) ?? [];
       const found =
         known.length > 0 ? known : (await this.libp2p.peerRouting.findPeer(peer, { signal })).multiaddrs;
-      if (found.length > 0) return found.map((address) => address.toString());
-      if (open.length > 0) return open.map((address) => address.toString());
+      const addrs = found.length > 0 ? found : open;
+      if (addrs.length > 0) return addrs.map((address) => address.toString());
     } catch {
       if (signal.aborted) throw dialError(signal.reason, id, []);
     }
@@ -270,13 +291,14 @@ class MeshNode implements Mesh {
     });
   }
 
+  /** Announces this node as a member of the project and connects to others. Call the result to leave. */
   joinProject(root: string): () => void {
     const loop = new ProjectDiscovery(root, {
       bootstrap: () => this.connected().filter((id) => this.#bootstrap.has(id)),
       ask: (peer, project, signal) => this.#peerExchange.ask(peer, project, signal),
       provide: (cid, signal) => this.#provide(cid, signal),
       findProviders: (cid, options) => this.findProviders(cid, options),
-      dial: (peer) => this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs)),
+      dial: (peer) => this.#dial(peer),
       isConnected: (id) => this.#isConnected(id),
     });
     this.#projects.set(loop, root);
@@ -286,6 +308,7 @@ class MeshNode implements Mesh {
     };
   }
 
+  /** Takes turns from the account of a peer or network; returns the milliseconds until it has turns again. */
   charge(account: string, turns: number): number {
     return this.#turns.charge(account, turns, performance.now());
   }
@@ -296,10 +319,12 @@ class MeshNode implements Mesh {
     return { ...this.#stats, connectionsRefused, dialsRefused: dials.refused };
   }
 
-  connections(): ReturnType<Mesh['connections']> {
+  /** Connections that have a place, the most there may be, those refused since the start, and whether one was of late for want of room. */
+  connections(): { open: number; max: number; refused: number; isFull: boolean } {
     return { ...this.#connectionPruner.taken, refused: this.stats().connectionsRefused };
   }
 
+  /** Closes all connections and timers. Resolves within about two seconds. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -311,19 +336,15 @@ class MeshNode implements Mesh {
     this.#guards.gate.close();
     for (const project of this.#projects.keys()) project.close();
     await this.#remembered.close();
-    const stopped = Promise.resolve(this.libp2p.stop());
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS);
-    });
-    await Promise.race([stopped, timeout]);
-    clearTimeout(timer);
+    const stopped = new AbortController();
+    const late = sleep(CLOSE_MS, undefined, { signal: stopped.signal }).catch(() => {});
+    await Promise.race([this.libp2p.stop(), late]).finally(() => stopped.abort());
   }
 
   /** The connection to use, or a new one. `force`: a new one in any case. */
   async #dial(
     peer: DialTarget,
-    signal: AbortSignal,
+    signal: AbortSignal = AbortSignal.timeout(meshLimits.dialMs),
     { protocol, force = false }: { protocol?: string; force?: boolean } = {},
   ): Promise<Connection> {
     const { id: name } = peer;
@@ -365,10 +386,10 @@ class MeshNode implements Mesh {
     return id === this.id || this.libp2p.getConnections(parsePeer(id)).length > 0;
   }
 
-  #verdict(verdict: 'accept' | 'reject' | 'ignore'): TopicVerdict {
+  #verdict(verdict: Verdict): Awaited<ReturnType<TopicValidatorFn>> {
     if (verdict === 'reject') this.#stats.gossipRejected += 1;
     if (verdict === 'ignore') this.#stats.gossipIgnored += 1;
-    return verdict as TopicVerdict;
+    return verdict as Awaited<ReturnType<TopicValidatorFn>>;
   }
 
   #checkTopic(topic: string): void {
@@ -395,5 +416,3 @@ class MeshNode implements Mesh {
     this.#remembered.remember(id, [...new Set(addrs)], dialled, Date.now());
   }
 }
-
-type TopicVerdict = Awaited<ReturnType<TopicValidatorFn>>;

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { toUtf8 } from '../protocol/base/text.ts';
 import { meteredBounds } from '../protocol/wire/bounds.ts';
 import { isDiallable } from './addresses.ts';
 import { meshLimits } from './limits.ts';
 import { MemberRegistry } from './member-registry.ts';
-import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
+import type { Channel, OpenOptions, PeerAddress, ProtocolOptions } from './types.ts';
 
 export const PEER_EXCHANGE_PROTOCOL = '/quorate/peer-exchange/1';
 const REPLY_BYTES_MAX = 64 * 1024;
@@ -15,16 +16,11 @@ const Id = z.string().min(1).max(128);
 const Request = z.object({ root: Id, addrs: Addresses });
 const Reply = z.object({ peers: z.array(z.object({ id: Id, addrs: Addresses })).max(PEERS_MAX) });
 
-export interface PeerExchangePorts {
-  handle: (protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions) => void;
-  open: (
-    peer: string,
-    protocol: string,
-    options: { signal: AbortSignal; maxMessageBytes: number },
-  ) => Promise<Channel>;
-  addresses: () => string[];
-  /** Whether members of this project are told: a bootstrap node serves all projects, another node its own. */
-  serves: (root: string) => boolean;
+/** The part of a `Mesh` that it uses. */
+export interface ExchangeMesh {
+  handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void;
+  open(peer: string, protocol: string, options: OpenOptions): Promise<Channel>;
+  addresses(): string[];
 }
 
 /**
@@ -32,12 +28,15 @@ export interface PeerExchangePorts {
  * One round trip over a connection that exists; the DHT gives the same answer after many dials.
  */
 export class PeerExchange {
-  readonly #ports: PeerExchangePorts;
+  readonly #mesh: ExchangeMesh;
+  readonly #serves: (root: string) => boolean;
   readonly #registry = new MemberRegistry();
 
-  constructor(ports: PeerExchangePorts) {
-    this.#ports = ports;
-    ports.handle(PEER_EXCHANGE_PROTOCOL, (channel) => this.#answer(channel), {
+  /** `serves`: whether members of a project are told. A bootstrap node serves all projects, another node its own. */
+  constructor(mesh: ExchangeMesh, serves: (root: string) => boolean) {
+    this.#mesh = mesh;
+    this.#serves = serves;
+    mesh.handle(PEER_EXCHANGE_PROTOCOL, (channel) => this.#answer(channel), {
       ...meteredBounds('peer-exchange'),
       maxSendBytes: REPLY_BYTES_MAX,
     });
@@ -45,12 +44,12 @@ export class PeerExchange {
 
   /** Other members, as the peer says: at most `PEERS_MAX`, each with an id and addresses that can be dialled. */
   async ask(peer: string, root: string, signal: AbortSignal): Promise<PeerAddress[]> {
-    const channel = await this.#ports.open(peer, PEER_EXCHANGE_PROTOCOL, {
+    const channel = await this.#mesh.open(peer, PEER_EXCHANGE_PROTOCOL, {
       signal,
       maxMessageBytes: REPLY_BYTES_MAX,
     });
     try {
-      const addrs = this.#ports.addresses().slice(0, meshLimits.rememberedAddrsMax);
+      const addrs = this.#mesh.addresses().slice(0, meshLimits.rememberedAddrsMax);
       await channel.send(encode({ root, addrs }));
       const reply = await channel.receive({ signal, timeoutMs: WAIT_MS });
       if (reply === undefined) return [];
@@ -68,7 +67,7 @@ export class PeerExchange {
     const { root, addrs } = Request.parse(decode(message));
     const now = performance.now();
     let peers: PeerAddress[] = [];
-    if (this.#ports.serves(root)) {
+    if (this.#serves(root)) {
       peers = this.#registry.others(root, channel.peer, PEERS_MAX, now);
       this.#registry.put(root, { id: channel.peer, addrs }, channel.link.network, now);
     }
@@ -85,5 +84,5 @@ function fitting(peers: PeerAddress[]): PeerAddress[] {
   });
 }
 
-const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+const encode = (value: unknown): Uint8Array => toUtf8(JSON.stringify(value));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));

@@ -1,5 +1,6 @@
 import type { Rank } from '../protocol/base/rank.ts';
 import { meshLimits } from './limits.ts';
+import { largest } from './network.ts';
 
 /** A connection, as far as its place goes. */
 export interface Place {
@@ -36,9 +37,8 @@ type Open<C> = readonly (readonly [C, Place])[];
  */
 export function roomFor<C>(open: Open<C>, { max, now, visits, newest }: Room<C>): Leaves<C> | undefined {
   const reserve = reserveOf(max);
-  const refused = ([connection]: Open<C>[number]): Leaves<C> => ({
-    ...{ connection, kind: 'refuse', says: `all ${max} connections are taken` },
-  });
+  const says = `all ${max} connections are taken`;
+  const refused = ([connection]: Open<C>[number]): Leaves<C> => ({ connection, kind: 'refuse', says });
   const guests = open.filter(([, { rank }]) => rank === 'guest');
   const members = open.filter(([, { rank }]) => rank === 'member');
   const late = latest(members.filter(([, { inbound }]) => inbound));
@@ -66,11 +66,8 @@ export function beyondShare<C>(open: Open<C>, newest: C, max: number): Leaves<C>
   if (own?.inbound !== true) return undefined;
   const share = networkShareOf(max);
   if (open.filter(([, { peer }]) => peer === own.peer).length <= share) return undefined;
-  return {
-    connection: newest,
-    kind: 'refuse',
-    says: `one key may have ${share} of the ${max} connections here`,
-  };
+  const says = `one key may have ${share} of the ${max} connections here`;
+  return { connection: newest, kind: 'refuse', says };
 }
 
 /** Places that are kept for owners, and as many for guests. */
@@ -79,16 +76,8 @@ export const reserveOf = (max: number): number => Math.max(2, Math.floor(max * m
 const networkShareOf = (max: number): number => Math.max(2, Math.floor(max * meshLimits.networkShare));
 
 /** Open connections of the network, or of the key, that has the most. */
-function most<C>(open: Open<C>, keyOf: (place: Place) => string): Open<C> {
-  const groups = new Map<string, Open<C>[number][]>();
-  for (const one of open) {
-    const key = keyOf(one[1]);
-    const same = groups.get(key);
-    if (same === undefined) groups.set(key, [one]);
-    else same.push(one);
-  }
-  return [...groups.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
-}
+const most = <C>(open: Open<C>, keyOf: (place: Place) => string): Open<C> =>
+  largest(Map.groupBy(open, ([, place]) => keyOf(place)).values());
 
 /** The newest of the key that has the most, where that is more than one above what the key of the newest has; otherwise the newest. */
 function latest<C>(open: Open<C>): Open<C>[number] | undefined {

@@ -11,8 +11,7 @@ import { GuestStreams } from './guest-streams.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
 import { accountOf, ConnectionLink } from './link.ts';
-import { Buckets } from './token-buckets.ts';
-import type { Turns } from './turns.ts';
+import { Buckets, type Turns } from './token-buckets.ts';
 import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
 
 /**
@@ -51,32 +50,28 @@ export class ProtocolServer {
       // Its peer has reset it meanwhile: its end, at which it stops to count, would be waited for for ever.
       if (stream.status !== 'open') return;
       const link = new ConnectionLink(connection, this.#stats, this.#places);
-      const { peer } = link;
+      const { peer, network, rank } = link;
       const full = this.#places.refusalOf(connection);
       if (full !== undefined) return void this.#refuse(stream, link, options, full);
-      if (open.of(peer) >= maxInboundStreams) {
+      const tooMany = (most: string) => {
         this.#stats.streamsRefusedByCount += 1;
-        const most = `one peer may have ${maxInboundStreams} channels open on ${protocol}`;
         void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
-        return;
-      }
-      const { network, rank } = link;
+      };
+      if (open.of(peer) >= maxInboundStreams)
+        return tooMany(`one peer may have ${maxInboundStreams} channels open on ${protocol}`);
       const isGuest = rank === 'guest';
       const room = isGuest ? guests.roomFor(network) : undefined;
-      if (room?.isFull === true) {
-        this.#stats.streamsRefusedByCount += 1;
-        const most = `those who are no members may have ${perNetwork} channels open on ${protocol} from one network, and ${guestsMax} in all`;
-        void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
-        return;
-      }
+      if (room?.isFull === true)
+        return tooMany(
+          `those who are no members may have ${perNetwork} channels open on ${protocol} from one network, and ${guestsMax} in all`,
+        );
       const owes = rank !== 'owner' && this.#turns.owes(accountOf(link), performance.now());
       if (owes || !rate.take(peer, performance.now())) {
         this.#stats.streamsRefusedByRate += 1;
         const most = owes
           ? 'so much was asked of this node from here that it asks for a pause'
           : `one peer may open ${perPeerPerMinute} channels on ${protocol} a minute`;
-        void this.#refuse(stream, link, options, limitReached('MESH_PEER_RATE', most));
-        return;
+        return void this.#refuse(stream, link, options, limitReached('MESH_PEER_RATE', most));
       }
       this.#charge(link, meshLimits.streamTurns);
       if (room?.ends !== undefined) {
@@ -136,22 +131,19 @@ export class ProtocolServer {
     error: QuorateError,
   ): Promise<void> {
     const { peer } = link;
-    if (
-      this.#refused.of(peer) >= meshLimits.refusedPerPeerMax ||
-      this.#refused.total >= meshLimits.refusedMax
-    ) {
+    const { refusedPerPeerMax, refusedMax } = meshLimits;
+    if (this.#refused.of(peer) >= refusedPerPeerMax || this.#refused.total >= refusedMax) {
       this.#stats.refusalsUnanswered += 1;
       stream.abort(error);
       return;
     }
     this.#refused.add(peer, 1);
     stream.addEventListener('close', () => this.#refused.add(peer, -1));
-    const { refusedLingerMs } = meshLimits;
+    const { refusedLingerMs: lingerMs } = meshLimits;
     const messages = refusal(error);
     const maxSendBytes = Math.max(...messages.map(({ length }) => length));
-    const channel = new StreamChannel(stream, link, {
-      ...{ maxMessageBytes, maxSendBytes, stallMs: refusedLingerMs, lingerMs: refusedLingerMs },
-    });
+    const bounds = { maxMessageBytes, maxSendBytes, stallMs: lingerMs, lingerMs };
+    const channel = new StreamChannel(stream, link, bounds);
     try {
       for (const message of messages) await channel.send(message);
       await channel.close();
@@ -166,7 +158,7 @@ export class ProtocolServer {
     handler: (channel: Channel) => Promise<void>,
     options: ProtocolOptions,
   ): Promise<void> {
-    const { maxMessageBytes, maxSendBytes = maxMessageBytes } = options;
+    const { maxMessageBytes, maxSendBytes } = options;
     const channel = new StreamChannel(stream, link, {
       maxMessageBytes,
       maxSendBytes,

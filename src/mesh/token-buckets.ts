@@ -1,7 +1,6 @@
-/**
- * Token buckets by key, in a table of at most `keysMax` keys. An evicted key starts full again, so `keysMax` must exceed the
- * number of connections.
- */
+import { meshLimits } from './limits.ts';
+
+/** Token buckets by key. An evicted key starts full again, so `keysMax` must exceed the number of connections. */
 export class Buckets {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -35,18 +34,30 @@ export class Buckets {
   }
 
   #refill(key: string, now: number): { tokens: number; at: number } {
-    const old = this.#buckets.get(key);
-    const tokens =
-      old === undefined
-        ? this.#burst
-        : Math.min(this.#burst, old.tokens + (Math.max(0, now - old.at) / 1000) * this.#perSecond);
-    const bucket = { tokens, at: now };
-    this.#buckets.delete(key);
-    this.#buckets.set(key, bucket);
-    if (this.#buckets.size > this.#keysMax) {
-      const [oldest] = this.#buckets.keys();
-      if (oldest !== undefined) this.#buckets.delete(oldest);
-    }
+    const { tokens, at } = this.#buckets.get(key) ?? { tokens: this.#burst, at: now };
+    const earned = (Math.max(0, now - at) / 1000) * this.#perSecond;
+    const bucket = { tokens: Math.min(this.#burst, tokens + earned), at: now };
+    renew(this.#buckets, key, bucket, this.#keysMax);
     return bucket;
+  }
+}
+
+/** Sets a key of a table at its end; the key at its beginning goes where there are more than `max`. */
+export function renew<K, V>(table: Map<K, V>, key: K, value: V, max: number): void {
+  table.delete(key);
+  table.set(key, value);
+  const [oldest] = table.keys();
+  if (table.size > max && oldest !== undefined) table.delete(oldest);
+}
+
+/** Turns of each account at a node: a turn is about a millisecond of its processor time. `now` in milliseconds. */
+export class Turns extends Buckets {
+  constructor() {
+    super(meshLimits.turnsPerSecond, meshLimits.turnsBurst);
+  }
+
+  /** Whether nothing more is done for an account now. What is refused is not charged, or the others of a network would pay for it. */
+  owes(account: string, now: number): boolean {
+    return this.left(account, now) < -meshLimits.owedTurnsMax;
   }
 }

@@ -23,32 +23,22 @@ export const nodeLimits = {
   toldMs: 1_000,
   /** For a connection that was lost, in ms: a controller that restarts is back by then. */
   lostMsMax: 30_000,
-  /**
-   * For a controller that takes no more connections, or while a limit is reached that commands of a home share, in ms: two hundred of them
-   * at once are done in a minute, or in several beside other work.
-   */
+  /** For a controller that takes no more connections, or a limit that commands of a home share, in ms: two hundred at once take minutes. */
   busyMsMax: 10 * 60_000,
 } as const;
 
-const { busyMsMax, lostMsMax, pauseMsMax, pauseMsMin, toldMs } = nodeLimits;
+const [n, m] = [nodeLimits, meshLimits];
+assert(n.pauseMsMin < n.pauseMsMax && n.pauseMsMax < n.lostMsMax, 'a lost connection is tried several times');
+assert(n.pauseMsMin < n.toldMs && n.toldMs < n.pauseMsMax, 'a short wait is not told, a long one at once');
+assert(n.lostMsMax < n.busyMsMax, 'who is busy is there');
+assert(2 * m.guestMs < n.busyMsMax, 'a place of a guest gets free while it is waited for');
 assert(
-  pauseMsMin < pauseMsMax && pauseMsMax < lostMsMax,
-  'a connection that was lost is tried several times',
+  (10 * m.waitingPerNetworkMax) / m.inboundPerSecond < n.busyMsMax / 1000,
+  'and lines of connections end',
 );
-assert(pauseMsMin < toldMs && toldMs < pauseMsMax, 'a short wait is not told, a long one at once');
-assert(lostMsMax < busyMsMax, 'who is busy is there');
-assert(
-  2 * meshLimits.guestMs < busyMsMax &&
-    (10 * meshLimits.waitingPerNetworkMax) / meshLimits.inboundPerSecond < busyMsMax / 1000,
-  'a place of a guest gets free, and many a line of connections ends, while it is waited for',
-);
-assert(busyMsMax < limits.grantSecondsMax * 1000, 'a wait ends before a grant');
-
-assert(nodeLimits.askMsMax < nodeLimits.httpIdleMs, 'a connection that is kept outlasts an answer');
-assert(
-  nodeLimits.httpIdleMs <= limits.leastRateMs,
-  'one without use is kept no longer than one that sends nothing',
-);
-assert(nodeLimits.controlMsMax < nodeLimits.askMsMax, 'a process of this host answers sooner than a service');
-assert(nodeLimits.controlAnswerBytesMax <= nodeLimits.askBytesMax, 'and says no more');
-assert(16 * nodeLimits.askBytesMax <= limits.bundleBytesMax, 'answers are in memory');
+assert(n.busyMsMax < limits.grantSecondsMax * 1000, 'a wait ends before a grant');
+assert(n.askMsMax < n.httpIdleMs, 'a connection that is kept outlasts an answer');
+assert(n.httpIdleMs <= limits.leastRateMs, 'one without use is kept no longer than one that sends nothing');
+assert(n.controlMsMax < n.askMsMax, 'a process of this host answers sooner than a service');
+assert(n.controlAnswerBytesMax <= n.askBytesMax, 'and says no more');
+assert(16 * n.askBytesMax <= limits.bundleBytesMax, 'answers are in memory');

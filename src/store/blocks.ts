@@ -5,16 +5,14 @@ import { BaseBlockstore } from 'blockstore-core';
 import type { CID } from 'multiformats/cid';
 import { pbCode, rawCode } from '../protocol/base/car.ts';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
-import { type AreaIndex, BlockIndex, IndexDamaged, type Place } from './block-index.ts';
-import { BlockNotFound } from './block-not-found.ts';
+import { type AreaIndex, BlockIndex, IndexDamaged, type Place, type Row } from './block-index.ts';
 import { diskError } from './disk.ts';
-import { chunkBytes } from './file-import.ts';
-import { framedAt, frameExecutable } from './framed-file.ts';
+import { chunkBytes, framedAt, frameExecutable } from './file-import.ts';
+import { storeLimits } from './limits.ts';
 import { MemoryIndex } from './memory-index.ts';
+import { BlockNotFound, cidFrom, sha256Code } from './nodes.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
-
-const sha256Code = 0x12;
 
 /**
  * The blocks of one area: packs in a folder and their index. A block is identified by its sha2-256. Its bytes are hashed
@@ -91,7 +89,8 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     cid: CID,
     value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<CID> {
-    await this.#add(cid, value instanceof Uint8Array ? value : await concat(value), false);
+    const bytes = value instanceof Uint8Array ? value : Buffer.concat(await Array.fromAsync(value));
+    await this.#add(cid, bytes, false);
     return cid;
   }
 
@@ -115,7 +114,7 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
   async move(cid: CID, bytes: Uint8Array): Promise<void> {
     const place = this.index.find(cid.multihash.digest);
     assert(place !== undefined, 'what is moved is here');
-    this.writer.append(cid, bytes, { used: place.used });
+    this.writer.append(cid, bytes, place);
     await this.writer.room();
   }
 
@@ -137,19 +136,19 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     const pack = this.writer.newId();
     await this.files.link(file, pack);
     const used = Date.now();
+    const add = ({ code: codec, multihash: { digest } }: CID, at: number, size: number): void =>
+      this.index.add({ digest, codec, pack, at, size, used });
+    let end = 0;
     if ('framed' in parts) {
-      const { framed, size } = parts;
-      const place = { pack, at: framedAt, size: this.size(framed) ?? 0 };
-      this.index.add({ ...place, digest: framed.multihash.digest, codec: framed.code, used });
-      this.index.setEnd(pack, size);
-      return;
+      add(parts.framed, framedAt, this.size(parts.framed) ?? 0);
+      end = parts.size;
+    } else {
+      for (const { cid, size } of parts) {
+        add(cid, end, size);
+        end += size;
+      }
     }
-    let at = 0;
-    for (const { cid, size } of parts) {
-      this.index.add({ digest: cid.multihash.digest, codec: cid.code, pack, at, size, used });
-      at += size;
-    }
-    this.index.setEnd(pack, at);
+    this.index.setEnd(pack, end);
   }
 
   /** The verified bytes. @throws BlockNotFound when it is not here or its bytes are damaged; a damaged block is removed */
@@ -172,6 +171,15 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     }
   }
 
+  /** The same of a row; undefined where its block is not here, or was damaged. */
+  async readRow({ digest, codec }: Row): Promise<{ cid: CID; bytes: Uint8Array | undefined }> {
+    const cid = cidFrom(codec, digest);
+    const bytes = await this.read(cid).catch((error: unknown) => {
+      if (!(error instanceof BlockNotFound)) throw error;
+    });
+    return { cid, bytes: bytes ?? undefined };
+  }
+
   override async *get(cid: CID): AsyncGenerator<Uint8Array> {
     this.onAsked(cid);
     yield await this.read(cid);
@@ -189,6 +197,32 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     } catch (error) {
       throw diskError(error, this.dir);
     }
+  }
+
+  /**
+   * Moves all blocks of another area to this one and removes that area. Resolves when they are durable. Interrupted at any point, it can
+   * be repeated.
+   */
+  async adopt(this: Blocks, from: Blocks<AreaIndex>): Promise<void> {
+    await from.writer.flush();
+    for (const [pack, end] of from.index.packs()) {
+      const rows = from.index.rows(pack);
+      if (end > storeLimits.packCopyBytesMax) {
+        await from.sync();
+        const id = this.writer.newId();
+        from.files.moveTo(pack, this.files, id);
+        this.index.adopt(rows, id, end, Date.now());
+        continue;
+      }
+      await this.batch(async () => {
+        for (const row of rows) {
+          const { cid, bytes } = await from.readRow(row);
+          if (bytes !== undefined) await this.put(cid, bytes);
+        }
+      });
+    }
+    await this.sync();
+    await from.discard();
   }
 
   /** Closes it and removes its packs. */
@@ -284,15 +318,13 @@ async function indexLinked(
   for (;;) {
     const bytes = await files.read(pack, at, chunkBytes);
     if (bytes === undefined || bytes.length === 0) break;
-    const digest = hash('sha256', bytes, 'buffer');
-    if (index.find(digest) === undefined)
-      index.add({ digest, codec: rawCode, pack, at, size: bytes.length, used });
-    if (bytes.length === fileBytes) {
-      const block = frameExecutable(bytes);
-      const place = { pack, at: framedAt, size: block.length };
-      const framed = hash('sha256', block, 'buffer');
-      if (index.find(framed) === undefined) index.add({ ...place, digest: framed, codec: pbCode, used });
-    }
+    const add = (block: Uint8Array, codec: number, place: number): void => {
+      const digest = hash('sha256', block, 'buffer');
+      if (index.find(digest) === undefined)
+        index.add({ digest, codec, pack, at: place, size: block.length, used });
+    };
+    add(bytes, rawCode, at);
+    if (bytes.length === fileBytes) add(frameExecutable(bytes), pbCode, framedAt);
     at += bytes.length;
   }
   index.setEnd(pack, at);
@@ -303,12 +335,6 @@ async function indexLinked(
 async function drop(files: PackFiles, index: AreaIndex, pack: number): Promise<void> {
   index.dropPack(pack);
   await files.remove(pack);
-}
-
-async function concat(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return Buffer.concat(all);
 }
 
 function digestMatches(digest: Uint8Array, bytes: Uint8Array | undefined): boolean {

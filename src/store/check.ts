@@ -1,10 +1,9 @@
 import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
+import type { CID } from 'multiformats/cid';
 import { messageOf } from '../protocol/base/errors.ts';
-import { linksOf, parseCid } from './nodes.ts';
-import { PackFiles, type PackFiles as Packs } from './pack-files.ts';
+import { cidFrom, linksOf, parseCid } from './nodes.ts';
+import { PackFiles } from './pack-files.ts';
 import { PinLog } from './pin-log.ts';
 
 /** A damaged place in a pack of a store. */
@@ -55,7 +54,7 @@ export async function checkPacks(
 }
 
 interface Checking {
-  packs: Packs;
+  packs: PackFiles;
   pack: number;
   whole: Map<string, CID[]>;
   checked: CheckedStore;
@@ -70,7 +69,7 @@ async function checkPack({ packs, pack, whole, checked, signal }: Checking): Pro
     signal.throwIfAborted();
     const bytes = (await packs.read(pack, at, size)) ?? new Uint8Array();
     const digest = named.subarray(4);
-    const cid = CID.createV1(named[1] ?? 0, createDigest(0x12, digest));
+    const cid = cidFrom(named[1] ?? 0, digest);
     end = at + size;
     checked.blocks += 1;
     checked.bytes += size;

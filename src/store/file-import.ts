@@ -1,43 +1,75 @@
 import { createHash, hash } from 'node:crypto';
 import { encode, prepare } from '@ipld/dag-pb';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { BaseBlockstore } from 'blockstore-core';
 import type { Blockstore } from 'interface-blockstore';
 import { UnixFS } from 'ipfs-unixfs';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
+import type { CID } from 'multiformats/cid';
 import { pbCode, rawCode } from '../protocol/base/car.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
-import { executableMode, frameExecutable } from './framed-file.ts';
-import { giveUpMemory } from './give-up-memory.ts';
+import { cidFrom } from './nodes.ts';
+
+/** A blockstore that keeps only the last block put, which is the root. */
+export class LastBlockOnly extends BaseBlockstore {
+  last: { cid: CID; bytes: Uint8Array } | undefined;
+
+  override async put(
+    cid: CID,
+    value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<CID> {
+    if (value instanceof Uint8Array) this.last = { cid, bytes: value };
+    return cid;
+  }
+}
+
+/** Memory that is shared, or smaller than this, is left to the garbage collector. */
+const bytesMin = 4 * 1024;
+
+/**
+ * Gives up the memory of bytes that nobody uses any more, where it is theirs alone: it then does not count towards the next run of the
+ * garbage collector, which comes after so many megabytes of such memory, however small the heap.
+ */
+export function giveUpMemory({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength >= bytesMin && buffer.byteLength === byteLength && buffer instanceof ArrayBuffer)
+    buffer.transfer(0);
+}
+
+/** The mode of a file or node that states one. */
+const executableMode = 0o755;
+
+/** In place of an offset: the block is all of the linked file, in the node of an executable that has one chunk. */
+export const framedAt = -1;
+
+/** The block that an executable of one chunk is: its mode is in a node, and its bytes with it. */
+export function frameExecutable(content: Uint8Array): Uint8Array {
+  const data = new UnixFS({ type: 'file', data: content, mode: executableMode });
+  return encode(prepare({ Data: data.marshal(), Links: [] }));
+}
 
 /** Chunk size of the CID profile (`cids` of a job) in bytes: a plain file up to this size is one raw block. */
 export const chunkBytes = 1_048_576;
 /** Most links of a node of the profile. */
 const nodeLinksMax = 1024;
 
-export interface StoredFile {
-  cid: CID;
-  /** Bytes of all blocks of the file, for the `Tsize` of the link to it. */
-  dagSize: number;
-  size: number;
-  /** Hex, of the content. */
-  sha256: string;
-}
-
 /** A block, or a node with all below it. */
 interface Part {
   cid: CID;
+  /** Bytes of all its blocks, for the `Tsize` of the link to it. */
   dagSize: number;
   /** Bytes of content. */
   size: number;
 }
 
+export interface StoredFile extends Part {
+  /** Hex, of the content. */
+  sha256: string;
+}
+
 /** Where blocks go. `take` is as `put`, and takes over the memory. */
 type Destination = Blockstore & { take?(cid: CID, bytes: Uint8Array): Promise<unknown> };
 
-export const cidOf = (code: number, bytes: Uint8Array): CID =>
-  CID.createV1(code, createDigest(0x12, hash('sha256', bytes, 'buffer')));
+export const cidOf = (code: number, bytes: Uint8Array): CID => cidFrom(code, hash('sha256', bytes, 'buffer'));
 
 /** Stores one file's content. */
 export function storeFile(
@@ -56,17 +88,12 @@ async function storeChunk(
   content: Uint8Array,
   executable: boolean,
 ): Promise<StoredFile> {
-  const size = content.length;
   const raw = cidOf(rawCode, content);
-  const sha256 = bytesToHex(raw.multihash.digest);
-  if (!executable) {
-    await blocks.put(raw, content);
-    return { cid: raw, dagSize: size, size, sha256 };
-  }
-  const block = frameExecutable(content);
-  const cid = cidOf(pbCode, block);
+  const block = executable ? frameExecutable(content) : content;
+  const cid = executable ? cidOf(pbCode, block) : raw;
   await blocks.put(cid, block);
-  return { cid, dagSize: block.length, size, sha256 };
+  const sha256 = bytesToHex(raw.multihash.digest);
+  return { cid, dagSize: block.length, size: content.length, sha256 };
 }
 
 /** As `storeFile`, of content in pieces of any size. Takes over their memory. */
@@ -101,8 +128,7 @@ export async function storeChunks(
   }
   if (parts.length === 0) return storeChunk(blocks, last ?? new Uint8Array(), executable);
   if (last !== undefined) await store(last);
-  const { cid, dagSize, size } = await storeNodes(blocks, parts, executable);
-  return { cid, dagSize, size, sha256: whole.digest('hex') };
+  return { ...(await storeNodes(blocks, parts, executable)), sha256: whole.digest('hex') };
 }
 
 /** The nodes above the chunks of a file, level by level. Returns the root. */

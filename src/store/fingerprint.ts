@@ -3,7 +3,7 @@ import { lstat, open, stat } from 'node:fs/promises';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { readDirectory } from './directory-read.ts';
-import { LastBlockOnly } from './last-block.ts';
+import { LastBlockOnly } from './file-import.ts';
 import { printable } from './names.ts';
 
 /** Identity of a path on disk: the CID of a folder's tree, or the sha256 of a file in hexadecimal. */
@@ -15,7 +15,7 @@ export type Fingerprint =
  * Computes the fingerprint of a folder or a file; stores nothing. Unlike an import it includes a top-level `.git`.
  * @throws STORE_FILE_UNREADABLE, and the codes of `readDirectory` for entries that no tree can hold
  */
-export async function fingerprint(path: string, signal?: AbortSignal): Promise<Fingerprint> {
+export async function fingerprintOf(path: string, signal?: AbortSignal): Promise<Fingerprint> {
   const found = await lstat(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });

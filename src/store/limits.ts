@@ -21,20 +21,12 @@ export const storeLimits = {
   linkedBytesMin: 16 * 1024,
 } as const;
 
-assert(limits.blockBytesMax <= storeLimits.packUnwrittenBytesMax, 'the largest block can be written');
-assert(
-  storeLimits.packUnwrittenBytesMax <= storeLimits.packBytesMax,
-  'what waits to be written fits in a pack',
-);
-assert(storeLimits.linkedBytesMin <= limits.blockBytesMax, 'a file of several blocks is linked to');
-assert(storeLimits.packCopyBytesMax <= storeLimits.packBytesMax, 'a copied area fits in a pack');
-assert(storeLimits.pullWantsMax * limits.blockBytesMax <= 2 ** 25, 'blocks on their way take 32 MiB');
-assert(
-  storeLimits.pullIdleSecondsMax <= limits.gitIdleSecondsMax,
-  'a silent peer is given up like a silent server',
-);
-assert(
-  storeLimits.sweepGraceSeconds < limits.grantSecondsMax,
-  'an import that broke off is gone within a day',
-);
-assert(storeLimits.packBytesMax <= limits.treeBytesMax / 64, 'a large tree is many packs');
+const s = storeLimits;
+assert(limits.blockBytesMax <= s.packUnwrittenBytesMax, 'the largest block can be written');
+assert(s.packUnwrittenBytesMax <= s.packBytesMax, 'what waits to be written fits in a pack');
+assert(s.linkedBytesMin <= limits.blockBytesMax, 'a file of several blocks is linked to');
+assert(s.packCopyBytesMax <= s.packBytesMax, 'a copied area fits in a pack');
+assert(s.pullWantsMax * limits.blockBytesMax <= 2 ** 25, 'blocks on their way take 32 MiB');
+assert(s.pullIdleSecondsMax <= limits.gitIdleSecondsMax, 'a silent peer is given up like a silent server');
+assert(s.sweepGraceSeconds < limits.grantSecondsMax, 'an import that broke off is gone within a day');
+assert(s.packBytesMax <= limits.treeBytesMax / 64, 'a large tree is many packs');

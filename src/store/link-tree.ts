@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
 import type { Blocks } from './blocks.ts';
 import { hasCode } from './disk.ts';
-import { frameExecutable } from './framed-file.ts';
+import { frameExecutable } from './file-import.ts';
 import { storeLimits } from './limits.ts';
 import { malformed, readNode } from './nodes.ts';
 import { levelsMax, walkTree } from './tree-walk.ts';

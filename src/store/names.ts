@@ -2,6 +2,7 @@ import { QuorateError, unreachable } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { toUtf8 } from '../protocol/base/text.ts';
 import { flawOfName } from '../protocol/base/tree-path.ts';
+import type { StoreErrorCode } from './error-codes.ts';
 
 /** Case-folded and normalized name. Names with equal folds are one file on some file systems. */
 export function foldName(name: string): string {
@@ -29,10 +30,8 @@ export function decodeName(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new QuorateError('STORE_NAME_NOT_UTF8', `a name in ${printable(where)} is not UTF-8`, {
-      hint: 'Rename the file: names must be UTF-8.',
-      cause,
-    });
+    const says = `a name in ${printable(where)} is not UTF-8`;
+    throw new QuorateError('STORE_NAME_NOT_UTF8', says, { hint: notUtf8, cause });
   }
 }
 
@@ -51,22 +50,22 @@ export function checkName(name: string, path: string): void {
       return;
     case 'dots':
       throw refused(
+        'STORE_NAME_REFUSED',
         path,
-        'an empty, "." or ".." part',
+        'has an empty, "." or ".." part',
         'Paths of a tree are relative and plain, such as "bin/tool".',
       );
     case 'separator':
-      throw refused(path, 'a "/" or NUL inside a name');
+      throw refused('STORE_NAME_REFUSED', path, 'has a "/" or NUL inside a name');
     case 'control':
       throw refused(
+        'STORE_NAME_REFUSED',
         path,
-        'a name with a control character or one that changes the direction of text',
+        'has a name with a control character or one that changes the direction of text',
         'Rename the file: no receipt can list such a name.',
       );
     case 'encoding':
-      throw new QuorateError('STORE_NAME_NOT_UTF8', `the path ${printable(path)} is not UTF-8`, {
-        hint: 'Rename the file: names must be UTF-8.',
-      });
+      throw refused('STORE_NAME_NOT_UTF8', path, 'is not UTF-8', notUtf8);
     case 'length':
       throw new QuorateError(
         'STORE_PATH_TOO_LONG',
@@ -77,53 +76,39 @@ export function checkName(name: string, path: string): void {
   }
 }
 
-const refused = (path: string, has: string, hint?: string): QuorateError =>
-  new QuorateError(
-    'STORE_NAME_REFUSED',
-    `the path ${printable(path)} has ${has}`,
-    hint === undefined ? {} : { hint },
-  );
+const notUtf8 = 'Rename the file: names must be UTF-8.';
+const refused = (code: StoreErrorCode, path: string, says: string, hint?: string): QuorateError =>
+  new QuorateError(code, `the path ${printable(path)} ${says}`, { hint });
 
 /** Splits and checks a path relative to the tree. @throws as `checkName`, and STORE_PATH_TOO_DEEP, STORE_PATH_ABSOLUTE */
 export function splitPath(path: string): string[] {
+  const { pathBytesMax, pathDepthMax } = limits;
   if (path.startsWith('/')) {
-    throw new QuorateError('STORE_PATH_ABSOLUTE', `the path ${printable(path)} is absolute`, {
-      hint: 'Create the archive from inside the folder, with relative paths.',
-    });
+    const hint = 'Create the archive from inside the folder, with relative paths.';
+    throw refused('STORE_PATH_ABSOLUTE', path, 'is absolute', hint);
   }
-  if (toUtf8(path).length > limits.pathBytesMax) {
-    throw new QuorateError(
-      'STORE_PATH_TOO_LONG',
-      `the path ${printable(path)} is over ${limits.pathBytesMax} bytes`,
-    );
-  }
+  if (toUtf8(path).length > pathBytesMax)
+    throw refused('STORE_PATH_TOO_LONG', path, `is over ${pathBytesMax} bytes`);
   const parts = path.split('/');
-  if (parts.length > limits.pathDepthMax) {
-    throw new QuorateError(
-      'STORE_PATH_TOO_DEEP',
-      `the path ${printable(path)} is over ${limits.pathDepthMax} folders deep`,
-    );
-  }
+  if (parts.length > pathDepthMax)
+    throw refused('STORE_PATH_TOO_DEEP', path, `is over ${pathDepthMax} folders deep`);
   for (const part of parts) checkName(part, path);
   return parts;
 }
 
 /** Checks the text of a symbolic link; `Symlinks` checks where it leads. @throws STORE_LINK_REFUSED, STORE_NAME_NOT_UTF8 */
 export function checkTarget(target: string, path: string): void {
-  if (target.includes('\ufffd') || !target.isWellFormed()) {
+  if (target.includes('\ufffd') || !target.isWellFormed())
     throw new QuorateError('STORE_NAME_NOT_UTF8', `the target of link ${printable(path)} is not UTF-8`);
-  }
   if (target === '' || target.includes('\0') || toUtf8(target).length > limits.pathBytesMax) {
-    throw new QuorateError(
-      'STORE_LINK_REFUSED',
-      `the link ${printable(path)} has an empty, over-long or odd target`,
-    );
+    const says = `the link ${printable(path)} has an empty, over-long or odd target`;
+    throw new QuorateError('STORE_LINK_REFUSED', says);
   }
-  if (target.startsWith('/')) {
-    throw new QuorateError(
-      'STORE_LINK_ESCAPES',
-      `the link ${printable(path)} has the absolute target ${printable(target)}`,
-      { hint: 'Use a relative link that stays inside the tree.' },
-    );
-  }
+  if (target.startsWith('/'))
+    throw linkEscapes(`the link ${printable(path)} has the absolute target ${printable(target)}`);
 }
+
+export const linkEscapes = (message: string): QuorateError =>
+  new QuorateError('STORE_LINK_ESCAPES', message, {
+    hint: 'Use a relative link that stays inside the tree.',
+  });

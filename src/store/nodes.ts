@@ -1,11 +1,59 @@
 import { decode as decodePb, type PBNode } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
+import { create as createDigest } from 'multiformats/hashes/digest';
 import { pbCode, rawCode } from '../protocol/base/car.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { BlockNotFound } from './block-not-found.ts';
+import { limits } from '../protocol/base/limits.ts';
 
-const sha256Code = 0x12;
+/** Not a coded error: on an error of this name Bitswap answers "do not have" and goes on with the peer's other wants. */
+export class BlockNotFound extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'NotFoundError';
+  }
+}
+
+/** Bytes that one comparison may read of a tree: its folders and files twice. */
+const bounds = { blocks: 2 * limits.treeBlocksMax, bytes: 2 * limits.treeBytesMax };
+
+/**
+ * Reads blocks up to a number of them and of bytes. Blocks may be shared: a file of a few blocks can have more bytes, and more
+ * parts of one byte, than anybody can wait for.
+ */
+export class BoundedReader implements BlockReader {
+  readonly #blocks: BlockReader;
+  #left: { blocks: number; bytes: number };
+
+  constructor(blocks: BlockReader, max = bounds) {
+    this.#blocks = blocks;
+    this.#left = { ...max };
+  }
+
+  /** @throws STORE_TREE_TOO_LARGE, and as the reader of the store */
+  async read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array> {
+    this.#take('blocks', 1);
+    const bytes = await this.#blocks.read(cid, alloc);
+    this.#take('bytes', bytes.length);
+    return bytes;
+  }
+
+  size(cid: CID): number | undefined | Promise<number | undefined> {
+    return this.#blocks.size(cid);
+  }
+
+  #take(what: 'blocks' | 'bytes', count: number): void {
+    this.#left[what] -= count;
+    if (this.#left[what] >= 0) return;
+    throw new QuorateError(
+      'STORE_TREE_TOO_LARGE',
+      `more ${what} of the tree would have to be read than a tree may have`,
+      { hint: 'The tree was made to take long; do not use it.' },
+    );
+  }
+}
+
+export const sha256Code = 0x12;
 
 /**
  * Accepts CIDs of version 1, raw or dag-pb, sha2-256. An identity CID would carry bytes without a hash, and the links in a
@@ -18,16 +66,22 @@ export function checkCid(cid: CID): CID {
     cid.multihash.code !== sha256Code ||
     cid.multihash.digest.length !== 32
   ) {
-    throw new QuorateError(
-      'STORE_CID_REFUSED',
+    throw refusedCid(
       `the CID ${cid.toString().slice(0, 120)} is not version 1, raw or dag-pb, with sha2-256`,
-      {
-        hint: 'Trees of this product look like "bafy…" or "bafk…".',
-      },
     );
   }
   return cid;
 }
+
+const refusedCid = (message: string, cause?: unknown): QuorateError =>
+  new QuorateError('STORE_CID_REFUSED', message, {
+    hint: 'Trees of this product look like "bafy…" or "bafk…".',
+    cause,
+  });
+
+/** The CID of a block whose sha2-256 is `digest`. */
+export const cidFrom = (codec: number, digest: Uint8Array): CID =>
+  CID.createV1(codec, createDigest(sha256Code, digest));
 
 /** Longest CID parsed, in characters. CIDs of trees have 59; decoding some bases takes quadratic time. */
 const cidCharsMax = 120;
@@ -39,10 +93,7 @@ export function parseCid(text: string): CID {
     if (text.length > cidCharsMax) throw new Error(`over ${cidCharsMax} characters`);
     cid = CID.parse(text);
   } catch (cause) {
-    throw new QuorateError('STORE_CID_REFUSED', `${JSON.stringify(text.slice(0, 100))} is not a CID`, {
-      hint: 'Trees of this product look like "bafy…" or "bafk…".',
-      cause,
-    });
+    throw refusedCid(`${JSON.stringify(text.slice(0, 100))} is not a CID`, cause);
   }
   return checkCid(cid);
 }
@@ -58,13 +109,8 @@ interface Node {
   links: { cid: CID; name: string; size: number }[];
   bytes: Uint8Array;
 }
-export interface RawNode extends Node {
-  kind: 'raw';
-}
-export interface UnixNode extends Node {
-  kind: 'unixfs';
-  unixfs: UnixFS;
-}
+type RawNode = Node & { kind: 'raw' };
+export type UnixNode = Node & { kind: 'unixfs'; unixfs: UnixFS };
 
 export function malformed(cid: CID, why: string, cause?: unknown): QuorateError {
   return new QuorateError('STORE_TREE_MALFORMED', `block ${cid} ${why}`, {

@@ -5,7 +5,7 @@ import { sectionHead } from '../protocol/base/car.ts';
 import { assert } from '../protocol/base/errors.ts';
 import type { AreaIndex, Place } from './block-index.ts';
 import { diskError, syncFolder, writeAll } from './disk.ts';
-import { giveUpMemory } from './give-up-memory.ts';
+import { giveUpMemory } from './file-import.ts';
 import { storeLimits } from './limits.ts';
 import { type PackFiles, packHeader } from './pack-files.ts';
 

@@ -1,8 +1,45 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
-import { BlockNotFound } from './block-not-found.ts';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Blocks } from './blocks.ts';
+import { BlockNotFound, cidFrom } from './nodes.ts';
+
+export interface ScrubOptions {
+  /** How fast it reads, so that nobody waits for it. */
+  bytesPerSecond: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Scrubbed {
+  blocks: number;
+  bytes: number;
+  /** Blocks whose bytes were damaged. They are removed, and a sweep names the pinned trees that lack them. */
+  damaged: number;
+}
+
+/** Reads every block once and compares it with its hash. */
+export async function scrubBlocks(
+  blocks: Blocks,
+  { bytesPerSecond, signal }: ScrubOptions,
+): Promise<Scrubbed> {
+  const scrubbed: Scrubbed = { blocks: 0, bytes: 0, damaged: 0 };
+  for (const pack of [...blocks.index.packs().keys()]) {
+    for (const { digest, codec, size } of blocks.index.rows(pack)) {
+      signal?.throwIfAborted();
+      const cid = cidFrom(codec, digest);
+      // It may have been swept meanwhile.
+      if (!blocks.has(cid)) continue;
+      try {
+        await blocks.read(cid);
+        scrubbed.blocks += 1;
+        scrubbed.bytes += size;
+      } catch (error) {
+        if (!(error instanceof BlockNotFound)) throw error;
+        scrubbed.damaged += 1;
+      }
+      await sleep((size / bytesPerSecond) * 1000, undefined, { signal });
+    }
+  }
+  return scrubbed;
+}
 
 /** A pack is rewritten when less than this fraction of its bytes is live. */
 const liveShareMin = 0.5;
@@ -49,13 +86,10 @@ export async function compact(blocks: Blocks, signal?: AbortSignal): Promise<voi
   blocks.writer.roll();
   for (const pack of wasted) {
     signal?.throwIfAborted();
-    for (const { digest, codec, at } of blocks.index.rows(pack)) {
-      const cid = CID.createV1(codec, createDigest(0x12, digest));
-      const bytes = await blocks.read(cid).catch((error: unknown) => {
-        if (!(error instanceof BlockNotFound)) throw error;
-      });
-      const now = blocks.index.find(digest);
-      if (bytes !== undefined && now?.pack === pack && now.at === at) await blocks.move(cid, bytes);
+    for (const row of blocks.index.rows(pack)) {
+      const { cid, bytes } = await blocks.readRow(row);
+      const now = blocks.index.find(row.digest);
+      if (bytes !== undefined && now?.pack === pack && now.at === row.at) await blocks.move(cid, bytes);
     }
     await blocks.sync();
     blocks.index.dropPack(pack);

@@ -1,6 +1,6 @@
-import { QuorateError } from '../protocol/base/errors.ts';
+import type { QuorateError } from '../protocol/base/errors.ts';
 import type { LongWork } from './long-work.ts';
-import { printable } from './names.ts';
+import { linkEscapes, printable } from './names.ts';
 
 /** Linux follows at most this many links per path (path_resolution(7)); a longer chain does not resolve. */
 const followsMax = 40;
@@ -73,8 +73,4 @@ export class Symlinks {
 }
 
 const escapes = (path: string, target: string): QuorateError =>
-  new QuorateError(
-    'STORE_LINK_ESCAPES',
-    `the link ${printable(path)} leaves the tree (target ${printable(target)})`,
-    { hint: 'Use a relative link that stays inside the tree.' },
-  );
+  linkEscapes(`the link ${printable(path)} leaves the tree (target ${printable(target)})`);

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Blockstore } from 'interface-blockstore';
-import { extract, type Header as TarHeader } from 'tar-stream';
+import { extract, type pack, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
 import { refuseEmptyHeaders } from '../protocol/base/tar-headers.ts';
@@ -93,10 +93,9 @@ function isZero(bytes: Uint8Array, from: number, end: number): boolean {
 }
 
 /**
- * Reads an untrusted tar archive into a tree, in one pass. Accepts plain files, folders, symbolic links and hard links to
- * earlier files. Refuses other entries and an archive without its end marker, which may be truncated.
- * @throws STORE_TAR_DAMAGED, STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_ENTRIES, STORE_TREE_TOO_MANY_FILES, and the codes of
- * names and links
+ * Reads an untrusted tar archive into a tree, in one pass. Accepts plain files, folders, symbolic links and hard links to earlier files.
+ * @throws STORE_TAR_DAMAGED (also without its end marker), STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_ENTRIES,
+ * STORE_TREE_TOO_MANY_FILES, and the codes of names and links
  */
 export async function readTar(
   tar: Readable,
@@ -113,14 +112,24 @@ export async function readTar(
   // Awaited below; this prevents an unhandled rejection until then.
   pumped.catch(() => {});
   try {
+    const storeLarge = bounds.ownsChunks === true ? storePieces : storeFile;
     for await (const entry of parser) {
       const header = entry.header as Header;
       gaps.entry(header.byteOffset, header.size);
       const slot = place(tree, header);
-      if (slot === undefined) entry.resume();
+      if (slot === undefined) {
+        entry.resume();
+        continue;
+      }
+      budget.take(header.size);
+      const content = entry as AsyncIterable<Uint8Array>;
+      if (header.size > chunkBytes) slot.stored = await storeLarge(blocks, content, slot.executable);
       else {
-        const store = bounds.ownsChunks === true ? storePieces : storeFile;
-        await take(entry as AsyncIterable<Uint8Array>, header, slot, blocks, budget, pool, store);
+        // Small files are read whole and stored in parallel; large ones are streamed one at a time.
+        const bytes = Buffer.concat(await Array.fromAsync(content));
+        await pool.run(async () => {
+          slot.stored = await storeFile(blocks, bytes, slot.executable);
+        });
       }
     }
     await pumped;
@@ -132,8 +141,7 @@ export async function readTar(
   }
   await pool.drain();
   gaps.end();
-  const built = await tree.build(blocks, bounds.signal);
-  return { ...built, bytes: budget.used };
+  return { ...(await tree.build(blocks, bounds.signal)), bytes: budget.used };
 }
 
 /** The reason of a failure: that of the pump (a limit) where it has one, else that of the parser. */
@@ -149,7 +157,7 @@ async function cause(error: unknown, pumped: Promise<void>): Promise<unknown> {
 
 async function pump(
   tar: Readable,
-  parser: ReturnType<typeof extract>,
+  parser: Parser,
   gaps: Gaps,
   budget: ByteBudget,
   bounds: ReadLimits,
@@ -159,9 +167,7 @@ async function pump(
   parser.on('error', (error) => {
     failed ??= error;
   });
-  const onAbort = (): void => {
-    tar.destroy(bounds.signal?.reason);
-  };
+  const onAbort = (): void => void tar.destroy(bounds.signal?.reason);
   bounds.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     bounds.signal?.throwIfAborted();
@@ -184,18 +190,20 @@ async function pump(
   }
 }
 
-/** Resolves when the parser takes more bytes or is closed. */
-function drained(parser: ReturnType<typeof extract>): Promise<void> {
-  // A closed parser emits no more events.
-  if (parser.destroyed) return Promise.resolve();
+type Parser = ReturnType<typeof extract>;
+
+/** Resolves when a stream of an archive takes more bytes or is closed. */
+export function drained(stream: Parser | ReturnType<ReturnType<typeof pack>['entry']>): Promise<void> {
+  // A closed one emits no more events.
+  if (stream.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
-      parser.off('drain', done);
-      parser.off('close', done);
+      stream.off('drain', done);
+      stream.off('close', done);
       resolve();
     };
-    parser.on('drain', done);
-    parser.on('close', done);
+    stream.on('drain', done);
+    stream.on('close', done);
   });
 }
 
@@ -237,28 +245,4 @@ function place(tree: TreeBuilder, header: Header): FileSlot | undefined {
     default:
       throw refused(header, 'of a kind that is not supported');
   }
-}
-
-/** Small files are read whole and stored in parallel; large ones are streamed one at a time. */
-async function take(
-  content: AsyncIterable<Uint8Array>,
-  header: Header,
-  slot: FileSlot,
-  blocks: Blockstore,
-  budget: ByteBudget,
-  pool: TaskPool,
-  store: typeof storePieces,
-): Promise<void> {
-  const size = header.size;
-  budget.take(size);
-  if (size > chunkBytes) {
-    slot.stored = await store(blocks, content, slot.executable);
-    return;
-  }
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of content) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  await pool.run(async () => {
-    slot.stored = await storeFile(blocks, bytes, slot.executable);
-  });
 }

@@ -6,6 +6,7 @@ import { ByteBudget } from './file-import.ts';
 import { LongWork } from './long-work.ts';
 import { type BlockReader, parseCid } from './nodes.ts';
 import { Symlinks } from './symlinks.ts';
+import { drained } from './tar-read.ts';
 import { fileBytes, type WalkedEntry, walkTree } from './tree-walk.ts';
 import type { Tree, TreeEntry, TreeRules } from './types.ts';
 
@@ -41,24 +42,16 @@ interface TarOptions {
 
 /** A tree as a tar archive whose bytes depend on the tree only: names in byte order, owner and time 0, fixed modes. */
 export function writeTar(blocks: BlockReader, root: CID, options: TarOptions = {}): Readable {
-  const { signal, rules, reversed } = options;
   const all = async (): Promise<WalkedEntry[]> => {
-    const entries = await checkedEntries(blocks, root, { signal, rules });
-    return reversed ? entries.reverse() : entries;
+    const entries = await checkedEntries(blocks, root, options);
+    return options.reversed ? entries.reverse() : entries;
   };
-  return Readable.from(archive(blocks, all, signal), { objectMode: false });
+  return Readable.from(archive(blocks, all, options.signal), { objectMode: false });
 }
 
 /** Some files of a tree in the same form, without the folders that they are in. */
 export function writeFilesTar({ blocks }: Tree, files: readonly TreeEntry[], signal?: AbortSignal): Readable {
-  const all = async (): Promise<WalkedEntry[]> =>
-    files.map(({ path, kind, size, executable, cid }) => ({
-      path,
-      kind,
-      size,
-      executable,
-      cid: parseCid(cid),
-    }));
+  const all = async () => files.map((file): WalkedEntry => ({ ...file, cid: parseCid(file.cid) }));
   return Readable.from(archive(blocks, all, signal), { objectMode: false });
 }
 
@@ -141,24 +134,19 @@ async function fill(
       mtime: new Date(0),
       type: found.kind === 'dir' ? 'directory' : found.kind === 'link' ? 'symlink' : 'file',
       size: found.size,
-      ...(found.target !== undefined && { linkname: found.target }),
+      linkname: found.target,
       uid: 0,
       gid: 0,
       uname: '',
       gname: '',
     };
     await new Promise<void>((resolve, reject) => {
-      const sink = packer.entry(header, (error) => {
-        if (error) reject(error);
-        else resolve();
-      });
+      const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
       // An error of the archive is emitted on each open sink too, which needs a listener.
       sink.on('error', reject);
       if (found.kind !== 'file') sink.end(undefined);
-      else {
-        // Destroying the sink would replace this error by another; the archive is destroyed with it instead.
-        pour(sink, fileBytes(blocks, found.cid, signal)).catch(reject);
-      }
+      // Destroying the sink would replace this error by another; the archive is destroyed with it instead.
+      else pour(sink, fileBytes(blocks, found.cid, signal)).catch(reject);
     });
   }
   packer.finalize();
@@ -170,15 +158,7 @@ async function pour(
 ): Promise<void> {
   for await (const chunk of content) {
     if (sink.write(chunk)) continue;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        sink.off('drain', done);
-        sink.off('close', done);
-        resolve();
-      };
-      sink.on('drain', done);
-      sink.on('close', done);
-    });
+    await drained(sink);
     if (sink.destroyed) return;
   }
   sink.end(undefined);

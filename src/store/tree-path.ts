@@ -2,16 +2,15 @@ import { murmur364 } from '@multiformats/murmur3';
 import type { CID } from 'multiformats/cid';
 import { toUtf8 } from '../protocol/base/text.ts';
 import { type BlockReader, malformed, parseCid, readNode, type UnixNode } from './nodes.ts';
-import { describe, entryOf, readFolder, readShard } from './tree-walk.ts';
-import type { TreeEntry } from './types.ts';
+import { describe, entryOf, fileBytes, readFolder, readShard } from './tree-walk.ts';
+import type { Tree, TreeEntry } from './types.ts';
 
 /**
  * The entry at a path of a tree ("" is the root); undefined when there is none. Reads one block for each level of the path, and of the
  * shards of a large folder. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED; the reason of the signal
  */
-export async function resolvePath(
-  blocks: BlockReader,
-  root: string,
+export async function entryAt(
+  { root, blocks }: Tree,
   path: string,
   signal?: AbortSignal,
 ): Promise<TreeEntry | undefined> {
@@ -53,10 +52,15 @@ async function childOf(
   throw malformed(cid, 'is sharded too deeply');
 }
 
-/** The entries of a folder of a tree, by name. @throws as `resolvePath`, and the codes of names */
-export async function folderEntries(blocks: BlockReader, folder: string): Promise<TreeEntry[]> {
+/** The entries of a folder, named by the root of a tree. @throws as `entryAt`, and the codes of names */
+export async function entriesIn({ root, blocks }: Tree): Promise<TreeEntry[]> {
   const found: TreeEntry[] = [];
-  for (const [name, cid] of await readFolder(blocks, parseCid(folder), ''))
+  for (const [name, cid] of await readFolder(blocks, parseCid(root), ''))
     found.push(entryOf(await describe(blocks, cid, name)));
   return found;
+}
+
+/** The bytes of a file, named by the root of a tree, as a stream of verified chunks. */
+export async function* fileContent({ root, blocks }: Tree, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  yield* fileBytes(blocks, parseCid(root), signal);
 }

@@ -10,20 +10,20 @@ export interface VerifiedBlock extends Step {
   links: readonly CID[];
 }
 
+const hint = 'The sender is faulty or malicious; use another one.';
+
 /** TRANSFER_HASH_MISMATCH: bytes that do not have the hash of their block. */
 export class ChangedBlock extends QuorateError {
   readonly block: CID;
 
   constructor(block: CID) {
-    super('TRANSFER_HASH_MISMATCH', `the bytes sent for ${block} do not have its hash`, {
-      hint: 'The sender is faulty or malicious; use another one.',
-    });
+    super('TRANSFER_HASH_MISMATCH', `the bytes sent for ${block} do not have its hash`, { hint });
     this.block = block;
   }
 }
 
-const invalid = (code: ErrorCode, message: string): QuorateError =>
-  new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
+export const invalid = (code: ErrorCode, message: string): QuorateError =>
+  new QuorateError(code, message, { hint });
 
 /**
  * Decodes the CAR of some trees from chunks of any size. Each block must be the next one of the depth-first walk over the
@@ -57,16 +57,14 @@ export class CarDecoder {
     const step = this.#walk.next();
     if (step === undefined) throw invalid('TRANSFER_EXCESS_DATA', 'blocks came after the last one requested');
     const { cid, depth } = step;
-    try {
-      if (!equals(section.cid, cid.bytes)) {
-        throw invalid('TRANSFER_WRONG_BLOCK', `another block came instead of ${cid}`);
-      }
-      if (!equals(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest)) {
-        throw new ChangedBlock(cid);
-      }
-    } catch (error) {
+    const fault = !equals(section.cid, cid.bytes)
+      ? invalid('TRANSFER_WRONG_BLOCK', `another block came instead of ${cid}`)
+      : equals(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest)
+        ? undefined
+        : new ChangedBlock(cid);
+    if (fault !== undefined) {
       this.#walk.back(step);
-      throw error;
+      throw fault;
     }
     const links = this.#links(cid, section.bytes);
     this.#walk.enter(step, links);

@@ -1,11 +1,66 @@
 import type { CID } from 'multiformats/cid';
-import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { assert, messageOf, QuorateError } from '../protocol/base/errors.ts';
 import type { Step } from './dag-walk.ts';
-import { ChangedBlock, type VerifiedBlock } from './decode.ts';
+import { CarDecoder, ChangedBlock, type VerifiedBlock } from './decode.ts';
 import { FetchState } from './fetch-state.ts';
+import { encodeRequest } from './frames.ts';
 import { transferLimits } from './limits.ts';
 import { ProviderSession, type Work } from './provider-session.ts';
-import type { BlockSink, FetchOptions, FetchResult, Provider } from './types.ts';
+import type { BlockSink, FetchOptions, FetchResult, Pipe, Provider } from './types.ts';
+
+/**
+ * Fetches one block and nothing that it links to, from the first provider that gives it. A block that is here is not requested.
+ * @throws TRANSFER_FAILED when none gave it; STORE_TREE_MALFORMED, STORE_CID_REFUSED; STORE_DISK_FULL; the signal's reason
+ */
+export async function fetchBlock(
+  cid: CID,
+  sink: BlockSink,
+  providers: readonly Provider[],
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  if (sink.touch(cid) !== undefined) return;
+  const dropped: FetchResult['dropped'] = [];
+  for (const { peer, open } of providers) {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(transferLimits.idleSecondsMax * 1000)]);
+    try {
+      const { bytes } = await askedOf(await open(within), cid, sink, within);
+      // It may share memory with the message that it came in.
+      await sink.put(cid, Uint8Array.from(bytes));
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof QuorateError && error.code.startsWith('STORE_')) throw error;
+      dropped.push(reasonOf(peer, error));
+    }
+  }
+  throw new TransferFailed(cid, dropped, undefined);
+}
+
+function reasonOf(peer: string, failure: unknown): FetchResult['dropped'][number] {
+  const code = failure instanceof QuorateError ? failure.code : '';
+  const block = failure instanceof ChangedBlock ? { block: failure.block.toString() } : {};
+  return { peer, code, message: messageOf(failure), ...block };
+}
+
+async function askedOf(pipe: Pipe, cid: CID, sink: BlockSink, signal: AbortSignal): Promise<VerifiedBlock> {
+  try {
+    const decoder = new CarDecoder([{ cid, depth: 0 }], (of, bytes) => sink.links(of, bytes));
+    // An archive ends after the block that reaches the bytes asked for.
+    await pipe.send(encodeRequest([cid], 1));
+    for (;;) {
+      const message = await pipe.receive({ signal });
+      if (message === undefined || message.length === 0)
+        throw new QuorateError('TRANSFER_BLOCK_MISSING', `the peer does not have ${cid}`, {
+          hint: 'Ask another peer.',
+        });
+      decoder.push(message);
+      const block = decoder.next();
+      if (block !== undefined) return block;
+    }
+  } finally {
+    pipe.abort(new QuorateError('TRANSFER_ENDED', 'the fetch has ended'));
+  }
+}
 
 /** Bytes of the first request when there are several providers: its blocks give links to distribute. */
 const firstBytes = 1024 * 1024;
@@ -13,10 +68,8 @@ const sharedBytes = 8 * 1024 * 1024;
 /** A provider is slow when its rate is below this fraction of the rate of an idle one. */
 const slowFraction = 4;
 const slowBytesPerSecond = 64 * 1024;
-assert(
-  firstBytes < sharedBytes && sharedBytes < transferLimits.answerBytesMax,
-  'a tree is shared before one provider has sent an answer',
-);
+assert(firstBytes < sharedBytes, 'a tree is shared after the first part');
+assert(sharedBytes < transferLimits.answerBytesMax, 'and before one provider has sent an answer');
 assert(slowBytesPerSecond < firstBytes, 'who sends the first part within a second is not slow');
 
 /**
@@ -81,15 +134,9 @@ class Fetch implements Work {
     const onAbort = (): void => this.#fail(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     const watch = setInterval(() => this.#check(), Math.min(500, this.#idleMs / 4));
+    const running = this.#sessions.map((session) => session.run().catch((error) => this.#fail(error)));
     try {
-      await Promise.all(
-        this.#sessions.map((session) =>
-          session
-            .run()
-            .catch((error: unknown) => this.#fail(error))
-            .finally(() => this.#changed()),
-        ),
-      );
+      await Promise.all(running.map((run) => run.finally(() => this.#changed())));
     } finally {
       clearInterval(watch);
       signal?.removeEventListener('abort', onAbort);
@@ -178,22 +225,15 @@ class Fetch implements Work {
   }
 
   #dropped(): FetchResult['dropped'] {
-    return this.#sessions.flatMap(({ peer, failure }) => {
-      if (failure === undefined) return [];
-      const code = failure instanceof QuorateError ? failure.code : '';
-      const block = failure instanceof ChangedBlock ? { block: failure.block.toString() } : {};
-      return [{ peer, code, message: failure.message, ...block }];
-    });
+    return this.#sessions.flatMap(({ peer, failure }) =>
+      failure === undefined ? [] : [reasonOf(peer, failure)],
+    );
   }
 
   #result(): FetchResult {
     const servedBy: Record<string, number> = {};
     for (const { peer, served } of this.#sessions) servedBy[peer] = (servedBy[peer] ?? 0) + served;
-    return {
-      bytes: this.#state.bytes,
-      blocks: this.#state.blocks,
-      servedBy,
-      dropped: this.#dropped(),
-    };
+    const { bytes, blocks } = this.#state;
+    return { bytes, blocks, servedBy, dropped: this.#dropped() };
   }
 }

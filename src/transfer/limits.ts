@@ -16,25 +16,14 @@ export const transferLimits = {
   treeLevelsMax: 600,
 } as const;
 
-assert(limits.blockBytesMax <= transferLimits.answerBytesMax, 'an answer holds the largest block');
+const t = transferLimits;
+assert(limits.blockBytesMax <= t.answerBytesMax, 'an answer holds the largest block');
+assert(t.slowSeconds < t.idleSecondsMax, 'a slow provider is noticed before a silent one');
 assert(
-  transferLimits.slowSeconds < transferLimits.idleSecondsMax,
-  'a slow provider is noticed before a silent one',
+  limits.pathDepthMax * 9 + 8 <= t.treeLevelsMax,
+  'each folder, and a file in the last, has eight levels',
 );
-assert(
-  limits.pathDepthMax * 9 + 8 <= transferLimits.treeLevelsMax,
-  'a file of eight levels can lie below the deepest directories, each sharded eight levels deep',
-);
-assert(
-  transferLimits.rootsMax * 96 <= messageBounds.car.messages.roots.bytesMax,
-  'a request names as many CIDs, in base32',
-);
-assert(transferLimits.answerBytesMax <= limits.treeBytesMax / 64, 'a large tree is many answers');
-assert(
-  transferLimits.idleSecondsMax <= limits.gitIdleSecondsMax,
-  'a silent peer is given up like a silent server',
-);
-assert(
-  transferLimits.treeLevelsMax <= limits.pathDepthMax * 10,
-  'and not much more: a walk has a place for each level',
-);
+assert(t.rootsMax * 96 <= messageBounds.car.messages.roots.bytesMax, 'a request names them in base32');
+assert(t.answerBytesMax <= limits.treeBytesMax / 64, 'a large tree is many answers');
+assert(t.idleSecondsMax <= limits.gitIdleSecondsMax, 'a silent peer is given up like a silent server');
+assert(t.treeLevelsMax <= limits.pathDepthMax * 10, 'and not much more: a walk has a place for each level');

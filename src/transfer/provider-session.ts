@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assert, type ErrorCode, QuorateError } from '../protocol/base/errors.ts';
+import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { messageBounds } from '../protocol/wire/bounds.ts';
 import type { Step } from './dag-walk.ts';
-import { CarDecoder, type VerifiedBlock } from './decode.ts';
+import { CarDecoder, invalid, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';
 import { transferLimits } from './limits.ts';
 import type { Pipe, Provider } from './types.ts';
@@ -37,9 +37,6 @@ interface Request {
   received: number;
   blocks: number;
 }
-
-const invalid = (code: ErrorCode, message: string): QuorateError =>
-  new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
 
 function mayHeal({ code }: QuorateError): boolean {
   if (code.startsWith('MESH_')) return code !== 'MESH_PROTOCOL_UNKNOWN';
@@ -111,10 +108,8 @@ export class ProviderSession {
   }
 
   async #turn(): Promise<void> {
-    while (this.#requests.length < requestsMax) {
-      if (!(await this.#ask())) break;
-    }
-    const request = this.#requests[0];
+    while (this.#requests.length < requestsMax && (await this.#ask()));
+    const [request] = this.#requests;
     if (request !== undefined) await this.#answer(request);
     else if (!this.#work.isDone) await this.#work.changed();
   }

@@ -4,8 +4,30 @@ import { Slices } from '../protocol/base/slices.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
 import { transferLimits } from './limits.ts';
-import { Ring } from './ring.ts';
 import type { Pipe, ServedBlocks } from './types.ts';
+
+/** A chunk from this size on is a message by itself, since gathering would copy it; a smaller block gets memory of its own. */
+const largeBytes = 64 * 1024;
+/**
+ * Bytes after which memory is reused. Of the bytes after a block at most two blocks are read ahead and two messages wait to
+ * be sent; the rest is more than two windows of a stream, so the peer has received the block.
+ */
+const ringBytes = 8 * limits.meshWindowBytes;
+assert(4 * largeBytes < limits.meshWindowBytes, 'a window holds several messages, and blocks of the ring');
+
+/** A ring buffer for blocks that are read and sent in order: allocating 1 MiB costs more than encrypting it. */
+export class Ring {
+  #buffer: Uint8Array | undefined;
+  #at = 0;
+
+  readonly alloc = (size: number): Uint8Array => {
+    if (size < largeBytes) return new Uint8Array(size);
+    this.#buffer ??= new Uint8Array(ringBytes);
+    if (this.#at + size > ringBytes) this.#at = 0;
+    this.#at += size;
+    return this.#buffer.subarray(this.#at - size, this.#at);
+  };
+}
 
 /**
  * Answers one peer's requests until it closes the pipe or sends none for `transferLimits.idleSecondsMax`. Uses memory for
@@ -19,12 +41,11 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
     if (message === undefined) return;
     const { roots, max } = decodeRequest(message);
     const outbox = new Outbox(pipe);
-    const { alloc } = ring;
     for (const root of roots) source.asked(root);
     try {
       const maxBytes = Math.min(max, transferLimits.answerBytesMax);
       let pieces = 0;
-      for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) {
+      for await (const piece of encodeCar(source, roots, { maxBytes, alloc: ring.alloc })) {
         if (++pieces % piecesPerTurn === 0) await pipe.charge?.(1);
         if (slices.isOver) await slices.next();
         await outbox.add(piece);
@@ -32,23 +53,22 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
       await outbox.end({ kind: 'end' });
     } catch (error) {
       if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) throw error;
-      await outbox.end({ kind: 'failed', code: error.code, message: error.message.slice(0, 1000) });
+      await outbox.end(failed(error));
     }
   }
 }
 
+const failed = ({ code, message }: QuorateError): End => ({
+  kind: 'failed',
+  code,
+  message: message.slice(0, 1000),
+});
+
 /** The answer to a peer that is served nothing now. */
-export const refusedTransfer = ({ code, message }: QuorateError): Uint8Array[] => [
-  closing,
-  encodeEnd({ kind: 'failed', code, message: message.slice(0, 1000) }),
-];
+export const refusedTransfer = (error: QuorateError): Uint8Array[] => [closing, encodeEnd(failed(error))];
 
 /** Pieces, of which a block has two, that take a turn beside their bytes: small files cost by their number. */
 const piecesPerTurn = 2 * 128;
-
-/** A chunk from this size on is a message by itself: gathering would copy it. */
-const largeBytes = 64 * 1024;
-assert(4 * largeBytes < limits.meshWindowBytes, 'a window holds several messages');
 
 /** Gathers small chunks into messages; sends one while it gathers the next. */
 class Outbox {

@@ -1,7 +1,11 @@
-import type { ErrorCode } from '../protocol/base/errors.ts';
-import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { type ErrorCode, messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
-import { witnessLimits } from './limits.ts';
+
+/** Bounds of what witnesses of others answer. */
+const witnessLimits = {
+  /** Longest answer: a few signature lines, or a size. */
+  answerBytesMax: 4096,
+} as const;
 
 /** Answers of a witness. */
 export type Answer =

@@ -2,8 +2,8 @@ import type { GossipSub } from '@libp2p/gossipsub';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Mesh } from '../../src/mesh/index.ts';
 import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
-import type { Mesh } from '../../src/mesh/types.ts';
 import { testKey } from '../support/documents.ts';
 import { bootstrapNode, bytes, codeOf, echo, node, soon, text, until } from './harness.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PEER_EXCHANGE_PROTOCOL, PeerExchange } from '../../src/mesh/peer-exchange.ts';
+import { type ExchangeMesh, PEER_EXCHANGE_PROTOCOL, PeerExchange } from '../../src/mesh/peer-exchange.ts';
 import type { Channel, OpenOptions, ProtocolOptions, ReceiveOptions } from '../../src/mesh/types.ts';
 import { testKey } from '../support/documents.ts';
 import { bytes, soon, text } from './harness.ts';
@@ -27,7 +27,7 @@ function exchanging(reply?: string, serves = (root: string) => root === 'root') 
   let bounds: Partial<ProtocolOptions> = {};
   const opened: OpenOptions[] = [];
   const asked = channelOf(reply);
-  const exchange = new PeerExchange({
+  const mesh: ExchangeMesh = {
     handle: (protocol, handler, options) => {
       expect(protocol).toBe(PEER_EXCHANGE_PROTOCOL);
       answer = handler;
@@ -38,8 +38,8 @@ function exchanging(reply?: string, serves = (root: string) => root === 'root') 
       return asked.channel;
     },
     addresses: () => Array.from({ length: 10 }, (_, n) => `/ip4/192.0.2.${n}/tcp/1`),
-    serves,
-  });
+  };
+  const exchange = new PeerExchange(mesh, serves);
   /** The answer to a request. */
   const answered = async (message: string | undefined, peer?: string) => {
     const { channel, sent, waits } = channelOf(message, peer);

@@ -7,7 +7,7 @@ import type { ConnectionPruner } from '../../src/mesh/connection-pruner.ts';
 import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
 import { ProtocolServer } from '../../src/mesh/protocol-server.ts';
 import { newStats } from '../../src/mesh/stats.ts';
-import { Turns } from '../../src/mesh/turns.ts';
+import { Turns } from '../../src/mesh/token-buckets.ts';
 import type { Channel, ProtocolOptions } from '../../src/mesh/types.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import type { Rank } from '../../src/protocol/base/rank.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Buckets } from '../../src/mesh/token-buckets.ts';
-import { Turns } from '../../src/mesh/turns.ts';
+import { Buckets, Turns } from '../../src/mesh/token-buckets.ts';
 
 describe('buckets', () => {
   it('have a burst at once, then their rate, and no more than the burst after a pause', () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { encodeBundle, type Outcome } from '../../src/protocol/documents/index.ts';
-import { fingerprintOf } from '../../src/store/index.ts';
+import { fingerprintOf } from '../../src/store/fingerprint.ts';
 import { scratch } from '../e2e/support/processes.ts';
 import { makeProject, type Project, type Recipe, type Run } from '../support/project.ts';
 

@@ -7,7 +7,7 @@ import { Blocks } from '../../src/store/blocks.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import { PinsIncomplete, type Store } from '../../src/store/index.ts';
 import { PackFiles } from '../../src/store/pack-files.ts';
-import { scrubBlocks } from '../../src/store/scrub.ts';
+import { scrubBlocks } from '../../src/store/sweep.ts';
 import { codeOf, damage, folder, noiseBytes, reopened, store, tar } from './support.ts';
 
 /** A folder of files, each a block of its own, which no sweep would keep but for the pin. */

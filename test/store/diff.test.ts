@@ -4,8 +4,10 @@ import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/protocol/base/limits.ts';
-import { BoundedReader } from '../../src/store/bounded-reader.ts';
-import { type Difference, diffTrees, firstDifference, type Store, type Tree } from '../../src/store/index.ts';
+import { firstDifference } from '../../src/store/file-diff.ts';
+import type { Store, Tree } from '../../src/store/index.ts';
+import { BoundedReader } from '../../src/store/nodes.ts';
+import { type Difference, diffTrees } from '../../src/store/tree-diff.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { codeOf, collect, damage, noiseBytes, store, type TarEntry, tar } from './support.ts';
 

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readDirectory } from '../../src/store/directory-read.ts';
-import { fingerprint } from '../../src/store/fingerprint.ts';
+import { fingerprintOf } from '../../src/store/fingerprint.ts';
 import { readTar } from '../../src/store/tar-read.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
 import { folder, noiseBytes, tar } from './support.ts';
@@ -71,7 +71,7 @@ describe('a file that is stored', () => {
       const archive = await tar([{ name: 'file', body: content }]);
       const unpacked = await readTar(archive, new MemoryBlocks(), bounds);
       expect(`${unpacked.root}`).toBe(`${root}`);
-      const alone = await fingerprint(join(dir, 'file'));
+      const alone = await fingerprintOf(join(dir, 'file'));
       expect(alone).toMatchObject({ kind: 'file', bytes });
       expect(found).toEqual([{ path: 'file', sha256: 'sha256' in alone ? alone.sha256 : '', size: bytes }]);
       expect(all).toBe(bytes);
@@ -154,13 +154,13 @@ describe('a file that is stored', () => {
       throw Object.assign(new Error('permission denied'), { code: 'EACCES' });
     });
     const unreadable = { code: 'STORE_FILE_UNREADABLE' };
-    await expect(fingerprint(join(dir, 'file'))).rejects.toMatchObject(unreadable);
-    await expect(fingerprint(join(dir, 'none'))).rejects.toMatchObject(unreadable);
+    await expect(fingerprintOf(join(dir, 'file'))).rejects.toMatchObject(unreadable);
+    await expect(fingerprintOf(join(dir, 'none'))).rejects.toMatchObject(unreadable);
     symlinkSync('none', join(dir, 'dangling'));
-    await expect(fingerprint(join(dir, 'dangling'))).rejects.toMatchObject(unreadable);
-    await expect(fingerprint('/dev/null')).rejects.toMatchObject({ code: 'STORE_ENTRY_REFUSED' });
+    await expect(fingerprintOf(join(dir, 'dangling'))).rejects.toMatchObject(unreadable);
+    await expect(fingerprintOf('/dev/null')).rejects.toMatchObject({ code: 'STORE_ENTRY_REFUSED' });
     symlinkSync('.', join(dir, 'here'));
-    expect(await fingerprint(join(dir, 'here'))).toMatchObject({ kind: 'tree', files: 1 });
+    expect(await fingerprintOf(join(dir, 'here'))).toMatchObject({ kind: 'tree', files: 1 });
   });
 
   it('of no size that has content is refused', async () => {

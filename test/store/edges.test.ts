@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
-import { entriesIn, entryAt, fileContent } from '../../src/store/index.ts';
+import { entriesIn, entryAt, fileContent } from '../../src/store/tree-path.ts';
 import { collect, folder, noiseBytes, store, tar } from './support.ts';
 
 it('a collection that is ended says so, and takes no pinned tree for incomplete', async () => {

@@ -5,12 +5,11 @@ import { CID } from 'multiformats/cid';
 import * as digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
 import { pbCode, rawCode } from '../../src/protocol/base/car.ts';
-import { BoundedReader } from '../../src/store/bounded-reader.ts';
 import { firstDifference } from '../../src/store/file-diff.ts';
 import { cidOf } from '../../src/store/file-import.ts';
-import { type BlockReader, parseCid } from '../../src/store/nodes.ts';
+import { type BlockReader, BoundedReader, parseCid } from '../../src/store/nodes.ts';
 import { diffTrees } from '../../src/store/tree-diff.ts';
-import { resolvePath } from '../../src/store/tree-path.ts';
+import { entryAt } from '../../src/store/tree-path.ts';
 import { checkDepth, fileBytes, Visits, walkTree } from '../../src/store/tree-walk.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
 import { type Bound, holds, unless } from '../protocol/taken.ts';
@@ -172,9 +171,9 @@ describe('a folder made of nodes', () => {
       endless = blocks.shard([prefix, endless]);
       if (n > 0) found = blocks.shard([prefix, found]);
     }
-    expect(await resolvePath(blocks, `${found}`, 'x')).toMatchObject({ path: 'x', size: 1 });
-    expect(await resolvePath(blocks, `${found}`, 'y')).toBeUndefined();
-    await expect(resolvePath(blocks, `${endless}`, 'x')).rejects.toMatchObject(malformed('too deeply'));
+    expect(await entryAt({ root: `${found}`, blocks }, 'x')).toMatchObject({ path: 'x', size: 1 });
+    expect(await entryAt({ root: `${found}`, blocks }, 'y')).toBeUndefined();
+    await expect(entryAt({ root: `${endless}`, blocks }, 'x')).rejects.toMatchObject(malformed('too deeply'));
   });
 
   it('is refused by a comparison where both sides are sharded too deeply', async () => {

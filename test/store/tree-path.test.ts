@@ -8,7 +8,7 @@ import { pbCode } from '../../src/protocol/base/car.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import type { Store } from '../../src/store/index.ts';
 import type { BlockReader } from '../../src/store/nodes.ts';
-import { resolvePath } from '../../src/store/tree-path.ts';
+import { entryAt } from '../../src/store/tree-path.ts';
 import { walkTree } from '../../src/store/tree-walk.ts';
 import { codeOf, store, tar } from './support.ts';
 
@@ -43,7 +43,7 @@ describe('a path of a tree', () => {
     for (const n of [0, 1, 7, 255, 2711, many - 1]) {
       read.length = 0;
       const path = `many/${nameOf(n)}`;
-      expect(await resolvePath(reader, root, path)).toMatchObject({
+      expect(await entryAt({ root, blocks: reader }, path)).toMatchObject({
         path,
         kind: 'file',
         size: String(n).length,
@@ -61,10 +61,10 @@ describe('a path of a tree', () => {
       `many/${nameOf(1)}/x`,
       `many/${nameOf(many)}`,
     ])
-      expect(await resolvePath(reader, root, path)).toBeUndefined();
+      expect(await entryAt({ root, blocks: reader }, path)).toBeUndefined();
     expect(read.length).toBeLessThanOrEqual(7 * 5);
-    expect(await resolvePath(reader, root, 'few/é')).toMatchObject({ kind: 'file', size: 1 });
-    expect(await resolvePath(reader, root, '')).toMatchObject({ path: '', kind: 'dir' });
+    expect(await entryAt({ root, blocks: reader }, 'few/é')).toMatchObject({ kind: 'file', size: 1 });
+    expect(await entryAt({ root, blocks: reader }, '')).toMatchObject({ path: '', kind: 'dir' });
   });
 
   it('is given up with its signal', async () => {
@@ -74,7 +74,7 @@ describe('a path of a tree', () => {
     });
     const { reader, read } = counting(own);
     const gone = AbortSignal.abort(new Error('gone'));
-    await expect(resolvePath(reader, root, 'many/file-1', gone)).rejects.toThrow('gone');
+    await expect(entryAt({ root, blocks: reader }, 'many/file-1', gone)).rejects.toThrow('gone');
     expect(read).toEqual([]);
   });
 
@@ -84,7 +84,9 @@ describe('a path of a tree', () => {
     const bytes = encode(prepare({ Data: data.marshal(), Links: [] }));
     const cid = cidOf(pbCode, bytes);
     await own.blocks.put(cid, bytes);
-    expect(await codeOf(resolvePath(counting(own).reader, cid.toString(), 'x'))).toBe('STORE_TREE_MALFORMED');
+    expect(await codeOf(entryAt({ root: cid.toString(), blocks: counting(own).reader }, 'x'))).toBe(
+      'STORE_TREE_MALFORMED',
+    );
   });
 });
 

@@ -8,7 +8,7 @@ import { FetchState } from '../../src/transfer/fetch-state.ts';
 import { decodeRequest, encodeRequest } from '../../src/transfer/frames.ts';
 import { type BlockSink, CarDecoder, encodeCar, type FetchOptions } from '../../src/transfer/index.ts';
 import { ProviderSession, type Work } from '../../src/transfer/provider-session.ts';
-import { Ring } from '../../src/transfer/ring.ts';
+import { Ring } from '../../src/transfer/serve.ts';
 import { codeOf } from '../support/code-and-folder.ts';
 import { block, car, cid, cidOf, Far, many, named, sink, turns } from './far.ts';
 

@@ -178,7 +178,7 @@ async function cosign({ files, commands }: Exported, bundle: Bundle): Promise<vo
 
 /** The root block of the tree: its sha256 is the subject of the tree in a receipt. */
 async function rootBlock(path: string, artifact: string | null, signal: AbortSignal): Promise<Uint8Array> {
-  const { fingerprintOf } = await import('../../store/index.ts');
+  const { fingerprintOf } = await import('../../store/fingerprint.ts');
   const held = await fingerprintOf(path, signal);
   if (held.kind === 'tree' && held.cid === artifact) return held.rootBlock;
   const is = held.kind === 'tree' ? held.cid : 'a file';

@@ -6,7 +6,7 @@ import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
 import type { Bundle } from '../../protocol/documents/index.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
-import type { Fingerprint } from '../../store/index.ts';
+import type { Fingerprint } from '../../store/fingerprint.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
@@ -237,7 +237,7 @@ async function withJobFile(
 
 /** The fingerprint of a path, or the error for entries that no artifact can hold. Throws for a path that is unreadable. */
 async function takeFingerprint(path: string, signal: AbortSignal): Promise<Fingerprint | QuorateError> {
-  const { fingerprintOf } = await import('../../store/index.ts');
+  const { fingerprintOf } = await import('../../store/fingerprint.ts');
   try {
     return await fingerprintOf(path, signal);
   } catch (error) {

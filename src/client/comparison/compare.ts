@@ -1,16 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { makeScratch } from '../../node/scratch.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
-import {
-  type Difference,
-  diffTrees,
-  entriesIn,
-  entryAt,
-  type FirstDifference,
-  fileContent,
-  firstDifference,
-  type TreeEntry,
-} from '../../store/index.ts';
+import { type FirstDifference, firstDifference } from '../../store/file-diff.ts';
+import { type Difference, diffTrees } from '../../store/tree-diff.ts';
+import { entriesIn, entryAt, fileContent } from '../../store/tree-path.ts';
+import type { TreeEntry } from '../../store/types.ts';
 import { type Content, UnpackBudget } from './archive-content.ts';
 import { compareFiles, different, type FileComparison } from './compare-files.ts';
 import type { Side } from './sides.ts';

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { findTool, openSandboxes, type ProbeWatch, type Tier } from '../../../sandbox/index.ts';
 import { assert } from '../../protocol/base/errors.ts';
-import { filesTar, type Tree, type TreeEntry } from '../../store/index.ts';
+import type { Tree, TreeEntry } from '../../store/index.ts';
+import { writeFilesTar } from '../../store/tar-write.ts';
 import { comparisonLimits as bounds } from './limits.ts';
 
 export interface FilePair {
@@ -42,7 +43,7 @@ export async function packPairs(
   const few = boundedPairs(pairs);
   const pack = async (tree: Tree, side: 'a' | 'b'): Promise<Uint8Array> => {
     const files = few.map((pair) => pair[side]);
-    return Buffer.concat(await (await filesTar(tree, files, signal)).toArray());
+    return Buffer.concat(await writeFilesTar(tree, files, signal).toArray());
   };
   return { count: few.length, a: await pack(a, 'a'), b: await pack(b, 'b') };
 }

@@ -8,7 +8,8 @@ import { openIdleStore } from '../../node/artifacts/idle-store.ts';
 import { makeScratch } from '../../node/scratch.ts';
 import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Level } from '../../protocol/trust/index.ts';
-import { entryAt, openStore, type Store, type Tree } from '../../store/index.ts';
+import { openStore, type Store, type Tree } from '../../store/index.ts';
+import { entryAt } from '../../store/tree-path.ts';
 import type { TrialProject } from '../trial/inputs.ts';
 
 const name = 'file';

@@ -28,7 +28,8 @@ import { limits } from '../../protocol/base/limits.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
 import { artifactOf, type Outcome } from '../../protocol/documents/index.ts';
 import type { Instance } from '../../protocol/pipeline/index.ts';
-import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
+import { type ImportedTree, openStore, type Store } from '../../store/index.ts';
+import { type Difference, diffTrees } from '../../store/tree-diff.ts';
 import {
   openInputMesh,
   type ProvidedInput,

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildVariation } from '../../execution/in-sandbox.ts';
-import type { Difference } from '../../store/index.ts';
+import type { Difference } from '../../store/tree-diff.ts';
 import type { Trial, TrialResult } from './trial.ts';
 
 /** A property of the environment that outputs may depend on, and how a trial varies it. */

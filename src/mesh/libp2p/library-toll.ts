@@ -3,7 +3,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import { DHT_PROTOCOL } from '../datastore.ts';
 import type { MeshStats } from '../stats.ts';
-import type { Turns } from '../turns.ts';
+import type { Turns } from '../token-buckets.ts';
 
 /**
  * Turns that a stream takes on the protocols that libraries serve, and each message on it: about the milliseconds of processor time it

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
@@ -14,7 +13,7 @@ import { makeScratch } from '../scratch.ts';
 import { fetchBundle } from './bundles.ts';
 import { fetchIndex } from './dependency-index.ts';
 import { artifactLimits } from './limits.ts';
-import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
+import { movedControllers, openVisitor, peersOf, waitOrSearch } from './moved-controllers.ts';
 import { learnRevocations } from './revocations.ts';
 import { pullArtifact } from './transfer.ts';
 
@@ -167,15 +166,12 @@ export async function withEvidence<T>(
   const scratch = await makeScratch('fetch');
   const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
-    const mesh = await openMesh({
-      ...{ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' },
-      ...(peersFile !== undefined && { peersFile }),
-    });
+    const mesh = await openVisitor({ bootstrap, peersFile });
     closers.push(() => mesh.close());
     const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
     closers.push(() => store.close());
     onProgress({ phase: 'looking', says: `looking for ${which}` });
-    const book = options.revocations ?? (await emptyBook(project));
+    const book = options.revocations ?? (await RevocationBook.open(project, joseVerifier));
     const found = await findBundle(mesh, which, artifact, options, book);
     const says = `found at ${counted(found.peers.length, 'peer')}; checking the proof`;
     onProgress({ phase: 'proving', says });
@@ -201,7 +197,7 @@ async function pull(
           phase: 'fetching',
           says: `fetching from ${counted(from.length, 'peer')}`,
           bytes: done,
-          ...(total === undefined ? {} : { total }),
+          total,
         }),
     });
     return { bytes, from };
@@ -255,14 +251,9 @@ async function findBundle(
   const peers = new Map<string, PeerAddress>();
   let best: Omit<Found, 'peers'> | undefined;
   const consider = async (peer: PeerAddress) => {
-    const text = await fetchBundle(
-      mesh,
-      peer,
-      which,
-      AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]),
-    );
-    const within = AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
-    await learnRevocations(mesh, peer, book, within).catch(() => {});
+    const soon = () => AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
+    const text = await fetchBundle(mesh, peer, which, soon());
+    await learnRevocations(mesh, peer, book, soon()).catch(() => {});
     if (text === undefined) return;
     peers.set(peer.id, peer);
     const bundle = decodeBundle(text);
@@ -271,19 +262,11 @@ async function findBundle(
       best = { bundle, text, verification };
   };
   const check = async (bundle: Bundle): Promise<Verification> => {
-    const expected = {
-      project,
-      ...(artifact === undefined ? {} : { artifact }),
-      revocations: book.revoked,
-      ...(source === undefined ? {} : { source }),
-      ...(ref === undefined ? {} : { ref }),
-      ...(recipe === undefined ? {} : { recipe }),
-    };
-    let verification = await verifyBundle(bundle, expected, joseVerifier);
-    if (maxAge !== undefined && verification.facts !== null) {
-      verification = checkAge(verification, { now: Date.now(), maxAgeSeconds: maxAge });
-    }
-    return verification;
+    const expected = { project, artifact, revocations: book.revoked, source, ref, recipe };
+    const verification = await verifyBundle(bundle, expected, joseVerifier);
+    return maxAge === undefined || verification.facts === null
+      ? verification
+      : checkAge(verification, { now: Date.now(), maxAgeSeconds: maxAge });
   };
   const known = [...(options.controllers ?? []), ...peersOf(options.bootstrap)];
   for (const controller of await waitOrSearch(mesh, project, known, limit))
@@ -312,22 +295,16 @@ async function findBundle(
       await consider(controller).catch(() => {});
   signal.throwIfAborted();
   const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
-  if (best === undefined && mesh.connected().length === 0) {
+  if (best === undefined && mesh.connected().length === 0)
     throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer could be reached to ask for ${which}`, {
       hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here? Any other node that has it will do: --bootstrap <address>`,
     });
-  }
-  if (best === undefined) {
+  if (best === undefined)
     throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer of the mesh has a bundle for ${which}`, {
       hint: 'Check the CID and the bootstrap address; an artifact has a bundle as soon as its job has a verdict.',
     });
-  }
   // Those who were asked after it may have told of a revocation.
   return { ...best, verification: await check(best.bundle), peers: [...peers.values()] };
-}
-
-function emptyBook(project: string): Promise<RevocationBook> {
-  return RevocationBook.open(project, joseVerifier);
 }
 
 function rank({ ok, level }: Verification): number {

@@ -39,51 +39,19 @@ export const artifactLimits = {
   reportRetryMs: 1_000,
 } as const;
 
-assert(
-  dependencyLimits.indexBytesMax + 2 ** 20 <= artifactLimits.indexFileBytesMax,
-  'a file holds the largest index, with 16 KiB for each chunk of it',
-);
-assert(
-  artifactLimits.repairAgainSeconds < artifactLimits.collectSeconds,
-  'what is not whole is looked at sooner',
-);
-assert(artifactLimits.repairSeconds < artifactLimits.collectSeconds, 'a repair ends before the next sweep');
-assert(
-  artifactLimits.collectSeconds < artifactLimits.scrubSeconds,
-  'a sweep comes more often than a reading of all',
-);
-assert(artifactLimits.scrubSeconds * 1000 < 2 ** 31, 'a timer takes it');
-assert(limits.treeBytesMax >= 4 * 3600 * artifactLimits.scrubBytesPerSecond, 'a tree is reread in hours');
-assert(
-  artifactLimits.repairPeersMax * artifactLimits.openMs < artifactLimits.repairSeconds * 1000,
-  'peers that do not answer leave time for one that does',
-);
-assert(
-  artifactLimits.guestStreamsMax * limits.blockBytesMax <= limits.bundleBytesMax,
-  'blocks for guests are in memory',
-);
-assert(artifactLimits.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
-assert(
-  artifactLimits.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax,
-  'its framing is shorter than the index',
-);
-assert(
-  artifactLimits.askMsMax < artifactLimits.findMsMax,
-  'a peer that does not answer leaves time for another',
-);
-assert(
-  artifactLimits.findMsMax < artifactLimits.repairSeconds * 1000,
-  'a peer is found before its tree is here',
-);
-assert(
-  artifactLimits.peersMax * artifactLimits.openMs < artifactLimits.repairSeconds * 1000,
-  'as many streams are opened one after the other',
-);
-assert(
-  artifactLimits.lookupsMax * artifactLimits.againMs < artifactLimits.askMsMax,
-  'the waits are shorter than one answer',
-);
-assert(
-  artifactLimits.reportTriesMax * artifactLimits.reportRetryMs < artifactLimits.findMsMax,
-  'reports are waited for no longer than a peer',
-);
+const a = artifactLimits;
+assert(dependencyLimits.indexBytesMax + 2 ** 20 <= a.indexFileBytesMax, 'with 16 KiB for each chunk of it');
+assert(a.repairAgainSeconds < a.collectSeconds, 'what is not whole is looked at sooner');
+assert(a.repairSeconds < a.collectSeconds, 'a repair ends before the next sweep');
+assert(a.collectSeconds < a.scrubSeconds, 'a sweep comes more often than a reading of all');
+assert(a.scrubSeconds * 1000 < 2 ** 31, 'a timer takes it');
+assert(limits.treeBytesMax >= 4 * 3600 * a.scrubBytesPerSecond, 'a tree is reread in hours');
+assert(a.repairPeersMax * a.openMs < a.repairSeconds * 1000, 'silent peers leave time for one that answers');
+assert(a.guestStreamsMax * limits.blockBytesMax <= limits.bundleBytesMax, 'blocks for guests are in memory');
+assert(a.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
+assert(a.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax, 'its framing is shorter than the index');
+assert(a.askMsMax < a.findMsMax, 'a peer that does not answer leaves time for another');
+assert(a.findMsMax < a.repairSeconds * 1000, 'a peer is found before its tree is here');
+assert(a.peersMax * a.openMs < a.repairSeconds * 1000, 'as many streams are opened one after the other');
+assert(a.lookupsMax * a.againMs < a.askMsMax, 'the waits are shorter than one answer');
+assert(a.reportTriesMax * a.reportRetryMs < a.findMsMax, 'reports are waited for no longer than a peer');

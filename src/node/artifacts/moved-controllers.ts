@@ -1,9 +1,20 @@
-import type { Mesh, PeerAddress } from '../../mesh/index.ts';
+import { generateSeed } from '../../identity/keys.ts';
+import { type Mesh, type MeshOptions, openMesh, type PeerAddress } from '../../mesh/index.ts';
 import { openCharter } from '../../protocol/sessions/ask.ts';
 import { searchCharters } from '../../protocol/sessions/charter-search.ts';
 import { controllersUnder } from '../../protocol/sessions/credentials.ts';
 import { joseDocuments, meshDial } from '../ports.ts';
-import { waitForPeer } from './wait-for-peer.ts';
+
+const lookMs = 50;
+
+/** Waits until the mesh has a peer, `ms` at most. Returns whether it has. */
+export async function waitForPeer(mesh: Mesh, signal: AbortSignal, ms: number): Promise<boolean> {
+  for (let waited = 0; mesh.connected().length === 0 && waited < ms; waited += lookMs) {
+    if (signal.aborted) return false;
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
+  }
+  return mesh.connected().length > 0;
+}
 
 /**
  * Controllers that are found at the addresses of those that cannot be reached: their keys may have been replaced. Each is named by
@@ -50,6 +61,10 @@ export async function waitOrSearch(
   if (moved.length === 0) await waitForPeer(mesh, signal, waitMsMax);
   return moved;
 }
+
+/** A node of a moment, with a key of its own, to ask others. `peersFile`: where peers of earlier connections are remembered. */
+export const openVisitor = (options: Pick<MeshOptions, 'bootstrap' | 'peersFile'>): Promise<Mesh> =>
+  openMesh({ ...options, key: generateSeed(), listen: [], topics: [], role: 'node' });
 
 /** Addresses that end in `/p2p/<id>`, by that id. */
 export function peersOf(addrs: readonly string[]): PeerAddress[] {

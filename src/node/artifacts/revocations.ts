@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { generateSeed } from '../../identity/keys.ts';
-import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import {
@@ -11,7 +10,8 @@ import {
 } from '../../protocol/sessions/revocation-exchange.ts';
 import { meshDial } from '../ports.ts';
 import { artifactLimits } from './limits.ts';
-import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
+import { providersFound } from './members.ts';
+import { movedControllers, openVisitor, peersOf, waitOrSearch } from './moved-controllers.ts';
 
 /** Serves the revocations and the checkpoint that are known here, see `revocationServer`. */
 export function serveRevocations(mesh: Mesh, known: Known): void {
@@ -36,10 +36,7 @@ export async function askForRevocations(options: {
   signal: AbortSignal;
 }): Promise<number> {
   const { project, artifact, bootstrap, controllers, peersFile, book, signal } = options;
-  const mesh = await openMesh({
-    ...{ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' },
-    ...(peersFile !== undefined && { peersFile }),
-  });
+  const mesh = await openVisitor({ bootstrap, peersFile });
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
     const peers = new Map(controllers.map((peer) => [peer.id, peer]));
@@ -60,7 +57,9 @@ export async function askForRevocations(options: {
     const knowsPeers = bootstrap.length > 0 || (peersFile !== undefined && existsSync(peersFile));
     if (knowsPeers) found(await waitOrSearch(mesh, project, known, limit));
     for (let tries = 0; ; tries++) {
-      if (knowsPeers) await addProviders(mesh, peers, keys, limit);
+      for (const key of knowsPeers ? keys : [])
+        for (const peer of await providersFound(mesh, key, { signal: limit, max: peersMax }))
+          peers.set(peer.id, peers.get(peer.id) ?? peer);
       const answered = await askAll();
       if (answered > 0) return answered;
       if (tries === 0) found(await movedControllers(mesh, project, known, limit).catch(() => []));
@@ -68,31 +67,16 @@ export async function askForRevocations(options: {
       if (mesh.connected().length === 0 || limit.aborted) break;
       await setTimeout(artifactLimits.againMs, undefined, { signal });
     }
+    const tried = [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)].join(', ');
     throw new QuorateError(
       'REVOCATION_NO_ANSWER',
       'no member of the project could be asked for revocations',
       {
-        hint: `Tried: ${[...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)].join(', ') || 'no address is known; name one: --bootstrap /dns4/…'}.`,
+        hint: `Tried: ${tried || 'no address is known; name one: --bootstrap /dns4/…'}.`,
       },
     );
   } finally {
     await mesh.close();
-  }
-}
-
-async function addProviders(
-  mesh: Mesh,
-  peers: Map<string, PeerAddress>,
-  keys: readonly string[],
-  limit: AbortSignal,
-): Promise<void> {
-  for (const key of keys) {
-    try {
-      for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
-        peers.set(peer.id, peers.get(peer.id) ?? peer);
-    } catch {
-      // Its time is up, or nobody could be asked: the next try may find some.
-    }
   }
 }
 

@@ -10,8 +10,6 @@ export const kernelLimits = {
   saveAgainMs: 60_000,
 } as const;
 
-assert(nodeLimits.controlMsMax < kernelLimits.closeMsMax, 'a request that came before is answered');
-assert(
-  kernelLimits.saveAgainMs < sessionTimes.expelledMs,
-  'revocations are on disk before they are asked for',
-);
+const k = kernelLimits;
+assert(nodeLimits.controlMsMax < k.closeMsMax, 'a request that came before is answered');
+assert(k.saveAgainMs < sessionTimes.expelledMs, 'revocations are on disk before they are asked for');

@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseFile, readOptional, writeJson } from '../files.ts';
+import { readJson, writeJson } from '../files.ts';
 
 const schema = z.object({ tiers: z.array(z.unknown()) });
 const fileOf = (home: string): string => join(home, 'tiers.json');
 
 /** Tiers of sandboxes that the operator of a home folder agreed to last. Errors: `HOME_DAMAGED`, `HOME_NEWER`, `HOME_UNREADABLE`. */
 export async function agreedTiers(home: string): Promise<readonly unknown[]> {
-  const text = await readOptional(fileOf(home));
-  return text === undefined ? [] : parseFile(fileOf(home), text, schema, 'Remove it.').tiers;
+  return (await readJson(fileOf(home), schema, 'Remove it.'))?.tiers ?? [];
 }
 
 /** Records tiers that the operator agreed to. Errors: `HOME_UNWRITABLE`. */

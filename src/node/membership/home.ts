@@ -6,7 +6,7 @@ import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { roleSchema } from '../../protocol/documents/base.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
-import { parseFile, readOptional, writeJson } from '../files.ts';
+import { readJson, writeJson } from '../files.ts';
 
 const membershipSchema: z.ZodType<Membership> = z.object({
   /** PeerId of the root key. */
@@ -51,13 +51,11 @@ export function openHome(dir: string): Home {
 
   async function key(): Promise<NodeKey> {
     if (existsSync(keyFile)) return loadKey(keyFile);
-    try {
-      return await createKey(keyFile);
-    } catch (error) {
+    return createKey(keyFile).catch((error) => {
       // Another process has created it.
       if (codeOf(error) === 'KEY_FILE_EXISTS') return loadKey(keyFile);
       throw error;
-    }
+    });
   }
 
   async function memberships(): Promise<Membership[]> {
@@ -66,10 +64,8 @@ export function openHome(dir: string): Home {
       : [];
     const found: Membership[] = [];
     for (const file of names) {
-      const text = await readOptional(join(projects, file));
-      if (text === undefined) continue;
-      const path = join(projects, file);
-      found.push(parseFile(path, text, membershipSchema, 'Remove it and join again.'));
+      const one = await readJson(join(projects, file), membershipSchema, 'Remove it and join again.');
+      if (one !== undefined) found.push(one);
     }
     return found;
   }
@@ -87,24 +83,23 @@ export function openHome(dir: string): Home {
         project === undefined ? all : byId.length > 0 ? byId : all.filter(({ name }) => name === project);
       const [first, second] = fitting;
       if (first === undefined) {
-        throw new QuorateError(
-          'MEMBERSHIP_NOT_FOUND',
-          project === undefined
-            ? `${dir} belongs to no project yet`
-            : `${dir} does not belong to project ${project}`,
-          {
-            hint: `${all.length > 0 ? '"quorate project list" shows those it belongs to. ' : ''}Ask the owner of the project for a ticket, then: quorate join <ticket>. Owners run this in the repository of their project.`,
-          },
-        );
+        const says =
+          project === undefined ? 'belongs to no project yet' : `does not belong to project ${project}`;
+        const shown = all.length > 0 ? '"quorate project list" shows those it belongs to. ' : '';
+        throw new QuorateError('MEMBERSHIP_NOT_FOUND', `${dir} ${says}`, {
+          hint: `${shown}Ask the owner of the project for a ticket, then: quorate join <ticket>. Owners run this in the repository of their project.`,
+        });
       }
       if (second !== undefined) {
         const there = fitting.slice(0, projectsNamedMax).map((one) => `${one.name} (${one.project})`);
         const more = fitting.length - there.length;
+        const says = `${there.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+        const which = first.name === second.name ? first.project : first.name;
         throw new QuorateError(
           'MEMBERSHIP_AMBIGUOUS',
-          `${dir} belongs to ${fitting.length} projects: ${there.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+          `${dir} belongs to ${fitting.length} projects: ${says}`,
           {
-            hint: `Say which: --project ${first.name === second.name ? first.project : first.name}. "quorate project list" shows them, "quorate worker leave" leaves one.`,
+            hint: `Say which: --project ${which}. "quorate project list" shows them, "quorate worker leave" leaves one.`,
           },
         );
       }

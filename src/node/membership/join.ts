@@ -1,7 +1,8 @@
 import { keyFromSeed } from '../../identity/keys.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { openMesh } from '../../mesh/index.ts';
-import { QuorateError } from '../../protocol/base/errors.ts';
+import { assert, QuorateError } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { hostsNamed } from '../../protocol/judge/hosts.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
 import { checkInvite, findController, join } from '../../protocol/sessions/join.ts';
@@ -9,8 +10,11 @@ import { throwIfAborted } from '../aborted.ts';
 import { isUnread, patiently, type Waiting } from '../patience.ts';
 import { joseDocuments, meshDial, nodeClock, signingOf } from '../ports.ts';
 import type { Home } from './home.ts';
-import { membershipLimits } from './limits.ts';
 import { recordShown } from './shown-hosts.ts';
+
+/** One attempt at joining. */
+const joinMsMax = 30_000;
+assert(joinMsMax < limits.clockSkewSeconds * 1000, 'a request signed at the beginning is recent at the end');
 
 interface JoinOptions extends Waiting {
   home: Home;
@@ -63,7 +67,7 @@ async function withTicket<T>(
   const controllers = byPeer(invite.payload.addrs);
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   const attempt = async () => {
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(membershipLimits.joinMsMax)]);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(joinMsMax)]);
     const dial = meshDial(mesh, signal);
     const asking = { dial, signing: signingOf(key.signer), clock: nodeClock(signal) };
     try {
@@ -82,14 +86,11 @@ async function withTicket<T>(
 
 /** Groups multiaddrs that end in `/p2p/<id>` by that id. Errors: `TICKET_NO_ADDRESS`. */
 export function byPeer(addrs: readonly string[]): Membership['controllers'] {
-  const found = new Map<string, string[]>();
-  for (const addr of addrs) {
-    const id = addr.split('/p2p/').at(-1);
-    if (id !== undefined && addr.includes('/p2p/')) found.set(id, [...(found.get(id) ?? []), addr]);
-  }
-  if (found.size === 0)
+  const named = addrs.filter((addr) => addr.includes('/p2p/'));
+  if (named.length === 0)
     throw new QuorateError('TICKET_NO_ADDRESS', 'the ticket has no address of the controller', {
       hint: 'Ask the owner for a new one, made while the controller runs.',
     });
-  return [...found].map(([id, list]) => ({ id, addrs: list }));
+  const byId = Map.groupBy(named, (addr) => addr.split('/p2p/').at(-1) ?? '');
+  return [...byId].map(([id, list]) => ({ id, addrs: list }));
 }

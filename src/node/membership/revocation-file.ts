@@ -2,16 +2,16 @@ import { join } from 'node:path';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { publicKeyOf } from '../../protocol/documents/index.ts';
 import { RevocationBook, storedRevocationsSchema } from '../../protocol/sessions/revocation-book.ts';
-import { inFile, parseFile, readOptional, writeAtomic, writeJson } from '../files.ts';
+import { inFile, readJson, writeAtomic, writeJson } from '../files.ts';
 
 /** In a home folder. */
 export const revocationFile = (dir: string, project: string): string =>
   join(dir, 'revocations', `${project}.json`);
 
 /**
- * The revocations that a home folder knows of a project, in `revocations/<project>.json`. Every command of that home reads
- * and adds to them. Evidence against the log of the project is also in a file of its own beside it, to hand on. `unsaved` is told when the folder cannot be written; without it that is an error.
- * Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`, `HOME_UNWRITABLE`, `KEY_INVALID`.
+ * The revocations that a home folder knows of a project; every command of that home reads and adds to them. Evidence against the log is also
+ * in a file of its own beside it, to hand on. `unsaved` is told when the folder cannot be written; without it that is an error.
+ * @throws HOME_DAMAGED, HOME_UNREADABLE, HOME_UNWRITABLE, KEY_INVALID
  */
 export function openRevocationBook(
   dir: string,
@@ -26,11 +26,7 @@ export function openRevocationBook(
       project,
       joseVerifier,
       {
-        async load() {
-          const text = await readOptional(file);
-          if (text === undefined) return undefined;
-          return parseFile(file, text, storedRevocationsSchema, hint);
-        },
+        load: () => readJson(file, storedRevocationsSchema, hint),
         async save(stored) {
           await writeJson(file, stored);
           for (const [n, evidence] of (stored.equivocations ?? []).entries())

@@ -2,19 +2,18 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { hostsNamed } from '../../protocol/judge/hosts.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
-import { parseFile, readOptional, writeJson } from '../files.ts';
+import { readJson, writeJson } from '../files.ts';
 import { openCharter } from './credentials.ts';
 import { type Home, hostsFile } from './home.ts';
 
-const schema = z.object({ shown: z.array(z.string()), allowed: z.array(z.string()) });
-
-/** Hosts that the worker of a home connects to for a project, where worker.toml does not list them. */
-export interface KnownHosts {
+const schema = z.object({
   /** The project named them when the operator joined; of a home from before there was this list, at its next start. */
-  shown: string[];
+  shown: z.array(z.string()),
   /** The operator allowed them since. */
-  allowed: string[];
-}
+  allowed: z.array(z.string()),
+});
+/** Hosts that the worker of a home connects to for a project, where worker.toml does not list them. */
+export type KnownHosts = z.infer<typeof schema>;
 
 /** Hosts that a project names now, as its charter and its controller say. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
 export async function hostsOf({ charter, project, feed }: Membership): Promise<string[]> {
@@ -22,19 +21,9 @@ export async function hostsOf({ charter, project, feed }: Membership): Promise<s
 }
 
 /** Undefined where nothing was recorded. Errors: `HOME_DAMAGED`, `HOME_NEWER`, `HOME_UNREADABLE`. */
-export async function knownHosts(
-  { dir }: Pick<Home, 'dir'>,
-  project: string,
-): Promise<KnownHosts | undefined> {
-  const path = join(dir, hostsFile(project));
-  const text = await readOptional(path);
-  if (text === undefined) return undefined;
-  return parseFile(
-    path,
-    text,
-    schema,
-    'Remove it: the next start allows the hosts that the charter names then.',
-  );
+export function knownHosts({ dir }: Pick<Home, 'dir'>, project: string): Promise<KnownHosts | undefined> {
+  const hint = 'Remove it: the next start allows the hosts that the charter names then.';
+  return readJson(join(dir, hostsFile(project)), schema, hint);
 }
 
 /** Errors: `HOME_UNWRITABLE`. */

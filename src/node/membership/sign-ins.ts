@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseFile, readOptional, writeJson } from '../files.ts';
+import { readJson, writeJson } from '../files.ts';
 
 /** Services that a home folder is signed in at; more are forgotten, the oldest first. */
 const signInsMax = 50;
@@ -16,11 +16,8 @@ const signInsSchema = z.union([
 
 const fileOf = (dir: string) => join(dir, 'sign-ins.json');
 
-async function load(dir: string): Promise<z.infer<typeof signInsSchema>> {
-  const text = await readOptional(fileOf(dir));
-  if (text === undefined) return [];
-  return parseFile(fileOf(dir), text, signInsSchema, 'Remove it and sign in again: quorate login');
-}
+const load = async (dir: string) =>
+  (await readJson(fileOf(dir), signInsSchema, 'Remove it and sign in again: quorate login')) ?? [];
 
 /** The token by which a terminal is signed in at a service; undefined where it is not. Errors: `HOME_…`. */
 export async function signInToken(dir: string, origin: string): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseFile, readOptional, writeJson } from '../files.ts';
+import { readJson, writeJson } from '../files.ts';
 import type { Home } from './home.ts';
 
 /** Runs that are remembered; older ones are no longer among those that a controller lists. */
@@ -13,9 +13,7 @@ const fileOf = ({ dir }: Home, project: string): string => join(dir, `told-alarm
 
 /** Runs whose alarm was told by a command of this home folder. Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`. */
 export async function toldAlarms(home: Home, project: string): Promise<string[]> {
-  const path = fileOf(home, project);
-  const text = await readOptional(path);
-  return text === undefined ? [] : parseFile(path, text, schema, 'Remove it: every alarm is told once more.');
+  return (await readJson(fileOf(home, project), schema, 'Remove it: every alarm is told once more.')) ?? [];
 }
 
 /** Remembers that the alarms of these runs were told. Errors: those of `toldAlarms`, of writing. */

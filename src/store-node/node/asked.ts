@@ -33,9 +33,8 @@ export class AskedTrees {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(storeNodeLimits.fetchSecondsMax * 1000)]);
       const here = await store.has(tree);
       const peers = here ? [] : await connectReachable(mesh, [...from]);
-      const { bytes } = await pullArtifact({ mesh, store }, tree, {
-        ...{ from: peers, signal: limit, maxBytes: reserved },
-      });
+      const options = { from: peers, signal: limit, maxBytes: reserved };
+      const { bytes } = await pullArtifact({ mesh, store }, tree, options);
       const until = await this.#hold(tree, bytes);
       tell('info', 'held', `holds ${tree} for the controller: ${sizeText(bytes)}`, { run, tree, bytes });
       await this.#keeper.apply();

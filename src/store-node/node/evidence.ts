@@ -82,7 +82,14 @@ export async function proofIn(
   const { dependencies } = decodeJob(toUtf8(bundle.job)).job;
   return {
     entry: {
-      ...{ run: request, tree: artifact, job, kind, repo, ref, name, level },
+      run: request,
+      tree: artifact,
+      job,
+      kind,
+      repo,
+      ref,
+      name,
+      level,
       decidedAt: Date.parse(time),
       ...(countsUncosigned(policy, level) && { cosigned: false as const }),
     },

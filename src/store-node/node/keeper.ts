@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Mesh, PeerAddress } from '../../mesh/index.ts';
 import { announce } from '../../node/artifacts/announce.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
+import { providersFound } from '../../node/artifacts/members.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { isUnread, sayRevoked } from '../../protocol/trust/revocations.ts';
 import { planStore } from '../machine/plan.ts';
 import type { VerdictHint } from '../sessions/project-watch.ts';
-import { Beside } from './beside.ts';
 import type { StoreContext } from './context.ts';
 import { type ProvenVerdict, proofIn, proveVerdict } from './evidence.ts';
 import { Hints } from './hints.ts';
-import { findHolders } from './holders.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
 
@@ -27,7 +28,6 @@ const recheckWaits = 3;
 export class StoreKeeper {
   readonly #context: StoreContext;
   readonly #hints = new Hints();
-  readonly #beside: Beside;
   /** Changes of what is kept, one at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #sweptAt = Number.NEGATIVE_INFINITY;
@@ -38,7 +38,6 @@ export class StoreKeeper {
 
   constructor(context: StoreContext) {
     this.#context = context;
-    this.#beside = new Beside(context);
   }
 
   /** A verdict was heard of. */
@@ -252,7 +251,7 @@ export class StoreKeeper {
     const { entry, text, builders } = proven;
     const { tree } = entry;
     const { bytes, from } = await this.#pull(tree, builders, maxBytes);
-    const beside = await this.#beside.fetch(proven, from, maxBytes - bytes);
+    const beside = await fetchLogs(this.#context, proven, from, maxBytes - bytes);
     await this.inTurn(async () => {
       await store.pin([tree, ...beside.keys()], storePin);
       const before = ledger.trees.get(tree) ?? { bytes, beside: [] };
@@ -272,9 +271,8 @@ export class StoreKeeper {
       await bundles.put({ run, job, artifact: kind === 'test' ? null : tree }, text);
       if (gone?.tree === tree) await this.#pass(gone);
     });
-    tell('info', 'kept', `${entry.name} (${entry.level}): ${tree}, ${sizeText(bytes)}`, {
-      ...{ run: entry.run, tree, level: entry.level, ref: entry.ref, bytes },
-    });
+    const { run, name, level, ref } = entry;
+    tell('info', 'kept', `${name} (${level}): ${tree}, ${sizeText(bytes)}`, { run, tree, level, ref, bytes });
     announce(mesh, tree, signal).catch((error) => {
       if (!signal.aborted) tell('warn', 'provide', messageOf(error));
     });
@@ -300,10 +298,8 @@ export class StoreKeeper {
     maxBytes: number,
   ): Promise<{ bytes: number; from: string[] }> {
     const { mesh, store, watch } = this.#context;
-    const signal = AbortSignal.any([
-      this.#context.signal,
-      AbortSignal.timeout(storeNodeLimits.fetchSecondsMax * 1000),
-    ]);
+    const limit = AbortSignal.timeout(storeNodeLimits.fetchSecondsMax * 1000);
+    const signal = AbortSignal.any([this.#context.signal, limit]);
     const connected = mesh.connected();
     const near = builders.filter((id) => connected.includes(id));
     try {
@@ -340,4 +336,58 @@ export class StoreKeeper {
     this.#sweptAt = now;
     await store.collect({ signal }).catch((error) => tell('warn', 'collect', messageOf(error)));
   }
+}
+
+/**
+ * Fetches the logs of a tree's builds within a number of bytes, and returns the bytes of each by its CID; a log that cannot be had is left
+ * out, and told. @throws the signal's reason
+ */
+export async function fetchLogs(
+  { mesh, store, signal, tell }: StoreContext,
+  { entry: { name, run }, logs }: Pick<ProvenVerdict, 'entry' | 'logs'>,
+  connected: readonly string[],
+  maxBytes: number,
+): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  let bytes = 0;
+  const missing: string[] = [];
+  for (const { log, worker } of logs) {
+    const room = Math.min(maxBytes - bytes, limits.logBytesMax + storeNodeLimits.framingBytes);
+    if (room <= 0) break;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(storeNodeLimits.besideSecondsMax * 1000)]);
+    try {
+      const from = [worker, ...connected].slice(0, storeNodeLimits.peersMax);
+      const pulled = await pullArtifact({ mesh, store }, log, { from, signal: limit, maxBytes: room });
+      bytes += pulled.bytes;
+      found.set(log, pulled.bytes);
+    } catch {
+      signal.throwIfAborted();
+      missing.push(log);
+    }
+  }
+  if (missing.length > 0)
+    tell('info', 'logs', `${missing.length} logs of ${name} could not be had`, { run, logs: missing });
+  return found;
+}
+
+/**
+ * Peers that may have a tree: those that announce it, and others by their PeerIds, as far as their addresses are found in time.
+ * @throws the reason of `stop`
+ */
+export async function findHolders(
+  mesh: Mesh,
+  tree: string,
+  others: readonly string[],
+  stop: AbortSignal,
+): Promise<PeerAddress[]> {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(storeNodeLimits.findSecondsMax * 1000)]);
+  const max = storeNodeLimits.peersMax;
+  const byId = others.slice(0, max).map(async (id) => {
+    const addrs = await mesh.findPeer(id, { signal }).catch(() => undefined);
+    return addrs === undefined ? [] : [{ id, addrs }];
+  });
+  const announced = await providersFound(mesh, tree, { signal, max });
+  const found = [...(await Promise.all(byId)).flat(), ...announced];
+  stop.throwIfAborted();
+  return [...new Map(found.map((peer) => [peer.id, peer])).values()].filter(({ id }) => id !== mesh.id);
 }

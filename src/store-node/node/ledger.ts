@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseFile, readOptional, writeJson } from '../../node/files.ts';
+import { readJson, writeJson } from '../../node/files.ts';
 import { cid, name, sha256, text } from '../../protocol/documents/base.ts';
 import type { Known } from '../machine/plan.ts';
 import { storeNodeLimits } from './limits.ts';
@@ -60,13 +60,9 @@ export class Ledger {
 
   /** Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`. */
   static async open(file: string): Promise<Ledger> {
-    const raw = await readOptional(file);
     const hint = 'Remove it: the store reads the verdicts of the project again.';
-    const stored =
-      raw === undefined
-        ? { v: 1 as const, entries: [], trees: [], asked: [] }
-        : parseFile(file, raw, ledgerSchema, hint);
-    return new Ledger(file, stored);
+    const stored = await readJson(file, ledgerSchema, hint);
+    return new Ledger(file, stored ?? { v: 1, entries: [], trees: [], asked: [] });
   }
 
   get known(): Known {

@@ -40,33 +40,21 @@ export const storeNodeLimits = {
   connectionsDefault: 500,
 } as const;
 
-const { entriesMax, entriesPerTreeMax, peersMax, bundleSecondsMax, fetchSecondsMax } = storeNodeLimits;
-assert(entriesPerTreeMax < entriesMax, 'one tree leaves room for others');
-assert(entriesMax * 400 <= limits.bundleBytesMax, 'what is remembered is in memory');
-assert(storeNodeLimits.hintsMax <= entriesMax, 'no more is heard of than is remembered');
-assert(storeNodeLimits.besideMax <= 2 * entriesPerTreeMax, 'a verdict has a log or two');
-assert(storeNodeLimits.findSecondsMax < bundleSecondsMax, 'a peer is found before its bundle is here');
-assert(peersMax * bundleSecondsMax < fetchSecondsMax, 'bundles take less time than their tree');
-assert(storeNodeLimits.besideSecondsMax < fetchSecondsMax, 'a log takes less time than a tree');
+const s = storeNodeLimits;
+assert(s.entriesPerTreeMax < s.entriesMax, 'one tree leaves room for others');
+assert(s.entriesMax * 400 <= limits.bundleBytesMax, 'what is remembered is in memory');
+assert(s.hintsMax <= s.entriesMax, 'no more is heard of than is remembered');
+assert(s.besideMax <= 2 * s.entriesPerTreeMax, 'a verdict has a log or two');
+assert(s.findSecondsMax < s.bundleSecondsMax, 'a peer is found before its bundle is here');
+assert(s.peersMax * s.bundleSecondsMax < s.fetchSecondsMax, 'bundles take less time than their tree');
+assert(s.besideSecondsMax < s.fetchSecondsMax, 'a log takes less time than a tree');
+assert(s.fetchSecondsMax < s.askedSeconds, 'a tree that is asked for is held longer than it takes');
+assert(s.askedSeconds < s.fallenDays * 24 * 3600, 'a tree with a verdict is held longer than one without');
+assert(s.sweepSecondsMin < artifactLimits.collectSeconds, 'want of room hurries a sweep');
+assert(s.connectionsDefault <= meshLimits.bootstrapConnectionsMax, 'a store has a place for members');
 assert(
-  fetchSecondsMax < storeNodeLimits.askedSeconds,
-  'a tree that is asked for is held longer than it takes',
+  s.fallenDays * 24 * 3600 <= judgeLimits.requestSecondsMax,
+  'it is held no longer than a request lasts',
 );
-assert(
-  storeNodeLimits.askedSeconds < storeNodeLimits.fallenDays * 24 * 3600,
-  'a tree with a verdict is held longer than one without',
-);
-assert(storeNodeLimits.sweepSecondsMin < artifactLimits.collectSeconds, 'want of room hurries a sweep');
-assert(
-  storeNodeLimits.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
-  'a store has a place for members',
-);
-assert(
-  storeNodeLimits.fallenDays * 24 * 3600 <= judgeLimits.requestSecondsMax,
-  'a tree that fell is held as long as a request lasts',
-);
-assert(16 * storeNodeLimits.framingBytes <= limits.logBytesMax, 'framing is a small part of a log');
-assert(
-  storeNodeLimits.planMsMax <= storeNodeLimits.sweepSecondsMin * 1000,
-  'a plan is no older than a sweep',
-);
+assert(16 * s.framingBytes <= limits.logBytesMax, 'framing is a small part of a log');
+assert(s.planMsMax <= s.sweepSecondsMin * 1000, 'a plan is no older than a sweep');

@@ -21,7 +21,6 @@ import type { Retention } from '../machine/plan.ts';
 import { pinServer } from '../sessions/pin-server.ts';
 import { ProjectWatch } from '../sessions/project-watch.ts';
 import { AskedTrees } from './asked.ts';
-import type { StoreContext } from './context.ts';
 import { StoreKeeper } from './keeper.ts';
 import { Ledger } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
@@ -102,12 +101,10 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
     if (charter !== undefined)
       await watch.learnCharter(charter.trim()).catch((error) => tell('warn', 'charter', messageOf(error)));
     const bundles = openBundles(join(home.dir, 'bundles'));
-    const context: StoreContext = {
-      ...{ project, mesh, store, bundles, retention, watch, tell },
-      ledger: await Ledger.open(join(home.dir, `store-${project}.json`)),
-      revoked: () => revocations.revoked,
-      signal: kernel.closing,
-    };
+    const ledger = await Ledger.open(join(home.dir, `store-${project}.json`));
+    const revoked = () => revocations.revoked;
+    const signal = kernel.closing;
+    const context = { project, mesh, store, bundles, ledger, retention, watch, revoked, tell, signal };
     const keeper = new StoreKeeper(context);
     await keeper.reconcile();
     const asked = new AskedTrees(context, keeper);
@@ -119,10 +116,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
     });
     mesh.handle(pins.protocol, pins.session, pins.options);
     serveBundles(mesh, bundles);
-    serveRevocations(mesh, {
-      ...knownIn(revocations),
-      checkpoint: () => undefined,
-    });
+    serveRevocations(mesh, { ...knownIn(revocations), checkpoint: () => undefined });
     serveArtifacts(context);
     kernel.onClose(mesh.joinProject(project));
     watch.start();
@@ -141,9 +135,11 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       }),
     );
     const kept = () => {
-      const all = [...context.ledger.trees.values()];
+      const all = [...ledger.trees.values()];
       return { trees: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
     };
+    const withoutCharter = () =>
+      watch.charter === undefined ? 'no charter of the project was found yet' : undefined;
     if (options.metrics !== undefined) {
       const { meterStore } = await import('./metrics.ts');
       meterStore(options.metrics, { mesh, store, kept, quotaBytes: retention.quotaBytes });
@@ -154,14 +150,7 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       addresses: () => mesh.addresses(),
       health: {
         live: [],
-        ready: [
-          meshCheck(mesh),
-          {
-            name: 'charter',
-            trouble: () =>
-              watch.charter === undefined ? 'no charter of the project was found yet' : undefined,
-          },
-        ],
+        ready: [meshCheck(mesh), { name: 'charter', trouble: withoutCharter }],
       },
       view: storeView(context, watch, revocations),
       get kept() {

@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DialBudget } from '../../../src/mesh/dial-budget.ts';
+import type { Mesh } from '../../../src/mesh/index.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { PEER_EXCHANGE_PROTOCOL, PeerExchange } from '../../../src/mesh/peer-exchange.ts';
-import type { Mesh } from '../../../src/mesh/types.ts';
 import { bootstrapNode, bytes, node, soon, until } from '../../mesh/harness.ts';
 import { addressesOf, plain } from './plain.ts';
 

@@ -7,7 +7,7 @@ import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts'
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { ProtocolServer } from '../../../src/mesh/protocol-server.ts';
 import { newStats } from '../../../src/mesh/stats.ts';
-import { Turns } from '../../../src/mesh/turns.ts';
+import { Turns } from '../../../src/mesh/token-buckets.ts';
 import type { Rank } from '../../../src/protocol/base/rank.ts';
 import { bytes, codeOf, echo, node, sleep, soon, text, until } from '../../mesh/harness.ts';
 import { addressesOf, connect, type Plain, plain } from './plain.ts';

@@ -1,7 +1,7 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { chargeLibraries } from '../../../src/mesh/libp2p/library-toll.ts';
-import { Turns } from '../../../src/mesh/turns.ts';
+import { Turns } from '../../../src/mesh/token-buckets.ts';
 import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 import { FakeStream } from '../fake-stream.ts';
 

@@ -1,8 +1,8 @@
 import type { MessageStream, StreamMuxer } from '@libp2p/interface';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Mesh } from '../../../src/mesh/index.ts';
 import { watchLiveness } from '../../../src/mesh/libp2p/liveness.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
-import type { Mesh } from '../../../src/mesh/types.ts';
 import { node, until } from '../harness.ts';
 
 const { quietMs, pongMs } = meshLimits;

@@ -1,16 +1,15 @@
 import { expect, it } from 'vitest';
-import { Beside } from '../../../src/store-node/node/beside.ts';
+import { fetchLogs } from '../../../src/store-node/node/keeper.ts';
 import { keeping, peer } from './support.ts';
 
 it('logs are kept beside a tree while there is room, and those that cannot be had are told', async () => {
   const honest = await peer();
   const [one, two, three] = [await honest.add('one'), await honest.add('two'), await honest.add('three')];
   const { context, events } = await keeping([honest]);
-  const beside = new Beside(context);
   const fetch = async (maxBytes: number, ...logs: string[]) => {
     const named = logs.map((log) => ({ log, worker: honest.mesh.id }));
     const of = { entry: { name: 'app', run: 'r' } as never, logs: named };
-    return [...(await beside.fetch(of, [], maxBytes))];
+    return [...(await fetchLogs(context, of, [], maxBytes))];
   };
   const [[, bytes] = ['', 0]] = await fetch(2 ** 20, one);
   expect(bytes).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../../src/mesh/index.ts';
-import { findHolders } from '../../../src/store-node/node/holders.ts';
+import { findHolders } from '../../../src/store-node/node/keeper.ts';
 
 /** A node that finds these announcers, then fails where `broken`, and these peers by their ids. */
 function mesh(announcers: string[], known: string[], broken = false): Mesh {

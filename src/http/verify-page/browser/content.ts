@@ -4,8 +4,13 @@ import { CID } from 'multiformats/cid';
 import { oneRootHeaderBytes, rootOfCar } from '../../../protocol/base/car.ts';
 import { assert, QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { ByteBudget, chunkBytes, type StoredFile, storeFile } from '../../../store/file-import.ts';
-import { LastBlockOnly } from '../../../store/last-block.ts';
+import {
+  ByteBudget,
+  chunkBytes,
+  LastBlockOnly,
+  type StoredFile,
+  storeFile,
+} from '../../../store/file-import.ts';
 import { checkCid, linksOf } from '../../../store/nodes.ts';
 import { TreeBuilder } from '../../../store/tree-builder.ts';
 import { CarDecoder } from '../../../transfer/decode.ts';
