@@ -9,9 +9,8 @@ export type { BootstrapErrorCode } from './error-codes.ts';
 const SEED_BYTES = 32;
 
 /**
- * Reads the node's Ed25519 seed: 64 hexadecimal digits in a file of mode 0600, and a checksum of them where this made the file. Creates
- * it if it does not exist.
- * @throws BOOTSTRAP_KEY_INVALID, BOOTSTRAP_KEY_UNREADABLE
+ * Reads the node's Ed25519 seed: 64 hexadecimal digits and their checksum in a file, made if missing. @throws BOOTSTRAP_KEY_INVALID,
+ * BOOTSTRAP_KEY_UNREADABLE
  */
 export function loadKey(file: string): Uint8Array {
   const text = read(file) ?? create(file);

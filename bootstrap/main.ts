@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseMonitorAddress } from '../src/http/addresses.ts';
 import type { Monitor } from '../src/http/monitor.ts';
-import type { Mesh } from '../src/mesh/index.ts';
-import { openMesh } from '../src/mesh/index.ts';
+import { type Mesh, openMesh } from '../src/mesh/index.ts';
 import { meshCheck } from '../src/node/health.ts';
 import { openNode } from '../src/node/kernel/open-node.ts';
-import { type NodeEvent, type Tell, teller } from '../src/node/node-events.ts';
+import { type NodeEvent, teller } from '../src/node/node-events.ts';
 import { isJournal, version } from '../src/program.ts';
 import { QuorateError } from '../src/protocol/base/errors.ts';
 import { jsonLine } from '../src/protocol/base/escape.ts';
@@ -46,8 +45,8 @@ async function run(options: Options): Promise<void> {
         bootstrap: options.bootstrap ?? [],
         topics: [],
         role: 'bootstrap',
-        ...(options.announce ? { announce: options.announce } : {}),
-        ...(options.peers ? { peersFile: options.peers } : {}),
+        announce: options.announce,
+        peersFile: options.peers,
       }),
     );
     if (monitor !== undefined) await watch(monitor, mesh);
@@ -67,7 +66,7 @@ async function run(options: Options): Promise<void> {
   const { mesh, tell } = await opening;
   const addresses = mesh.addresses();
   print(isJson ? jsonLine({ event: 'listening', id: mesh.id, addresses }) : addresses.join('\n'));
-  tellPeers(mesh, tell);
+  mesh.onPeer(({ peer, kind }) => tell('debug', 'peer', `${kind} ${peer}`, { peer, state: kind }));
 }
 
 /** Prints events of this level and above. */
@@ -99,10 +98,6 @@ async function watch(monitor: Monitor, mesh: Mesh): Promise<void> {
   const { meterMesh } = await import('../src/node/node-metrics.ts');
   meterMesh(monitor.registry, mesh);
   monitor.watch({ live: [], ready: [meshCheck(mesh)] });
-}
-
-function tellPeers(mesh: Mesh, tell: Tell): void {
-  mesh.onPeer(({ peer, kind }) => tell('debug', 'peer', `${kind} ${peer}`, { peer, state: kind }));
 }
 
 function metricsAddress(text: string): { host: string; port: number } {

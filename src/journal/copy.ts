@@ -1,31 +1,27 @@
-import { closeSync, constants, existsSync, fsyncSync, openSync, rmSync } from 'node:fs';
+import { constants, existsSync, rmSync } from 'node:fs';
 import { copyFile, open, rm, stat, utimes } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { EndMark } from './end-mark.ts';
-import { checked, type Journal, lastSeq, openJournal } from './index.ts';
+import { checked, cutShort, fsyncPath, type Journal, lastSeq, openJournal } from './index.ts';
 import { walDamage } from './wal.ts';
 
-/** Limits of journals. */
-const journalLimits = {
-  /** Tries to copy a journal: its log begins anew after about a thousand pages, 4 MB, were written to it. */
-  copiesMax: 100,
-  /** Longest pause between two tries, in milliseconds; its length is random, so that a try may begin right after the log did. */
-  copyAgainMs: 50,
-};
+/** Tries to copy a journal: its log begins anew after about a thousand pages, 4 MB, were written to it. */
+const copiesMax = 100;
+/** Longest pause between two tries, in milliseconds; its length is random, so that a try may begin right after the log did. */
+const copyAgainMs = 50;
 
 /** Header of a write-ahead log: its salts change when the log begins anew (SQLite, fileformat2.html, 4.1). */
 const walHeaderBytes = 32;
 
 /**
- * Copies a journal as it is at one moment, also while a process writes to it: that process holds the lock of the database, so the files are
- * copied and not opened. The database first, then its log: until the log begins anew it has every page that a checkpoint may have
- * changed in the database meanwhile, and is only appended to. Where it did begin anew, both are copied again. Returns
- * the number of events that must be in the copy. Errors: `JOURNAL_BUSY`, those of the system.
+ * Copies a journal as it is at one moment, also while a process writes to it and holds the lock of the database: the files are copied. The
+ * database first, then its log, which until it begins anew has every page that a checkpoint may have changed meanwhile; where it did begin
+ * anew, both are copied again. Returns the number of events that must be in the copy. @throws JOURNAL_BUSY, errors of the system
  */
 export async function copyJournal(file: string, to: string): Promise<number> {
-  for (let n = 0; n < journalLimits.copiesMax; n++) {
+  for (let n = 0; n < copiesMax; n++) {
     const { least } = new EndMark(file);
     const before = await walHeader(`${file}-wal`);
     await copyFile(file, to, constants.COPYFILE_FICLONE);
@@ -35,7 +31,7 @@ export async function copyJournal(file: string, to: string): Promise<number> {
     // A watcher puts one event in the place of all others now and then.
     if (isWhole && before === (await walHeader(`${file}-wal`)))
       return Math.min(least, new EndMark(file).least);
-    await sleep(journalLimits.copyAgainMs * Math.random());
+    await sleep(copyAgainMs * Math.random());
   }
   throw new QuorateError('JOURNAL_BUSY', `so much is written to ${file} that it cannot be copied`, {
     hint: 'Try again when less is written, or stop the process meanwhile.',
@@ -43,7 +39,6 @@ export async function copyJournal(file: string, to: string): Promise<number> {
 }
 
 async function walHeader(file: string): Promise<string> {
-  if (!existsSync(file)) return 'none';
   const handle = await open(file, 'r').catch(() => undefined);
   if (handle === undefined) return 'none';
   try {
@@ -72,14 +67,14 @@ function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** Opens a copy as the journal of whoever wrote it, whatever its rules. Errors: `JOURNAL_…`. */
+/** Opens a copy as the journal of whoever wrote it, whatever its rules. @throws JOURNAL_… */
 export function openCopy<Event>(file: string): Journal<Event> {
   return openJournal<Event>(file, { name: machineOf(file), rules: Number.MAX_SAFE_INTEGER });
 }
 
 /**
- * Makes one file of a copy and its log, and reads each event of it. `least`: what `copyJournal` returned. Returns how many there are. On disk when it
- * returns. Errors: `JOURNAL_…`.
+ * Makes one file of a copy and its log, synced, and reads its events, of which there must be `least`. Returns how many there are. @throws
+ * JOURNAL_…
  */
 export function foldCopy(file: string, least: number): number {
   const journal = openCopy(file);
@@ -90,20 +85,13 @@ export function foldCopy(file: string, least: number): number {
     journal.close();
   }
   checkCopyEnd(file, events, least);
-  const folded = openSync(file, 'r+');
-  fsyncSync(folded);
-  closeSync(folded);
+  fsyncPath(file, 'r+');
   return events;
 }
 
-/** Errors: `JOURNAL_DAMAGED`. */
+/** @throws JOURNAL_DAMAGED */
 export function checkCopyEnd(file: string, events: number, least: number): void {
-  if (events >= least) return;
-  throw new QuorateError(
-    'JOURNAL_DAMAGED',
-    `${file} ends after event ${events}, and event ${least} was on disk: its write-ahead log was damaged or cut`,
-    { hint: 'Put it back from a copy: nothing is guessed from half a journal.' },
-  );
+  if (events < least) throw cutShort(file, events, least);
 }
 
 /** Name of the machine that wrote a copy; empty where that cannot be read, which opening it explains. */

@@ -5,10 +5,9 @@ import { crc32 } from 'node:zlib';
 const digits = 16;
 
 /**
- * Keeps the number of the last event that was synced, in a file beside a journal that is open. SQLite takes a write-ahead log for as long as
- * its frames are whole: without that number nothing shows that the last ones were damaged, or cut off. It is written after each sync, and not
- * synced itself: after a power cut it may be lower than it was, and is never higher than what is there. It holds for the file beside which it
- * was written; one that was put in its place is another.
+ * Keeps the number of the last synced event in a file beside an open journal: SQLite does not notice when the last frames of its log are
+ * damaged or cut off. Written after each sync, and not synced itself: after a power cut it may be too low, and is never too high. It
+ * holds for that very file, and for none that was put in its place.
  */
 export class EndMark {
   readonly #file: string;

@@ -10,9 +10,8 @@ import { walDamage } from './wal.ts';
 export type { JournalErrorCode } from './error-codes.ts';
 
 /**
- * A list of the events a state machine was given, with their times (ms since the epoch), in SQLite. An event
- * that was appended survives the end of the process; after `sync` it survives a power failure too, with all events before
- * it. One process at a time; another gets `JOURNAL_IN_USE`.
+ * A list of the events a state machine was given, with their times (ms since the epoch), in SQLite. An appended event survives the end of the
+ * process; after `sync` a power failure too. One process at a time; another gets `JOURNAL_IN_USE`.
  */
 export interface Journal<Event> {
   /** Name of its owner, as it was when the journal was made. */
@@ -47,10 +46,7 @@ export interface JournalMachine {
   rules: number;
 }
 
-/**
- * Opens or creates a journal.
- * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `HOME_NEWER`, `JOURNAL_OLDER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
- */
+/** Opens or creates a journal. @throws JOURNAL_UNWRITABLE, JOURNAL_IN_USE, HOME_NEWER, JOURNAL_OLDER, JOURNAL_MACHINE_MISMATCH, JOURNAL_DAMAGED */
 export function openJournal<Event>(file: string, machine: JournalMachine): Journal<Event> {
   const db = openDatabase(file);
   try {
@@ -70,7 +66,7 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
   // Both files may be new: what is synced later must be found after a power failure.
-  syncFolder(dirname(file));
+  fsyncPath(dirname(file));
   const written = (write: () => void): void => {
     try {
       write();
@@ -88,6 +84,10 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
     const seq = last + 1;
     insert.run(seq, at, text, machine.rules, record, sumOf(seq, at, text, machine.rules, record));
     last = seq;
+  };
+  const sync = () => {
+    fdatasyncSync(wal);
+    mark.set(last);
   };
   /** In one transaction. */
   const whole = (write: () => void): void => {
@@ -117,20 +117,15 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
     replaceAll: (event, at) =>
       written(() => {
         mark.remove();
-        syncFolder(dirname(file));
+        fsyncPath(dirname(file));
         whole(() => {
           db.exec("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
           last = 0;
           append(event, at);
         });
-        fdatasyncSync(wal);
-        mark.set(last);
+        sync();
       }),
-    sync: () =>
-      written(() => {
-        fdatasyncSync(wal);
-        mark.set(last);
-      }),
+    sync: () => written(sync),
     *replay() {
       const rows = select.iterate();
       const end = last;
@@ -154,10 +149,7 @@ function journalIn<Event>(db: DatabaseSync, file: string, machine: JournalMachin
   };
 }
 
-/**
- * Gives `take` each event, in order, with the rules that it was taken under. Errors: `JOURNAL_DAMAGED`, `HOME_NEWER` where `take` throws
- * `UnknownKind`, and coded ones of `take`.
- */
+/** Gives `take` each event, in order, with the rules that it was taken under. @throws JOURNAL_DAMAGED, HOME_NEWER when `take` throws `UnknownKind`, coded errors of `take` */
 export function replayEach<Event>(
   { place, replay }: Pick<Journal<Event>, 'place' | 'replay'>,
   take: (event: Event, at: number, rules: number) => void,
@@ -170,21 +162,20 @@ export function replayEach<Event>(
     } catch (cause) {
       if (cause instanceof QuorateError) throw cause;
       if (cause instanceof UnknownKind) throw newerEvent(place, n, event, cause);
-      throw new QuorateError('JOURNAL_DAMAGED', `event ${n} of ${place} cannot be read`, {
-        hint: restore,
-        cause,
-      });
+      const says = `event ${n} of ${place} cannot be read`;
+      throw new QuorateError('JOURNAL_DAMAGED', says, { hint: restore, cause });
     }
   }
 }
 
-function syncFolder(dir: string): void {
-  const folder = openSync(dir, 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+/** Syncs a file or a folder. */
+export function fsyncPath(path: string, flags = 'r'): void {
+  const opened = openSync(path, flags);
+  fsyncSync(opened);
+  closeSync(opened);
 }
 
-/** Says at once whether another process has it; one that is not there yet is nobody's. Errors: `JOURNAL_IN_USE`, `JOURNAL_UNWRITABLE`. */
+/** Says at once whether another process has it; one that is not there yet is nobody's. @throws JOURNAL_IN_USE, JOURNAL_UNWRITABLE */
 export function checkJournalFree(file: string): void {
   if (existsSync(file)) openDatabase(file).close();
 }
@@ -228,19 +219,22 @@ function checkEnd(file: string): void {
   try {
     const last = lastSeq(db);
     if (last >= least) return;
-    throw new QuorateError(
-      'JOURNAL_DAMAGED',
-      `${file} ends after event ${last}, and event ${least} was on disk: its write-ahead log was damaged or cut`,
-      { hint: `${restore} Without one remove ${markOf(file)}: then it goes on after event ${last}.` },
-    );
+    const hint = `${restore} Without one remove ${markOf(file)}: then it goes on after event ${last}.`;
+    throw cutShort(file, last, least, hint);
   } finally {
     db.close();
   }
 }
 
+export const cutShort = (file: string, last: number, least: number, hint = restore): QuorateError =>
+  new QuorateError(
+    'JOURNAL_DAMAGED',
+    `${file} ends after event ${last}, and event ${least} was on disk: its write-ahead log was damaged or cut`,
+    { hint },
+  );
+
 /**
- * SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS. All other codes with the text "disk I/O error" are of locks and writes: a journal
- * that may not be written is whole.
+ * SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS. Other codes of a "disk I/O error" are of locks and writes: that journal is whole.
  */
 const readErrors: ReadonlySet<number> = new Set([266, 522, 8202, 8458]);
 
@@ -262,30 +256,18 @@ function explained(cause: unknown, file: string): QuorateError {
   const isDamaged =
     readErrors.has(Number((cause as { errcode?: unknown }).errcode)) ||
     /not a database|malformed|no such (table|column)|has no column/i.test(message);
-  if (isDamaged)
-    return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, {
-      hint: restore,
-      cause,
-    });
-  return new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, {
-    cause,
-    hint:
-      existsSync(file) && statSync(file).isDirectory()
-        ? 'A folder lies in its place: move it away, and put the file back from a copy.'
-        : 'The folder must exist and be writable by you.',
-  });
+  if (isDamaged) {
+    const says = `${file} is not a whole journal: ${message}`;
+    return new QuorateError('JOURNAL_DAMAGED', says, { hint: restore, cause });
+  }
+  const hint = statSync(file, { throwIfNoEntry: false })?.isDirectory()
+    ? 'A folder lies in its place: move it away, and put the file back from a copy.'
+    : 'The folder must exist and be writable by you.';
+  return new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, { cause, hint });
 }
 
-/** CRC-32 over one row, its number included. It finds what a disk changed; whoever may write the file can write another. */
-function sumOf(
-  seq: SQLOutputValue,
-  at: SQLOutputValue,
-  event: SQLOutputValue,
-  rules: SQLOutputValue,
-  record: SQLOutputValue,
-): number {
-  return crc32(JSON.stringify([seq, at, event, rules, record]));
-}
+/** CRC-32 over one row: number, time, event, rules, record. It finds what a disk changed; whoever may write the file can write another. */
+const sumOf = (...row: SQLOutputValue[]): number => crc32(JSON.stringify(row));
 
 /** The row, which must be the one of that number as it was written. Throws `JOURNAL_DAMAGED`. */
 export function checked<Event>(row: Record<string, SQLOutputValue> | undefined, seq: number, file: string) {
@@ -310,11 +292,6 @@ export function lastSeq(db: DatabaseSync): number {
   return Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()?.seq ?? 0);
 }
 
-/** The rules that the last event was judged by; 0 where there is none. */
-function lastRules(db: DatabaseSync): number {
-  return Number(db.prepare('SELECT rules FROM events ORDER BY seq DESC LIMIT 1').get()?.rules ?? 0);
-}
-
 /** Returns whose the journal is. */
 function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }: JournalMachine): string {
   // The one table that every format has.
@@ -330,20 +307,16 @@ function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }:
     write.run(String(formatVersion), name);
     return name;
   }
+  const reads = `reads ${formatWithoutSums} and ${formatVersion}`;
   if (Number(version) < formatWithoutSums)
-    throw new QuorateError(
-      'JOURNAL_OLDER',
-      `${file} is of format ${String(version)}; this quorate reads ${formatWithoutSums} and ${formatVersion}`,
-      { hint: 'Go on with the version that wrote it, or begin anew with a folder of its own.' },
-    );
+    throw new QuorateError('JOURNAL_OLDER', `${file} is of format ${version}; this quorate ${reads}`, {
+      hint: 'Go on with the version that wrote it, or begin anew with a folder of its own.',
+    });
   if (Number(version) > formatVersion)
-    throw homeNewer(
-      file,
-      `it is of format ${String(version)}, and this version reads ${formatWithoutSums} and ${formatVersion}`,
-    );
-  const newest = lastRules(db);
-  if (newest > rules)
-    throw homeNewer(file, `its last event is of rules ${newest}, and this version has rules ${rules}`);
+    throw homeNewer(file, `it is of format ${version}, and this version ${reads}`);
+  const [newest] = db.prepare('SELECT rules FROM events ORDER BY seq DESC LIMIT 1').all();
+  if (Number(newest?.rules ?? 0) > rules)
+    throw homeNewer(file, `its last event is of rules ${newest?.rules}, and this version has rules ${rules}`);
   const owner = String(read.get('machine')?.value);
   if (owner !== name && !formerly.includes(owner))
     throw new QuorateError('JOURNAL_MACHINE_MISMATCH', `${file} is the journal of ${owner}, not of ${name}`, {
@@ -355,7 +328,7 @@ function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }:
 
 /** Brings a journal of `formatWithoutSums` to the present format: its events count as they are read now. */
 function addSums(db: DatabaseSync): void {
-  db.function('row_sum', { deterministic: true }, sumOf);
+  db.function('row_sum', { deterministic: true, varargs: true }, sumOf);
   db.exec(`
     BEGIN IMMEDIATE;
     ALTER TABLE events ADD COLUMN sum INTEGER;

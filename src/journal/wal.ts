@@ -23,9 +23,9 @@ const isSame = ([a, b]: Sum, [c, d]: Sum): boolean => a === c && b === d;
 const pairAt = (bytes: Buffer, at: number): Sum => [bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4)];
 
 /**
- * Says where a write-ahead log is not as it was written; undefined where nothing shows that. SQLite takes the first frame that is not whole
- * for the end of the log, and silently drops what was committed after it. A process that is killed leaves such a frame as well, but no
- * whole transaction behind it. A power cut may, of what was not synced: a log that was last written before this host started is not judged.
+ * Says where a write-ahead log is not as it was written. SQLite takes the first frame that is not whole for the end, and silently drops
+ * what was committed after it. A killed process leaves such a frame, but no whole transaction behind it; a power cut may, so a log that
+ * was last written before this host started is not judged.
  */
 export function walDamage(file: string): string | undefined {
   const found = statSync(file, { throwIfNoEntry: false });

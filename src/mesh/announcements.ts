@@ -4,9 +4,8 @@ import { meshLimits } from './limits.ts';
 type Walk = (cid: string, signal: AbortSignal) => Promise<void>;
 
 /**
- * Announces CIDs in the DHT. A walk through it costs this node and a dozen others some milliseconds of processor time each, so
- * a CID is announced once for as long as it is served here, however many builds come to it, and one walk is begun a second
- * while few wait. The DHT renews its records by itself.
+ * Announces CIDs in the DHT, each once for as long as it is served here, and one a second while few wait: a walk costs this node and a
+ * dozen others milliseconds of processor time. The DHT renews its records by itself.
  */
 export class Announcements {
   readonly #walk: Walk;

@@ -34,8 +34,8 @@ export interface ChannelLimits {
 }
 
 /**
- * Messages over one libp2p stream: a length of four bytes, big-endian, then the message. While one side does not read, the other can
- * send about one window (`limits.meshWindowBytes`).
+ * Messages over one libp2p stream: a length of four bytes, big-endian, then the message. The other side can send a window ahead of its
+ * reader.
  */
 export class StreamChannel implements Channel {
   readonly link: Link;
@@ -145,8 +145,8 @@ export class StreamChannel implements Channel {
   }
 
   /**
-   * A whole message, undefined at the end of the stream, 'more' while a message is incomplete, or 'announced' once the
-   * length of one that has to be admitted is known.
+   * A whole message, undefined at the end of the stream, 'more' of an incomplete message, or 'announced': its length is known and not
+   * admitted.
    */
   #next(admits: boolean): Uint8Array | undefined | 'more' | 'announced' {
     const failure = this.#failure ?? this.#refusal;

@@ -24,9 +24,9 @@ export interface PrunerOptions {
 }
 
 /**
- * Keeps the connections of a node below their limit, with places free as `places.ts` says. Keys cost nothing, so an attacker can open
- * all connections of a node, each under another PeerId, or have this node open them: its DHT dials the peers that it is told of. A
- * connection that finds no place stays for `meshLimits.fullMs`, in which its streams are answered with `MESH_FULL`.
+ * Keeps the connections of a node below their limit, with places free as `places.ts` says: keys cost nothing, so an attacker could open
+ * all of them, or have this node open them. A connection that finds no place stays for `meshLimits.fullMs`, in which its streams are
+ * answered with `MESH_FULL`.
  */
 export class ConnectionPruner {
   readonly #options: PrunerOptions;

@@ -18,8 +18,8 @@ const TIMEOUTS = new Set(['TimeoutError', 'AbortError']);
 const BROKEN = new Set<unknown>(['ECONNRESET', 'EPIPE']);
 
 /**
- * A handshake that a peer which is too busy for it broke off, or left without an answer. The code of a socket's error, or its whole message
- * where a layer above kept no more: a message may quote a name of an address.
+ * A handshake that a busy peer broke off, or left unanswered. Code or whole message of the socket's error: a message may quote an
+ * address.
  */
 const isIncomplete = ({ name, message, code }: Error & { code?: unknown }): boolean =>
   BROKEN.has(code) ||

@@ -15,18 +15,15 @@ const RPC_BYTES_MAX = GOSSIP_BYTES_MAX * 2;
 /** Bytes queued for one neighbour that reads slowly; beyond this its stream is reset and opened again. */
 const OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
 assert(OUTBOUND_BYTES_MAX < meshLimits.heldBytesMax, 'gossip is not all that a connection holds');
-/**
- * From this size on neighbours are told at once that a message is here. Its author sends it to all of them, so most have it before such
- * a control message comes: it prevents few copies, and one of these costs more than a copy below this.
- */
+/** From this size on neighbours are told at once that a message is here: below it a copy costs less than that control message. */
 export const UNWANTED_BYTES_MIN = 32 * 1024;
 assert(UNWANTED_BYTES_MIN < limits.documentBytesMax, 'a large document is sent once');
 
 const TEXT = new TextEncoder();
 
 /**
- * SHA-256 over topic, author and data of a message. With data alone a peer could suppress a message: the same bytes, sent
- * first on another topic or by another author and rejected there, would count as seen.
+ * SHA-256 over topic, author and data. With data alone a peer could suppress a message by sending its bytes first where they are
+ * rejected.
  */
 function messageId(topic: string, author: Uint8Array | undefined, data: Uint8Array): Uint8Array {
   const hash = createHash('sha256');
@@ -95,8 +92,8 @@ export function gossip(
 }
 
 /**
- * Only invalid messages count, squared: after nine of them a neighbour is ignored until they have decayed, about 30 s.
- * Delivery rates do not count: the mesh is too small for them.
+ * Only invalid messages count, squared: nine of them have a neighbour ignored for about 30 s. The mesh is too small for rates of
+ * delivery.
  */
 const topicScore = {
   topicWeight: 1,

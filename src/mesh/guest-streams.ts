@@ -2,7 +2,7 @@ import { addTo, dropFrom } from './counts.ts';
 
 /**
  * Open streams of guests on one protocol, by network. Where all guests have as many as they may, the network with the most gives its
- * oldest for one of a network with fewer: whoever has a few networks keeps none of the others out.
+ * oldest for one of a network with fewer.
  */
 export class GuestStreams<S> {
   readonly #perNetwork: number;

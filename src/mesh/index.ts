@@ -7,8 +7,8 @@ export { projectRendezvous } from './rendezvous.ts';
 export type * from './types.ts';
 
 /**
- * Starts a node of the mesh. The peer-to-peer stack is loaded here and not on import.
- * @throws MESH_LISTEN_FAILED, MESH_ADDRESS_INVALID, MESH_ARGUMENT_INVALID
+ * Starts a node of the mesh, whose stack is loaded here and not on import. @throws MESH_LISTEN_FAILED, MESH_ADDRESS_INVALID,
+ * MESH_ARGUMENT_INVALID
  */
 export async function openMesh(options: MeshOptions): Promise<Mesh> {
   const { startMesh } = await import('./node.ts');

@@ -25,10 +25,7 @@ import { networkOf } from './network.ts';
 import { type RelayComponents, RelayReservation } from './relay-reservation.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
 
-/**
- * Drops all log messages. The default logger of libp2p inspects the terminal and picks a colour for each stream, which costs
- * as much processor time as encrypting a short stream.
- */
+/** Drops all log messages: libp2p's default logger costs as much processor time as the encryption of a short stream. */
 const silent: Logger = Object.assign(() => {}, {
   error: () => {},
   trace: () => {},
@@ -66,10 +63,7 @@ const refuseRecord = (): never => {
   throw new QuorateError('MESH_RECORD_REFUSED', 'this network stores no values, only provider records');
 };
 
-/**
- * Creates and starts the libp2p node.
- * @throws MESH_ARGUMENT_INVALID, MESH_LISTEN_FAILED
- */
+/** Creates and starts the libp2p node. @throws MESH_ARGUMENT_INVALID, MESH_LISTEN_FAILED */
 export async function startLibp2p(
   options: MeshOptions,
   bootstrapIds: ReadonlySet<string>,
@@ -104,7 +98,7 @@ export async function startLibp2p(
     start: false,
     logger: silentLogger,
     nodeInfo: { name: 'quorate', userAgent: 'quorate' },
-    addresses: { listen: options.listen, ...(options.announce ? { announce: options.announce } : {}) },
+    addresses: { listen: options.listen, announce: options.announce ?? [] },
     datastore,
     transports: [
       meteredTcp(
@@ -158,11 +152,7 @@ export async function startLibp2p(
       ...(server
         ? { relay: circuitRelayServer({ reservations: RELAY, hopTimeout: 10_000 }) }
         : { pubsub: gossip(options.topics, stats, account), dcutr: dcutr() }),
-      ...(relayed
-        ? {
-            reservation: (components: RelayComponents) => new RelayReservation(components, bootstrapIds),
-          }
-        : {}),
+      ...(relayed && { reservation: (parts: RelayComponents) => new RelayReservation(parts, bootstrapIds) }),
     },
   });
   node.addEventListener('peer:connect', (event) => connected.add(event.detail.toString()));

@@ -24,8 +24,8 @@ interface Entry {
 }
 
 /**
- * The peers that asked for a project's members within the last three minutes (`TTL_MS`), in bounded memory: at a bound the
- * oldest entry is removed, in a project that of the network with the most: keys cost nothing. `now` in milliseconds.
+ * The peers that asked for a project's members within the last three minutes (`TTL_MS`), in bounded memory: at a bound the oldest entry
+ * goes, in a project that of the network with the most. `now` in milliseconds.
  */
 export class MemberRegistry {
   readonly #bounds: MemberRegistryBounds;
@@ -52,10 +52,7 @@ export class MemberRegistry {
     this.#insert(root, peer, network, now);
   }
 
-  /**
-   * Up to `max` other members, picked at random, so that members of a large project dial different ones: one of each network, then a
-   * second one.
-   */
+  /** Up to `max` other members by chance: one of each network, then a second one. */
   others(root: string, self: string, max: number, now: number): PeerAddress[] {
     for (const [id, { at }] of this.#projects.get(root) ?? []) if (now - at > TTL_MS) this.#delete(root, id);
     const found: { peer: PeerAddress; turn: number; order: number }[] = [];

@@ -2,8 +2,8 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { clientOf } from '../protocol/base/client-address.ts';
 
 /**
- * The network that an address is in: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. A relayed address is in
- * the network of its relay. DNS names share one network, since the owner of a domain can have any number of them.
+ * The network of an address: an IPv4 address, or the /64 prefix of an IPv6 address; of a relayed one that of its relay. All DNS names
+ * share one network, since the owner of a domain can have any number of them.
  */
 export function networkOf(address: Multiaddr): string {
   const [, kind = '', host = ''] = address.toString().split('/');

@@ -149,8 +149,8 @@ export class Mesh {
   }
 
   /**
-   * Called before a message is delivered or forwarded. A rejection lowers the score of the neighbour that sent it, whose messages are
-   * ignored below a threshold. Runs one at a time per neighbour: a slow validator slows the sender.
+   * Called before a message is delivered or forwarded. A rejection lowers the score of the neighbour that sent it. Runs one at a time per
+   * neighbour: a slow validator slows the sender.
    */
   setValidator(topic: string, fn: Validator): void {
     this.#checkTopic(topic);

@@ -9,8 +9,8 @@ const CHUNK_OVERHEAD_BYTES = 256;
 export type ReadResult = Uint8Array | 'end' | undefined;
 
 /**
- * Reads a stream with backpressure: the stream is paused, and no window granted, until the caller takes bytes. The
- * iterators and `lpStream` of libp2p buffer all that arrives, without bound or up to a reset at 4 MiB.
+ * Reads a stream with backpressure: it is paused, and no window granted, until the caller takes bytes. libp2p's own ways buffer all that
+ * arrives.
  */
 export class PacedReader {
   readonly #stream: Stream;
@@ -36,8 +36,8 @@ export class PacedReader {
   }
 
   /**
-   * The next bytes, 'end' after the peer closed its half, undefined while there are none.
-   * @throws MESH_RESET when the stream was reset or the connection lost, after the bytes that had arrived
+   * The next bytes, 'end' after the peer closed its half, undefined while there are none. @throws MESH_RESET after the bytes that had
+   * arrived
    */
   take(): ReadResult {
     if (this.#chunks.length === 0) this.#resume();

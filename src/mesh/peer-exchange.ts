@@ -24,8 +24,8 @@ export interface ExchangeMesh {
 }
 
 /**
- * The protocol `/quorate/peer-exchange/1`: a member sends its addresses and a project, and gets other members of the project.
- * One round trip over a connection that exists; the DHT gives the same answer after many dials.
+ * The protocol `/quorate/peer-exchange/1`: a member sends its addresses and a project, and gets other members of the project, in one
+ * round trip.
  */
 export class PeerExchange {
   readonly #mesh: ExchangeMesh;

@@ -30,10 +30,9 @@ type Open<C> = readonly (readonly [C, Place])[];
 
 /**
  * The connection that has to leave, where there are too many; `open` in the order in which they opened. A part of `max` places is kept
- * for owners, and a part for guests: members have the others, which guests may use as long as nobody else needs them. Of members the key
- * with far more connections than that of the newest loses its newest. Of guests the network with the most loses its oldest, where it has
- * more than its share; then who has been here for long; then, for one who is no guest, the oldest of the network with the most.
- * Otherwise the newest finds no place.
+ * for owners, and a part for guests; members have the others, which guests may use meanwhile. Of members the key with far more
+ * connections than that of the newest loses its newest. Of guests the network with more than its share loses its oldest; then who has
+ * been here for long; then, for one who is no guest, the network with the most. Otherwise the newest finds no place.
  */
 export function roomFor<C>(open: Open<C>, { max, now, visits, newest }: Room<C>): Leaves<C> | undefined {
   const reserve = reserveOf(max);

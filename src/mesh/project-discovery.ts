@@ -41,9 +41,9 @@ export interface ProjectPorts {
 }
 
 /**
- * Connects this node to other members of one project, in rounds: asks connected peers, searches the DHT, dials. Rounds
- * follow quickly at first and once a minute later. Gossip needs connected members, since bootstrap nodes forward none. With
- * enough members connected one more is dialled per round: otherwise the first ones could isolate a node for good.
+ * Connects this node to other members of one project, in rounds: asks connected peers, searches the DHT, dials. Rounds follow quickly at
+ * first and once a minute later. With enough members connected one more is dialled per round: otherwise the first ones could isolate a
+ * node for good.
  */
 export class ProjectDiscovery {
   readonly #root: string;

@@ -15,10 +15,9 @@ import { Buckets, type Turns } from './token-buckets.ts';
 import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
 
 /**
- * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
- * and the rate at which it opens them, answers those that it refuses with the limit, and closes each channel when its handler returns.
- * A stream is charged when it opens, and each message before it is read, to its peer; guests, whose keys cost nothing, have one account
- * for each network.
+ * Serves protocols. Limits the streams that one peer has open over all its connections and the rate at which it opens them, answers those
+ * that it refuses with the limit, and closes each channel when its handler returns. Streams and messages are charged to the account of
+ * their peer, or of the network of a guest.
  */
 export class ProtocolServer {
   readonly #node: Libp2pNode;

@@ -39,10 +39,9 @@ export interface RedialPorts {
 }
 
 /**
- * Keeps bootstrap peers connected, and dials remembered ones while there are fewer than `meshLimits.projectPeers`
- * neighbours. At most `PARALLEL_DIALS` dials run at once. It looks when a peer is lost, when a dial ends and when one is due,
- * and not while nothing changes. The wait doubles with each failure and is randomized, so that
- * nodes do not all dial a restarted bootstrap node in the same second.
+ * Keeps bootstrap peers connected, and dials remembered ones while there are fewer than `meshLimits.projectPeers` neighbours, at most
+ * `PARALLEL_DIALS` at once. It looks when a peer is lost, a dial ends or one is due. The wait doubles with each failure and is
+ * randomized, so that nodes do not all dial a restarted bootstrap node in the same second.
  */
 export class Redialer {
   readonly #ports: RedialPorts;

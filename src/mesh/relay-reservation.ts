@@ -8,9 +8,8 @@ export type RelayComponents = Pick<
 >;
 
 /**
- * Reserves a relay slot on a bootstrap node once connected to it (circuit relay v2), so that a node behind NAT can be
- * reached. libp2p's own ways do not fit: listening on `/p2p-circuit` walks the DHT at random, in a busy loop while it is
- * empty, and listening on a named relay fails the start when that relay is down.
+ * Reserves a relay slot on a bootstrap node once connected to it, so that a node behind NAT can be reached. libp2p's own ways do not fit:
+ * listening on `/p2p-circuit` walks the DHT at random, and on a named relay fails the start when that relay is down.
  */
 export class RelayReservation implements Startable {
   readonly #components: RelayComponents;

@@ -27,8 +27,8 @@ export type PeerOrder = (a: RememberedPeer, b: RememberedPeer) => number;
 const dialledFirst: PeerOrder = (a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen;
 
 /**
- * Peers to dial after a restart, in a JSON file that is replaced as a whole, with what other processes of the same folder have
- * added to it. The file is a cache: a failure to read or write it is counted and otherwise ignored.
+ * Peers to dial after a restart, in a JSON file that is replaced as a whole, with what other processes of its folder added. A failure to
+ * read or write it is counted.
  */
 export class RememberedPeers {
   readonly #file: string | undefined;

@@ -6,8 +6,8 @@ import { create } from 'multiformats/hashes/digest';
 const SHA2_256 = 0x12;
 
 /**
- * The DHT key under which members of a project announce themselves: the raw-codec sha256 CID of
- * `quorate/project/<PeerId of the root key>`.
+ * The DHT key under which members of a project announce themselves: the raw-codec sha256 CID of `quorate/project/<PeerId of the root
+ * key>`.
  */
 export function projectRendezvous(root: string): string {
   const digest = sha256(new TextEncoder().encode(`quorate/project/${root}`));

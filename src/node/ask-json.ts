@@ -12,8 +12,8 @@ export interface JsonAnswer {
 export class AskFailed extends Error {}
 
 /**
- * POSTs JSON, or GETs where there is no body. Follows no redirect; bytes and time of the answer are bounded.
- * @throws AskFailed, or the reason of `signal`
+ * POSTs JSON, or GETs without a body. Follows no redirect; bytes and time of the answer are bounded. @throws AskFailed, the reason of
+ * `signal`
  */
 export async function askJson(
   url: URL,
@@ -22,14 +22,14 @@ export async function askJson(
   const { body, headers = {}, signal } = options;
   const late = AbortSignal.timeout(nodeLimits.askMsMax);
   try {
+    const sent = body && { method: 'POST', body: JSON.stringify(body) };
     const response = await fetch(url, {
-      method: body === undefined ? 'GET' : 'POST',
+      ...sent,
       headers: {
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body && { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: 'error',
       signal: AbortSignal.any([signal, late]),
     });

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, QuorateError, reportedError } from '../protocol/base/errors.ts';
@@ -14,15 +15,13 @@ const socketPathBytesMax = 107;
 export type Answer = (request: unknown) => unknown;
 
 /**
- * Serves requests of the user who runs a node and of nobody else: a unix socket in a folder of mode 0700, one line of JSON each
- * way. Returns how to close it.
- * Errors: `CONTROL_UNAVAILABLE`.
+ * Serves requests of the user who runs a node alone: a unix socket in a folder of mode 0700, one line of JSON each way. Returns how to
+ * close it. @throws CONTROL_UNAVAILABLE
  */
 export async function serveControlSocket(path: string, answer: Answer): Promise<() => Promise<void>> {
   if (Buffer.byteLength(path) > socketPathBytesMax) {
-    throw new QuorateError('CONTROL_UNAVAILABLE', `${path} is longer than a socket path may be`, {
-      hint: 'Use a shorter --home.',
-    });
+    const says = `${path} is longer than a socket path may be`;
+    throw new QuorateError('CONTROL_UNAVAILABLE', says, { hint: 'Use a shorter --home.' });
   }
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -38,7 +37,8 @@ export async function serveControlSocket(path: string, answer: Answer): Promise<
     await chmod(folder, 0o700);
     // The journal's lock shows that no other node of this kind runs here: a socket that exists is of one that died.
     await rm(path, { force: true });
-    await listening(server, path);
+    server.listen(path);
+    await once(server, 'listening');
   } catch (cause) {
     throw new QuorateError('CONTROL_UNAVAILABLE', `cannot listen at ${path}: ${messageOf(cause)}`, {
       hint: 'The folder must be writable by you, on a file system that can hold sockets; --home names another.',
@@ -57,13 +57,6 @@ export async function serveControlSocket(path: string, answer: Answer): Promise<
   };
 }
 
-function listening(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, () => resolve());
-  });
-}
-
 async function respond(socket: Socket, answer: Answer): Promise<void> {
   let said: unknown;
   try {
@@ -71,13 +64,7 @@ async function respond(socket: Socket, answer: Answer): Promise<void> {
   } catch (error) {
     const told =
       error instanceof QuorateError ? error : new QuorateError('CONTROL_REQUEST_INVALID', messageOf(error));
-    said = {
-      error: {
-        code: codeOf(told),
-        message: told.message.slice(0, 500),
-        ...(told.hint === undefined ? {} : { hint: told.hint }),
-      },
-    };
+    said = { error: { code: codeOf(told), message: told.message.slice(0, 500), hint: told.hint } };
   }
   socket.end(`${JSON.stringify(said)}\n`);
 }
@@ -124,7 +111,7 @@ export async function askControlSocket(
     const parsed = answerSchema.parse(JSON.parse(await line(socket, nodeLimits.controlAnswerBytesMax)));
     if ('ok' in parsed) return parsed.ok;
     const { code, message, hint } = parsed.error;
-    throw reportedError(code, message, hint === undefined ? {} : { hint });
+    throw reportedError(code, message, { hint });
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
     throw new QuorateError('CONTROL_LOST', `the ${process} did not answer: ${messageOf(cause)}`, {
@@ -147,37 +134,33 @@ export function connectControlSocket(path: string): Promise<Socket> {
 
 /** Sockets of one kind of process, one for each project, in a folder of a home. */
 export class ProjectSockets {
-  readonly #folder: string;
-  readonly #process: string;
-  readonly #start: string;
+  readonly #of: { folder: string; process: string; start: string };
 
   /** `start`: the command that starts such a process. */
-  constructor({ folder, process, start }: { folder: string; process: string; start: string }) {
-    this.#folder = folder;
-    this.#process = process;
-    this.#start = start;
+  constructor(of: { folder: string; process: string; start: string }) {
+    this.#of = of;
   }
 
   /** The end of a PeerId distinguishes two projects; the whole of it would exceed the length of a path to a socket. */
   path(home: string, project: string): string {
-    return join(home, this.#folder, `${project.slice(-12)}.sock`);
+    return join(home, this.#of.folder, `${project.slice(-12)}.sock`);
   }
 
   async names(home: string): Promise<string[]> {
-    const all = await readdir(join(home, this.#folder)).catch(() => []);
+    const all = await readdir(join(home, this.#of.folder)).catch(() => []);
     return all.filter((name) => name.endsWith('.sock'));
   }
 
   /** Asks the process that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `MEMBERSHIP_AMBIGUOUS`, `CONTROL_LOST`, and those that it answers with. */
   async ask(home: string, project: string | undefined, request: unknown): Promise<unknown> {
     return askControlSocket(await this.#find(home, project), request, {
-      process: this.#process,
+      process: this.#of.process,
       absent: (path, cause) => this.#absent(path, cause),
     });
   }
 
   async #find(home: string, project: string | undefined): Promise<string> {
-    const kind = this.#process;
+    const kind = this.#of.process;
     const names = await this.names(home);
     if (project !== undefined) {
       const socket = this.path(home, project);
@@ -193,13 +176,13 @@ export class ProjectSockets {
       throw new QuorateError('MEMBERSHIP_AMBIGUOUS', `${names.length} ${kind}s run from ${home}`, {
         hint: 'Say which: --project <id>.',
       });
-    return join(home, this.#folder, first);
+    return join(home, this.#of.folder, first);
   }
 
   #absent(where: string, cause?: unknown): QuorateError {
-    const kind = this.#process;
+    const { process: kind, start } = this.#of;
     return new QuorateError('PROCESS_NOT_RUNNING', `no ${kind} answers at ${where}`, {
-      hint: `Start one: ${this.#start}. A ${kind} of another account is asked by that account, with its --home.`,
+      hint: `Start one: ${start}. A ${kind} of another account is asked by that account, with its --home.`,
       cause,
     });
   }

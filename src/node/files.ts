@@ -144,9 +144,7 @@ function withoutSum(value: unknown): unknown {
   return sum === crc32(JSON.stringify(rest)) ? rest : undefined;
 }
 
-/**
- * Parses JSON against a schema, and compares it with its checksum where it has one. `reads`: see `checkFileVersion`. Throws `HOME_DAMAGED`, `HOME_NEWER`.
- */
+/** Parses JSON against a schema and its checksum, where it has one. `reads`: see `checkFileVersion`. @throws HOME_DAMAGED, HOME_NEWER */
 export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string, reads = 1): T {
   let value: unknown;
   try {

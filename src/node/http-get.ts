@@ -7,19 +7,11 @@ import type { Rate } from '../protocol/base/bandwidth.ts';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { nodeLimits } from './limits.ts';
 
-interface GetOptions {
-  etag: string | undefined;
-  maxBytes: number;
-  signal: AbortSignal;
-}
-
-type Got = 'unchanged' | { text: string; etag: string | undefined };
-
 type Create = NonNullable<Agent['createConnection']>;
 
 /**
- * GETs text from untrusted servers, on connections that `gate` counts and that are used again. `down` limits the rate of reading. A name
- * that resolves to a private address is not connected to. `resolve`: replaced in tests.
+ * GETs text from untrusted servers, on connections that `gate` counts and that are used again. `down` limits the rate of reading. No
+ * private address is connected to.
  */
 export class HttpClient {
   readonly #gate: HostGate | undefined;
@@ -42,11 +34,11 @@ export class HttpClient {
     this.#agents.https.destroy();
   }
 
-  /**
-   * Follows no redirect and reads at most `maxBytes`. `etag` is that of the previous answer; the result is `unchanged` when it still holds.
-   * Errors: `HTTP_FEED_FAILED`, `EGRESS_HOST_…`.
-   */
-  async text(url: string, { etag, maxBytes, signal }: GetOptions): Promise<Got> {
+  /** Follows no redirect. `unchanged` while `etag`, that of the previous answer, still holds. @throws HTTP_FEED_FAILED, EGRESS_HOST_… */
+  async text(
+    url: string,
+    { etag, maxBytes, signal }: { etag: string | undefined; maxBytes: number; signal: AbortSignal },
+  ): Promise<'unchanged' | { text: string; etag: string | undefined }> {
     const failed = (why: string, cause?: unknown) =>
       new QuorateError('HTTP_FEED_FAILED', `${url}: ${why}`, { cause });
     let answer: IncomingMessage | undefined;
@@ -80,10 +72,7 @@ export class HttpClient {
   }
 
   #ask(url: URL, etag: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
-    const headers = {
-      accept: 'application/json',
-      ...(etag === undefined ? {} : { 'if-none-match': etag }),
-    };
+    const headers = { accept: 'application/json', ...(etag !== undefined && { 'if-none-match': etag }) };
     const { http, https } = this.#agents;
     const isHttps = url.protocol === 'https:';
     // Also where a connection is used again: what is allowed, and how much, may have changed.

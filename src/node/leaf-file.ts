@@ -21,10 +21,7 @@ const damaged = (file: string) =>
 const isLeaf = (line: string): boolean => leafText.safeParse(line).success && !line.includes('\ufffd');
 const leafText = text(400);
 
-/**
- * Leaves of the log in a file of mode 0600, one per line, and after each addition a line with the sum of all before, which says that they
- * are as they were written.
- */
+/** Leaves of the log in a file of mode 0600, one per line, and after each addition a line with the sum of all before. */
 export function openLeafFile(file: string): LeafFile {
   let isNamed = false;
   /** Of what is in the file; known once it was read. */

@@ -49,6 +49,11 @@ export class Meters<Table extends MetricTable> {
     this.#make(name, value);
   }
 
+  /** The same of several. */
+  readAll(values: { readonly [Name in keyof Table]?: () => Reading | Promise<Reading> }): void {
+    for (const [name, value] of Object.entries(values)) this.#make(name, value);
+  }
+
   /** All counters of the table, as zero where nothing was added to them. */
   begin(): void {
     for (const [name, { type, labels = {} }] of Object.entries(this.#table)) {
@@ -67,19 +72,15 @@ export class Meters<Table extends MetricTable> {
     const spec = this.#table[name];
     assert(spec !== undefined, `${name} is in the table`);
     const bounded = (labels: Values) => this.#bounded(name, labels);
-    const common = {
-      name,
-      help: spec.help,
-      labelNames: Object.keys(spec.labels ?? {}),
-      registers: [this.#registry],
-    };
-    const collect = read === undefined ? {} : { collect: collectorOf(read, bounded) };
+    const { help, labels = {}, buckets = [] } = spec;
+    const common = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
+    const collected = { ...common, ...(read && { collect: collectorOf(read, bounded) }) };
     const made =
       spec.type === 'counter'
-        ? new Counter({ ...common, ...collect })
+        ? new Counter(collected)
         : spec.type === 'gauge'
-          ? new Gauge({ ...common, ...collect })
-          : new Histogram({ ...common, buckets: [...(spec.buckets ?? [])] });
+          ? new Gauge(collected)
+          : new Histogram({ ...common, buckets: [...buckets] });
     this.#made.set(name, made);
     return made;
   }

@@ -12,6 +12,5 @@ export interface NodeEvent {
 export type Tell = (level: LogLevel, kind: string, says: string, data?: Record<string, unknown>) => void;
 
 export function teller(onEvent: (event: NodeEvent) => void): Tell {
-  return (level, kind, says, data) =>
-    onEvent({ at: Date.now(), level, kind, says, ...(data === undefined ? {} : { data }) });
+  return (level, kind, says, data) => onEvent({ at: Date.now(), level, kind, says, data });
 }

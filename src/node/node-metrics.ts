@@ -75,28 +75,26 @@ export function meterProcess(registry: Registry): ProcessMeters {
 
 /** Metrics of its part of the mesh. */
 export function meterMesh(registry: Registry, mesh: Pick<Mesh, 'connected' | 'connections' | 'stats'>): void {
-  const meters = new Meters(registry, meshMetrics);
   const stats = () => mesh.stats();
-  meters.read('quorate_mesh_connections', () => mesh.connected().length);
-  meters.read('quorate_mesh_connections_max', () => mesh.connections().max);
-  meters.read('quorate_mesh_connections_refused_total', () => stats().connectionsRefused);
-  meters.read('quorate_mesh_connections_closed_total', () => stats().connectionsClosed);
-  meters.read('quorate_mesh_dials_refused_total', () => stats().dialsRefused);
-  meters.read('quorate_mesh_gossip_messages_total', () => {
-    const { gossipAccepted, gossipRejected, gossipIgnored } = stats();
-    return [
-      [{ result: 'accepted' }, gossipAccepted],
-      [{ result: 'rejected' }, gossipRejected],
-      [{ result: 'ignored' }, gossipIgnored],
-    ];
+  new Meters(registry, meshMetrics).readAll({
+    quorate_mesh_connections: () => mesh.connected().length,
+    quorate_mesh_connections_max: () => mesh.connections().max,
+    quorate_mesh_connections_refused_total: () => stats().connectionsRefused,
+    quorate_mesh_connections_closed_total: () => stats().connectionsClosed,
+    quorate_mesh_dials_refused_total: () => stats().dialsRefused,
+    quorate_mesh_gossip_messages_total: () => [
+      [{ result: 'accepted' }, stats().gossipAccepted],
+      [{ result: 'rejected' }, stats().gossipRejected],
+      [{ result: 'ignored' }, stats().gossipIgnored],
+    ],
+    quorate_mesh_gossip_throttled_total: () => stats().gossipThrottled,
+    quorate_mesh_streams_refused_total: () => [
+      [{ reason: 'count' }, stats().streamsRefusedByCount],
+      [{ reason: 'rate' }, stats().streamsRefusedByRate],
+    ],
+    quorate_mesh_messages_too_large_total: () => stats().messagesTooLarge,
+    quorate_mesh_handler_failures_total: () => stats().handlerFailures,
+    quorate_mesh_records_evicted_total: () => stats().recordsEvicted,
+    quorate_mesh_peers_file_failures_total: () => stats().peersFileFailures,
   });
-  meters.read('quorate_mesh_gossip_throttled_total', () => stats().gossipThrottled);
-  meters.read('quorate_mesh_streams_refused_total', () => [
-    [{ reason: 'count' }, stats().streamsRefusedByCount],
-    [{ reason: 'rate' }, stats().streamsRefusedByRate],
-  ]);
-  meters.read('quorate_mesh_messages_too_large_total', () => stats().messagesTooLarge);
-  meters.read('quorate_mesh_handler_failures_total', () => stats().handlerFailures);
-  meters.read('quorate_mesh_records_evicted_total', () => stats().recordsEvicted);
-  meters.read('quorate_mesh_peers_file_failures_total', () => stats().peersFileFailures);
 }

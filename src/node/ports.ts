@@ -8,8 +8,8 @@ import type { Accepts, Channel, Clock, Dial, Documents, Signing } from '../proto
 import { steadyTime } from './steady-time.ts';
 
 /**
- * Iterations of the event loop that are one turn: what lies in a socket takes a few through the promises and streams of its
- * connection. Where there is nothing to do, they take a few microseconds.
+ * Iterations of the event loop that are one turn: what lies in a socket takes a few. Where there is nothing to do, they take
+ * microseconds.
  */
 const turnIterations = 4;
 

@@ -16,10 +16,7 @@ function namespaceOfPids(): string {
   }
 }
 
-/**
- * Makes a folder for temporary files, named after its process, and removes those of this account whose process was killed
- * before it could.
- */
+/** Makes a folder for temporary files, named after its process, and removes those of this account whose process was killed. */
 export async function makeScratch(kind: (typeof kinds)[number]): Promise<string> {
   const namespace = namespaceOfPids();
   await sweep(namespace).catch(() => undefined);

@@ -6,8 +6,8 @@ const lookMs = 1_000;
 const sleepMsMin = 2_000;
 
 /**
- * Milliseconds that passed since an arbitrary start, the sleep of the host included: `performance.now` stands still while
- * the host sleeps, `uptime` (CLOCK_BOOTTIME) does not. Setting the wall clock changes neither.
+ * Milliseconds since an arbitrary start, the sleep of the host included, for which `performance.now` stands still and `uptime`
+ * (CLOCK_BOOTTIME) does not. Setting the wall clock changes neither.
  */
 export function steadyTime(
   fine: () => number = () => performance.now(),

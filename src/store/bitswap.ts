@@ -22,8 +22,8 @@ export interface Exchange {
 }
 
 /**
- * Bitswap on this node's libp2p. The light Helia has no routers, no default libp2p and no HTTP: it looks up and announces
- * nothing, asks only the peers of a session, and sees only the public area's blocks.
+ * Bitswap on this node's libp2p. The light Helia looks up and announces nothing, asks only the peers of a session, and sees only public
+ * blocks.
  */
 export async function startExchange(libp2p: Libp2p, blocks: Blocks): Promise<Exchange> {
   const options = {

@@ -46,8 +46,8 @@ const formatVersion = 1;
 const commitMs = 500;
 
 /**
- * The index of the public area, in SQLite. It is derived from the packs: a damaged index is rebuilt, and rows that a crash lost are made
- * again, so it is never synced. Changes are gathered into transactions; `commit` ends one.
+ * The index of the public area, in SQLite. It is derived from the packs and made again from them, so it is never synced. Changes are
+ * gathered into transactions; `commit` ends one.
  */
 export class BlockIndex implements AreaIndex {
   readonly #db: DatabaseSync;

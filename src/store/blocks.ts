@@ -15,8 +15,8 @@ import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
 
 /**
- * The blocks of one area: packs in a folder and their index. A block is identified by its sha2-256. Its bytes are hashed
- * each time they are read from disk, so a damaged block is reported and removed.
+ * The blocks of one area, by their sha2-256: packs in a folder and their index. Bytes are hashed each time they are read; a damaged block
+ * is reported and removed.
  */
 export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore {
   readonly dir: string;
@@ -36,8 +36,8 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
   }
 
   /**
-   * Opens a folder of blocks, creating it when missing, and truncates blocks that a crash left incomplete.
-   * @throws STORE_IN_USE, HOME_NEWER, STORE_UNWRITABLE
+   * Opens a folder of blocks, made when missing, and cuts off blocks that a crash left incomplete. @throws STORE_IN_USE, HOME_NEWER,
+   * STORE_UNWRITABLE
    */
   static async open(dir: string): Promise<Blocks> {
     try {
@@ -82,8 +82,8 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
   }
 
   /**
-   * Adds a block whose hash the caller has checked. It can be read at once; `batch` resolves when it is written, `sync` when
-   * it is durable. @throws STORE_DISK_FULL
+   * Adds a block whose hash the caller has checked. `batch` resolves when it is written, `sync` when it is durable. @throws
+   * STORE_DISK_FULL
    */
   override async put(
     cid: CID,
@@ -125,8 +125,8 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
   }
 
   /**
-   * Takes the bytes of blocks that are here from a file that holds them one after the other, and nothing else; or that of one block
-   * from the file whose frame it is (`frameExecutable`). The caller has synced that file. Throws the error of the system where it cannot be linked to.
+   * Takes the bytes of blocks that are here from a synced file that holds them one after the other, and nothing else; or those of one
+   * block from the file whose frame it is (`frameExecutable`). @throws the error of the system
    */
   async link(
     file: string,
@@ -199,10 +199,7 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     }
   }
 
-  /**
-   * Moves all blocks of another area to this one and removes that area. Resolves when they are durable. Interrupted at any point, it can
-   * be repeated.
-   */
+  /** Moves all blocks of another area to this one and removes that area. Resolves when they are durable. Interrupted, it can be repeated. */
   async adopt(this: Blocks, from: Blocks<AreaIndex>): Promise<void> {
     await from.writer.flush();
     for (const [pack, end] of from.index.packs()) {
@@ -278,10 +275,7 @@ async function reconcile(files: PackFiles, index: AreaIndex): Promise<Map<number
   return ends;
 }
 
-/**
- * Indexes a pack from an offset on: one of a sealed area, what was written just before a crash, or each one after the index was
- * lost. Returns where it ends, which is before a block that `isHashed` finds incomplete.
- */
+/** Indexes a pack from an offset on. Returns where it ends, which is before a block that `isHashed` finds incomplete. */
 async function indexPack(
   files: PackFiles,
   index: AreaIndex,

@@ -31,8 +31,8 @@ export function readPins(file: string): { roots: string[]; mended: readonly stri
 }
 
 /**
- * Reads every block in a folder of packs, compares it with its hash, and walks the trees of these roots. Nothing is written; the index,
- * which is made anew from the packs, is not read. Errors: those of the system.
+ * Reads every block in a folder of packs, compares it with its hash, and walks the trees of these roots. Writes nothing, and reads no
+ * index. @throws errors of the system
  */
 export async function checkPacks(
   dir: string,
@@ -42,49 +42,38 @@ export async function checkPacks(
   const checked: CheckedStore = { blocks: 0, bytes: 0, faults: [], incomplete: [] };
   if (!existsSync(dir)) return { ...checked, incomplete: [...roots] };
   const packs = new PackFiles(dir, undefined, 'r');
+  /** By digest in hexadecimal: links of a node, none of another block. */
+  const whole = new Map<string, CID[]>();
+  const checkPack = async (pack: number): Promise<void> => {
+    const file = packs.path(pack);
+    const fault = (at: number, says: string) => checked.faults.push({ file, at, says });
+    let end = 0;
+    for await (const { cid: named, at, size } of packs.scan(pack)) {
+      signal.throwIfAborted();
+      const bytes = (await packs.read(pack, at, size)) ?? new Uint8Array();
+      const digest = named.subarray(4);
+      const cid = cidFrom(named[1] ?? 0, digest);
+      end = at + size;
+      checked.blocks += 1;
+      checked.bytes += size;
+      try {
+        if (Buffer.compare(hash('sha256', bytes, 'buffer'), digest) === 0)
+          whole.set(Buffer.from(digest).toString('hex'), linksOf(cid, bytes));
+        else fault(at, `block ${cid} is not what its hash says`);
+      } catch (error) {
+        fault(at, messageOf(error));
+      }
+    }
+    const size = await packs.size(pack).catch(() => end);
+    if (size > end) fault(end, `${size - end} bytes are no block: a write that a crash cut off, or damage`);
+  };
   try {
-    /** By digest in hexadecimal: links of a node, none of another block. */
-    const whole = new Map<string, CID[]>();
-    for (const pack of packs.list()) await checkPack({ packs, pack, whole, checked, signal });
+    for (const pack of packs.list()) await checkPack(pack);
     checked.incomplete.push(...roots.filter((root) => !isComplete(root, whole)));
     return checked;
   } finally {
     await packs.close();
   }
-}
-
-interface Checking {
-  packs: PackFiles;
-  pack: number;
-  whole: Map<string, CID[]>;
-  checked: CheckedStore;
-  signal: AbortSignal;
-}
-
-async function checkPack({ packs, pack, whole, checked, signal }: Checking): Promise<void> {
-  const file = packs.path(pack);
-  const fault = (at: number, says: string) => checked.faults.push({ file, at, says });
-  let end = 0;
-  for await (const { cid: named, at, size } of packs.scan(pack)) {
-    signal.throwIfAborted();
-    const bytes = (await packs.read(pack, at, size)) ?? new Uint8Array();
-    const digest = named.subarray(4);
-    const cid = cidFrom(named[1] ?? 0, digest);
-    end = at + size;
-    checked.blocks += 1;
-    checked.bytes += size;
-    if (Buffer.compare(hash('sha256', bytes, 'buffer'), digest) !== 0) {
-      fault(at, `block ${cid} is not what its hash says`);
-      continue;
-    }
-    try {
-      whole.set(Buffer.from(digest).toString('hex'), linksOf(cid, bytes));
-    } catch (error) {
-      fault(at, messageOf(error));
-    }
-  }
-  const size = await packs.size(pack).catch(() => end);
-  if (size > end) fault(end, `${size - end} bytes are no block: a write that a crash cut off, or damage`);
 }
 
 function isComplete(root: string, whole: ReadonlyMap<string, readonly CID[]>): boolean {

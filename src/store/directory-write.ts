@@ -5,8 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
-import { writeAll } from './disk.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { hasCode, writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { LongWork } from './long-work.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
@@ -45,12 +45,11 @@ export async function writeDirectory(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     if (error instanceof QuorateError || options.signal?.aborted) throw error;
-    const taken = error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY';
-    throw new QuorateError(
-      taken ? 'STORE_DEST_NOT_EMPTY' : 'STORE_DEST_FAILED',
-      `cannot write the tree to ${target}: ${error instanceof Error ? error.message : String(error)}`,
-      { hint: 'Choose an empty or new folder on a disk with room.', cause: error },
-    );
+    const code = hasCode(error, 'ENOTEMPTY') ? 'STORE_DEST_NOT_EMPTY' : 'STORE_DEST_FAILED';
+    throw new QuorateError(code, `cannot write the tree to ${target}: ${messageOf(error)}`, {
+      hint: 'Choose an empty or new folder on a disk with room.',
+      cause: error,
+    });
   }
 }
 
@@ -61,17 +60,16 @@ async function makeFolder(dir: string): Promise<void> {
 }
 
 async function refuseUsed(target: string): Promise<void> {
-  const names = await readdir(target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw new QuorateError('STORE_DEST_NOT_EMPTY', `${target} exists and is not a folder`, {
+  const taken = (is: string, cause?: unknown) =>
+    new QuorateError('STORE_DEST_NOT_EMPTY', `${target} exists and is not ${is}`, {
       hint: 'Choose an empty or new folder.',
-      cause: error,
+      cause,
     });
+  const names = await readdir(target).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw taken('a folder', error);
+    return [];
   });
-  if (names.length === 0) return;
-  throw new QuorateError('STORE_DEST_NOT_EMPTY', `${target} exists and is not empty`, {
-    hint: 'Choose an empty or new folder.',
-  });
+  if (names.length > 0) throw taken('empty');
 }
 
 function makeReadable(entries: readonly WalkedEntry[], base: string): void {
@@ -92,17 +90,11 @@ async function writeEntries(
     done += bytes;
     onProgress?.(done, total);
   };
-  const folders = new Map<string, WalkedEntry[]>();
-  for (const found of entries) {
-    // Synchronous: file systems serialize these calls. A folder comes before its entries.
-    if (found.kind === 'dir') mkdirSync(join(base, found.path));
-    if (found.kind !== 'file') continue;
-    const folder = dirname(found.path);
-    const files = folders.get(folder);
-    if (files === undefined) folders.set(folder, [found]);
-    else files.push(found);
-  }
-  const queues = [...folders.values()].map((files) => files.reverse());
+  // Synchronous: file systems serialize these calls. A folder comes before its entries.
+  for (const { kind, path } of entries) if (kind === 'dir') mkdirSync(join(base, path));
+  const files = entries.filter(({ kind }) => kind === 'file');
+  const folders = Map.groupBy(files, ({ path }) => dirname(path));
+  const queues = [...folders.values()].map((of) => of.reverse());
   const pace = new Pace();
   const failed = new AbortController();
   const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
@@ -141,22 +133,12 @@ async function writeFound(
   onWritten: (bytes: number) => void,
 ): Promise<void> {
   const mode = found.executable ? 0o755 : 0o644;
-  if (found.cid.code === rawCode) {
-    signal.throwIfAborted();
-    const bytes = await readBlock(blocks, found.cid);
-    const file = await pace.create(path, mode);
-    try {
-      await writeAll(file, [bytes], 0);
-    } finally {
-      closeSync(file);
-    }
-    onWritten(bytes.length);
-    return;
-  }
+  const isRaw = found.cid.code === rawCode;
+  const chunks = isRaw ? [await readBlock(blocks, found.cid)] : fileBytes(blocks, found.cid, signal);
+  const file = await (isRaw ? pace.create(path, mode) : openNew(path, 'wx', mode));
   let at = 0;
-  const file = await openNew(path, 'wx', mode);
   try {
-    for await (const chunk of fileBytes(blocks, found.cid, signal)) {
+    for await (const chunk of chunks) {
       at += await writeAll(file, [chunk], at);
       onWritten(chunk.length);
     }

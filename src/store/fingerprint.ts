@@ -12,8 +12,8 @@ export type Fingerprint =
   | { kind: 'file'; sha256: string; bytes: number };
 
 /**
- * Computes the fingerprint of a folder or a file; stores nothing. Unlike an import it includes a top-level `.git`.
- * @throws STORE_FILE_UNREADABLE, and the codes of `readDirectory` for entries that no tree can hold
+ * The fingerprint of a folder, with a top-level `.git`, or of a file. @throws STORE_FILE_UNREADABLE, and as `readDirectory` for entries
+ * that no tree can hold
  */
 export async function fingerprintOf(path: string, signal?: AbortSignal): Promise<Fingerprint> {
   const found = await lstat(path).catch((cause: unknown) => {

@@ -18,8 +18,8 @@ export class BlockNotFound extends Error {
 const bounds = { blocks: 2 * limits.treeBlocksMax, bytes: 2 * limits.treeBytesMax };
 
 /**
- * Reads blocks up to a number of them and of bytes. Blocks may be shared: a file of a few blocks can have more bytes, and more
- * parts of one byte, than anybody can wait for.
+ * Reads blocks up to a number of them and of bytes: since blocks may be shared, a file of a few blocks can have more bytes than anybody
+ * can wait for.
  */
 export class BoundedReader implements BlockReader {
   readonly #blocks: BlockReader;
@@ -56,8 +56,8 @@ export class BoundedReader implements BlockReader {
 export const sha256Code = 0x12;
 
 /**
- * Accepts CIDs of version 1, raw or dag-pb, sha2-256. An identity CID would carry bytes without a hash, and the links in a
- * block of an unknown codec would not be followed. @throws STORE_CID_REFUSED
+ * Accepts CIDs of version 1, raw or dag-pb, sha2-256: another one would carry bytes without a hash, or links that are not followed.
+ * @throws STORE_CID_REFUSED
  */
 export function checkCid(cid: CID): CID {
   if (

@@ -46,9 +46,9 @@ const headDigits = 16;
 const spareLines = 1000;
 
 /**
- * The pinned roots and the file that records them: a line for each change, with its CRC-32, appended. A change is durable once `sync` resolves. The
- * first line says how long the file is. It is written anew when most of its lines are out of date. Calls must not overlap, but a change of kind `used` may come at any
- * time, and may be lost.
+ * The pinned roots and the file that records them: a line for each change, with its CRC-32, appended, and durable once `sync` resolves.
+ * The first line says how long the file is. It is written anew when most lines are out of date. Calls must not overlap, but a change of
+ * kind `used` may come at any time, and may be lost.
  */
 export class PinLog {
   readonly #file: string;
@@ -78,9 +78,9 @@ export class PinLog {
   }
 
   /**
-   * Reads the file, creating it when missing, and cuts off a line that a crash left incomplete. Another line that cannot be read may be a
-   * pin, whose tree a sweep would remove; so may one that is missing. `mayBeEmpty`: into this store nothing was ever put.
-   * @throws STORE_PINS_DAMAGED, HOME_NEWER, STORE_UNWRITABLE
+   * Reads the file, made when missing, and cuts off a line that a crash left incomplete. Another line that cannot be read, or is missing,
+   * may be a pin, whose tree a sweep would remove. `mayBeEmpty`: nothing was ever put into this store. @throws STORE_PINS_DAMAGED,
+   * HOME_NEWER, STORE_UNWRITABLE
    */
   open(mayBeEmpty = true): void {
     try {
@@ -274,8 +274,8 @@ function checked(line: Buffer): Line | undefined {
 const isOfBefore = (line: Buffer): boolean => /^(?:pin|unpin|used) /.test(line.toString('latin1', 0, 6));
 
 /**
- * The line before one of its bits was flipped; two lines, where the line feed between them was. A CRC-32 finds the bit in
- * any line shorter than 2^31 bits. Undefined where no single bit explains it.
+ * The line before one of its bits was flipped, or two where the line feed between them was. A CRC-32 finds the bit in any line below 2^31
+ * bits.
  */
 function withOneBitFlipped(line: Buffer): Line[] | undefined {
   for (let bit = 0; bit < 8 * line.length; bit++) {

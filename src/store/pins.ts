@@ -164,8 +164,8 @@ export class Pins {
   }
 
   /**
-   * Drops pins, the least recently used tree first, until the rest is within the limit. Returns the dropped roots. A sweep
-   * removes their blocks.
+   * Drops pins, the least recently used tree first, until the rest is within the limit. Returns the dropped roots, whose blocks a sweep
+   * removes.
    */
   trim({ bytesMax, counts, stays, signal }: TrimOptions): Promise<string[]> {
     return this.#inTurn(async () => {
@@ -204,9 +204,8 @@ export class Pins {
   }
 
   /**
-   * Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch. A tree
-   * that is not whole stops it: what its missing nodes lead to is not known, and must not be removed.
-   * @throws PinsIncomplete
+   * Removes the blocks of no pinned tree that were last used before `usedBefore()`, in ms since the epoch. A tree that is not whole stops
+   * it: what its missing nodes lead to is not known. @throws PinsIncomplete
    */
   sweep(usedBefore: () => number, signal?: AbortSignal): Promise<{ blocks: number; bytes: number }> {
     return this.#inTurn(async () => {

@@ -325,16 +325,16 @@ export class Store {
   }
 
   /**
-   * Drops the pins of trees, the least recently used first, until the rest is within a number of bytes. Returns the roots. `collect`
-   * removes their blocks.
+   * Drops pins, the least recently used tree first, until the rest is within a number of bytes. Returns the roots, whose blocks `collect`
+   * removes.
    */
   trim(options: TrimOptions): Promise<string[]> {
     return this.#pins.trim(options);
   }
 
   /**
-   * Removes public blocks that belong to no pinned tree and were not used by a running import or pull; nothing where a pinned tree is not
-   * whole. @throws PinsIncomplete
+   * Removes public blocks of no pinned tree that no running import or pull used; nothing where a pinned tree is not whole. @throws
+   * PinsIncomplete
    */
   collect({ graceSeconds = storeLimits.sweepGraceSeconds, signal }: CollectOptions = {}): Promise<{
     blocks: number;
@@ -347,9 +347,8 @@ export class Store {
   }
 
   /**
-   * Keeps the chunks of the larger files of a public tree in the files of a folder, which is a synced export of it: by hard links, in
-   * place of a copy. The folder may be moved or removed afterwards, and must not be changed. Returns the bytes that are kept so: 0
-   * where the folder is on another file system.
+   * Keeps the chunks of the larger files of a public tree in the files of a folder, which is a synced export of it, by hard links. The
+   * folder may be moved or removed, and must not be changed. Returns the bytes that are kept so: 0 where it is on another file system.
    */
   link(root: string, dir: string, options: ReadOptions = {}): Promise<number> {
     return this.#during(async () => {

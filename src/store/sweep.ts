@@ -47,9 +47,9 @@ const liveShareMin = 0.5;
 const pageMax = 500;
 
 /**
- * Removes blocks that are not kept and were last used before `usedBefore()`, in milliseconds since the epoch, and frees disk
- * space by rewriting packs with few live bytes. Checking a block's time of use and removing it is one synchronous step, and
- * so is marking it used. A pack is deleted once its live blocks are durable in another one.
+ * Removes blocks that are not kept and were last used before `usedBefore()`, in ms since the epoch, and rewrites packs with few live
+ * bytes. Checking a block's time of use and removing it is one synchronous step, as is marking it used. A pack is deleted once its live
+ * blocks are durable in another one.
  */
 export async function sweepBlocks(
   blocks: Blocks,

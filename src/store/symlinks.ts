@@ -14,8 +14,8 @@ interface Place {
 const place = (): Place => ({ below: new Map(), target: undefined });
 
 /**
- * The symbolic links of one tree. They are resolved once all are known: `a -> .` with `b -> a/..` leaves the tree. Each step
- * of a path costs constant time, since an untrusted tree may hold targets of thousands of steps.
+ * The symbolic links of one tree, resolved once all are known: `a -> .` with `b -> a/..` leaves the tree. Each step costs constant time:
+ * an untrusted tree may hold targets of thousands of steps.
  */
 export class Symlinks {
   readonly #top = place();

@@ -35,8 +35,8 @@ const damaged = (why: string, cause?: unknown): QuorateError =>
   });
 
 /**
- * Checks the bytes between entries. A tar archive ends with two zero blocks. tar-stream reads on after them and accepts an
- * archive without them, so that one archive could be different trees in different parsers.
+ * Checks the bytes between entries. tar-stream reads on after the two zero blocks that end an archive and accepts one without them, so
+ * that one archive could be different trees in different parsers.
  */
 class Gaps {
   total = 0;

@@ -10,10 +10,7 @@ import { drained } from './tar-read.ts';
 import { fileBytes, type WalkedEntry, walkTree } from './tree-walk.ts';
 import type { Tree, TreeEntry, TreeRules } from './types.ts';
 
-/**
- * All entries of a tree, checked. A link can only be resolved once all entries are known, so they are collected first.
- * @throws STORE_LINK_ESCAPES, STORE_TREE_TOO_LARGE and the codes of `walkTree`
- */
+/** All entries of a tree, checked. @throws STORE_LINK_ESCAPES once all links are known, STORE_TREE_TOO_LARGE and the codes of `walkTree` */
 export async function checkedEntries(
   blocks: BlockReader,
   root: CID,

@@ -10,6 +10,7 @@ import { cidOf, type StoredFile } from './file-import.ts';
 import { LongWork } from './long-work.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
 import { Symlinks } from './symlinks.ts';
+import { below, tooManyEntries } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
 
 interface Folder {
@@ -56,9 +57,8 @@ function emptyIn({ children }: Folder): number {
 const folder = (named: boolean): Folder => ({ kind: 'dir', children: new Map(), folded: new Map(), named });
 
 /**
- * Collects the entries of one tree in any order, refuses those that cannot exist on every file system, and builds the
- * directories from the leaves up. UnixFS's importer builds one directory at a time only: given whole paths it decides on
- * HAMT sharding before it knows the sizes of subdirectories, and the CID depends on the order of the entries.
+ * Collects the entries of one tree in any order, refuses those that cannot exist on every file system, and builds the directories from
+ * the leaves up. UnixFS's importer, given whole paths, decides on HAMT sharding before it knows the sizes of subdirectories.
  */
 export class TreeBuilder {
   readonly #root: Folder = folder(true);
@@ -78,18 +78,13 @@ export class TreeBuilder {
     if (kind === 'file') this.#files += 1;
     this.#checkFiles(this.#files);
     this.#entries += 1;
-    if (this.#entries <= this.#entriesMax) return;
-    throw new QuorateError('STORE_TREE_TOO_MANY_ENTRIES', `the tree has over ${this.#entriesMax} entries`, {
-      hint: 'Declare fewer outputs, or pack them into one file.',
-    });
+    if (this.#entries > this.#entriesMax) throw tooManyEntries(this.#entriesMax);
   }
 
   #checkFiles(count: number): void {
     if (count <= this.#filesMax) return;
-    throw new QuorateError(
-      'STORE_TREE_TOO_MANY_FILES',
-      `the tree has over ${this.#filesMax} files and empty folders`,
-    );
+    const says = `the tree has over ${this.#filesMax} files and empty folders`;
+    throw new QuorateError('STORE_TREE_TOO_MANY_FILES', says);
   }
 
   /** Finds or creates the parent folder of a path. */
@@ -97,17 +92,13 @@ export class TreeBuilder {
     let at = this.#root;
     for (const part of parts) {
       const next = at.children.get(part);
-      if (next === undefined) {
-        this.#insert(at, part, folder(false), path);
-        at = at.children.get(part) as Folder;
-      } else if (next.kind === 'dir') {
-        at = next;
-      } else {
-        throw new QuorateError(
-          'STORE_PATH_CONFLICT',
-          `the path ${printable(path)} is below an entry that is not a folder`,
-        );
+      if (next !== undefined && next.kind !== 'dir') {
+        const says = `the path ${printable(path)} is below an entry that is not a folder`;
+        throw new QuorateError('STORE_PATH_CONFLICT', says);
       }
+      const made = next ?? folder(false);
+      if (next === undefined) this.#insert(at, part, made, path);
+      at = made;
     }
     return at;
   }
@@ -115,37 +106,31 @@ export class TreeBuilder {
   #insert(at: Folder, name: string, entry: Entry, path: string): void {
     const fold = this.#rules === 'image' ? name : foldName(name);
     const other = at.folded.get(fold);
+    if (other === name)
+      throw new QuorateError('STORE_PATH_DUPLICATE', `the path ${printable(path)} occurs twice`);
     if (other !== undefined) {
-      if (other === name) {
-        throw new QuorateError('STORE_PATH_DUPLICATE', `the path ${printable(path)} occurs twice`);
-      }
-      throw new QuorateError(
-        'STORE_PATH_CASE_CONFLICT',
-        `${printable(path)} and ${printable(other)} differ only in case or accents' encoding`,
-        { hint: 'Rename one: on some file systems they would be one file.' },
-      );
+      const says = `${printable(path)} and ${printable(other)} differ only in case or accents' encoding`;
+      const hint = 'Rename one: on some file systems they would be one file.';
+      throw new QuorateError('STORE_PATH_CASE_CONFLICT', says, { hint });
     }
     this.#count(entry);
     at.folded.set(fold, name);
     at.children.set(name, entry);
   }
 
+  /** Adds an entry. A folder that exists as the parent of an entry may be added once. */
   #add(path: string, entry: Entry): void {
-    const parts = splitPath(path);
-    const name = parts.pop();
-    assert(name !== undefined, 'a split path has a last part');
-    this.#insert(this.#parent(parts, path), name, entry, path);
-  }
-
-  /** Adds a folder. One that exists as the parent of an entry may be added once. */
-  addFolder(path: string): void {
     const parts = splitPath(path);
     const name = parts.pop();
     assert(name !== undefined, 'a split path has a last part');
     const parent = this.#parent(parts, path);
     const existing = parent.children.get(name);
-    if (existing?.kind === 'dir' && !existing.named) existing.named = true;
-    else this.#insert(parent, name, folder(true), path);
+    if (entry.kind === 'dir' && existing?.kind === 'dir' && !existing.named) existing.named = true;
+    else this.#insert(parent, name, entry, path);
+  }
+
+  addFolder(path: string): void {
+    this.#add(path, folder(true));
   }
 
   addLink(path: string, target: string): void {
@@ -164,10 +149,8 @@ export class TreeBuilder {
   addHardLink(path: string, target: string): void {
     const entry = this.#find(splitPath(target));
     if (entry?.kind !== 'file') {
-      throw new QuorateError(
-        'STORE_LINK_REFUSED',
-        `the hard link ${printable(path)} does not lead to an earlier file of the archive`,
-      );
+      const says = `the hard link ${printable(path)} does not lead to an earlier file of the archive`;
+      throw new QuorateError('STORE_LINK_REFUSED', says);
     }
     this.#add(path, entry);
   }
@@ -218,8 +201,7 @@ export class TreeBuilder {
       const child = entry.children.get(name);
       assert(child !== undefined, 'a key has a value');
       if (slices.isOver) await slices.next();
-      const childPath = path === '' ? name : `${path}/${name}`;
-      children.push({ name, ...(await this.#store(child, childPath, building)) });
+      children.push({ name, ...(await this.#store(child, below(path, name), building)) });
     }
     return storeFolder(blocks, children, slices);
   }

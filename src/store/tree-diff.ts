@@ -1,9 +1,9 @@
 import type { CID } from 'multiformats/cid';
-import { limits } from '../protocol/base/limits.ts';
 import { LongWork } from './long-work.ts';
 import { checkName, compareNames } from './names.ts';
 import { type BlockReader, malformed, parseCid, type UnixNode } from './nodes.ts';
 import {
+  below,
   checkDepth,
   collectEntries,
   describe,
@@ -12,7 +12,7 @@ import {
   levelsMax,
   readFolderNode,
   readShard,
-  Visits,
+  visits,
 } from './tree-walk.ts';
 import type { Tree, TreeEntry } from './types.ts';
 
@@ -47,14 +47,12 @@ interface Sides {
 }
 
 /**
- * The differences of two trees, in path order. Reads only folders, and shards of folders, whose CIDs differ; a folder that is on
- * one side only is one entry. A folder whose CIDs differ while its entries do not is `changed` itself: it is encoded otherwise.
- * Entries that are the same on both sides are not checked.
- * @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED, STORE_TREE_TOO_MANY_ENTRIES, STORE_PATH_TOO_DEEP, codes of names
+ * The differences of two trees, in path order. Reads only folders and shards whose CIDs differ; a folder on one side only is one entry. A
+ * folder whose CIDs differ while its entries do not is `changed` itself: it is encoded otherwise. @throws STORE_BLOCK_MISSING,
+ * STORE_TREE_MALFORMED, STORE_TREE_TOO_MANY_ENTRIES, STORE_PATH_TOO_DEEP, codes of names
  */
 export async function* diffTrees(a: Tree, b: Tree, signal?: AbortSignal): AsyncGenerator<Difference> {
-  const visits = new Visits(limits.treeEntriesMax * 2);
-  const walk = { left: a.blocks, right: b.blocks, count: () => visits.count(), signal };
+  const walk = { left: a.blocks, right: b.blocks, count: visits(), signal };
   yield* entry(walk, { a: parseCid(a.root), b: parseCid(b.root) }, '', 0);
 }
 
@@ -94,7 +92,7 @@ async function* folders(
   await compareShards(walk, left, right, differing, 0);
   for (const name of [...differing.keys()].sort(compareNames)) {
     walk.signal?.throwIfAborted();
-    const childPath = path === '' ? name : `${path}/${name}`;
+    const childPath = below(path, name);
     checkName(name, childPath);
     yield* entry(walk, differing.get(name) ?? {}, childPath, depth);
   }
@@ -105,9 +103,9 @@ async function shardOf(blocks: BlockReader, cid: CID): Promise<Shard> {
 }
 
 /**
- * Adds the entries in which two folders differ. A link with one name and CID on both sides is passed over unread, be it to an
- * entry or to a shard; two differing shards of one place are compared in turn. A folder that is sharded on one side only, and
- * a place that holds an entry on one side and a shard on the other, are compared entry by entry.
+ * Adds the entries in which two folders differ. A link with one name and CID on both sides is passed over unread; two differing shards of
+ * one place are compared in turn. Where one side only is sharded, or one place holds an entry and a shard, they are compared entry by
+ * entry.
  */
 async function compareShards(
   walk: Walk,
@@ -154,15 +152,9 @@ async function addEntries(
   const name = entryName(cid, node, link.name);
   if (name !== undefined) entries.push([name, link.cid]);
   else {
+    const reading = { count: walk.count, slices: new LongWork() };
     const shard = await readShard(blocks, link.cid);
-    await collectEntries(
-      blocks,
-      link.cid,
-      shard,
-      entries,
-      { count: walk.count, slices: new LongWork() },
-      level + 1,
-    );
+    await collectEntries(blocks, link.cid, shard, entries, reading, level + 1);
   }
   for (const [entryName, entryCid] of entries) {
     const sides = into.get(entryName) ?? {};

@@ -1,4 +1,3 @@
-import type { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
@@ -9,39 +8,25 @@ import { checkName, checkTarget, compareNames, foldName, printable } from './nam
 import { type BlockReader, decodeUnixNode, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeEntry, TreeRules } from './types.ts';
 
-/** An entry found by a walk; `content` is the node to read a file's bytes from. */
-export interface WalkedEntry {
-  path: string;
-  cid: CID;
-  kind: 'file' | 'dir' | 'link';
-  size: number;
-  executable: boolean;
-  target?: string;
-}
+/** An entry found by a walk. */
+export type WalkedEntry = Omit<TreeEntry, 'cid' | 'sha256'> & { cid: CID };
 
 /** Most levels of a file's chunk tree or of a HAMT. The profile's 1,024 and 256 links per node need four. */
 export const levelsMax = 8;
 
-/** Limits the entries of one walk over an untrusted tree: with shared blocks a small DAG can be a huge tree. */
-export class Visits {
-  #left: number;
-
-  constructor(max: number) {
-    this.#left = max;
-  }
-
-  count(): void {
-    this.#left -= 1;
-    if (this.#left >= 0) return;
-    throw new QuorateError(
-      'STORE_TREE_TOO_MANY_ENTRIES',
-      `the tree has over ${limits.treeEntriesMax} entries`,
-      {
-        hint: 'Declare fewer outputs, or pack them into one file.',
-      },
-    );
-  }
+/** Counts the entries of one walk over an untrusted tree, `max` at most: with shared blocks a small DAG can be a huge tree. */
+export function visits(max = 2 * limits.treeEntriesMax): () => void {
+  let left = max;
+  return () => {
+    left -= 1;
+    if (left < 0) throw tooManyEntries(limits.treeEntriesMax);
+  };
 }
+
+export const tooManyEntries = (max: number): QuorateError =>
+  new QuorateError('STORE_TREE_TOO_MANY_ENTRIES', `the tree has over ${max} entries`, {
+    hint: 'Declare fewer outputs, or pack them into one file.',
+  });
 
 /** The links of a directory by name, HAMT shards opened. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING, codes of names; the reason of the signal */
 export async function readFolder(
@@ -83,13 +68,11 @@ async function folderOf(
   const folds = new Set<string>();
   const byName = new Map<string, CID>();
   for (const [name, child] of children) {
-    checkName(name, path === '' ? name : `${path}/${name}`);
+    checkName(name, below(path, name));
     const fold = rules === 'image' ? name : foldName(name);
     if (folds.has(fold)) {
-      throw new QuorateError(
-        'STORE_PATH_CASE_CONFLICT',
-        `${printable(path === '' ? name : `${path}/${name}`)} occurs twice, or differs only in case from another`,
-      );
+      const says = `${printable(below(path, name))} occurs twice, or differs only in case from another`;
+      throw new QuorateError('STORE_PATH_CASE_CONFLICT', says);
     }
     folds.add(fold);
     byName.set(name, child);
@@ -140,17 +123,13 @@ export async function readShard(blocks: BlockReader, cid: CID): Promise<UnixNode
   return shard;
 }
 
-/**
- * All entries below a root, a folder before its entries, names in byte order. Reads no file content, and does not resolve
- * links, which needs the whole tree (`Symlinks`). `atMost`: of each folder, see `FolderOptions`.
- */
+/** All entries below a root, a folder before its entries, names in byte order. Reads no file content, and resolves no links (`Symlinks`). */
 export async function* walkTree(
   blocks: BlockReader,
   root: CID,
   { signal, rules, atMost }: Pick<FolderOptions, 'signal' | 'rules' | 'atMost'> = {},
 ): AsyncGenerator<WalkedEntry> {
-  const visits = new Visits(limits.treeEntriesMax * 2);
-  yield* walkFolder({ blocks, rules, signal, atMost, count: () => visits.count() }, root, '', 1);
+  yield* walkFolder({ blocks, rules, signal, atMost, count: visits() }, root, '', 1);
 }
 
 interface Walking extends FolderOptions {
@@ -165,11 +144,13 @@ async function* walkFolder(
 ): AsyncGenerator<WalkedEntry> {
   const { blocks, signal } = walking;
   checkDepth(depth);
-  const children = await readFolder(blocks, cid, path, walking);
-  for (const batch of batches(children, storeLimits.blockTasksMax)) {
+  const children = [...(await readFolder(blocks, cid, path, walking))];
+  for (let at = 0; at === 0 || at < children.length; at += storeLimits.blockTasksMax) {
     signal?.throwIfAborted();
     const described = await Promise.all(
-      batch.map(([name, child]) => describe(blocks, child, path === '' ? name : `${path}/${name}`)),
+      children
+        .slice(at, at + storeLimits.blockTasksMax)
+        .map(([name, child]) => describe(blocks, child, below(path, name))),
     );
     for (const found of described) {
       yield found;
@@ -178,16 +159,8 @@ async function* walkFolder(
   }
 }
 
-function* batches<T>(items: Iterable<T>, max: number): Generator<T[]> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < max) continue;
-    yield batch;
-    batch = [];
-  }
-  yield batch;
-}
+/** The path of an entry of a folder. */
+export const below = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`);
 
 /** @throws STORE_PATH_TOO_DEEP */
 export function checkDepth(depth: number): void {
@@ -213,19 +186,9 @@ export async function describe(blocks: BlockReader, cid: CID, path: string): Pro
     return { path, cid, kind: 'link', size: 0, executable: false, target };
   }
   if (unixfs.type !== 'file') throw malformed(cid, `is a ${unixfs.type}`);
-  return {
-    path,
-    cid,
-    kind: 'file',
-    size: fileSize(cid, unixfs),
-    executable: ((unixfs.mode ?? 0) & 0o111) !== 0,
-  };
-}
-
-function fileSize(cid: CID, unixfs: UnixFS): number {
-  const size = unixfs.fileSize();
-  if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw malformed(cid, 'claims an impossible size');
-  return Number(size);
+  const size = Number(unixfs.fileSize());
+  if (size > Number.MAX_SAFE_INTEGER) throw malformed(cid, 'claims an impossible size');
+  return { path, cid, kind: 'file', size, executable: ((unixfs.mode ?? 0) & 0o111) !== 0 };
 }
 
 /** A file's bytes, each block verified; their number must match the sizes in its nodes. @throws STORE_TREE_MALFORMED */

@@ -41,9 +41,8 @@ export interface ImportedTree {
 }
 
 /**
- * Rules for names and links of a tree. `portable`: names valid on every file system, and links that stay inside the tree.
- * `image`: names valid on Linux, which may differ in case only, and relative links that may lead outside as text: the kernel
- * resolves them within the root of the build.
+ * Rules for names and links of a tree. `portable`: names valid on every file system, links that stay inside. `image`: names valid on
+ * Linux, and relative links that may lead outside as text: the kernel resolves them within the root of the build.
  */
 export type TreeRules = 'portable' | 'image';
 
@@ -91,8 +90,8 @@ export interface PublicBlocks {
   /** Records that a peer asks for it. If it is the root of a pinned tree, the tree counts as used now for `trim`. */
   asked(cid: CID): void;
   /**
-   * Adds a block whose hash the caller has checked. Takes over the memory of `bytes`: the caller must not use it again.
-   * Resolves when the next block can be added. @throws STORE_DISK_FULL
+   * Adds a block whose hash the caller has checked, and takes over the memory of `bytes`. Resolves when the next one can be added.
+   * @throws STORE_DISK_FULL
    */
   put(cid: CID, bytes: Uint8Array): Promise<unknown>;
   /** Runs work that puts blocks. They are not swept meanwhile and are written when it resolves. @throws STORE_DISK_FULL */

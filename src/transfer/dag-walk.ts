@@ -25,10 +25,7 @@ export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {
   return links.map((link) => ({ cid: link, depth: depth + 1 }));
 }
 
-/**
- * The order of blocks in an answer, for sender and receiver: depth first, links in their order, each block once
- * (`order=dfs; dups=n` of a trustless gateway).
- */
+/** The order of blocks in an answer: depth first, links in their order, each block once (`order=dfs; dups=n` of a trustless gateway). */
 export class Walk {
   /** In reverse order. */
   readonly #stack: Step[];

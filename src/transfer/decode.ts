@@ -26,8 +26,8 @@ export const invalid = (code: ErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, { hint });
 
 /**
- * Decodes the CAR of some trees from chunks of any size. Each block must be the next one of the depth-first walk over the
- * verified blocks before it, and have the hash of its CID.
+ * Decodes the CAR of some trees. Each block must be the next one of the depth-first walk over the verified blocks before it, and have its
+ * hash.
  */
 export class CarDecoder {
   readonly #walk: Walk;

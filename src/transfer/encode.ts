@@ -13,11 +13,9 @@ assert(
 );
 
 /**
- * Trees as one CARv1, in chunks: `application/vnd.ipld.car; version=1; order=dfs; dups=n` of a trustless gateway. Reads
- * blocks as the consumer takes chunks, a few ahead.
- * @param maxBytes the archive ends after the block that reaches this size
- * @param alloc gives memory for a block; it must stay valid until the consumer has used the chunk
- * @throws the errors of `source.read` for a missing block
+ * Trees as one CARv1, in chunks: `application/vnd.ipld.car; version=1; order=dfs; dups=n` of a trustless gateway. Blocks are read a few
+ * ahead of the consumer. The archive ends after the block that reaches `maxBytes`. Memory of `alloc` must stay valid until the consumer
+ * has used the chunk. @throws as `source.read` for a missing block
  */
 export async function* encodeCar(
   source: BlockSource,

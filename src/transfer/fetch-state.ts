@@ -47,9 +47,8 @@ export class FetchState {
   }
 
   /**
-   * Takes up to `count` blocks that are not here, in order. For blocks that are here, from an earlier fetch or another tree,
-   * it continues with their links. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_BLOCKS, STORE_TREE_TOO_DEEP and the errors of
-   * `links`
+   * Takes up to `count` blocks that are not here, in order; of blocks that are here it continues with their links. @throws
+   * STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_BLOCKS, STORE_TREE_TOO_DEEP and as `links`
    */
   async take(count: number): Promise<Step[]> {
     const taken: Step[] = [];

@@ -73,11 +73,10 @@ assert(sharedBytes < transferLimits.answerBytesMax, 'and before one provider has
 assert(slowBytesPerSecond < firstBytes, 'who sends the first part within a second is not slow');
 
 /**
- * Fetches all blocks of a tree from several providers in parallel and verifies each on arrival. Blocks that are here already
- * are not requested. A provider that sends wrong data, lacks a block, is silent or much slower than the others is dropped,
- * and its outstanding blocks are requested from the rest.
+ * Fetches all blocks of a tree that are not here from several providers in parallel and verifies each on arrival. A provider that sends
+ * wrong data, lacks a block, is silent or much slower than the others is dropped, and its outstanding blocks are requested from the rest.
  * @throws TRANSFER_NO_PROVIDER; TRANSFER_FAILED when all were dropped; STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_BLOCKS,
- * STORE_TREE_TOO_DEEP, STORE_TREE_MALFORMED, STORE_CID_REFUSED for an invalid tree; STORE_DISK_FULL; the signal's reason
+ * STORE_TREE_TOO_DEEP, STORE_TREE_MALFORMED, STORE_CID_REFUSED; STORE_DISK_FULL; the signal's reason
  */
 export async function fetchTree(
   root: CID,

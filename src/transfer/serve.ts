@@ -9,8 +9,8 @@ import type { Pipe, ServedBlocks } from './types.ts';
 /** A chunk from this size on is a message by itself, since gathering would copy it; a smaller block gets memory of its own. */
 const largeBytes = 64 * 1024;
 /**
- * Bytes after which memory is reused. Of the bytes after a block at most two blocks are read ahead and two messages wait to
- * be sent; the rest is more than two windows of a stream, so the peer has received the block.
+ * Bytes after which memory is reused: two blocks are read ahead, two messages wait to be sent, and the rest is more than two windows of a
+ * stream, so the peer has received the block.
  */
 const ringBytes = 8 * limits.meshWindowBytes;
 assert(4 * largeBytes < limits.meshWindowBytes, 'a window holds several messages, and blocks of the ring');
@@ -30,8 +30,8 @@ export class Ring {
 }
 
 /**
- * Answers one peer's requests until it closes the pipe or sends none for `transferLimits.idleSecondsMax`. Uses memory for
- * two messages and a ring of blocks, however slowly the peer reads. @throws TRANSFER_INVALID, and the errors of the pipe
+ * Answers one peer's requests until it closes the pipe or is silent for `transferLimits.idleSecondsMax`. Uses memory for two messages and
+ * a ring of blocks, however slowly the peer reads. @throws TRANSFER_INVALID, and the errors of the pipe
  */
 export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void> {
   const ring = new Ring();

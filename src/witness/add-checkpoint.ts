@@ -1,11 +1,8 @@
 import { type ErrorCode, messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 
-/** Bounds of what witnesses of others answer. */
-const witnessLimits = {
-  /** Longest answer: a few signature lines, or a size. */
-  answerBytesMax: 4096,
-} as const;
+/** Longest answer: a few signature lines, or a size. */
+const answerBytesMax = 4096;
 
 /** Answers of a witness. */
 export type Answer =
@@ -26,9 +23,8 @@ export interface Question {
 }
 
 /**
- * Shows a checkpoint to a witness and asks for its signature: the call `add-checkpoint` of C2SP tlog-witness. Follows no
- * redirect, and reads at most `answerBytesMax`.
- * Errors: `WITNESS_REFUSED`, `WITNESS_PROOF_REFUSED`, `WITNESS_ANSWER_INVALID`, `WITNESS_UNREACHABLE`.
+ * Shows a checkpoint to a witness and asks for its signature: the call `add-checkpoint` of C2SP tlog-witness. Follows no redirect.
+ * @throws WITNESS_REFUSED, WITNESS_PROOF_REFUSED, WITNESS_ANSWER_INVALID, WITNESS_UNREACHABLE
  */
 export async function addCheckpoint({ url, note, oldSize, proof, signal }: Question): Promise<Answer> {
   const hashes = proof.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`).join('');
@@ -80,11 +76,8 @@ async function readBounded(response: Response): Promise<string> {
   try {
     for await (const chunk of response.body ?? []) {
       bytes += chunk.length;
-      if (bytes > witnessLimits.answerBytesMax)
-        throw new QuorateError(
-          'WITNESS_ANSWER_INVALID',
-          `the answer has more than ${witnessLimits.answerBytesMax} bytes`,
-        );
+      if (bytes > answerBytesMax)
+        throw new QuorateError('WITNESS_ANSWER_INVALID', `the answer has more than ${answerBytesMax} bytes`);
       chunks.push(chunk);
     }
   } finally {

@@ -12,35 +12,26 @@ export interface AskedWitness {
   timeoutMs: number;
 }
 
-/**
- * A witness of others, reached by HTTP. Remembers the size that it signed last; the first question of a life tells which
- * that is.
- */
+/** A witness of others, reached by HTTP. Remembers the size that it signed last; its first answer tells it. */
 export class HttpWitness {
   readonly name: string;
-  readonly #key: string;
-  readonly #url: string;
-  readonly #verifier: Verifier;
-  readonly #closing: AbortSignal;
+  readonly #options: { key: string; url: string; verifier: Verifier; closing: AbortSignal };
   #signed = 0;
 
   /** `key`: its verifier key, as in the charter. */
   constructor(options: { key: string; url: string; verifier: Verifier; closing: AbortSignal }) {
     this.name = parseNoteKey(options.key).name;
-    this.#key = options.key;
-    this.#url = options.url;
-    this.#verifier = options.verifier;
-    this.#closing = options.closing;
+    this.#options = options;
   }
 
   /**
-   * Its lines under a checkpoint, verified. Where it knows another size of the log than is remembered here, it is asked again
-   * once, with a proof from there. Errors: those of `addCheckpoint`, `WITNESS_CONFLICT`, `CHECKPOINT_BAD_SIGNATURE`.
+   * Its lines under a checkpoint, verified. Where it knows another size of the log than is remembered here, it is asked again once, with a
+   * proof from there. @throws as `addCheckpoint`, WITNESS_CONFLICT, CHECKPOINT_BAD_SIGNATURE
    */
   async ask({ note, size, prove, timeoutMs }: AskedWitness): Promise<string[]> {
-    const signal = AbortSignal.any([this.#closing, AbortSignal.timeout(timeoutMs)]);
-    const ask = (oldSize: number) =>
-      addCheckpoint({ url: this.#url, note, oldSize, proof: prove(oldSize), signal });
+    const { key, url, verifier, closing } = this.#options;
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
+    const ask = (oldSize: number) => addCheckpoint({ url, note, oldSize, proof: prove(oldSize), signal });
     let answer = await ask(Math.min(this.#signed, size));
     if (answer.kind === 'conflict' && answer.size <= size) {
       this.#signed = answer.size;
@@ -55,12 +46,9 @@ export class HttpWitness {
       );
     const lines: string[] = [];
     for (const line of answer.lines)
-      if ((await openNamedWitnesses(note + line, [this.#key], this.#verifier)).length > 0) lines.push(line);
-    if (lines.length === 0)
-      throw new QuorateError(
-        'WITNESS_ANSWER_INVALID',
-        `${this.#url}: no line of the answer is by the key of ${this.name}`,
-      );
+      if ((await openNamedWitnesses(note + line, [key], verifier)).length > 0) lines.push(line);
+    const says = `${url}: no line of the answer is by the key of ${this.name}`;
+    if (lines.length === 0) throw new QuorateError('WITNESS_ANSWER_INVALID', says);
     this.#signed = size;
     return lines;
   }

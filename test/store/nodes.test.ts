@@ -10,7 +10,7 @@ import { cidOf } from '../../src/store/file-import.ts';
 import { type BlockReader, BoundedReader, parseCid } from '../../src/store/nodes.ts';
 import { diffTrees } from '../../src/store/tree-diff.ts';
 import { entryAt } from '../../src/store/tree-path.ts';
-import { checkDepth, fileBytes, Visits, walkTree } from '../../src/store/tree-walk.ts';
+import { checkDepth, fileBytes, visits, walkTree } from '../../src/store/tree-walk.ts';
 import { MemoryBlocks } from '../fuzz/targets/blocks.ts';
 import { type Bound, holds, unless } from '../protocol/taken.ts';
 import { collect } from './support.ts';
@@ -196,13 +196,13 @@ describe('a folder made of nodes', () => {
   });
 });
 
-const visits = (n: number) => {
-  const left = new Visits(5);
-  for (let one = 0; one < n; one++) left.count();
+const visited = (n: number) => {
+  const count = visits(5);
+  for (let one = 0; one < n; one++) count();
 };
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 const bounds: Bound[] = [
-  ['entries', unless(['STORE_TREE_TOO_MANY_ENTRIES'], visits), 5],
+  ['entries', unless(['STORE_TREE_TOO_MANY_ENTRIES'], visited), 5],
   ['folders in one another', unless(['STORE_PATH_TOO_DEEP'], checkDepth), 64],
 ];
 describe('a tree is walked with at most so many', () => holds(bounds));

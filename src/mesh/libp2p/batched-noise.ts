@@ -21,9 +21,8 @@ type Encrypter = ReturnType<Noise>;
 const waitingBytesMax = 64 * 1024;
 
 /**
- * Noise that encrypts what is sent within one turn of the event loop as one message. The muxer sends a frame for each
- * piece of data, window update and end of a stream; each frame by itself costs an encryption and a system call on
- * either side.
+ * Noise that encrypts what is sent within one turn of the event loop as one message: each frame of the muxer by itself costs an
+ * encryption and a system call on either side.
  */
 export function batchedNoise(): Noise {
   return (components) => {
@@ -85,8 +84,8 @@ const readsNothing = (frames: number): QuorateError =>
   new QuorateError('MESH_PEER_QUOTA', `${frames} frames wait for a peer that reads nothing`);
 
 /**
- * The decoder reads a length after each message. Where none has arrived it expects a RangeError, whose stack trace costs
- * more than the message; a length that is not there yet stops it as well.
+ * The decoder reads a length after each message, and stops at a RangeError, whose stack trace is dear; a length that is not there yet
+ * stops it as well.
  */
 function endReadsCheaply({ decoder }: Encrypted): void {
   const { lengthDecoder } = decoder;

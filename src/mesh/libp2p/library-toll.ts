@@ -6,9 +6,8 @@ import type { MeshStats } from '../stats.ts';
 import type { Turns } from '../token-buckets.ts';
 
 /**
- * Turns that a stream takes on the protocols that libraries serve, and each message on it: about the milliseconds of processor time it
- * was measured to take (`npm run bench -- --only prices`). Streams that carry what this node asked for, or what it relays, have bounds of
- * their own. Gossip has its own account, see `gossip.ts`.
+ * Turns that a stream takes on the protocols that libraries serve, and each message on it: the milliseconds of processor time that were
+ * measured (`npm run bench -- --only prices`). Streams that carry what this node asked for, or what it relays, have bounds of their own.
  */
 export const libraryTurns: Readonly<Record<string, { stream: number; message: number }>> = {
   '/ipfs/id/1.0.0': { stream: 0.5, message: 0 },

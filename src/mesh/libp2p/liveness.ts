@@ -13,10 +13,8 @@ interface PingingMuxer extends StreamMuxer {
 const pingIds = 2 ** 32;
 
 /**
- * Aborts a connection whose peer is silent: after `meshLimits.quietMs` without any data a ping is sent, and data of any kind has to
- * follow within `meshLimits.pongMs`. While more is to be sent than the peer reads, nothing but the answer counts, whose number it
- * cannot guess. libp2p's connection monitor opens a stream on each connection for it every time, whether or not the peer has said
- * something in between.
+ * Aborts a connection whose peer is silent: after `meshLimits.quietMs` without data a ping is sent, and data has to follow within
+ * `meshLimits.pongMs`; while more is to be sent than the peer reads, only the answer counts, whose number it cannot guess.
  */
 export function watchLiveness(given: StreamMuxer, connection: MessageStream): void {
   const muxer = given as PingingMuxer;

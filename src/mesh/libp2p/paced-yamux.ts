@@ -17,9 +17,8 @@ interface YamuxMuxer {
 const established = 3;
 
 /**
- * Yamux that updates a window once half of it is used up, as the reference implementation does
- * (https://github.com/hashicorp/yamux, `sendWindowUpdate`), where the library answers each frame of data with an update. Its own
- * pings find no silent peer: `watchLiveness` does.
+ * Yamux that updates a window once half of it is used up, as the reference implementation does (https://github.com/hashicorp/yamux,
+ * `sendWindowUpdate`). Its own pings find no silent peer: `watchLiveness` does.
  */
 export function pacedYamux(init: YamuxMuxerInit): () => StreamMuxerFactory {
   return () => {

@@ -6,10 +6,7 @@ interface Known {
   peer: Peer;
 }
 
-/**
- * Writes to the peer store once per connection, protocol and `protocolMemoryMs` that a peer speaks a protocol. libp2p
- * reads, decodes, encodes and writes the peer's record for each stream.
- */
+/** Writes to the peer store once per connection, protocol and `protocolMemoryMs` that a peer speaks a protocol, and not for each stream. */
 export function rememberProtocols(store: PeerStore): { forget(peer: PeerId): void } {
   const known = new Map<string, Map<string, Known>>();
   const merge = store.merge.bind(store);

@@ -14,9 +14,9 @@ interface ReservationStore {
 const networkShare = 1 / 8;
 
 /**
- * Shares the reservations of a relay. The library keeps them for hours, also of peers that are gone, and refuses others when all are
- * taken: one address with a key for each takes them all. Here a network has its share, and gives its oldest for its next; where all
- * are taken the network with the most does. Returns what ends the reservation of a peer that is gone.
+ * Shares the reservations of a relay: a network has its share, and gives its oldest for its next; where all are taken the network with
+ * the most does. The library keeps them for hours, so that one address with many keys takes them all. Returns what ends the reservation
+ * of a peer that is gone.
  */
 export function shareReservations(relay: unknown, max: number): (peer: PeerId) => void {
   const { reservationStore: store } = relay as { reservationStore: ReservationStore };

@@ -20,9 +20,9 @@ interface Collecting {
 }
 
 /**
- * Removes unpinned blocks from the store periodically, every `artifactLimits.collectSeconds`, and rereads it all now and then. While a
- * pinned tree is not whole it looks sooner, since a node that was just started knows few peers: after `repairAgainSeconds`, then twice that.
- * The result stops both, and waits for what runs, which ends early. A failure is reported as an event and retried at the next interval.
+ * Removes unpinned blocks every `artifactLimits.collectSeconds`, and rereads the store now and then. While a pinned tree is not whole it
+ * looks sooner: after `repairAgainSeconds`, then twice that. The result stops both, and waits for what runs, which ends early. A failure
+ * is reported as an event and retried at the next interval.
  */
 export function startBlockCollection({
   store,

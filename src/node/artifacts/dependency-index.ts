@@ -11,10 +11,7 @@ import { makeScratch } from '../scratch.ts';
 import { artifactLimits } from './limits.ts';
 import { providersOf, pullArtifact } from './transfer.ts';
 
-/**
- * The index of a tree of dependencies, and what shows that the CID of the tree leads to it, as a file: a CAR of the tree's root block and
- * the blocks of its `index.json`.
- */
+/** The index of a tree of dependencies, and as a file a CAR that shows it: the tree's root block and the blocks of its `index.json`. */
 export interface ProvenIndex {
   index: DependencyIndex;
   car: Uint8Array;
@@ -66,8 +63,8 @@ export async function carOfIndex({ blocks }: Pick<Store, 'blocks'>, tree: string
 }
 
 /**
- * The index in the bytes of a file, which anybody may have written: each block has the hash by which the tree, or the block before,
- * names it. @throws DEPENDENCY_INDEX_MISMATCH, the signal's reason
+ * The index in a file that anybody may have written: each block has the hash by which the tree names it. @throws
+ * DEPENDENCY_INDEX_MISMATCH, the signal's reason
  */
 export async function readIndexFile(
   bytes: Uint8Array,

@@ -23,9 +23,9 @@ export interface FetchedReports {
 }
 
 /**
- * Fetches what a test put out, of the result that N operators came to: it may have passed or failed. `dest` is written only when
- * evidence and bytes are verified. They are reports and no artifact: nothing else in this code takes them for one.
- * Errors: `REPORTS_OF_BUILD`, `REPORTS_NOT_FOUND`, `NOT_TRUSTED` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `TRANSFER_…`, `STORE_…`.
+ * Fetches what a test put out, of the result that N operators came to: it may have passed or failed. `dest` is written only when evidence
+ * and bytes are verified. @throws REPORTS_OF_BUILD, REPORTS_NOT_FOUND, NOT_TRUSTED (a `NotTrusted`), ARTIFACT_NOT_FOUND, TRANSFER_…,
+ * STORE_…
  */
 export function fetchReports(options: FetchReportsOptions): Promise<FetchedReports> {
   const { which, dest, signal, onProgress } = options;

@@ -70,10 +70,7 @@ export interface Fetched {
   index: Uint8Array | undefined;
 }
 
-/**
- * `NOT_TRUSTED`: the artifact has a bundle, but its verification failed or its level is too low. `ARTIFACT_OF_TEST`: a test put it
- * out.
- */
+/** NOT_TRUSTED: verification failed or the level is too low. ARTIFACT_OF_TEST: a test put it out. */
 export class NotTrusted extends QuorateError {
   readonly verification: Verification;
 
@@ -115,9 +112,9 @@ function hintFor({ level, code }: Verification): string {
 const { askMsMax, findMsMax, lookupsMax, peersMax } = artifactLimits;
 
 /**
- * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
- * each verified against its CID, from workers before controllers. `dest` is written only when all is verified.
- * Errors: `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`, with `withIndex` also those of `fetchIndex`.
+ * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks from workers
+ * before controllers. `dest` is written only when all is verified. @throws NOT_TRUSTED and ARTIFACT_OF_TEST (a `NotTrusted`),
+ * ARTIFACT_NOT_FOUND, STORE_…, MESH_…, with `withIndex` as `fetchIndex`
  */
 export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, run = artifact, dest, signal, onProgress } = options;
@@ -153,8 +150,8 @@ export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
 }
 
 /**
- * Joins the mesh with a temporary store, and finds and verifies the bundle of a run, job or artifact. `artifact`: what it has to be
- * about, if anything.
+ * Joins the mesh with a temporary store, and finds and verifies the bundle of a run, job or artifact; one about `artifact`, where that is
+ * given.
  */
 export async function withEvidence<T>(
   which: string,

@@ -2,10 +2,7 @@ import { existsSync } from 'node:fs';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { openStore } from '../../store/index.ts';
 
-/**
- * Drops all pins of a tree in a store that no process uses. Returns their names.
- * Errors: `STORE_IN_USE`, `STORE_NOT_PINNED`, `STORE_…`.
- */
+/** Drops all pins of a tree in a store that no process uses. Returns their names. @throws STORE_IN_USE, STORE_NOT_PINNED, STORE_… */
 export async function forgetTree(dir: string, root: string): Promise<string[]> {
   const notPinned = new QuorateError('STORE_NOT_PINNED', `${dir} keeps no tree ${root}`, {
     hint: 'In a project it is the store of the controller; --worker names that of the home folder.',

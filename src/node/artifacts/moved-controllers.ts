@@ -17,9 +17,8 @@ export async function waitForPeer(mesh: Mesh, signal: AbortSignal, ms: number): 
 }
 
 /**
- * Controllers that are found at the addresses of those that cannot be reached: their keys may have been replaced. Each is named by
- * a charter that the root key signed. Says nothing of an epoch: whoever asks believes what proves itself only. Never throws but the
- * reason of `signal`.
+ * Controllers that are found at the addresses of those that cannot be reached: their keys may have been replaced. Each is named by a
+ * charter that the root key signed, of whatever epoch. @throws the reason of `signal` only
  */
 export async function movedControllers(
   mesh: Mesh,
@@ -46,10 +45,7 @@ export async function movedControllers(
 const soonMs = 2_000;
 const waitMsMax = 8_000;
 
-/**
- * Waits until the mesh has a peer. Where none answers soon, looks for controllers that have another key by now at these addresses,
- * and returns them.
- */
+/** Waits until the mesh has a peer. Where none answers soon, returns controllers that have another key by now at these addresses. */
 export async function waitOrSearch(
   mesh: Mesh,
   project: string,

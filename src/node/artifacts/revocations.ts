@@ -21,10 +21,7 @@ export function serveRevocations(mesh: Mesh, known: Known): void {
 
 const { askMsMax, findMsMax, peersMax } = artifactLimits;
 
-/**
- * Asks members of a project for revocations: those that provide the artifact, others, and controllers. Returns how many
- * answered. Errors: `REVOCATION_NO_ANSWER`, `MESH_…`, `HOME_…`.
- */
+/** Asks members of a project for revocations. Returns how many answered. @throws REVOCATION_NO_ANSWER, MESH_…, HOME_… */
 export async function askForRevocations(options: {
   project: string;
   artifact: string | null;

@@ -43,9 +43,8 @@ export interface PullOptions {
 }
 
 /**
- * Fetches a whole tree into the store's public area: by `/quorate/car/1`, or by Bitswap from peers without that protocol.
- * Blocks that have arrived are kept, so a repeated call continues.
- * Errors: `TRANSFER_…`, `STORE_…`, the signal's reason.
+ * Fetches a whole tree into the store's public area: by `/quorate/car/1`, or by Bitswap from peers without that protocol. Blocks that
+ * have arrived are kept. @throws TRANSFER_…, STORE_…, the signal's reason
  */
 export async function pullArtifact(
   { mesh, store }: Ends,
@@ -96,10 +95,7 @@ function bitswapOnly(from: PullOptions['from'], dropped: TransferFailed['dropped
   return from.filter((peer) => typeof peer === 'string').filter((peer) => !speak.has(peer));
 }
 
-/**
- * Peers as those who serve trees by `/quorate/car/1`. Several processes of one peer are a provider each: which of them has the tree is
- * not known.
- */
+/** Peers as those who serve trees by `/quorate/car/1`. Several processes of one peer are a provider each: any of them may have the tree. */
 export function providersOf(
   mesh: Mesh,
   from: readonly (string | Provider)[],

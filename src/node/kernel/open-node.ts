@@ -155,8 +155,8 @@ export class Kernel {
 }
 
 /**
- * Opens a node: `build` opens its parts, makes its sessions with them and starts. Whatever fails in that, a failure of the loop and an
- * abort included, closes what is open by then; an abort rejects with its reason.
+ * Opens a node: `build` opens its parts, makes its sessions and starts. Any failure in that closes what is open by then; an abort rejects
+ * with its reason.
  */
 export async function openNode<Built extends object>(
   options: NodeOptions,

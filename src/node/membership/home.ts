@@ -35,10 +35,7 @@ export interface Home {
   /** The node's key, created on first use, readable by its owner only. */
   key(): Promise<NodeKey>;
   memberships(): Promise<Membership[]>;
-  /**
-   * The membership of a project, by its id or its name, or the only one.
-   * Errors: `MEMBERSHIP_NOT_FOUND`, `MEMBERSHIP_AMBIGUOUS`.
-   */
+  /** The membership of a project, by its id or its name, or the only one. @throws MEMBERSHIP_NOT_FOUND, MEMBERSHIP_AMBIGUOUS */
   membership(project?: string): Promise<Membership>;
   save(membership: Membership): Promise<void>;
   /** Removes a membership, and the journal and the copy of the log of its worker. Errors: `HOME_UNWRITABLE`. */

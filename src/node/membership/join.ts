@@ -22,11 +22,9 @@ interface JoinOptions extends Waiting {
 }
 
 /**
- * Joins a project: presents the ticket to the controller it names, gets charter and grant, and saves the membership. The
- * ticket names the root key, the trust anchor for everything else. A worker connects to the hosts that its operator was shown, and to
- * no other that the controller names with the grant.
- * @param shown of the hosts that the project names; absent: all
- * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`, and the codes that the controller answers with.
+ * Joins a project: presents the ticket to the controller it names, gets charter and grant, and saves the membership. A worker connects to
+ * the hosts that its operator was shown (`shown`; absent: all), and to no other that the controller names with the grant. @throws
+ * TICKET_…, DOC_…, CONTROLLER_…, CHARTER_ISSUER_MISMATCH, and the codes that the controller answers with
  */
 export function joinProject({
   shown,

@@ -9,9 +9,9 @@ export const revocationFile = (dir: string, project: string): string =>
   join(dir, 'revocations', `${project}.json`);
 
 /**
- * The revocations that a home folder knows of a project; every command of that home reads and adds to them. Evidence against the log is also
- * in a file of its own beside it, to hand on. `unsaved` is told when the folder cannot be written; without it that is an error.
- * @throws HOME_DAMAGED, HOME_UNREADABLE, HOME_UNWRITABLE, KEY_INVALID
+ * The revocations that a home folder knows of a project; every command of that home reads and adds to them. Evidence against the log is
+ * also in a file of its own, to hand on. `unsaved` is told when the folder cannot be written; without it that is an error. @throws
+ * HOME_DAMAGED, HOME_UNREADABLE, HOME_UNWRITABLE, KEY_INVALID
  */
 export function openRevocationBook(
   dir: string,

@@ -120,8 +120,8 @@ export function planStore(known: Known, retention: Retention, now: number): Plan
 }
 
 /**
- * Bytes that a tree may have that a controller asks for now: what trusted trees and what was asked for before leave of the quota. So
- * whoever holds the controller's key displaces agreed trees, and no trusted one.
+ * Bytes that a tree may have that a controller asks for now: what trusted trees and earlier requests leave of the quota. So whoever holds
+ * the controller's key displaces no trusted tree.
  */
 export function roomForAsked(known: Known, retention: Retention, now: number): number {
   const held = candidatesOf(known, retention, now).filter(({ rank }) => rank <= 2);

@@ -9,8 +9,8 @@ import { type StoreKeeper, storePin } from './keeper.ts';
 import { storeNodeLimits } from './limits.ts';
 
 /**
- * Keeps trees that a controller asks for before there is a verdict, each for `storeNodeLimits.askedSeconds`; after that only if a
- * bundle proves it. They take no room of trusted trees.
+ * Keeps trees that a controller asks for before there is a verdict, for `storeNodeLimits.askedSeconds`, beside trusted trees; after that
+ * only if a bundle proves it.
  */
 export class AskedTrees {
   readonly #context: StoreContext;

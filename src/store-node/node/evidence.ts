@@ -32,8 +32,8 @@ interface Looking {
 }
 
 /**
- * Asks peers for the bundle of a run until one has one that holds and that is about what was told. Undefined where nobody has.
- * A bundle that proves less than was told counts for what it proves. Errors: the signal's reason.
+ * Asks peers for the bundle of a run until one has one that holds and is about what was told; undefined where nobody has. A bundle that
+ * proves less counts for what it proves. @throws the signal's reason
  */
 export async function proveVerdict(
   looking: Looking,
@@ -61,8 +61,8 @@ export async function proveVerdict(
 }
 
 /**
- * The level that a bundle proves under the root key and the revocations that are known. Errors: `STORE_UNPROVEN` where it does not hold, is
- * below `agreed`, or is about no tree; `DOC_…`.
+ * The level that a bundle proves under the root key and the known revocations. @throws STORE_UNPROVEN when it does not hold, is below
+ * `agreed`, or is about no tree; DOC_…
  */
 export async function proofIn(
   text: string,

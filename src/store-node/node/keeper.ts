@@ -139,9 +139,9 @@ export class StoreKeeper {
   }
 
   /**
-   * Revocations were learned: what does not hold any more counts no more. Where the root's own void it, it goes. Others may be of who stole
-   * the identity provider's key, and fall with that key: then the tree is held for `fallenDays`, and counts again once its verdict holds.
-   * While one cannot be read nothing is believed, and nothing is removed.
+   * Revocations were learned: what does not hold any more counts no more. Where the root's own void it, it goes. Others may fall with a
+   * stolen key of the identity provider: the tree is held for `fallenDays`, and counts again once its verdict holds. While one cannot be
+   * read nothing is removed.
    */
   async review(): Promise<void> {
     const { ledger, bundles, tell, signal, revoked } = this.#context;
@@ -339,8 +339,8 @@ export class StoreKeeper {
 }
 
 /**
- * Fetches the logs of a tree's builds within a number of bytes, and returns the bytes of each by its CID; a log that cannot be had is left
- * out, and told. @throws the signal's reason
+ * Fetches the logs of a tree's builds within a number of bytes: bytes by CID. A log that cannot be had is left out, and told. @throws the
+ * signal's reason
  */
 export async function fetchLogs(
   { mesh, store, signal, tell }: StoreContext,
@@ -371,8 +371,8 @@ export async function fetchLogs(
 }
 
 /**
- * Peers that may have a tree: those that announce it, and others by their PeerIds, as far as their addresses are found in time.
- * @throws the reason of `stop`
+ * Peers that may have a tree: those that announce it, and others by PeerId whose addresses are found in time. @throws the reason of
+ * `stop`
  */
 export async function findHolders(
   mesh: Mesh,

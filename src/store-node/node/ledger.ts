@@ -38,8 +38,8 @@ const ledgerSchema = z.strictObject({
 type Stored = z.infer<typeof ledgerSchema>;
 
 /**
- * The trees that a store knows and keeps, in one file. It is written after the pins of a tree that comes, and before those of one that goes
- * are dropped, so that whatever it names is here as a whole, unless the disk lost it.
+ * The trees that a store knows and keeps, in one file, written after the pins of a tree that comes and before those of one that goes are
+ * dropped: whatever it names is here as a whole, unless the disk lost it.
  */
 export class Ledger {
   readonly #file: string;
@@ -80,8 +80,8 @@ export class Ledger {
   }
 
   /**
-   * Returns the one that is forgotten for it: of a tree that has its share the second oldest, so that the first one and the last ones stay;
-   * else of trees that are not kept the oldest.
+   * Returns the entry that is forgotten for it: of a tree that has its share the second oldest; else of trees that are not kept the
+   * oldest.
    */
   add(entry: LedgerEntry): LedgerEntry | undefined {
     this.entries.set(entry.run, entry);

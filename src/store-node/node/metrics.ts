@@ -22,10 +22,11 @@ export function meterStore(
   },
 ): void {
   meterMesh(registry, of.mesh);
-  const meters = new Meters(registry, storeMetrics);
-  meters.read('quorate_store_kept_trees', () => of.kept().trees);
-  meters.read('quorate_store_kept_bytes', () => of.kept().bytes);
-  meters.read('quorate_store_quota_bytes', () => of.quotaBytes);
-  meters.read('quorate_store_bytes', async () => (await of.store.usage()).bytes);
-  meters.read('quorate_store_pins', async () => (await of.store.usage()).pins);
+  new Meters(registry, storeMetrics).readAll({
+    quorate_store_kept_trees: () => of.kept().trees,
+    quorate_store_kept_bytes: () => of.kept().bytes,
+    quorate_store_quota_bytes: () => of.quotaBytes,
+    quorate_store_bytes: async () => (await of.store.usage()).bytes,
+    quorate_store_pins: async () => (await of.store.usage()).pins,
+  });
 }

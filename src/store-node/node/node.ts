@@ -53,8 +53,8 @@ export interface StoreNode {
 }
 
 /**
- * An artifact store: follows a project, keeps the trees whose verdicts it proves itself, and serves them. It belongs to nobody's
- * quorum, holds no key of the project, and is believed by nobody. Errors: `HOME_…`, `MESH_…`, `STORE_…`, `KEY_INVALID`.
+ * An artifact store: follows a project, keeps the trees whose verdicts it proves itself, and serves them. It holds no key of the project.
+ * @throws HOME_…, MESH_…, STORE_…, KEY_INVALID
  */
 export async function startStore(options: StoreOptions): Promise<StoreNode> {
   const { home, project, retention } = options;

@@ -17,17 +17,14 @@ export interface PinServerPorts {
   readonly clock: Clock;
   /** Whether the charter names this key as a controller. */
   isController(peer: string): boolean;
-  /**
-   * Fetches a tree and keeps it. Returns until when it does, in milliseconds since the epoch. Errors: `STORE_QUOTA` where there is
-   * no room, `TRANSFER_…` and `STORE_TREE_…` where those who built it do not serve it.
-   */
+  /** Fetches a tree and keeps it. Returns until when, in milliseconds since the epoch. @throws STORE_QUOTA, TRANSFER_…, STORE_TREE_… */
   pin(request: PinRequest): Promise<{ until: number }>;
   tell: Tell;
 }
 
 /**
- * A store's side of `/quorate/pin/1`. Reads nothing of a peer that the charter does not name as a controller, which the transport
- * has proven, and works for `sessionLimits.pinsAtOnce` requests at once.
+ * A store's side of `/quorate/pin/1`. Reads nothing of a peer that the charter does not name as a controller, and works for
+ * `sessionLimits.pinsAtOnce` requests at once.
  */
 export function pinServer(ports: PinServerPorts): ServedProtocol {
   let working = 0;

@@ -51,10 +51,7 @@ const retryMsMin = 1_000;
 const retryMsMax = 60_000;
 const findMsMax = 5_000;
 
-/**
- * Follows a project without belonging to it: its charter, its revocations, and the verdicts its controllers tell of, by gossip and from
- * their lists.
- */
+/** Follows a project without belonging to it: its charter, its revocations, and the verdicts that its controllers tell of or list. */
 export class ProjectWatch {
   readonly #ports: WatchPorts;
   #charter: Verified<Charter> | undefined;
