@@ -1,4 +1,5 @@
-import { QuorateError } from '../protocol/base/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+import type { MeshErrorCode } from './error-codes.ts';
 
 /** An error and all errors it wraps, outermost first. */
 function* chain(error: unknown): Iterable<Error> {
@@ -8,12 +9,7 @@ function* chain(error: unknown): Iterable<Error> {
   if (error.cause !== undefined) yield* chain(error.cause);
 }
 
-const has = (error: unknown, test: (e: Error) => boolean): boolean => {
-  for (const e of chain(error)) if (test(e)) return true;
-  return false;
-};
-
-const TIMEOUTS = new Set(['TimeoutError', 'AbortError']);
+const has = (error: unknown, test: (e: Error) => boolean): boolean => [...chain(error)].some(test);
 
 const BROKEN = new Set<unknown>(['ECONNRESET', 'EPIPE']);
 
@@ -37,52 +33,36 @@ const isOtherPeer = ({ message }: Error): boolean =>
 export function dialError(error: unknown, peer: string, tried: string[], protocol?: string): QuorateError {
   if (error instanceof QuorateError) return error;
   const where = tried.length > 0 ? `${peer} at ${tried.join(', ')}` : peer;
-  if (has(error, (e) => e.name === 'UnsupportedProtocolError')) {
-    return new QuorateError(
-      'MESH_PROTOCOL_UNKNOWN',
-      `${peer} does not speak ${protocol ?? 'this protocol'}`,
-      {
-        hint: 'The peer runs another version or another role.',
-        cause: error,
-      },
-    );
+  const made = (code: MeshErrorCode, says: string, hint: string, cause: unknown = error) =>
+    new QuorateError(code, says, { hint, cause });
+  if (has(error, ({ name }) => name === 'UnsupportedProtocolError')) {
+    const says = `${peer} does not speak ${protocol ?? 'this protocol'}`;
+    return made('MESH_PROTOCOL_UNKNOWN', says, 'The peer runs another version or another role.');
   }
-  if (has(error, (e) => e.name === 'TooManyOutboundProtocolStreamsError')) {
-    return new QuorateError('MESH_PEER_QUOTA', `too many open channels to ${peer}`, {
-      hint: 'Close channels that are no longer used.',
-      cause: error,
-    });
+  if (has(error, ({ name }) => name === 'TooManyOutboundProtocolStreamsError')) {
+    const says = `too many open channels to ${peer}`;
+    return made('MESH_PEER_QUOTA', says, 'Close channels that are no longer used.');
   }
-  if (error instanceof Error && TIMEOUTS.has(error.name)) {
-    return new QuorateError('MESH_TIMEOUT', `no answer in time from ${where}`, {
-      hint: 'The peer may be overloaded or behind a firewall that drops packets.',
-      cause: error,
-    });
+  if (error instanceof Error && ['TimeoutError', 'AbortError'].includes(error.name)) {
+    const hint = 'The peer may be overloaded or behind a firewall that drops packets.';
+    return made('MESH_TIMEOUT', `no answer in time from ${where}`, hint);
   }
-  let cause = error;
-  if (isIncompleteDial(error)) {
-    cause = new QuorateError('MESH_BUSY', `${where} took the connection and did not complete it`, {
-      hint: 'It may be overloaded, or have as many new connections as it takes: try again in a moment.',
-      cause,
-    });
-    if (!has(error, isOtherPeer)) return cause as QuorateError;
-  }
-  return new QuorateError('MESH_UNREACHABLE', `could not reach ${where}`, {
-    hint: 'Check that the peer is running and that its address and port can be reached from here.',
-    cause,
-  });
+  const isIncomplete = isIncompleteDial(error);
+  const tryAgain =
+    'It may be overloaded, or have as many new connections as it takes: try again in a moment.';
+  const busy = made('MESH_BUSY', `${where} took the connection and did not complete it`, tryAgain);
+  if (isIncomplete && !has(error, isOtherPeer)) return busy;
+  const hint = 'Check that the peer is running and that its address and port can be reached from here.';
+  return made('MESH_UNREACHABLE', `could not reach ${where}`, hint, isIncomplete ? busy : error);
 }
 
 export function listenError(error: unknown, listen: string[]): QuorateError {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/EADDRINUSE/.test(text)) {
-    return new QuorateError('MESH_LISTEN_FAILED', `another program already listens on ${listen.join(', ')}`, {
-      hint: 'Choose another port or stop the other program.',
-      cause: error,
-    });
-  }
-  return new QuorateError('MESH_LISTEN_FAILED', `could not listen on ${listen.join(', ')}`, {
-    hint: 'The address must belong to this computer and the port must be allowed for this user.',
+  const isTaken = /EADDRINUSE/.test(messageOf(error));
+  const says = isTaken ? 'another program already listens' : 'could not listen';
+  return new QuorateError('MESH_LISTEN_FAILED', `${says} on ${listen.join(', ')}`, {
+    hint: isTaken
+      ? 'Choose another port or stop the other program.'
+      : 'The address must belong to this computer and the port must be allowed for this user.',
     cause: error,
   });
 }

@@ -18,10 +18,8 @@ const DHT_FEW_MS = 60_000;
 const DHT_SETTLED_MS = 10 * 60_000;
 /** Peers asked per round, bootstrap nodes first, and members taken from one search. */
 const ASKED_MAX = 4;
-assert(
-  FIRST_MS < HURRY_MS && HURRY_MS < ALONE_MS && ALONE_MS < FEW_MS && FEW_MS < SETTLED_MS,
-  'who has few peers looks more often',
-);
+assert(FIRST_MS < HURRY_MS && HURRY_MS < ALONE_MS, 'a lone peer looks at once');
+assert(ALONE_MS < FEW_MS && FEW_MS < SETTLED_MS, 'and one with few peers more often');
 assert(SETTLED_MS < meshLimits.waitMs, 'a member that came is met within a wait');
 assert(ASK_MS <= ALONE_MS && SEARCH_MS < meshLimits.lookupMs, 'a question ends before the next round');
 assert(DHT_EAGER_MS < DHT_FEW_MS && DHT_FEW_MS < DHT_SETTLED_MS, 'the same in the DHT');
@@ -97,13 +95,9 @@ export class ProjectDiscovery {
     const answers = await Promise.allSettled(asked.map((peer) => this.#ports.ask(peer, this.#root, signal)));
     const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
     const wanted = Math.max(1, meshLimits.projectPeers - this.#connected());
-    const fresh = new Map<string, PeerAddress>();
-    for (const peer of found) if (!this.#known(peer.id)) fresh.set(peer.id, peer);
-    await Promise.all(
-      shuffled([...fresh.values()])
-        .slice(0, wanted)
-        .map((peer) => this.#dial(peer)),
-    );
+    const fresh = new Map(found.filter(({ id }) => !this.#known(id)).map((peer) => [peer.id, peer]));
+    const dialled = shuffled([...fresh.values()]).slice(0, wanted);
+    await Promise.all(dialled.map((peer) => this.#dial(peer)));
   }
 
   /** Dials members as the DHT finds them, ends the search when there are enough, and announces this node. */

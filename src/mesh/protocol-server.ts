@@ -21,20 +21,13 @@ import type { Channel, Link, MeshStats, ProtocolOptions } from './types.ts';
  */
 export class ProtocolServer {
   readonly #node: Libp2pNode;
-  readonly #stats: MeshStats;
-  readonly #places: ConnectionPruner;
-  readonly #turns: Turns;
+  readonly #of: { stats: MeshStats; places: ConnectionPruner; turns: Turns };
   /** Streams that are open for their refusal. */
   readonly #refused = new Counts();
 
-  constructor(
-    node: Libp2pNode,
-    { stats, places, turns }: { stats: MeshStats; places: ConnectionPruner; turns: Turns },
-  ) {
+  constructor(node: Libp2pNode, of: { stats: MeshStats; places: ConnectionPruner; turns: Turns }) {
     this.#node = node;
-    this.#stats = stats;
-    this.#places = places;
-    this.#turns = turns;
+    this.#of = of;
   }
 
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
@@ -48,12 +41,12 @@ export class ProtocolServer {
     const serve = (stream: Stream, connection: Connection): void => {
       // Its peer has reset it meanwhile: its end, at which it stops to count, would be waited for for ever.
       if (stream.status !== 'open') return;
-      const link = new ConnectionLink(connection, this.#stats, this.#places);
+      const link = new ConnectionLink(connection, this.#of.stats, this.#of.places);
       const { peer, network, rank } = link;
-      const full = this.#places.refusalOf(connection);
+      const full = this.#of.places.refusalOf(connection);
       if (full !== undefined) return void this.#refuse(stream, link, options, full);
       const tooMany = (most: string) => {
-        this.#stats.streamsRefusedByCount += 1;
+        this.#of.stats.streamsRefusedByCount += 1;
         void this.#refuse(stream, link, options, limitReached('MESH_PEER_QUOTA', most));
       };
       if (open.of(peer) >= maxInboundStreams)
@@ -64,9 +57,9 @@ export class ProtocolServer {
         return tooMany(
           `those who are no members may have ${perNetwork} channels open on ${protocol} from one network, and ${guestsMax} in all`,
         );
-      const owes = rank !== 'owner' && this.#turns.owes(accountOf(link), performance.now());
+      const owes = rank !== 'owner' && this.#of.turns.owes(accountOf(link), performance.now());
       if (owes || !rate.take(peer, performance.now())) {
-        this.#stats.streamsRefusedByRate += 1;
+        this.#of.stats.streamsRefusedByRate += 1;
         const most = owes
           ? 'so much was asked of this node from here that it asks for a pause'
           : `one peer may open ${perPeerPerMinute} channels on ${protocol} a minute`;
@@ -100,7 +93,7 @@ export class ProtocolServer {
     const { rank } = link;
     if (rank === 'owner') return 0;
     const factor = rank === 'guest' ? sessionLimits.strangerFactor : 1;
-    return this.#turns.charge(accountOf(link), factor * turns, performance.now());
+    return this.#of.turns.charge(accountOf(link), factor * turns, performance.now());
   }
 
   #tollOf(
@@ -132,7 +125,7 @@ export class ProtocolServer {
     const { peer } = link;
     const { refusedPerPeerMax, refusedMax } = meshLimits;
     if (this.#refused.of(peer) >= refusedPerPeerMax || this.#refused.total >= refusedMax) {
-      this.#stats.refusalsUnanswered += 1;
+      this.#of.stats.refusalsUnanswered += 1;
       stream.abort(error);
       return;
     }
@@ -163,14 +156,14 @@ export class ProtocolServer {
       maxSendBytes,
       toll: this.#tollOf(stream, link, options),
       onTooLarge: () => {
-        this.#stats.messagesTooLarge += 1;
+        this.#of.stats.messagesTooLarge += 1;
       },
     });
     try {
       await handler(channel);
       await channel.close();
     } catch (error) {
-      this.#stats.handlerFailures += 1;
+      this.#of.stats.handlerFailures += 1;
       channel.abort(error instanceof Error ? error : new Error(String(error)));
     }
   }

@@ -1,6 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { meshLimits } from './limits.ts';
-import type { RememberedPeer } from './remembered-peers.ts';
+import type { PeerAddress } from './types.ts';
 
 /** The shortest wait between two looks at what is to be dialled, and the longest. */
 const LOOK_MS_MIN = 250;
@@ -9,20 +9,12 @@ const PARALLEL_DIALS = 4;
 const BACKOFF_FIRST_MS = 500;
 const BOOTSTRAP_BACKOFF_MAX_MS = 60_000;
 const REMEMBERED_BACKOFF_MAX_MS = 10 * 60_000;
-assert(
-  LOOK_MS_MIN < BACKOFF_FIRST_MS && BACKOFF_FIRST_MS < LOOK_MS_MAX,
-  'the first dials are not waited for',
-);
+assert(LOOK_MS_MIN < BACKOFF_FIRST_MS && BACKOFF_FIRST_MS < LOOK_MS_MAX, 'first dials are not waited for');
 assert(LOOK_MS_MAX < BOOTSTRAP_BACKOFF_MAX_MS, 'a look finds what became due');
 assert(BOOTSTRAP_BACKOFF_MAX_MS < meshLimits.waitMs, 'a bootstrap node that is back is found within a wait');
-assert(
-  REMEMBERED_BACKOFF_MAX_MS <= meshLimits.protocolMemoryMs,
-  'a remembered peer is tried while it is known',
-);
+assert(REMEMBERED_BACKOFF_MAX_MS <= meshLimits.protocolMemoryMs, 'a known peer is tried');
 
-interface Target {
-  id: string;
-  addrs: string[];
+interface Target extends PeerAddress {
   /** Addresses from the configuration. */
   configured: string[];
   bootstrap: boolean;
@@ -31,11 +23,11 @@ interface Target {
 }
 
 export interface RedialPorts {
-  dial: (target: { id: string; addrs: string[] }) => Promise<unknown>;
+  dial: (target: PeerAddress) => Promise<unknown>;
   isConnected: (id: string) => boolean;
   /** Peers connected now, bootstrap nodes not counted. */
   neighbours: () => number;
-  remembered: () => RememberedPeer[];
+  remembered: () => PeerAddress[];
 }
 
 /**
@@ -51,10 +43,10 @@ export class Redialer {
   #closed = false;
   #running = 0;
 
-  constructor(ports: RedialPorts, bootstrap: { id: string; addrs: string[] }[]) {
+  constructor(ports: RedialPorts, bootstrap: PeerAddress[]) {
     this.#ports = ports;
-    for (const peer of bootstrap)
-      this.#targets.set(peer.id, { ...peer, configured: peer.addrs, bootstrap: true, failures: 0, due: 0 });
+    for (const { id, addrs } of bootstrap)
+      this.#targets.set(id, { id, addrs, configured: addrs, bootstrap: true, failures: 0, due: 0 });
     for (const peer of ports.remembered()) this.#adopt(peer);
     this.#look();
   }
@@ -72,26 +64,14 @@ export class Redialer {
     this.#lookIn(LOOK_MS_MIN);
   }
 
-  #adopt(peer: RememberedPeer): void {
-    const known = this.#targets.get(peer.id);
-    if (known === undefined) {
-      this.#targets.set(peer.id, {
-        id: peer.id,
-        addrs: peer.addrs,
-        configured: [],
-        bootstrap: false,
-        failures: 0,
-        due: 0,
-      });
-    } else if (!known.bootstrap) known.addrs = peer.addrs;
+  #adopt({ id, addrs }: PeerAddress): void {
+    const known = this.#targets.get(id);
     // A bootstrap peer may have moved: its remembered addresses are tried besides the configured ones.
-    else known.addrs = [...new Set([...known.configured, ...peer.addrs])];
+    if (known !== undefined) known.addrs = [...new Set([...known.configured, ...addrs])];
+    else this.#targets.set(id, { id, addrs, configured: [], bootstrap: false, failures: 0, due: 0 });
     if (this.#targets.size <= meshLimits.rememberedMax * 2) return;
-    for (const [id, target] of this.#targets) {
-      if (target.bootstrap || id === peer.id) continue;
-      this.#targets.delete(id);
-      return;
-    }
+    const gone = this.#targets.values().find((target) => !target.bootstrap && target.id !== id);
+    if (gone !== undefined) this.#targets.delete(gone.id);
   }
 
   #look(): void {

@@ -22,7 +22,6 @@ export type RememberedPeer = z.infer<typeof Peer>;
 
 /** Which of two peers is kept before the other, as for `sort`. */
 export type PeerOrder = (a: RememberedPeer, b: RememberedPeer) => number;
-
 /** Dialled peers before the others, the most recently seen first. */
 const dialledFirst: PeerOrder = (a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen;
 

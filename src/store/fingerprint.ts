@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { readDirectory } from './directory-read.ts';
@@ -16,13 +16,10 @@ export type Fingerprint =
  * that no tree can hold
  */
 export async function fingerprintOf(path: string, signal?: AbortSignal): Promise<Fingerprint> {
-  const found = await lstat(path).catch((cause: unknown) => {
+  // A link given as the path itself is followed.
+  const what = await stat(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
-  // A link given as the path itself is followed.
-  const what = found.isSymbolicLink()
-    ? await stat(path).catch((cause) => Promise.reject(unreadable(path, cause)))
-    : found;
   if (what.isDirectory()) return tree(path, signal);
   if (what.isFile()) return file(path, signal);
   throw new QuorateError('STORE_ENTRY_REFUSED', `${printable(path)} is a device, a socket or a pipe`);

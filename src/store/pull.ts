@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
-import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { assert, type ErrorCode, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
 import type { Exchange, PeerSession } from './bitswap.ts';
@@ -41,8 +41,8 @@ const attemptMsMax = 10_000;
 assert(attemptMsMax < storeLimits.pullIdleSecondsMax * 1000, 'another peer is asked before the pull ends');
 
 /**
- * Fetches all blocks of a DAG into the public area, by Bitswap. Asks only for CIDs linked from verified blocks, so that a
- * peer cannot choose what is stored.
+ * Fetches all blocks of a DAG into the public area, by Bitswap. Asks only for CIDs linked from verified blocks, so that a peer cannot
+ * choose what is stored.
  * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_BLOCK_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
  * STORE_TREE_TOO_MANY_BLOCKS, STORE_TREE_MALFORMED, STORE_CID_REFUSED
  */
@@ -67,10 +67,10 @@ class Pull {
   readonly #options: PullOptions;
   readonly #idleMs: number;
   readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
   readonly #providers: Provider[];
   readonly #todo: CID[];
   readonly #seen: Set<string>;
-  readonly #onAbort = (): void => this.#abort.abort(this.#options.signal?.reason);
   #watch: NodeJS.Timeout | undefined;
   #lastBlockAt = performance.now();
   #turn = 0;
@@ -83,29 +83,23 @@ class Pull {
     this.#root = root;
     this.#options = options;
     this.#idleMs = (options.idleSeconds ?? storeLimits.pullIdleSecondsMax) * 1000;
+    const { signal } = this.#abort;
+    this.#signal = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
     this.#todo = [root];
     this.#seen = new Set([root.toString()]);
-    this.#providers = [];
-    for (const peer of new Set(options.from)) {
-      if (!exchange?.isConnected(peer)) continue;
-      this.#providers.push({
-        peer,
-        session: exchange.session(root, peer),
-        failures: 0,
-        served: 0,
-        gone: false,
-      });
-    }
+    this.#providers = [...new Set(options.from)].flatMap((peer) =>
+      exchange?.isConnected(peer)
+        ? [{ peer, session: exchange.session(root, peer), failures: 0, served: 0, gone: false }]
+        : [],
+    );
   }
 
   async run(): Promise<PullResult> {
-    this.#options.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (this.#options.signal?.aborted) this.#onAbort();
     this.#watch = setInterval(() => this.#check(), Math.min(500, this.#idleMs / 4));
     const running = new Set<Promise<void>>();
     try {
       while (this.#todo.length > 0 || running.size > 0) {
-        this.#abort.signal.throwIfAborted();
+        this.#signal.throwIfAborted();
         const cid = running.size < storeLimits.pullWantsMax ? this.#todo.pop() : undefined;
         if (cid === undefined) {
           await Promise.race(running);
@@ -116,7 +110,7 @@ class Pull {
           .finally(() => running.delete(task));
         running.add(task);
       }
-      this.#abort.signal.throwIfAborted();
+      this.#signal.throwIfAborted();
     } finally {
       await Promise.all(running);
     }
@@ -126,50 +120,32 @@ class Pull {
 
   close(): void {
     clearInterval(this.#watch);
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
     for (const { session } of this.#providers) session.close();
   }
 
   #check(): void {
-    const exchange = this.#exchange;
-    for (const provider of this.#providers) {
-      if (!exchange?.isConnected(provider.peer)) provider.gone = true;
-    }
+    for (const provider of this.#providers)
+      if (!this.#exchange?.isConnected(provider.peer)) provider.gone = true;
     if (this.#providers.length > 0 && this.#providers.every(({ gone }) => gone)) {
-      this.#abort.abort(
-        new QuorateError(
-          'STORE_PULL_NO_PROVIDER',
-          `no peer that may have ${this.#root} is reachable any more`,
-          {
-            hint: 'Connect to a peer that has the tree and pull again; what has arrived is kept.',
-          },
-        ),
-      );
+      const hint = 'Connect to a peer that has the tree and pull again; what has arrived is kept.';
+      const says = `no peer that may have ${this.#root} is reachable any more`;
+      this.#abort.abort(new QuorateError('STORE_PULL_NO_PROVIDER', says, { hint }));
     } else if (performance.now() - this.#lastBlockAt > this.#idleMs) {
-      this.#abort.abort(
-        new QuorateError(
-          'STORE_PULL_STALLED',
-          `no correct block of ${this.#root} came for ${this.#idleMs / 1000} s`,
-          { hint: 'The peer is too slow or sends wrong bytes; try another one.' },
-        ),
-      );
+      const hint = 'The peer is too slow or sends wrong bytes; try another one.';
+      const says = `no correct block of ${this.#root} came for ${this.#idleMs / 1000} s`;
+      this.#abort.abort(new QuorateError('STORE_PULL_STALLED', says, { hint }));
     }
   }
 
   async #one(cid: CID): Promise<void> {
     if (!this.#blocks.touch(cid)) await this.#fetch(cid);
     const bytes = cid.code === rawCode ? undefined : await readBlock(this.#blocks, cid);
-    const size = bytes?.length ?? (await this.#blocks.size(cid)) ?? 0;
     this.#count += 1;
-    this.#bytes += size;
+    this.#bytes += bytes?.length ?? this.#blocks.size(cid) ?? 0;
     this.#lastBlockAt = performance.now();
     this.#options.onProgress?.(this.#bytes);
     const maxBytes = this.#options.maxBytes ?? limits.treeBytesMax;
-    if (this.#bytes > maxBytes) {
-      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${sizeText(maxBytes)}`, {
-        hint: 'Raise the limit if you expected a tree of this size.',
-      });
-    }
+    if (this.#bytes > maxBytes) throw this.#tooLarge('STORE_TREE_TOO_LARGE', `is over ${sizeText(maxBytes)}`);
     for (const link of bytes === undefined ? [] : linksOf(cid, bytes)) this.#want(link);
   }
 
@@ -178,46 +154,46 @@ class Pull {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     const maxBlocks = this.#options.maxBlocks ?? limits.treeBlocksMax;
-    if (this.#seen.size > maxBlocks) {
-      throw new QuorateError(
-        'STORE_TREE_TOO_MANY_BLOCKS',
-        `the tree ${this.#root} has over ${maxBlocks} blocks`,
-        {
-          hint: 'Raise the limit if you expected a tree of this size.',
-        },
-      );
-    }
+    if (this.#seen.size > maxBlocks)
+      throw this.#tooLarge('STORE_TREE_TOO_MANY_BLOCKS', `has over ${maxBlocks} blocks`);
     this.#todo.push(cid);
+  }
+
+  #tooLarge(code: ErrorCode, says: string): QuorateError {
+    return new QuorateError(code, `the tree ${this.#root} ${says}`, {
+      hint: 'Raise the limit if you expected a tree of this size.',
+    });
   }
 
   /** Asks peers in turn, those with the fewest failures first, until one sends the block or the pull ends. */
   async #fetch(cid: CID): Promise<void> {
     for (;;) {
-      this.#abort.signal.throwIfAborted();
+      this.#signal.throwIfAborted();
       const provider = this.#next();
       if (provider === undefined) throw this.#noProvider(cid);
       const { session } = provider;
-      const attemptMs = Math.min(attemptMsMax, this.#idleMs / (this.#providers.length + 1));
-      const attempt = AbortSignal.timeout(attemptMs);
+      const attempt = AbortSignal.timeout(
+        Math.min(attemptMsMax, this.#idleMs / (this.#providers.length + 1)),
+      );
       try {
-        await session.fetch(cid, AbortSignal.any([attempt, this.#abort.signal]));
+        await session.fetch(cid, AbortSignal.any([attempt, this.#signal]));
         provider.served += 1;
         return;
       } catch (error) {
-        this.#abort.signal.throwIfAborted();
+        this.#signal.throwIfAborted();
         if (provider.session !== session) continue;
         provider.failures += 1;
+        if (!attempt.aborted) {
+          if (error instanceof QuorateError) throw error;
+          provider.gone = true;
+          continue;
+        }
         // A session of the library does not ask a peer again after one failure: open a new one.
-        if (attempt.aborted) this.#renew(provider);
-        else if (error instanceof QuorateError) throw error;
-        else provider.gone = true;
+        session.close();
+        if (this.#exchange !== undefined)
+          provider.session = this.#exchange.session(this.#root, provider.peer);
       }
     }
-  }
-
-  #renew(provider: Provider): void {
-    provider.session.close();
-    if (this.#exchange !== undefined) provider.session = this.#exchange.session(this.#root, provider.peer);
   }
 
   #next(): Provider | undefined {

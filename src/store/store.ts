@@ -38,7 +38,6 @@ import { entryAt } from './tree-path.ts';
 import { entryOf, fileBytes, walkTree } from './tree-walk.ts';
 import type {
   Area,
-  CollectOptions,
   ImportedTree,
   ImportOptions,
   PublicBlocks,
@@ -336,14 +335,11 @@ export class Store {
    * Removes public blocks of no pinned tree that no running import or pull used; nothing where a pinned tree is not whole. @throws
    * PinsIncomplete
    */
-  collect({ graceSeconds = storeLimits.sweepGraceSeconds, signal }: CollectOptions = {}): Promise<{
-    blocks: number;
-    bytes: number;
-  }> {
-    return this.#pins.sweep(
-      () => Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms)),
-      signal,
-    );
+  collect(options: { graceSeconds?: number; signal?: AbortSignal } = {}) {
+    const { graceSeconds = storeLimits.sweepGraceSeconds, signal } = options;
+    const usedBefore = () =>
+      Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms));
+    return this.#pins.sweep(usedBefore, signal);
   }
 
   /**

@@ -69,12 +69,6 @@ export interface ReadOptions {
   rules?: TreeRules | undefined;
 }
 
-export interface CollectOptions {
-  /** Blocks used within this time stay. */
-  graceSeconds?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
-
 /** The blocks of the public area, for transfer over the network. */
 export interface PublicBlocks {
   /** @throws STORE_CID_REFUSED */

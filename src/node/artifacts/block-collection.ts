@@ -70,7 +70,7 @@ export function startBlockCollection({
       await sleep(waitMs, undefined, { signal }).catch(() => {});
     }
   })();
-  const scrubbing = scrub({ store, tell, everyMs: scrubEveryMs, signal });
+  const scrubbing = scrub({ store, tell }, scrubEveryMs, signal);
   return async () => {
     stop.abort();
     await Promise.all([running, scrubbing]);
@@ -78,19 +78,16 @@ export function startBlockCollection({
 }
 
 /** Rereads the store from time to time, slowly. What it finds damaged, the next collection has fetched again. */
-async function scrub({
-  store,
-  tell,
-  everyMs,
-  signal,
-}: Pick<Collecting, 'store' | 'tell'> & { everyMs: number; signal: AbortSignal }): Promise<void> {
+async function scrub(
+  { store, tell }: Pick<Collecting, 'store' | 'tell'>,
+  everyMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const bytesPerSecond = artifactLimits.scrubBytesPerSecond;
   while (!signal.aborted) {
     try {
       await sleep(everyMs, undefined, { signal });
-      const { blocks, damaged } = await store.scrub({
-        bytesPerSecond: artifactLimits.scrubBytesPerSecond,
-        signal,
-      });
+      const { blocks, damaged } = await store.scrub({ bytesPerSecond, signal });
       if (damaged > 0)
         tell('warn', 'damaged', `${damaged} of ${blocks + damaged} blocks were damaged on disk`, { damaged });
     } catch (error) {

@@ -7,49 +7,30 @@ import { bundleServer, requestBundle, type StoredBundles } from '../../protocol/
 import { parseFile, readOptional, writeAtomicAs } from '../files.ts';
 import { meshDial, nodeLoop } from '../ports.ts';
 
-/** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
-export interface Bundles {
-  put(keys: { run: string; job: string | null; artifact: string | null }, bundle: string): Promise<void>;
-  /** Errors: `HOME_DAMAGED`, `HOME_NEWER`, `HOME_UNREADABLE`. */
-  get(which: string): Promise<string | undefined>;
-  /** The same, whatever is in the file. Errors: `HOME_UNREADABLE`. */
-  text(which: string): Promise<string | undefined>;
-  has(which: string): Promise<boolean>;
-  /** Size in bytes; undefined when there is no such bundle. */
-  size(which: string): Promise<number | undefined>;
-  /** Removes the bundle of one name: of an artifact that was contradicted. */
-  drop(which: string): Promise<void>;
-  /** Removes the bundle of an artifact that is no longer served, under all its names. */
-  dropArtifact(artifact: string): Promise<void>;
-  /** Removes the bundle of a run, under the name of its job too where that is this one. Not under the name of an artifact. */
-  dropRun(run: string): Promise<void>;
-  artifacts(): Promise<string[]>;
-  /** Every name there is: of runs, jobs and artifacts. */
-  names(): Promise<Set<string>>;
-}
+export type Bundles = ReturnType<typeof openBundles>;
 
 const hint = 'Remove it: a controller makes it again at its next start, others fetch it again.';
 const keyPattern = /^[a-z0-9]{10,100}$/;
 
-export function openBundles(dir: string): Bundles {
+/** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
+export function openBundles(dir: string) {
   const file = (which: string) => join(dir, `${which}.json`);
-  const size = async (which: string) =>
-    keyPattern.test(which)
-      ? stat(file(which)).then(
-          (found) => found.size,
-          () => undefined,
-        )
-      : undefined;
+  /** Size in bytes; undefined when there is no such bundle. */
+  const size = async (which: string): Promise<number | undefined> =>
+    keyPattern.test(which) ? (await stat(file(which)).catch(() => undefined))?.size : undefined;
+  /** Every name there is: of runs, jobs and artifacts. */
   const names = async () => {
     const files = await readdir(dir).catch(() => []);
-    return new Set(
-      files.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)),
-    );
+    return new Set(files.flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? []));
   };
+  /** The text of a bundle, whatever is in the file. @throws HOME_UNREADABLE */
   const text = async (which: string) => (keyPattern.test(which) ? readOptional(file(which)) : undefined);
   return {
     size,
-    async put({ run, job, artifact }, bundle) {
+    async put(
+      { run, job, artifact }: { run: string; job: string | null; artifact: string | null },
+      bundle: string,
+    ) {
       const keys = job === null ? [run] : [run, job];
       if (artifact !== null) {
         // A later run of the same job starts without receipts: its bundle does not replace a trusted one of the artifact.
@@ -59,19 +40,20 @@ export function openBundles(dir: string): Bundles {
       await writeAtomicAs(keys.map(file), bundle);
     },
     text,
-    async get(which) {
+    /** @throws HOME_DAMAGED, HOME_NEWER, HOME_UNREADABLE */
+    async get(which: string) {
       const found = await text(which);
       if (found !== undefined)
         parseFile(file(which), found, z.looseObject({}), hint, documentVersions.bundle);
       return found;
     },
-    async has(which) {
-      return (await size(which)) !== undefined;
-    },
-    async drop(which) {
+    has: async (which: string) => (await size(which)) !== undefined,
+    /** Removes the bundle of one name: of an artifact that was contradicted. */
+    async drop(which: string) {
       if (keyPattern.test(which)) await rm(file(which), { force: true });
     },
-    async dropArtifact(artifact) {
+    /** Removes the bundle of an artifact that is no longer served, under all its names. */
+    async dropArtifact(artifact: string) {
       const found = await text(artifact);
       if (found === undefined) return;
       const { request = '', job = '' } = verdictIn(found) ?? {};
@@ -79,7 +61,8 @@ export function openBundles(dir: string): Bundles {
         if ((await text(which)) === found) await rm(file(which), { force: true });
       await rm(file(artifact), { force: true });
     },
-    async dropRun(run) {
+    /** Removes the bundle of a run, under the name of its job too where that is this one. Not under the name of an artifact. */
+    async dropRun(run: string) {
       const found = await text(run);
       if (found === undefined) return;
       const { job = '' } = verdictIn(found) ?? {};

@@ -35,14 +35,11 @@ export async function fetchIndex(
       await pullArtifact(ends, cid.toString(), { from, signal, maxBytes: artifactLimits.indexFileBytesMax });
   } catch (error) {
     signal.throwIfAborted();
-    throw new QuorateError(
-      'DEPENDENCIES_UNAVAILABLE',
-      `the index of the dependencies ${tree} could not be had from ${from.length} peers: ${messageOf(error)}`,
-      {
-        hint: 'The controller has it, as one of the last of its publisher. Whoever kept the file of it can name that: --index.',
-        cause: error,
-      },
-    );
+    const says = `the index of the dependencies ${tree} could not be had from ${from.length} peers`;
+    throw new QuorateError('DEPENDENCIES_UNAVAILABLE', `${says}: ${messageOf(error)}`, {
+      hint: 'The controller has it, as one of the last of its publisher. Whoever kept the file of it can name that: --index.',
+      cause: error,
+    });
   }
   return provenIndex(store, tree, signal);
 }
@@ -56,10 +53,8 @@ export async function provenIndex(store: Store, tree: string, signal: AbortSigna
 export async function carOfIndex({ blocks }: Pick<Store, 'blocks'>, tree: string): Promise<Uint8Array> {
   const root = blocks.parse(tree);
   const source = { read: (cid: CID) => blocks.read(cid), links: indexOnly(blocks, root) };
-  const pieces: Uint8Array[] = [];
-  for await (const piece of encodeCar(source, [root], { maxBytes: artifactLimits.indexFileBytesMax }))
-    pieces.push(piece);
-  return Buffer.concat(pieces);
+  const maxBytes = artifactLimits.indexFileBytesMax;
+  return Buffer.concat(await Array.fromAsync(encodeCar(source, [root], { maxBytes })));
 }
 
 /**

@@ -11,12 +11,6 @@ export interface VerifiedMade extends Made {
   level: Level;
 }
 
-/** The bytes of a file with the index of dependencies, and the signal that stops reading it. */
-interface IndexFile {
-  file: Uint8Array | undefined;
-  signal: AbortSignal;
-}
-
 /**
  * Materials of the artifact of a bundle; the index of dependencies comes from a file.
  * @throws `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), EXPORT_NOTHING_BUILT, DEPENDENCY_INDEX_MISSING, DEPENDENCY_INDEX_MISMATCH
@@ -25,7 +19,7 @@ export async function madeOf(
   bundle: Bundle,
   verification: Verification,
   project: string,
-  { file, signal }: IndexFile,
+  { file, signal }: { file: Uint8Array | undefined; signal: AbortSignal },
 ): Promise<VerifiedMade> {
   const made = jobOf(bundle, verification, project);
   const { dependencies } = made.job;

@@ -1,15 +1,10 @@
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
 
-/** Trees and blocks of a store's public area, for a trustless gateway. */
-export interface PublicTrees {
-  /** A public block's verified bytes. */
-  block(cid: string): Promise<Uint8Array | undefined>;
-  /** A public tree as one CARv1, depth first; undefined where its root is not here. It breaks off at a block that is not. */
-  tree(cid: string): AsyncIterable<Uint8Array> | undefined;
-}
+export type PublicTrees = ReturnType<typeof publicTrees>;
 
-export function publicTrees({ blocks }: Pick<Store, 'blocks'>): PublicTrees {
+/** Trees and blocks of a store's public area, for a trustless gateway. */
+export function publicTrees({ blocks }: Pick<Store, 'blocks'>) {
   /** Undefined for a block that is not there, or that no tree of ours has. */
   const here = (text: string) => {
     try {
@@ -20,13 +15,15 @@ export function publicTrees({ blocks }: Pick<Store, 'blocks'>): PublicTrees {
     }
   };
   return {
-    async block(text) {
+    /** A public block's verified bytes. */
+    async block(text: string): Promise<Uint8Array | undefined> {
       const cid = here(text);
-      return cid === undefined ? undefined : blocks.read(cid);
+      return cid && blocks.read(cid);
     },
-    tree(text) {
+    /** A public tree as one CARv1, depth first; undefined where its root is not here. It breaks off at a block that is not. */
+    tree(text: string): AsyncIterable<Uint8Array> | undefined {
       const cid = here(text);
-      return cid === undefined ? undefined : encodeCar(blocks, [cid]);
+      return cid && encodeCar(blocks, [cid]);
     },
   };
 }

@@ -51,41 +51,26 @@ export async function pullArtifact(
   root: string,
   { from, signal, maxBytes = limits.treeBytesMax, onProgress }: PullOptions,
 ): Promise<{ bytes: number }> {
-  const blocks = store.blocks;
-  let asked = false;
+  const { blocks } = store;
+  let stated: Promise<void> | undefined;
   let total: number | undefined;
+  const readTotal = async (): Promise<void> => {
+    const cid = blocks.parse(root);
+    total = blocks.statedBytes(cid, await blocks.read(cid));
+  };
   const progress = (bytes: number): void => {
-    if (!asked && bytes > 0) {
-      asked = true;
-      const cid = blocks.parse(root);
-      blocks.read(cid).then(
-        (block) => {
-          total = blocks.statedBytes(cid, block);
-        },
-        () => {},
-      );
-    }
+    if (bytes > 0) stated ??= readTotal().catch(() => {});
     onProgress?.(bytes, total === undefined ? undefined : Math.max(total, bytes));
   };
+  const options = { signal, maxBytes, onProgress: progress };
   const providers = providersOf(mesh, from, signal);
   try {
-    return await store.blocks.during(() =>
-      fetchTree(store.blocks.parse(root), store.blocks, providers, {
-        signal,
-        maxBytes,
-        onProgress: progress,
-      }),
-    );
+    return await blocks.during(() => fetchTree(blocks.parse(root), blocks, providers, options));
   } catch (error) {
     if (!(error instanceof TransferFailed)) throw error;
     const others = bitswapOnly(from, error.dropped);
     if (others.length === 0) throw error;
-    return store.pull(root, {
-      from: others,
-      signal,
-      maxBytes,
-      onProgress: progress,
-    });
+    return store.pull(root, { ...options, from: others });
   }
 }
 

@@ -26,26 +26,14 @@ const membershipSchema: z.ZodType<Membership> = z.object({
 /** Projects that an error names. */
 const projectsNamedMax = 8;
 
-/** A node's home folder: its key, and a file per membership. */
-export interface Home {
-  readonly dir: string;
-  /** Where the membership of a project is kept. */
-  fileOf(project: string): string;
-  hasKey(): boolean;
-  /** The node's key, created on first use, readable by its owner only. */
-  key(): Promise<NodeKey>;
-  memberships(): Promise<Membership[]>;
-  /** The membership of a project, by its id or its name, or the only one. @throws MEMBERSHIP_NOT_FOUND, MEMBERSHIP_AMBIGUOUS */
-  membership(project?: string): Promise<Membership>;
-  save(membership: Membership): Promise<void>;
-  /** Removes a membership, and the journal and the copy of the log of its worker. Errors: `HOME_UNWRITABLE`. */
-  forget(project: string): Promise<void>;
-}
+export type Home = ReturnType<typeof openHome>;
 
-export function openHome(dir: string): Home {
+/** A node's home folder: its key, and a file per membership. */
+export function openHome(dir: string) {
   const keyFile = join(dir, 'node.key');
   const projects = join(dir, 'projects');
 
+  /** The node's key, created on first use, readable by its owner only. */
   async function key(): Promise<NodeKey> {
     if (existsSync(keyFile)) return loadKey(keyFile);
     return createKey(keyFile).catch((error) => {
@@ -69,11 +57,13 @@ export function openHome(dir: string): Home {
 
   return {
     dir,
-    fileOf: (project) => join(projects, `${project}.json`),
-    hasKey: () => existsSync(keyFile),
+    /** Where the membership of a project is kept. */
+    fileOf: (project: string): string => join(projects, `${project}.json`),
+    hasKey: (): boolean => existsSync(keyFile),
     key,
     memberships,
-    async membership(project) {
+    /** The membership of a project, by its id or its name, or the only one. @throws MEMBERSHIP_NOT_FOUND, MEMBERSHIP_AMBIGUOUS */
+    async membership(project?: string): Promise<Membership> {
       const all = await memberships();
       const byId = all.filter((membership) => membership.project === project);
       const fitting =
@@ -102,7 +92,8 @@ export function openHome(dir: string): Home {
       }
       return first;
     },
-    async forget(project) {
+    /** Removes a membership, and the journal and the copy of the log of its worker. @throws HOME_UNWRITABLE */
+    async forget(project: string): Promise<void> {
       const journal = join(dir, `worker-${project}.db`);
       const files = [
         ...['', '-wal', '-shm', '-synced'].map((end) => journal + end),
@@ -118,7 +109,8 @@ export function openHome(dir: string): Home {
         });
       }
     },
-    save: (membership) => writeJson(join(projects, `${membership.project}.json`), membership, 2),
+    save: (membership: Membership): Promise<void> =>
+      writeJson(join(projects, `${membership.project}.json`), membership, 2),
   };
 }
 

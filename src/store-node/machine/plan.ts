@@ -124,12 +124,9 @@ export function planStore(known: Known, retention: Retention, now: number): Plan
  * the controller's key displaces no trusted tree.
  */
 export function roomForAsked(known: Known, retention: Retention, now: number): number {
-  const held = candidatesOf(known, retention, now).filter(({ rank }) => rank <= 2);
-  const { keep } = planStore(known, retention, now);
-  const kept = new Set(keep);
-  const used = held
-    .filter(({ tree }) => kept.has(tree))
-    .reduce((sum, { tree }) => sum + (known.bytes.get(tree) ?? 0), 0);
+  const kept = new Set(planStore(known, retention, now).keep);
+  const held = candidatesOf(known, retention, now).filter(({ rank, tree }) => rank <= 2 && kept.has(tree));
+  const used = held.reduce((sum, { tree }) => sum + (known.bytes.get(tree) ?? 0), 0);
   return Math.max(0, retention.quotaBytes - used);
 }
 
@@ -147,26 +144,14 @@ function candidatesOf({ entries, asked }: Known, retention: Retention, now: numb
     const rank: Rank = entry.level === 'trusted' ? (isLatest ? 1 : 2) : isLatest ? 3 : 4;
     all.push({ tree: entry.tree, rank, decidedAt: entry.decidedAt });
   }
-  // Of each tree the best one is the last that is set.
-  const best = new Map(
-    all
-      .sort(compare)
-      .toReversed()
-      .map((one) => [one.tree, one]),
-  );
-  return [...best.values()].sort(compare);
+  const byTree = Map.groupBy(all.sort(compare), ({ tree }) => tree);
+  return [...byTree.values()].flatMap((of) => of.slice(0, 1)).sort(compare);
 }
 
 /** Runs whose trees are the newest of their job at their ref, of each level. An agreed one that a newer trusted one follows is none. */
 function latestOf(entries: readonly Entry[], { rules, latest }: Retention): Set<string> {
-  const lines = new Map<string, Entry[]>();
-  for (const entry of entries) {
-    if (ruleOf(entry, rules) === undefined) continue;
-    const line = JSON.stringify([entry.repo, entry.ref, entry.name]);
-    const others = lines.get(line);
-    if (others === undefined) lines.set(line, [entry]);
-    else others.push(entry);
-  }
+  const ruled = entries.filter((entry) => ruleOf(entry, rules) !== undefined);
+  const lines = Map.groupBy(ruled, ({ repo, ref, name }) => JSON.stringify([repo, ref, name]));
   const found = new Set<string>();
   for (const all of lines.values()) {
     all.sort((a, b) => b.decidedAt - a.decidedAt || compareTexts(a.run, b.run));

@@ -40,23 +40,13 @@ export interface StoreOptions extends NodePorts {
   connections?: number;
 }
 
-export interface StoreNode {
-  readonly id: string;
-  readonly project: string;
-  addresses(): string[];
-  /** For an HTTP server beside it. */
-  readonly view: ReturnType<typeof storeView>;
-  /** Number of trees that are kept, and their bytes. */
-  readonly kept: { trees: number; bytes: number };
-  readonly health: HealthChecks;
-  close(): Promise<void>;
-}
+export type StoreNode = Awaited<ReturnType<typeof startStore>>;
 
 /**
  * An artifact store: follows a project, keeps the trees whose verdicts it proves itself, and serves them. It holds no key of the project.
  * @throws HOME_…, MESH_…, STORE_…, KEY_INVALID
  */
-export async function startStore(options: StoreOptions): Promise<StoreNode> {
+export async function startStore(options: StoreOptions) {
   const { home, project, retention } = options;
   return openNode({ ...options, dir: home.dir }, async (kernel) => {
     const { tell, clock } = kernel;
@@ -151,8 +141,10 @@ export async function startStore(options: StoreOptions): Promise<StoreNode> {
       health: {
         live: [],
         ready: [meshCheck(mesh), { name: 'charter', trouble: withoutCharter }],
-      },
+      } satisfies HealthChecks,
+      /** For an HTTP server beside it. */
       view: storeView(context, watch, revocations),
+      /** Number of trees that are kept, and their bytes. */
       get kept() {
         return kept();
       },
