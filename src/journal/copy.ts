@@ -109,7 +109,7 @@ export function machineOf(file: string): string {
   }
 }
 
-/** Says of each event of a copy that is damaged or missing what is wrong with it, in order. Errors: those of SQLite. */
+/** Says of each event of a copy that is damaged or missing what is wrong with it, in order. @throws those of SQLite */
 export function damagedEvents(file: string): string[] {
   const db = new DatabaseSync(file);
   try {

@@ -26,7 +26,7 @@ export interface Journal<Event> {
   replaceAll(event: Event, at: number): void;
   /** Returns once all appended events are on disk. */
   sync(): void;
-  /** Every event, in the order they were appended. Throws `JOURNAL_DAMAGED` at one that is not as it was written, or is missing. */
+  /** Every event, in the order they were appended. @throws JOURNAL_DAMAGED at one that is not as it was written, or is missing */
   replay(): IterableIterator<{ event: Event; at: number; rules: number; record: string | undefined }>;
   close(): void;
 }
@@ -168,7 +168,6 @@ export function replayEach<Event>(
   }
 }
 
-/** Syncs a file or a folder. */
 export function fsyncPath(path: string, flags = 'r'): void {
   const opened = openSync(path, flags);
   fsyncSync(opened);
@@ -269,7 +268,7 @@ function explained(cause: unknown, file: string): QuorateError {
 /** CRC-32 over one row: number, time, event, rules, record. It finds what a disk changed; whoever may write the file can write another. */
 const sumOf = (...row: SQLOutputValue[]): number => crc32(JSON.stringify(row));
 
-/** The row, which must be the one of that number as it was written. Throws `JOURNAL_DAMAGED`. */
+/** The row, which must be the one of that number as it was written. @throws JOURNAL_DAMAGED */
 export function checked<Event>(row: Record<string, SQLOutputValue> | undefined, seq: number, file: string) {
   const damaged = (says: string): never => {
     throw new QuorateError('JOURNAL_DAMAGED', `event ${seq} of ${file} ${says}`, { hint: restore });

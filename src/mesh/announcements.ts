@@ -25,7 +25,7 @@ export class Announcements {
     this.#closing.abort();
   }
 
-  /** Resolves when a peer has the record. One that failed may be asked for again. Errors: those of the walk. */
+  /** Resolves when a peer has the record. One that failed may be asked for again. @throws those of the walk */
   of(cid: string): Promise<void> {
     const known = this.#announced.get(cid);
     if (known !== undefined) return known;

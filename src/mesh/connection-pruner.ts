@@ -16,7 +16,6 @@ const upkeep = /^\/(?:ipfs\/(?:id|ping)\/|meshsub\/|floodsub\/|quorate\/kad\/)/;
 const isIdle = ({ streams }: Connection): boolean => streams.every(({ protocol }) => upkeep.test(protocol));
 
 export interface PrunerOptions {
-  /** Connections that a node holds. */
   max: number;
   /** Rank of a peer at this node. Without it peers that are kept are owners, and all others guests. */
   rankOf?: ((peer: string) => Rank) | undefined;

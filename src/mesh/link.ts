@@ -10,7 +10,6 @@ import type { Channel, Link, MeshStats, OpenOptions } from './types.ts';
 export const accountOf = ({ rank, network, peer }: Pick<Link, 'rank' | 'network' | 'peer'>): string =>
   rank === 'guest' ? network : peer;
 
-/** One libp2p connection. */
 export class ConnectionLink implements Link {
   readonly #connection: Connection;
   readonly #stats: MeshStats;

@@ -37,7 +37,6 @@ import type {
 
 const CLOSE_MS = 2_000;
 
-/** See `openMesh`. */
 export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const bootstrap = groupByPeer(options.bootstrap.map(parseAddress));
   for (const address of [...options.listen, ...(options.announce ?? [])]) parseMultiaddr(address);
@@ -174,10 +173,8 @@ export class Mesh {
     const target = typeof peer === 'string' ? { id: peer, addrs: [] } : peer;
     const { signal, timeoutMs = meshLimits.dialMs, maxMessageBytes } = options;
     const limit = AbortSignal.timeout(timeoutMs);
-    const within = {
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-      maxMessageBytes,
-    };
+    const until = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+    const within = { signal: until, maxMessageBytes };
     const known = target.id === null ? [] : this.#connections(target.id);
     let unknown: unknown;
     for (const connection of known) {
@@ -191,8 +188,7 @@ export class Mesh {
     // Another process of the same key may listen, beside those that dialled.
     const isDialled = known.some(({ direction, limits }) => direction === 'outbound' && limits === undefined);
     if (isDialled) throw unknown;
-    const force = known.length > 0;
-    const dialling = this.#dial(target, within.signal, { protocol, force });
+    const dialling = this.#dial(target, until, { protocol, force: known.length > 0 });
     const connection = await dialling.catch((error: unknown) => {
       throw unknown ?? error;
     });
@@ -227,7 +223,6 @@ export class Mesh {
     return peer.id;
   }
 
-  /** PeerIds of connected peers. */
   connected(): string[] {
     return this.libp2p.getPeers().map((peer) => peer.toString());
   }

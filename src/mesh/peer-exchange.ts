@@ -16,7 +16,6 @@ const Id = z.string().min(1).max(128);
 const Request = z.object({ root: Id, addrs: Addresses });
 const Reply = z.object({ peers: z.array(z.object({ id: Id, addrs: Addresses })).max(PEERS_MAX) });
 
-/** The part of a `Mesh` that it uses. */
 export interface ExchangeMesh {
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void;
   open(peer: string, protocol: string, options: OpenOptions): Promise<Channel>;

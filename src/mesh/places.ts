@@ -10,7 +10,6 @@ export interface Place {
   inbound: boolean;
   /** When it opened, in milliseconds of the clock that `now` is of. */
   since: number;
-  /** Whether no request uses the connection. */
   isIdle(): boolean;
 }
 
@@ -22,7 +21,6 @@ export interface Room<C> {
   now: number;
   /** Guests come to ask something: a place that one has had for a while is another's. Otherwise they are peers that stay. */
   visits: boolean;
-  /** The connection that opened just now. */
   newest: C | undefined;
 }
 

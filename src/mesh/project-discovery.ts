@@ -28,7 +28,6 @@ assert(ASKED_MAX < meshLimits.projectPeers, 'a round asks a part of the peers');
 const FOUND_MAX = 2 * meshLimits.projectPeers;
 
 export interface ProjectPorts {
-  /** Connected bootstrap nodes. */
   bootstrap: () => string[];
   ask: (peer: string, root: string, signal: AbortSignal) => Promise<PeerAddress[]>;
   /** Fails when no peer took the record. */

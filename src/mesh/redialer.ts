@@ -15,7 +15,6 @@ assert(BOOTSTRAP_BACKOFF_MAX_MS < meshLimits.waitMs, 'a bootstrap node that is b
 assert(REMEMBERED_BACKOFF_MAX_MS <= meshLimits.protocolMemoryMs, 'a known peer is tried');
 
 interface Target extends PeerAddress {
-  /** Addresses from the configuration. */
   configured: string[];
   bootstrap: boolean;
   failures: number;

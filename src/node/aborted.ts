@@ -1,6 +1,6 @@
 import { QuorateError } from '../protocol/base/errors.ts';
 
-/** Throws where the signal is aborted: `TIMED_OUT` where a time was up, else the reason. `what` took longer: "joining". */
+/** @throws TIMED_OUT once the signal is aborted by a time, else its reason. `what` took longer: "joining" */
 export function throwIfAborted(signal: AbortSignal, what: string): void {
   if (!signal.aborted) return;
   const { reason } = signal;

@@ -97,7 +97,7 @@ export interface ControlledProcess {
   absent(path: string, cause: unknown): QuorateError;
 }
 
-/** Sends a request to the node that serves this socket. Errors: that of `absent`, `CONTROL_LOST`, and those that it answers with. */
+/** Sends a request to the node that serves this socket. @throws that of `absent`, CONTROL_LOST, and those that it answers with */
 export async function askControlSocket(
   path: string,
   request: unknown,
@@ -151,7 +151,7 @@ export class ProjectSockets {
     return all.filter((name) => name.endsWith('.sock'));
   }
 
-  /** Asks the process that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `MEMBERSHIP_AMBIGUOUS`, `CONTROL_LOST`, and those that it answers with. */
+  /** Asks the process that runs from this home. @throws PROCESS_NOT_RUNNING, MEMBERSHIP_AMBIGUOUS, CONTROL_LOST, and those that it answers with */
   async ask(home: string, project: string | undefined, request: unknown): Promise<unknown> {
     return askControlSocket(await this.#find(home, project), request, {
       process: this.#of.process,

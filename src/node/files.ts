@@ -100,7 +100,7 @@ async function openIn(dir: string, opens: () => Promise<FileHandle>): Promise<Fi
   }
 }
 
-/** The text of a file; undefined when it does not exist. Throws `HOME_UNREADABLE`. */
+/** The text of a file; undefined when it does not exist. @throws HOME_UNREADABLE */
 export async function readOptional(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
@@ -120,7 +120,7 @@ export async function readOptional(file: string): Promise<string | undefined> {
 const damage =
   /^(?:DOC_(?:BAD_SIGNATURE|INVALID|NOT_\w+|TOO_\w+|WRONG_\w+)|CHECKPOINT_(?:BAD_SIGNATURE|LOG_MISMATCH|MALFORMED|UNSIGNED)|CHARTER_ISSUER_MISMATCH|LOG_UNREADABLE)$/;
 
-/** Uses what a file holds: an error of its content names the file and what mends it. Throws `HOME_DAMAGED`, `HOME_NEWER`, and what `use` throws. */
+/** Uses what a file holds: an error of its content names the file and what mends it. @throws HOME_DAMAGED, HOME_NEWER, and what `use` throws */
 export async function inFile<T>(file: string, hint: string, use: () => Promise<T>): Promise<T> {
   try {
     return await use();
@@ -131,7 +131,7 @@ export async function inFile<T>(file: string, hint: string, use: () => Promise<T
   }
 }
 
-/** Writes an object as JSON, with a CRC-32 of it as its last member, `crc32`. Throws `HOME_UNWRITABLE`. */
+/** Writes an object as JSON, with a CRC-32 of it as its last member, `crc32`. @throws HOME_UNWRITABLE */
 export function writeJson(file: string, value: object, indent?: number): Promise<void> {
   const text = JSON.stringify({ ...value, crc32: crc32(JSON.stringify(value)) }, null, indent);
   return writeAtomic(file, `${text}\n`);

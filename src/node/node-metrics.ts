@@ -61,7 +61,6 @@ export const meshMetrics = {
 } as const satisfies MetricTable;
 
 export interface ProcessMeters {
-  /** An event was told. */
   event(level: LogLevel): void;
 }
 
@@ -73,7 +72,6 @@ export function meterProcess(registry: Registry): ProcessMeters {
   return { event: (level) => meters.add('quorate_log_lines_total', { level }) };
 }
 
-/** Metrics of its part of the mesh. */
 export function meterMesh(registry: Registry, mesh: Pick<Mesh, 'connected' | 'connections' | 'stats'>): void {
   const stats = () => mesh.stats();
   new Meters(registry, meshMetrics).readAll({

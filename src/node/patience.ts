@@ -60,7 +60,6 @@ export class Patience {
   /** Whether a connection existed before. */
   #reached: boolean;
 
-  /** `reached`: there was a connection before. */
   constructor({ signal, tell }: Waiting, reached: boolean) {
     this.#signal = signal;
     this.#tell = tell;
@@ -75,7 +74,7 @@ export class Patience {
     this.#reached = true;
   }
 
-  /** Milliseconds until it may be attempted again. Throws the error where it may not. `random`: at least 0, below 1. */
+  /** Milliseconds until it may be attempted again. @throws the error where it may not. `random`: at least 0, below 1 */
   pause(error: unknown, now: number, random: number): number {
     if (!isUnreached(error)) this.#reached = true;
     const reason = this.#reasonOf(error);
@@ -104,7 +103,7 @@ export class Patience {
     return this.#reached && isLost(error) ? 'lost' : undefined;
   }
 
-  /** Resolves when it may be attempted again. Throws the error where it may not. */
+  /** Resolves when it may be attempted again. @throws the error where it may not */
   async wait(error: unknown): Promise<void> {
     if (this.#signal.aborted) throw error;
     const ms = this.pause(error, performance.now(), Math.random());

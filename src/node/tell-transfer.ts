@@ -10,7 +10,6 @@ export interface TransferEvent extends TransferState {
   state: 'running' | 'done' | 'stopped';
 }
 
-/** The transfer of an image. */
 export interface Transfer {
   readonly state: TransferState | undefined;
   progress(bytes: number, total?: number): void;
@@ -31,11 +30,8 @@ export async function tellTransfer(
   };
   const say = (state: TransferEvent['state'], says: string): void => {
     const known = transfer.state ?? { bytes: 0, total: null, bytesPerSecond: null };
-    tell('info', 'transfer', `${says} the image ${image}: ${transferText(known)}`, {
-      image,
-      state,
-      ...known,
-    });
+    const data = { image, state, ...known };
+    tell('info', 'transfer', `${says} the image ${image}: ${transferText(known)}`, data);
   };
   say('running', verb);
   const timer = setInterval(() => say('running', verb), everyMs).unref();

@@ -7,7 +7,6 @@ import { limits } from '../protocol/base/limits.ts';
 import type { Blocks } from './blocks.ts';
 import { storeLimits } from './limits.ts';
 
-/** Fetches blocks from one peer. */
 export interface PeerSession {
   /** Asks for a block, which is verified and stored in the public area. */
   fetch(cid: CID, signal: AbortSignal): Promise<void>;

@@ -5,7 +5,6 @@ import { QuorateError } from '../protocol/base/errors.ts';
 import { homeNewer } from '../protocol/base/newer.ts';
 import { unopened } from './disk.ts';
 
-/** The place of a block's bytes in a pack. */
 export interface Place {
   pack: number;
   /** Offset of the bytes, which follow their CID. */
@@ -21,7 +20,6 @@ export interface Row extends Place {
   used: number;
 }
 
-/** Maps digests to places, for one area. */
 export interface AreaIndex {
   find(digest: Uint8Array): (Place & { used: number }) | undefined;
   add(row: Row): void;

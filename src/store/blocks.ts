@@ -222,13 +222,11 @@ export class Blocks<Index extends AreaIndex = BlockIndex> extends BaseBlockstore
     await from.discard();
   }
 
-  /** Closes it and removes its packs. */
   async discard(): Promise<void> {
     await this.close();
     for (const pack of this.files.list()) await this.files.remove(pack);
   }
 
-  /** May be called again. */
   close(): Promise<void> {
     this.#closing ??= this.writer
       .close()

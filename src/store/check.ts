@@ -6,7 +6,6 @@ import { cidFrom, linksOf, parseCid } from './nodes.ts';
 import { PackFiles } from './pack-files.ts';
 import { PinLog } from './pin-log.ts';
 
-/** A damaged place in a pack of a store. */
 export interface PackFault {
   file: string;
   /** Offset in bytes. */
@@ -22,7 +21,7 @@ export interface CheckedStore {
   incomplete: string[];
 }
 
-/** The pins in a list, which is a copy: a line that a crash left incomplete is cut off. Errors: `STORE_PINS_DAMAGED`. */
+/** The pins in a list, which is a copy: a line that a crash left incomplete is cut off. @throws STORE_PINS_DAMAGED */
 export function readPins(file: string): { roots: string[]; mended: readonly string[] } {
   const log = new PinLog(file);
   log.open();

@@ -17,7 +17,6 @@ assert(smallBytes < chunkBytes, 'a file of several chunks is read in another thr
 interface Bounds extends ReadLimits {
   /** Whether a top-level `.git` is part of the tree. If not it is left out. */
   git?: boolean;
-  /** See `ImportOptions.only`. */
   only?: readonly string[] | undefined;
 }
 
@@ -68,7 +67,6 @@ export async function readDirectory(
   return { ...(await tree.build(blocks, bounds.signal)), bytes: budget.used };
 }
 
-/** @throws as `splitPath` */
 function listedFrom(paths: readonly string[]): Listed {
   const top: Listed = { self: true, children: new Map() };
   for (const path of paths) {

@@ -158,7 +158,7 @@ class Pace {
   readonly #slices = new LongWork();
   #slowLeft = 0;
 
-  /** Returns a file descriptor. Throws the error of the system. */
+  /** Returns a file descriptor. @throws the error of the system */
   async create(path: string, mode: number): Promise<number> {
     if (this.#slowLeft > 0) {
       this.#slowLeft -= 1;

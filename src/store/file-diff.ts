@@ -99,7 +99,6 @@ interface Part {
 
 /** Goes through a file's bytes from the start, and opens only those of its parts that are asked for. */
 class FileCursor {
-  /** Bytes before the current place. */
   offset = 0;
   /** Bytes of an opened chunk from the current place on. */
   bytes: Uint8Array = new Uint8Array();
@@ -119,7 +118,6 @@ class FileCursor {
     return this.bytes.length > 0 ? undefined : this.#parts.at(-1);
   }
 
-  /** Passes over the part. */
   passOver(): void {
     this.offset += this.#parts.pop()?.size ?? 0;
   }

@@ -68,7 +68,6 @@ type Destination = Blockstore & { take?(cid: CID, bytes: Uint8Array): Promise<un
 
 export const cidOf = (code: number, bytes: Uint8Array): CID => cidFrom(code, hash('sha256', bytes, 'buffer'));
 
-/** Stores one file's content. */
 export function storeFile(
   blocks: Destination,
   content: Uint8Array | AsyncIterable<Uint8Array>,
@@ -169,7 +168,6 @@ async function* inChunks(
   if (filled > 0) yield chunk.slice(0, filled);
 }
 
-/** Limits the bytes of content of one import. */
 export class ByteBudget {
   used = 0;
   readonly max: number;

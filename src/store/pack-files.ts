@@ -90,7 +90,7 @@ export class PackFiles {
     return this.#linked.has(pack);
   }
 
-  /** Makes a linked pack of a file. Throws the error of the system, such as `EXDEV` for one on another file system. */
+  /** Makes a linked pack of a file. @throws the error of the system, such as EXDEV for one on another file system */
   async link(file: string, pack: number): Promise<void> {
     await link(file, join(this.dir, `${pack}.file`));
     this.#linked.add(pack);
@@ -142,11 +142,7 @@ export class PackFiles {
       const bytes = (await window.bytes).subarray(at - window.at, at - window.at + size);
       if (bytes.length === size) return bytes;
     }
-    const opened: Window = {
-      pack,
-      at,
-      bytes: this.#readAhead(pack, at, size),
-    };
+    const opened: Window = { pack, at, bytes: this.#readAhead(pack, at, size) };
     this.#windows = [opened, ...this.#windows.slice(0, storeLimits.blockTasksMax - 1)];
     try {
       const found = await opened.bytes;
@@ -267,7 +263,7 @@ async function readAt(
   {
     alloc = Buffer.allocUnsafeSlow,
     enough = size,
-  }: { alloc?: ((size: number) => Uint8Array) | undefined; enough?: number },
+  }: { alloc?: (size: number) => Uint8Array; enough?: number },
 ): Promise<Uint8Array> {
   const bytes = alloc(size);
   let filled = 0;

@@ -68,12 +68,8 @@ export class PackWriter {
     const { digest } = cid.multihash;
     this.#index.add({ ...place, digest, codec: cid.code, used });
     this.#unwritten.set(keyOf(place), { bytes, isOwned });
-    this.#enqueue({
-      pack,
-      parts: [head, bytes],
-      bytes: head.length + bytes.length,
-      block: { digest, place },
-    });
+    const block = { digest, place };
+    this.#enqueue({ pack, parts: [head, bytes], bytes: head.length + bytes.length, block });
     if (this.#queuedBytes >= writeBytes) this.flush().catch(() => {});
     else this.#timer ??= setTimeout(() => this.flush().catch(() => {}), writeMs).unref();
   }
@@ -203,16 +199,12 @@ export class PackWriter {
     pack.written += bytes;
     this.#unsynced.add(pack.id);
     this.#queuedBytes -= bytes;
-    for (const { block } of taken) if (block !== undefined) this.#written(block.place);
+    for (const { block } of taken) {
+      const found = block && this.#unwritten.get(keyOf(block.place));
+      if (block !== undefined) this.#unwritten.delete(keyOf(block.place));
+      if (found?.isOwned) giveUpMemory(found.bytes);
+    }
     this.#index.setEnd(pack.id, pack.written);
-  }
-
-  #written(place: Place): void {
-    const key = keyOf(place);
-    const found = this.#unwritten.get(key);
-    this.#unwritten.delete(key);
-    if (found === undefined || !found.isOwned) return;
-    giveUpMemory(found.bytes);
   }
 
   /** Removes blocks whose bytes could not be written. The next block begins a new pack. */

@@ -31,13 +31,8 @@ export type PinChange =
   | { kind: 'unpin'; root: string; name?: string | undefined }
   | { kind: 'used'; root: string; used: number };
 
-/** The first line. `bytes`: of the file, at least, since it was last synced; a shorter one was cut. */
-interface Head {
-  kind: 'head';
-  bytes: number;
-}
-
-type Line = PinChange | Head;
+/** A change, or the first line. `bytes`: of the file, at least, since it was last synced; a shorter one was cut. */
+type Line = PinChange | { kind: 'head'; bytes: number };
 
 const datasync = promisify(fdatasync);
 /** Digits of the number in the first line, which is written again in its place. */
@@ -114,13 +109,10 @@ export class PinLog {
 
   #checkLength(least: number): void {
     if (this.#end >= least) return;
-    throw new QuorateError(
-      'STORE_PINS_DAMAGED',
-      `${this.#file} was cut: of at least ${least} bytes ${this.#end} are left`,
-      {
-        hint: 'Put it back from a copy. Without one remove its first line, or the file where nothing is left of it: trees that only the lost lines name are removed with the next sweep.',
-      },
-    );
+    const says = `${this.#file} was cut: of at least ${least} bytes ${this.#end} are left`;
+    throw new QuorateError('STORE_PINS_DAMAGED', says, {
+      hint: 'Put it back from a copy. Without one remove its first line, or the file where nothing is left of it: trees that only the lost lines name are removed with the next sweep.',
+    });
   }
 
   /** @throws STORE_PINS_DAMAGED, HOME_NEWER */
@@ -136,21 +128,16 @@ export class PinLog {
       this.mended.push(`${place}: one bit was wrong, and is put right`);
       return mended;
     }
-    throw new QuorateError(
-      'STORE_PINS_DAMAGED',
-      `${place} is damaged: "${escapeLine(line.toString(), 200)}"`,
-      {
-        hint: 'Put the file back from a copy. Without one remove that line: a tree that only it names is removed with the next sweep.',
-      },
-    );
+    const says = `${place} is damaged: "${escapeLine(line.toString(), 200)}"`;
+    throw new QuorateError('STORE_PINS_DAMAGED', says, {
+      hint: 'Put the file back from a copy. Without one remove that line: a tree that only it names is removed with the next sweep.',
+    });
   }
 
   /** A line that is as it was written. A format after this one says so in the first line, as this one does. */
   #unknown(text: string, n: number): never {
-    throw homeNewer(
-      this.#file,
-      `this version reads format 3, which has no line "${escapeLine(text, 200)}" (${n})`,
-    );
+    const says = `this version reads format 3, which has no line "${escapeLine(text, 200)}" (${n})`;
+    throw homeNewer(this.#file, says);
   }
 
   /** Appends changes. Nothing is recorded when that fails. @throws STORE_DISK_FULL */
@@ -264,12 +251,6 @@ function checkedText(line: Buffer): string | undefined {
   return text.toString();
 }
 
-/** The change in such a line; undefined also where the text is no change. */
-function checked(line: Buffer): Line | undefined {
-  const text = checkedText(line);
-  return text === undefined ? undefined : parse(text);
-}
-
 /** Lines that were written before there were checksums have none. No flipped bit makes one of a line that has. */
 const isOfBefore = (line: Buffer): boolean => /^(?:pin|unpin|used) /.test(line.toString('latin1', 0, 6));
 
@@ -284,7 +265,7 @@ function withOneBitFlipped(line: Buffer): Line[] | undefined {
     const flipped = before ^ (1 << (bit & 7));
     line[at] = flipped;
     const parts = flipped === 0x0a ? [line.subarray(0, at), line.subarray(at + 1)] : [line];
-    const changes = parts.filter((part) => part.length > 0).map(checked);
+    const changes = parts.filter((part) => part.length > 0).map((part) => parse(checkedText(part) ?? ''));
     line[at] = before;
     if (changes.every((change) => change !== undefined)) return changes;
   }

@@ -7,7 +7,7 @@ export type Alloc = (size: number) => Uint8Array;
 export interface BlockSource {
   /** Verified bytes; `alloc` gives the memory for bytes read from disk. Rejects for a missing block. */
   read(cid: CID, alloc?: Alloc): Promise<Uint8Array>;
-  /** Links of a block, in its order. Throws for a block that cannot be part of a tree. */
+  /** Links of a block, in its order. @throws when it cannot be part of a tree */
   links(cid: CID, bytes: Uint8Array): readonly CID[];
 }
 

@@ -43,7 +43,7 @@ export async function addCheckpoint({ url, note, oldSize, proof, signal }: Quest
   }
 }
 
-/** Status and body of an answer. Errors: those of `addCheckpoint`. */
+/** Status and body of an answer. @throws as `addCheckpoint` */
 export function decodeAnswer(status: number, text: string): Answer {
   const refused = (code: ErrorCode, says: string) =>
     new QuorateError(code, `${says}: ${text.trim().slice(0, 200)}`);

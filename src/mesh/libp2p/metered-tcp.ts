@@ -27,7 +27,6 @@ const pieceBytes = 16 * 1024;
 /** Up to here a copy costs less than a write of several pieces. */
 const joinedBytes = 16 * 1024;
 
-/** Limits of connections that open. */
 export interface TcpGuards {
   gate: InboundGate;
   dials: DialBudget;

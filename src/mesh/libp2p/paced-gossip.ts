@@ -23,14 +23,18 @@ export function pacedRegistrar(
       (stream, connection) => handler(paced(stream, account(connection), buckets, stats), connection),
       options,
     );
-  return new Proxy(registrar, {
-    get(target, name) {
-      if (name === 'handle') return handle;
+  return over(registrar, { handle });
+}
+
+/** The same object with other members. */
+const over = <T extends object>(target: T, members: { readonly [name: PropertyKey]: unknown }): T =>
+  new Proxy(target, {
+    get(_, name) {
+      if (Object.hasOwn(members, name)) return members[name];
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-}
 
 function paced(stream: Stream, account: string, buckets: Buckets, stats: MeshStats): Stream {
   const reader = new PacedReader(stream);
@@ -50,13 +54,6 @@ function paced(stream: Stream, account: string, buckets: Buckets, stats: MeshSta
       }
     }
   }
-  return new Proxy(stream, {
-    get(target, name) {
-      if (name === Symbol.asyncIterator) return chunks;
-      // Without `addEventListener` gossipsub reads the stream as an iterable, which is `chunks`.
-      if (name === 'addEventListener') return undefined;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
+  // Without `addEventListener` gossipsub reads the stream as an iterable, which is `chunks`.
+  return over(stream, { [Symbol.asyncIterator]: chunks, addEventListener: undefined });
 }

@@ -3,7 +3,7 @@ import type { Mesh } from '../../mesh/index.ts';
 
 const waitsMs: readonly number[] = [500, 2_000, 5_000, 15_000, 60_000];
 
-/** Announces a CID in the DHT. Retries after each of `waits` while no peer takes the record. Throws the error of the last try. */
+/** Announces a CID in the DHT. Retries after each of `waits` while no peer takes the record. @throws the error of the last try */
 export async function announce(
   mesh: Pick<Mesh, 'provide'>,
   cid: string,

@@ -10,7 +10,6 @@ interface Collecting {
   tell: Tell;
   /** Called before each collection, to unpin old trees. */
   trim?(signal: AbortSignal): Promise<void>;
-  /** Fetches pinned trees that are not whole. */
   repair(incomplete: PinsIncomplete, signal: AbortSignal): Promise<void>;
   /** Told after each collection: pinned trees that are not whole, for which nothing was removed. */
   incomplete?(roots: readonly string[]): void;

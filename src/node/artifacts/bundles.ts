@@ -94,7 +94,7 @@ export function serveBundles(mesh: Mesh, bundles: StoredBundles, bytesMax?: numb
   mesh.handle(protocol, session, options);
 }
 
-/** Requests a bundle from one peer. Undefined when the peer has none. Throws `MESH_…`, `WIRE_INVALID`. */
+/** Requests a bundle from one peer. Undefined when the peer has none. @throws MESH_…, WIRE_INVALID */
 export function fetchBundle(
   mesh: Mesh,
   peer: { id: string; addrs: string[] },

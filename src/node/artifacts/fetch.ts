@@ -50,7 +50,7 @@ export interface FetchOptions extends FindOptions {
   artifact: string;
   /** The run whose own evidence has to prove it. Absent: the evidence of any run. */
   run?: string;
-  /** Throws where what is proven is not wanted: no file is fetched then. */
+  /** @throws when what is proven is not wanted: no file is fetched then */
   accept?(verification: Verification): void;
   dest: string;
   /** Also fetches the index of dependencies of a job that has lock files. */

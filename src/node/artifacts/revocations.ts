@@ -77,7 +77,7 @@ export async function askForRevocations(options: {
   }
 }
 
-/** Asks one peer for revocations, and keeps what holds. Errors: `MESH_…`, `WIRE_INVALID`, `HOME_…`. */
+/** Asks one peer for revocations, and keeps what holds. @throws MESH_…, WIRE_INVALID, HOME_… */
 export async function learnRevocations(
   mesh: Mesh,
   peer: PeerAddress,

@@ -21,7 +21,6 @@ interface Ends {
   store: Store;
 }
 
-/** Serves public trees to any peer. */
 export function serveArtifacts({ mesh, store }: Ends): void {
   mesh.handle(protocols.car, (channel) => serveTrees(channel, store.blocks), {
     ...meteredBounds('car'),

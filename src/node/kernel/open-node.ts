@@ -16,7 +16,6 @@ import { kernelLimits } from './limits.ts';
 
 /** Ports of a node to the program around it. */
 export interface NodePorts {
-  /** Takes the metrics of this node. */
   metrics?: Registry | undefined;
   /** Ends the opening. A node that is open is ended by `close` alone. */
   signal?: AbortSignal;
@@ -80,13 +79,13 @@ export class Kernel {
     return part;
   }
 
-  /** Throws where the node failed or closes. */
+  /** @throws the failure of the node, or the reason for which it closes */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
     this.closing.throwIfAborted();
   }
 
-  /** Opens the store in its folder. Errors: `STORE_…`; with `use`, `HOME_IN_USE` in place of `STORE_IN_USE`. */
+  /** Opens the store in its folder. @throws STORE_…; with `use`, HOME_IN_USE in place of STORE_IN_USE */
   openStore(libp2p: Libp2p, use?: HomeUse): Promise<Store> {
     const dir = this.#dir;
     const opening = openStore({ dir: join(dir, 'store'), libp2p }).catch((error) => {
@@ -95,7 +94,7 @@ export class Kernel {
     return this.use(opening);
   }
 
-  /** Opens the revocations that its folder knows of a project, and saves again later what cannot be saved. Errors: `HOME_…`, `KEY_INVALID`. */
+  /** Opens the revocations that its folder knows of a project, and saves again later what cannot be saved. @throws HOME_…, KEY_INVALID */
   async openRevocations(project: string): Promise<RevocationBook> {
     const book = await openRevocationBook(this.#dir, project, (error) => {
       const says = 'revocations and evidence are not kept, until it can be written';

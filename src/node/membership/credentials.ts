@@ -16,7 +16,7 @@ export function openCharter(raw: string, project: string): Promise<Verified<Char
   return sessions.openCharter(raw, project, joseDocuments);
 }
 
-/** As `ask` of the sessions. Throws as `throwIfAborted` once `signal` is aborted. */
+/** As `ask` of the sessions. @throws as `throwIfAborted` once `signal` is aborted */
 export async function ask(
   dial: Dial,
   controllers: Membership['controllers'],
@@ -31,10 +31,9 @@ export async function ask(
   }
 }
 
-/** Hint for a damaged membership. */
 export const membershipHint = 'Remove it and join again.';
 
-/** The credentials of a node, kept in its home. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+/** The credentials of a node, kept in its home. @throws CHARTER_ISSUER_MISMATCH, DOC_… */
 export function openCredentials(home: Home, key: NodeKey, membership: Membership): Promise<Credentials> {
   return inFile(home.fileOf(membership.project), membershipHint, () =>
     Credentials.open(signingOf(key.signer), clock, membership, (changed) => home.save(changed)),

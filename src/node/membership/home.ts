@@ -23,7 +23,6 @@ const membershipSchema: z.ZodType<Membership> = z.object({
   feed: z.array(z.string()).optional(),
 });
 
-/** Projects that an error names. */
 const projectsNamedMax = 8;
 
 export type Home = ReturnType<typeof openHome>;
@@ -57,7 +56,6 @@ export function openHome(dir: string) {
 
   return {
     dir,
-    /** Where the membership of a project is kept. */
     fileOf: (project: string): string => join(projects, `${project}.json`),
     hasKey: (): boolean => existsSync(keyFile),
     key,

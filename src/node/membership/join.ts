@@ -40,7 +40,7 @@ export function joinProject({
   });
 }
 
-/** Hosts that a ticket's project names, before it is used. Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`. */
+/** Hosts that a ticket's project names, before it is used. @throws TICKET_…, DOC_…, CONTROLLER_…, CHARTER_ISSUER_MISMATCH */
 export function hostsOfTicket(options: JoinOptions): Promise<string[]> {
   return withTicket(options, async (asking, { invite }, controllers) => {
     const { charter, feed } = await findController(asking, invite.payload.project, controllers);
@@ -82,7 +82,7 @@ async function withTicket<T>(
   }
 }
 
-/** Groups multiaddrs that end in `/p2p/<id>` by that id. Errors: `TICKET_NO_ADDRESS`. */
+/** Groups multiaddrs that end in `/p2p/<id>` by that id. @throws TICKET_NO_ADDRESS */
 export function byPeer(addrs: readonly string[]): Membership['controllers'] {
   const named = addrs.filter((addr) => addr.includes('/p2p/'));
   if (named.length === 0)

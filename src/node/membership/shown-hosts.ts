@@ -15,25 +15,25 @@ const schema = z.object({
 /** Hosts that the worker of a home connects to for a project, where worker.toml does not list them. */
 export type KnownHosts = z.infer<typeof schema>;
 
-/** Hosts that a project names now, as its charter and its controller say. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+/** Hosts that a project names now, as its charter and its controller say. @throws CHARTER_ISSUER_MISMATCH, DOC_… */
 export async function hostsOf({ charter, project, feed }: Membership): Promise<string[]> {
   return hostsNamed((await openCharter(charter, project)).payload, feed);
 }
 
-/** Undefined where nothing was recorded. Errors: `HOME_DAMAGED`, `HOME_NEWER`, `HOME_UNREADABLE`. */
+/** Undefined where nothing was recorded. @throws HOME_DAMAGED, HOME_NEWER, HOME_UNREADABLE */
 export function knownHosts({ dir }: Pick<Home, 'dir'>, project: string): Promise<KnownHosts | undefined> {
   const hint = 'Remove it: the next start allows the hosts that the charter names then.';
   return readJson(join(dir, hostsFile(project)), schema, hint);
 }
 
-/** Errors: `HOME_UNWRITABLE`. */
+/** @throws HOME_UNWRITABLE */
 export const rememberHosts = (
   { dir }: Pick<Home, 'dir'>,
   project: string,
   hosts: KnownHosts,
 ): Promise<void> => writeJson(join(dir, hostsFile(project)), hosts);
 
-/** Records the hosts that the project names now, of these the shown ones, and returns all that are known. Errors: those of both. */
+/** Records the hosts that the project names now, of these the shown ones, and returns all that are known. @throws those of both */
 export async function recordShown(
   home: Pick<Home, 'dir'>,
   membership: Membership,

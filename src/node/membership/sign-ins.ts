@@ -19,12 +19,12 @@ const fileOf = (dir: string) => join(dir, 'sign-ins.json');
 const load = async (dir: string) =>
   (await readJson(fileOf(dir), signInsSchema, 'Remove it and sign in again: quorate login')) ?? [];
 
-/** The token by which a terminal is signed in at a service; undefined where it is not. Errors: `HOME_…`. */
+/** The token by which a terminal is signed in at a service; undefined where it is not. @throws HOME_… */
 export async function signInToken(dir: string, origin: string): Promise<string | undefined> {
   return (await load(dir)).find((one) => one.origin === origin)?.token;
 }
 
-/** Keeps a token in the home folder, readable by its owner only. Errors: `HOME_…`. */
+/** Keeps a token in the home folder, readable by its owner only. @throws HOME_… */
 export async function saveSignIn(dir: string, origin: string, token: string): Promise<void> {
   const others = (await load(dir)).filter((one) => one.origin !== origin);
   await writeJson(fileOf(dir), { signIns: [...others.slice(1 - signInsMax), { origin, token }] });

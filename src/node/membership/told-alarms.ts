@@ -11,12 +11,12 @@ const schema = z.union([runsSchema, z.strictObject({ runs: runsSchema }).transfo
 
 const fileOf = ({ dir }: Home, project: string): string => join(dir, `told-alarms-${project}.json`);
 
-/** Runs whose alarm was told by a command of this home folder. Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`. */
+/** Runs whose alarm was told by a command of this home folder. @throws HOME_DAMAGED, HOME_UNREADABLE */
 export async function toldAlarms(home: Home, project: string): Promise<string[]> {
   return (await readJson(fileOf(home, project), schema, 'Remove it: every alarm is told once more.')) ?? [];
 }
 
-/** Remembers that the alarms of these runs were told. Errors: those of `toldAlarms`, of writing. */
+/** Remembers that the alarms of these runs were told. @throws as `toldAlarms`, of writing */
 export async function rememberTold(home: Home, project: string, runs: readonly string[]): Promise<void> {
   const all = new Set([...(await toldAlarms(home, project)), ...runs]);
   await writeJson(fileOf(home, project), { runs: [...all].slice(-runsMax) });

@@ -52,10 +52,6 @@ function keepRules(text: string, before: RetentionRule[] | undefined): Retention
   return [...(before ?? []), rule];
 }
 
-interface ForgetOptions {
-  worker?: boolean;
-}
-
 interface ServeOptions extends DaemonOptions {
   project?: string;
   bootstrap?: string[];
@@ -178,12 +174,8 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
       bootstrap: where.bootstrap,
       // An address may be that of a controller; one that is not answers no question.
       controllers: [...(where.controllers ?? []), ...peersOf(where.bootstrap)],
-      retention: {
-        quotaBytes,
-        rules: options.keep ?? rulesDefault,
-        latest: options.latest ?? latestDefault,
-      },
-      ...(options.connections === undefined ? {} : { connections: options.connections }),
+      retention: { quotaBytes, rules: options.keep ?? rulesDefault, latest: options.latest ?? latestDefault },
+      connections: options.connections,
     });
   await runNode({ log: daemon, options, signal }, start, async (node, stopped) => {
     const http = await serveGateway(node, options);
@@ -192,7 +184,7 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
       const { id, project, kept } = node;
       const addrs = node.addresses();
       const event = { event: 'listening', id, project, addresses: addrs, quotaBytes, ...kept };
-      out.value({ ...event, ...(http === undefined ? {} : { http: urls }) });
+      out.value({ ...event, http: http?.urls });
       out.say(
         `Artifact store of project ${project}`,
         ...addrs.map((address) => `  address  ${address}`),
@@ -228,7 +220,11 @@ async function serveGateway(
   };
 }
 
-async function forget({ cwd, home, out }: Context, root: string, options: ForgetOptions): Promise<Exit> {
+async function forget(
+  { cwd, home, out }: Context,
+  root: string,
+  options: { worker?: boolean },
+): Promise<Exit> {
   const { cid } = await import('../../protocol/documents/base.ts');
   if (!cid.safeParse(root).success)
     throw new QuorateError('CLI_USAGE', `"${root.slice(0, 120)}" is not the CID of a tree`, {

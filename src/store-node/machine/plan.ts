@@ -13,7 +13,6 @@ export interface Entry {
   /** Name of the job. */
   name: string;
   level: 'trusted' | 'agreed';
-  /** When the controller decided. */
   decidedAt: number;
 }
 

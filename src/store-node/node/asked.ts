@@ -23,7 +23,7 @@ export class AskedTrees {
     this.#keeper = keeper;
   }
 
-  /** Returns until when it is kept, in milliseconds since the epoch. Errors: `STORE_QUOTA`, `TRANSFER_…`, `STORE_…`. */
+  /** Returns until when it is kept, in milliseconds since the epoch. @throws STORE_QUOTA, TRANSFER_…, STORE_… */
   async pin({ run, tree, maxBytes, from }: PinRequest): Promise<{ until: number }> {
     const { mesh, store, tell, signal } = this.#context;
     const room = this.#roomFor(tree);

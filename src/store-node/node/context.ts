@@ -9,7 +9,6 @@ import type { Ledger } from './ledger.ts';
 
 /** Shared by the parts of a store's process. */
 export interface StoreContext {
-  /** PeerId of the root key. */
   project: string;
   mesh: Mesh;
   store: Store;

@@ -25,7 +25,6 @@ export interface ProvenVerdict {
 
 interface Looking {
   mesh: Mesh;
-  /** PeerId of the root key. */
   project: string;
   revoked: () => readonly Revoked[];
   signal: AbortSignal;

@@ -54,16 +54,12 @@ export class Hints {
   /** Until one may be due. */
   async wait(signal: AbortSignal): Promise<void> {
     const now = performance.now();
-    const next = Math.min(
-      ...[...this.#waiting.values()].map(({ notBefore }) => notBefore),
-      now + storeNodeLimits.planMsMax,
-    );
+    const due = [...this.#waiting.values()].map(({ notBefore }) => notBefore);
+    const ms = Math.max(50, Math.min(...due, now + storeNodeLimits.planMsMax) - now);
     this.#wake = Promise.withResolvers();
     const stop = new AbortController();
-    const timer = sleep(Math.max(50, next - now), undefined, {
-      signal: AbortSignal.any([signal, stop.signal]),
-    }).catch(() => {});
-    await Promise.race([timer, this.#wake.promise]);
+    const stopped = AbortSignal.any([signal, stop.signal]);
+    await Promise.race([sleep(ms, undefined, { signal: stopped }).catch(() => {}), this.#wake.promise]);
     stop.abort();
   }
 }

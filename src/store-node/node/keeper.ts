@@ -40,7 +40,6 @@ export class StoreKeeper {
     this.#context = context;
   }
 
-  /** A verdict was heard of. */
   hint(hint: VerdictHint): void {
     const { ledger } = this.#context;
     const known = ledger.entries.get(hint.run);
@@ -100,7 +99,7 @@ export class StoreKeeper {
     }
   }
 
-  /** Until the node closes. Errors: `STORE_DISK_FULL`, `HOME_UNWRITABLE`. */
+  /** Until the node closes. @throws STORE_DISK_FULL, HOME_UNWRITABLE */
   async run(): Promise<void> {
     const { signal, tell } = this.#context;
     while (!signal.aborted) {
@@ -245,7 +244,7 @@ export class StoreKeeper {
     return missing.find(({ tree }) => tree === entry.tree)?.maxBytes;
   }
 
-  /** Errors: `TRANSFER_…`, `STORE_…`, `HOME_UNWRITABLE`. */
+  /** @throws TRANSFER_…, STORE_…, HOME_UNWRITABLE */
   async #keep(proven: ProvenVerdict, maxBytes: number): Promise<void> {
     const { mesh, store, bundles, ledger, signal, tell } = this.#context;
     const { entry, text, builders } = proven;
@@ -291,7 +290,7 @@ export class StoreKeeper {
     await ledger.save();
   }
 
-  /** From builders that are connected; else from whoever has it, workers before controllers. Errors: `TRANSFER_…`, `STORE_…`. */
+  /** From builders that are connected; else from whoever has it, workers before controllers. @throws TRANSFER_…, STORE_… */
   async #pull(
     tree: string,
     builders: readonly string[],

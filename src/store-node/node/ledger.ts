@@ -58,7 +58,7 @@ export class Ledger {
     this.asked = new Map(asked.map(({ tree, until }) => [tree, until]));
   }
 
-  /** Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`. */
+  /** @throws HOME_DAMAGED, HOME_UNREADABLE */
   static async open(file: string): Promise<Ledger> {
     const hint = 'Remove it: the store reads the verdicts of the project again.';
     const stored = await readJson(file, ledgerSchema, hint);
@@ -74,7 +74,6 @@ export class Ledger {
     };
   }
 
-  /** Verdicts on a tree. */
   of(tree: string): LedgerEntry[] {
     return [...this.entries.values()].filter((entry) => entry.tree === tree);
   }
@@ -95,7 +94,7 @@ export class Ledger {
     return gone;
   }
 
-  /** Errors: `HOME_UNWRITABLE`. */
+  /** @throws HOME_UNWRITABLE */
   save(): Promise<void> {
     const saved = this.#last.then(() => {
       const stored: Stored = {

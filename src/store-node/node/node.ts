@@ -34,7 +34,6 @@ export interface StoreOptions extends NodePorts {
   listen: string[];
   announce: string[];
   bootstrap: string[];
-  /** Controllers whose addresses are known. */
   controllers: readonly PeerAddress[];
   retention: Retention;
   connections?: number;

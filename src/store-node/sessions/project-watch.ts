@@ -24,7 +24,6 @@ export interface VerdictHint {
   level: 'agreed' | 'trusted';
 }
 
-/** Everything outside of a watch. */
 export interface WatchPorts {
   readonly project: string;
   readonly signing: Signing;
@@ -37,7 +36,6 @@ export interface WatchPorts {
   subscribe(topic: string, accepts: Accepts, handle: (data: Uint8Array) => void): void;
   /** Peers that say they belong to the project; none where nobody is found. */
   findMembers(timeoutMs: number): Promise<PeerAddress[]>;
-  /** Keeps the charter for the next start. */
   saveCharter(raw: string): Promise<void>;
   verdict(hint: VerdictHint): void;
   /** Revocations, or evidence against the log, were learned. */
@@ -62,7 +60,6 @@ export class ProjectWatch {
     this.#ports = ports;
   }
 
-  /** The newest that is known. */
   get charter(): Verified<Charter> | undefined {
     return this.#charter;
   }
@@ -85,7 +82,7 @@ export class ProjectWatch {
     return this.#charter?.payload.controllers.includes(peer) === true;
   }
 
-  /** Takes a charter of a higher epoch that the root key signed; an older one is ignored. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+  /** Takes a charter of a higher epoch that the root key signed; an older one is ignored. @throws CHARTER_ISSUER_MISMATCH, DOC_… */
   async learnCharter(raw: string): Promise<void> {
     const { project, signing, saveCharter } = this.#ports;
     if (raw === this.#charter?.raw) return;
