@@ -12,13 +12,12 @@ export interface Arrival {
   refuse(error: Error): void;
 }
 
-export type GateBounds = Record<
-  | 'inboundPerSecond'
-  | 'handshakeMs'
-  | `pending${'Inbound' | 'PerNetwork'}Max`
-  | `waiting${'Inbound' | 'PerNetwork'}Max`,
-  number
->;
+const { inboundPerSecond, handshakeMs } = meshLimits;
+const { pendingInboundMax, pendingPerNetworkMax, waitingPerNetworkMax, waitingInboundMax } = meshLimits;
+const ofNetwork = { inboundPerSecond, handshakeMs, pendingPerNetworkMax, waitingPerNetworkMax };
+/** Of every node. */
+const bounds = { ...ofNetwork, pendingInboundMax, waitingInboundMax };
+export type GateBounds = Record<keyof typeof bounds, number>;
 
 /**
  * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come faster.
@@ -38,7 +37,7 @@ export class InboundGate {
   /** Connections that were closed before their handshake had ended, since the start. */
   refused = 0;
 
-  constructor(given: GateBounds = meshLimits, now: () => number = () => performance.now()) {
+  constructor(given: GateBounds = bounds, now: () => number = () => performance.now()) {
     this.#bounds = given;
     this.#now = now;
     this.#rate = new Buckets(given.inboundPerSecond, given.inboundPerSecond);

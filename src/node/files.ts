@@ -169,7 +169,7 @@ export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, h
   throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });
 }
 
-/** What a file of JSON holds; undefined when it does not exist. `hint`: what mends a damaged one. @throws HOME_UNREADABLE, and as `parseFile` */
+/** Content of a JSON file; undefined when it does not exist. `hint`: what mends a damaged one. @throws HOME_UNREADABLE, and as `parseFile` */
 export async function readJson<T>(file: string, schema: z.ZodType<T>, hint: string): Promise<T | undefined> {
   const text = await readOptional(file);
   return text === undefined ? undefined : parseFile(file, text, schema, hint);
