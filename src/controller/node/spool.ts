@@ -18,8 +18,9 @@ export function openSpool(file: string, bytesMax: number): Spool {
       try {
         if (open === undefined) {
           mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-          open = openSync(file, 'w+', 0o600);
+          const made = openSync(file, 'w+', 0o600);
           unlinkSync(file);
+          open = made;
         }
         for (let done = 0; done < bytes.length; )
           done += writeSync(open, bytes, done, bytes.length - done, end + done);

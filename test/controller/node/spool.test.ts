@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,16 @@ it('a spool that cannot be written says so', async () => {
   const spool = open();
   expect(spool.write('a', 'one')).toBe(false);
   expect(await spool.read('a')).toBeUndefined();
+});
+
+it('a spool whose file cannot lose its name writes nothing into it', () => {
+  // It can be written, and nobody can remove it.
+  const file = '/proc/self/coredump_filter';
+  const before = readFileSync(file, 'utf8');
+  const spool = openSpool(file, 100);
+  expect([spool.write('a', '0x1'), spool.write('a', '0x1')]).toEqual([false, false]);
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  spool.end();
 });
 
 it('a spool gives back nothing that the disk changed', async () => {
