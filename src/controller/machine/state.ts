@@ -284,9 +284,14 @@ export class Transition {
 }
 
 /** Kinds of progress after which the level of a run may have changed for the jobs that read it. */
-const dirtying: ReadonlySet<Progress['kind']> = new Set(
-  (['verdict', 'contradicted', 'input-lost', 'revoked', 'restored', 'cancelled'] as const).values(),
-);
+const dirtying: ReadonlySet<Progress['kind']> = new Set([
+  'verdict',
+  'contradicted',
+  'input-lost',
+  'revoked',
+  'restored',
+  'cancelled',
+]);
 
 /** A dispute, a build that differs from the one before, or a trusted worker that contradicts or refuses to sign is an alarm until somebody has looked. */
 function considerAlarm({ alarms }: ControllerState, run: string, progress: Progress): void {

@@ -298,12 +298,12 @@ export class CheckpointRounds {
       }
       this.#failing.delete(name);
     } catch (error) {
-      const { tries } = this.#failing.get(name) ?? { tries: 0 };
+      const { tries, cancel } = this.#failing.get(name) ?? { tries: 0, cancel: () => {} };
       if (tries === 0) this.#warn(`the witness ${name} did not sign (${codeOf(error)}): ${messageOf(error)}`);
       const again =
         clock.monotonic() +
         Math.min(sessionTimes.witnessRetryMsMax, sessionTimes.witnessRetryMs * 2 ** tries);
-      this.#failing.set(name, { tries: tries + 1, again, cancel: () => {} });
+      this.#failing.set(name, { tries: tries + 1, again, cancel });
       if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
     } finally {
       round.asked.delete(name);

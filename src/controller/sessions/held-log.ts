@@ -31,7 +31,7 @@ export interface HeldLogPorts {
 const rotateHint =
   'What this key signed before is not in the journal. Where no trusted worker has it either, give the controller another key: quorate rotate controller.';
 
-/** The log of a controller as its members hold it. Unsigned claims of theirs are not used. */
+/** The log of a controller as its members hold it: what the root key, an identity provider of a charter or this controller signed. */
 export class HeldLog {
   readonly #ports: HeldLogPorts;
   /** Checkpoints under this controller's key that are larger than the journal's log, by size: their roots. */

@@ -40,7 +40,7 @@ const askedOfOneMax = 8;
 
 /**
  * Asks members, before anything is signed, what they hold under this controller's key: its journal may be an older copy. One event
- * gives it what it lacks. Later each member that connects is asked for its checkpoint. Unsigned claims are not used.
+ * gives it what it lacks. Later each member that connects is asked for its checkpoint. Their own word counts for nothing: see `HeldLog`.
  */
 export class StartInquiry {
   readonly #ports: InquiryPorts;

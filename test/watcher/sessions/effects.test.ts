@@ -209,7 +209,7 @@ describe('runs that are open', () => {
         shown.push(run);
         throw coded('JOB_UNKNOWN');
       },
-    } as unknown as unknown as Client;
+    } as unknown as Client;
     const asked = new Set<string>();
     for (let n = 0; n < 3; n++) await standsOf(client, state(runs), asked);
     expect(shown).toEqual(runs);
@@ -220,7 +220,7 @@ describe('runs that are open', () => {
     await expect(standsOf(away as unknown as Client, state(runs), new Set())).rejects.toThrow(
       'CONTROLLER_UNREACHABLE',
     );
-    const unasked = { jobs: () => Promise.reject(new Error('asked')) } as unknown as unknown as Client;
+    const unasked = { jobs: () => Promise.reject(new Error('asked')) } as unknown as Client;
     expect(await standsOf(unasked, state([]), new Set())).toEqual([]);
   });
 });
