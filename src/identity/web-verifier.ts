@@ -57,6 +57,6 @@ async function testKnown(subtle: SubtleCrypto): Promise<void> {
     .catch(() => false);
   if (isGood) return;
   throw new QuorateError('WEB_CRYPTO_MISSING', 'this browser cannot check Ed25519 signatures', {
-    hint: 'Use a newer one: Chromium 137, Firefox 129 or Safari 17, or later.',
+    hint: 'Use a newer one: Chromium 137, Firefox 129 or Safari 17.5, or later.',
   });
 }
