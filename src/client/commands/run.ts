@@ -5,12 +5,11 @@ import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { membershipFor } from '../../member/commands/project-client.ts';
-import { type Account, accountOf } from '../../protocol/account/index.ts';
+import { accountOf, hasRefused } from '../../protocol/account/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
-import type { Progress } from '../../protocol/wire/progress.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -185,7 +184,6 @@ async function follow(
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   const followed = new FollowedRun(run);
-  const { history } = followed;
   const waiting = new WaitingNote(context, client, { run });
   waiting.in(idleMs);
   let awaited = false;
@@ -221,10 +219,10 @@ async function follow(
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
   }
-  if (followed.isFailed) await sayFailure(out, client, run, failedResults(history), limit);
+  if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
   const account = accountOf(followed.facts);
   if (account.over) for (const step of account.next) out.say(stepText(step));
-  const alarm = await sayAlarm(context, client, { run, account, history });
+  const alarm = await sayAlarm(context, client, followed);
   return followed.reached(until) && !followed.differs ? (alarm ?? exits.done) : exits.no;
 }
 
@@ -281,7 +279,7 @@ async function followAll(
   let alarm: Exit | undefined;
   for (const { name, of } of followed) {
     const account = accountOf(of.facts);
-    alarm = (await sayAlarm(context, client, { run: of.run, account, history: of.history })) ?? alarm;
+    alarm = (await sayAlarm(context, client, of)) ?? alarm;
     // An artifact that other jobs read is not what the user came for.
     if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
     for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
@@ -301,16 +299,17 @@ const compareMsMax = 60_000;
  * Tells the alarm of a run that was followed, and compares its results without diffoscope, which may take minutes.
  * @returns the exit code for a contradiction, or a trusted worker's refusal, of a run that was trusted in the end
  */
-async function sayAlarm(
+export async function sayAlarm(
   context: Context,
   client: Pick<Client, 'logs'>,
-  { run, account, history }: { run: string; account: Account; history: readonly Progress[] },
+  { run, facts, history }: Pick<FollowedRun, 'run' | 'facts' | 'history'>,
 ): Promise<Exit | undefined> {
   const { out } = context;
+  const account = accountOf(facts);
   const contradicted = history.some(({ kind }) => kind === 'contradicted');
-  const refused = history.some(({ kind }) => kind === 'cosign-refused');
+  const refused = hasRefused(facts);
   const compared = comparedIn(history);
-  if (!contradicted && compared === undefined && !account.alarm) return undefined;
+  if (!contradicted && !refused && compared === undefined && !account.alarm) return undefined;
   out.note(
     out.colours.red(
       contradicted

@@ -8,14 +8,19 @@ export type RunAlarm = (typeof runAlarms)[number];
 export const projectAlarms = ['equivocated', 'key-full', 'revocations-full', 'revocations-lapsed'] as const;
 export type ProjectAlarm = (typeof projectAlarms)[number];
 
+/** Whether a trusted worker refused to sign on the way, however the run ended. */
+export const hasRefused = ({ trustedFailures = [] }: Pick<AccountFacts, 'trustedFailures'>): boolean =>
+  trustedFailures.some(({ refused }) => refused === true);
+
 /** The alarm of a run in this state, whether or not a publisher has acknowledged it. */
 export function runAlarmOf(
   state: string,
-  { alarming, trustedFailures = [], differs }: Pick<AccountFacts, 'alarming' | 'trustedFailures' | 'differs'>,
+  facts: Pick<AccountFacts, 'alarming' | 'trustedFailures' | 'differs'>,
 ): RunAlarm | undefined {
+  const { alarming, differs } = facts;
   if (state === 'disputed') return 'disputed';
   if (alarming === true) return 'contradicted';
-  if (trustedFailures.some(({ refused }) => refused === true)) return 'cosign-refused';
+  if (hasRefused(facts)) return 'cosign-refused';
   // Of two runs that differ the later one is the alarm: it is told once.
   return differs !== undefined && differs.later !== true ? 'rebuild-differs' : undefined;
 }

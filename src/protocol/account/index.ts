@@ -1,5 +1,5 @@
 export { accountLine, accountOf, lostInRestore } from './account.ts';
-export { projectAlarms, type RunAlarm, runAlarmOf, runAlarms, tellAlarm } from './alarms.ts';
+export { hasRefused, projectAlarms, type RunAlarm, runAlarmOf, runAlarms, tellAlarm } from './alarms.ts';
 export { type Ending, shownLevel, verdictText } from './endings.ts';
 export { eventText } from './event-text.ts';
 export * from './states.ts';
