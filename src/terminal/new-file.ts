@@ -47,10 +47,10 @@ export class NewFile {
     }
   }
 
-  /** Removes what was not finished. */
+  /** Removes what was not finished, if it can: an error of this would hide why it was not. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close().catch(() => {});
-    await rm(this.#beside, { force: true });
+    await rm(this.#beside, { force: true }).catch(() => {});
   }
 }
 

@@ -2,9 +2,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -35,6 +37,21 @@ it('a link stays, and the file that it leads to is replaced', async () => {
   expect(lstatSync(join(at, 'link')).isSymbolicLink()).toBe(true);
   expect(readFileSync(join(at, 'file'), 'utf8')).toBe('new');
   expect(readdirSync(at).sort()).toEqual(['file', 'link']);
+});
+
+it('an error says why the file is not written, also where what was begun cannot be removed', async () => {
+  const at = join(folder(), 'at');
+  mkdirSync(at);
+  const write = async () => {
+    await using file = await NewFile.open(join(at, 'file'));
+    rmSync(at, { recursive: true });
+    writeFileSync(at, 'a file in the place of the folder');
+    await file.finish('new', '');
+  };
+  await expect(write()).rejects.toMatchObject({
+    code: 'CLI_FILE_UNWRITABLE',
+    message: expect.stringContaining('ENOTDIR'),
+  });
 });
 
 it('the file that is standard output is refused: later output of others would be lost with it', () => {
