@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { PassThrough, Transform, Writable } from 'node:stream';
 import { Deadline } from '../run/deadline.ts';
 import { tarRecordBytes, toldBytesMax } from '../run/driver.ts';
@@ -175,7 +174,8 @@ export class VmBoot implements BuildProcess {
     });
     for (const name of ['input', ...outward] as const) vm[name].on('error', () => {});
     if (!(await spoken)) {
-      if (!vm.diagnostics.closed) await once(vm.diagnostics, 'close');
+      // An error of the stream is no reason not to try again.
+      if (!vm.diagnostics.closed) await new Promise((resolve) => vm.diagnostics.once('close', resolve));
       return diagnostics.trim();
     }
     vm.diagnostics.removeAllListeners('data');

@@ -24,7 +24,13 @@ function machine() {
     for (const stream of [streams.log, streams.diagnostics, streams.status, streams.outputs]) stream.end();
     ended.resolve();
   };
-  return { ...streams, end, killed: false, child: { ended: ended.promise, kill: () => end() } };
+  return {
+    ...streams,
+    end,
+    ended: () => ended.resolve(),
+    killed: false,
+    child: { ended: ended.promise, kill: () => end() },
+  };
 }
 
 function booting(machines: ReturnType<typeof machine>[], bootMs = 10_000) {
@@ -94,6 +100,19 @@ it('after the second there is an end, with what the machine said', async () => {
   const complaint = await text(boot.diagnostics);
   expect(complaint).toContain('did not start');
   expect(complaint).toContain('Kernel panic');
+  await boot.child.ended;
+});
+
+it('one whose complaints break off is started once more', async () => {
+  const [first, second] = [machine(), machine()];
+  const { boot, started } = booting([first, second]);
+  first.ended();
+  await turns();
+  first.diagnostics.destroy(new Error('read ECONNRESET'));
+  await expect.poll(started).toBe(2);
+  second.status.write('booted\n');
+  await turns();
+  second.end();
   await boot.child.ended;
 });
 
