@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { ForgeApi } from './api.ts';
 import { githubLike, gitlab, pagure } from './kinds.ts';
@@ -13,8 +13,9 @@ export async function readSecret(path: string): Promise<string> {
       hint: 'Write the token or the secret into it as one line, and let only yourself read it: chmod 600.',
       cause,
     });
+  let file: FileHandle | undefined;
   try {
-    await using file = await open(path, 'r');
+    file = await open(path, 'r');
     const { mode, size } = await file.stat();
     if ((mode & 0o077) !== 0) throw refuse('may be read by others');
     if (size > bytesMax) throw refuse(`has over ${bytesMax} bytes`);
@@ -24,6 +25,8 @@ export async function readSecret(path: string): Promise<string> {
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
     throw refuse(`cannot be read: ${messageOf(cause)}`, cause);
+  } finally {
+    await file?.close();
   }
 }
 

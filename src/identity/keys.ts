@@ -142,6 +142,10 @@ async function writeKey(file: string, pem: string): Promise<void> {
     await unlink(draft);
   }
   // No document that the key signs may outlive it.
-  await using folder = await open(dirname(file), 'r');
-  await folder.sync();
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

@@ -134,8 +134,12 @@ class TarBlobs implements Blobs {
     const stream = () =>
       size === 0 ? Readable.from([]) : createReadStream(this.#file, { start: at, end: at + size - 1 });
     const head = async (): Promise<Uint8Array> => {
-      await using handle = await open(this.#file);
-      return await headOf(handle, at, size);
+      const handle = await open(this.#file);
+      try {
+        return await headOf(handle, at, size);
+      } finally {
+        await handle.close();
+      }
     };
     return { size, head, stream };
   }

@@ -284,6 +284,10 @@ export class ImageCache {
 async function waiting(work: Promise<void>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const stopped = Promise.withResolvers<never>();
-  using _ = addAbortListener(signal, () => stopped.reject(signal.reason));
-  await Promise.race([work, stopped.promise]);
+  const listening = addAbortListener(signal, () => stopped.reject(signal.reason));
+  try {
+    await Promise.race([work, stopped.promise]);
+  } finally {
+    listening[Symbol.dispose]();
+  }
 }

@@ -29,6 +29,16 @@ interface Build extends BuildOrder {
 
 type Done = Pick<BuildResult, 'outcome' | 'limit' | 'files'>;
 
+/** Uses what was opened, and closes it. Where both fail, the error is that of the use. */
+async function closedAfter<T>(close: () => Promise<void>, use: () => Promise<T>): Promise<T> {
+  const value = await use().catch(async (error: unknown) => {
+    await close().catch(() => {});
+    throw error;
+  });
+  await close();
+  return value;
+}
+
 /** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
 export class Builder {
   readonly #context: WorkerContext;
@@ -161,15 +171,18 @@ export class Builder {
     }
     const { lease, job, ref, reads, log, signal } = build;
     const say = (text: string) => log.line(`quorate: ${text}`);
-    await using opened = new AsyncDisposableStack();
     const { inputs, close } = await openInputs(this.#context, lease, { job, reads, signal, say });
-    opened.defer(close);
-    const source = await this.#sources.open(job, ref, { signal, say });
-    opened.defer(source.close);
-    const reading = { job, source: source.area, signal, say };
-    const dependencies = await openDependencies(this.#context, lease, reading);
-    opened.defer(dependencies.close);
-    return await this.#inSandbox(build, sandbox, source, { inputs, laid: dependencies.laid });
+    return closedAfter(close, async () => {
+      const source = await this.#sources.open(job, ref, { signal, say });
+      return closedAfter(source.close, async () => {
+        const reading = { job, source: source.area, signal, say };
+        const dependencies = await openDependencies(this.#context, lease, reading);
+        const { laid } = dependencies;
+        return closedAfter(dependencies.close, () =>
+          this.#inSandbox(build, sandbox, source, { inputs, laid }),
+        );
+      });
+    });
   }
 
   async #inSandbox(

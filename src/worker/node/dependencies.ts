@@ -1,4 +1,4 @@
-import { mkdtempDisposable } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkDependencies, type LaidDependencies, missingFile } from '../../execution/dependency-tree.ts';
 import { lockFilesInTree } from '../../execution/lock-files.ts';
@@ -40,17 +40,18 @@ export async function openDependencies(
   const { locks, tree } = job.dependencies;
   const close = () => store.unpin(tree, readingPin(lease));
   say(`dependencies of ${locks.map((path) => escapeLine(path, 200)).join(', ')}: ${tree}`);
-  await using folder = await mkdtempDisposable(join(dir, 'tmp-'));
-  const checking = { scratch: folder.path, signal };
+  const scratch = await mkdtemp(join(dir, 'tmp-'));
   try {
     await fetchTree(context, job, { tree, signal });
     await store.pin([tree], readingPin(lease));
     const files = await lockFilesInTree(store, job.source.tree, locks, { from: source, signal });
-    const laid = await checkDependencies(store, tree, { locks, files, arch: job.arch }, checking);
+    const laid = await checkDependencies(store, tree, { locks, files, arch: job.arch }, { scratch, signal });
     return { laid, close };
   } catch (error) {
     await close();
     throw error;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 

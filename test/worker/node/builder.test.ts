@@ -175,6 +175,17 @@ describe('a build', () => {
     });
   });
 
+  it('says why it failed itself, where its clean-up fails too', async () => {
+    const { build, log, store: own, job } = await worker();
+    vi.spyOn(own, 'unpin').mockRejectedValue(new Error('a bad disk'));
+    const source = { ...job.source, tree: cidOf('another') };
+    const result = await build('twice', { source, inputs: { dep: cidOf('dep'), more: cidOf('more') } });
+    expect(result).toMatchObject({
+      outcome: { reason: 'source', detail: expect.stringMatching(/^SOURCE_TREE_MISMATCH: .*hint: /) },
+    });
+    expect(await log('twice', result)).toMatch(/\nquorate: SOURCE_TREE_MISMATCH: .*\nquorate: hint: .*\n$/);
+  });
+
   it('that reached a limit of its job names it, and one that is stopped has no result', async () => {
     const began = Promise.withResolvers<void>();
     const { builder, build, log } = await worker(async (_job, { signal }) => {
