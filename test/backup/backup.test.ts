@@ -21,17 +21,22 @@ import type { IdpEvent } from '../../src/idp/machine/events.ts';
 import { IdentityProvider } from '../../src/idp/machine/machine.ts';
 import { openJournal } from '../../src/journal/index.ts';
 import { readCharter } from '../../src/owner/project-folder.ts';
+import { damagedFiles, everyDamage } from '../bad-input/support/damaged-files.ts';
 import { leftFolders } from '../bad-input/support/left-folders.ts';
 import { git } from '../e2e/support/git.ts';
 import type { LocalCluster } from '../e2e/support/local-cluster.ts';
 import type { Line } from '../e2e/support/told.ts';
 
+let folders: Awaited<ReturnType<typeof leftFolders>>;
 let cluster: LocalCluster;
 let left: string;
 let made = 0;
 
 beforeAll(async () => {
-  ({ cluster, left } = await leftFolders());
+  folders = await leftFolders();
+  cluster = folders.cluster;
+  left = join(cluster.dir, 'homes', 'left');
+  await cp(folders.left, left, { recursive: true });
   // There it is no whole one.
   await rm(join(left, 'repo', '.quorate', 'images'), { recursive: true });
   await startedIdp(join(left, 'idp', '.quorate'), join(left, 'repo', '.quorate', 'charter.jws'));
@@ -462,4 +467,12 @@ describe('check', () => {
     }
     expect(contentOf(dir)).toEqual(before);
   });
+});
+
+// Here, since the folders take seconds to make. Two of the five damages to each file, in turn; damaged-in-every-way.test.ts does all.
+describe('a damaged file', () => {
+  damagedFiles(
+    (row) => [0, 2].map((n) => everyDamage[(row + n) % everyDamage.length] ?? ''),
+    async () => folders,
+  );
 });

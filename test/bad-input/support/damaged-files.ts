@@ -9,12 +9,6 @@ let cluster: LocalCluster;
 let left: string;
 let address: string;
 
-async function leaveFolders(): Promise<void> {
-  ({ cluster, left, address } = await leftFolders());
-  // For those of the other nodes.
-  await cluster.startController();
-}
-
 const damages: Record<string, (bytes: Buffer) => Buffer | 'folder'> = {
   empty: () => Buffer.alloc(0),
   'cut in half': (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2)),
@@ -130,9 +124,13 @@ const asAfterCrash = /(?:pins\.log|log-PROJECT\.txt) (?:empty|cut in half)$/;
 
 export const everyDamage = Object.keys(damages);
 
-/** Reads each file with the damages of its row, by `of`. */
-export function damagedFiles(of: (row: number) => string[]): void {
-  beforeAll(leaveFolders);
+/** Reads each file of `folders` with the damages of its row, by `of`. */
+export function damagedFiles(of: (row: number) => string[], folders = leftFolders): void {
+  beforeAll(async () => {
+    ({ cluster, left, address } = await folders());
+    // For those of the other nodes.
+    await cluster.startController();
+  });
   describe.each(table.map(([file, reader], row) => ({ file, reader, damages: of(row) })))(
     '$file',
     ({ file, reader, damages: some }) => {
