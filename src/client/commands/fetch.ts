@@ -74,10 +74,18 @@ async function run(context: Context, artifact: string, options: Options): Promis
     });
   const open = async (file: string | undefined) =>
     file === undefined ? undefined : NewFile.open(resolve(context.cwd, file));
-  await using bundleFile = await open(options.bundleOut);
-  await using indexFile = await open(options.indexOut);
-  const asked = { artifact, dest, where, bundleFile, indexFile };
-  return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
+  const bundleFile = await open(options.bundleOut);
+  try {
+    const indexFile = await open(options.indexOut);
+    try {
+      const asked = { artifact, dest, where, bundleFile, indexFile };
+      return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
+    } finally {
+      await indexFile?.[Symbol.asyncDispose]();
+    }
+  } finally {
+    await bundleFile?.[Symbol.asyncDispose]();
+  }
 }
 
 interface Asked {

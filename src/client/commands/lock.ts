@@ -120,6 +120,10 @@ async function withProgress<T>(
 }
 
 async function write(folder: string, text: string): Promise<void> {
-  await using file = await NewFile.open(join(folder, 'quorate.lock'));
-  await file.finish(text, 'Nothing was written.');
+  const file = await NewFile.open(join(folder, 'quorate.lock'));
+  try {
+    await file.finish(text, 'Nothing was written.');
+  } finally {
+    await file[Symbol.asyncDispose]();
+  }
 }

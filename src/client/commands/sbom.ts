@@ -41,21 +41,25 @@ export const sbom: Define = (program, act) =>
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
   const { cwd, out } = context;
   const { output } = options;
-  await using file = output === undefined ? undefined : await NewFile.open(resolve(cwd, output));
-  const { level, facts, ...made } = await madeOfArtifact(context, artifact, options);
-  const { makeBom } = await import('../../protocol/interop/index.ts');
-  const bom = makeBom({ ...made, facts, level, tool: version() });
-  if (level !== 'trusted') out.note(`The artifact is ${level}, and not trusted.`);
-  if (file === undefined) {
-    out.value(bom);
-    out.say(jsonPage(bom).trimEnd());
-  } else {
-    await file.finish(jsonPage(bom), '');
-    const components = bom.components.length;
-    out.value({ file: output, artifact: facts.artifact, level, components });
-    out.say(`${counted(components, 'component')} of the ${level} artifact ${facts.artifact}`);
+  const file = output === undefined ? undefined : await NewFile.open(resolve(cwd, output));
+  try {
+    const { level, facts, ...made } = await madeOfArtifact(context, artifact, options);
+    const { makeBom } = await import('../../protocol/interop/index.ts');
+    const bom = makeBom({ ...made, facts, level, tool: version() });
+    if (level !== 'trusted') out.note(`The artifact is ${level}, and not trusted.`);
+    if (file === undefined) {
+      out.value(bom);
+      out.say(jsonPage(bom).trimEnd());
+    } else {
+      await file.finish(jsonPage(bom), '');
+      const components = bom.components.length;
+      out.value({ file: output, artifact: facts.artifact, level, components });
+      out.say(`${counted(components, 'component')} of the ${level} artifact ${facts.artifact}`);
+    }
+    return exits.done;
+  } finally {
+    await file?.[Symbol.asyncDispose]();
   }
-  return exits.done;
 }
 
 const bundleOrCid = 'Give the whole CID of an artifact, or the file that fetch --bundle-out wrote.';

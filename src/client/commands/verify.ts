@@ -86,13 +86,17 @@ async function run(context: Context, path: string | undefined, options: Options)
 async function writePage({ cwd, out }: Context, path: string): Promise<Exit> {
   const { verifyPage } = await import('../../http/verify-page/page-file.ts');
   const { sha256Hex } = await import('../../protocol/documents/index.ts');
-  await using file = await NewFile.open(resolve(cwd, path));
-  const { html } = await verifyPage();
-  await file.finish(html, 'Nothing was written.');
-  const sha256 = sha256Hex(html);
-  out.value({ page: path, bytes: html.length, sha256 });
-  out.say(`Wrote ${path}: open it in a browser, with or without a network.`, `  sha256  ${sha256}`);
-  return exits.done;
+  const file = await NewFile.open(resolve(cwd, path));
+  try {
+    const { html } = await verifyPage();
+    await file.finish(html, 'Nothing was written.');
+    const sha256 = sha256Hex(html);
+    out.value({ page: path, bytes: html.length, sha256 });
+    out.say(`Wrote ${path}: open it in a browser, with or without a network.`, `  sha256  ${sha256}`);
+    return exits.done;
+  } finally {
+    await file[Symbol.asyncDispose]();
+  }
 }
 
 async function verifyArtifact(

@@ -31,12 +31,16 @@ export const isZip = (head: Buffer): boolean =>
  */
 export async function listZip(file: string, budget: UnpackBudget): Promise<Listing> {
   try {
-    await using handle = await open(file);
-    const zip = await openPromise(file, { decodeStrings: false, autoClose: false });
+    const handle = await open(file);
     try {
-      return await listOpened(zip, handle, budget);
+      const zip = await openPromise(file, { decodeStrings: false, autoClose: false });
+      try {
+        return await listOpened(zip, handle, budget);
+      } finally {
+        zip.close();
+      }
     } finally {
-      zip.close();
+      await handle.close();
     }
   } catch (error) {
     if (error instanceof QuorateError || error instanceof Irregular) throw error;

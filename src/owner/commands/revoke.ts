@@ -94,41 +94,45 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
     return exits.no;
   }
   const { revoke: sign } = await import('../revoke.ts');
-  await using file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
-  let signed: RevocationList | undefined;
-  const write = async (instead: string) => {
-    if (signed !== undefined) await file?.finish(`${JSON.stringify(signed)}\n`, instead);
-  };
-  const done = await sign(folder, {
-    what: target,
-    reason,
-    signal,
-    since,
-    keeps: keep,
-    voidLeaves: voidLeaf?.includes('all') ? 'all' : voidLeaf,
-    signed: (list) => {
-      signed = list;
-    },
-  }).catch(async (error) => {
-    await write('The controller did not take it.');
-    if (file !== undefined && signed !== undefined)
-      out.note(
-        `The revocation is in ${options.out}: whoever is given it goes by it, see verify --revocations.`,
-      );
-    throw error;
-  });
-  await write(`It is revoked, as leaf ${done.index} of the log.`);
-  const { since: from, index, byRoot } = done;
-  out.value({ ...target, since: from, reason, index, byRoot, ...endOf(done) });
-  const { bold, dim } = out.colours;
-  out.say(
-    `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${from} of the log on.`,
-    ...sayEnd(done),
-    dim(
-      `It is leaf ${index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
-    ),
-  );
-  return exits.done;
+  const file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
+  try {
+    let signed: RevocationList | undefined;
+    const write = async (instead: string) => {
+      if (signed !== undefined) await file?.finish(`${JSON.stringify(signed)}\n`, instead);
+    };
+    const done = await sign(folder, {
+      what: target,
+      reason,
+      signal,
+      since,
+      keeps: keep,
+      voidLeaves: voidLeaf?.includes('all') ? 'all' : voidLeaf,
+      signed: (list) => {
+        signed = list;
+      },
+    }).catch(async (error) => {
+      await write('The controller did not take it.');
+      if (file !== undefined && signed !== undefined)
+        out.note(
+          `The revocation is in ${options.out}: whoever is given it goes by it, see verify --revocations.`,
+        );
+      throw error;
+    });
+    await write(`It is revoked, as leaf ${done.index} of the log.`);
+    const { since: from, index, byRoot } = done;
+    out.value({ ...target, since: from, reason, index, byRoot, ...endOf(done) });
+    const { bold, dim } = out.colours;
+    out.say(
+      `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${from} of the log on.`,
+      ...sayEnd(done),
+      dim(
+        `It is leaf ${index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
+      ),
+    );
+    return exits.done;
+  } finally {
+    await file?.[Symbol.asyncDispose]();
+  }
 }
 
 /** The revocation that another one would add nothing to. The end of a key may say more; a file is written of a new one. */

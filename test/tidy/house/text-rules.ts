@@ -62,12 +62,12 @@ const bundled: Pattern[] = [
       'of a CommonJS package a bundle has the default export alone then: import a module of ours that imports it',
   },
   {
-    pattern: /\b(?:(?:Async)?DisposableStack|SuppressedError|mkdtempDisposable)\b/,
-    message: 'Node 22, on which a bundled program runs too, has none',
+    pattern: /\b(?:(?:Async)?DisposableStack|SuppressedError|mkdtempDisposable|using \w+ =)(?!\w)/,
+    message: 'Node 22, on which programs run too, has none',
   },
 ];
 
-/** Packages are imported by name only, and no global is younger than Node 22: a bundled program has what the sources have. */
+/** Packages are imported by name only, and nothing is younger than Node 22: a bundled program has what the sources have. */
 export function dynamicImports(source: Source): Finding[] {
   return /^(src|sandbox|bootstrap)\//.test(source.path) && isCode(source.path)
     ? search('dynamic-imports', source, bundled)
