@@ -5,5 +5,8 @@ const timeMax = 8.64e15;
 export const isoTime = (time: number): string =>
   new Date(Math.max(-timeMax, Math.min(timeMax, Math.floor(time)))).toISOString();
 
-/** Whole seconds since the epoch of an ISO 8601 time in UTC, as signed documents have it. */
-export const secondsOfIso = (text: string): number => Math.floor(Date.parse(text) / 1000);
+/**
+ * Whole seconds since the epoch of an ISO 8601 time in UTC, as signed documents have it. A fraction of other than three digits is
+ * no time to every browser's `Date`.
+ */
+export const secondsOfIso = (text: string): number => Date.parse(text.replace(/\.\d+Z$/, 'Z')) / 1000;

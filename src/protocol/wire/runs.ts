@@ -126,7 +126,7 @@ export const runSummarySchema = z.object({
     .optional(),
   submittedAt: milliseconds,
   round: count,
-  policy: toldPolicySchema,
+  policy: toldPolicySchema.extend({ agree: count, of: count }),
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isoTime, secondsOfIso } from '../../../src/protocol/base/time.ts';
 
 describe('secondsOfIso', () => {
@@ -9,6 +9,13 @@ describe('secondsOfIso', () => {
     for (const time of ['00:00:00Z', '23:59:59Z', '12:34:56.789Z'])
       expect(secondsOfIso(`${day}T${time}`)).toBe(Math.floor(Date.parse(`${day}T${time}`) / 1000));
     expect(secondsOfIso(`${day}T12:34Z`)).toBe(Date.parse(`${day}T12:34Z`) / 1000);
+  });
+
+  it('asks Date for no fraction: how it reads one of other than three digits is up to the browser', () => {
+    const parse = vi.spyOn(Date, 'parse');
+    expect(secondsOfIso(`1969-12-31T23:59:58.${'9'.repeat(30)}Z`)).toBe(-2);
+    expect(parse.mock.calls).toEqual([['1969-12-31T23:59:58Z']]);
+    parse.mockRestore();
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as messages from '../../../src/protocol/wire/messages.ts';
 import { peerVersionSchema } from '../../../src/protocol/wire/peer-version.ts';
 import { progressSchema } from '../../../src/protocol/wire/progress.ts';
@@ -213,3 +213,9 @@ const ofMessages: Bound[] = [
 ];
 
 describe('a message has at most so many', () => holds(ofMessages));
+
+it('a summary tells its policy in whole numbers, none below zero', () => {
+  const takes = (agree: number) =>
+    runSummarySchema.safeParse({ ...summary, policy: { agree, of: agree, cosign: false } }).success;
+  expect([0, 1, -1, 0.5].map(takes)).toEqual([true, true, false, false]);
+});

@@ -26,8 +26,9 @@ const bannedMembers = new Map([
 ]);
 const localeMethods = ['localeCompare', 'toLocaleString', 'toLocaleLowerCase', 'toLocaleUpperCase'];
 
-/** Converts times that it is given. */
+/** Converts times that it is given: `Date` of an argument, no clock. */
 const conversion = 'src/protocol/base/time.ts';
+const converts = /^Date(?:\.parse)?\((?!\))/;
 
 const pure = /^src\/(protocol|[a-z-]+\/(machine|sessions))\//;
 
@@ -36,7 +37,8 @@ export function coreBans(source: Source): Finding[] {
   if (!pure.test(source.path) || !isCode(source.path)) return [];
   const found: { offset: number; message: string }[] = [];
   for (const { name, offset } of variablesOf(source)) {
-    const instead = name === 'Date' && source.path === conversion ? undefined : bannedNames.get(name);
+    const instead = bannedNames.get(name);
+    if (source.path === conversion && converts.test(source.text.slice(offset))) continue;
     if (instead !== undefined) found.push({ offset, message: `${name} is banned here: ${instead}` });
   }
   for (const { object, property, offset } of membersOf(source)) {
