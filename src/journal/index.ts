@@ -259,9 +259,10 @@ function explained(cause: unknown, file: string): QuorateError {
     const says = `${file} is not a whole journal: ${message}`;
     return new QuorateError('JOURNAL_DAMAGED', says, { hint: restore, cause });
   }
-  const hint = statSync(file, { throwIfNoEntry: false })?.isDirectory()
-    ? 'A folder lies in its place: move it away, and put the file back from a copy.'
-    : 'The folder must exist and be writable by you.';
+  const hint =
+    existsSync(file) && statSync(file).isDirectory()
+      ? 'A folder lies in its place: move it away, and put the file back from a copy.'
+      : 'The folder must exist and be writable by you.';
   return new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, { cause, hint });
 }
 

@@ -501,6 +501,10 @@ describe('a journal', () => {
       const place = userInfo().uid === 0 ? '/proc/journal.db' : join(dir, 'journal.db');
       expect(codeOf(() => open(place))).toBe('JOURNAL_UNWRITABLE');
       await chmod(dir, 0o700);
+      // Of these nothing can be told, not even whether they are there.
+      await symlink('loop.db', join(dir, 'loop.db'));
+      for (const name of ['loop.db', `${'long'.repeat(100)}.db`])
+        expect(codeOf(() => open(join(dir, name)))).toBe('JOURNAL_UNWRITABLE');
     });
     expect(existsSync(path)).toBe(false);
   });
