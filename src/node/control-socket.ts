@@ -39,6 +39,8 @@ export async function serveControlSocket(path: string, answer: Answer): Promise<
     await rm(path, { force: true });
     server.listen(path);
     await once(server, 'listening');
+    // An accept that fails is one client's loss: without a listener it would end the node.
+    server.on('error', () => {});
   } catch (cause) {
     throw new QuorateError('CONTROL_UNAVAILABLE', `cannot listen at ${path}: ${messageOf(cause)}`, {
       hint: 'The folder must be writable by you, on a file system that can hold sockets; --home names another.',

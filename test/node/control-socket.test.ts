@@ -1,8 +1,8 @@
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, Server } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type Answer,
   askControlSocket,
@@ -38,6 +38,15 @@ describe('a control socket', () => {
     await serve((request) => ({ heard: request }));
     expect((await stat(join(path, '..'))).mode & 0o777).toBe(0o700);
     expect(await ask({ a: 1 })).toEqual({ heard: { a: 1 } });
+  });
+
+  it('outlives a connection that the system could not hand over', async () => {
+    const listening = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listening.mockRestore());
+    await serve(() => ({ ok: true }));
+    const [server] = listening.mock.contexts as Server[];
+    server?.emit('error', new Error('accept ENOBUFS'));
+    expect(await ask()).toEqual({ ok: true });
   });
 
   it('has a path that the system takes, in a folder that can be made', async () => {
