@@ -70,6 +70,7 @@ const elsewhere: Record<string, string> = {
   'src/execution/images/pull/reference.ts parseReference': 'the name of an image on the own command line',
   'src/index.ts decodeBundle': 'that of src/protocol/documents',
   'src/node/files.ts readOptional': 'gives the text of a file as it is',
+  'src/node/files.ts readJson': 'parses by parseFile',
   'src/node/files.ts parseFile': 'called by openHome, with the schema of a membership',
   'src/client/commands/verification.ts readIndexBytes': 'gives a file as it is, for readIndexFile',
   'src/node/artifacts/dependency-index.ts readIndexFile':

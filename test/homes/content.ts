@@ -124,7 +124,7 @@ async function clientIn(dir: string, project: string, runs: readonly string[]) {
     watch.close();
   }
   const hook = await openHookFolder(dir, project, 'trusted');
-  hook.close();
+  await hook.close();
   const { role, operator } = await home.membership(project);
   return {
     ...{ role, operator, tips: [...machine.state.tips], url: machine.state.settings?.url },

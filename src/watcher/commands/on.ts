@@ -72,7 +72,7 @@ async function hookPorts<T>(
       await client.close();
     }
   } finally {
-    folder.close();
+    await folder.close();
   }
 }
 
@@ -88,7 +88,7 @@ async function readLedger(
   try {
     return folder.ledger.open;
   } finally {
-    folder.close();
+    await folder.close();
   }
 }
 

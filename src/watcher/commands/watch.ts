@@ -1,13 +1,15 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { membershipFor } from '../../member/commands/project-client.ts';
+import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Act, type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
-import { addMonitorOption, type DaemonOptions, daemonLog, monitorOf } from '../../terminal/daemon-options.ts';
+import { addMonitorOption, type DaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { columns, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
+import { runNode } from '../../terminal/run-node.ts';
 import type { WatchView } from '../machine/view.ts';
 import type { WatchRequest } from '../node/control.ts';
 import type { WatchNotice } from '../sessions/ports.ts';
@@ -169,38 +171,40 @@ async function start(context: Context, options: Options): Promise<Exit> {
   const file = await readWatchFile(path);
   const { home, membership } = await membershipFor(context, options.project);
   checkPublisher(home.dir, membership.role);
-  const { promise, resolve: stopped, reject } = Promise.withResolvers<void>();
   const printer = new WatchPrinter(out);
-  const monitor = await monitorOf(daemonLog(out, 'watch', {}), options);
-  const watcher = await openWatcher({
-    ...{ file, home, env: context.env, signal },
-    openClient: async () => {
-      const known = await home.membership(membership.project);
-      return openClient({ home, membership: known, signal, tell: (says) => out.note(says) });
-    },
-    onEvent: (notice) => printer.print(notice),
-    onFailure: reject,
-  }).catch(async (error) => {
-    await monitor?.close();
-    throw error;
-  });
-  monitor?.watch(watcher.running.watcher.health);
-  let server: { url: string; close(): Promise<void> } | undefined;
-  try {
+  // The error with which the command ends says why it failed.
+  const log = { ...daemonLog(out, 'watch', {}), failed() {} };
+  const openWatch = ({ onFailure }: NodePorts) =>
+    openWatcher({
+      file,
+      home,
+      env: context.env,
+      signal,
+      openClient: async () => {
+        const known = await home.membership(membership.project);
+        return openClient({ home, membership: known, signal, tell: (says) => out.note(says) });
+      },
+      onEvent: (notice) => printer.print(notice),
+      onFailure,
+    });
+  await runNode({ log, options, signal }, openWatch, async (watcher, stopped) => {
     const { serveWatch } = await import('./watch-server.ts');
-    server = await serveWatch(file, watcher, (line) => out.note(line));
-    const { url: http } = server ?? {};
-    out.value({ event: 'watching', project: watcher.project, url: file.settings.url, ...(http && { http }) });
-    out.say(`Watching ${out.colours.bold(escapeLine(file.settings.url, 500))}`);
-    if (http !== undefined) out.say(`  http  ${http}`);
-    signal.addEventListener('abort', () => stopped(), { once: true });
-    if (signal.aborted) stopped();
-    await promise;
-  } finally {
-    await server?.close();
-    await watcher.close();
-    await monitor?.close();
-  }
+    const server = await serveWatch(file, watcher, (line) => out.note(line));
+    try {
+      const { url: http } = server ?? {};
+      out.value({
+        event: 'watching',
+        project: watcher.project,
+        url: file.settings.url,
+        ...(http && { http }),
+      });
+      out.say(`Watching ${out.colours.bold(escapeLine(file.settings.url, 500))}`);
+      if (http !== undefined) out.say(`  http  ${http}`);
+      await stopped;
+    } finally {
+      await server?.close();
+    }
+  });
   return exits.done;
 }
 

@@ -2,9 +2,9 @@ import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openJournal } from '../../journal/index.ts';
 import { makePrivate } from '../../node/files.ts';
+import { openNode } from '../../node/kernel/open-node.ts';
 import { machineTime, nodeClock } from '../../node/ports.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { Loop } from '../../protocol/sessions/loop.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
 import { type HookEffect, HookMachine, type LedgerEvent } from '../machine/hook-ledger.ts';
 import type { HookPorts } from '../sessions/hook.ts';
@@ -12,9 +12,9 @@ import type { HookPorts } from '../sessions/hook.ts';
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The journal and the files of one hook, in `hooks/<project>/<name>` of a home folder. One process at a time. */
-export type HookFolder = HookPorts['folder'] & { readonly clock: Clock; close(): void };
+export type HookFolder = HookPorts['folder'] & { readonly clock: Clock; close(): Promise<void> };
 
-/** `signal` ends the hook. Errors: `HOOK_USAGE`, `JOURNAL_…`, `HOME_NEWER`. */
+/** `signal` ends the hook; its folder stays open until `close`. @throws HOOK_USAGE, `JOURNAL_…`, HOME_NEWER */
 export async function openHookFolder(
   home: string,
   project: string,
@@ -27,54 +27,44 @@ export async function openHookFolder(
     });
   const dir = join(home, 'hooks', project, name);
   const work = join(dir, 'work');
-  const file = join(dir, 'journal.db');
-  const journal = openJournal<LedgerEvent>(file, {
-    name: `hook ${name} of ${project}`,
-    rules: HookMachine.rules,
-  });
-  const machine = new HookMachine();
   const time = machineTime();
-  const clock = nodeClock(signal, time);
-  const commands = new Map<string, () => void>();
-  let failure: { error: unknown } | undefined;
-  const loop = new Loop<LedgerEvent, HookEffect>({
-    ...{ machine, journal, clock, time, tick: undefined },
-    // Times of earlier lives are shown to people, and decide nothing.
-    acceptClock: true,
-    perform: ({ subject }) => commands.get(subject)?.(),
-    failed: (error) => {
-      failure = { error };
-    },
-  });
-  const clear = () => removeTree(work);
-  try {
+  return openNode({ dir, time, signal, onEvent() {}, onFailure() {} }, async (kernel) => {
+    const opening = openJournal<LedgerEvent>(join(dir, 'journal.db'), {
+      name: `hook ${name} of ${project}`,
+      rules: HookMachine.rules,
+    });
+    const journal = await kernel.use(opening);
+    const machine = new HookMachine();
+    const commands = new Map<string, () => void>();
+    const loop = kernel.openLoop<LedgerEvent, HookEffect>({
+      machine,
+      journal,
+      tick: undefined,
+      // Times of earlier lives are shown to people, and decide nothing.
+      acceptClock: true,
+      perform: ({ subject }) => commands.get(subject)?.(),
+    });
     loop.replay();
+    const clear = () => removeTree(work);
     // Of a process that was killed.
     await clear();
-  } catch (error) {
-    journal.close();
-    throw error;
-  }
-  return {
-    ledger: machine.ledger,
-    clock,
-    async record(event, execute) {
-      if (execute !== undefined) commands.set(event.subject, execute);
-      await loop.dispatch(event);
-      commands.delete(event.subject);
-      if (failure !== undefined) throw failure.error;
-    },
-    async fresh() {
-      await clear();
-      await makePrivate(work);
-      return work;
-    },
-    clear,
-    close() {
-      loop.close();
-      journal.close();
-    },
-  };
+    return {
+      ledger: machine.ledger,
+      clock: nodeClock(signal, time),
+      async record(event: LedgerEvent, execute?: () => void) {
+        if (execute !== undefined) commands.set(event.subject, execute);
+        await loop.dispatch(event);
+        commands.delete(event.subject);
+        kernel.check();
+      },
+      async fresh() {
+        await clear();
+        await makePrivate(work);
+        return work;
+      },
+      clear,
+    };
+  });
 }
 
 /** Takes the permission to write from everything in a folder, and from itself. Root may write nevertheless. */

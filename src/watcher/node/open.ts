@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { openForge, readSecret } from '../../forge/index.ts';
 import type { Client } from '../../member/client.ts';
+import type { HealthChecks } from '../../node/health.ts';
+import { openNode } from '../../node/kernel/open-node.ts';
 import { openLeafFile } from '../../node/leaf-file.ts';
 import { type Home, watchedLog } from '../../node/membership/home.ts';
 import { openRevocationBook } from '../../node/membership/revocation-file.ts';
-import { joseDocuments } from '../../node/ports.ts';
+import { joseDocuments, machineTime } from '../../node/ports.ts';
 import { steadyTime } from '../../node/steady-time.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
@@ -33,19 +35,18 @@ export interface OpenWatcher {
   /** As the client had it last. */
   charter(): Charter;
   readonly running: RunningWatcher;
+  readonly health: HealthChecks;
   close(): Promise<void>;
 }
 
 /** Starts a publisher's watcher on the journal in its home. @throws FORGE_TOKEN_UNREADABLE, `JOURNAL_…`, `CONTROL_…`, `SOURCE_…`, as `openClient` */
-export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
+export function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
   const { file, home, openClient, env, onEvent, onFailure, signal } = options;
-  const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });
-  const connection = new Connection(openClient, { monotonic: steadyTime() });
-  const opened: (() => Promise<void>)[] = [() => connection.close(), async () => forge?.close()];
-  const close = async () => {
-    for (const one of opened.reverse()) await one();
-  };
-  try {
+  const node = { dir: home.dir, time: machineTime(), signal, onEvent() {}, onFailure };
+  return openNode(node, async (kernel) => {
+    const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });
+    if (forge !== undefined) kernel.onClose(() => forge.close());
+    const connection = await kernel.use(new Connection(openClient, { monotonic: steadyTime() }));
     const [project, first] = await connection.use(
       async (client) => [client.project, client.charter] as const,
     );
@@ -65,19 +66,25 @@ export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
       book: () => openRevocationBook(home.dir, project),
       now: () => Date.now(),
     });
-    const running = runWatcher({
-      ...{ settings, pollMs, project, key: key.id },
-      ...{ journal: join(home.dir, `watch-${project}.db`), home: home.dir, env },
-      ...{ repository, connection, verifier, forge, onEvent, onFailure, signal },
+    const running = await runWatcher(kernel, {
+      settings,
+      pollMs,
+      project,
+      key: key.id,
+      journal: join(home.dir, `watch-${project}.db`),
+      home: home.dir,
+      env,
+      repository,
+      connection,
+      verifier,
+      forge,
+      onEvent,
     });
-    opened.push(() => running.close());
-    opened.push(await serveWatchControl(home.dir, project, running));
+    kernel.onClose(await serveWatchControl(home.dir, project, running));
     await running.watcher.start();
-    return { project, charter: () => connection.charter ?? first, running, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    const { health } = running.watcher;
+    return { project, charter: () => connection.charter ?? first, running, health };
+  });
 }
 
 /** Errors: `WATCH_ACCOUNT`. */

@@ -115,7 +115,7 @@ async function show(
       });
     },
   );
-  folder.close();
+  await folder.close();
   return { told, commands };
 }
 

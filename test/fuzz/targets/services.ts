@@ -230,7 +230,7 @@ const hookJournal = define<string>({
     journal.close();
     try {
       const { ledger, close } = await openHookFolder(home, project, 'a');
-      close();
+      await close();
       must(ledger.open.length + ledger.unfinished.length <= 2 * list.length, 'more came out than went in');
     } finally {
       await rm(home, { recursive: true, force: true });

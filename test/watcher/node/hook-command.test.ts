@@ -94,7 +94,7 @@ describe('the folder of a hook', () => {
     onTestFinished(() => first.close());
     expect(await codeOf(() => openHookFolder(home, 'project', 'trusted'))).toBe('JOURNAL_IN_USE');
     expect(await codeOf(() => openHookFolder(home, 'project', '../up'))).toBe('HOOK_USAGE');
-    (await openHookFolder(home, 'project', 'other')).close();
+    await (await openHookFolder(home, 'project', 'other')).close();
   });
 
   it('takes the files of a command away again, whatever their permissions', async () => {

@@ -34,7 +34,7 @@ it('a journal of before is gone on with: its last index counts, and what is writ
   const next = hook.verified(listed(6), facts(6), now);
   expect(next.kind).toBe('started');
   await folder.record(next);
-  folder.close();
+  await folder.close();
 
   const again = await openHookFolder(home, 'project', 'trusted');
   onTestFinished(() => again.close());
@@ -62,14 +62,14 @@ it('its work is in a private folder that is empty each time, whatever the one be
   await writeFile(join(work, 'left'), 'x');
   await first.record({ kind: 'started', subject: id(1), artifact: null });
   expect(first.ledger.unfinished).toEqual([id(1)]);
-  first.close();
+  await first.close();
   const second = await open();
   expect(second.ledger.unfinished).toEqual([id(1)]);
   await expect(readdir(work)).rejects.toMatchObject({ code: 'ENOENT' });
   await second.fresh();
   await second.clear();
   await expect(readdir(work)).rejects.toMatchObject({ code: 'ENOENT' });
-  second.close();
+  await second.close();
 });
 
 it('a journal with an event of a later version is an error, and is free again', async () => {

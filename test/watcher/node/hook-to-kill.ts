@@ -44,4 +44,4 @@ await followTrusted(
     return { facts: facts(1), artifact: join(dir, 'artifact'), bundle: join(dir, 'bundle.json') };
   },
 );
-folder.close();
+await folder.close();

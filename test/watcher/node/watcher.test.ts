@@ -5,7 +5,9 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Forge, OpenPull } from '../../../src/forge/index.ts';
 import { forgeLimits } from '../../../src/forge/limits.ts';
 import { openJournal } from '../../../src/journal/index.ts';
-import { nodeClock } from '../../../src/node/ports.ts';
+import { kernelLimits } from '../../../src/node/kernel/limits.ts';
+import { openNode } from '../../../src/node/kernel/open-node.ts';
+import { machineTime } from '../../../src/node/ports.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { WatchEvent } from '../../../src/watcher/machine/events.ts';
 import { WatchMachine } from '../../../src/watcher/machine/machine.ts';
@@ -46,25 +48,28 @@ class ManyPulls implements Partial<Forge> {
   }
 }
 
+type Given = Partial<RunOptions> & { onFailure?: (error: unknown) => void };
+const assertFails = (error: unknown) => {
+  throw error;
+};
+
 /** Of a folder of its own, with a forge; `again` opens it as the next process does. */
-async function opened(options: Partial<RunOptions>) {
+async function opened(options: Given) {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-watcher-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const journal = join(dir, 'watch.db');
-  const again = () => {
-    const watcher = runWatcher({
-      settings: settingsOf({ pulls: { authors: [], paths: [] } }),
-      ...{ pollMs: 5, project: 'p', key: 'k', journal, home: dir, env: {} },
-      onEvent: () => {},
-      onFailure: (error: unknown) => {
-        throw error;
-      },
-      signal: new AbortController().signal,
+  const again = async () => {
+    const { onFailure = assertFails, ...given } = options;
+    const watcher = await openNode({ time: machineTime(), onEvent() {}, onFailure }, (kernel) => {
       // Events are handled at once.
-      clockOf: (...of: Parameters<typeof nodeClock>) =>
-        Object.assign(nodeClock(...of), { endOfTurn: (act: () => void) => act() }),
-      ...options,
-    } as unknown as RunOptions);
+      Object.assign(kernel.clock, { endOfTurn: (act: () => void) => act() });
+      return runWatcher(kernel, {
+        settings: settingsOf({ pulls: { authors: [], paths: [] } }),
+        ...{ pollMs: 5, project: 'p', key: 'k', journal, home: dir, env: {} },
+        onEvent: () => {},
+        ...given,
+      } as unknown as RunOptions);
+    });
     onTestFinished(() => watcher.close().catch(() => {}));
     return watcher;
   };
@@ -86,14 +91,14 @@ it('a journal that is longer than it may be becomes one event, and the state of 
   before.appendAll(all.map((event) => ({ event, at: 1_800_000_000_000 })));
   before.close();
 
-  const watcher = again();
+  const watcher = await again();
   void watcher.dispatch(webhook(all.length));
   void watcher.dispatch(webhook(all.length + 1));
   const { state } = watcher.machine;
   await watcher.close();
   expect(rows()).toEqual(['state', 'webhook']);
 
-  const next = again();
+  const next = await again();
   expect(next.machine.state).toEqual(state);
   expect(next.machine.isReplay(`${all.length}`, 'another')).toBe(true);
   await next.close();
@@ -119,7 +124,7 @@ it('a watcher sees each pull request of a list that is longer than what is read 
     } as unknown as Forge,
     onEvent: (notice) => void notices.push(notice),
   });
-  const watcher = again();
+  const watcher = await again();
   void watcher.watcher.start();
   const { pulls } = watcher.machine.state;
   await until('all pulls', () => [7, 3, 2].every((pull) => pulls.has(pull)));
@@ -145,7 +150,7 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
       },
     } as unknown as RunOptions['repository'],
   });
-  const watcher = again();
+  const watcher = await again();
   void watcher.watcher.start();
   for (let n = 0; n < 100; n++) {
     void watcher.watcher.hook({ delivery: `delivery-${n}`, digest: `${n}` });
@@ -161,7 +166,7 @@ it('webhooks, however many, have the repository looked at once in a while', asyn
 });
 
 /** The watcher of a commit that was published as the run `a`, of which the controller said `stands`. The clock is the tester's. */
-async function withRun(options: Partial<RunOptions>, ...stands: RunStand[]) {
+async function withRun(options: Given, ...stands: RunStand[]) {
   const bench = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
   bench.published(bench.orders()[0] as never, 'a').say({ kind: 'stands', stands });
   vi.useFakeTimers();
@@ -231,7 +236,7 @@ it('a repository that cannot be had is looked at less and less often, and what i
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const { again } = await opened({ settings: settingsOf(), pollMs: 10_000, repository: { refs } as never });
-  const watcher = again();
+  const watcher = await again();
   void watcher.watcher.start();
   const after = async (ms: number) => {
     await vi.advanceTimersByTimeAsync(ms - 1);
@@ -267,7 +272,7 @@ it('a watcher wakes when a rule is due, and not before', async () => {
     connection: { use: () => Promise.reject(new QuorateError('JOBFILE_NOT_FOUND', 'no')) } as never,
     onEvent: ({ kind }) => void notices.push(kind),
   });
-  const watcher = again();
+  const watcher = await again();
   void watcher.watcher.start();
   const ticks = vi.spyOn(watcher.machine, 'handle');
   const count = () => ticks.mock.calls.filter(([{ kind }]) => kind === 'tick').length;
@@ -295,7 +300,7 @@ it('a pull request that the forge cannot be asked for stays open', async () => {
     pollMs: 3_600_000,
     onEvent: (notice) => void notices.push(notice),
   });
-  const watcher = again();
+  const watcher = await again();
   void watcher.dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
   const seen = { pull: 7, ref: 'refs/pull/7/head', commit: commit(1), base: 'main', title: 't', author: 'a' };
   void watcher.dispatch({ kind: 'pull', seen: { ...seen, approved: [] } });
@@ -329,7 +334,6 @@ it.each([
   void watcher.watcher.start();
   await vi.advanceTimersByTimeAsync(0);
   expect([failures, failed]).toEqual(isEnd ? [[error], []] : [[], ['controller', code]]);
-  expect([watcher.signal.aborted, watcher.signal.reason]).toEqual(isEnd ? [true, error] : [false, undefined]);
   const { tips } = watcher.machine.state;
   void watcher.dispatch({
     kind: 'refs',
@@ -372,7 +376,7 @@ it('a watcher is closed once what goes on has ended', async () => {
   const closing = watcher.close().then(() => {
     isClosed = true;
   });
-  await vi.advanceTimersByTimeAsync(60_000);
+  await vi.advanceTimersByTimeAsync(kernelLimits.closeMsMax - 1);
   expect(isClosed).toBe(false);
   telling.resolve();
   await closing;
@@ -381,7 +385,7 @@ it('a watcher is closed once what goes on has ended', async () => {
 
 it('a decision is about the commit that a pull request has, and a webhook is taken once', async () => {
   const { again } = await opened({ repository: { refs: async () => new Map() } as never });
-  const watcher = again();
+  const watcher = await again();
   const seen = {
     pull: 7,
     ref: 'refs/pull/7/head',
