@@ -7,7 +7,6 @@ import {
   resultOf,
   type Verifier,
 } from '../documents/index.ts';
-import { cosignersOf } from '../judge/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf, linkEnvelope, stepNames } from './link.ts';
 
@@ -56,10 +55,7 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     const counts = isTrustedSlot(slot)
       ? facts.cosigners.includes(signer)
       : facts.operators.includes(operator);
-    const known = into.some((link) =>
-      isTrustedSlot(slot) ? link.worker === signer : link.operator === operator,
-    );
-    if (!counts || known) continue;
+    if (!counts || into.some((link) => link.operator === operator)) continue;
     const envelope = await linkEnvelope(payload, signer, verifier);
     if (envelope === undefined) continue;
     into.push({
@@ -70,7 +66,7 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     });
   }
   const { agree } = facts.policy;
-  const wanted = facts.cosigners.length === 0 ? 0 : Math.max(cosignersOf(facts.policy), 1);
+  const wanted = facts.cosigners.length === 0 ? 0 : 1;
   if (links.builders.length >= agree && links.trusted.length >= wanted) return links;
   throw new QuorateError(
     'EXPORT_NO_LINKS',

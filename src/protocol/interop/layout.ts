@@ -84,9 +84,7 @@ export function makeLayout({ builders, agree, trusted, files, readme }: LayoutPa
     readme,
     steps: [
       step(stepNames.build, builders, agree, [['ALLOW', '*']]),
-      ...(trusted.length === 0
-        ? []
-        : [step(stepNames.trusted, trusted, trusted.length, [like([]), ['DISALLOW', '*']])]),
+      ...(trusted.length === 0 ? [] : [step(stepNames.trusted, trusted, 1, [like([]), ['DISALLOW', '*']])]),
     ],
   };
 }
