@@ -74,10 +74,10 @@ export function jobNamed(name: string, over: Partial<Job> = {}): { job: Job; job
 /** Key fields of the next charter: those that differ from the charter in force. */
 export type KeyChange = 'nothing' | 'controller' | 'idp' | 'idp at once';
 
-/** A project and those who sign for it. Everything in it is signed by the right key; attackers bring their own. */
 /** Names of the trusted workers that charters name. */
 export const trustedNames = (second: boolean): string[] => (second ? ['trusted', 'second'] : ['trusted']);
 
+/** A project and those who sign for it. Everything in it is signed by the right key; attackers bring their own. */
 export class Paperwork {
   readonly keys: Keys;
   readonly root;

@@ -130,7 +130,6 @@ export type ControllerEvent =
   | { kind: 'present'; grant: Verified<Grant>; capabilities: Capabilities; version: PeerVersion | null }
   | { kind: 'absent'; worker: string }
   | { kind: 'claim'; token: string; claim: Verified<Claim>; grant: Verified<Grant> }
-  /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
   /** Raised by the machine: no connected worker that has yet to answer could have a lower draw than those who get the slots. */
   | { kind: 'answered'; offer: string }
   /** Raised by the machine: nobody was connected for `absenceMs` who could take the slots that are left of a round with enough equal results. */
@@ -139,6 +138,7 @@ export type ControllerEvent =
   | { kind: 'silent'; lease: string }
   /** Raised by the machine: the trusted worker of a draft is gone or does not sign, and another one is there. */
   | { kind: 'hand-over'; lease: string; reason: string }
+  /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
   | { kind: 'passed'; worker: string; offer: string; reason: string }
   /** Raised by the machine: only these workers could take the job, and none of them can read it. `version`: of the program; null where it states none. */
   | { kind: 'outdated'; run: string; workers: OlderWorker[] }
@@ -165,8 +165,10 @@ export type ControllerEvent =
       store?: string;
       fault?: Fault;
     }
-  /** `verdict`: id of the draft that this is about. */
-  /** `log`: the checkpoint that was signed, its root in hexadecimal, where it is not the one of the verdict: of an answer. */
+  /**
+   * `verdict`: id of the draft that this is about. `log`: the checkpoint that was signed, its root in hexadecimal, where it is not the one of
+   * the verdict: of an answer.
+   */
   | {
       kind: 'cosigned';
       run: string;
