@@ -56,37 +56,40 @@ export const httpLimits = {
   followerBufferBytesMax: 1024 * 1024,
 } as const;
 
-const h = httpLimits;
-assert(h.connectionsPerAddressMax < h.connectionsMax, 'one address leaves room for others');
-assert(h.requestsPerSecond <= h.requestsBurst, 'a burst is at least a second of requests');
-assert(h.streamWaitMsMax < h.idleMs, 'a stream that waits is not idle');
-assert(h.idleMs < h.answerMsMax, 'an idle client is noticed before the answer is over');
+const own = httpLimits;
+assert(own.connectionsPerAddressMax < own.connectionsMax, 'one address leaves room for others');
+assert(own.requestsPerSecond <= own.requestsBurst, 'a burst is at least a second of requests');
+assert(own.streamWaitMsMax < own.idleMs, 'a stream that waits is not idle');
+assert(own.idleMs < own.answerMsMax, 'an idle client is noticed before the answer is over');
 assert(
-  limits.bundleBytesMax / h.slowBytesPerSecond <= h.answerMsMax / 1000,
+  limits.bundleBytesMax / own.slowBytesPerSecond <= own.answerMsMax / 1000,
   'the largest bundle can be sent at half a megabit per second',
 );
-assert(2 * h.followersMax < h.connectionsMax, 'open pages leave half of the connections to those who ask');
 assert(
-  h.followersPerAddressMax < h.connectionsPerAddressMax,
+  2 * own.followersMax < own.connectionsMax,
+  'open pages leave half of the connections to those who ask',
+);
+assert(
+  own.followersPerAddressMax < own.connectionsPerAddressMax,
   'open pages of one address leave it connections to ask',
 );
-assert(h.connectionsMax <= 1024 / 2, 'files have half of the descriptors that a process usually may open');
-assert(h.connectionsKeptFree < 1 && h.crowdedShare < 1, 'parts of a whole');
-assert(h.requestsBurst <= 10 * h.requestsPerSecond, 'who used up a burst waits for seconds');
+assert(own.connectionsMax <= 1024 / 2, 'files have half of the descriptors that a process usually may open');
+assert(own.connectionsKeptFree < 1 && own.crowdedShare < 1, 'parts of a whole');
+assert(own.requestsBurst <= 10 * own.requestsPerSecond, 'who used up a burst waits for seconds');
 assert(
-  h.fullClients * h.requestsPerSecond * 5 <= 500,
+  own.fullClients * own.requestsPerSecond * 5 <= 500,
   'at 5 ms each, requests of all addresses take half a core',
 );
-assert(h.bytesPerRequest <= limits.blockBytesMax, 'a block is charged for');
-assert(h.headerBytesMax <= 16 * 1024, 'no more than Node.js takes by default');
-assert(h.answerMsMax <= 3_600_000, 'an answer ends within an hour');
-assert(h.listsKeptMax * limits.feedBytesMax <= 2 ** 27, 'lists take 128 MiB');
-assert(h.bundlesMax * limits.bundleBytesMax <= 2 ** 28, 'bundles that are sent take 256 MiB');
-assert(h.followersMax * h.followerBufferBytesMax <= 2 ** 28, 'so does what followers have not read');
-assert(h.checkMsMax < h.idleMs, 'a check is answered before its client counts as gone');
-assert(h.slowMsMin <= h.idleMs, 'a slow client is noticed no later than an idle one');
+assert(own.bytesPerRequest <= limits.blockBytesMax, 'a block is charged for');
+assert(own.headerBytesMax <= 16 * 1024, 'no more than Node.js takes by default');
+assert(own.answerMsMax <= 3_600_000, 'an answer ends within an hour');
+assert(own.listsKeptMax * limits.feedBytesMax <= 2 ** 27, 'lists take 128 MiB');
+assert(own.bundlesMax * limits.bundleBytesMax <= 2 ** 28, 'bundles that are sent take 256 MiB');
+assert(own.followersMax * own.followerBufferBytesMax <= 2 ** 28, 'so does what followers have not read');
+assert(own.checkMsMax < own.idleMs, 'a check is answered before its client counts as gone');
+assert(own.slowMsMin <= own.idleMs, 'a slow client is noticed no later than an idle one');
 assert(
-  h.slowBytesPerSecond < h.requestsPerSecond * h.bytesPerRequest,
+  own.slowBytesPerSecond < own.requestsPerSecond * own.bytesPerRequest,
   'who takes all that it may is not slow',
 );
-assert(h.followerGroupsMax < h.followersMax, 'followers are served in groups');
+assert(own.followerGroupsMax < own.followersMax, 'followers are served in groups');

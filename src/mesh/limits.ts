@@ -104,50 +104,68 @@ export const meshLimits = {
   projectPeers: 8,
 } as const;
 
-const m = meshLimits;
-assert(m.connectionsMax < m.bootstrapConnectionsMax, 'a bootstrap node holds more connections');
-assert(m.pendingPerNetworkMax < m.pendingInboundMax, 'one network leaves handshakes for others');
-assert(m.waitingPerNetworkMax / m.inboundPerSecond < m.addressDialMs / 1000, 'a dial outlasts the line');
-assert(m.earlyStreamsMax < m.outboundStreamsMax, 'more streams are opened after the upgrade');
-assert(m.handshakeMs < m.upgradeMs, 'a handshake that may end for another still may go on');
-assert(m.turnsPerSecond <= m.turnsBurst, 'a burst is at least a second of messages');
-assert(m.upgradeMs <= m.dialMs, 'a dial includes the upgrade');
-assert(m.addressDialMs < m.dialMs, 'a silent address leaves time for another one');
-assert(m.dialMs < m.lookupMs, 'a lookup outlasts the dial of a peer that it visits');
-assert(m.lookupMs < m.waitMs, 'a wait outlasts a lookup');
-assert(m.stallMs < m.waitMs, 'who waits for an answer hears of a stall');
-assert(m.quietMs + m.pongMs < m.stallMs, 'a silent peer is found before its streams stall');
-assert(m.refusedLingerMs < m.lingerMs, 'a refused stream ends before others');
-assert(m.lingerMs <= m.stallMs, 'half a channel is kept no longer than a whole one');
-assert(m.refusedPerPeerMax < m.refusedMax, 'one peer leaves answers for others');
-assert(m.guestsPerNetwork < m.guestsInAll, 'guests of one network leave streams for others');
-assert(m.providersPerPeerMax < m.providersMax, 'one peer leaves room for others');
-assert(m.projectPeers >= 6, 'gossip needs six peers');
-assert(2 * m.reserveShare + m.networkShare < 1 / 2, 'half of the places are left to members of all networks');
-assert(m.bootstrapConnectionsMax <= m.peerRecordsMax, 'a record of each connected peer is kept');
-assert(m.rankedMs < m.guestMs && m.upgradeMs < m.guestMs, 'a guest has time to ask');
-assert(m.guestMs < m.waitMs, 'and leaves while others wait');
-assert(m.fullMs < m.dialMs && m.fullMax < m.connectionsMax, 'who is refused hears it before its dial ends');
-assert(m.inboundPerSecond < m.pendingPerNetworkMax, 'handshakes of a second have places');
-assert(m.pendingInboundMax < m.waitingInboundMax, 'more may wait than shake hands');
-assert(m.waitingInboundMax < m.bootstrapConnectionsMax, 'and fewer than are connected');
-assert(m.failedDialsPerNetwork < m.pendingPerNetworkMax, 'a third party has places for others');
-assert(m.failedDialAgainMs <= m.dialMs, 'a dial that failed makes room for another one');
-assert(m.rememberedMax * m.rememberedAddrsMax < m.peerRecordsMax, 'their addresses are fewer than records');
-assert(m.rememberedMax < m.connectionsMax, 'all remembered peers can be connected');
-assert(m.betweenAnnouncementsMs * m.announcementsWaitingMax < m.waitMs, 'announcements are within a wait');
-assert(m.announcedMax <= m.providersMax, 'others keep what a node announces');
-assert(m.waitMs < m.protocolMemoryMs && m.protocolMemoryMs <= m.fullToldMs, 'memory outlasts a wait');
-assert(m.fullToldMs <= 3_600_000, 'a node that was full for a moment does not say so for an hour');
-assert(m.heldFramesMax * 200 < m.heldBytesMax, 'frames of no bytes take less than the bytes');
-assert(m.heldBytesMax <= limits.bundleBytesMax, 'no more waits than the largest message has');
-assert(m.streamsPerMinute * m.streamTurns < 60 * m.turnsPerSecond, 'a peer can pay for its streams');
-assert(m.turnsBurst <= 10 * m.turnsPerSecond, 'a burst is paid for within seconds');
-assert(m.owedTurnsMax <= 5 * m.turnsPerSecond, 'and so is a debt');
-assert(m.outboundStreamsMax * m.streamTurns <= m.turnsBurst, 'a node can open all its streams at once');
-assert(m.guestsInAll < m.connectionsMax, 'guests have a stream each');
-assert(m.refusedMax < m.connectionsMax, 'so have those that are refused');
-assert(m.gossipBytesPerSecond <= limits.meshWindowBytes, 'a second of gossip is within a window');
-assert(m.providersPerCidMax < m.providersPerPeerMax, 'one lookup reads a part of what a peer may say');
-assert(m.providersMax <= 5 * m.peerRecordsMax, 'a peer is known by more than what it provides');
-assert(m.projectPeers < (m.connectionsMax * m.networkShare) / 2, 'a project has a part of the connections');
+const own = meshLimits;
+assert(own.connectionsMax < own.bootstrapConnectionsMax, 'a bootstrap node holds more connections');
+assert(own.pendingPerNetworkMax < own.pendingInboundMax, 'one network leaves handshakes for others');
+assert(
+  own.waitingPerNetworkMax / own.inboundPerSecond < own.addressDialMs / 1000,
+  'a dial outlasts the line',
+);
+assert(own.earlyStreamsMax < own.outboundStreamsMax, 'more streams are opened after the upgrade');
+assert(own.handshakeMs < own.upgradeMs, 'a handshake that may end for another still may go on');
+assert(own.turnsPerSecond <= own.turnsBurst, 'a burst is at least a second of messages');
+assert(own.upgradeMs <= own.dialMs, 'a dial includes the upgrade');
+assert(own.addressDialMs < own.dialMs, 'a silent address leaves time for another one');
+assert(own.dialMs < own.lookupMs, 'a lookup outlasts the dial of a peer that it visits');
+assert(own.lookupMs < own.waitMs, 'a wait outlasts a lookup');
+assert(own.stallMs < own.waitMs, 'who waits for an answer hears of a stall');
+assert(own.quietMs + own.pongMs < own.stallMs, 'a silent peer is found before its streams stall');
+assert(own.refusedLingerMs < own.lingerMs, 'a refused stream ends before others');
+assert(own.lingerMs <= own.stallMs, 'half a channel is kept no longer than a whole one');
+assert(own.refusedPerPeerMax < own.refusedMax, 'one peer leaves answers for others');
+assert(own.guestsPerNetwork < own.guestsInAll, 'guests of one network leave streams for others');
+assert(own.providersPerPeerMax < own.providersMax, 'one peer leaves room for others');
+assert(own.projectPeers >= 6, 'gossip needs six peers');
+assert(
+  2 * own.reserveShare + own.networkShare < 1 / 2,
+  'half of the places are left to members of all networks',
+);
+assert(own.bootstrapConnectionsMax <= own.peerRecordsMax, 'a record of each connected peer is kept');
+assert(own.rankedMs < own.guestMs && own.upgradeMs < own.guestMs, 'a guest has time to ask');
+assert(own.guestMs < own.waitMs, 'and leaves while others wait');
+assert(
+  own.fullMs < own.dialMs && own.fullMax < own.connectionsMax,
+  'who is refused hears it before its dial ends',
+);
+assert(own.inboundPerSecond < own.pendingPerNetworkMax, 'handshakes of a second have places');
+assert(own.pendingInboundMax < own.waitingInboundMax, 'more may wait than shake hands');
+assert(own.waitingInboundMax < own.bootstrapConnectionsMax, 'and fewer than are connected');
+assert(own.failedDialsPerNetwork < own.pendingPerNetworkMax, 'a third party has places for others');
+assert(own.failedDialAgainMs <= own.dialMs, 'a dial that failed makes room for another one');
+assert(
+  own.rememberedMax * own.rememberedAddrsMax < own.peerRecordsMax,
+  'their addresses are fewer than records',
+);
+assert(own.rememberedMax < own.connectionsMax, 'all remembered peers can be connected');
+assert(
+  own.betweenAnnouncementsMs * own.announcementsWaitingMax < own.waitMs,
+  'announcements are within a wait',
+);
+assert(own.announcedMax <= own.providersMax, 'others keep what a node announces');
+assert(own.waitMs < own.protocolMemoryMs && own.protocolMemoryMs <= own.fullToldMs, 'memory outlasts a wait');
+assert(own.fullToldMs <= 3_600_000, 'a node that was full for a moment does not say so for an hour');
+assert(own.heldFramesMax * 200 < own.heldBytesMax, 'frames of no bytes take less than the bytes');
+assert(own.heldBytesMax <= limits.bundleBytesMax, 'no more waits than the largest message has');
+assert(own.streamsPerMinute * own.streamTurns < 60 * own.turnsPerSecond, 'a peer can pay for its streams');
+assert(own.turnsBurst <= 10 * own.turnsPerSecond, 'a burst is paid for within seconds');
+assert(own.owedTurnsMax <= 5 * own.turnsPerSecond, 'and so is a debt');
+assert(own.outboundStreamsMax * own.streamTurns <= own.turnsBurst, 'a node can open all its streams at once');
+assert(own.guestsInAll < own.connectionsMax, 'guests have a stream each');
+assert(own.refusedMax < own.connectionsMax, 'so have those that are refused');
+assert(own.gossipBytesPerSecond <= limits.meshWindowBytes, 'a second of gossip is within a window');
+assert(own.providersPerCidMax < own.providersPerPeerMax, 'one lookup reads a part of what a peer may say');
+assert(own.providersMax <= 5 * own.peerRecordsMax, 'a peer is known by more than what it provides');
+assert(
+  own.projectPeers < (own.connectionsMax * own.networkShare) / 2,
+  'a project has a part of the connections',
+);

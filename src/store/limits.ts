@@ -21,12 +21,12 @@ export const storeLimits = {
   linkedBytesMin: 16 * 1024,
 } as const;
 
-const s = storeLimits;
-assert(limits.blockBytesMax <= s.packUnwrittenBytesMax, 'the largest block can be written');
-assert(s.packUnwrittenBytesMax <= s.packBytesMax, 'what waits to be written fits in a pack');
-assert(s.linkedBytesMin <= limits.blockBytesMax, 'a file of several blocks is linked to');
-assert(s.packCopyBytesMax <= s.packBytesMax, 'a copied area fits in a pack');
-assert(s.pullWantsMax * limits.blockBytesMax <= 2 ** 25, 'blocks on their way take 32 MiB');
-assert(s.pullIdleSecondsMax <= limits.gitIdleSecondsMax, 'a silent peer is given up like a silent server');
-assert(s.sweepGraceSeconds < limits.grantSecondsMax, 'an import that broke off is gone within a day');
-assert(s.packBytesMax <= limits.treeBytesMax / 64, 'a large tree is many packs');
+const own = storeLimits;
+assert(limits.blockBytesMax <= own.packUnwrittenBytesMax, 'the largest block can be written');
+assert(own.packUnwrittenBytesMax <= own.packBytesMax, 'what waits to be written fits in a pack');
+assert(own.linkedBytesMin <= limits.blockBytesMax, 'a file of several blocks is linked to');
+assert(own.packCopyBytesMax <= own.packBytesMax, 'a copied area fits in a pack');
+assert(own.pullWantsMax * limits.blockBytesMax <= 2 ** 25, 'blocks on their way take 32 MiB');
+assert(own.pullIdleSecondsMax <= limits.gitIdleSecondsMax, 'a silent peer is given up like a silent server');
+assert(own.sweepGraceSeconds < limits.grantSecondsMax, 'an import that broke off is gone within a day');
+assert(own.packBytesMax <= limits.treeBytesMax / 64, 'a large tree is many packs');

@@ -16,14 +16,14 @@ export const transferLimits = {
   treeLevelsMax: 600,
 } as const;
 
-const t = transferLimits;
-assert(limits.blockBytesMax <= t.answerBytesMax, 'an answer holds the largest block');
-assert(t.slowSeconds < t.idleSecondsMax, 'a slow provider is noticed before a silent one');
+const own = transferLimits;
+assert(limits.blockBytesMax <= own.answerBytesMax, 'an answer holds the largest block');
+assert(own.slowSeconds < own.idleSecondsMax, 'a slow provider is noticed before a silent one');
 assert(
-  limits.pathDepthMax * 9 + 8 <= t.treeLevelsMax,
+  limits.pathDepthMax * 9 + 8 <= own.treeLevelsMax,
   'each folder, and a file in the last, has eight levels',
 );
-assert(t.rootsMax * 96 <= messageBounds.car.messages.roots.bytesMax, 'a request names them in base32');
-assert(t.answerBytesMax <= limits.treeBytesMax / 64, 'a large tree is many answers');
-assert(t.idleSecondsMax <= limits.gitIdleSecondsMax, 'a silent peer is given up like a silent server');
-assert(t.treeLevelsMax <= limits.pathDepthMax * 10, 'and not much more: a walk has a place for each level');
+assert(own.rootsMax * 96 <= messageBounds.car.messages.roots.bytesMax, 'a request names them in base32');
+assert(own.answerBytesMax <= limits.treeBytesMax / 64, 'a large tree is many answers');
+assert(own.idleSecondsMax <= limits.gitIdleSecondsMax, 'a silent peer is given up like a silent server');
+assert(own.treeLevelsMax <= limits.pathDepthMax * 10, 'and not much more: a walk has a place for each level');

@@ -49,35 +49,40 @@ export const defaultTimings = {
 };
 export type Timings = typeof defaultTimings;
 
-const t = defaultTimings;
-const s = sessionTimes;
-const c = controllerLimits;
-assert(t.windowMs < t.widenMs, 'a window closes before others may claim');
-assert(20 * t.widenMs <= t.slotFillMs, 'a share of a millionth is all before a slot expires');
-assert(t.slotFillMs < t.grantMs && t.leaseOverheadMs < t.grantMs, 'both end with the day');
-assert(t.detachGraceMs < t.leaseSilenceMs, 'a worker that comes back finds its lease');
-assert(t.leaseSilenceMs < t.leaseOverheadMs, 'a lost lease is noticed before it is over');
-assert(t.absenceMs < t.slotFillMs, 'a slot that nobody could take expires first');
-assert(t.absenceMs <= c.absenceMsMax, 'an owner may set the default');
-assert(t.pinTriesMax * t.pinRetryMs < t.slotFillMs, 'a pin fails before a slot expires');
-assert(2 * s.heartbeatMs < t.leaseSilenceMs, 'one heartbeat may be lost');
-assert(s.turnWaitMs < t.leaseSilenceMs, 'a lease lasts while its message waits');
-assert(s.silenceMs < t.leaseOverheadMs, 'a lost stream is noticed before its lease is over');
+const timings = defaultTimings;
+assert(timings.windowMs < timings.widenMs, 'a window closes before others may claim');
+assert(20 * timings.widenMs <= timings.slotFillMs, 'a share of a millionth is all before a slot expires');
 assert(
-  1.5 * s.feedRetryMsMax + s.openMs < c.reconnectMs,
+  timings.slotFillMs < timings.grantMs && timings.leaseOverheadMs < timings.grantMs,
+  'both end with the day',
+);
+assert(timings.detachGraceMs < timings.leaseSilenceMs, 'a worker that comes back finds its lease');
+assert(timings.leaseSilenceMs < timings.leaseOverheadMs, 'a lost lease is noticed before it is over');
+assert(timings.absenceMs < timings.slotFillMs, 'a slot that nobody could take expires first');
+assert(timings.absenceMs <= controllerLimits.absenceMsMax, 'an owner may set the default');
+assert(timings.pinTriesMax * timings.pinRetryMs < timings.slotFillMs, 'a pin fails before a slot expires');
+assert(2 * sessionTimes.heartbeatMs < timings.leaseSilenceMs, 'one heartbeat may be lost');
+assert(sessionTimes.turnWaitMs < timings.leaseSilenceMs, 'a lease lasts while its message waits');
+assert(sessionTimes.silenceMs < timings.leaseOverheadMs, 'a lost stream is noticed before its lease is over');
+assert(
+  1.5 * sessionTimes.feedRetryMsMax + sessionTimes.openMs < controllerLimits.reconnectMs,
   'a worker that lost its connection is back before it counts as gone',
 );
-assert(c.reconnectMs <= t.leaseSilenceMs, 'and finds its leases');
+assert(controllerLimits.reconnectMs <= timings.leaseSilenceMs, 'and finds its leases');
 assert(
-  isRising(s.cosignRetryMsMin, s.cosignRetryMsMax, c.cosignAbsentMsMax),
+  isRising(sessionTimes.cosignRetryMsMin, sessionTimes.cosignRetryMsMax, controllerLimits.cosignAbsentMsMax),
   'a trusted worker that lost its stream is back before another one takes its place',
 );
 assert(
-  s.draftRetryMs < s.draftRetryMsMax && s.draftRetryMsMax <= c.cosignRetryMs,
+  sessionTimes.draftRetryMs < sessionTimes.draftRetryMsMax &&
+    sessionTimes.draftRetryMsMax <= controllerLimits.cosignRetryMs,
   'the log is read again before the draft is shown again',
 );
-assert(s.logLateMs < t.leaseOverheadMs, 'a log comes while its lease may last');
-assert(sessionLimits.lateWitnessMs < c.reconnectMs, 'what is lacking is told before workers are gone');
+assert(sessionTimes.logLateMs < timings.leaseOverheadMs, 'a log comes while its lease may last');
+assert(
+  sessionLimits.lateWitnessMs < controllerLimits.reconnectMs,
+  'what is lacking is told before workers are gone',
+);
 
 export interface OlderWorker {
   worker: string;

@@ -42,12 +42,15 @@ export const controllerLimits = {
   passedOverMs: 600_000,
 } as const;
 
-const c = controllerLimits;
-assert(c.absenceMsMax <= limits.grantSecondsMax * 1000, 'a worker that is absent for longer has no grant');
-assert(c.cosignRetryMs < c.cosignRetryMsMax, 'the wait for a draft grows');
-assert(c.cosignRetryMsMax <= c.cosignAnswerMsMax, 'a draft is shown again before another worker is asked');
-assert(c.cosignAbsentMsMax < c.cosignAnswerMsMax, 'who is gone makes room first');
-assert(c.cosignAnswerMsMax <= c.passedOverMs, 'the other one has time to sign');
-assert(c.passedOverMs < limits.grantSecondsMax * 1000, 'a run gets its signature within a day');
-assert(c.claimAgainSeconds < limits.grantSecondsMax, 'a claim with a new grant counts anew');
-assert(c.openRequestsPerPublisherMax < limits.openRequestsMax, 'one publisher leaves room for another');
+const own = controllerLimits;
+assert(own.absenceMsMax <= limits.grantSecondsMax * 1000, 'a worker that is absent for longer has no grant');
+assert(own.cosignRetryMs < own.cosignRetryMsMax, 'the wait for a draft grows');
+assert(
+  own.cosignRetryMsMax <= own.cosignAnswerMsMax,
+  'a draft is shown again before another worker is asked',
+);
+assert(own.cosignAbsentMsMax < own.cosignAnswerMsMax, 'who is gone makes room first');
+assert(own.cosignAnswerMsMax <= own.passedOverMs, 'the other one has time to sign');
+assert(own.passedOverMs < limits.grantSecondsMax * 1000, 'a run gets its signature within a day');
+assert(own.claimAgainSeconds < limits.grantSecondsMax, 'a claim with a new grant counts anew');
+assert(own.openRequestsPerPublisherMax < limits.openRequestsMax, 'one publisher leaves room for another');

@@ -25,19 +25,29 @@ export const dependencyRoom = {
 };
 export type DependencyRoom = typeof dependencyRoom;
 
-const r = dependencyRoom;
-assert(r.treeBytesMax <= r.publisherBytesMax, 'a publisher may bring a tree');
-assert(r.publisherBytesMax < r.bytesMax, 'one publisher leaves room for another');
+const own = dependencyRoom;
+assert(own.treeBytesMax <= own.publisherBytesMax, 'a publisher may bring a tree');
+assert(own.publisherBytesMax < own.bytesMax, 'one publisher leaves room for another');
 assert(
-  dependencyLimits.indexBytesMax <= r.publisherIndexBytesMax && r.publisherIndexBytesMax < r.indexBytesMax,
+  dependencyLimits.indexBytesMax <= own.publisherIndexBytesMax &&
+    own.publisherIndexBytesMax < own.indexBytesMax,
   'a publisher may leave any index, and leaves room for those of another',
 );
 
-assert(r.bytesMax <= 8 * limits.treeBytesMax, 'all of them take the room of a few trees');
-assert(r.bringsMax * r.treeBytesMax <= r.bytesMax, 'trees on their way take no more room than those here');
-assert(r.bringsPerPublisherMax < r.bringsMax, 'another publisher may bring one');
-assert(r.indexBytesMax <= r.bytesMax / 16, 'indexes are a small part');
-assert(r.publisherIndexesMax * 350_000 <= r.publisherIndexBytesMax, 'the indexes of a publisher have room');
-assert(r.treesPerPublisherMax < r.publisherIndexesMax, 'an index outlives its tree');
-assert(r.treeBytesMax >= (r.bringMsMax / 1000) * 2 ** 20, 'the largest tree has its time for 1 MiB a second');
-assert(60 * r.progressMs <= r.bringMsMax, 'who brings one hears of it meanwhile');
+assert(own.bytesMax <= 8 * limits.treeBytesMax, 'all of them take the room of a few trees');
+assert(
+  own.bringsMax * own.treeBytesMax <= own.bytesMax,
+  'trees on their way take no more room than those here',
+);
+assert(own.bringsPerPublisherMax < own.bringsMax, 'another publisher may bring one');
+assert(own.indexBytesMax <= own.bytesMax / 16, 'indexes are a small part');
+assert(
+  own.publisherIndexesMax * 350_000 <= own.publisherIndexBytesMax,
+  'the indexes of a publisher have room',
+);
+assert(own.treesPerPublisherMax < own.publisherIndexesMax, 'an index outlives its tree');
+assert(
+  own.treeBytesMax >= (own.bringMsMax / 1000) * 2 ** 20,
+  'the largest tree has its time for 1 MiB a second',
+);
+assert(60 * own.progressMs <= own.bringMsMax, 'who brings one hears of it meanwhile');

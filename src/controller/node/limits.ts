@@ -57,46 +57,55 @@ export const controllerNodeLimits = {
   sbomCharsMax: 32 * 1024 * 1024,
 } as const;
 
-const l = controllerNodeLimits;
+const own = controllerNodeLimits;
 assert(
-  l.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
+  own.connectionsDefault <= meshLimits.bootstrapConnectionsMax,
   'a controller has no more members than bootstrap nodes have places',
 );
-assert(l.pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
-assert(l.pageWorkersMax <= l.membersPerAnswer, 'a page shows a part of the members');
-assert(l.membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
-assert(l.journalWaitMs < ownerLimits.controlWaitMs, 'a wait for the journal ends before that for an answer');
-assert(10 * l.journalAgainMs < l.journalWaitMs, 'so is for the journal');
-assert(l.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
-assert(l.statusNamedMax <= l.pageRunsMax, 'a status names as many as a page shows');
-assert(l.charterLookMs < nodeLimits.controlMsMax, 'a new charter is in force before a question is given up');
+assert(own.pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
+assert(own.pageWorkersMax <= own.membersPerAnswer, 'a page shows a part of the members');
+assert(own.membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
 assert(
-  l.imageWaitMs < sessionLimits.startWaitMs,
+  own.journalWaitMs < ownerLimits.controlWaitMs,
+  'a wait for the journal ends before that for an answer',
+);
+assert(10 * own.journalAgainMs < own.journalWaitMs, 'so is for the journal');
+assert(own.drainLookMs < nodeLimits.controlMsMax, 'a drain of nothing ends at once');
+assert(own.statusNamedMax <= own.pageRunsMax, 'a status names as many as a page shows');
+assert(
+  own.charterLookMs < nodeLimits.controlMsMax,
+  'a new charter is in force before a question is given up',
+);
+assert(
+  own.imageWaitMs < sessionLimits.startWaitMs,
   'who waits for an image hears sooner than who waits for a start',
 );
 assert(
-  l.keepTriesMax * l.pullMs < sessionLimits.resultHeldSecondsMin * 1000,
+  own.keepTriesMax * own.pullMs < sessionLimits.resultHeldSecondsMin * 1000,
   'a worker keeps a result until the last attempt',
 );
-assert(l.keepGatherMs < l.pullMs, 'an order waits for less than it takes');
-assert(l.logReadBytes * l.connectionsDefault <= limits.bundleBytesMax, 'each connection may follow a log');
+assert(own.keepGatherMs < own.pullMs, 'an order waits for less than it takes');
 assert(
-  l.logIndexesMax * 16 * (limits.logBytesMax / 500) <= limits.bundleBytesMax,
+  own.logReadBytes * own.connectionsDefault <= limits.bundleBytesMax,
+  'each connection may follow a log',
+);
+assert(
+  own.logIndexesMax * 16 * (limits.logBytesMax / 500) <= limits.bundleBytesMax,
   'the beginnings of lines of the longest logs are in memory',
 );
-assert(l.pageBundlesMax * 30_000 <= l.spoolBytesMax, 'no more are read for pages than may be made again');
-assert(l.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
-assert(l.logLinesBytes <= l.logIndexedBytes, 'lines of one page are fewer than are indexed at once');
+assert(own.pageBundlesMax * 30_000 <= own.spoolBytesMax, 'no more are read for pages than may be made again');
+assert(own.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
+assert(own.logLinesBytes <= own.logIndexedBytes, 'lines of one page are fewer than are indexed at once');
 assert(
-  l.sbomsKeptMax * 128 * 1024 <= l.sbomCharsMax,
+  own.sbomsKeptMax * 128 * 1024 <= own.sbomCharsMax,
   'lists of the ordinary length are kept up to their number',
 );
-assert(l.findPeerMs < l.probeMs, 'a look at a store finds it first');
-assert(l.probeMs < artifactLimits.repairSeconds * 1000, 'a few blocks take less than a tree');
-assert(l.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
-assert(l.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
-assert(l.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
+assert(own.findPeerMs < own.probeMs, 'a look at a store finds it first');
+assert(own.probeMs < artifactLimits.repairSeconds * 1000, 'a few blocks take less than a tree');
+assert(own.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
+assert(own.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
+assert(own.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
 assert(
-  l.sbomSecondsMax < threadLimits.seconds && l.sbomMemoryMiB < threadLimits.memoryMiB,
+  own.sbomSecondsMax < threadLimits.seconds && own.sbomMemoryMiB < threadLimits.memoryMiB,
   'a thread for anybody costs less than one for a member',
 );

@@ -35,35 +35,34 @@ export const pageLimits = {
   eventsShownMax: 200,
 } as const;
 
-const l = pageLimits;
-const h = httpLimits;
+const own = pageLimits;
 assert(
-  h.bundlesPerAddressMax < h.bundlesMax &&
-    h.treesPerAddressMax < h.treesMax &&
-    l.searchesPerAddressMax < l.searchesMax &&
-    l.sbomsPerAddressMax < l.sbomsMax,
+  httpLimits.bundlesPerAddressMax < httpLimits.bundlesMax &&
+    httpLimits.treesPerAddressMax < httpLimits.treesMax &&
+    own.searchesPerAddressMax < own.searchesMax &&
+    own.sbomsPerAddressMax < own.sbomsMax,
   'one address leaves slots for others',
 );
 assert(
-  l.searchesMax + l.sbomsMax < h.treesMax && h.treesMax < h.bodiesMax,
+  own.searchesMax + own.sbomsMax < httpLimits.treesMax && httpLimits.treesMax < httpLimits.bodiesMax,
   'there are fewer slots for what takes longer',
 );
-assert(l.logLinesMax * limits.logLineBytesMax <= 2 ** 27, 'a page of a log has 80 MB at most');
+assert(own.logLinesMax * limits.logLineBytesMax <= 2 ** 27, 'a page of a log has 80 MB at most');
 assert(
-  l.logFoundMax < l.logEventLinesMax && l.logEventLinesMax < l.logLinesMax,
+  own.logFoundMax < own.logEventLinesMax && own.logEventLinesMax < own.logLinesMax,
   'events are parts of a page',
 );
-assert(l.logFoundChars <= h.bytesPerRequest, 'lines found are one answer');
-assert(l.logEventChars <= h.followerBufferBytesMax / 4, 'a follower may be some events behind');
-assert(l.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');
-assert(l.logHtmlMs < h.answerMsMax, 'they go once their page is read');
+assert(own.logFoundChars <= httpLimits.bytesPerRequest, 'lines found are one answer');
+assert(own.logEventChars <= httpLimits.followerBufferBytesMax / 4, 'a follower may be some events behind');
+assert(own.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');
+assert(own.logHtmlMs < httpLimits.answerMsMax, 'they go once their page is read');
 assert(
-  l.eventsShownMax < l.filesShownMax && l.filesShownMax < limits.outputFilesDefault,
+  own.eventsShownMax < own.filesShownMax && own.filesShownMax < limits.outputFilesDefault,
   'a page has a part of a long list',
 );
-assert(l.fileListsMax * limits.outputFilesMax < 2 ** 21, 'lists of files have two million lines at most');
+assert(own.fileListsMax * limits.outputFilesMax < 2 ** 21, 'lists of files have two million lines at most');
 assert(
-  l.logLookMs < h.listMs && h.listMs < l.runLookMs && l.runLookMs < l.projectLookMs,
+  own.logLookMs < httpLimits.listMs && httpLimits.listMs < own.runLookMs && own.runLookMs < own.projectLookMs,
   'what changes less is looked at less',
 );
-assert(l.projectLookMs < h.idleMs, 'a window that follows hears something');
+assert(own.projectLookMs < httpLimits.idleMs, 'a window that follows hears something');

@@ -44,21 +44,21 @@ export const fetchLimits = {
   unusedDaysMax: 60,
 } as const;
 
-const f = fetchLimits;
-assert(f.fileBytesMax <= f.totalBytesMax, 'one file fits into a job');
-assert(f.undeclaredBytesMax <= f.fileBytesMax, 'a length that is stated allows more');
-assert(f.listBytesMax <= f.undeclaredBytesMax, 'a list is in memory, a file is not');
-assert(f.clientBytesMax <= f.listBytesMax, 'a configuration is shorter than a list');
-assert(f.archiveBytesMax <= f.fileBytesMax, 'an archive whose files are hashed is a file');
-assert(f.archiveFilesMax <= 0xffff, 'an archive is remade without the 64-bit form');
+const own = fetchLimits;
+assert(own.fileBytesMax <= own.totalBytesMax, 'one file fits into a job');
+assert(own.undeclaredBytesMax <= own.fileBytesMax, 'a length that is stated allows more');
+assert(own.listBytesMax <= own.undeclaredBytesMax, 'a list is in memory, a file is not');
+assert(own.clientBytesMax <= own.listBytesMax, 'a configuration is shorter than a list');
+assert(own.archiveBytesMax <= own.fileBytesMax, 'an archive whose files are hashed is a file');
+assert(own.archiveFilesMax <= 0xffff, 'an archive is remade without the 64-bit form');
 assert(
-  f.fileBytesMax >= (f.fileMs / 1000) * 2 ** 20,
+  own.fileBytesMax >= (own.fileMs / 1000) * 2 ** 20,
   'the time for a file is that of the largest at 1 MiB a second',
 );
-assert(f.connectMs < f.headMs, 'a connection comes before the head');
-assert(f.idleMs < f.headMs, 'silence is noticed before the head has to be here');
-assert(f.headMs < f.listMs, 'a head without end leaves time for another try');
-assert(f.retryMs <= f.retryAfterMsMax, 'a server may ask for more than the usual wait');
-assert((f.attempts - 1) * f.retryAfterMsMax < f.listMs, 'waits between tries leave time for these');
-assert(f.clientMs < f.listMs, 'a configuration is read before a list');
-assert(f.listMs <= f.fileMs, 'a list takes no longer than a file');
+assert(own.connectMs < own.headMs, 'a connection comes before the head');
+assert(own.idleMs < own.headMs, 'silence is noticed before the head has to be here');
+assert(own.headMs < own.listMs, 'a head without end leaves time for another try');
+assert(own.retryMs <= own.retryAfterMsMax, 'a server may ask for more than the usual wait');
+assert((own.attempts - 1) * own.retryAfterMsMax < own.listMs, 'waits between tries leave time for these');
+assert(own.clientMs < own.listMs, 'a configuration is read before a list');
+assert(own.listMs <= own.fileMs, 'a list takes no longer than a file');

@@ -40,30 +40,33 @@ export const signInLimits = {
   renewSessionsMax: 100,
 } as const;
 
-const l = signInLimits;
+const own = signInLimits;
 assert(
-  oidcLimits.fileCheckMs + l.renewMs + l.sweepMs <= 750,
+  oidcLimits.fileCheckMs + own.renewMs + own.sweepMs <= 750,
   'somebody revoked is out within a second, the time of a request included',
 );
-assert(l.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
-assert(l.providerAsksPerAddressMax < l.providerAsksMax, 'one address leaves room for others to sign in');
-assert(l.sessionsPerPersonMax < l.sessionsMax, 'one person leaves room for others');
-assert(l.sessionsMax * 8 * 1024 <= 2 ** 26, 'at 8 KB each with many groups, sessions take 40 MB');
+assert(own.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
+assert(own.providerAsksPerAddressMax < own.providerAsksMax, 'one address leaves room for others to sign in');
+assert(own.sessionsPerPersonMax < own.sessionsMax, 'one person leaves room for others');
+assert(own.sessionsMax * 8 * 1024 <= 2 ** 26, 'at 8 KB each with many groups, sessions take 40 MB');
 assert(
-  l.codesMax < l.usedMax && l.usedMax <= 4 * l.sessionsMax,
+  own.codesMax < own.usedMax && own.usedMax <= 4 * own.sessionsMax,
   'who is signed in has used a transaction, a challenge and a code',
 );
 assert(
-  l.sessionsPerPersonMax * l.streamsPerSessionMax < httpLimits.connectionsMax / 2,
+  own.sessionsPerPersonMax * own.streamsPerSessionMax < httpLimits.connectionsMax / 2,
   'one person leaves connections for others',
 );
-assert(l.providerAsksMax < httpLimits.bodiesMax, 'people who come back leave bodies for others');
+assert(own.providerAsksMax < httpLimits.bodiesMax, 'people who come back leave bodies for others');
 assert(
-  l.transactionSecondsMax < limits.grantSecondsMax && l.deviceSecondsMax < limits.grantSecondsMax,
+  own.transactionSecondsMax < limits.grantSecondsMax && own.deviceSecondsMax < limits.grantSecondsMax,
   'what was begun ends within a day',
 );
-assert(10 * l.deviceIntervalSeconds < l.deviceSecondsMax, 'a terminal asks several times');
-assert(l.returnCharsMax < httpLimits.headerBytesMax / 4, 'a request line holds a path to return to, encoded');
-assert(l.bodyBytesMax <= 4 * httpLimits.headerBytesMax, 'a form has few and short fields');
-assert(l.renewSessionsMax * 256 <= l.bodyBytesMax, 'a question holds as many sessions');
-assert(l.keepAliveMs < httpLimits.idleMs, 'a stream says something before it counts as idle');
+assert(10 * own.deviceIntervalSeconds < own.deviceSecondsMax, 'a terminal asks several times');
+assert(
+  own.returnCharsMax < httpLimits.headerBytesMax / 4,
+  'a request line holds a path to return to, encoded',
+);
+assert(own.bodyBytesMax <= 4 * httpLimits.headerBytesMax, 'a form has few and short fields');
+assert(own.renewSessionsMax * 256 <= own.bodyBytesMax, 'a question holds as many sessions');
+assert(own.keepAliveMs < httpLimits.idleMs, 'a stream says something before it counts as idle');

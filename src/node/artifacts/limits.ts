@@ -39,19 +39,31 @@ export const artifactLimits = {
   reportRetryMs: 1_000,
 } as const;
 
-const a = artifactLimits;
-assert(dependencyLimits.indexBytesMax + 2 ** 20 <= a.indexFileBytesMax, 'with 16 KiB for each chunk of it');
-assert(a.repairAgainSeconds < a.collectSeconds, 'what is not whole is looked at sooner');
-assert(a.repairSeconds < a.collectSeconds, 'a repair ends before the next sweep');
-assert(a.collectSeconds < a.scrubSeconds, 'a sweep comes more often than a reading of all');
-assert(a.scrubSeconds * 1000 < 2 ** 31, 'a timer takes it');
-assert(limits.treeBytesMax >= 4 * 3600 * a.scrubBytesPerSecond, 'a tree is reread in hours');
-assert(a.repairPeersMax * a.openMs < a.repairSeconds * 1000, 'silent peers leave time for one that answers');
-assert(a.guestStreamsMax * limits.blockBytesMax <= limits.bundleBytesMax, 'blocks for guests are in memory');
-assert(a.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
-assert(a.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax, 'its framing is shorter than the index');
-assert(a.askMsMax < a.findMsMax, 'a peer that does not answer leaves time for another');
-assert(a.findMsMax < a.repairSeconds * 1000, 'a peer is found before its tree is here');
-assert(a.peersMax * a.openMs < a.repairSeconds * 1000, 'as many streams are opened one after the other');
-assert(a.lookupsMax * a.againMs < a.askMsMax, 'the waits are shorter than one answer');
-assert(a.reportTriesMax * a.reportRetryMs < a.findMsMax, 'reports are waited for no longer than a peer');
+const own = artifactLimits;
+assert(dependencyLimits.indexBytesMax + 2 ** 20 <= own.indexFileBytesMax, 'with 16 KiB for each chunk of it');
+assert(own.repairAgainSeconds < own.collectSeconds, 'what is not whole is looked at sooner');
+assert(own.repairSeconds < own.collectSeconds, 'a repair ends before the next sweep');
+assert(own.collectSeconds < own.scrubSeconds, 'a sweep comes more often than a reading of all');
+assert(own.scrubSeconds * 1000 < 2 ** 31, 'a timer takes it');
+assert(limits.treeBytesMax >= 4 * 3600 * own.scrubBytesPerSecond, 'a tree is reread in hours');
+assert(
+  own.repairPeersMax * own.openMs < own.repairSeconds * 1000,
+  'silent peers leave time for one that answers',
+);
+assert(
+  own.guestStreamsMax * limits.blockBytesMax <= limits.bundleBytesMax,
+  'blocks for guests are in memory',
+);
+assert(own.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
+assert(own.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax, 'its framing is shorter than the index');
+assert(own.askMsMax < own.findMsMax, 'a peer that does not answer leaves time for another');
+assert(own.findMsMax < own.repairSeconds * 1000, 'a peer is found before its tree is here');
+assert(
+  own.peersMax * own.openMs < own.repairSeconds * 1000,
+  'as many streams are opened one after the other',
+);
+assert(own.lookupsMax * own.againMs < own.askMsMax, 'the waits are shorter than one answer');
+assert(
+  own.reportTriesMax * own.reportRetryMs < own.findMsMax,
+  'reports are waited for no longer than a peer',
+);

@@ -10,6 +10,8 @@ export const kernelLimits = {
   saveAgainMs: 60_000,
 } as const;
 
-const k = kernelLimits;
-assert(nodeLimits.controlMsMax < k.closeMsMax, 'a request that came before is answered');
-assert(k.saveAgainMs < sessionTimes.expelledMs, 'revocations are on disk before they are asked for');
+assert(nodeLimits.controlMsMax < kernelLimits.closeMsMax, 'a request that came before is answered');
+assert(
+  kernelLimits.saveAgainMs < sessionTimes.expelledMs,
+  'revocations are on disk before they are asked for',
+);

@@ -215,40 +215,49 @@ assert(
   'a page of revocations is one message, with all evidence',
 );
 
-const t = sessionTimes;
+const times = sessionTimes;
 const grantMsMax = limits.grantSecondsMax * 1000;
 /** Whether each is greater than the one before. */
-export const isRising = (...times: readonly number[]): boolean =>
-  times.every((ms, n) => n === 0 || (times[n - 1] ?? 0) < ms);
-assert(t.openMs <= t.answerMs && t.questionMs <= t.answerMs, 'an answer takes longest');
-assert(t.apiOpenMs + t.answerMs < t.enrolSeconds * 1000, 'a request to enrol outlasts its question');
-assert(t.enrolSeconds < limits.grantSecondsMax, 'a grant outlasts the request for it');
-assert(t.findMs + 2 * t.searchMs <= t.answerMs, 'a search takes no longer than a question');
-assert(t.grantOpenMs + t.grantAnswerMs <= t.grantMs, 'the identity provider can be asked');
-assert(t.grantMs < t.answerMs, 'a member hears of it');
-assert(t.idpRestMs < t.grantMs, 'an identity provider that is back is asked by the same member');
-assert(t.charterExchangeMs < t.grantMs, 'a new charter is told before a grant under it is given up');
-assert(t.heartbeatMsMin < t.heartbeatMs, 'a heartbeat on time counts');
-assert(4 * t.cosignHeartbeatMs <= t.silenceMs, 'several heartbeats may be late');
-assert(isRising(t.firstPollMs, t.pollMs, t.feedSilenceMs / 4), 'several questions may be late');
-assert(t.feedSilenceMs < t.silenceMs, 'a worker that is gone is absent before its streams end');
+export const isRising = (...values: readonly number[]): boolean =>
+  values.every((ms, n) => n === 0 || (values[n - 1] ?? 0) < ms);
+assert(times.openMs <= times.answerMs && times.questionMs <= times.answerMs, 'an answer takes longest');
 assert(
-  isRising(t.feedRetryMsMin, t.askingRetryMs, t.feedRetryMsMax, t.pollMs),
+  times.apiOpenMs + times.answerMs < times.enrolSeconds * 1000,
+  'a request to enrol outlasts its question',
+);
+assert(times.enrolSeconds < limits.grantSecondsMax, 'a grant outlasts the request for it');
+assert(times.findMs + 2 * times.searchMs <= times.answerMs, 'a search takes no longer than a question');
+assert(times.grantOpenMs + times.grantAnswerMs <= times.grantMs, 'the identity provider can be asked');
+assert(times.grantMs < times.answerMs, 'a member hears of it');
+assert(times.idpRestMs < times.grantMs, 'an identity provider that is back is asked by the same member');
+assert(times.charterExchangeMs < times.grantMs, 'a new charter is told before a grant under it is given up');
+assert(times.heartbeatMsMin < times.heartbeatMs, 'a heartbeat on time counts');
+assert(4 * times.cosignHeartbeatMs <= times.silenceMs, 'several heartbeats may be late');
+assert(isRising(times.firstPollMs, times.pollMs, times.feedSilenceMs / 4), 'several questions may be late');
+assert(times.feedSilenceMs < times.silenceMs, 'a worker that is gone is absent before its streams end');
+assert(
+  isRising(times.feedRetryMsMin, times.askingRetryMs, times.feedRetryMsMax, times.pollMs),
   'a worker that comes back is there before its next question',
 );
-assert(t.httpEveryMsMax < grantMsMax, 'a worker without a stream hears of its grant');
-assert(isRising(3 * t.pinningMs, t.pinSilenceMs, t.pinAttemptMs), 'a store may be late twice');
+assert(times.httpEveryMsMax < grantMsMax, 'a worker without a stream hears of its grant');
+assert(isRising(3 * times.pinningMs, times.pinSilenceMs, times.pinAttemptMs), 'a store may be late twice');
 assert(
-  5 * t.pinAttemptMs <= sessionLimits.resultHeldSecondsMin * 1000,
+  5 * times.pinAttemptMs <= sessionLimits.resultHeldSecondsMin * 1000,
   'a result is held while stores try to fetch it',
 );
 assert(sessionLimits.resultHeldSecondsMin < limits.grantSecondsMax, 'a result is let go within a day');
 assert(
-  isRising(t.urgentRoundMs, t.roundMsMin, t.roundMsMax, t.renewMs, sessionLimits.ownerLineSecondsMax * 1000),
+  isRising(
+    times.urgentRoundMs,
+    times.roundMsMin,
+    times.roundMsMax,
+    times.renewMs,
+    sessionLimits.ownerLineSecondsMax * 1000,
+  ),
   'lines are of now while rounds go on',
 );
 assert(
-  isRising(t.witnessRetryMs, t.witnessRetryMsMax, sessionLimits.ownerLineSecondsMax * 1000),
+  isRising(times.witnessRetryMs, times.witnessRetryMsMax, sessionLimits.ownerLineSecondsMax * 1000),
   'a witness that is back signs before its last line is old',
 );
 assert(
@@ -256,37 +265,43 @@ assert(
   'no line counts longer than the grant of its key',
 );
 assert(
-  isRising(t.checkpointMs, t.comparedMs, t.promiseMs, grantMsMax),
+  isRising(times.checkpointMs, times.comparedMs, times.promiseMs, grantMsMax),
   'a broken promise is noticed within the life of a grant',
 );
 assert(
-  isRising(t.uncomparedTriesMin * t.neighboursMs, t.uncomparedMs, grantMsMax),
+  isRising(times.uncomparedTriesMin * times.neighboursMs, times.uncomparedMs, grantMsMax),
   'a member is asked several times before it is reported',
 );
 assert(
-  isRising(t.renewalRetryMsMin, t.renewalRefreshMs, t.renewalRetryMsMax, grantMsMax / 4),
+  isRising(times.renewalRetryMsMin, times.renewalRefreshMs, times.renewalRetryMsMax, grantMsMax / 4),
   'a renewal is tried several times in the life of a grant',
 );
-assert(4 * t.renewalLookMs < grantMsMax, 'and looked at as often');
-assert(isRising(t.expelledMs, grantMsMax), 'revocations are on disk before they are asked for');
-assert(t.logLaterMs < t.answerMs, 'who asks for a log is answered');
-assert(t.tellMs + t.storeMs <= sessionLimits.startWaitMs, 'questions of meanwhile wait for the next life');
+assert(4 * times.renewalLookMs < grantMsMax, 'and looked at as often');
+assert(isRising(times.expelledMs, grantMsMax), 'revocations are on disk before they are asked for');
+assert(times.logLaterMs < times.answerMs, 'who asks for a log is answered');
 assert(
-  isRising(sessionLimits.startGraceMs, sessionLimits.startWaitMs, t.answerMs),
+  times.tellMs + times.storeMs <= sessionLimits.startWaitMs,
+  'questions of meanwhile wait for the next life',
+);
+assert(
+  isRising(sessionLimits.startGraceMs, sessionLimits.startWaitMs, times.answerMs),
   'a question to a controller that starts is answered',
 );
-assert(sessionLimits.startAnswerMs < t.silenceMs, 'a worker waits for a controller that starts');
-assert(t.disturbanceMs < limits.clockSkewSeconds * 1000, 'a wrong clock stops before documents are refused');
+assert(sessionLimits.startAnswerMs < times.silenceMs, 'a worker waits for a controller that starts');
 assert(
-  isRising(t.agreedMs, 2 * sessionLimits.mirrorLaterMs, sessionLimits.resultHeldSecondsMin * 1000),
+  times.disturbanceMs < limits.clockSkewSeconds * 1000,
+  'a wrong clock stops before documents are refused',
+);
+assert(
+  isRising(times.agreedMs, 2 * sessionLimits.mirrorLaterMs, sessionLimits.resultHeldSecondsMin * 1000),
   'all workers fetch a bundle while its results are held',
 );
-assert(sessionLimits.nextConversationMs < t.silenceMs, 'a stream without use ends first');
-assert(sessionLimits.askedAgainMs < t.answerMs, 'a lost bundle is asked for in time');
+assert(sessionLimits.nextConversationMs < times.silenceMs, 'a stream without use ends first');
+assert(sessionLimits.askedAgainMs < times.answerMs, 'a lost bundle is asked for in time');
 assert(sessionLimits.keptStreamsMax <= messageBounds.api.streams, 'a peer lets as many be open');
 assert(sessionLimits.pinsAtOnce <= messageBounds.pin.streams, 'a controller can ask for as many');
 assert(
   sessionLimits.witnessesAsked * wireLimits.witnessLineCharsMax <= memberLinesCharsMax,
   'lines of all who are asked are under a checkpoint',
 );
-assert(sessionLimits.betweenLostBundlesMs < t.roundMsMin, 'bundles are made faster than checkpoints');
+assert(sessionLimits.betweenLostBundlesMs < times.roundMsMin, 'bundles are made faster than checkpoints');

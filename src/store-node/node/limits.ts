@@ -40,21 +40,24 @@ export const storeNodeLimits = {
   connectionsDefault: 500,
 } as const;
 
-const s = storeNodeLimits;
-assert(s.entriesPerTreeMax < s.entriesMax, 'one tree leaves room for others');
-assert(s.entriesMax * 400 <= limits.bundleBytesMax, 'what is remembered is in memory');
-assert(s.hintsMax <= s.entriesMax, 'no more is heard of than is remembered');
-assert(s.besideMax <= 2 * s.entriesPerTreeMax, 'a verdict has a log or two');
-assert(s.findSecondsMax < s.bundleSecondsMax, 'a peer is found before its bundle is here');
-assert(s.peersMax * s.bundleSecondsMax < s.fetchSecondsMax, 'bundles take less time than their tree');
-assert(s.besideSecondsMax < s.fetchSecondsMax, 'a log takes less time than a tree');
-assert(s.fetchSecondsMax < s.askedSeconds, 'a tree that is asked for is held longer than it takes');
-assert(s.askedSeconds < s.fallenDays * 24 * 3600, 'a tree with a verdict is held longer than one without');
-assert(s.sweepSecondsMin < artifactLimits.collectSeconds, 'want of room hurries a sweep');
-assert(s.connectionsDefault <= meshLimits.bootstrapConnectionsMax, 'a store has a place for members');
+const own = storeNodeLimits;
+assert(own.entriesPerTreeMax < own.entriesMax, 'one tree leaves room for others');
+assert(own.entriesMax * 400 <= limits.bundleBytesMax, 'what is remembered is in memory');
+assert(own.hintsMax <= own.entriesMax, 'no more is heard of than is remembered');
+assert(own.besideMax <= 2 * own.entriesPerTreeMax, 'a verdict has a log or two');
+assert(own.findSecondsMax < own.bundleSecondsMax, 'a peer is found before its bundle is here');
+assert(own.peersMax * own.bundleSecondsMax < own.fetchSecondsMax, 'bundles take less time than their tree');
+assert(own.besideSecondsMax < own.fetchSecondsMax, 'a log takes less time than a tree');
+assert(own.fetchSecondsMax < own.askedSeconds, 'a tree that is asked for is held longer than it takes');
 assert(
-  s.fallenDays * 24 * 3600 <= judgeLimits.requestSecondsMax,
+  own.askedSeconds < own.fallenDays * 24 * 3600,
+  'a tree with a verdict is held longer than one without',
+);
+assert(own.sweepSecondsMin < artifactLimits.collectSeconds, 'want of room hurries a sweep');
+assert(own.connectionsDefault <= meshLimits.bootstrapConnectionsMax, 'a store has a place for members');
+assert(
+  own.fallenDays * 24 * 3600 <= judgeLimits.requestSecondsMax,
   'it is held no longer than a request lasts',
 );
-assert(16 * s.framingBytes <= limits.logBytesMax, 'framing is a small part of a log');
-assert(s.planMsMax <= s.sweepSecondsMin * 1000, 'a plan is no older than a sweep');
+assert(16 * own.framingBytes <= limits.logBytesMax, 'framing is a small part of a log');
+assert(own.planMsMax <= own.sweepSecondsMin * 1000, 'a plan is no older than a sweep');

@@ -33,17 +33,17 @@ export const hookLimits = {
   textCharsMax: 500,
 } as const;
 
-const h = hookLimits;
-assert(h.pollMs <= h.pollMsMax, 'the longest pause is no shorter than the usual one');
-assert(h.stopKillMs < 2_500, 'a command is killed before the process that waits for it ends');
-assert(h.pollMsMax < h.checkpointAgeSeconds * 1000, 'a line is asked for before it is too old');
-assert(h.askMembersMs < h.checkpointAgeSeconds * 1000, 'members are asked before a line is too old');
-assert(h.checkpointAgeSeconds <= limits.grantSecondsMax, 'what is revoked is known before a grant ends');
-assert(h.retryMs * 2 ** h.doublingsMax <= h.takeMsMax, 'a pause is no longer than an attempt');
-assert(h.triesMax <= h.doublingsMax, 'each pause is longer than the one before');
-assert(h.takeMsMax < limits.grantSecondsMax * 1000, 'an attempt ends before a grant');
-assert(h.killMs < h.takeMsMax, 'a command is killed sooner than evidence is fetched');
-assert(2 * h.linesPerPublisherMax <= h.linesMax, 'one operator leaves room for another');
-assert(h.linesMax <= h.entriesMax, 'a line has a run that was handled');
-assert(h.entriesMax <= 10 * limits.openRequestsMax, 'these are a few times what may be open');
-assert(h.textCharsMax <= limits.logLineBytesMax, 'a reason is a line');
+const own = hookLimits;
+assert(own.pollMs <= own.pollMsMax, 'the longest pause is no shorter than the usual one');
+assert(own.stopKillMs < 2_500, 'a command is killed before the process that waits for it ends');
+assert(own.pollMsMax < own.checkpointAgeSeconds * 1000, 'a line is asked for before it is too old');
+assert(own.askMembersMs < own.checkpointAgeSeconds * 1000, 'members are asked before a line is too old');
+assert(own.checkpointAgeSeconds <= limits.grantSecondsMax, 'what is revoked is known before a grant ends');
+assert(own.retryMs * 2 ** own.doublingsMax <= own.takeMsMax, 'a pause is no longer than an attempt');
+assert(own.triesMax <= own.doublingsMax, 'each pause is longer than the one before');
+assert(own.takeMsMax < limits.grantSecondsMax * 1000, 'an attempt ends before a grant');
+assert(own.killMs < own.takeMsMax, 'a command is killed sooner than evidence is fetched');
+assert(2 * own.linesPerPublisherMax <= own.linesMax, 'one operator leaves room for another');
+assert(own.linesMax <= own.entriesMax, 'a line has a run that was handled');
+assert(own.entriesMax <= 10 * limits.openRequestsMax, 'these are a few times what may be open');
+assert(own.textCharsMax <= limits.logLineBytesMax, 'a reason is a line');

@@ -34,22 +34,22 @@ export const watchLimits = {
   tickMsMin: 1_000,
 } as const;
 
-const w = watchLimits;
+const own = watchLimits;
 assert(
-  w.authorPublicationsMax < w.pullPublicationsMax &&
-    w.pullPublicationsMax < w.publicationsOpenMax &&
-    w.authorPullsMax < w.pullsMax,
+  own.authorPublicationsMax < own.pullPublicationsMax &&
+    own.pullPublicationsMax < own.publicationsOpenMax &&
+    own.authorPullsMax < own.pullsMax,
   'one author leaves room for others, and pull requests for pushes',
 );
 assert(
-  w.publicationsOpenMax <= limits.openRequestsMax &&
-    w.publicationsEndedMax <= limits.openRequestsMax &&
-    w.pullsMax <= limits.openRequestsMax,
+  own.publicationsOpenMax <= limits.openRequestsMax &&
+    own.publicationsEndedMax <= limits.openRequestsMax &&
+    own.pullsMax <= limits.openRequestsMax,
   'a watcher knows no more than may be open at a controller',
 );
-assert(w.pullsAskedMax < w.authorPullsMax, 'a look asks for a part of them');
-assert(w.retryMs <= w.retryMsMax, 'the longest wait is no shorter than the first');
-assert(w.statusTriesMax <= w.publishTriesMax, 'a status is tried no longer than its publication');
-assert(w.publishingAtOnceMax <= w.statusesAtOnceMax, 'a checkout costs more than a status');
-assert(w.statusesAtOnceMax < w.publicationsOpenMax, 'a forge is not flooded');
-assert(w.tickMsMin < w.retryMs, 'a timer is no later than what is tried again');
+assert(own.pullsAskedMax < own.authorPullsMax, 'a look asks for a part of them');
+assert(own.retryMs <= own.retryMsMax, 'the longest wait is no shorter than the first');
+assert(own.statusTriesMax <= own.publishTriesMax, 'a status is tried no longer than its publication');
+assert(own.publishingAtOnceMax <= own.statusesAtOnceMax, 'a checkout costs more than a status');
+assert(own.statusesAtOnceMax < own.publicationsOpenMax, 'a forge is not flooded');
+assert(own.tickMsMin < own.retryMs, 'a timer is no later than what is tried again');

@@ -14,19 +14,19 @@ export const watchNodeLimits = {
   requestSeconds: 24 * 3600,
 } as const;
 
-const n = watchNodeLimits;
+const own = watchNodeLimits;
 assert(
-  watchLimits.publishTriesMax * watchLimits.retryMsMax < n.requestSeconds * 1000,
+  watchLimits.publishTriesMax * watchLimits.retryMsMax < own.requestSeconds * 1000,
   'what is tried again is still valid',
 );
 assert(
-  watchSessionLimits.learnMs <= n.checkpointAgeSecondsMin * 1000,
+  watchSessionLimits.learnMs <= own.checkpointAgeSecondsMin * 1000,
   'a line is asked for before it is too old',
 );
 assert(
-  n.checkpointAgeSecondsMin <= n.checkpointAgeSeconds &&
-    n.checkpointAgeSeconds <= n.checkpointAgeSecondsMax &&
-    n.checkpointAgeSecondsMax <= limits.grantSecondsMax,
+  own.checkpointAgeSecondsMin <= own.checkpointAgeSeconds &&
+    own.checkpointAgeSeconds <= own.checkpointAgeSecondsMax &&
+    own.checkpointAgeSecondsMax <= limits.grantSecondsMax,
   'what is revoked is known before a grant ends',
 );
-assert(n.requestSeconds <= judgeLimits.requestSecondsMax, 'a request is taken');
+assert(own.requestSeconds <= judgeLimits.requestSecondsMax, 'a request is taken');

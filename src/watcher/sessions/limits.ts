@@ -20,14 +20,17 @@ export const watchSessionLimits = {
   lookMsMin: 5_000,
 } as const;
 
-const s = watchSessionLimits;
-assert(s.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
-assert(s.proofsAtOnceMax < watchLimits.publicationsEndedMax, 'one look verifies a part of them');
-assert(s.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
-assert(s.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
-assert(watchLimits.deliveriesMax <= s.journalEventsMax, 'the journal holds the webhooks that are remembered');
+const own = watchSessionLimits;
+assert(own.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of the runs');
+assert(own.proofsAtOnceMax < watchLimits.publicationsEndedMax, 'one look verifies a part of them');
+assert(own.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
+assert(own.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
 assert(
-  s.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
+  watchLimits.deliveriesMax <= own.journalEventsMax,
+  'the journal holds the webhooks that are remembered',
+);
+assert(
+  own.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
   'events of a path each are in memory',
 );
-assert(s.lookMsMin < s.learnMs, 'webhooks hurry a look');
+assert(own.lookMsMin < own.learnMs, 'webhooks hurry a look');
