@@ -55,10 +55,7 @@ function mirrored(test: string, path: string): number {
 }
 
 /** Places that read a constant: a member of a table of limits, or a constant of its own file. */
-export function readersOf(
-  { path, name, start, end }: Mutation,
-  sources: readonly Source[],
-): [string, number][] {
+function readersOf({ path, name, start, end }: Mutation, sources: readonly Source[]): [string, number][] {
   if (name === undefined) return [];
   const isTable = posix.basename(path) === 'limits.ts';
   const word = new RegExp(`${isTable ? '\\.' : '\\b'}${name}\\b`, 'g');

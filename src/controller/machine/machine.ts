@@ -343,10 +343,7 @@ function tick(transition: Transition): void {
 }
 
 /** Takes an alarm of a run off the list, until there is a new reason. Errors: `JOB_UNKNOWN`. */
-export function acknowledgeAlarm(
-  transition: Transition,
-  { token, run: id, by }: EventOf<'acknowledge'>,
-): void {
+function acknowledgeAlarm(transition: Transition, { token, run: id, by }: EventOf<'acknowledge'>): void {
   const { state } = transition;
   const run = state.index.get(id);
   if (run === undefined) throw new QuorateError('JOB_UNKNOWN', `no run has the id ${id.slice(0, 64)}`);

@@ -18,7 +18,7 @@ interface Wanted {
 }
 
 /** Under which artifacts and logs of runs are kept: nothing drops one for the sake of one run. */
-export const pinOfRuns = 'runs';
+const pinOfRuns = 'runs';
 
 /** Folders and the links between blocks come on top of the bytes of files. */
 const structureBytesMax = sandboxLimits.outputOverheadBytes;

@@ -30,7 +30,7 @@ export async function inputEvidenceOf(ports: EvidencePorts, runs: readonly strin
 }
 
 /** The bundle of a run without its inputs, made or as stored. Errors: `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`. */
-export async function ownEvidence(ports: EvidencePorts, run: string): Promise<OwnBundle> {
+async function ownEvidence(ports: EvidencePorts, run: string): Promise<OwnBundle> {
   const parts = publishedParts(ports.machine.state, run) ?? (await ports.lost.draft(run));
   if (parts !== undefined) {
     await ports.checkpoints.keep(parts.checkpoint.size);

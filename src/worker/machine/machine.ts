@@ -418,7 +418,7 @@ export class Worker {
 }
 
 /** The receipt for a build under a lease. */
-export function receiptOf(worker: string, job: Job, { id, payload }: Verified<Lease>, result: BuildResult) {
+function receiptOf(worker: string, job: Job, { id, payload }: Verified<Lease>, result: BuildResult) {
   const { files, startedOn, finishedOn } = result;
   return makeReceipt({
     ...{ worker, job, files, startedOn, finishedOn },

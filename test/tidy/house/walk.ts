@@ -27,7 +27,7 @@ const functionTypes: ReadonlySet<string> = new Set(['ArrowFunctionExpression', '
 const isFunction = (value: unknown): boolean => isAst(value) && functionTypes.has(value.type);
 
 /** Names of the functions and methods that a file defines; those of private methods with `#`. */
-export function functionsIn(source: Source): Set<string> {
+function functionsIn(source: Source): Set<string> {
   const names = new Set<string>();
   const add = (key: unknown) => {
     const { type, name } = key as { type: string; name: string };

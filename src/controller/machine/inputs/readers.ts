@@ -156,7 +156,7 @@ function loseEnded(transition: Transition, run: RunFacts, { name, reason }: Lost
 }
 
 /** Stops builds and frees their slots until the input has its level again. Delivered results stay sealed: they count on the same bytes. */
-export function suspendRun(transition: Transition, run: Run, reason: string): void {
+function suspendRun(transition: Transition, run: Run, reason: string): void {
   const { state } = transition;
   transition.mustSync();
   const message = `the build was stopped: ${reason}`;
@@ -170,11 +170,7 @@ export function suspendRun(transition: Transition, run: Run, reason: string): vo
 }
 
 /** Makes a suspended run another instance of its template, whose rounds begin anew: no receipt of the one before counts for it. */
-export function replaceInstance(
-  transition: Transition,
-  run: Run,
-  { job, id }: { job: Job; id: string },
-): void {
+function replaceInstance(transition: Transition, run: Run, { job, id }: { job: Job; id: string }): void {
   const { state } = transition;
   transition.mustSync();
   const release = (worker: string, lease: string) => {

@@ -62,7 +62,7 @@ export function endedKeys(state: ControllerState): EndedKeys {
 }
 
 /** Whether a key has signed as many revocations as are taken of one. */
-export function isFull(state: ControllerState, signer: string): boolean {
+function isFull(state: ControllerState, signer: string): boolean {
   const max = signer === state.charter?.payload.project ? limits.rootRevocationsMax : limits.revocationsMax;
   let count = 0;
   for (const { revocation } of state.revocations) if (revocation.signer === signer) count++;

@@ -191,7 +191,7 @@ export function findRun(state: ControllerState, which: string, { ofOneJob = fals
 }
 
 /** See the schema; undefined for a run that has ended. */
-export function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefined {
+function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefined {
   const open = state.index.open.get(run.id);
   if (open === undefined) return undefined;
   const round = currentRound(open);
@@ -245,7 +245,7 @@ function freeUntilOf(
 }
 
 /** Inputs of a run, by name, that are not there yet or not trusted. */
-export function awaitsOf(state: ControllerState, run: RunFacts): string[] {
+function awaitsOf(state: ControllerState, run: RunFacts): string[] {
   if (run.phase.kind === 'cancelled') return [];
   if (run.phase.kind === 'waiting')
     return needsOfRun(run).flatMap(([name, need]) => (inputOf(state, need).reached ? [] : [name]));

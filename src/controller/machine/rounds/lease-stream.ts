@@ -9,7 +9,7 @@ import { recordedWith } from '../verdicts/verdict.ts';
 import { assignSlots, loseLease, mayLeaseAgain } from './leases.ts';
 import { settle } from './settle.ts';
 
-export function acknowledge(transition: Transition, token: string, run: RunFacts, recorded: Recorded): void {
+function acknowledge(transition: Transition, token: string, run: RunFacts, recorded: Recorded): void {
   const ack: Ack = {
     // The controller that was asked gave the lease; its key may have been replaced since.
     iss: run.request.payload.aud,
@@ -23,7 +23,7 @@ export function acknowledge(transition: Transition, token: string, run: RunFacts
 }
 
 /** Reveals or releases a lease whose receipt is in, where its round or run is over, or another trusted worker has its place. */
-export function releaseOrReveal(transition: Transition, run: RunFacts, recorded: Recorded): void {
+function releaseOrReveal(transition: Transition, run: RunFacts, recorded: Recorded): void {
   const { lease, worker, outcome, round, slot } = recorded;
   const before = run.earlier.find(({ receipts }) => receipts.includes(recorded));
   const revealed = (before ?? run).rounds[round - 1]?.revealed === true;

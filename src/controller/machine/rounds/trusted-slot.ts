@@ -35,11 +35,11 @@ export const isRefused = (state: ControllerState, run: Run): boolean =>
   run.passedOver.size > 0 && signers(state).some((id) => hasRefused(run, id));
 
 /** Trusted workers other than this one that did not refuse to sign for a run. */
-export const otherSigners = (state: ControllerState, run: Run, worker: string): string[] =>
+const otherSigners = (state: ControllerState, run: Run, worker: string): string[] =>
   signers(state).filter((id) => id !== worker && !hasRefused(run, id));
 
 /** The ones of `otherSigners` that are connected and can read the offer. Not known at a replay. */
-export function signersThere(state: ControllerState, run: Run, worker: string): string[] {
+function signersThere(state: ControllerState, run: Run, worker: string): string[] {
   const { workers } = state.presence;
   const round = currentRound(run);
   const documents = round === undefined ? {} : documentsOffered(state, run, round);

@@ -16,7 +16,7 @@ import type { Run, Transition } from '../state.ts';
 import { inputLevels } from './input-levels.ts';
 
 /** The trusted workers of the charter in force, and what is revoked: of a revoked trusted worker all that it ever built. */
-export function trustIn(transition: Transition): { trustedKeys: string[]; revocations: Revocations } {
+function trustIn(transition: Transition): { trustedKeys: string[]; revocations: Revocations } {
   const { state } = transition;
   const { trusted: trustedKeys } = charterOf(transition);
   const { keys, ...others } = revocationsFor(revocationsIn(state), state.log.size);

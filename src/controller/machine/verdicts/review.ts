@@ -45,7 +45,7 @@ export function runVoidedBy(
 }
 
 /** The revocation that voids a published verdict, decided again. The published document stays as it is. */
-export function verdictVoidedBy(
+function verdictVoidedBy(
   state: ControllerState,
   run: RunFacts,
   published: PublishedFacts,

@@ -56,7 +56,7 @@ export function countWitnesses(
 }
 
 /** The witnesses that count, as they are kept when the grants are gone. */
-export function countedOf(
+function countedOf(
   run: Run,
   verdict: LoggedVerdict,
   { grants }: WitnessedLog,
