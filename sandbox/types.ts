@@ -110,7 +110,8 @@ export interface SandboxJob {
    *
    * `startInCgroups` starts the command in a network namespace with a loopback interface only, where the worker listens at
    * 127.0.0.1:3128 and forwards to the socket (ADR 0015). A tier creates no other, and lets the build reach that address:
-   * namespace without --unshare-net, gvisor by --network=host, vm by `-netdev user`, whose 10.0.2.2 is QEMU's loopback.
+   * namespace without --unshare-net, gvisor by --network=host, vm by `-netdev user`, whose 10.0.2.2 is QEMU's loopback
+   * (guestfwd holds one connection only).
    */
   network?: { socket: string };
   /**

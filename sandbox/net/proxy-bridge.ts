@@ -16,7 +16,7 @@ export const proxyEnvironment: Readonly<Record<string, string>> = {
   HTTPS_PROXY: proxyUrl,
 };
 
-/** Creates the listening socket in the network namespace of a build and passes it to the worker by IPC. Run from its source text. */
+/** Creates the socket in the network namespace of a build, passes it to the worker by IPC. Run from its text: refers to nothing outside. */
 function listen(port: number): void {
   const server = process.getBuiltinModule('node:net').createServer();
   const end = (): void => {

@@ -1,6 +1,6 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
 
-/** Text of a log as HTML. SGR colours become the nearest of eight classes, without backgrounds; all other text is escaped. */
+/** Text of a log as HTML. Colours (ECMA-48 SGR) become the nearest of eight classes, without backgrounds; all other text is escaped. */
 export function logLineHtml(line: string): string {
   if (!line.includes('\u001b')) return escapeText(line);
   const style = new Style();

@@ -6,7 +6,7 @@ import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 
 /** The addresses at which cargo on this host would ask for the index of a registry. */
 export interface CargoConfig {
-  /** The sparse index of a registry (default: crates.io), ending in a slash; undefined where none is configured. */
+  /** The sparse index of a registry (default: crates.io), ending in a slash; undefined without one: a git index is not read. */
   indexOf(registry: string | undefined): string | undefined;
   /** Whether an index is of this configuration, and not only of the lock file. */
   isNamed(index: string): boolean;

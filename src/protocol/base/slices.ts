@@ -8,7 +8,7 @@ export interface EventLoop {
   turn(act: () => void): unknown;
 }
 
-/** Long work in slices: `if (slices.isOver) await slices.next()` after each piece. Waits for a disk in between count too. */
+/** Long work in slices: `if (slices.isOver) await slices.next()` after each piece; resolved promises give no turn. Waits for a disk count. */
 export class Slices {
   readonly #loop: EventLoop;
   #end: number;
