@@ -180,9 +180,9 @@ async function start(context: Context, options: Options): Promise<Exit> {
       home,
       env: context.env,
       signal,
-      openClient: async () => {
+      openClient: async (until) => {
         const known = await home.membership(membership.project);
-        return openClient({ home, membership: known, signal, tell: (says) => out.note(says) });
+        return openClient({ home, membership: known, signal: until, tell: (says) => out.note(says) });
       },
       onEvent: (notice) => printer.print(notice),
       onFailure,

@@ -22,8 +22,8 @@ import type { WatchFile } from './watch-file.ts';
 export interface OpenOptions {
   file: WatchFile;
   home: Home;
-  /** Opens a client of a publisher; called again and again. */
-  openClient(): Promise<Client>;
+  /** Opens a client of a publisher, until this signal; called again and again. */
+  openClient(signal: AbortSignal): Promise<Client>;
   env: NodeJS.ProcessEnv;
   onEvent(notice: WatchNotice): void;
   onFailure(error: unknown): void;
@@ -46,7 +46,9 @@ export function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
   return openNode(node, async (kernel) => {
     const forge = file.forge && openForge({ ...file.forge, token: await readSecret(file.forge.tokenFile) });
     if (forge !== undefined) kernel.onClose(() => forge.close());
-    const connection = await kernel.use(new Connection(openClient, { monotonic: steadyTime() }));
+    // Not those of the caller: what a client is about when that one is aborted would be taken for a failure until the node closes.
+    const clients = () => openClient(kernel.closing);
+    const connection = await kernel.use(new Connection(clients, { monotonic: steadyTime() }));
     const [project, first] = await connection.use(
       async (client) => [client.project, client.charter] as const,
     );

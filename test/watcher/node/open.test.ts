@@ -1,14 +1,19 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { ForgeApi } from '../../../src/forge/api.ts';
+import { openJournal } from '../../../src/journal/index.ts';
 import type { Client } from '../../../src/member/client.ts';
 import { openHome, watchedLog } from '../../../src/node/membership/home.ts';
+import type { WatchEvent } from '../../../src/watcher/machine/events.ts';
+import { WatchMachine } from '../../../src/watcher/machine/machine.ts';
 import { askWatcher } from '../../../src/watcher/node/control.ts';
 import { openWatcher } from '../../../src/watcher/node/open.ts';
 import { parseWatchFile } from '../../../src/watcher/node/watch-file.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { makeCharter, project } from '../../support/project.ts';
+import { Bench } from '../watch-support.ts';
 
 const text = `[repository]
 url = "https://127.0.0.1:9/tool"
@@ -21,7 +26,7 @@ token-file = "forge.token"
 `;
 
 /** Opens the watcher of a home whose controller is a client that says when it is closed. */
-async function bench() {
+async function bench(jobs: (signal: AbortSignal) => Promise<unknown> = async () => ({ jobs: [] })) {
   const dir = await folder();
   await writeFile(join(dir, 'forge.token'), 'secret\n', { mode: 0o600 });
   const seen = { opened: 0, closed: 0, forges: 0 };
@@ -33,21 +38,23 @@ async function bench() {
   const spy = vi.spyOn(ForgeApi.prototype, 'close').mockImplementation(() => later('forges'));
   onTestFinished(() => spy.mockRestore());
   const charter = makeCharter();
-  const client = { project, charter, close: () => later('closed'), jobs: async () => ({ jobs: [] }) };
+  const stop = new AbortController();
+  const notices: string[] = [];
   const open = () =>
     openWatcher({
       file: parseWatchFile(text, join(dir, 'watch.toml')),
       home: openHome(dir),
-      openClient: async () => {
+      openClient: async (signal) => {
         seen.opened++;
+        const client = { project, charter, close: () => later('closed'), jobs: () => jobs(signal) };
         return client as unknown as Client;
       },
-      ...{ env: {}, onEvent: () => {}, signal: new AbortController().signal },
+      ...{ env: {}, onEvent: ({ kind }) => void notices.push(kind), signal: stop.signal },
       onFailure: (error) => {
         throw error;
       },
     });
-  return { dir, seen, charter, open };
+  return { dir, seen, charter, open, stop, notices };
 }
 
 it('a watcher that is opened answers on its socket, and closes all that it has opened', async () => {
@@ -73,4 +80,28 @@ it('a watcher without the token of its forge asks no controller', async () => {
   await writeFile(join(dir, 'forge.token'), '');
   expect(await codeOf(open)).toMatch(/^FORGE_TOKEN_/);
   expect(seen).toEqual({ opened: 0, closed: 0, forges: 0 });
+});
+
+it('a question that is open when the watcher ends has not failed, however long the end takes to begin', async () => {
+  const asked = Promise.withResolvers<AbortSignal>();
+  const { dir, open, stop, notices } = await bench((signal) => {
+    asked.resolve(signal);
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  const before = new Bench().refs({ 'refs/heads/main': 1 }, true).push('refs/heads/main', 2);
+  before.published(before.orders()[0] as never, 'a');
+  const { id } = await openHome(dir).key();
+  const name = `watcher ${project} ${id}`;
+  const file = openJournal<WatchEvent>(join(dir, `watch-${project}.db`), { name, rules: WatchMachine.rules });
+  file.appendAll(before.journal);
+  file.close();
+  const opened = await open();
+  const signal = await asked.promise;
+  // Ctrl-C; what serves pages is closed before the watcher.
+  stop.abort();
+  for (let n = 0; n < 10; n++) await turn();
+  expect(signal.aborted).toBe(false);
+  await opened.close();
+  expect(signal.aborted).toBe(true);
+  expect(notices).not.toContain('look-failed');
 });
