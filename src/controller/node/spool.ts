@@ -19,7 +19,12 @@ export function openSpool(file: string, bytesMax: number): Spool {
         if (open === undefined) {
           mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
           const made = openSync(file, 'w+', 0o600);
-          unlinkSync(file);
+          try {
+            unlinkSync(file);
+          } catch (error) {
+            closeSync(made);
+            throw error;
+          }
           open = made;
         }
         for (let done = 0; done < bytes.length; )

@@ -56,12 +56,13 @@ it('a spool that cannot be written says so', async () => {
   expect(await spool.read('a')).toBeUndefined();
 });
 
-it('a spool whose file cannot lose its name writes nothing into it', () => {
+it('a spool whose file cannot lose its name writes nothing into it, and does not keep it open', () => {
   // It can be written, and nobody can remove it.
   const file = '/proc/self/coredump_filter';
   const before = readFileSync(file, 'utf8');
   const spool = openSpool(file, 100);
   expect([spool.write('a', '0x1'), spool.write('a', '0x1')]).toEqual([false, false]);
+  expect(heldFiles().filter((fd) => linkOf(fd).endsWith('/coredump_filter'))).toEqual([]);
   expect(readFileSync(file, 'utf8')).toBe(before);
   spool.end();
 });
@@ -69,14 +70,15 @@ it('a spool whose file cannot lose its name writes nothing into it', () => {
 it('a spool gives back nothing that the disk changed', async () => {
   const spool = open();
   spool.write('a', 'one');
-  const held = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`);
-  const file = held.find((fd) => linkOf(fd) === `${join(dir, 'bundles', 'spool')} (deleted)`);
+  const file = heldFiles().find((fd) => linkOf(fd) === `${join(dir, 'bundles', 'spool')} (deleted)`);
   const disk = openSync(file ?? '', 'r+');
   writeSync(disk, 'u', 0);
   closeSync(disk);
   expect(await spool.read('a')).toBeUndefined();
   spool.end();
 });
+
+const heldFiles = () => readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`);
 
 function linkOf(fd: string): string {
   try {
