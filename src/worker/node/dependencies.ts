@@ -48,7 +48,8 @@ export async function openDependencies(
     const laid = await checkDependencies(store, tree, { locks, files, arch: job.arch }, { scratch, signal });
     return { laid, close };
   } catch (error) {
-    await close();
+    // An error of this would hide why the job is not built.
+    await close().catch(() => {});
     throw error;
   } finally {
     await rm(scratch, { recursive: true, force: true });

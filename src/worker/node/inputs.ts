@@ -78,7 +78,8 @@ export async function openInputs(
     // Large trees take a while: what was revoked meanwhile is not built on.
     if (revocations().length !== known) await verify();
   } catch (error) {
-    await close();
+    // An error of this would hide why the job is not built.
+    await close().catch(() => {});
     throw error;
   }
   return { inputs, close };

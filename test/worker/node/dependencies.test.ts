@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { TransferFailed } from '../../../src/transfer/index.ts';
 import { openDependencies } from '../../../src/worker/node/dependencies.ts';
@@ -21,7 +21,7 @@ async function failing(error: Error) {
   const stop = new AbortController();
   const open = (signal = stop.signal) =>
     openDependencies({ dir, store } as never, 'lease', { job, source: {} as never, signal, say });
-  return { open, unpinned, left: () => readdir(dir), stop };
+  return { open, store, unpinned, left: () => readdir(dir), stop };
 }
 
 it('dependencies that cannot be had leave nothing, and are an error that says why', async () => {
@@ -32,6 +32,8 @@ it('dependencies that cannot be had leave nothing, and are an error that says wh
   await expect(full.open()).rejects.toMatchObject({ code: 'STORE_DISK_FULL' });
   const reason = new Error('enough');
   await expect(lost.open(AbortSignal.abort(reason))).rejects.toBe(reason);
+  vi.spyOn(full.store, 'unpin').mockRejectedValue(new Error('a bad disk'));
+  await expect(full.open()).rejects.toMatchObject({ code: 'STORE_DISK_FULL' });
 });
 
 it('dependencies that somebody changed are told apart from those that are not there', async () => {

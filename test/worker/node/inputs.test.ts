@@ -94,6 +94,8 @@ it('a full disk is told apart from inputs that are not there, and so is a build 
   const { inputs, store: own } = await worker([mesh]);
   vi.spyOn(own, 'has').mockRejectedValue(new QuorateError('STORE_DISK_FULL', 'full'));
   await expect(inputs.open('lease', order)).rejects.toMatchObject({ code: 'STORE_DISK_FULL' });
+  vi.spyOn(own, 'unpin').mockRejectedValueOnce(new Error('a bad disk'));
+  await expect(inputs.open('lease', order)).rejects.toMatchObject({ code: 'STORE_DISK_FULL' });
   const stop = new AbortController();
   const reason = new Error('cancelled');
   vi.spyOn(own, 'has').mockImplementation(async () => {
