@@ -59,7 +59,11 @@ export async function runWatcher(kernel: Kernel, options: RunOptions): Promise<R
     onFailure(error) {
       if (!signal.aborted) kernel.fail(error);
     },
-    dispatch,
+    async dispatch(event) {
+      await dispatch(event);
+      // An event that is not on disk was not taken.
+      if (kernel.trouble !== undefined) kernel.check();
+    },
     compact: () => journal.compact(),
     refs: (patterns) => repository.refs(patterns, signal),
     publish: (client, order) => publishOrder(client, order, { repository, home, env, signal }),

@@ -34,7 +34,7 @@ export interface WatchPorts<C extends WatchClient = WatchClient> {
   clock: Clock;
   /** Its state is read here; it changes by `dispatch` alone. */
   machine: WatchMachine;
-  /** Gives the machine an event; resolves once its effects were begun. */
+  /** Gives the machine an event; resolves once its effects were begun. Rejects with why the watcher cannot go on. */
   dispatch(event: WatchEvent): Promise<void>;
   /** Puts the state in the place of a journal that is longer than it may be. */
   compact(): void;

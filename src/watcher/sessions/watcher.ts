@@ -185,7 +185,7 @@ export class Watcher<C extends WatchClient = WatchClient> {
     }
   }
 
-  /** Decides on the commit of a pull request. @throws WATCH_PULL_UNKNOWN, WATCH_COMMIT_MISMATCH */
+  /** Decides on the commit of a pull request. @throws WATCH_PULL_UNKNOWN, WATCH_COMMIT_MISMATCH, those of the port `dispatch` */
   async decide(pull: number, commit: string, verdict: 'approved' | 'denied', by: string): Promise<void> {
     const known = this.#ports.machine.state.pulls.get(pull);
     if (known === undefined)
@@ -198,16 +198,16 @@ export class Watcher<C extends WatchClient = WatchClient> {
         `pull request ${pull} is at ${known.commit} by now, not at ${commit}`,
         { hint: 'Look at what it has now, then approve that commit.' },
       );
-    await this.#dispatch({ kind: 'decided', pull, commit, verdict, by });
+    await this.#ports.dispatch({ kind: 'decided', pull, commit, verdict, by });
   }
 
-  /** Takes a genuine webhook: the repository is looked at. @throws WEBHOOK_REPLAYED */
+  /** Takes a genuine webhook: the repository is looked at. @throws WEBHOOK_REPLAYED, those of the port `dispatch` */
   async hook({ delivery, digest }: { delivery: string; digest: string }): Promise<void> {
     if (this.#ports.machine.isReplay(delivery, digest))
       throw new QuorateError('WEBHOOK_REPLAYED', 'this webhook came before', {
         hint: 'Changes are seen by polling too.',
       });
-    await this.#dispatch({ kind: 'webhook', delivery, digest });
+    await this.#ports.dispatch({ kind: 'webhook', delivery, digest });
   }
 
   /** Waits for what goes on, which ends as the clock is closing. */

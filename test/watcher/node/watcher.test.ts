@@ -412,3 +412,22 @@ it('a decision is about the commit that a pull request has, and a webhook is tak
   const all = [await hook('1', 'a'), await hook('1', 'b'), await hook('2', 'a'), await hook('2', 'b')];
   expect(all).toEqual([...[undefined, 'WEBHOOK_REPLAYED', 'WEBHOOK_REPLAYED', undefined]]);
 });
+
+it('a decision or a webhook that cannot be written is an error to who sent it, also while the watcher ends', async () => {
+  const failures: unknown[] = [];
+  const { again } = await opened({ onFailure: (failure) => void failures.push(failure) });
+  const { dispatch, machine, watcher } = await again();
+  const seen = { ref: 'refs/pull/7/head', base: 'main', title: 't', author: 'mallory', approved: [] };
+  void dispatch({ kind: 'configured', settings: settingsOf({ pulls: { authors: [], paths: [] } }) });
+  void dispatch({ kind: 'pull', seen: { ...seen, pull: 7, commit: commit(1) } });
+  const full = new QuorateError('JOURNAL_UNWRITABLE', 'full');
+  vi.spyOn(machine, 'handle').mockImplementation(() => {
+    throw full;
+  });
+  const decide = () => watcher.decide(7, commit(1), 'denied', 'carol');
+  await expect(decide()).rejects.toBe(full);
+  await until('the end', () => failures.length > 0);
+  await expect(decide()).rejects.toBe(full);
+  await expect(watcher.hook({ delivery: 'd', digest: 'e' })).rejects.toBe(full);
+  expect(failures).toEqual([full]);
+});
