@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { homedir, version as kernelBuild, release, version } from 'node:os';
+import { homedir, version as kernelBuild, release } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../../src/protocol/base/errors.ts';
@@ -108,7 +108,7 @@ const programs: Readonly<Record<Exclude<Part, 'kernel'>, string>> = {
 async function readVersion(part: Part): Promise<ReportedVersion | undefined> {
   if (part === 'kernel') {
     const signature = readOptional('/proc/version_signature')?.trim();
-    return kernelVersion({ release: release(), version: version(), signature });
+    return kernelVersion({ release: release(), version: kernelBuild(), signature });
   }
   const path = findTool(programs[part]);
   if (path === undefined) return undefined;

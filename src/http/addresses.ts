@@ -15,8 +15,6 @@ export function isKnownHost(header: string | undefined, names: ReadonlySet<strin
 export const namesIn = (urls: readonly string[]): string[] =>
   urls.flatMap((url) => (URL.canParse(url) ? [new URL(url).hostname.toLowerCase()] : []));
 
-export { clientOf } from '../protocol/base/client-address.ts';
-
 /** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`; undefined for anything else. */
 export function parseHostPort(text: string): { host: string; port: number } | undefined {
   const [, v6, name, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];

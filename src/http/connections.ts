@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { clientOf } from './addresses.ts';
+import { clientOf } from '../protocol/base/client-address.ts';
 import { httpLimits } from './limits.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 

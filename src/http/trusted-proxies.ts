@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { clientOf } from '../protocol/base/client-address.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { clientOf } from './addresses.ts';
 
 /** Hops in a header that are looked at; a request through more is refused. */
 const hopsMax = 32;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { clientOf, urlsOf } from '../../src/http/addresses.ts';
+import { urlsOf } from '../../src/http/addresses.ts';
+import { clientOf } from '../../src/protocol/base/client-address.ts';
 
 describe('the address that stands for one client', () => {
   it.each([

@@ -235,8 +235,7 @@ async function serveFeed(
   if (http === undefined) return undefined;
   const { listenHttp } = await import('../../http/listen.ts');
   const { controllerApp } = await import('../page/controller-app.ts');
-  const { urlsOf } = await import('../../http/addresses.ts');
-  const { namesIn } = await import('../../http/addresses.ts');
+  const { namesIn, urlsOf } = await import('../../http/addresses.ts');
   const people =
     signIn === undefined
       ? undefined

@@ -208,8 +208,7 @@ async function serveGateway(
   if (http === undefined) return undefined;
   const { listenHttp } = await import('../../http/listen.ts');
   const { feedApp } = await import('../../http/feed.ts');
-  const { urlsOf } = await import('../../http/addresses.ts');
-  const { namesIn } = await import('../../http/addresses.ts');
+  const { namesIn, urlsOf } = await import('../../http/addresses.ts');
   const reached = urlsOf(http.host, http.port, node.addresses());
   const names = namesIn([...(httpAnnounce ?? []), ...reached]);
   const proxies = trustedProxies(httpTrustedProxy);
