@@ -1,4 +1,5 @@
 import { messageOf } from '../protocol/base/errors.ts';
+import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import { nodeLimits } from './limits.ts';
 
 /** The answer of a server that is not trusted; its text may be anything. */
@@ -33,17 +34,10 @@ export async function askJson(
       redirect: 'error',
       signal: AbortSignal.any([signal, late]),
     });
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    // Leaving the loop cancels the body.
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.length;
-      if (bytes > nodeLimits.askBytesMax)
-        throw new AskFailed(`it sends more than ${nodeLimits.askBytesMax} bytes`);
-      chunks.push(chunk);
-    }
-    const { ok, status } = response;
-    return { ok, status, text: Buffer.concat(chunks).toString('utf8') };
+    const { ok, status, body: stream } = response;
+    const tooLong = () => new AskFailed(`it sends more than ${nodeLimits.askBytesMax} bytes`);
+    const bytes = stream && (await wholeBytes(stream, nodeLimits.askBytesMax, tooLong));
+    return { ok, status, text: Buffer.from(bytes ?? []).toString('utf8') };
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof AskFailed) throw cause;

@@ -8,6 +8,7 @@ import { rawCode } from '../protocol/base/car.ts';
 import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
+import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import type { Exchange } from './bitswap.ts';
 import type { AreaIndex } from './block-index.ts';
 import { Blocks } from './blocks.ts';
@@ -233,15 +234,9 @@ export class Store {
   /** One file's bytes. @throws STORE_FILE_TOO_LARGE */
   async readBytes(cid: string, options: ReadOptions & { maxBytes: number }): Promise<Uint8Array> {
     const { maxBytes } = options;
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of this.readFile(cid, options)) {
-      size += chunk.length;
-      if (size > maxBytes)
-        throw new QuorateError('STORE_FILE_TOO_LARGE', `the file ${cid} is over ${sizeText(maxBytes)}`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
+    const tooLong = () =>
+      new QuorateError('STORE_FILE_TOO_LARGE', `the file ${cid} is over ${sizeText(maxBytes)}`);
+    return wholeBytes(this.readFile(cid, options), maxBytes, tooLong);
   }
 
   /** One file's bytes as a stream of verified chunks. */

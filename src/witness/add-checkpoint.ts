@@ -1,5 +1,6 @@
 import { type ErrorCode, messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
+import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 
 /** Longest answer: a few signature lines, or a size. */
 const answerBytesMax = 4096;
@@ -70,19 +71,9 @@ export function decodeAnswer(status: number, text: string): Answer {
   }
 }
 
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.length;
-      if (bytes > answerBytesMax)
-        throw new QuorateError('WITNESS_ANSWER_INVALID', `the answer has more than ${answerBytesMax} bytes`);
-      chunks.push(chunk);
-    }
-  } finally {
-    // Closes the connection when the body was not read to its end.
-    await response.body?.cancel().catch(() => {});
-  }
-  return Buffer.concat(chunks).toString('utf8');
+async function readBounded({ body }: Response): Promise<string> {
+  const tooLong = () =>
+    new QuorateError('WITNESS_ANSWER_INVALID', `the answer has more than ${answerBytesMax} bytes`);
+  const bytes = body && (await wholeBytes(body, answerBytesMax, tooLong));
+  return Buffer.from(bytes ?? []).toString('utf8');
 }

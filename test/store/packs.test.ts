@@ -146,7 +146,7 @@ describe('packs', () => {
     db.close();
     const again = await reopened(killed);
     const cid = await again.importBytes(body, { into: again.public });
-    expect(await again.readBytes(cid, { maxBytes: 1000 })).toEqual(Buffer.from(body));
+    expect(await again.readBytes(cid, { maxBytes: 1000 })).toEqual(body);
   });
 
   it('are read no further by a check that is ended', async () => {
