@@ -51,14 +51,17 @@ export async function pullArtifact(
   { from, signal, maxBytes = limits.treeBytesMax, onProgress }: PullOptions,
 ): Promise<{ bytes: number }> {
   const { blocks } = store;
-  let stated: Promise<void> | undefined;
+  let isTotalAsked = false;
   let total: number | undefined;
   const readTotal = async (): Promise<void> => {
     const cid = blocks.parse(root);
     total = blocks.statedBytes(cid, await blocks.read(cid));
   };
   const progress = (bytes: number): void => {
-    if (bytes > 0) stated ??= readTotal().catch(() => {});
+    if (bytes > 0 && !isTotalAsked) {
+      isTotalAsked = true;
+      void readTotal().catch(() => {});
+    }
     onProgress?.(bytes, total === undefined ? undefined : Math.max(total, bytes));
   };
   const options = { signal, maxBytes, onProgress: progress };
