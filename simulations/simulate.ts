@@ -43,8 +43,8 @@ const tailLines = 30;
 /** Runs one seed twice: the second time must go as the first did. Never throws for what it finds. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
   const keys = options.keys ?? standIn;
-  const checkers =
-    options.checkers?.() ?? allCheckers(options.only === undefined ? undefined : [options.only]);
+  const all = options.checkers?.() ?? allCheckers();
+  const checkers = all.filter(({ invariant }) => (options.only ?? invariant) === invariant);
   const first = await runOnce(seed, { ...options, keys }, checkers);
   if (first.failure !== null || options.once === true) return first;
   const second = await runOnce(seed, { ...options, keys }, []);

@@ -28,9 +28,9 @@ import { type Ground, workers } from '../../e2e/support/ground.ts';
  * (heartbeats, presence, clocks, lies), at what is in memory, or at faults of the simulator.
  */
 const checkers = [
-  ...['acks', 'agreement', 'answers', 'cosigning', 'drains', 'ended keys', 'endings', 'evidence', 'fences'],
-  ...['forks', 'leases', 'lending', 'limits', 'liveness', 'log', 'pipelines', 'rebuilt'],
-  ...['revoked', 'sealed', 'verdicts', 'votes'],
+  ...(['acks', 'agreement', 'answers', 'cosigning', 'drains', 'ended keys', 'endings'] as const),
+  ...(['evidence', 'fences', 'forks', 'leases', 'lending', 'limits', 'liveness', 'log'] as const),
+  ...(['pipelines', 'rebuilt', 'revoked', 'sealed', 'verdicts', 'votes'] as const),
 ];
 
 /** Gives checkers what happened; each stops at the first thing that it finds. */
