@@ -7,6 +7,7 @@ import { limitReached, type Report } from '../../../src/protocol/trust/at-limit.
 import { decide } from '../../../src/protocol/trust/decide.ts';
 import { decideEarlier } from '../../../src/protocol/trust/earlier.ts';
 import type { Revoked } from '../../../src/protocol/trust/revocations.ts';
+import { signedAt } from '../../../src/protocol/trust/steps/decision.ts';
 import { openOffers } from '../../../src/protocol/trust/steps/documents.ts';
 import { InputBundles } from '../../../src/protocol/trust/steps/inputs.ts';
 import { placeOf } from '../../../src/protocol/trust/steps/place.ts';
@@ -83,6 +84,17 @@ describe('the times of a verdict', () => {
   ])('are not later than a line of %i', (line, codes) => {
     const late = failing((check) => checkWitnessTime({ check } as never, opened() as never, line));
     expect(late).toEqual(codes);
+  });
+
+  it.each([
+    [['a', 'b'], 9],
+    [['b', 'a'], 9],
+    [['a'], 5],
+    [['x'], undefined],
+  ])('are held against the latest line of those that co-signed: of %j %s', (cosigners, time) => {
+    const lines = Object.entries({ a: 5, c: 20, b: 9 });
+    const witnesses = lines.map(([witness, time]) => ({ witness, time }));
+    expect(signedAt({ checkpoint: { witnesses } } as never, cosigners, policy)).toBe(time);
   });
 
   it('and its place is that of the trusted worker that signed it, of witnesses, or of the controller', () => {
