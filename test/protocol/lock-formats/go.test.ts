@@ -30,6 +30,7 @@ describe('go.sum', () => {
   it('names as many files as all locks may have, and no more', () => {
     const lines = (n: number) => list(n, (at) => `a/${at} v1.0.0 ${hash}\n`).join('');
     expect(readText(lines(100_000))).toHaveLength(100_000);
+    expect(dependencyLimits.entriesMax).toBe(100_000);
     withLimits(dependencyLimits, { entriesMax: 1_000 });
     expect(readText(lines(1_000))).toHaveLength(1_000);
     expect(faultOf(() => readText(lines(1_001)))).toContain('LOCK_TOO_LARGE');
