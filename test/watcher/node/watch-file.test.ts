@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleWatchFile } from '../../../src/watcher/node/example-file.ts';
-import { parseWatchFile } from '../../../src/watcher/node/watch-file.ts';
+import { parseWatchFile, readWatchFile } from '../../../src/watcher/node/watch-file.ts';
 
 const parsed = (text: string) => parseWatchFile(text, '/home/watch.toml');
 const head = '[repository]\nurl = "git://127.0.0.1/tool"\n';
@@ -22,6 +23,15 @@ describe('watch.toml', () => {
         pulls: { authors: ['alice'], label: 'quorate' },
         rules: [{ name: 'main' }, { name: 'nightly', cron: '0 3 * * *', rebuild: true }],
       },
+    });
+  });
+
+  it('that is not there is refused with what makes one', async () => {
+    const path = join(import.meta.dirname, 'absent.toml');
+    await expect(readWatchFile(path)).rejects.toMatchObject({
+      code: 'WATCH_FILE_UNREADABLE',
+      message: expect.stringContaining(`cannot read ${path}: `),
+      hint: expect.stringContaining('quorate watch example'),
     });
   });
 
