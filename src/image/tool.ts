@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { QuorateError } from '../protocol/base/errors.ts';
+import { hasCode, QuorateError } from '../protocol/base/errors.ts';
 import { imageLimits } from './limits.ts';
 
 /** A fixed UUID, so that the file is deterministic. */
@@ -31,9 +31,6 @@ export interface Tool {
 const stopMsMax = 10_000;
 const keptLines = 8;
 const lineCharsMax = 400;
-
-const hasCode = (error: unknown, ...codes: string[]): boolean =>
-  error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
 /** Runs a program in a process group of its own. @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED, and what the input throws */
 export async function runTool({ name, command, input, onLine, signal, ...tool }: Tool): Promise<void> {

@@ -1,10 +1,7 @@
 import { write, writev, writevSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { messageOf, QuorateError } from '../protocol/base/errors.ts';
-
-export const hasCode = (error: unknown, ...codes: string[]): boolean =>
-  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+import { hasCode, messageOf, QuorateError } from '../protocol/base/errors.ts';
 
 /** A file of the store cannot be opened or read, as an error with a code; one that has a code is passed on. */
 export function unopened(cause: unknown, file: string): QuorateError {

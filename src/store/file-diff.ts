@@ -62,7 +62,7 @@ async function differingOffset(a: FileCursor, b: FileCursor): Promise<number | u
 }
 
 /** How many bytes two arrays of one length begin with in common. */
-function sameBytes(a: Uint8Array, b: Uint8Array): number {
+export function sameBytes(a: Uint8Array, b: Uint8Array): number {
   if (Buffer.compare(a, b) === 0) return a.length;
   return a.findIndex((byte, at) => byte !== b[at]);
 }

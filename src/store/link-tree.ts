@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
+import { hasCode } from '../protocol/base/errors.ts';
 import type { Blocks } from './blocks.ts';
-import { hasCode } from './disk.ts';
 import { frameExecutable } from './file-import.ts';
 import { storeLimits } from './limits.ts';
 import { malformed, readNode } from './nodes.ts';

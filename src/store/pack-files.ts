@@ -3,9 +3,8 @@ import { link, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { carHeader, cidBytes, isTreeCid, readVarint } from '../protocol/base/car.ts';
-import { assert } from '../protocol/base/errors.ts';
+import { assert, hasCode } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { hasCode } from './disk.ts';
 import { storeLimits } from './limits.ts';
 
 /** CAR header of a pack. Its root is the CID of the empty block, since a pack has no root and readers require one. */

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
+import { sameBytes } from '../../store/file-diff.ts';
 import {
   bytesOf,
   type Content,
@@ -236,12 +237,6 @@ async function sameUnpacked(
     await Promise.all([left.close(), right.close()]);
   }
   return { format: isTar(head) ? 'tar' : 'file', bytes, sha256: hash.digest('hex') };
-}
-
-/** How many bytes two arrays of one length begin with in common. */
-function sameBytes(a: Uint8Array, b: Uint8Array): number {
-  if (Buffer.compare(a, b) === 0) return a.length;
-  return a.findIndex((byte, at) => byte !== b[at]);
 }
 
 /** A stream of which two are compared, whatever the sizes of their chunks. */

@@ -39,6 +39,10 @@ export function messageOf(error: unknown): string {
 
 const codePattern = /^[A-Z][A-Z0-9_]{1,60}$/;
 
+/** Whether an error, such as one of the system, has one of these codes. */
+export const hasCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
 /** Its stable code, or `INTERNAL` for what has none that others would accept. */
 export function codeOf(error: unknown): string {
   return error instanceof Error &&
