@@ -54,7 +54,7 @@ export function consentNeeded({ tier, why }: NonNullable<Consent>): QuorateError
   });
 }
 
-/** Opens the tiers that the operator names, or else the strongest working one. Errors: `SANDBOX_UNAVAILABLE`. */
+/** Opens the tiers that the operator names, or else the strongest working one. @throws `SANDBOX_UNAVAILABLE`. */
 export async function openTiers(
   stateDir: string,
   named: readonly Tier[] | undefined,

@@ -39,10 +39,10 @@ export interface ForgeOptions {
 export interface Forge {
   /** Pattern of the refs that pull requests have on its git server, with `*` for the number. */
   readonly pullRefs: string;
-  /** Errors: `FORGE_…`. */
+  /** @throws `FORGE_…`. */
   setStatus(status: CommitStatus, signal: AbortSignal): Promise<void>;
   /** The newest open ones and, of a longer list, those from the page `from` on. @throws `FORGE_…` */
   openPulls(signal: AbortSignal, from?: number): Promise<OpenPulls>;
-  /** Whether this one is open still. Errors: `FORGE_…`. */
+  /** Whether this one is open still. @throws `FORGE_…`. */
   isOpen(pull: number, signal: AbortSignal): Promise<boolean>;
 }

@@ -32,7 +32,7 @@ export interface StartedCommand {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** `code` is null where a signal ended it. Errors: that it could not be started. */
+  /** `code` is null where a signal ended it. @throws that it could not be started. */
   readonly ended: Promise<{ code: number | null }>;
   /** Ends the whole session (SIGKILL). */
   kill(): void;

@@ -76,7 +76,7 @@ export function checkTicket(
   if (ticket.role === 'trusted-worker') checkTrusted(ticket.key === key ? charter.trusted : [], key);
 }
 
-/** Whether who joins has the ticket itself, and not its invite alone. Errors: `TICKET_NOT_HELD`, `DOC_EXPIRED`, `DOC_FROM_FUTURE`. */
+/** Whether who joins has the ticket itself, and not its invite alone. @throws `TICKET_NOT_HELD`, `DOC_EXPIRED`, `DOC_FROM_FUTURE`. */
 function checkHeld(
   { holder, jti, project }: Invite,
   key: string,
@@ -97,7 +97,7 @@ function checkHeld(
   checkTime(said, now, 'the use of the ticket');
 }
 
-/** Whether the charter names a trusted worker's key. Errors: `TRUSTED_KEY_NOT_IN_CHARTER`. */
+/** Whether the charter names a trusted worker's key. @throws `TRUSTED_KEY_NOT_IN_CHARTER`. */
 export function checkTrusted(trusted: readonly string[], key: string): void {
   if (trusted.includes(key)) return;
   throw new QuorateError(
@@ -107,7 +107,7 @@ export function checkTrusted(trusted: readonly string[], key: string): void {
   );
 }
 
-/** Whether a key that is enrolled already is so as this ticket says. Errors: `KEY_ALREADY_ENROLLED`. */
+/** Whether a key that is enrolled already is so as this ticket says. @throws `KEY_ALREADY_ENROLLED`. */
 export function checkSameMember(
   key: string,
   known: { operator: string; role: Role } | undefined,
@@ -123,7 +123,7 @@ export function checkSameMember(
   );
 }
 
-/** Whether one more key may join with a ticket. Errors: `TICKET_EXHAUSTED`. */
+/** Whether one more key may join with a ticket. @throws `TICKET_EXHAUSTED`. */
 export function checkRoom(ticket: Invite, joined: readonly string[]): void {
   if (joined.length < ticket.hosts) return;
   throw new QuorateError(
@@ -135,7 +135,7 @@ export function checkRoom(ticket: Invite, joined: readonly string[]): void {
   );
 }
 
-/** Whether one more ticket of a key may be used. `used`: how many were. Errors: `TICKETS_FULL`. */
+/** Whether one more ticket of a key may be used. `used`: how many were. @throws `TICKETS_FULL`. */
 export function checkTickets(signer: string, used: number): void {
   if (used < limits.ticketsOfKeyMax) return;
   throw new QuorateError(
@@ -145,7 +145,7 @@ export function checkTickets(signer: string, used: number): void {
   );
 }
 
-/** Whether somebody may join once more with a ticket of a key. `joins`: how often that was. Errors: `TICKETS_FULL`. */
+/** Whether somebody may join once more with a ticket of a key. `joins`: how often that was. @throws `TICKETS_FULL`. */
 export function checkJoins(signer: string, joins: number): void {
   if (joins < limits.joinsOfKeyMax) return;
   throw new QuorateError(

@@ -124,7 +124,7 @@ const issuerMismatch = (signer: string | undefined): QuorateError =>
     `no charter beside the revocation names ${signer} as an identity provider`,
   );
 
-/** Opens a charter that anybody may have brought. Errors: `CHARTER_PROJECT_MISMATCH`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+/** Opens a charter that anybody may have brought. @throws `CHARTER_PROJECT_MISMATCH`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
 export async function openCharterOf(
   raw: string,
   project: string,

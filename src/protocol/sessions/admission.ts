@@ -28,7 +28,7 @@ export class Admission {
     return { sender: this.#isMember(peer) ? 'member' : 'anyone' };
   }
 
-  /** The next message of a stream. Errors: those of `checkLength`, `checkKind` and `MessageStream.receive`. */
+  /** The next message of a stream. @throws those of `checkLength`, `checkKind` and `MessageStream.receive`. */
   async receive<Received extends { kind: string }>(
     stream: MessageStream<never, Received>,
     reading: Reading,

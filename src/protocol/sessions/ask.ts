@@ -93,7 +93,7 @@ interface Answered {
 /** A question that did not leave. */
 class Unasked extends Error {}
 
-/** On a stream that was kept, where there is one; on a new one where that has ended. Errors: `Unasked`, `MESH_…`, `WIRE_INVALID`. */
+/** On a stream that was kept, where there is one; on a new one where that has ended. @throws `Unasked`, `MESH_…`, `WIRE_INVALID`. */
 async function askOne(
   dial: Dial,
   controller: PeerAddress,
@@ -140,7 +140,7 @@ export function isConnectionError(error: unknown): boolean {
   );
 }
 
-/** Opens a charter of one project, which is named by its root key. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+/** Opens a charter of one project, which is named by its root key. @throws `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
 export async function openCharter(
   raw: string,
   project: string,

@@ -119,7 +119,7 @@ class Sending {
     this.#bytesMax = bytesMax;
   }
 
-  /** `guest`: the network of a guest. Returns what is called at the end. Errors: `BUNDLE_BUSY`. */
+  /** `guest`: the network of a guest. Returns what is called at the end. @throws `BUNDLE_BUSY`. */
   begin(bytes: number, guest: string | undefined): () => void {
     const max = this.#bytesMax;
     const ofNetwork = guest === undefined ? 0 : (this.#networks.get(guest) ?? 0);
@@ -144,7 +144,7 @@ class Sending {
 /** One bundle alone is sent whatever its size. */
 const exceeds = (held: number, bytes: number, max: number): boolean => held > 0 && held + bytes > max;
 
-/** Asks one peer for a bundle; undefined where it has none. Errors: `MESH_…`, `WIRE_INVALID`. */
+/** Asks one peer for a bundle; undefined where it has none. @throws `MESH_…`, `WIRE_INVALID`. */
 export async function requestBundle(
   dial: Dial,
   peer: PeerAddress,

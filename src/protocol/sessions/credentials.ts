@@ -51,7 +51,7 @@ export class Credentials {
     this.#grant = start.grant;
   }
 
-  /** `save` keeps a changed membership for the next start. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+  /** `save` keeps a changed membership for the next start. @throws `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
   static async open(
     signing: Signing,
     clock: Pick<Clock, 'now'>,
@@ -80,7 +80,7 @@ export class Credentials {
     return this.#grant;
   }
 
-  /** Takes a charter of a higher epoch; an older one is ignored. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+  /** Takes a charter of a higher epoch; an older one is ignored. @throws `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
   async learnCharter(raw: string): Promise<void> {
     if (raw === this.#membership.charter) return;
     const learned = await openCharter(raw, this.#membership.project, this.#signing.documents);
@@ -162,12 +162,12 @@ export class Credentials {
     return fromFuture || disowned ? 0 : ((iat + exp) / 2) * 1000;
   }
 
-  /** Renews a grant that is past half of its life. Errors: those of `obtainGrant`. */
+  /** Renews a grant that is past half of its life. @throws those of `obtainGrant`. */
   async renewDue(dial: Dial): Promise<void> {
     if (this.#clock.now() >= this.renewAt) await this.renew(dial);
   }
 
-  /** Gets a new grant, and the charter that comes with it. Errors: those of `obtainGrant`. */
+  /** Gets a new grant, and the charter that comes with it. @throws those of `obtainGrant`. */
   async renew(dial: Dial): Promise<void> {
     let fresh: Awaited<ReturnType<typeof obtainGrant>>;
     try {

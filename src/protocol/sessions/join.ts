@@ -5,7 +5,7 @@ import { searchCharters } from './charter-search.ts';
 import { controllersUnder, type Membership } from './credentials.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
 
-/** Checks an invite before anybody is dialled. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_KEY_MISMATCH`. */
+/** Checks an invite before anybody is dialled. @throws `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_KEY_MISMATCH`. */
 export function checkInvite({ payload }: Verified<Invite>, key: string, now: number): void {
   checkTime(payload, now, 'the ticket');
   if (payload.key === undefined || payload.key === key) return;

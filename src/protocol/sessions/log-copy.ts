@@ -18,7 +18,7 @@ export class LogCopy {
     this.#file = file;
   }
 
-  /** The first `size` leaves: those that a checkpoint covers. Errors: `LOG_UNREADABLE`, `HOME_UNREADABLE`, those of `ask`. */
+  /** The first `size` leaves: those that a checkpoint covers. @throws `LOG_UNREADABLE`, `HOME_UNREADABLE`, those of `ask`. */
   async read(size: number, ask: AskLeaves): Promise<LogView> {
     const kept = await this.#inTurn(() => this.#load());
     const from = Math.min(size, kept.tree.size);
@@ -36,17 +36,17 @@ export class LogCopy {
     return new LogView(kept, from, fresh);
   }
 
-  /** Number of leaves that are kept. Errors: `HOME_UNREADABLE`. */
+  /** Number of leaves that are kept. @throws `HOME_UNREADABLE`. */
   get size(): Promise<number> {
     return this.#inTurn(async () => (await this.#load()).tree.size);
   }
 
-  /** Those that were kept. Errors: `HOME_UNREADABLE`. */
+  /** Those that were kept. @throws `HOME_UNREADABLE`. */
   get kept(): Promise<readonly string[]> {
     return this.#inTurn(async () => (await this.#load()).tree.leaves());
   }
 
-  /** Of those that were kept, from an index on: `max` at most. Errors: `HOME_UNREADABLE`. */
+  /** Of those that were kept, from an index on: `max` at most. @throws `HOME_UNREADABLE`. */
   async keptFrom(from: number, max: number): Promise<readonly string[]> {
     const { tree } = await this.#inTurn(() => this.#load());
     const at = Math.min(from, tree.size);

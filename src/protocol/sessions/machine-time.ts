@@ -29,7 +29,7 @@ export class MachineTime {
     this.#monotonic = clock.monotonic();
   }
 
-  /** Is not before `last`, the time of the last event in the journal. Errors: `CLOCK_BEHIND`. */
+  /** Is not before `last`, the time of the last event in the journal. @throws `CLOCK_BEHIND`. */
   follow(last: number): void {
     const time = this.now();
     if (last - time > differenceMsMax) {
@@ -44,7 +44,7 @@ export class MachineTime {
     this.#time = Math.max(this.#time, last);
   }
 
-  /** Milliseconds since the epoch, whole ones; never less than before. Errors: `CLOCK_JUMPED`. */
+  /** Milliseconds since the epoch, whole ones; never less than before. @throws `CLOCK_JUMPED`. */
   now(): number {
     const { monotonic, wall, expected, difference } = this.#advance();
     if (this.#disturbedAt !== undefined && monotonic - this.#disturbedAt > sessionTimes.disturbanceMs) {

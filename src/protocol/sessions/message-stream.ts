@@ -47,7 +47,7 @@ export class MessageStream<Sent, Received> {
     this.send(message).catch(() => {});
   }
 
-  /** The next message; undefined once the other side has closed its half. Errors: `WIRE_INVALID`, `MESH_…`. */
+  /** The next message; undefined once the other side has closed its half. @throws `WIRE_INVALID`, `MESH_…`. */
   async receive(options: ReceiveOptions = {}): Promise<Received | undefined> {
     return (await this.receiveSized(options))?.message;
   }

@@ -68,7 +68,7 @@ async function bookOf({ dial, controller, project, verifier }: Asked): Promise<R
   return book;
 }
 
-/** Ids in leaves of revocations from an index on, or of these, for which the controller shows none and that the root did not void. Errors: as above. */
+/** Ids in leaves of revocations from an index on, or of these, for which the controller shows none and that the root did not void. @throws as above. */
 export async function unshownLeaves(asked: Asked, which: number | readonly string[]): Promise<string[]> {
   const book = await bookOf(asked);
   const unshown = (ids: readonly string[]) => [...new Set(ids)].filter((id) => !book.has(id));
@@ -83,7 +83,7 @@ export async function unshownLeaves(asked: Asked, which: number | readonly strin
   return unshown(wanted);
 }
 
-/** Undefined where the charter names nobody who could sign the log beside its key. Errors: `CHECKPOINT_…`, those of `ask`. */
+/** Undefined where the charter names nobody who could sign the log beside its key. @throws `CHECKPOINT_…`, those of `ask`. */
 async function signedLately(
   { ask, charter, target, project, verifier, now }: Asked,
   book: RevocationBook,

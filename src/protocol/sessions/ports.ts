@@ -25,7 +25,7 @@ export interface Channel {
   readonly link?: Link;
   /** True once neither half can be used any more. */
   readonly closed: boolean;
-  /** Resolves when the message has left; waits while the peer does not read. Errors: `MESH_…`. */
+  /** Resolves when the message has left; waits while the peer does not read. @throws `MESH_…`. */
   send(message: Uint8Array): Promise<void>;
   /**
    * The next message, one call at a time; undefined once the other side has closed its half. `admit` sees the length before the rest is
@@ -85,7 +85,7 @@ export interface ServedProtocol {
   session(channel: Channel): Promise<void>;
 }
 
-/** Opens a channel to a peer. Errors: `MESH_…`. */
+/** Opens a channel to a peer. @throws `MESH_…`. */
 export type Dial = (
   peer: DialTarget,
   protocol: string,
@@ -115,9 +115,9 @@ export interface Clock {
 
 /** Opens signed documents. An implementation may remember texts that it opened before. */
 export interface Documents {
-  /** As `openMessage`. Errors: `DOC_…`. */
+  /** As `openMessage`. @throws `DOC_…`. */
   message<K extends MessageKind>(kind: K, compact: string): Promise<Verified<Messages[K]>>;
-  /** As `openStatement`. Errors: `DOC_…`. */
+  /** As `openStatement`. @throws `DOC_…`. */
   receipt(envelope: string): Promise<VerifiedStatement<Receipt>>;
   verdict(envelope: string): Promise<VerifiedStatement<Verdict>>;
   readonly verifier: Verifier;
@@ -141,9 +141,9 @@ export type Tell = (
 
 /** Leaves of the log on disk, one file per project. */
 export interface LeafFile {
-  /** The complete leaves; a leaf that was written in part is cut off. Errors: `HOME_UNREADABLE`. */
+  /** The complete leaves; a leaf that was written in part is cut off. @throws `HOME_UNREADABLE`. */
   load(): Promise<string[]>;
-  /** Appends and syncs. Errors: `HOME_UNWRITABLE`. */
+  /** Appends and syncs. @throws `HOME_UNWRITABLE`. */
   append(leaves: readonly string[]): Promise<void>;
 }
 

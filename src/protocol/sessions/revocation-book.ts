@@ -86,7 +86,7 @@ export interface StoredRevocations {
   askedAt: number | null;
 }
 
-/** A list as text, as the owner hands it on. Errors: `WIRE_INVALID`. */
+/** A list as text, as the owner hands it on. @throws `WIRE_INVALID`. */
 export function decodeRevocations(text: string, what: string): RevocationPage {
   return decodeMessage(toUtf8(text), revocationListSchema, what);
 }
@@ -279,7 +279,7 @@ export class RevocationBook {
     return done;
   }
 
-  /** Tries again to write the file after a failure. Errors: those of the file, where there is no `unsaved`. */
+  /** Tries again to write the file after a failure. @throws those of the file, where there is no `unsaved`. */
   async saveAgain(): Promise<void> {
     if (this.#isUnsaved) await this.learn({ charters: [], revocations: [] });
   }
@@ -329,7 +329,7 @@ export class RevocationBook {
     return { ...taken, found, refused: [...unproven, ...refused] };
   }
 
-  /** Undefined where there is evidence against that log key already that shows as much. Errors: those of `checkEquivocation`. */
+  /** Undefined where there is evidence against that log key already that shows as much. @throws those of `checkEquivocation`. */
   async #takeEvidence(raw: string): Promise<KnownEquivocation | undefined> {
     if (this.equivocations.some((known) => known.raw === raw)) return undefined;
     const proves = await checkEquivocation(raw, this.#project, this.#verifier, this.ended);

@@ -140,7 +140,7 @@ export async function requestLeaves(
   }
 }
 
-/** Asks one peer for the newest checkpoint that it checked, and its evidence against the log. Errors: as above. */
+/** Asks one peer for the newest checkpoint that it checked, and its evidence against the log. @throws as above. */
 export async function requestCheckpoint(
   dial: Dial,
   peer: PeerAddress,
@@ -152,7 +152,7 @@ export async function requestCheckpoint(
   });
 }
 
-/** Asks a worker what it holds of this controller's log. Errors: as above; `WIRE_INVALID` of a worker that does not know the question. */
+/** Asks a worker what it holds of this controller's log. @throws as above; `WIRE_INVALID` of a worker that does not know the question. */
 export async function requestHeld(dial: Dial, peer: PeerAddress): Promise<ReturnType<HeldOfLog['held']>> {
   return asking(dial, peer, async (question) => {
     const answer = await question({ kind: 'held' });

@@ -48,7 +48,7 @@ export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSou
   };
 }
 
-/** Passes over errors of others. Errors: those of our own disk. */
+/** Passes over errors of others. @throws those of our own disk. */
 function orHome(error: unknown): void {
   if (codeOf(error).startsWith('HOME_')) throw error;
 }

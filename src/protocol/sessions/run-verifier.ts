@@ -209,7 +209,7 @@ export class RunVerifier {
     return opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
-  /** Undefined where another key than that of the charter in force signed it, as before a rotation. Errors: `CHECKPOINT_…`. */
+  /** Undefined where another key than that of the charter in force signed it, as before a rotation. @throws `CHECKPOINT_…`. */
   #open(note: string, log: string): Promise<Checkpoint | undefined> {
     const { project, documents } = this.#ports;
     return openCheckpoint(note, { project, log }, documents.verifier).catch((error: unknown) => {

@@ -206,7 +206,7 @@ export function turnsOf(protocol: keyof typeof messageBounds, kind: string): num
   return messages[kind]?.turns ?? 1;
 }
 
-/** Whether a message of this kind may be handled, which was read. Errors: the `refused` code of its line, `WIRE_TOO_LARGE`. */
+/** Whether a message of this kind may be handled, which was read. @throws the `refused` code of its line, `WIRE_TOO_LARGE`. */
 export function checkKind(
   protocol: keyof typeof messageBounds,
   sendRights: SendRights,

@@ -30,7 +30,7 @@ interface HookAsked {
   project?: string;
 }
 
-/** Opens journal and client of a hook, and closes them. Errors: `HOOK_USAGE`, `JOURNAL_…`, `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`. */
+/** Opens journal and client of a hook, and closes them. @throws `HOOK_USAGE`, `JOURNAL_…`, `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`. */
 async function hookPorts<T>(
   context: Context,
   { name, command, once = false, timeout, project }: HookAsked,
@@ -76,7 +76,7 @@ async function hookPorts<T>(
   }
 }
 
-/** Failures in the ledger of a hook that does not run now. Errors: `JOURNAL_IN_USE`, `MEMBERSHIP_…`. */
+/** Failures in the ledger of a hook that does not run now. @throws `JOURNAL_IN_USE`, `MEMBERSHIP_…`. */
 async function readLedger(
   context: Context,
   name: string,
@@ -226,7 +226,7 @@ function checkCommand(command: readonly string[]): void {
   });
 }
 
-/** A run that the controller lists, by its id or the start of it. Errors: `HOOK_USAGE`. */
+/** A run that the controller lists, by its id or the start of it. @throws `HOOK_USAGE`. */
 async function find(client: OpenHook['client'], which: string) {
   const { jobs } = await client.jobs();
   const fits = jobs.filter(({ run }) => which.length >= 8 && run.startsWith(which));

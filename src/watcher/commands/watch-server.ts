@@ -11,7 +11,7 @@ import { watchApp, webhookBytesMax } from '../page/index.ts';
 /** Webhooks of one address: a forge sends a few for each push. */
 const limits = { bodyBytesMax: webhookBytesMax, requestsPerSecond: 5, requestsBurst: 50 };
 
-/** Serves webhooks, badges and the page of approvals where `watch.toml` says so. Errors: `FORGE_TOKEN_UNREADABLE`, `SIGN_IN_FILE_…`, `HTTP_…`. */
+/** Serves webhooks, badges and the page of approvals where `watch.toml` says so. @throws `FORGE_TOKEN_UNREADABLE`, `SIGN_IN_FILE_…`, `HTTP_…`. */
 export async function serveWatch(
   { forge, listen, settings }: WatchFile,
   { running: { machine, watcher }, charter }: OpenWatcher,

@@ -13,7 +13,7 @@ export interface RefPattern {
 const roots = ['refs/heads/', 'refs/tags/'];
 const isBelow = (ref: string): boolean => roots.some((root) => ref.startsWith(root));
 
-/** Reads a pattern. A name without `refs/` is a branch, never a tag: a hook acts on what it names. Errors: `HOOK_USAGE`. */
+/** Reads a pattern. A name without `refs/` is a branch, never a tag: a hook acts on what it names. @throws `HOOK_USAGE`. */
 export function parseRefPattern(text: string): RefPattern {
   const full = text.startsWith('refs/') ? text : `refs/heads/${text}`;
   const isName = isRefName(full.replaceAll(/[*?]/g, 'x')) && settingFault(full) === undefined;

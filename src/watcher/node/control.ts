@@ -19,7 +19,7 @@ export type WatchRequest = z.infer<typeof requestSchema>;
 /** Apart from those of workers. */
 const sockets = new ProjectSockets({ folder: 'watch', process: 'watcher', start: 'quorate watch' });
 
-/** Serves the user who runs the watcher. Errors: those of `serveControlSocket`. */
+/** Serves the user who runs the watcher. @throws those of `serveControlSocket`. */
 export function serveWatchControl(
   home: string,
   project: string,
@@ -33,7 +33,7 @@ export function serveWatchControl(
   });
 }
 
-/** Asks the watcher that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `CONTROL_LOST`, and what it answers with. */
+/** Asks the watcher that runs from this home. @throws `PROCESS_NOT_RUNNING`, `CONTROL_LOST`, and what it answers with. */
 export async function askWatcher(
   home: string,
   project: string | undefined,

@@ -93,7 +93,7 @@ export const logInMemory = (): LogCopy => new LogCopy({ load: async () => [], ap
 
 /**
  * Gets the files of an artifact and the bundle of its run, learns the revocations that members of the project tell and those in its log,
- * and then verifies the bundle in this process, from the root key alone. Errors: the code of the step that failed (`KEY_REVOKED`, `REF_MISMATCH`), `NOT_TRUSTED` for a lower level,
+ * and then verifies the bundle in this process, from the root key alone. @throws the code of the step that failed (`KEY_REVOKED`, `REF_MISMATCH`), `NOT_TRUSTED` for a lower level,
  * `ARTIFACT_…`, `REVOCATION_…`, `CHECKPOINT_…`, `LOG_…`, `HOME_…`, `MESH_…`, `STORE_…`, and what `accept` throws.
  */
 export async function takeTrusted(options: TakeOptions): Promise<Taken> {

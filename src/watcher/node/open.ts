@@ -89,7 +89,7 @@ export function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
   });
 }
 
-/** Errors: `WATCH_ACCOUNT`. */
+/** @throws `WATCH_ACCOUNT`. */
 export function checkPublisher(home: string, role: string): void {
   if (role === 'publisher') return;
   throw new QuorateError(

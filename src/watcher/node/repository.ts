@@ -39,7 +39,7 @@ export class WatchedRepository {
     return this.#options.confined ? (use) => this.#inSandbox(use) : undefined;
   }
 
-  /** Refs that match these patterns. Errors: those of `listRefs` and `openConfinedGit`. */
+  /** Refs that match these patterns. @throws those of `listRefs` and `openConfinedGit`. */
   refs(patterns: readonly string[], signal: AbortSignal): Promise<Map<string, ListedRef>> {
     const { confine } = this;
     fetchableUrl(this.url);

@@ -149,7 +149,7 @@ export interface WatchFile {
   listen?: { host: string; port: number; names: string[]; signIn?: string | undefined } | undefined;
 }
 
-/** Errors: `WATCH_FILE_UNREADABLE`, those of `parseWatchFile`. */
+/** @throws `WATCH_FILE_UNREADABLE`, those of `parseWatchFile`. */
 export async function readWatchFile(path: string): Promise<WatchFile> {
   let text: string;
   try {
@@ -163,7 +163,7 @@ export async function readWatchFile(path: string): Promise<WatchFile> {
   return parseWatchFile(text, path);
 }
 
-/** Paths in the file count from its folder. `path` names it in errors, which begin `path:line:`. Errors: `WATCH_FILE_INVALID`. */
+/** Paths in the file count from its folder. `path` names it in errors, which begin `path:line:`. @throws `WATCH_FILE_INVALID`. */
 export function parseWatchFile(text: string, path: string): WatchFile {
   const file = parseSettings(text, path, kind);
   checkNames(file, text, path);

@@ -14,7 +14,7 @@ import type { WatchView } from '../machine/view.ts';
 
 interface ApprovalPorts {
   pulls(): WatchView['pulls'];
-  /** Errors: `WATCH_PULL_UNKNOWN`, `WATCH_COMMIT_MISMATCH`. */
+  /** @throws `WATCH_PULL_UNKNOWN`, `WATCH_COMMIT_MISMATCH`. */
   decide(pull: number, commit: string, verdict: 'approved' | 'denied', by: string): unknown;
   people: SignIn;
 }
@@ -80,7 +80,7 @@ export const webhookBytesMax = 1024 * 1024;
 assert(httpLimits.bodiesMax * webhookBytesMax <= 2 ** 26, 'bodies that come in take 64 MiB');
 
 interface WebhookPorts {
-  /** Errors: `WEBHOOK_…`. */
+  /** @throws `WEBHOOK_…`. */
   take(parts: Pick<WebhookParts, 'header' | 'body'>): unknown;
 }
 

@@ -58,7 +58,7 @@ export class EvidenceChecker {
     return wanted.some((one) => this.#isOpen(one));
   }
 
-  /** Learns revocations, and verifies what is due, a bounded number. Errors: those of the connection, and of our own disk. */
+  /** Learns revocations, and verifies what is due, a bounded number. @throws those of the connection, and of our own disk. */
   async look(source: RunSource, wanted: readonly WantedProof[]): Promise<void> {
     const runs = new Set(wanted.map(({ published }) => published.request));
     this.#tries = new Map([...this.#tries].filter(([run]) => runs.has(run)));

@@ -33,7 +33,7 @@ export interface HookPorts {
   readonly clock: Clock;
   readonly folder: {
     readonly ledger: Ledger;
-    /** On disk when it resolves. `execute` is called once it is, and not at all where the hook ends before. Errors: those of the journal. */
+    /** On disk when it resolves. `execute` is called once it is, and not at all where the hook ends before. @throws those of the journal. */
     record(event: LedgerEvent, execute?: () => void): Promise<void>;
     fresh(): Promise<string>;
     clear(): Promise<void>;

@@ -7,7 +7,7 @@ import type { WatchSettings } from '../machine/rules.ts';
 import type { Status } from '../machine/status.ts';
 import type { RunLists } from './run-states.ts';
 
-/** A forge, as the watcher uses it. Errors: `FORGE_…`. */
+/** A forge, as the watcher uses it. @throws `FORGE_…`. */
 export interface WatchedForge {
   /** Pattern of the refs that pull requests have on its git server, with `*` for the number. */
   readonly pullRefs: string;
@@ -17,7 +17,7 @@ export interface WatchedForge {
   isOpen(pull: number): Promise<boolean>;
 }
 
-/** A client of the project with the key of a publisher. Errors: those of `Client`. */
+/** A client of the project with the key of a publisher. @throws those of `Client`. */
 export interface WatchClient extends RunLists {
   readonly source: RunSource;
   cancel(run: string, reason: string): Promise<unknown>;
@@ -40,7 +40,7 @@ export interface WatchPorts<C extends WatchClient = WatchClient> {
   compact(): void;
   settings: WatchSettings;
   pollMs: number;
-  /** Refs of the repository that match these patterns. Errors: `SOURCE_…`, `SANDBOX_…`. */
+  /** Refs of the repository that match these patterns. @throws `SOURCE_…`, `SANDBOX_…`. */
   refs(patterns: readonly string[]): Promise<ReadonlyMap<string, SeenRef>>;
   /** Absent: statuses are told to nobody. */
   forge?: WatchedForge | undefined;

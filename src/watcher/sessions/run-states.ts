@@ -6,7 +6,7 @@ import { isOver, type WatchState } from '../machine/state.ts';
 import type { RunStand } from '../machine/status.ts';
 import { watchSessionLimits } from './limits.ts';
 
-/** The controller's word on runs. Errors: those of `Client`. */
+/** The controller's word on runs. @throws those of `Client`. */
 export interface RunLists {
   jobs(): Promise<{ jobs: RunSummary[] }>;
   show(run: string): Promise<{ summary: RunSummary }>;

@@ -10,7 +10,7 @@ import type { JoinOptions } from './joining.ts';
 import { lendingFrom, namedIn } from './lending.ts';
 import { readWorkerFile } from './worker-file.ts';
 
-/** Says what a worker started now would lend, from this file and the defaults; runs nothing. Errors: `WORKER_FILE_…`, `LIMITS_…`. */
+/** Says what a worker started now would lend, from this file and the defaults; runs nothing. @throws `WORKER_FILE_…`, `LIMITS_…`. */
 export async function checkConfig({ out }: Context, path: string, options: JoinOptions): Promise<Exit> {
   const file = await readWorkerFile(path);
   const { prioritiesOf } = await import('../node/terms.ts');

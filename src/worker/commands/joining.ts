@@ -43,7 +43,7 @@ export interface Joining {
   role: Role;
 }
 
-/** The project of the ticket, or without one that of the membership. Errors: `TICKET_…`, `MEMBERSHIP_…`. */
+/** The project of the ticket, or without one that of the membership. @throws `TICKET_…`, `MEMBERSHIP_…`. */
 export async function joiningOf(
   home: Home,
   ticket: string | undefined,
@@ -74,7 +74,7 @@ export async function enrol(
   return joinProject({ home, ticket, signal, tell, ...(Array.isArray(shown) && { shown }) });
 }
 
-/** Hosts that the worker will connect to: those of worker.toml, else those that the project names at the first time. Errors: those of `hostsOfTicket`. */
+/** Hosts that the worker will connect to: those of worker.toml, else those that the project names at the first time. @throws those of `hostsOfTicket`. */
 export async function hostsToShow(
   { signal, out }: Context,
   home: Home,

@@ -137,7 +137,7 @@ export async function readWorkerFile(path: string): Promise<WorkerFile> {
   return parseWorkerFile(text, path);
 }
 
-/** `path` only names it in errors, which begin `path:line:`. Errors: `WORKER_FILE_INVALID`. */
+/** `path` only names it in errors, which begin `path:line:`. @throws `WORKER_FILE_INVALID`. */
 export function parseWorkerFile(text: string, path: string): WorkerFile {
   const file = parseSettings(text, path, kind);
   const given = knobList.flatMap((knob) => {

@@ -15,7 +15,7 @@ export interface PageOptions {
 /** 256 random bits, base64url. */
 const secret = () => randomBytes(32).toString('base64url');
 
-/** Serves the page of the worker that runs on this machine, until Ctrl-C. Errors: `CLI_USAGE`, `WORKER_…`, `CONTROL_…`, `HTTP_…`. */
+/** Serves the page of the worker that runs on this machine, until Ctrl-C. @throws `CLI_USAGE`, `WORKER_…`, `CONTROL_…`, `HTTP_…`. */
 export async function showWorkerPage(
   { home, out, signal }: Context,
   { listen = { host: '127.0.0.1', port: 0 }, project }: PageOptions,

@@ -65,7 +65,7 @@ export class HostList {
     return this.#spent;
   }
 
-  /** A home of before allows the hosts that its project names now. Errors: `HOME_…`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+  /** A home of before allows the hosts that its project names now. @throws `HOME_…`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
   static async open(options: Options): Promise<HostList> {
     const { home, membership } = options;
     const known = (await knownHosts(home, membership.project)) ?? (await recordShown(home, membership));
@@ -88,7 +88,7 @@ export class HostList {
     return allowsHost(this.list, entry);
   }
 
-  /** Kept for the next starts. Errors: `HOME_UNWRITABLE`. */
+  /** Kept for the next starts. @throws `HOME_UNWRITABLE`. */
   allow(entry: string): Promise<void> {
     return this.#change(({ shown, allowed }) => ({
       shown,
@@ -96,7 +96,7 @@ export class HostList {
     }));
   }
 
-  /** A host that worker.toml lists stays allowed. Errors: `HOME_UNWRITABLE`. */
+  /** A host that worker.toml lists stays allowed. @throws `HOME_UNWRITABLE`. */
   withdraw(entry: string): Promise<void> {
     const rest = (list: readonly string[]) => list.filter((one) => one !== entry.toLowerCase());
     return this.#change(({ shown, allowed }) => ({ shown: rest(shown), allowed: rest(allowed) }));

@@ -63,7 +63,7 @@ async function perform(operator: Operator, request: ControlRequest): Promise<Con
   return { status: operator.status(), missed };
 }
 
-/** Sends a request to the worker that runs from this home. Errors: `PROCESS_NOT_RUNNING`, `MEMBERSHIP_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
+/** Sends a request to the worker that runs from this home. @throws `PROCESS_NOT_RUNNING`, `MEMBERSHIP_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
 export async function askWorker(
   home: string,
   project: string | undefined,

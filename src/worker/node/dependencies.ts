@@ -28,7 +28,7 @@ export interface BuildDependencies {
 
 /**
  * The files that the job's lock files demand: fetched as the tree that the job names, and compared, byte by byte, with the lock files in this
- * worker's own checkout. Errors: DEPENDENCIES_MISMATCH, DEPENDENCIES_UNAVAILABLE, `LOCK_…`, STORE_DISK_FULL, the signal's reason.
+ * worker's own checkout. @throws DEPENDENCIES_MISMATCH, DEPENDENCIES_UNAVAILABLE, `LOCK_…`, STORE_DISK_FULL, the signal's reason.
  */
 export async function openDependencies(
   context: WorkerContext,

@@ -88,12 +88,12 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
 
 const journalOf = (home: Home, project: string): string => join(home.dir, `worker-${project}.db`);
 
-/** Before anything is looked at or asked: whether a worker for that project runs from this home. Errors: `JOURNAL_…`. */
+/** Before anything is looked at or asked: whether a worker for that project runs from this home. @throws `JOURNAL_…`. */
 export function checkIdle(home: Home, project: string): void {
   checkJournalFree(journalOf(home, project));
 }
 
-/** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_ENFORCEABLE`. */
+/** Starts working for one project. @throws `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_ENFORCEABLE`. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   const { home, membership, rules = { hours: [] } } = options;
   checkServed(rules, membership.project);

@@ -242,7 +242,7 @@ export class Operator {
     return missed;
   }
 
-  /** Allows a host, or with `withdraw` no more; kept for the next starts. Errors: `HOME_UNWRITABLE`. */
+  /** Allows a host, or with `withdraw` no more; kept for the next starts. @throws `HOME_UNWRITABLE`. */
   async allow(host: string, withdraw = false): Promise<void> {
     const { hosts } = this.#options;
     await (withdraw ? hosts.withdraw(host) : hosts.allow(host));

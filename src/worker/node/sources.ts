@@ -65,7 +65,7 @@ export class Sources {
     return this.#ahead.drop();
   }
 
-  /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_TREE_MISMATCH` when the commit holds another tree than the job says. */
+  /** @throws `SOURCE_…`, `STORE_…`; `SOURCE_TREE_MISMATCH` when the commit holds another tree than the job says. */
   async open(job: Job, ref: string, { signal, say }: FetchOptions): Promise<Source> {
     const { url, commit } = job.source;
     // A git folder with another tag is another one.

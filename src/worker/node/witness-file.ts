@@ -21,7 +21,7 @@ export function openWitnessFile(file: string, project: string): WitnessFile {
   };
 }
 
-/** Errors: `CHECKPOINT_…`. */
+/** @throws `CHECKPOINT_…`. */
 async function checkNotes({ logs }: WitnessState, project: string): Promise<void> {
   for (const { log, seen } of logs)
     for (const { note, size, root } of seen) {

@@ -61,7 +61,7 @@ export interface LenderPorts {
   origin(): string;
   secrets: Secrets;
   host: HostSize;
-  /** Asks the worker that runs on this machine. Errors: `PROCESS_NOT_RUNNING`, `CONTROL_…`, `LIMITS_…`. */
+  /** Asks the worker that runs on this machine. @throws `PROCESS_NOT_RUNNING`, `CONTROL_…`, `LIMITS_…`. */
   ask(request: ControlRequest): Promise<ControlAnswer>;
   /** After this time; false as soon as the page is closed. */
   wait(ms: number): Promise<boolean>;

@@ -173,7 +173,7 @@ export class AnswerSigner {
     return decided === undefined ? isEnding : decided;
   }
 
-  /** Errors: those of `DraftChecks.check`, `COSIGN_NOT_BUILT` for what is no answer, `COSIGN_MISSING`, `COSIGN_LEVEL_MISMATCH`. */
+  /** @throws those of `DraftChecks.check`, `COSIGN_NOT_BUILT` for what is no answer, `COSIGN_MISSING`, `COSIGN_LEVEL_MISMATCH`. */
   async #checkAnswer(draft: Bundle, note: string, log: LogView): Promise<string> {
     const outdated = await this.#checks.outdated(draft);
     if (outdated !== undefined) throw new QuorateError('CHARTER_NOT_IN_FORCE', outdated);

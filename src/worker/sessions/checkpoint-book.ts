@@ -73,9 +73,9 @@ export type WitnessState = z.infer<typeof witnessStateSchema>;
 
 /** Where it is kept. */
 export interface WitnessFile {
-  /** Undefined where there is none. Errors: `HOME_UNREADABLE`, `HOME_DAMAGED`. */
+  /** Undefined where there is none. @throws `HOME_UNREADABLE`, `HOME_DAMAGED`. */
   load(): Promise<WitnessState | undefined>;
-  /** Replaces it; resolves when it is on disk. Errors: `HOME_UNWRITABLE`. */
+  /** Replaces it; resolves when it is on disk. @throws `HOME_UNWRITABLE`. */
   save(state: WitnessState): Promise<void>;
 }
 
@@ -112,7 +112,7 @@ export class CheckpointBook {
     this.#file = file;
   }
 
-  /** Errors: those of the file. */
+  /** @throws those of the file. */
   async load(): Promise<void> {
     this.#state ??= (await this.#file.load()) ?? { v: 1, logs: [], promises: [] };
   }
@@ -155,7 +155,7 @@ export class CheckpointBook {
     return this.#loaded.promises;
   }
 
-  /** Keeps a checkpoint that is consistent with all others of this key. Errors: those of the file. */
+  /** Keeps a checkpoint that is consistent with all others of this key. @throws those of the file. */
   async keep(log: string, seen: Omit<Seen, 'at'>, { now, steady }: Times): Promise<void> {
     const { logs } = this.#loaded;
     const before = withRoom(this.#of(log));
@@ -182,7 +182,7 @@ export class CheckpointBook {
     this.#state = { ...this.#loaded, logs };
   }
 
-  /** Adds promises of an ack, once. Returns those that were dropped for them, where there were too many. Errors: those of the file. */
+  /** Adds promises of an ack, once. Returns those that were dropped for them, where there were too many. @throws those of the file. */
   async promise(added: readonly AckPromise[]): Promise<readonly AckPromise[]> {
     const { promises } = this.#loaded;
     if (promises.some((one) => added.some(({ ack }) => ack === one.ack))) return [];

@@ -29,13 +29,13 @@ export class DraftChecks {
     this.#log = new LogCopy(ports.leafFile);
   }
 
-  /** Reads the leaves that were kept before. Errors: those of the file. */
+  /** Reads the leaves that were kept before. @throws those of the file. */
   async load(): Promise<void> {
     await this.#log.size;
   }
 
   /**
-   * Reads the log up to a checkpoint that fits those that were seen; each revocation in it is known then. Errors: those of
+   * Reads the log up to a checkpoint that fits those that were seen; each revocation in it is known then. @throws those of
    * `LogWitness.see` and `LogCopy.read`, `LOG_TOO_LARGE`, `REVOCATION_WITHHELD`.
    */
   async readLog(note: string, isWanted: IsWanted): Promise<LogView> {
@@ -50,7 +50,7 @@ export class DraftChecks {
     return log;
   }
 
-  /** Takes the charter of a draft where it is newer. Says what is wrong where one that is newer than that is in force. Errors: `CHARTER_…`. */
+  /** Takes the charter of a draft where it is newer. Says what is wrong where one that is newer than that is in force. @throws `CHARTER_…`. */
   async outdated(draft: Bundle): Promise<string | undefined> {
     const { credentials, signing } = this.#ports;
     await credentials.learnCharter(draft.charter);
@@ -81,7 +81,7 @@ export class DraftChecks {
 
   /**
    * Keeps the leaves under a checkpoint that fits those before it. A trusted worker does before it signs one: a controller whose disk is
-   * lost has them from here. Errors: those of `LogCopy.read` and `LogCopy.keep`, `LOG_LEAVES_MISMATCH`.
+   * lost has them from here. @throws those of `LogCopy.read` and `LogCopy.keep`, `LOG_LEAVES_MISMATCH`.
    */
   async keepUnder({ size, root }: Pick<Checkpoint, 'size' | 'root'>): Promise<void> {
     if (size > sessionLimits.logLeavesMax) return;
@@ -91,17 +91,17 @@ export class DraftChecks {
     await this.#log.keep(log);
   }
 
-  /** Leaves that were kept, from an index on, as many as one message takes. Errors: those of the file. */
+  /** Leaves that were kept, from an index on, as many as one message takes. @throws those of the file. */
   keptFrom(from: number): Promise<readonly string[]> {
     return this.#log.keptFrom(from, limits.leavesPerMessageMax);
   }
 
-  /** Keeps the leaves on disk, before anything is signed over them. Errors: those of `LogCopy.keep`. */
+  /** Keeps the leaves on disk, before anything is signed over them. @throws those of `LogCopy.keep`. */
   keep(log: LogView): Promise<void> {
     return this.#log.keep(log);
   }
 
-  /** Each revocation that the log has must be known here before anything is decided. Errors: `REVOCATION_WITHHELD`. */
+  /** Each revocation that the log has must be known here before anything is decided. @throws `REVOCATION_WITHHELD`. */
   async #learnRevocations(log: LogView, isWanted: IsWanted): Promise<void> {
     const { revocations } = this.#ports;
     const missing = () => log.withheld((id) => revocations.has(id));
@@ -118,7 +118,7 @@ export class DraftChecks {
       );
   }
 
-  /** Errors: those of `LogWitness.see`. */
+  /** @throws those of `LogWitness.see`. */
   async #see(note: string, isWanted: IsWanted): Promise<Checkpoint> {
     try {
       return await this.#whileWanted(isWanted, () => this.#witness.see(note));

@@ -7,15 +7,15 @@ import { protocols } from '../../protocol/wire/protocols.ts';
 
 /** The live log of a lease at the controller. */
 export interface LogStream {
-  /** Text of the log, at least one byte. Errors: `MESH_…`. */
+  /** Text of the log, at least one byte. @throws `MESH_…`. */
   send(text: Uint8Array): Promise<void>;
-  /** The log is whole: the stream may carry the next one. Errors: `MESH_…`. */
+  /** The log is whole: the stream may carry the next one. @throws `MESH_…`. */
   end(): Promise<void>;
   /** Ends the stream before the log is whole, and the controller notes that in the log. */
   close(): Promise<void>;
 }
 
-/** Opens the live log of a lease. Errors: `MESH_…`. */
+/** Opens the live log of a lease. @throws `MESH_…`. */
 export async function openLog(
   dial: Dial,
   controller: PeerAddress,

@@ -62,7 +62,7 @@ export class LogWitness {
     revocations.completes = (known) => this.#lines.complete(known);
   }
 
-  /** Reads what it saw before. Errors: those of the file. */
+  /** Reads what it saw before. @throws those of the file. */
   load(): Promise<void> {
     return this.#book.load();
   }
@@ -145,7 +145,7 @@ export class LogWitness {
 
   /**
    * Compares a checkpoint with those before, and keeps it; where the larger one is not known to go on from the smaller one,
-   * the controller is asked for the proof. Errors: `LOG_EQUIVOCATED`, `LOG_FORKED`, `LOG_INCONSISTENT`, `CHECKPOINT_…`, `HOME_…`,
+   * the controller is asked for the proof. @throws `LOG_EQUIVOCATED`, `LOG_FORKED`, `LOG_INCONSISTENT`, `CHECKPOINT_…`, `HOME_…`,
    * those of `ask`.
    */
   see(note: string): Promise<Checkpoint> {
@@ -168,7 +168,7 @@ export class LogWitness {
   /**
    * This worker's line for a checkpoint, with the time of now or of when a larger one became known. A checkpoint that was
    * compared before may have been dropped for others since, and is compared again.
-   * Errors: those of `see`.
+   * @throws those of `see`.
    */
   sign(note: string): Promise<string> {
     return this.#inTurn(async () => this.#line(await this.#compareAndKeep(note), note));
@@ -222,7 +222,7 @@ export class LogWitness {
     return checkpoint;
   }
 
-  /** Errors: `LOG_FORKED`, `LOG_INCONSISTENT`, those of `ask`. */
+  /** @throws `LOG_FORKED`, `LOG_INCONSISTENT`, those of `ask`. */
   async #prove(smaller: Seen, larger: Seen): Promise<void> {
     const { credentials, dial } = this.#ports;
     const sizes = `${smaller.size} and ${larger.size} entries`;
@@ -239,7 +239,7 @@ export class LogWitness {
     throw inconsistent(sizes, 'gives no proof that holds');
   }
 
-  /** Asks for the controller's present checkpoint of a size: another root than it signed before is evidence. Errors: `LOG_FORKED`. */
+  /** Asks for the controller's present checkpoint of a size: another root than it signed before is evidence. @throws `LOG_FORKED`. */
   async #askAgain({ size, root, note }: Seen): Promise<void> {
     const { credentials, dial } = this.#ports;
     const question = { kind: 'checkpoint', old: size, size } as const;
@@ -321,7 +321,7 @@ export class LogWitness {
     if (evidence !== undefined) await this.#revocations.found(encodeEquivocation(evidence));
   }
 
-  /** Refuses a log key that the root revoked. Errors: `KEY_REVOKED`. */
+  /** Refuses a log key that the root revoked. @throws `KEY_REVOKED`. */
   #checkNotRevoked(size: number): void {
     const { credentials, revocations } = this.#ports;
     const counting = revokedUnder(revocations.revoked, credentials.charter);

@@ -19,7 +19,7 @@ import type { WitnessFile } from './checkpoint-book.ts';
 export interface ResultStore {
   /** Makes the sealed results of a lease public. May be repeated after a crash. */
   publish(lease: string): Promise<void>;
-  /** Keeps public trees. Errors: `STORE_BLOCK_MISSING` where one is not there any more. */
+  /** Keeps public trees. @throws `STORE_BLOCK_MISSING` where one is not there any more. */
   pin(roots: readonly string[]): Promise<void>;
   /** Removes the sealed results of a lease. */
   discard(lease: string): Promise<void>;
@@ -34,7 +34,7 @@ export interface ServedBundles {
   artifacts(): Promise<string[]>;
 }
 
-/** An HTTP GET of the controller's feed. Errors: `HTTP_FEED_FAILED`. */
+/** An HTTP GET of the controller's feed. @throws `HTTP_FEED_FAILED`. */
 export type HttpGet = (
   url: string,
   options: { etag: string | undefined; maxBytes: number; timeoutMs: number },

@@ -77,7 +77,7 @@ export class RevocationFeed {
     });
   }
 
-  /** Asks the controller for all of them. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `WIRE_INVALID`. */
+  /** Asks the controller for all of them. @throws `CONTROLLER_UNREACHABLE`, `MESH_…`, `WIRE_INVALID`. */
   async ask(): Promise<void> {
     const { credentials, dial, clock } = this.#ports;
     const [controller] = credentials.membership.controllers;
@@ -85,7 +85,7 @@ export class RevocationFeed {
     await requestRevocations(dial, controller, (page) => this.learn(page, clock.now()));
   }
 
-  /** Asks the controller for those in the log with these ids, also where they count no more: then they are known. Errors: as above. */
+  /** Asks the controller for those in the log with these ids, also where they count no more: then they are known. @throws as above. */
   async askFor(ids: readonly string[]): Promise<void> {
     const { credentials, dial, revocations } = this.#ports;
     const [controller] = credentials.membership.controllers;

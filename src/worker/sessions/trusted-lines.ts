@@ -26,7 +26,7 @@ export class LineKeeper {
     return this.#ports.credentials.charter.trusted;
   }
 
-  /** The note with the line of the log, and those of trusted workers that hold. Errors: `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
+  /** The note with the line of the log, and those of trusted workers that hold. @throws `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
   async only(note: string, trusted = this.#trusted): Promise<string> {
     const lines = await openLinesOf(note, trusted, this.#ports.signing.documents.verifier);
     return [withoutWitnesses(note), ...lines.map(({ line }) => line)].join('');
@@ -58,7 +58,7 @@ export class LineKeeper {
 
   /**
    * Evidence with the lines that are known here, this worker's own among them, where it then shows of more stories that a
-   * trusted worker signed them; undefined otherwise. Errors: those of the file of the book.
+   * trusted worker signed them; undefined otherwise. @throws those of the file of the book.
    */
   async complete({ raw, proves: { log, lines } }: KnownEquivocation): Promise<string | undefined> {
     const { credentials, signing, revocations } = this.#ports;

@@ -24,7 +24,7 @@ export class InputBundles {
     return [...this.#held.values()].map(({ own }) => own);
   }
 
-  /** Errors: `INPUT_EVIDENCE_TOO_LARGE`. */
+  /** @throws `INPUT_EVIDENCE_TOO_LARGE`. */
   add({ inputs = [], ...own }: Bundle): void {
     this.#keep(own, false);
     for (const input of inputs) this.#keep(input, true);

@@ -16,7 +16,7 @@ export interface Account {
   made: boolean;
 }
 
-/** Creates the account unless it exists. Errors: `SERVICE_FAILED`. */
+/** Creates the account unless it exists. @throws `SERVICE_FAILED`. */
 export async function makeAccount(home: string): Promise<Account> {
   const known = await find();
   if (known !== undefined) return { ...known, made: false };

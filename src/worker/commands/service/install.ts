@@ -8,7 +8,7 @@ import { type ServiceOptions, serviceName, serviceUser, systemdWanted, unitMark 
 
 const programMsMax = 10_000;
 
-/** Checks that systemd is running and recent enough. Errors: `SERVICE_FAILED`. */
+/** Checks that systemd is running and recent enough. @throws `SERVICE_FAILED`. */
 export async function checkSystemd(running = '/run/systemd/system'): Promise<void> {
   if (!existsSync(running))
     throw new QuorateError('SERVICE_FAILED', 'systemd does not run this machine', {
@@ -48,7 +48,7 @@ export async function checkProgram(path: string, { user }: { user: 'own' | 'othe
   }
 }
 
-/** Writes the unit file; replaces only one that Quorate wrote for the same project. Returns its path. Errors: `SERVICE_FAILED`. */
+/** Writes the unit file; replaces only one that Quorate wrote for the same project. Returns its path. @throws `SERVICE_FAILED`. */
 export async function writeUnit(folder: string, unit: string): Promise<string> {
   const file = join(folder, serviceName);
   const before = await readFile(file, 'utf8').catch(() => undefined);
