@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import { sha256InSlices } from '../store/index.ts';
+import type { Encoding } from './compress.ts';
 import { afterAnswer, type HttpEnv } from './env.ts';
 import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';
 import type { PublicView } from './views.ts';
@@ -7,8 +8,8 @@ import type { PublicView } from './views.ts';
 export type ArtifactLevel = ReturnType<PublicView['level']>;
 
 export interface Answer {
-  /** In chunks when it is large. */
-  body: Uint8Array | AsyncIterable<Uint8Array>;
+  /** In chunks when it is large; of one whose size is known, those after the first `skip` bytes. */
+  body: Uint8Array | AsyncIterable<Uint8Array> | ((skip: number) => AsyncIterable<Uint8Array>);
   /** Bytes of a body in chunks, where that is known. */
   size?: number;
   /** Each chunk costs as much as so many bytes, however small it is. */
@@ -17,6 +18,8 @@ export interface Answer {
   etag: string;
   type: string;
   cache: string;
+  /** Of bytes that are compressed already. */
+  encoding?: Encoding | undefined;
   /** File name for a download; absent for JSON. */
   fileName?: string;
   level?: ArtifactLevel;
@@ -59,31 +62,90 @@ function safeName(path: string): string {
   return safe.slice(0, 100) || 'file';
 }
 
-/** Sends an answer; `release` is called once it is sent or has failed. */
+/** Sends an answer, or one range of it; `release` is called once it is sent or has failed. */
 export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => void): Response {
   afterAnswer(c, release);
-  const { body, etag, type, cache, fileName, level } = answer;
-  const standing = { etag, 'cache-control': cache, ...(level !== undefined && { 'quorate-level': level }) };
+  const { body, etag, type, cache, fileName, level, encoding } = answer;
+  const account = c.env?.account;
+  const standing = { 'cache-control': cache, ...(level !== undefined && { 'quorate-level': level }) };
   const whole = body instanceof Uint8Array;
   /** Reading a body costs as much as sending it; one in chunks is not read. */
-  const withoutBody = (init: ResponseInit) => {
+  const withoutBody = (status: 200 | 304 | 416, headers: Record<string, string>) => {
     c.set('isCounted', true);
-    if (whole) c.env?.account?.sent(body.length);
-    return new Response(null, init);
+    if (whole) account?.sent(body.length);
+    return c.body(null, status, headers);
   };
-  if (c.req.header('if-none-match') === etag) return withoutBody({ status: 304, headers: standing });
+  const held = matching(c.req.header('if-none-match'), etag);
+  if (held !== undefined) return withoutBody(304, { ...standing, etag: held });
   const size = whole ? body.length : answer.size;
+  const hasRanges = size !== undefined && (whole || typeof body === 'function');
   const headers = {
     ...standing,
-    'content-type': type,
+    ...{ etag, 'content-type': type, 'accept-ranges': hasRanges ? 'bytes' : 'none' },
+    ...(encoding !== undefined && { 'content-encoding': encoding, vary: 'accept-encoding' }),
     // RFC 6266: always a download.
     ...(fileName === undefined ? {} : { 'content-disposition': `attachment; filename="${fileName}"` }),
     // An aborted answer has no last chunk, so that clients notice.
     ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),
   };
-  if (c.req.method === 'HEAD') return withoutBody({ headers });
-  if (whole && body.length <= wholeBytesMax) return c.body(new Uint8Array(body), 200, headers);
-  if (whole) return c.body(streamOf(c, piecesOf(body)), 200, headers);
-  const more = (bytes: number) => void c.env.account?.sent(bytes);
-  return c.body(streamOf(c, gathered(body, answer.leastBytes, more)), 200, headers);
+  if (c.req.method === 'HEAD') return withoutBody(200, headers);
+  const range = hasRanges && rangeApplies(c, etag) ? rangeOf(c.req.header('range'), size) : undefined;
+  if (range === 'none') return withoutBody(416, { ...standing, etag, 'content-range': `bytes */${size}` });
+  const { from = 0, bytes = size } = range ?? {};
+  if (range !== undefined)
+    Object.assign(headers, {
+      'content-range': `bytes ${from}-${from + range.bytes - 1}/${size}`,
+      'content-length': String(range.bytes),
+    });
+  const status = range === undefined ? 200 : 206;
+  if (whole) {
+    const part = body.subarray(from, from + (bytes ?? 0));
+    // The rest was read as well.
+    if (range !== undefined) account?.sent(body.length - part.length);
+    if (part.length <= wholeBytesMax) return c.body(new Uint8Array(part), status, headers);
+    return c.body(streamOf(c, piecesOf(part)), status, headers);
+  }
+  const chunks = typeof body === 'function' ? body(from) : body;
+  const more = (some: number) => void account?.sent(some);
+  const joined = gathered(range === undefined ? chunks : first(chunks, range.bytes), answer.leastBytes, more);
+  return c.body(streamOf(c, joined), status, headers);
+}
+
+/** The validator of `If-None-Match` that names this one, as the client has it (RFC 9110, section 13.1.2: weak comparison). */
+function matching(header: string | undefined, etag: string): string | undefined {
+  const given = (header ?? '').split(',').map((one) => one.trim());
+  return given[0] === '*' ? etag : given.find((one) => one.replace(/^W\//, '') === etag);
+}
+
+/** `If-Range` asks for the whole where it names another answer, or a time. */
+const rangeApplies = (c: Context<HttpEnv>, etag: string): boolean =>
+  (c.req.header('if-range') ?? etag) === etag;
+
+/**
+ * One range (RFC 9110, section 14.1.2): `none` where there is no byte of it. Undefined for the whole, which is also the answer to several
+ * ranges, to one that is malformed, and to other units.
+ */
+export function rangeOf(
+  header: string | undefined,
+  size: number,
+): { from: number; bytes: number } | 'none' | undefined {
+  const [, first, last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(header ?? '') ?? [];
+  if (first === undefined || (first === '' && last === '') || size === 0) return undefined;
+  if (first === '') {
+    const bytes = Math.min(Number(last), size);
+    return bytes === 0 ? 'none' : { from: size - bytes, bytes };
+  }
+  const [from, to] = [Number(first), last === '' ? size - 1 : Math.min(Number(last), size - 1)];
+  if (last !== '' && Number(last) < from) return undefined;
+  return from >= size ? 'none' : { from, bytes: to - from + 1 };
+}
+
+/** The first bytes of a body, of which no more is read then. */
+async function* first(body: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
+  let left = bytes;
+  for await (const chunk of body) {
+    yield chunk.subarray(0, left);
+    left -= chunk.length;
+    if (left <= 0) return;
+  }
 }

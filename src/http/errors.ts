@@ -61,10 +61,24 @@ export function refusalOf(error: unknown): Refusal {
 const retrySecondsOf = (error: QuorateError): number =>
   error instanceof TooManyRequests ? error.retrySeconds : 5;
 
-export const refusalBody = ({ code, message }: Refusal): string =>
-  JSON.stringify({ error: { code, message } });
+const refusalBody = ({ code, message }: Refusal): string => JSON.stringify({ error: { code, message } });
 
 const json = 'application/json; charset=utf-8';
+
+/** Whether who asks is a browser that shows a page. */
+export const wantsPage = (accept: string | undefined): boolean => accept?.includes('text/html') === true;
+
+export type ErrorPage = (refusal: Refusal) => string;
+
+/** What a refusal says: a page to a browser where there is one, else code and message. */
+export const refusalText = (
+  refusal: Refusal,
+  accept: string | undefined,
+  errorPage: ErrorPage | undefined,
+): { body: string; type?: string } =>
+  errorPage !== undefined && wantsPage(accept)
+    ? { body: errorPage(refusal), type: 'text/html; charset=utf-8' }
+    : { body: refusalBody(refusal) };
 
 export const refusalHeaders = ({ headers }: Refusal, body: string, type = json): Record<string, string> => ({
   ...headers,

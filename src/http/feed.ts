@@ -137,8 +137,11 @@ class Gateway {
 const readByAll = cors({
   origin: '*',
   allowMethods: ['GET', 'HEAD'],
-  allowHeaders: ['If-None-Match'],
-  exposeHeaders: ['ETag', 'Quorate-Level', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
+  allowHeaders: ['If-None-Match', 'Range', 'If-Range'],
+  exposeHeaders: [
+    ...['Accept-Ranges', 'Content-Range', 'ETag', 'Quorate-Level'],
+    ...['RateLimit', 'RateLimit-Policy', 'Retry-After'],
+  ],
   maxAge: 86_400,
 });
 

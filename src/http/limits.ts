@@ -44,6 +44,12 @@ export const httpLimits = {
   /** An answer that is read more slowly than half a megabit per second gives its slot to another one, after this time. */
   slowBytesPerSecond: 500_000 / 8,
   slowMsMin: 10_000,
+  /** Answers compressed at once; a further one is sent as it is. */
+  compressionsMax: 32,
+  /** Of these, of one address. */
+  compressionsPerAddressMax: 8,
+  /** A smaller body is sent as it is. */
+  compressedBytesMin: 1024,
   /** Pages that are open and kept up to date, each with a connection. */
   followersMax: 240,
   /** Of one address, which may be an office. */
@@ -86,6 +92,9 @@ assert(own.answerMsMax <= 3_600_000, 'an answer ends within an hour');
 assert(own.listsKeptMax * limits.feedBytesMax <= 2 ** 27, 'lists take 128 MiB');
 assert(own.bundlesMax * limits.bundleBytesMax <= 2 ** 28, 'bundles that are sent take 256 MiB');
 assert(own.followersMax * own.followerBufferBytesMax <= 2 ** 28, 'so does what followers have not read');
+assert(own.compressionsMax * 2 ** 21 <= 2 ** 26, 'at 2 MiB each, compression takes 64 MiB');
+assert(own.compressionsPerAddressMax < own.compressionsMax, 'one address leaves some for others');
+assert(own.compressedBytesMin < own.bytesPerRequest, 'what costs as much as a request is compressed');
 assert(own.checkMsMax < own.idleMs, 'a check is answered before its client counts as gone');
 assert(own.slowMsMin <= own.idleMs, 'a slow client is noticed no later than an idle one');
 assert(

@@ -13,30 +13,36 @@ import { clientOf } from '../protocol/base/client-address.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { type Account, type AccountBounds, Accounts, TooManyRequests } from './accounts.ts';
 import { isKnownHost } from './addresses.ts';
+import { compress } from './compress.ts';
 import { boundConnections, type ConnectionBounds, Waiting } from './connections.ts';
 import type { HttpEnv } from './env.ts';
-import { notFound, type Refusal, refusalBody, refusalHeaders, refusalOf, refusalResponse } from './errors.ts';
+import {
+  type ErrorPage,
+  notFound,
+  type Refusal,
+  refusalHeaders,
+  refusalOf,
+  refusalResponse,
+  refusalText,
+} from './errors.ts';
 import { httpLimits } from './limits.ts';
 import { leastPrice, priceOf } from './prices.ts';
 import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
 import { Slots } from './slots.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
-type ErrorPage = (refusal: Refusal) => string | Promise<string>;
-
 /** Wraps an app: security headers, errors as code and message, price taken before, bytes counted. Tests call it without a socket. */
 export function wholeApp(app: Hono<HttpEnv>, errorPage?: ErrorPage): Hono<HttpEnv> {
   const whole = new Hono<HttpEnv>();
-  const tell = async (accept: string | undefined, refusal: Refusal) =>
-    errorPage !== undefined && accept?.includes('text/html') === true
-      ? refusalResponse(refusal, { body: await errorPage(refusal), type: 'text/html; charset=utf-8' })
-      : refusalResponse(refusal);
+  const tell = (accept: string | undefined, refusal: Refusal) =>
+    refusalResponse(refusal, refusalText(refusal, accept, errorPage));
   whole.use(addSecurityHeaders);
   whole.use(async (c, next) => {
     c.env?.account?.pay(priceOf(matchedRoutes(c)) - leastPrice);
     await next();
     if (c.get('isCounted') !== true) c.env?.account?.sent(Number(c.res.headers.get('content-length') ?? 0));
   });
+  whole.use(compress());
   whole.route('/', app);
   whole.notFound((c) => tell(c.req.header('accept'), refusalOf(notFound('no such path'))));
   whole.onError((error, c) => tell(c.req.header('accept'), refusalOf(error)));
@@ -180,7 +186,7 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
       if (bodyBytes > 0) takeBody(request, bodies, client);
       account.pay(bodyBytes / httpLimits.bytesPerRequest);
     } catch (error) {
-      refuse(request, response, refusalOf(error));
+      refuse(request, response, refusalOf(error), options.errorPage);
       return;
     }
     answer(request, response).catch(() => response.destroy());
@@ -238,9 +244,14 @@ function isNormal(target: string): boolean {
 }
 
 /** Answers what the app never sees. */
-function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
-  const body = refusalBody(refusal);
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  refusal: Refusal,
+  errorPage: ErrorPage | undefined,
+): void {
   if (refusal.headers.connection === 'close') refused.add(request.socket);
-  response.writeHead(refusal.status, { ...securityHeaders, ...refusalHeaders(refusal, body) });
+  const { body, type } = refusalText(refusal, request.headers.accept, errorPage);
+  response.writeHead(refusal.status, { ...securityHeaders, ...refusalHeaders(refusal, body, type) });
   response.end(body);
 }

@@ -86,6 +86,9 @@ export const logHtmlWeight = 4;
 /** Bytes of the text of a log, without its colours, cost so many times those of other answers. */
 export const logWeight = 3;
 
+/** Bytes that are compressed as they are sent cost so many times those of an answer, besides what they cost anyway. */
+export const compressWeight = 2;
+
 /** Bytes of a log that is searched cost so many times those of an answer. */
 export const searchWeight = 2;
 

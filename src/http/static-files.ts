@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Hono } from 'hono';
+import { answerWith } from './answer.ts';
+import { Packed, packedBody } from './compress.ts';
 import type { HttpEnv } from './env.ts';
 import { notFound } from './errors.ts';
 
@@ -15,7 +17,8 @@ const types: Readonly<Record<string, string>> = {
 interface StaticFile {
   url: string;
   type: string;
-  body: Uint8Array<ArrayBuffer>;
+  hash: string;
+  packed: Packed;
 }
 
 let read: ReadonlyMap<string, StaticFile> | undefined;
@@ -28,7 +31,7 @@ function files(): ReadonlyMap<string, StaticFile> {
       const type = types[ending] ?? 'application/octet-stream';
       const body = Uint8Array.from(readFileSync(new URL(name, folder)));
       const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);
-      return [name, { url: `/static/${stem}.${hash}.${ending}`, type, body }];
+      return [name, { url: `/static/${stem}.${hash}.${ending}`, type, hash, packed: new Packed(body) }];
     }),
   );
   return read;
@@ -43,13 +46,11 @@ export function staticUrl(name: string): string {
 
 export function staticApp(): Hono<HttpEnv> {
   const byUrl = new Map([...files().values()].map((file) => [file.url, file]));
-  return new Hono<HttpEnv>().get('/static/:name', (c) => {
+  return new Hono<HttpEnv>().get('/static/:name', async (c) => {
     const file = byUrl.get(c.req.path);
     if (file === undefined) throw notFound('no such file');
-    return c.body(file.body, 200, {
-      'content-type': file.type,
-      'content-length': String(file.body.length),
-      'cache-control': 'public, max-age=31536000, immutable',
-    });
+    const { type, hash, packed } = file;
+    const bytes = await packedBody(c, packed, hash);
+    return answerWith(c, { ...bytes, type, cache: 'public, max-age=31536000, immutable' }, () => {});
   });
 }

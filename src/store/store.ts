@@ -239,9 +239,10 @@ export class Store {
     return wholeBytes(this.readFile(cid, options), maxBytes, tooLong);
   }
 
-  /** One file's bytes as a stream of verified chunks. */
-  readFile(cid: string, { signal, from }: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    return fileBytes(this.#reader(from), parseCid(cid), signal);
+  /** One file's bytes, or those after the first `skip`, as a stream of verified chunks. */
+  readFile(cid: string, options: ReadOptions & { skip?: number } = {}): AsyncIterable<Uint8Array> {
+    const { signal, from, skip } = options;
+    return fileBytes(this.#reader(from), parseCid(cid), signal, skip);
   }
 
   /** The entry at a path of a tree ("" is the root); undefined when there is none. Reads a block for each level. */

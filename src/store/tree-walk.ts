@@ -191,33 +191,38 @@ export async function describe(blocks: BlockReader, cid: CID, path: string): Pro
   return { path, cid, kind: 'file', size, executable: ((unixfs.mode ?? 0) & 0o111) !== 0 };
 }
 
-/** A file's bytes, each block verified; their number must match the sizes in its nodes. @throws STORE_TREE_MALFORMED */
+/** A file's bytes after the first `skip`, each block verified; their number must match the sizes in its nodes. @throws STORE_TREE_MALFORMED */
 export async function* fileBytes(
   blocks: BlockReader,
   cid: CID,
   signal?: AbortSignal,
+  skip = 0,
   level = 0,
 ): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
   if (level > levelsMax) throw malformed(cid, 'is a file of too many levels');
   const node = await readNode(blocks, cid);
   if (node.kind === 'raw') {
-    if (node.bytes.length > 0) yield node.bytes;
+    if (node.bytes.length > skip) yield node.bytes.subarray(skip);
     return;
   }
   const { unixfs, links } = node;
   if (unixfs.type !== 'file') throw malformed(cid, 'is not a file');
   if (unixfs.data !== undefined && unixfs.data.length > 0) {
     if (links.length > 0) throw malformed(cid, 'has both bytes and links');
-    yield unixfs.data;
+    if (unixfs.data.length > skip) yield unixfs.data.subarray(skip);
   }
   if (unixfs.blockSizes.length !== links.length) throw malformed(cid, 'does not state the size of each part');
+  let ahead = BigInt(skip);
   for (const [index, link] of links.entries()) {
     const declared = unixfs.blockSizes[index];
     // An empty part could be a tree of any number of empty parts.
     if (declared === undefined || declared <= 0n) throw malformed(cid, 'has an empty part');
-    let left = declared;
-    for await (const chunk of fileBytes(blocks, link.cid, signal, level + 1)) {
+    const skipped = ahead < declared ? ahead : declared;
+    ahead -= skipped;
+    let left = declared - skipped;
+    if (left === 0n) continue;
+    for await (const chunk of fileBytes(blocks, link.cid, signal, Number(skipped), level + 1)) {
       left -= BigInt(chunk.length);
       if (left < 0n) throw malformed(link.cid, 'is larger than its parent states');
       yield chunk;

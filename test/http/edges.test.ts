@@ -227,7 +227,7 @@ describe('a controller', () => {
     return { ...made, app: wholeApp(made.app) };
   };
 
-  it('has a badge for a branch that it knows, and for no other', async () => {
+  it('has a badge for a branch that it knows, and a grey one for any other', async () => {
     const {
       app,
       close,
@@ -239,8 +239,17 @@ describe('a controller', () => {
       200,
       expect.stringContaining('quorate: pending cccccccc'),
     ]);
-    for (const ref of ['other', '..', ''])
-      expect((await app.request(`/badge.svg?ref=${ref}`)).status).toBe(404);
+    const validator = badge.headers.get('etag') ?? '';
+    const again = await app.request('/badge.svg?ref=main', { headers: { 'if-none-match': validator } });
+    expect([again.status, badge.headers.get('cache-control')]).toEqual([304, 'no-cache, max-age=0']);
+    for (const ref of ['other', '..', '']) {
+      const unknown = await app.request(`/badge.svg?ref=${ref}`);
+      expect([unknown.status, unknown.headers.get('content-type')]).toEqual([
+        200,
+        'image/svg+xml; charset=utf-8',
+      ]);
+      expect(await unknown.text()).toContain('<title>quorate: unknown</title>');
+    }
     expect((await app.request('/badge.svg?ref=refs/heads/main')).status).toBe(200);
     // Without sign-in the default holds: a request has no body.
     expect(bounds).toEqual({});

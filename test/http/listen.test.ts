@@ -48,6 +48,15 @@ describe('every answer', () => {
     expect(page.body).toBe('<p>HTTP_FAILED: the server failed; its operator can tell more');
     expect(codeIn(await ask(server, '/broken'))).toBe('HTTP_FAILED');
     expect((await ask(server, '/x', { headers: { accept: 'text/html' } })).body).toContain('HTTP_NOT_FOUND');
+    // Of what its app never sees too.
+    const other = { accept: 'text/html', host: 'elsewhere.example' };
+    expect(await ask(server, '/', { headers: other })).toMatchObject({
+      ...{ status: 421, headers: { 'content-type': 'text/html; charset=utf-8' } },
+      body: expect.stringMatching(/^<p>HTTP_HOST_UNKNOWN: /),
+    });
+    expect(codeIn(await ask(server, '/', { headers: { host: 'elsewhere.example' } }))).toBe(
+      'HTTP_HOST_UNKNOWN',
+    );
   });
 });
 

@@ -102,8 +102,9 @@ function storedTrees(
     /** Undefined where there is none. The work ends with the signal. */
     entry: async (tree: string, path: string, signal: AbortSignal) =>
       isHere(tree) ? store.resolve(tree, path, { signal }) : undefined,
-    /** Bytes of a file, verified. */
-    file: (cid: string, signal: AbortSignal): AsyncIterable<Uint8Array> => store.readFile(cid, { signal }),
+    /** Bytes of a file after the first `skip`, verified. */
+    file: (cid: string, signal: AbortSignal, skip = 0): AsyncIterable<Uint8Array> =>
+      store.readFile(cid, { signal, skip }),
     tar: (tree: string, signal: AbortSignal): AsyncIterable<Uint8Array> => store.exportTar(tree, { signal }),
   };
 }

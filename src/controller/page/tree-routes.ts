@@ -73,11 +73,8 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     if (entry === undefined || entry.kind !== 'file') throw notFound('no such file');
     const { cid, size } = entry;
     const about = { level: trees.level(tree), name: path, extension: '', id: cid };
-    return answerWith(
-      c,
-      artifactAnswer({ ...about, body: trees.file(cid, signal), size, type: binary }),
-      release,
-    );
+    const bytes = { body: (skip: number) => trees.file(cid, signal, skip), size, type: binary };
+    return answerWith(c, artifactAnswer({ ...about, ...bytes }), release);
   });
   app.get('/trees/:name', async (c) => {
     const [, tree = '', form] = /^([a-z2-7]{50,100})\.(tar|cdx\.json)$/.exec(c.req.param('name')) ?? [];

@@ -3,13 +3,13 @@ import { html } from 'hono/html';
 import type { AccountFacts } from '../../protocol/account/index.ts';
 import { stateOfAll, type WholeState } from '../../protocol/account/whole-state.ts';
 import { isRefName } from '../../protocol/base/git-ref.ts';
+import { answerWith, etagOf } from '../answer.ts';
 import type { HttpEnv } from '../env.ts';
-import { notFound } from '../errors.ts';
 
 /** State of the newest publication of a branch or tag. */
 export interface BadgeFacts {
-  /** Only `trusted` is green. */
-  level: WholeState;
+  /** Only `trusted` is green; `unknown` for what is not watched. */
+  level: WholeState | 'unknown';
   /** Full commit id; null where nothing was published. */
   commit: string | null;
 }
@@ -34,6 +34,7 @@ const colours: Record<BadgeFacts['level'], string> = {
   cancelled: '#57606a',
   pending: '#57606a',
   none: '#57606a',
+  unknown: '#57606a',
 };
 
 const commitChars = 8;
@@ -53,18 +54,20 @@ function badgeSvg(label: string, { level, commit }: BadgeFacts): string {
   );
 }
 
-/** `GET /badge.svg?ref=main`: a short name is a branch, `refs/tags/v1` a tag. */
+/**
+ * `GET /badge.svg?ref=main`: a short name is a branch, `refs/tags/v1` a tag. An image with status 200 whatever is asked for: GitHub's proxy of
+ * images shows a broken one for any other status.
+ */
 export function badgeApp({ badge, label }: BadgePorts): Hono<HttpEnv> {
-  return new Hono<HttpEnv>().get('/badge.svg', (c) => {
+  return new Hono<HttpEnv>().get('/badge.svg', async (c) => {
     const given = c.req.query('ref') ?? '';
     const ref = given.startsWith('refs/') ? given : `refs/heads/${given}`;
     const facts = isRefName(ref) ? badge(ref) : undefined;
-    if (facts === undefined) throw notFound('nothing is known of this branch or tag');
-    return c.body(badgeSvg(label, facts), 200, {
-      'content-type': 'image/svg+xml; charset=utf-8',
-      // A level may fall: proxies of forges are not to keep it.
-      'cache-control': 'no-cache, max-age=0',
-    });
+    const body = Buffer.from(badgeSvg(label, facts ?? { level: 'unknown', commit: null }));
+    const type = 'image/svg+xml; charset=utf-8';
+    // A level may fall: proxies of forges are not to keep it.
+    const cache = 'no-cache, max-age=0';
+    return answerWith(c, { body, type, cache, etag: await etagOf(body) }, () => {});
   });
 }
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Refusal } from '../errors.ts';
+import type { ErrorPage } from '../errors.ts';
 import { staticUrl } from '../static-files.ts';
 import { foreign, type Html } from './parts.ts';
 
@@ -62,8 +62,16 @@ ${account ?? ''}
   });
 }
 
-export function errorPage({ status, code, message }: Refusal): string {
-  const body = html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
-<p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p><p><a href="/">To the project</a></p>`;
-  return String(page({ title: `${status}`, body }));
-}
+/** Pages of errors, with a link to what the service has to show. */
+export const errorPageWith =
+  (home: { href: string; text: string } | undefined): ErrorPage =>
+  ({ status, code, message }) =>
+    String(
+      page({
+        title: `${status}`,
+        body: html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
+<p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p>${home === undefined ? '' : html`<p><a href="${home.href}">${home.text}</a></p>`}`,
+      }),
+    );
+
+export const errorPage = errorPageWith({ href: '/', text: 'To the project' });

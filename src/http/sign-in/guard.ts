@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { SignInRole } from '../../identity/oidc/settings.ts';
 import { type ErrorCode, QuorateError } from '../../protocol/base/errors.ts';
 import { checkCsrf } from '../body.ts';
+import { wantsPage } from '../errors.ts';
 import type { Cookies } from './cookies.ts';
 import { errorPage } from './pages.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -26,16 +27,13 @@ const statusOf: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   SIGN_IN_UNAVAILABLE: 404,
 };
 
-/** Whether who asks is a browser that shows a page. */
-const wantsPage = (c: Context): boolean => (c.req.header('accept') ?? '').includes('text/html');
-
 /** The answer to an error of signing in: a page for browsers, else code and message. Others are thrown on. */
 export function refuse(c: Context, error: unknown): Response | Promise<Response> {
   const status = error instanceof QuorateError ? statusOf[error.code] : undefined;
   if (!(error instanceof QuorateError) || status === undefined) throw error;
   const { code, message, hint } = error;
   c.header('cache-control', 'no-store');
-  if (wantsPage(c)) return c.html(errorPage(error), status);
+  if (wantsPage(c.req.header('accept'))) return c.html(errorPage(error), status);
   return c.json({ error: { code, message, hint } }, status);
 }
 
@@ -65,7 +63,7 @@ export class Guard {
         const session = this.session(c);
         const isChange = c.req.method !== 'GET' && c.req.method !== 'HEAD';
         if (session === undefined) {
-          if (isChange || !wantsPage(c))
+          if (isChange || !wantsPage(c.req.header('accept')))
             throw new QuorateError('SIGN_IN_REQUIRED', 'this needs somebody who is signed in', {
               hint: 'Sign in at /sign-in.',
             });

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Hono } from 'hono';
+import { answerWith, revalidate } from '../answer.ts';
+import { Packed, packedBody } from '../compress.ts';
 import type { HttpEnv } from '../env.ts';
 
 /** The page as one file, and the policy that its own `meta` element states. */
@@ -8,20 +10,24 @@ export interface VerifyPage {
   policy: string;
 }
 
+const type = 'text/html; charset=utf-8';
+
 /** `GET /verify`: the page that verifies in the browser, one file without references. @throws as the port */
 export function verifyPageApp(page: () => Promise<VerifyPage>): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
+  let made: { of: Uint8Array; packed: Packed; hash: string } | undefined;
   app.get('/verify', async (c) => {
     const { html, policy } = await page();
-    const etag = `"${createHash('sha256').update(html).digest('hex').slice(0, 32)}"`;
+    if (made?.of !== html) {
+      const hash = createHash('sha256').update(html).digest('hex').slice(0, 32);
+      made = { of: html, packed: new Packed(Uint8Array.from(html)), hash };
+    }
     // The same policy as in the file, and that nobody may show it in a frame, which a `meta` element cannot say.
     c.header('content-security-policy', `${policy}; frame-ancestors 'none'`);
-    c.header('cache-control', 'no-cache');
     c.header('referrer-policy', 'no-referrer');
     c.header('x-content-type-options', 'nosniff');
-    c.header('etag', etag);
-    if (c.req.header('if-none-match') === etag) return c.body(null, 304);
-    return c.body(Uint8Array.from(html), 200, { 'content-type': 'text/html; charset=utf-8' });
+    const bytes = await packedBody(c, made.packed, made.hash);
+    return answerWith(c, { ...bytes, type, cache: revalidate }, () => {});
   });
   return app;
 }

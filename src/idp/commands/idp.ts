@@ -164,6 +164,7 @@ async function serveSignIn(
   const { signInLimits } = await import('../../http/sign-in/limits.ts');
   const { listenHttp } = await import('../../http/listen.ts');
   const { namesIn } = await import('../../http/addresses.ts');
+  const { errorPageWith } = await import('../../http/kit/layout.ts');
   const people = await openSignIn({
     path: signIn,
     members: node.members,
@@ -175,7 +176,8 @@ async function serveSignIn(
     const limits = { bodyBytesMax: signInLimits.bodyBytesMax };
     const names = namesIn([people.origin]);
     const proxies = trustedProxies(httpTrustedProxy);
-    const server = await listenHttp({ ...http, app: people.app, names, limits, proxies });
+    const errorPage = errorPageWith({ href: '/sign-in', text: 'Sign in' });
+    const server = await listenHttp({ ...http, app: people.app, names, limits, errorPage, proxies });
     return {
       origin: people.origin,
       close() {

@@ -208,11 +208,15 @@ async function serveGateway(
   if (http === undefined) return undefined;
   const { listenHttp } = await import('../../http/listen.ts');
   const { feedApp } = await import('../../http/feed.ts');
+  const { errorPageWith } = await import('../../http/kit/layout.ts');
+  const { staticApp } = await import('../../http/static-files.ts');
   const { namesIn, urlsOf } = await import('../../http/addresses.ts');
   const reached = urlsOf(http.host, http.port, node.addresses());
   const names = namesIn([...(httpAnnounce ?? []), ...reached]);
   const proxies = trustedProxies(httpTrustedProxy);
-  const server = await listenHttp({ ...http, app: feedApp(node.view), names, proxies });
+  // With what its pages of errors are made of.
+  const app = feedApp(node.view).route('/', staticApp());
+  const server = await listenHttp({ ...http, app, names, errorPage: errorPageWith(undefined), proxies });
   return {
     urls: httpAnnounce ?? urlsOf(server.host, server.port, node.addresses()),
     close: () => server.close(),

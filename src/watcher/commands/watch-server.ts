@@ -1,6 +1,6 @@
 import { checkWebhook, readSecret } from '../../forge/index.ts';
 import { namesIn, urlOf } from '../../http/addresses.ts';
-import { errorPage } from '../../http/kit/layout.ts';
+import { errorPageWith } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
 import { badgeOf, viewOf } from '../machine/view.ts';
@@ -35,6 +35,7 @@ export async function serveWatch(
     approvals: people && { people, pulls: () => viewOf(state).pulls, decide: watcher.decide.bind(watcher) },
   });
   const known = [...names, ...(people === undefined ? [] : namesIn([people.origin]))];
+  const errorPage = errorPageWith(people && { href: '/approvals', text: 'To the pull requests' });
   try {
     const server = await listenHttp({
       ...{ host, port, names: known, app, limits, errorPage },

@@ -9,7 +9,7 @@ import { matrix } from '../../../src/controller/page/matrix.ts';
 import { history } from '../../../src/controller/page/run-page.ts';
 import { fileTable } from '../../../src/controller/page/tree-routes.ts';
 import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
-import { errorPage, page } from '../../../src/http/kit/layout.ts';
+import { errorPage, errorPageWith, page } from '../../../src/http/kit/layout.ts';
 import { shellWord, webLink } from '../../../src/http/kit/parts.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
@@ -363,6 +363,8 @@ it('a page has a title, links of which one is its own, and what its body needs',
   const refusal = { code: 'HTTP_NOT_FOUND', message: 'm', headers: {} } as const;
   expect(errorPage({ ...refusal, status: 404 })).toContain('<h1>Nothing is here</h1>');
   expect(errorPage({ ...refusal, status: 500 })).toContain('<h1>That did not work</h1>');
+  expect(errorPage({ ...refusal, status: 404 })).toContain('<p><a href="/">To the project</a></p>');
+  expect(errorPageWith(undefined)({ ...refusal, status: 404 })).not.toMatch(/<p><a /);
 });
 
 it('a word of a shell is quoted where it needs to be', () => {

@@ -175,6 +175,12 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
   ask('GET /runs/:run', 'one run', `/runs/${run.id}`);
   ask('GET /runs/:run/events', 'of a run', `/runs/${run.id}/events`, { leaveMs: 50 });
   ask('GET /runs/:run/logs/:lease', `${logLines} coloured lines`, logs);
+  for (const encoding of ['br', 'gzip']) {
+    const packed = { headers: { 'accept-encoding': encoding } };
+    ask('GET /runs/:run/logs/:lease', `${logLines} coloured lines as ${encoding}`, logs, packed);
+    ask('GET /runs', `one page as ${encoding}`, '/runs?ref=refs%2Fheads%2Fmain', packed);
+    ask('GET /v1/*', `a bundle as ${encoding}`, `/v1/${project}/bundle/${many.root}`, packed);
+  }
   ask('GET /runs/:run/logs/:lease', 'search', `${logs}?q=nowhere`);
   const since = { headers: { 'last-event-id': '7' }, leaveMs: 100 };
   ask('GET /runs/:run/logs/:lease/events', 'of a log, from its start', `${logs}/events`, since);

@@ -106,13 +106,15 @@ describe('a badge', () => {
     expect(svg.includes(green)).toBe(level === 'trusted');
   });
 
-  it('of a pull request, another ref or nonsense is not there', async () => {
+  it('of a pull request, another ref or nonsense says that it is unknown', async () => {
     const bench = new Bench(settingsOf({ pulls: { authors: ['m'], paths: [] } })).refs({ [main]: 1 }, true);
     bench.pull({ pull: 7, commit: commit(2), author: 'm' });
     const app = watchApp({ label: 'quorate', badge: (ref) => badgeOf(bench.machine.state, ref) });
-    app.onError((_, c) => c.body(null, 404));
-    for (const ref of ['refs/pull/7/head', 'other', '../x', '<svg>', ''])
-      expect((await app.request(`/badge.svg?ref=${encodeURIComponent(ref)}`)).status).not.toBe(200);
+    for (const ref of ['refs/pull/7/head', 'other', '../x', '<svg>', '']) {
+      const svg = await (await app.request(`/badge.svg?ref=${encodeURIComponent(ref)}`)).text();
+      expect(svg).toContain('<title>quorate: unknown</title>');
+      expect(svg.includes(green)).toBe(false);
+    }
     expect(await (await app.request('/badge.svg?ref=main')).text()).toContain('none');
   });
 });
