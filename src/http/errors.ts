@@ -70,7 +70,7 @@ export const wantsPage = (accept: string | undefined): boolean => accept?.includ
 
 export type ErrorPage = (refusal: Refusal) => string;
 
-/** What a refusal says: a page to a browser where there is one, else code and message. */
+/** The body of a refusal: a page for a browser where there is one, else code and message. */
 export const refusalText = (
   refusal: Refusal,
   accept: string | undefined,

@@ -122,7 +122,7 @@ describe('a text', () => {
     const at = (path: string) => `http://127.0.0.1:${server.port}${path}`;
     const first = await fetch(at('/slow'));
     const reader = first.body?.getReader();
-    // What is there is sent before more comes.
+    // Bytes that are there are sent before more comes.
     let got = 0;
     while (got < text.length) got += (await reader?.read())?.value?.length ?? 0;
     expect(first.headers.get('content-encoding')).toBe('gzip');
