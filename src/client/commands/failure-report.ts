@@ -1,5 +1,6 @@
 import type { Client, LogChunk } from '../../member/client.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
+import { type LogStep, LogSteps } from '../../protocol/base/log-steps.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { LogHints } from '../../terminal/log-hints.ts';
@@ -13,10 +14,6 @@ const linesShown = 12;
 /** Logs are printed after the verdict is out: they may take this long. */
 const readMsMax = 20_000;
 
-/** Lines that the sandbox writes into the log of a build (sandbox/run/driver.ts). */
-const stepBegins = /^quorate: step (\d+) of (\d+): (.*)$/;
-const stepFailed = /^quorate: step (\d+) of \d+ failed: exit (\d+)(?: \(.*\))?$/;
-
 type Result = Extract<Progress, { kind: 'revealed' }>['results'][number];
 
 /** Failed and aborted builds among the results that were revealed. A result with outputs is their CID. */
@@ -28,9 +25,14 @@ export const failedResults = (history: readonly Progress[]): Result[] =>
 class BuildTail {
   readonly #escaper = new LineEscaper();
   readonly lines: string[] = [];
-  step: { n: number; of: number; text: string } | undefined;
-  exit: number | undefined;
   readonly hints = new LogHints();
+  readonly #steps = new LogSteps();
+  #count = 0;
+
+  /** The one that ran last. */
+  get step(): LogStep | undefined {
+    return this.#steps.steps.at(-1);
+  }
 
   push(text: string): void {
     for (const line of this.#escaper.push(text)) this.#line(line);
@@ -42,16 +44,10 @@ class BuildTail {
 
   #line(line: string): void {
     this.hints.push(line);
-    const begun = stepBegins.exec(line);
-    const failed = stepFailed.exec(line);
-    if (begun !== null) {
-      this.step = { n: Number(begun[1]), of: Number(begun[2]), text: begun[3] ?? '' };
-      this.lines.length = 0;
-    } else if (failed !== null) this.exit = Number(failed[2]);
-    else {
-      this.lines.push(line);
-      if (this.lines.length > linesShown) this.lines.shift();
-    }
+    const says = this.#steps.push(line, ++this.#count);
+    if (says === 'begun') this.lines.length = 0;
+    else if (says === undefined || this.step?.failed?.allowed === true) this.lines.push(line);
+    if (this.lines.length > linesShown) this.lines.shift();
   }
 }
 
@@ -110,12 +106,12 @@ function failuresOf(results: readonly Result[], tails: ReadonlyMap<string, Build
   return [...failures.values()];
 }
 
-function whereItEnded({ step, exit }: BuildTail, result: string): string {
+function whereItEnded({ step }: BuildTail, result: string): string {
   const how = escapeLine(result, 300);
   if (step === undefined) return how;
   const at = `step ${step.n} of ${step.of}`;
   // A limit ends a build in the middle of a step, which may seem to fail by itself; outputs are looked at after the last one.
-  if (/^aborted: (?!outputs)/.test(result)) return `${how}, in ${at}: ${step.text}`;
-  if (exit !== undefined) return `${at} failed with exit ${exit}: ${step.text}`;
-  return `${how}, after ${at}: ${step.text}`;
+  if (/^aborted: (?!outputs)/.test(result)) return `${how}, in ${at}: ${step.name}`;
+  if (step.failed?.allowed === false) return `${at} failed with exit ${step.failed.code}: ${step.name}`;
+  return `${how}, after ${at}: ${step.name}`;
 }

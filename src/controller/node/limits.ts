@@ -48,6 +48,11 @@ export const controllerNodeLimits = {
   logReadBytes: 32 * 1024,
   logIndexedBytes: 256 * 1024,
   logLinesBytes: 64 * 1024,
+  /** Of the end of a log, read for how a build failed, and the lines of it that are shown. */
+  logFailureBytes: 32 * 1024,
+  logFailureLines: 20,
+  /** Lines that a search shows before and after each that it finds. */
+  logNearLines: 2,
   /** For the list of what an artifact was made from, which verifies a bundle: the largest takes some seconds. */
   sbomSecondsMax: 30,
   /** Memory of that. */
@@ -96,6 +101,11 @@ assert(
 assert(own.pageBundlesMax * 30_000 <= own.spoolBytesMax, 'no more are read for pages than may be made again');
 assert(own.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
 assert(own.logLinesBytes <= own.logIndexedBytes, 'lines of one page are fewer than are indexed at once');
+assert(own.logFailureBytes < own.logLinesBytes, 'how a build failed is looked up with one read');
+assert(
+  100 * own.logFailureLines < own.logFailureBytes,
+  'the end of a log holds so many lines of the ordinary length',
+);
 assert(
   own.sbomsKeptMax * 128 * 1024 <= own.sbomCharsMax,
   'lists of the ordinary length are kept up to their number',

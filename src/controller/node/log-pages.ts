@@ -1,5 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutColours } from '../../protocol/base/escape.ts';
+import { failedStepIn, type LogStep, LogSteps, stepMark } from '../../protocol/base/log-steps.ts';
 import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 
@@ -7,20 +9,40 @@ import { controllerNodeLimits } from './limits.ts';
 export interface LogPage {
   from: number;
   lines: string[];
-  /** Lines that there are by now. The last one may still grow where the build runs. */
-  count: number;
   /** Another one where the log was begun anew: the same lines of a log of one version have the same text. */
   version: number;
+}
+
+export interface LogHead {
+  /** Lines that there are by now. The last one may still grow where the build runs. */
+  count: number;
+  steps: readonly LogStep[];
+}
+
+/** How a build failed, by the end of its log. */
+export interface LogFailure {
+  /** The step that failed, where its log says so. `name`: where it has one. */
+  step?: { n: number; code: number; name?: string };
+  /** The last lines before it is said that it failed, or of the log. They may have colours. */
+  lines: readonly string[];
 }
 
 export interface FoundLine {
   line: number;
   text: string;
+  /** It stands beside a line that was found, and is none itself. */
+  isNear?: true;
 }
 
 export interface LogPages {
+  head(lease: string): Promise<LogHead>;
+  /** Reads the end of the log alone. Undefined where it has no line. */
+  failure(lease: string): Promise<LogFailure | undefined>;
   page(lease: string, from: number, max: number): Promise<LogPage>;
-  /** Lines that contain a text, in any case, until `max` lines or `chars` characters are found. `next`: where to go on; undefined at the end. */
+  /**
+   * Lines that contain a text, in any case, with those beside them, until `max` are found or these have `chars` characters. `next`: where to go
+   * on; undefined at the end.
+   */
   search(
     lease: string,
     text: string,
@@ -43,10 +65,12 @@ interface LineIndex {
   count: number;
   end: number;
   version: number;
+  steps: LogSteps;
 }
 
 const step = 500;
-const { logIndexedBytes, logLinesBytes } = controllerNodeLimits;
+const { logIndexedBytes, logLinesBytes, logNearLines } = controllerNodeLimits;
+const { logFailureBytes, logFailureLines } = controllerNodeLimits;
 const leasePattern = /^[0-9a-f]{64}$/;
 
 /** Log files by lease. Line ends are indexed once, as far as a file has grown; a page then costs its own lines. */
@@ -66,14 +90,18 @@ export function openLogPages(dir: string): LogPages {
     return turn;
   }
 
+  const fileOf = async (lease: string): Promise<File | undefined> =>
+    leasePattern.test(lease) ? openFile(join(dir, `${lease}.log`)) : undefined;
+
   /** `none`: where there is no such log. `read` gets the index as it is then: others may read, and index, meanwhile. */
   async function reading<T>(lease: string, none: T, read: (file: File, index: LineIndex) => Promise<T>) {
-    const file = leasePattern.test(lease) ? await openFile(join(dir, `${lease}.log`)) : undefined;
+    const file = await fileOf(lease);
     if (file === undefined) return none;
     try {
       const index = await inTurn(lease, async () => {
         const known = indexOf(lease);
-        await extend(file, known, () => ++versions);
+        if ((await file.stat()).size < known.end) Object.assign(known, noIndex(++versions));
+        await extend(file, known);
         return { ...known };
       });
       return await read(file, index);
@@ -83,7 +111,7 @@ export function openLogPages(dir: string): LogPages {
   }
 
   function indexOf(lease: string): LineIndex {
-    const known = indexes.get(lease) ?? { starts: [0], count: 0, end: 0, version: ++versions };
+    const known = indexes.get(lease) ?? noIndex(++versions);
     indexes.delete(lease);
     indexes.set(lease, known);
     const [oldest] = indexes.keys();
@@ -92,48 +120,89 @@ export function openLogPages(dir: string): LogPages {
   }
 
   return {
+    head: (lease) =>
+      reading<LogHead>(lease, { count: 0, steps: [] }, async (_, { count, steps: { steps } }) => ({
+        count,
+        // It may be read on meanwhile.
+        steps: steps.map((one) => ({ ...one })),
+      })),
+    async failure(lease) {
+      const file = await fileOf(lease);
+      if (file === undefined) return undefined;
+      try {
+        return failureIn(await lastLines(file));
+      } finally {
+        await file.close();
+      }
+    },
     page: (lease, from, max) =>
-      reading(
-        lease,
-        { from, lines: [], count: 0, version: 0 },
-        async (file, { count, version, ...index }) => {
-          const lines: string[] = [];
-          // For its length alone nothing is read.
-          if (max > 0)
-            for await (const piece of linesFrom(file, index, from)) {
-              lines.push(...piece.texts.slice(0, max - lines.length));
-              if (lines.length === max) break;
-            }
-          return { from, lines, count, version };
-        },
-      ),
+      reading(lease, { from, lines: [], version: 0 }, async (file, { version, ...index }) => {
+        const lines: string[] = [];
+        for await (const piece of linesFrom(file, index, from)) {
+          lines.push(...piece.texts.slice(0, max - lines.length));
+          if (lines.length === max) break;
+        }
+        return { from, lines, version };
+      }),
     search: (lease, text, { from, max, chars, signal, looked }) =>
       reading(lease, { found: [], next: undefined }, async (file, index) => {
         const wanted = text.toLowerCase();
-        const found: FoundLine[] = [];
+        const found = new FoundLines({ max, chars });
         const slices = new LongWork(signal);
-        let left = chars;
         for await (const piece of linesFrom(file, index, from)) {
           let line = piece.line;
           for (const one of piece.texts) {
-            if (plain(one).toLowerCase().includes(wanted)) {
-              if (found.length >= max || left <= 0) return { found, next: line };
-              left -= one.length;
-              found.push({ line, text: one });
-            }
+            const isFound = withoutColours(one).toLowerCase().includes(wanted);
+            if (isFound && found.isFull) return { found: found.lines, next: line };
+            found.push(line, one, isFound);
             line++;
             if (slices.isOver) await slices.next();
           }
           await looked?.({ bytes: piece.bytes, lines: line - piece.line });
           signal?.throwIfAborted();
         }
-        return { found, next: undefined };
+        return { found: found.lines, next: undefined };
       }),
   };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal are no part of the text that is looked for
-const plain = (text: string): string => text.replace(/\u001b\[[0-9;:]{0,40}m/g, '');
+/** Lines that were found, each with up to `logNearLines` before and after it. */
+class FoundLines {
+  readonly lines: FoundLine[] = [];
+  readonly #before: FoundLine[] = [];
+  /** That are shown, whatever they say. */
+  #after = 0;
+  #max: number;
+  #chars: number;
+
+  constructor({ max, chars }: { max: number; chars: number }) {
+    this.#max = max;
+    this.#chars = chars;
+  }
+
+  get isFull(): boolean {
+    return this.#max <= 0 || this.#chars <= 0;
+  }
+
+  push(line: number, text: string, isFound: boolean): void {
+    if (isFound) {
+      this.#max--;
+      this.#after = logNearLines;
+      this.#add(...this.#before.splice(0), { line, text });
+    } else if (this.#after > 0) {
+      this.#after--;
+      this.#add({ line, text, isNear: true });
+    } else {
+      this.#before.push({ line, text, isNear: true });
+      if (this.#before.length > logNearLines) this.#before.shift();
+    }
+  }
+
+  #add(...lines: FoundLine[]): void {
+    this.lines.push(...lines);
+    for (const { text } of lines) this.#chars -= text.length;
+  }
+}
 
 type File = Awaited<ReturnType<typeof open>>;
 
@@ -146,25 +215,57 @@ async function openFile(path: string): Promise<File | undefined> {
   }
 }
 
+const noIndex = (version: number): LineIndex => ({
+  ...{ starts: [0], count: 0, end: 0, version },
+  steps: new LogSteps(),
+});
+
 /** Reads on from where the index ends. */
-async function extend(file: File, index: LineIndex, newVersion: () => number): Promise<void> {
-  // A worker that begins its log anew empties the file.
-  if ((await file.stat()).size < index.end)
-    Object.assign(index, { starts: [0], count: 0, end: 0, version: newVersion() });
+async function extend(file: File, index: LineIndex): Promise<void> {
   const piece = Buffer.allocUnsafe(logIndexedBytes);
   const slices = new LongWork();
   for (let at = index.end; ; ) {
     const { bytesRead } = await file.read(piece, 0, logIndexedBytes, at);
     if (bytesRead === 0) return;
-    for (let end = piece.indexOf(10); end !== -1 && end < bytesRead; end = piece.indexOf(10, end + 1)) {
+    const read = piece.subarray(0, bytesRead);
+    let mark = read.indexOf(stepMark);
+    for (let end = read.indexOf(10); end !== -1; end = read.indexOf(10, end + 1)) {
       index.count++;
+      if (mark !== -1 && mark < end) {
+        index.steps.push(read.toString('utf8', Math.max(0, index.end - at), end), index.count);
+        mark = read.indexOf(stepMark, end);
+      }
       index.end = at + end + 1;
       if (index.count % step !== 0) continue;
       index.starts.push(index.end);
       if (slices.isOver) await slices.next();
     }
-    at += bytesRead;
+    // A line that goes on in the next piece is read again, unless there is nothing before it.
+    at = index.end > at ? index.end : at + bytesRead;
   }
+}
+
+/** Complete lines at the end of a file. */
+async function lastLines(file: File): Promise<string[]> {
+  const { size } = await file.stat();
+  const piece = Buffer.allocUnsafe(Math.min(size, logFailureBytes));
+  const { bytesRead } = await file.read(piece, 0, piece.length, size - piece.length);
+  const lines = piece.toString('utf8', 0, bytesRead).split('\n').slice(0, -1);
+  return bytesRead < size ? lines.slice(1) : lines;
+}
+
+function failureIn(lines: readonly string[]): LogFailure | undefined {
+  if (lines.length === 0) return undefined;
+  for (let at = lines.length - 1; at >= 0; at--) {
+    const failed = failedStepIn(lines[at] ?? '');
+    if (failed === undefined || failed.allowed) continue;
+    const { n, code, name } = failed;
+    return {
+      step: { n, code, ...(name !== undefined && { name }) },
+      lines: lines.slice(Math.max(0, at - logFailureLines), at),
+    };
+  }
+  return { lines: lines.slice(-logFailureLines) };
 }
 
 interface LinesOfPiece {

@@ -5,12 +5,19 @@ import type { Store, TreeEntry } from '../../store/index.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import { artifactLevel } from '../machine/queries/summary.ts';
 import type { ControllerState } from '../machine/state.ts';
-import { type LogSource, logSourcesOf } from '../sessions/log-answers.ts';
+import { describeOutcome } from '../machine/verdicts/results.ts';
+import { type LogSource, logSourcesOf, revealed } from '../sessions/log-answers.ts';
 import type { LogServer } from '../sessions/log-server.ts';
 import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
+
+/** A build whose log a reader may see. */
+export interface ShownBuild extends LogSource {
+  /** `describeOutcome` of its receipt, once its round is revealed. */
+  result?: string | undefined;
+}
 
 export type BuildLogs = ReturnType<typeof buildLogs>;
 
@@ -57,10 +64,15 @@ export function controllerPages(
 export function buildLogs(state: ControllerState, logs: Pick<LogServer, 'isLive' | 'read'>, pages: LogPages) {
   return {
     /** Those of a run that a reader may see: of revealed rounds, or of all where `all` is set. `sealed`: there are others. */
-    of(id: string, all: boolean): { builds: LogSource[]; sealed: boolean } {
+    of(id: string, all: boolean): { builds: ShownBuild[]; sealed: boolean } {
       const run: RunFacts | undefined = state.index.get(id);
       if (run === undefined) return { builds: [], sealed: false };
-      const builds = logSourcesOf(state, run, all);
+      const results = new Map(
+        run.receipts.flatMap((one) =>
+          revealed(run, one) ? [[one.lease, describeOutcome(one.outcome)]] : [],
+        ),
+      );
+      const builds = logSourcesOf(state, run, all).map((one) => ({ ...one, result: results.get(one.lease) }));
       return { builds, sealed: !all && logSourcesOf(state, run, true).length > builds.length };
     },
     isLive: (lease: string) => logs.isLive(lease),

@@ -25,6 +25,9 @@ export const pageLimits = {
   searchesMax: 2,
   /** Of these, of one address. */
   searchesPerAddressMax: 1,
+  /** Failed builds of a run of which the end of the log is read, and different failures that its page shows. */
+  failedLogsMax: 12,
+  failuresShownMax: 3,
   /** Lists of what artifacts were made from, made at once; each verifies a bundle in a thread. */
   sbomsMax: 2,
   /** Of these, of one address. */
@@ -52,6 +55,7 @@ assert(
   own.logFoundMax < own.logEventLinesMax && own.logEventLinesMax < own.logLinesMax,
   'events are parts of a page',
 );
+assert(own.failuresShownMax < own.failedLogsMax, 'failures of several operators are told together');
 assert(own.logFoundChars <= httpLimits.bytesPerRequest, 'lines found are one answer');
 assert(own.logEventChars <= httpLimits.followerBufferBytesMax / 4, 'a follower may be some events behind');
 assert(own.logHtmlCharsMax <= limits.logBytesMax, 'lines of one log are kept');

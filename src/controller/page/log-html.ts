@@ -2,6 +2,7 @@ import { LongWork } from '../../store/index.ts';
 import type { FoundLine, LogPage, LogPages } from '../node/log-pages.ts';
 import { pageLimits } from './limits.ts';
 import { lineHtml } from './log-page.ts';
+import { aroundPart, type LogPart } from './log-parts.ts';
 
 /** Lines of one block, which a browser lays out only when it is looked at. */
 const blockLines = 250;
@@ -35,8 +36,8 @@ export class LogHtmls {
     this.#render = render;
   }
 
-  /** Lines from one on: to the end of its block, and no more than an event has. `grows`: the log is written still. */
-  async from(lease: string, from: number, grows: boolean): Promise<LogHtml> {
+  /** Lines from one on: to the end of its block, no more than an event has, and `most`. `grows`: the log is written still. */
+  async from(lease: string, from: number, grows: boolean, most = Number.POSITIVE_INFINITY): Promise<LogHtml> {
     const begin = Math.floor((from - 1) / blockLines) * blockLines + 1;
     const page = await this.#pages.page(lease, begin, blockLines);
     const { lines } = page;
@@ -44,15 +45,27 @@ export class LogHtmls {
     const skipped = grows && lines.length < blockLines ? from - begin : 0;
     const block = await this.#block(lease, { ...page, from: begin + skipped, lines: lines.slice(skipped) });
     let html = '';
-    let at = from - begin - skipped;
-    for (; at < block.lines.length && html.length < pageLimits.logEventChars; at++) html += block.lines[at];
-    return { html, lines: Math.max(0, at - (from - begin - skipped)) };
+    const first = from - begin - skipped;
+    const end = Math.min(block.lines.length, first + most);
+    let at = first;
+    for (; at < end && html.length < pageLimits.logEventChars; at++) html += block.lines[at];
+    return { html, lines: Math.max(0, at - first) };
+  }
+
+  /** The parts of a page, one after the other. */
+  async *parts(lease: string, parts: readonly LogPart[]): AsyncGenerator<string> {
+    for (const part of parts) {
+      const { before, after } = aroundPart(part);
+      yield before;
+      yield* this.blocks(lease, part);
+      yield after;
+    }
   }
 
   /** The lines from one to another in the blocks of a page. */
   async *blocks(lease: string, { from, to }: { from: number; to: number }): AsyncGenerator<string> {
     for (let at = from; at <= to; ) {
-      const { html, lines } = await this.from(lease, at, false);
+      const { html, lines } = await this.from(lease, at, false, to - at + 1);
       if (lines === 0) return;
       // The height of another number of lines is not known before they are laid out.
       yield `<div${lines === blockLines ? ' class="block"' : ''}>${html}</div>`;
@@ -106,8 +119,8 @@ export async function linesHtml(
 ): Promise<string[]> {
   const html: string[] = [];
   const slices = new LongWork();
-  for (const { text, line } of lines) {
-    html.push(render(text, line, href(line)));
+  for (const { text, line, isNear } of lines) {
+    html.push(render(text, line, href(line), isNear));
     if (slices.isOver) await slices.next();
   }
   return html;

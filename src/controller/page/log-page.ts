@@ -5,15 +5,16 @@ import type { FoundLine } from '../node/log-pages.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { logLineHtml } from './ansi.ts';
 import { pageLimits } from './limits.ts';
+import { failedStep, failureLine, otherSteps, type ShownLines, type StepView } from './log-parts.ts';
 
 export const logUrl = (run: string, lease: string): string => `${runUrl(run)}/logs/${lease}`;
 
 /** Where the lines of a log stand in its page: made piece by piece, so that a browser shows the first while the last are made. */
 export const linesPlace = '<!-- lines -->';
 
-/** A line with a link to itself. */
-export const lineHtml = (line: string, n: number, href: string): string =>
-  `<div id="L${n}"><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></div>`;
+/** A line with a link to itself. `isNear`: it stands beside one that was looked for. */
+export const lineHtml = (line: string, n: number, href: string, isNear?: boolean): string =>
+  `<div id="L${n}"${isNear ? ' class="d"' : ''}><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></div>`;
 
 const slotText = ({ slot }: LogSource): string =>
   slot === 'trusted' ? 'trusted worker' : `slot ${Number(slot) + 1}`;
@@ -26,20 +27,14 @@ function head(run: string, name: string, build: LogSource, query: string): Html 
 <label>Search in the log<input type="search" name="q" value="${foreign(query)}" maxlength="200" spellcheck="false"></label><button>Search</button></form>`;
 }
 
-/** Lines of a page: from the first to the last, of so many. */
-interface ShownLines {
-  from: number;
-  to: number;
-  count: number;
-}
-
-/** A page of a log around its lines; of one that is `running` and whose end is on the page, the lines follow as they come. */
+/** A page of a log around its lines. `follows`: lines are added as they come. */
 export function logBody(
   run: { id: string; name: string },
   build: LogSource,
-  { from, to, count }: ShownLines,
-  running: boolean,
+  shown: ShownLines,
+  { steps, follows }: { steps: readonly StepView[]; follows: boolean },
 ): Html {
+  const { from, to, count } = shown;
   const url = logUrl(run.id, build.lease);
   const max = pageLimits.logLinesMax;
   const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
@@ -47,11 +42,20 @@ export function logBody(
 <nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? 'Nothing was written yet.' : `Lines ${from} to ${to} of ${count}`}</span>
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
-${!running ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
-<div class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
+${failureLink(steps, shown, url)}
+${!follows ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
+${otherSteps(steps, shown, url)}<div class="log" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
 
-/** The result of a search; `lines`: those that were found as HTML. */
+function failureLink(steps: readonly StepView[], { from, to }: ShownLines, url: string): Html {
+  const failed = failedStep(steps);
+  if (failed === undefined) return html``;
+  const line = failureLine(failed);
+  const page = from <= line && line <= to ? '' : `${url}?line=${line}`;
+  return html`<a href="${page}#L${line}">Jump to the failure</a>`;
+}
+
+/** The result of a search; `lines`: those that are shown as HTML. */
 export function foundBody(
   run: { id: string; name: string },
   build: LogSource,
@@ -60,8 +64,20 @@ export function foundBody(
 ): Html {
   const url = logUrl(run.id, build.lease);
   const more = `${url}?${new URLSearchParams({ q: query, from: String(next ?? 1) })}`;
+  const count = found.filter(({ isNear }) => isNear === undefined).length;
   return html`${head(run.id, run.name, build, query)}
-<nav class="pages" aria-label="Pages of what was found"><span>${found.length === 0 ? 'Not found.' : `${counted(found.length, 'line')}${next === undefined ? '' : ' so far'}`}</span>
+<nav class="pages" aria-label="Pages of what was found"><span>${count === 0 ? 'Not found.' : `${counted(count, 'line')}${next === undefined ? '' : ' so far'}`}</span>
 <a href="${url}">The whole log</a>${next === undefined ? '' : html`<a href="${more}" rel="next">More</a>`}</nav>
-<div class="log" tabindex="0" role="region" aria-label="Lines that were found"><div>${raw(lines.join(''))}</div></div>`;
+<div class="log" tabindex="0" role="region" aria-label="Lines that were found">${raw(placesOf(found, lines))}</div>`;
+}
+
+/** Lines one after the other in a block of their own. */
+function placesOf(found: readonly FoundLine[], lines: readonly string[]): string {
+  const places: string[] = [];
+  for (const [at, { line }] of found.entries()) {
+    const goesOn = at > 0 && found[at - 1]?.line === line - 1;
+    const place = `${goesOn ? places.pop() : ''}${lines[at]}`;
+    places.push(place);
+  }
+  return places.map((place) => `<div class="found">${place}</div>`).join('');
 }

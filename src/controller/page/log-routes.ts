@@ -7,12 +7,12 @@ import { httpLimits } from '../../http/limits.ts';
 import { logHtmlWeight, logWeight, searchWeight } from '../../http/prices.ts';
 import { paid, streamOf } from '../../http/stream.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { BuildLogs } from '../node/page-parts.ts';
+import type { BuildLogs, ShownBuild } from '../node/page-parts.ts';
 import type { RunView } from '../node/project-view.ts';
-import type { LogSource } from '../sessions/log-answers.ts';
 import { pageLimits } from './limits.ts';
 import { LogHtmls, linesHtml } from './log-html.ts';
 import { foundBody, linesPlace, logBody, logUrl } from './log-page.ts';
+import { aroundPart, failedStep, failureLine, partsOf, stepSummary, stepViews } from './log-parts.ts';
 import { type PagePorts, sessionOfPublisher, sinceOf, slots } from './ports.ts';
 
 interface Shared {
@@ -60,11 +60,19 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
       }
     }
     const max = pageLimits.logLinesMax;
-    const from = Math.floor((numberAsked(c, 'line') - 1) / max) * max + 1;
-    const { count } = await logs.pages.page(build.lease, from, 0);
+    const running = logs.isLive(build.lease);
+    const { count, steps: found } = await logs.pages.head(build.lease);
+    const steps = stepViews(found, count, { running, result: build.result });
+    const failed = failedStep(steps);
+    if (c.req.query('at') === 'failure' && failed !== undefined) {
+      const at = failureLine(failed);
+      return c.redirect(`${logUrl(named.id, build.lease)}?line=${at}#L${at}`);
+    }
+    const line = numberAsked(c, 'line');
+    const from = Math.floor((line - 1) / max) * max + 1;
     const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
-    const running = logs.isLive(build.lease) && count < from + max - 1;
-    const body = logBody(named, build, shown, running);
+    const follows = running && count < from + max - 1;
+    const body = logBody(named, build, shown, { steps, follows });
     const [before = '', after = ''] = pageText(c, { ...layout, scripts: ['log.js'], body }).split(linesPlace);
     const headers = {
       'content-type': 'text/html; charset=UTF-8',
@@ -73,7 +81,8 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     };
     if (c.req.method === 'HEAD') return new Response(null, { headers });
     afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
-    const text = around(before, htmls.blocks(build.lease, shown), after);
+    const parts = partsOf(steps, shown, c.req.query('line') === undefined ? undefined : line);
+    const text = around(before, htmls.parts(build.lease, parts), after);
     return c.body(streamOf(c, bytesOf(text), { weight: logHtmlWeight }), 200, headers);
   });
 
@@ -101,7 +110,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
 }
 
 /** Lines from one on; its number is the id of the event before. */
-function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Source {
+function linesSource({ isLive, pages }: BuildLogs, htmls: LogHtmls, lease: string): Source {
   return {
     everyMs: pageLimits.logLookMs,
     weight: logHtmlWeight,
@@ -109,16 +118,31 @@ function linesSource({ isLive }: BuildLogs, htmls: LogHtmls, lease: string): Sou
       // Before the file is read: a log that ends in between is read once more.
       const running = isLive(lease);
       const from = Math.max(1, Number(id));
-      let data = '';
+      const { count, steps: found } = await pages.head(lease);
+      const steps = stepViews(found, count, { running });
+      const at = steps.findIndex(({ line, end }) => line <= from && from <= end);
+      const step = steps[at];
+      const before = steps[at === -1 ? steps.length - 1 : at - 1];
+      const end = step?.end ?? (steps[0]?.line ?? count + 1) - 1;
+      let lines = '';
       let to = from;
-      while (to - from < pageLimits.logEventLinesMax && data.length < pageLimits.logEventChars) {
-        const { html, lines } = await htmls.from(lease, to, running);
-        if (lines === 0) break;
-        data += html;
-        to += lines;
+      while (
+        to <= end &&
+        to - from < pageLimits.logEventLinesMax &&
+        lines.length < pageLimits.logEventChars
+      ) {
+        const got = await htmls.from(lease, to, running, end - to + 1);
+        if (got.lines === 0) break;
+        lines += got.html;
+        to += got.lines;
       }
-      if (to > from) return { name: 'lines', data, id: String(to) };
-      return running ? undefined : { name: 'end', data: '', id, last: true };
+      // How the step before ended is known by now.
+      const ended = before === undefined ? '' : String(stepSummary(before));
+      if (to === from) return running ? undefined : { name: 'end', data: ended, id, last: true };
+      if (step?.line !== from) return { name: 'lines', data: lines, id: String(to) };
+      const part = aroundPart({ from, to, step, open: true });
+      const data = `${ended}${part.before}<div>${lines}</div>${part.after}`;
+      return { name: 'lines', data, id: String(to) };
     },
   };
 }
@@ -136,7 +160,7 @@ function buildAsked(
   ports: PagePorts,
   c: Context<HttpEnv>,
   run: RunView,
-): { build: LogSource } {
+): { build: ShownBuild } {
   const lease = c.req.param('lease');
   const { builds, sealed } = logs.of(run.summary.run, sessionOfPublisher(ports, c, run) !== undefined);
   const build = builds.find((one) => one.lease === lease);

@@ -12,6 +12,7 @@ import { accountOf } from '../../protocol/account/index.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
 import type { RunView } from '../node/project-view.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
+import { failedBuilds } from './failed-builds.ts';
 import { pageLimits } from './limits.ts';
 import { addLogRoutes } from './log-routes.ts';
 import { type PagePorts, publisherOf, sessionOfPublisher, sinceOf } from './ports.ts';
@@ -134,6 +135,7 @@ async function partsOf(
   const files = trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account);
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
+    failures: logs === undefined ? [] : await failedBuilds(logs, run, builds),
     files: await files,
   };
 }

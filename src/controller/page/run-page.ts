@@ -14,6 +14,7 @@ import { type Account, accountOf, eventText, type RunState } from '../../protoco
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
+import { type FailedBuilds, failuresPart } from './failed-builds.ts';
 import { graph } from './graph.ts';
 import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
@@ -33,6 +34,7 @@ export interface RunPageParts {
   bootstrap: readonly string[];
   /** Logs that this reader may see. */
   logs: readonly LogSource[];
+  failures: readonly FailedBuilds[];
   /** Some logs are not shown, since their round is sealed. */
   sealed: boolean;
   /** The artifact or reports; undefined where there is none, or it is not here. */
@@ -47,7 +49,7 @@ export function runBody(parts: RunPageParts): Html {
 
 export function runParts(parts: RunPageParts): Html {
   const { run } = parts;
-  return html`${statePart(run)}${pipelinePart(run)}
+  return html`${statePart(run)}${failuresPart(run.summary.run, parts.failures)}${pipelinePart(run)}
 <section data-part id="agreement"><h2>Who agreed</h2>${run.summary.earlier === undefined ? matrix(run.history, accountOf(run.summary)) : html`<p>It was not built: the same job was, for <a href="${runUrl(run.summary.earlier)}">an earlier run</a>, and the evidence of that one is enough.</p>`}</section>
 ${logsPart(parts)}${artifactPart(parts)}
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;

@@ -26,7 +26,8 @@ export interface LogSource {
   delivered: boolean;
 }
 
-function revealed(run: RunFacts, recorded: Recorded): boolean {
+/** Whether the round of a receipt was revealed: its result may be told. */
+export function revealed(run: RunFacts, recorded: Recorded): boolean {
   return isTrustedSlot(recorded.slot) ? isOver(run) : run.rounds[recorded.round - 1]?.revealed === true;
 }
 

@@ -1,4 +1,4 @@
-// Adds the lines of a log as they come, and marks ranges of lines in the address.
+// Adds the lines of a log as they come, and opens the step of the line in the address.
 const list = document.getElementById('log');
 const follow = document.getElementById('follow');
 /** A page that shows more is slow to scroll: the first ones go. */
@@ -7,10 +7,27 @@ const blocksMax = 2_000;
 function append(markup) {
   const block = document.createElement('div');
   block.innerHTML = markup;
-  list.append(block);
-  while (list.childElementCount > blocksMax) list.firstElementChild.remove();
-  if (follow?.checked) list.lastElementChild?.scrollIntoView({ block: 'end' });
+  // How the step before ended.
+  for (const summary of block.querySelectorAll(':scope > summary'))
+    document.getElementById(summary.id)?.replaceWith(summary);
+  const step = block.querySelector(':scope > details');
+  if (step !== null) list.append(step);
+  const place = list.querySelector(':scope > details:last-of-type') ?? list;
+  if (step === null && block.childElementCount > 0) place.append(block);
+  while (place.childElementCount > blocksMax) place.querySelector(':scope > div').remove();
+  if (follow?.checked) place.lastElementChild?.scrollIntoView({ block: 'end' });
 }
+
+/** A line in a step that is closed. */
+function showTarget() {
+  const line = document.getElementById(location.hash.slice(1));
+  const step = line?.closest('details:not([open])');
+  if (step == null) return;
+  step.open = true;
+  line.scrollIntoView();
+}
+showTarget();
+addEventListener('hashchange', showTarget);
 
 if (list?.dataset.events !== undefined) {
   const source = new EventSource(`${list.dataset.events}?from=${list.dataset.next}`);
@@ -19,7 +36,8 @@ if (list?.dataset.events !== undefined) {
     status.textContent = 'live';
   });
   source.addEventListener('lines', ({ data }) => append(data));
-  source.addEventListener('end', () => {
+  source.addEventListener('end', ({ data }) => {
+    append(data);
     source.close();
     status.textContent = 'the build is over';
   });

@@ -26,21 +26,22 @@ it('a page has the lines that are asked for, wherever they begin, and complete o
   await writeFile(file, `${text(1, 1_200)}half a line`);
   for (const from of [1, 2, 499, 500, 501, 502, 1_000, 1_001, 1_200])
     expect(await pages.page(lease, from, 3)).toMatchObject({
-      ...{ from, count: 1_200, lines: lines(from, Math.min(3, 1_201 - from)) },
+      ...{ from, lines: lines(from, Math.min(3, 1_201 - from)) },
     });
   for (const from of [1_201, 1_501]) expect((await pages.page(lease, from, 3)).lines).toEqual([]);
-  expect((await pages.page(lease, 1, 0)).lines).toEqual([]);
+  expect(await pages.head(lease)).toEqual({ count: 1_200, steps: [] });
   const { version } = await pages.page(lease, 1, 1);
   await appendFile(file, `\n${text(1_202, 2)}`);
   const grown = await pages.page(lease, 1_200, 10);
   expect(grown).toMatchObject({
-    count: 1_203,
     version,
     lines: ['line 1200', 'half a line', ...lines(1_202, 2)],
   });
+  expect((await pages.head(lease)).count).toBe(1_203);
   await writeFile(file, text(1, 1));
   const anew = await pages.page(lease, 1, 10);
-  expect(anew).toMatchObject({ count: 1, lines: ['line 1'] });
+  expect(anew).toMatchObject({ lines: ['line 1'] });
+  expect((await pages.head(lease)).count).toBe(1);
   expect(anew.version).not.toBe(version);
 });
 
@@ -63,11 +64,12 @@ it('a search finds as many lines as are asked for, and says where to go on', asy
       signal,
       looked: async ({ lines: count }) => void looked.push(count),
     });
-  expect(await search('LINE 2', 1, 3)).toEqual({
-    found: [2, 20, 21].map((line) => ({ line, text: `line ${line}` })),
-    next: 22,
-  });
-  expect(await search('line 2', 22, 8)).toMatchObject({ found: { length: 8 }, next: undefined });
+  const found = async (...asked: Parameters<typeof search>) => {
+    const { found: all, next } = await search(...asked);
+    return { lines: all.flatMap(({ line, isNear }) => (isNear ? [] : [line])), next };
+  };
+  expect(await found('LINE 2', 1, 3)).toEqual({ lines: [2, 20, 21], next: 22 });
+  expect(await found('line 2', 22, 8)).toMatchObject({ lines: { length: 8 }, next: undefined });
   expect(looked).toEqual([9]);
   const stop = AbortSignal.abort(new Error('enough'));
   await expect(pages.search(lease, 'x', { from: 1, max: 1, chars: 1e9, signal: stop })).rejects.toThrow(
@@ -93,7 +95,7 @@ it('a search ends once it has so many characters, and is charged for no piece be
 it('lines are counted once where a piece of the file ends with what a longer one had', async () => {
   const count = 256 * 1024 + 10;
   await writeFile(file, '\n'.repeat(count));
-  expect((await pages.page(lease, 1, 1)).count).toBe(count);
+  expect((await pages.head(lease)).count).toBe(count);
 });
 
 it('the log that was asked for longest ago is read anew, once there are more than a number of them', async () => {
@@ -110,7 +112,11 @@ it('the log that was asked for longest ago is read anew, once there are more tha
 
 it('there is none of what is no lease, and of one without a log', async () => {
   for (const which of ['b'.repeat(64), '../a', 'A'.repeat(64)])
-    expect(await pages.page(which, 1, 9)).toMatchObject({ lines: [], count: 0 });
+    expect([
+      (await pages.page(which, 1, 9)).lines,
+      await pages.head(which),
+      await pages.failure(which),
+    ]).toEqual([...[[], { count: 0, steps: [] }, undefined]]);
   await writeFile(file, '');
   await expect(openLogPages(file).page(lease, 1, 9)).rejects.toMatchObject({ code: 'ENOTDIR' });
   expect(await pages.search('b'.repeat(64), 'x', { from: 1, max: 1 } as never)).toMatchObject({ found: [] });
@@ -118,7 +124,67 @@ it('there is none of what is no lease, and of one without a log', async () => {
 
 it('many may ask at once for a log that grows, and each line is counted once', async () => {
   await writeFile(file, text(1, 5_000));
-  const counts = await Promise.all(Array.from({ length: 10 }, () => pages.page(lease, 4_999, 9)));
-  for (const { count, lines: found } of counts)
-    expect([count, found]).toEqual([5_000, ['line 4999', 'line 5000']]);
+  const got = await Promise.all(
+    Array.from({ length: 10 }, async () => [
+      (await pages.head(lease)).count,
+      (await pages.page(lease, 4_999, 9)).lines,
+    ]),
+  );
+  for (const one of got) expect(one).toEqual([5_000, ['line 4999', 'line 5000']]);
+});
+
+const begun = (n: number, of: number) => `quorate: step ${n} of ${of}: make ${n}\n`;
+
+it('the steps of a log are found wherever pieces of the file end, as far as it has grown', async () => {
+  // Lines of 64 bytes: the second step begins two bytes before the end of a piece.
+  const line = `${'x'.repeat(63)}\n`;
+  const before = `${begun(1, 3)}${line}`;
+  const fill = 256 * 1024 - 2 - before.length;
+  const filled = `${before}${line.repeat(Math.floor(fill / 64))}${'x'.repeat((fill % 64) - 1)}\n`;
+  expect(filled.length).toBe(256 * 1024 - 2);
+  await writeFile(file, `${filled}${begun(2, 3).slice(0, 20)}`);
+  expect((await pages.head(lease)).steps).toMatchObject([{ n: 1, line: 1, name: 'make 1' }]);
+  await appendFile(file, `${begun(2, 3).slice(20)}${line}text without an end${begun(3, 3)}`);
+  await appendFile(file, 'quorate: step 3 of 3 failed: exit 7 (make 3)\nquorate: step 1 of 3: again\n');
+  const second = filled.split('\n').length;
+  const { steps, count } = await pages.head(lease);
+  expect(steps).toEqual([
+    { n: 1, of: 3, name: 'make 1', line: 1 },
+    { n: 2, of: 3, name: 'make 2', line: second },
+    { n: 3, of: 3, name: 'make 3', line: second + 2, failed: { code: 7, allowed: false, line: second + 3 } },
+  ]);
+  expect(count).toBe(second + 4);
+  await writeFile(file, begun(1, 1));
+  expect(await pages.head(lease)).toMatchObject({ count: 1, steps: [{ of: 1 }] });
+});
+
+it('how a build failed is read from the end of its log', async () => {
+  const { logFailureBytes, logFailureLines } = controllerNodeLimits;
+  const failed = 'quorate: step 2 of 3 failed: exit 7 (unit tests)\n';
+  const end = 'quorate: step 1 of 3 failed (allowed): exit 1\nquorate: the end\n';
+  await writeFile(file, `${text(1, 30)}${failed}${end}`);
+  expect(await pages.failure(lease)).toEqual({
+    step: { n: 2, code: 7, name: 'unit tests' },
+    lines: lines(31 - logFailureLines, logFailureLines),
+  });
+  await writeFile(file, `${failed}${text(1, logFailureBytes / 6)}`);
+  const last = logFailureBytes / 6;
+  const tail = {
+    lines: lines(last + 1 - logFailureLines, logFailureLines).map((line) => line.replace('.', '')),
+  };
+  expect((await pages.failure(lease))?.step).toBeUndefined();
+  expect((await pages.failure(lease))?.lines).toHaveLength(tail.lines.length);
+  await writeFile(file, `one\n${'x'.repeat(logFailureBytes)}`);
+  expect(await pages.failure(lease)).toBeUndefined();
+});
+
+it('lines that are found have those beside them, each once, and they count as characters', async () => {
+  await writeFile(file, text(1, 30));
+  const search = async (wanted: string, from = 1, chars = 1e9) => {
+    const { found, next } = await pages.search(lease, wanted, { from, max: 2, chars });
+    return [found.map(({ line, isNear }) => (isNear ? -line : line)), next];
+  };
+  expect(await search('line 1', 9)).toEqual([[-9, 10, 11], 12]);
+  expect(await search('line 30')).toEqual([[-28, -29, 30], undefined]);
+  expect(await search('line 2', 1, 1)).toEqual([[-1, 2, -3, -4], 20]);
 });

@@ -161,7 +161,15 @@ describe('the page of a run', () => {
           over: false,
           pipeline: [],
         } as never,
-        ...{ project: 'p', bootstrap: [], logs: [], sealed: false, files: undefined, verifyPath: undefined },
+        ...{
+          project: 'p',
+          bootstrap: [],
+          logs: [],
+          failures: [],
+          sealed: false,
+          files: undefined,
+          verifyPath: undefined,
+        },
         ...more,
       }),
     );

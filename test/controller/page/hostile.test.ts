@@ -19,7 +19,7 @@ const hostile = [
   '${7*7}{{7*7}}',
 ];
 const elementsKnown = new Set(
-  'html head meta title link script body a header div nav span main h1 h2 h3 p section table thead tbody tr th td details summary ul ol li dl dt dd code time form label input select option button svg g path rect text strong'.split(
+  'html head meta title link script body a header div nav span main h1 h2 h3 p section table thead tbody tr th td details summary ul ol li dl dt dd code pre time form label input select option button svg g path rect text strong'.split(
     ' ',
   ),
 );
@@ -52,12 +52,12 @@ async function hostileRun(text: string) {
   const waiting = await bench.submit({ name: 'other', jti: 'f'.repeat(32) });
   await bench.claim('bob', { pass: text });
   bench.send({ kind: 'cancel', token: 'c', which: waiting, by: bench.id('publisher'), reason: text });
-  return { bench, runs: [run, waiting], lease: leases.get('cy')?.id ?? '' };
+  return { bench, runs: [run, waiting], leases, lease: leases.get('cy')?.id ?? '' };
 }
 
 describe('text of strangers', () => {
   it.each(hostile)('%j is text wherever it stands', async (text) => {
-    const { bench, runs, lease } = await hostileRun(text.replace('\u202e', ''));
+    const { bench, runs, leases, lease } = await hostileRun(text.replace('\u202e', ''));
     const entry = { path: `${text}/${text}`, kind: 'file', size: 1, executable: true, cid: A } as const;
     const link = { ...entry, kind: 'link', target: text } as const;
     const trees: Trees = {
@@ -76,12 +76,17 @@ describe('text of strangers', () => {
       session: sessionOf('publisher'),
     });
     await write(lease, `${text}\n\u001b[31m${text}\n`);
+    const failed = leases.get('ada')?.id ?? '';
+    await write(
+      failed,
+      `quorate: step 1 of 1: ${text}\n\u001b[31m${text}\nquorate: step 1 of 1 failed: exit 1 (${text})\n`,
+    );
     const quoted = encodeURIComponent(text);
     const log = `/runs/${runs[0]}/logs/${lease}`;
     const paths = [
       ...['/', '/runs', `/runs?ref=${quoted}&job=${quoted}`],
       ...runs.map((run) => `/runs/${run}`),
-      ...[log, `${log}?q=${quoted}`],
+      ...[log, `${log}?q=${quoted}`, `/runs/${runs[0]}/logs/${failed}`],
     ];
     for (const path of paths) {
       const got = await get(path);

@@ -19,6 +19,29 @@ async function revealed() {
   return { ...site, run, lease, url: `/runs/${run}/logs/${lease}` };
 }
 
+/** A revealed round in which builds failed, its site, and the log of ada. */
+async function failing(kind: 'exit' | 'aborted') {
+  const { bench, run, leases } = await leasedRound();
+  const outcome =
+    kind === 'exit'
+      ? ({ kind, code: 7, artifact: null } as const)
+      : ({ kind, reason: 'time', detail: 'over 60 s' } as const);
+  await deliverAll(bench, leases, [outcome, outcome, built]);
+  const { write, ...site } = await siteOf(bench);
+  const [lease = '', other = ''] = ['ada', 'bob'].map((name) => leases.get(name)?.id);
+  return {
+    ...{ ...site, bench, run, lease },
+    url: `/runs/${run}/logs/${lease}`,
+    write: async (text: string) => {
+      for (const one of [lease, other]) await write(one, text);
+    },
+  };
+}
+
+/** A log with so many lines and a failure after them. */
+const stepLog = (lines: number) =>
+  `quorate: source\nquorate: step 1 of 2: make\n${linesOf(lines - 3)}quorate: step 2 of 2: <b>unit\n${linesOf(3)}\u001b[31mnot ok\n${'quorate: step 2 of 2 failed: exit 7\n'}`;
+
 it.each([
   ...[29, 38, 39, 40, 47, 49, 89, 98, 100, 107].map((code) => [code, '']),
   // Black and white are the text's own.
@@ -77,6 +100,28 @@ describe('the log of a build', () => {
     expect(last).toContain('<div id="L25001">');
     expect((await get(`${url}?line=0`)).text).toContain('Lines 1 to');
     expect((await get(`${url}?line=999999999`)).text).toContain('of 25001');
+  });
+
+  it('has its steps as parts that fold, and leads to the one that failed', async () => {
+    const { get, write, url } = await failing('exit');
+    await write(stepLog(12_000));
+    const { text } = await get(url);
+    expect(
+      [...text.matchAll(/<details class="step"( open)?><summary id="S(\d)">/g)].map(([, open, n]) => [
+        n,
+        open,
+      ]),
+    ).toEqual([['1', undefined]]);
+    expect(text).toContain('1 step on other pages');
+    expect(text).toContain(`<a href="${url}?line=12000#L12000">Jump to the failure</a>`);
+    const at = await get(`${url}?at=failure`);
+    expect([at.status, at.headers.get('location')]).toEqual([302, `${url}?line=12000#L12000`]);
+    const { text: last } = await get(`${url}?line=12000`);
+    expect(last).toContain('<details class="step" open><summary id="S2">');
+    expect(last).toContain('<a href="#L12000">Jump to the failure</a>');
+    expect(last).toContain('exit 7');
+    expect(last.match(/<div id="L/g)).toHaveLength(2_005);
+    expect((await get(`${url}?at=success`)).status).toBe(200);
   });
 
   it('is searched, whatever the case and the colours, and the lines lead to where they stand', async () => {
@@ -145,6 +190,48 @@ describe('the log of a build', () => {
     expect((await publisher.get(`/runs/${run}`)).text).toContain(url);
     await bench.deliver('cy', leases.get('cy'), built);
     expect((await stranger.get(url)).status).toBe(200);
+  });
+});
+
+describe('the page of a run with failed builds', () => {
+  it('has the end of a log, once for all who saw the same', async () => {
+    const { get, write, url, run } = await failing('exit');
+    const without = (await get(`/runs/${run}`)).text;
+    expect(without).toContain('<strong>bob, ada: exit 7</strong>');
+    await write(stepLog(100));
+    const { text } = await get(`/runs/${run}`);
+    expect(text).toContain('<strong>bob, ada: step 2, exit 7</strong>');
+    expect(text.match(/at=failure/g)).toHaveLength(1);
+    expect(text).toContain('<span class="c1">not ok</span>');
+    expect(text).toContain('quorate: step 2 of 2: &lt;b&gt;unit');
+    expect(text).not.toContain(`line ${100 - 20}\n`);
+    expect((await get(url)).status).toBe(200);
+  });
+
+  it('says why builds were aborted, and shows the last lines', async () => {
+    const { get, write, run } = await failing('aborted');
+    await write(linesOf(100));
+    const { text } = await get(`/runs/${run}`);
+    expect(text).toContain('<strong>bob, ada: aborted: time: over 60 s</strong>');
+    const shown = /<pre>([^<]*)<\/pre>/.exec(text)?.[1]?.split('\n') ?? [];
+    expect([shown.length, shown.at(-1)]).toEqual([20, 'line 100']);
+  });
+
+  it('shows nothing of a sealed round, also to its publisher no result', async () => {
+    const { bench, run, leases } = await leasedRound();
+    const failed = { kind: 'exit', code: 7, artifact: null } as const;
+    await bench.deliver('ada', leases.get('ada'), failed);
+    await bench.deliver('bob', leases.get('bob'), failed);
+    for (const session of [undefined, sessionOf('publisher', 'publisher')]) {
+      const { get, write } = await siteOf(bench, session && { session });
+      await write(leases.get('ada')?.id ?? '', stepLog(100));
+      const { text } = await get(`/runs/${run}`);
+      expect(text).toContain('<section data-part id="failure"></section>');
+      expect(text).not.toContain('not ok');
+    }
+    await bench.deliver('cy', leases.get('cy'), failed);
+    const { get } = await siteOf(bench);
+    expect((await get(`/runs/${run}`)).text).toContain('Why it failed');
   });
 });
 

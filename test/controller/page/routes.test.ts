@@ -11,6 +11,7 @@ import type { Source } from '../../../src/http/kit/live.ts';
 import { httpLimits } from '../../../src/http/limits.ts';
 import { wholeApp } from '../../../src/http/listen.ts';
 import { staticUrl } from '../../../src/http/static-files.ts';
+import type { LogStep } from '../../../src/protocol/base/log-steps.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { A } from '../machine/bench.ts';
 
@@ -20,7 +21,15 @@ const log = `/runs/${run}/logs/${lease}`;
 
 /** The pages of a project with one run and one log, of so many lines; what follows something is kept instead of being followed. */
 function siteOf(over: Partial<PagePorts> = {}) {
-  const told = { lines: 0, isLive: false, version: 'v1', views: 0, sealed: false, read: 0 };
+  const told = {
+    lines: 0,
+    isLive: false,
+    version: 'v1',
+    views: 0,
+    sealed: false,
+    read: 0,
+    steps: [] as LogStep[],
+  };
   const followed: { key: string; source: Source; since: string; until: AbortSignal | undefined }[] = [];
   const summary = {
     ...{ run, job: 'b'.repeat(64), name: 'app', repo: 'https://git.example/app', ref: 'refs/heads/main' },
@@ -55,6 +64,7 @@ function siteOf(over: Partial<PagePorts> = {}) {
     }),
     isLive: () => told.isLive,
     pages: {
+      head: async () => ({ count: told.lines, steps: told.steps }),
       page: async (_: string, from: number, max: number) => {
         const length = Math.max(0, Math.min(max, told.lines - from + 1));
         told.read += length;
@@ -227,6 +237,30 @@ describe('lines as they come', () => {
     expect(await of.next('8')).toEqual({ name: 'end', data: '', id: '8', last: true });
     expect(await of.next('')).toMatchObject({ name: 'lines', id: '8' });
     expect(await of.next('0')).toMatchObject({ name: 'lines', id: '8' });
+  });
+
+  it('begin a step with each that begins, and say how the one before it ended', async () => {
+    const { told, source: of } = await source();
+    const step = (n: number, line: number) => ({ n, of: 2, name: `make ${n}`, line });
+    Object.assign(told, { lines: 9, isLive: true, steps: [step(1, 3), step(2, 6)] });
+    const told1 = await of.next('1');
+    expect([told1?.id, linesOf(told1?.data) - 1]).toEqual(['3', 2]);
+    const first = await of.next('3');
+    expect([first?.id, linesOf(first?.data) - 1]).toEqual(['6', 3]);
+    expect(first?.data).toMatch(
+      /^<details class="step" open><summary id="S1">.*passed.*<div><div id="L3">.*<\/details>$/,
+    );
+    // A client that comes back within a step has it already.
+    expect((await of.next('4'))?.data).toMatch(/^<div id="L4">/);
+    const second = await of.next('6');
+    expect(second?.data).toMatch(/^<summary id="S1">.*passed.*<\/summary><details .*id="S2">.*running/);
+    expect(await of.next('10')).toBeUndefined();
+    Object.assign(told, {
+      isLive: false,
+      steps: [step(1, 3), { ...step(2, 6), failed: { code: 7, allowed: false, line: 9 } }],
+    });
+    const end = await of.next('10');
+    expect([end?.name, end?.data]).toEqual(['end', expect.stringMatching(/^<summary id="S2">.*exit 7/)]);
   });
 
   it.each(['-1', '1234567890', 'x', ''])('of a client that was at "%s" begin with the first', async (id) => {

@@ -268,7 +268,7 @@ describe('the page of a log', () => {
   const url = `/runs/r/logs/${build.lease}`;
   const shown = (from: number, to: number, of: number, running = false) => {
     withLimits(pageLimits, { logLinesMax: 10 });
-    return textOf(logBody(run, build, { from, to, count: of }, running));
+    return textOf(logBody(run, build, { from, to, count: of }, { steps: [], follows: running }));
   };
   const links = (text: string) =>
     [...text.matchAll(/href="([^"]*)">(First|Before|After|Last)</g)].map(
@@ -295,7 +295,14 @@ describe('the page of a log', () => {
     expect(text).toContain('id="follow"');
     expect(text).toContain('slot 2, worker <code>…abcdef</code>');
     expect(
-      await textOf(logBody(run, { ...build, slot: 'trusted' }, { from: 1, to: 1, count: 1 }, false)),
+      await textOf(
+        logBody(
+          run,
+          { ...build, slot: 'trusted' },
+          { from: 1, to: 1, count: 1 },
+          { steps: [], follows: false },
+        ),
+      ),
     ).toContain('trusted worker, worker');
   });
 

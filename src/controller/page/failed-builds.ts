@@ -1,0 +1,54 @@
+import { html, raw } from 'hono/html';
+import { foreign, type Html } from '../../http/kit/parts.ts';
+import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import type { LogFailure } from '../node/log-pages.ts';
+import type { BuildLogs, ShownBuild } from '../node/page-parts.ts';
+import type { RunView } from '../node/project-view.ts';
+import { logLineHtml } from './ansi.ts';
+import { pageLimits } from './limits.ts';
+import { logUrl } from './log-page.ts';
+
+/** Builds that failed in the same way. */
+export interface FailedBuilds {
+  operators: string[];
+  /** Of the log that is shown. */
+  lease: string;
+  /** `exit 7`, `aborted: …`. */
+  result: string;
+  failure: LogFailure | undefined;
+}
+
+/** States in which a failed build explains nothing. */
+const beyond: ReadonlySet<RunState> = new Set(['agreed', 'trusted', 'revoked']);
+
+/** How builds of a run failed, by the ends of their logs, which are all that is read; `builds`: those whose logs a reader may see. */
+export async function failedBuilds(
+  { pages }: Pick<BuildLogs, 'pages'>,
+  { summary }: RunView,
+  builds: readonly ShownBuild[],
+): Promise<FailedBuilds[]> {
+  if (beyond.has(accountOf(summary).state)) return [];
+  const ways = new Map<string, FailedBuilds>();
+  // The latest round is the last.
+  const failed = builds.filter(({ result }) => /^(?:exit|aborted:) /.test(result ?? '')).toReversed();
+  for (const { lease, operator, result = '' } of failed.slice(0, pageLimits.failedLogsMax)) {
+    const failure = await pages.failure(lease);
+    const key = `${failure?.step?.n ?? ''} ${result}`;
+    const known = ways.get(key);
+    if (known === undefined) ways.set(key, { operators: [operator], lease, result, failure });
+    else if (!known.operators.includes(operator)) known.operators.push(operator);
+  }
+  return [...ways.values()].slice(0, pageLimits.failuresShownMax);
+}
+
+export function failuresPart(run: string, failures: readonly FailedBuilds[]): Html {
+  if (failures.length === 0) return html`<section data-part id="failure"></section>`;
+  return html`<section data-part id="failure"><h2>Why it failed</h2>${failures.map((one) => oneFailure(run, one))}</section>`;
+}
+
+function oneFailure(run: string, { operators, lease, result, failure }: FailedBuilds): Html {
+  const { step, lines = [] } = failure ?? {};
+  const at = step === undefined ? '' : `step ${step.n}${step.name === undefined ? '' : ` (${step.name})`}, `;
+  return html`<p><strong>${foreign(`${operators.join(', ')}: ${at}${result}`, 600)}</strong>. <a href="${logUrl(run, lease)}?at=failure">The log</a></p>
+${lines.length === 0 ? '' : html`<div class="log" tabindex="0" role="region" aria-label="End of the log"><pre>${raw(lines.map(logLineHtml).join('\n'))}</pre></div>`}`;
+}
