@@ -241,7 +241,7 @@ export class Paperwork {
     publisher: string,
     work: { job: Job; jobId: string },
     now: number,
-    over: Partial<Pick<Request, 'policy' | 'jti' | 'needs' | 'ref' | 'recipe' | 'rebuild'>> & {
+    over: Partial<Pick<Request, 'policy' | 'jti' | 'needs' | 'ref' | 'recipe' | 'rebuild' | 'more'>> & {
       seconds?: number;
     } = {},
   ) {
@@ -261,6 +261,7 @@ export class Paperwork {
         ...(over.recipe !== undefined && { recipe: over.recipe }),
         policy: over.policy ?? { agree: 2, of: 3, cosign: 'required', rounds: 2 },
         rebuild: over.rebuild ?? false,
+        ...(over.more !== undefined && { more: over.more }),
         jti: over.jti ?? nonceOf(`request ${work.jobId}`),
         iat,
         exp: iat + (over.seconds ?? 3600),

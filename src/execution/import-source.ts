@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Job } from '../protocol/documents/index.ts';
-import { type CommitOptions, type GitOptions, readCommit } from '../source/index.ts';
+import { type CommitOptions, type CommitWords, type GitOptions, readCommit } from '../source/index.ts';
 import type { Area, ImportedTree, Store } from '../store/index.ts';
 
 export interface SourceOptions {
@@ -18,6 +18,8 @@ export interface SourceOptions {
   maxBytes?: number;
   /** Import the git folder of the commit too. */
   git?: Job['git'];
+  /** Read subject and author of the commit too. */
+  words?: CommitOptions['words'];
   /** Runs git in a sandbox; absent: as the user. */
   wrap?: GitOptions['wrap'];
   start?: GitOptions['start'];
@@ -31,6 +33,8 @@ export interface SourceOptions {
 export interface ImportedSource extends ImportedTree {
   /** Committer time in seconds since 1970. */
   committedSeconds: number;
+  /** Where they were asked for. */
+  words?: CommitWords;
   /** The git folder, where it was asked for. */
   git?: ImportedTree;
 }
@@ -51,8 +55,12 @@ export async function importSource(store: Store, options: SourceOptions): Promis
       },
     };
     const limited = { ...options, gitFolder };
-    const { value, committedSeconds } = await readCommit(url, commit, limited, importing);
-    return { ...value, committedSeconds, ...(git !== undefined && { git }) };
+    const { value, committedSeconds, words } = await readCommit(url, commit, limited, importing);
+    return {
+      ...{ ...value, committedSeconds },
+      ...(words !== undefined && { words }),
+      ...(git !== undefined && { git }),
+    };
   } catch (error) {
     throw asSourceError(error, `commit ${commit}`);
   }

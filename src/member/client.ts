@@ -11,12 +11,14 @@ import { isUnread, patiently, type Waiting } from '../node/patience.ts';
 import { meshDial } from '../node/ports.ts';
 import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeValue } from '../protocol/base/escape.ts';
+import { refsNamed } from '../protocol/base/ref-names.ts';
 import { fromUtf8 } from '../protocol/base/text.ts';
 import {
   type Bundle,
   type Charter,
   decodeBundle,
   encodeJob,
+  moreOfPush,
   type Request,
   signMessage,
 } from '../protocol/documents/index.ts';
@@ -170,11 +172,12 @@ class MemberClient {
   }
 
   async #submit(options: SubmitOptions & { stamp: object }): Promise<{ run: string; job: string }> {
-    const { repo, commit, policy, needs, recipe, rebuild = false, expiresSeconds, stamp } = options;
+    const { repo, commit, policy, needs, recipe, rebuild = false, words, expiresSeconds, stamp } = options;
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
     const { bytes, id } = encodeJob(jobDocument(options));
     const controller = this.#controller;
+    const more = words && moreOfPush(words);
     const request: Request = {
       iss: key.id,
       aud: controller.id,
@@ -187,6 +190,7 @@ class MemberClient {
       ...(recipe !== undefined && { recipe }),
       policy,
       rebuild,
+      ...(more !== undefined && { more }),
       ...stamp,
       exp: stamp.iat + expiresSeconds,
     };
@@ -211,10 +215,13 @@ class MemberClient {
     return this.#found(() => this.#following.bring(tree, this.#credentials.grant.raw, onProgress));
   }
 
-  async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
-    const answer = await this.#ask({ kind: 'jobs' });
+  /** The newest first. Of one branch or tag, where its name is given. */
+  async jobs(ref?: string): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
+    const answer = await this.#ask({ kind: 'jobs', ...(ref !== undefined && { ref }) });
     if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
-    const { jobs, equivocations = [], full = [] } = answer;
+    const { equivocations = [], full = [] } = answer;
+    const refs = ref && refsNamed(ref);
+    const jobs = refs ? answer.jobs.filter((job) => refs.includes(job.ref)) : answer.jobs;
     return { jobs, equivocations, full };
   }
 

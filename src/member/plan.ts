@@ -9,7 +9,7 @@ import { makeScratch } from '../node/scratch.ts';
 import { assert } from '../protocol/base/errors.ts';
 import type { Recipe } from '../protocol/documents/index.ts';
 import { type Plan, planPipeline } from '../protocol/pipeline/index.ts';
-import { type GitTag, localCommit, readLocalCommit, resolveRef } from '../source/index.ts';
+import { type CommitWords, type GitTag, localCommit, readLocalCommit, resolveRef } from '../source/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { jobFileInTree } from './job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile, type WantedRecipe } from './recipe.ts';
@@ -38,6 +38,8 @@ export interface PlanOptions {
   confine?: Confine | undefined;
   base?: string | undefined;
   recipe?: WantedRecipe | { local: string } | undefined;
+  /** Read subject and author of the commit too, from a server. */
+  words?: boolean | undefined;
   signal: AbortSignal;
   /** Called while the store that holds the tree is open. */
   read?(store: Store, planned: PlannedCommit): Promise<void>;
@@ -50,6 +52,8 @@ export interface PlannedCommit {
   tree: string;
   /** Where the ref is a tag. */
   tag?: GitTag | undefined;
+  /** Where they were asked for. */
+  words?: CommitWords | undefined;
   base?: string | undefined;
   changed?: string[] | undefined;
   file: JobFile;
@@ -69,9 +73,9 @@ export async function planCommit(options: PlanOptions): Promise<PlannedCommit> {
   try {
     const store = await openStore({ dir: join(scratch, 'store') });
     try {
-      const read = (one: string | SeenCommit) =>
-        readCommitOf(repository, one, { store, dir: scratch, confine, signal });
-      const { tree, ...source } = await read(ref);
+      const read = (one: string | SeenCommit, words = false) =>
+        readCommitOf(repository, one, { store, dir: scratch, confine, words, signal });
+      const { tree, ...source } = await read(ref, options.words);
       const own = async () => ({
         recipe: undefined,
         file: await jobFileInTree(store, tree, {
@@ -105,9 +109,9 @@ export async function planCommit(options: PlanOptions): Promise<PlannedCommit> {
 async function readCommitOf(
   repository: Repository,
   named: string | SeenCommit,
-  of: { store: Store; dir: string; confine: Confine | undefined; signal: AbortSignal },
-): Promise<Pick<PlannedCommit, 'ref' | 'commit' | 'tree' | 'tag'>> {
-  const { store, dir, confine, signal } = of;
+  of: { store: Store; dir: string; confine: Confine | undefined; words: boolean; signal: AbortSignal },
+): Promise<Pick<PlannedCommit, 'ref' | 'commit' | 'tree' | 'tag' | 'words'>> {
+  const { store, dir, confine, words: withWords, signal } = of;
   const into = store.public;
   if ('url' in repository) {
     const { url } = repository;
@@ -117,8 +121,9 @@ async function readCommitOf(
           ? { ref: named, ...(await resolveRef(url, named, { ...git, signal, seconds: 60 })) }
           : named;
       const { commit, ref, tag } = seen;
-      const { root } = await importSource(store, { url, commit, ref, into, signal, ...git });
-      return { ref, commit, tree: root, tag };
+      const asked = { url, commit, ref, into, words: withWords, signal };
+      const { root, words } = await importSource(store, { ...asked, ...git });
+      return { ref, commit, tree: root, tag, words };
     };
     return confine === undefined ? readIn({ dir }) : confine(readIn);
   }

@@ -1,7 +1,7 @@
 import { lockFilesInTree } from '../execution/lock-files.ts';
 import type { JobFile, JobSpec, JobTemplate } from '../jobfile/index.ts';
 import { assert } from '../protocol/base/errors.ts';
-import type { Job, Policy, Recipe, Request } from '../protocol/documents/index.ts';
+import type { Job, Policy, PushWords, Recipe, Request } from '../protocol/documents/index.ts';
 import type { Instance, Skipped } from '../protocol/pipeline/index.ts';
 import type { GitTag } from '../source/index.ts';
 import type { Store } from '../store/index.ts';
@@ -25,6 +25,8 @@ export interface SubmitOptions {
   /** It is built, whatever evidence of the same job there is. */
   rebuild?: boolean;
   expiresSeconds: number;
+  /** Of the push that it belongs to. */
+  words?: PushWords | undefined;
   /** Makes the same request each time it is submitted, which is one run. Absent: it is another one each time. */
   stamp?: { jti: string; iat: number } | undefined;
 }

@@ -50,7 +50,7 @@ export async function readCommit<T>(
       if (gitFolder.tag !== undefined) await repository.fetchTag(gitFolder.tag);
       await repository.packGitFolder(gitFolder);
     }
-    return done;
+    return options.words === true ? { ...done, words: await repository.words() } : done;
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {

@@ -4,6 +4,8 @@ export const sourceLimits = {
   bytesMax: 2 * 1024 * 1024 * 1024,
   /** Bytes of a list of refs: about 100,000 of them. */
   refsBytesMax: 8 * 1024 * 1024,
+  /** Of a commit object: its headers, with a signature or two, and the beginning of its message. */
+  commitBytesMax: 64 * 1024,
   /** Bytes of an answer beside the pack, such as the progress that its server tells. */
   talkBytesMax: 16 * 1024 * 1024,
   /** Attempts where a server drops the connection (git-daemon takes 32 at once), and the first wait, which doubles: 8 s in all, or a little more. */

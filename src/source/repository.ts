@@ -28,6 +28,8 @@ export interface CommitOptions extends GitOptions {
   ref?: string | undefined;
   /** Maximum size of the fetched objects in bytes. The reader must bound the size of the files: a small pack can hold a large tree. */
   maxBytes?: number | undefined;
+  /** Read subject and author of the commit too. */
+  words?: boolean | undefined;
   /** Read after the files: the git folder of the commit. */
   gitFolder?: GitFolderReader | undefined;
   /** Connects to the server, for what this process asks of it itself. Default: directly, unless git is wrapped. */
@@ -36,8 +38,15 @@ export interface CommitOptions extends GitOptions {
   waiting?: WaitingGit | undefined;
 }
 
+/** Subject of a commit's message and name of its author, as git has them: text of others, in UTF-8. */
+export interface CommitWords {
+  subject: string;
+  author: string;
+}
+
 export interface ReadCommit<T> {
   value: T;
+  words?: CommitWords;
   /** The commit's committer time, in seconds since 1970: 0 where it has none that git can read, at most that of year 2242. */
   committedSeconds: number;
 }
@@ -181,6 +190,22 @@ export class Repository {
     return packGitFolder(this.#source, reader);
   }
 
+  /** Of a commit object of any length its beginning counts; the same each time. */
+  async words(): Promise<CommitWords> {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    // Other commands look for its parents, which are not here.
+    await this.#git(['cat-file', 'commit', this.#commit], {
+      read: async (output) => {
+        for await (const chunk of output as AsyncIterable<Buffer>) {
+          if (bytes < sourceLimits.commitBytesMax) parts.push(chunk);
+          bytes += chunk.length;
+        }
+      },
+    });
+    return wordsOf(Buffer.concat(parts).subarray(0, sourceLimits.commitBytesMax));
+  }
+
   #notFound(): QuorateError {
     return new QuorateError('SOURCE_COMMIT_NOT_FOUND', `the server does not serve commit ${this.#commit}`, {
       hint: 'Push the commit; when its branch has moved on, keep it reachable by a branch or tag.',
@@ -275,6 +300,25 @@ export class Repository {
       },
       flush: (callback) => callback(start === undefined ? null : notFound),
     });
+  }
+}
+
+/** Author and subject in a commit object (git-commit-tree(1)): the subject ends with the first empty line of the message. */
+function wordsOf(object: Buffer): CommitWords {
+  const [, encoding = 'UTF-8'] = /\nencoding ([\w-]{1,40})\n/.exec(headOf(object.toString('latin1'))) ?? [];
+  const text = decoded(object, encoding);
+  const [, author = ''] = /\nauthor ([^<\n]*)/.exec(headOf(text)) ?? [];
+  const subject = /^\n*([\s\S]*?)(?:\n\s*\n|$)/.exec(text.slice(headOf(text).length))?.[1] ?? '';
+  return { subject: subject.trim().replace(/\s*\n\s*/g, ' '), author: author.trim() };
+}
+
+const headOf = (text: string): string => text.slice(0, `${text}\n\n`.indexOf('\n\n') + 1);
+
+function decoded(bytes: Buffer, encoding: string): string {
+  try {
+    return new TextDecoder(encoding).decode(bytes);
+  } catch {
+    return bytes.toString('utf8');
   }
 }
 

@@ -53,6 +53,74 @@ describe('resolveRef', () => {
   });
 });
 
+describe('the words of a commit', () => {
+  const wordsOf = async (dir: string, commit: string) => {
+    const url = await serve(dir);
+    const options = { dir: await folder(), words: true };
+    const { words } = await readCommit(
+      url,
+      commit,
+      options,
+      async (tar) => void (await tar.resume().toArray()),
+    );
+    return words;
+  };
+
+  it('are its subject, on one line, and the name of its author', async () => {
+    const dir = await repo();
+    commitAll(dir, 'before');
+    const commit = commitAll(dir, 'Mend the\nlock\n\nIt was open.\n');
+    expect(await wordsOf(dir, commit)).toEqual({ subject: 'Mend the lock', author: 'a' });
+    git(dir, 'config', 'i18n.commitEncoding', 'ISO-8859-1');
+    await writeFile(join(dir, 'message'), Buffer.from('caf\u00e9\n', 'latin1'));
+    git(dir, 'commit', '-q', '--allow-empty', '-F', 'message');
+    expect(await wordsOf(dir, git(dir, 'rev-parse', 'HEAD'))).toMatchObject({ subject: 'café' });
+    git(dir, 'config', '--unset', 'i18n.commitEncoding');
+    expect(await wordsOf(dir, commitAll(dir, '\u001b[31mred\u0007'))).toEqual({
+      subject: '\u001b[31mred\u0007',
+      author: 'a',
+    });
+  });
+
+  it('of a merge are its own', async () => {
+    const dir = await repo();
+    commitAll(dir, 'base');
+    git(dir, 'checkout', '-q', '-b', 'topic');
+    commitAll(dir, 'topic');
+    git(dir, 'checkout', '-q', 'main');
+    commitAll(dir, 'main');
+    git(dir, 'merge', '-q', '--no-ff', '-m', 'Merge it', 'topic');
+    expect(await wordsOf(dir, git(dir, 'rev-parse', 'HEAD'))).toMatchObject({ subject: 'Merge it' });
+  });
+
+  it('of a message of 3 MB are its beginning', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'message'), `${'x'.repeat(3_000_000)}\n`);
+    git(dir, 'commit', '-q', '--allow-empty', '-F', 'message');
+    const { subject = '' } = (await wordsOf(dir, git(dir, 'rev-parse', 'HEAD'))) ?? {};
+    expect(subject).toMatch(/^x{65000,65536}$/);
+  });
+
+  it('of an object that git would not write are what there is', async () => {
+    const dir = await repo();
+    expect(await wordsOf(dir, commitOf(dir, ' <a@example.org> 0 +0000', 'b <b> 0 +0000'))).toEqual({
+      ...{ subject: 'x', author: '' },
+    });
+  });
+
+  it('are not read where they were not asked for', async () => {
+    const dir = await repo();
+    const commit = commitAll(dir);
+    const read = await readCommit(
+      await serve(dir),
+      commit,
+      { dir: await folder() },
+      async (tar) => void (await tar.resume().toArray()),
+    );
+    expect(read).not.toHaveProperty('words');
+  });
+});
+
 describe('a server that drops connections', () => {
   const { retryMs } = sourceLimits;
   const waitFirst = (ms: number) => void Object.assign(sourceLimits, { retryMs: ms });

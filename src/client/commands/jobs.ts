@@ -14,19 +14,25 @@ export const jobs: Define = (program, act) =>
     .command('jobs')
     .summary('list the jobs of a project')
     .description('Lists the jobs of a project, newest first, and how far each has come.')
+    .option('--ref <ref>', 'of this branch or tag only')
     .option(...whichProject)
-    .addHelpText('after', examples('quorate jobs', 'quorate jobs --json'))
+    .addHelpText('after', examples('quorate jobs', 'quorate jobs --ref main', 'quorate jobs --json'))
     .action(act(run));
 
-async function run(context: Context, { project }: { project?: string }): Promise<Exit> {
+async function run(context: Context, { ref, project }: { ref?: string; project?: string }): Promise<Exit> {
   const { out } = context;
-  const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs());
+  const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs(ref));
   out.value(found.map((job) => ({ ...job, account: accountOf(job) })));
   for (const says of equivocations)
     out.note(
       `The log tells two stories: what has no line of a trusted worker counts no more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`,
     );
-  if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
+  if (found.length === 0)
+    out.say(
+      ref === undefined
+        ? 'No jobs yet. "quorate run" publishes one.'
+        : `No jobs of ${escapeLine(ref, 80)}. "quorate jobs" lists those of all branches and tags.`,
+    );
   const now = Date.now();
   const rows = found.map((job) => [
     shortRun(job.run),

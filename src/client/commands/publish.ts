@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../member/client.ts';
 import type { Prepared } from '../../member/submit.ts';
@@ -23,13 +24,14 @@ export interface PublishedJob {
 export async function publishAll(
   context: Context,
   client: Client,
-  { ref, commit, tree, tag, recipe, jobs }: Prepared,
+  { ref, commit, tree, tag, recipe, jobs, words }: Prepared,
   url: string,
   limit: AbortSignal,
   how: { kept?: ReadonlyMap<string, string> | undefined; rebuild: boolean; dependenciesOf: DependenciesOf },
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
   const { kept, rebuild, dependenciesOf } = how;
+  const push = randomUUID();
   const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
   for (const { instance, job } of jobs) {
     const { name, needs } = instance;
@@ -54,6 +56,7 @@ export async function publishAll(
         job,
         policy: job.trust,
         rebuild,
+        words: { push, ...words },
         expiresSeconds,
         recipe,
         dependencies: dependenciesOf(job),

@@ -38,6 +38,7 @@ interface Options {
   rebuild?: boolean;
   failed?: boolean;
   private?: boolean;
+  subject: boolean;
   project?: string;
 }
 
@@ -72,6 +73,7 @@ export const run: Define = (program, act) =>
     )
     .option('--timeout <time>', 'give up following after this long', secondsOf)
     .option('--log', 'print what the builds write, as they write it')
+    .option('--no-subject', "leave the commit's subject and author out of the requests")
     .option('--private', 'dependencies may be published that registries give to authorised clients only')
     .option(...whichProject)
     .addHelpText(
@@ -122,8 +124,8 @@ async function start(context: Context, given: string | undefined, options: Optio
     out.say(
       out.colours.dim(`Reading ${escapeLine(source.repo.url, 200)} at ${escapeLine(source.repo.ref, 80)}`),
     );
-    const { base, job: jobName } = options;
-    const prepared = await prepare({ ...source.repo, base, recipe, jobName, signal: limit });
+    const { base, job: jobName, subject: words } = options;
+    const prepared = await prepare({ ...source.repo, base, recipe, jobName, words, signal: limit });
     if (prepared.recipe !== undefined && prepared.jobs.length > 1)
       out.say(out.colours.dim(`by the job file ${escapeLine(recipeText(prepared.recipe), 500)}`));
     for (const skipped of prepared.skipped) {

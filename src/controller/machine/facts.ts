@@ -111,7 +111,7 @@ export interface RunFacts {
     readonly signer: string;
     readonly payload: Pick<
       Request,
-      'aud' | 'repo' | 'ref' | 'commit' | 'recipe' | 'policy' | 'exp' | 'needs'
+      'aud' | 'repo' | 'ref' | 'commit' | 'recipe' | 'policy' | 'exp' | 'needs' | 'more'
     >;
   };
   readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };

@@ -22,6 +22,10 @@ export const controllerLimits = {
   earlierRunsMax: 16,
   /** Runs that one page of a filtered list looks at; the next page goes on from there. */
   listLooksMax: 2_000,
+  /** JSON of the runs that one answer lists: three bytes a character at most, and other members beside it. */
+  summariesCharsMax: 2 * 1024 * 1024,
+  /** Pushes to which further jobs are added, of those that began last: publishers are done with theirs in a minute. */
+  pushesGrowingMax: 1_000,
   /** Branches and tags of which it is remembered that they were built last: a page of them. */
   recentRefsMax: 50,
   /** A repeated claim counts anew where its grant is good for this much longer than that of the first. */
@@ -43,6 +47,7 @@ export const controllerLimits = {
 } as const;
 
 const own = controllerLimits;
+assert(4 * own.summariesCharsMax <= limits.receiptBytesMax, 'an answer of the api holds a list of runs');
 assert(own.absenceMsMax <= limits.grantSecondsMax * 1000, 'a worker that is absent for longer has no grant');
 assert(own.cosignRetryMs < own.cosignRetryMsMax, 'the wait for a draft grows');
 assert(

@@ -2,6 +2,7 @@ import { assert } from '../../protocol/base/errors.ts';
 import { compareTexts } from '../../protocol/base/order.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
+import { Pushes, type PushPage } from './pushes.ts';
 import { append, listStateOf, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
 
 /** Finds runs at a cost that does not grow with history. Follows from the runs. */
@@ -24,6 +25,7 @@ export class RunIndex<Open extends RunFacts> {
   /** Ids of runs and jobs, and artifacts. */
   readonly #names = new NameIndex();
   readonly lists = new RunLists();
+  readonly pushes = new Pushes();
 
   get size(): number {
     return this.#all.length;
@@ -37,6 +39,7 @@ export class RunIndex<Open extends RunFacts> {
     this.#names.add(run.id, at);
     this.#names.add(run.jobId, at);
     this.lists.submitted(at, run);
+    this.pushes.submitted(at, run);
     append(this.#byPublisher, run.publisher.payload.operator, at);
     for (const { request } of Object.values(run.request.payload.needs ?? {}))
       append(this.#readers, request, at);
@@ -152,18 +155,34 @@ export class RunIndex<Open extends RunFacts> {
 
   /** Runs that a filter lets through, the newest first, at most `max`; `before`: `next` of the page before. */
   list(filter: RunFilter, max: number, before = this.size): { runs: RunFacts[]; next: number | undefined } {
-    const { ref, name, listState } = filter;
-    const matches = (at: number) => {
-      const run = this.#all[at];
-      return (
-        run !== undefined &&
-        (ref === undefined || run.request.payload.ref === ref) &&
-        (name === undefined || run.job.name === name) &&
-        (listState === undefined || listStateOf(run) === listState)
-      );
-    };
+    const matches = (at: number) => this.#matches(at, filter);
     const { found, next } = this.lists.find(filter, { before, max, size: this.size, matches });
     return { runs: found.flatMap((at) => this.#all[at] ?? []), next };
+  }
+
+  /** Pushes with a run that a filter lets through, the newest first, each with its runs in the order they were submitted. */
+  listPushes(
+    filter: RunFilter,
+    page: Omit<PushPage, 'matches'>,
+  ): { pushes: RunFacts[][]; next: number | undefined } {
+    const matches = (at: number) => this.#matches(at, filter);
+    const { found, next } = this.pushes.find(filter.refs, { ...page, matches });
+    return { pushes: found.map((push) => this.pushes.runsOf(push).map((at) => this.#run(at))), next };
+  }
+
+  /** The first run of a run's push. */
+  firstOfPush(run: RunFacts): RunFacts {
+    return this.#run(this.pushes.firstOf(this.#at(run)) ?? -1);
+  }
+
+  #matches(at: number, { refs, name, listState }: RunFilter): boolean {
+    const run = this.#all[at];
+    return (
+      run !== undefined &&
+      (refs === undefined || refs.includes(run.request.payload.ref)) &&
+      (name === undefined || run.job.name === name) &&
+      (listState === undefined || listStateOf(run) === listState)
+    );
   }
 
   /** A digest for comparisons of states: the rest follows from the runs alone. */

@@ -23,7 +23,8 @@ export function listStateOf({ phase, revoked }: RunFacts): ListState {
 }
 
 export interface RunFilter {
-  ref?: string | undefined;
+  /** Full names, of which it has one. */
+  refs?: readonly string[] | undefined;
   /** Name of the job. */
   name?: string | undefined;
   listState?: ListState | undefined;
@@ -71,26 +72,46 @@ export class RunLists {
 
   /** Positions below `before` that match, the newest first, until `max` are found. `next`: where to go on; undefined at the end. */
   find(
-    { ref, name, listState }: RunFilter,
+    { refs, name, listState }: RunFilter,
     page: { before: number; max: number; size: number; matches(at: number): boolean },
   ): { found: number[]; next: number | undefined } {
     const { before, max, size, matches } = page;
-    const lists = [
-      ref !== undefined && (this.#byRef.get(ref) ?? []),
-      name !== undefined && (this.#byName.get(name) ?? []),
-      listState !== undefined && (this.#byStanding.get(listState) ?? []),
-    ].filter((list) => list !== false);
-    const shortest = lists.sort((a, b) => a.length - b.length)[0];
+    const byFilter = [
+      refs?.map((ref) => this.#byRef.get(ref) ?? []),
+      name !== undefined && [this.#byName.get(name) ?? []],
+      listState !== undefined && [this.#byStanding.get(listState) ?? []],
+    ].filter((lists) => lists !== undefined && lists !== false);
+    const lengthOf = (lists: readonly (readonly number[])[]) =>
+      lists.reduce((sum, { length }) => sum + length, 0);
+    const shortest = byFilter.sort((a, b) => lengthOf(a) - lengthOf(b))[0];
     const found: number[] = [];
     let looks = 0;
-    let index = (shortest === undefined ? Math.min(before, size) : firstNotBelow(shortest, before)) - 1;
-    for (; index >= 0; index--) {
-      const at = shortest === undefined ? index : (shortest[index] ?? 0);
+    for (const at of newestOf(shortest, before, size)) {
       if (found.length >= max || looks >= controllerLimits.listLooksMax) return { found, next: at + 1 };
       looks++;
       if (matches(at)) found.push(at);
     }
     return { found, next: undefined };
+  }
+}
+
+/** The numbers below `before` in sorted lists, the greatest first; without lists all that are below `size`. */
+export function* newestOf(
+  lists: readonly (readonly number[])[] | undefined,
+  before = Number.POSITIVE_INFINITY,
+  size = 0,
+): Generator<number> {
+  if (lists === undefined) {
+    for (let at = Math.min(before, size) - 1; at >= 0; at--) yield at;
+    return;
+  }
+  const rests = lists.map((list) => ({ list, left: firstNotBelow(list, before) }));
+  const last = ({ list, left }: (typeof rests)[number]) => list[left - 1] ?? -1;
+  for (;;) {
+    const next = rests.sort((a, b) => last(b) - last(a))[0];
+    if (next === undefined || next.left === 0) return;
+    yield last(next);
+    next.left--;
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { refsNamed } from '../../protocol/base/ref-names.ts';
 import { decodeBundle } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import {
@@ -14,7 +15,7 @@ import {
 import type { Revoked } from '../../protocol/trust/revocations.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
 import { controllerNodeLimits } from './limits.ts';
-import type { BranchView, ProjectView, RunSummary, RunView } from './project-view.ts';
+import type { BranchView, ProjectView, PushView, RunSummary, RunView, ViewFilter } from './project-view.ts';
 
 export interface BundlesViewOptions {
   /** Folder with bundles, as fetch --bundle-out writes them or a controller keeps them. */
@@ -41,22 +42,29 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
   const runs = [...proven.values()].sort((a, b) => b.at - a.at);
   const summaries = runs.map(summaryOf);
   const branches = branchesOf(summaries);
+  const pushes = pushesOf(summaries);
   const listStateOf = ({ level }: RunSummary): ListState => level ?? 'cancelled';
+  const lets =
+    ({ ref, name, listState }: ViewFilter) =>
+    (one: RunSummary) =>
+      (ref === undefined || refsNamed(ref).includes(one.ref)) &&
+      (name === undefined || one.name === name) &&
+      (listState === undefined || listStateOf(one) === listState);
   return {
     ...{ project, name: 'Bundles', bootstrap: () => [], branches: () => branches },
     branch: (name) => branches.find(({ ref }) => ref === name),
-    runs({ ref, name, listState }, before = 0) {
-      const max = controllerNodeLimits.pageRunsMax;
-      const found = summaries.filter(
-        (one) =>
-          (ref === undefined || one.ref === ref) &&
-          (name === undefined || one.name === name) &&
-          (listState === undefined || listStateOf(one) === listState),
+    runs(filter, before = 0) {
+      const { shown, next } = pageOf(
+        summaries.filter(lets(filter)),
+        before,
+        controllerNodeLimits.pageRunsMax,
       );
-      return {
-        runs: found.slice(before, before + max),
-        next: before + max < found.length ? before + max : undefined,
-      };
+      return { runs: shown, next };
+    },
+    pushes(filter, before = 0) {
+      const found = pushes.filter(({ jobs }) => jobs.some(lets(filter)));
+      const { shown, next } = pageOf(found, before, controllerNodeLimits.pagePushesMax);
+      return { pushes: shown, next };
     },
     counts() {
       const counts = Object.fromEntries(listStates.map((one) => [one, 0])) as Record<ListState, number>;
@@ -176,9 +184,37 @@ function branchesOf(summaries: readonly RunSummary[]): BranchView[] {
   for (const one of summaries) {
     const branch = branches.get(one.ref);
     const { ref, commit, submittedAt } = one;
-    if (branch === undefined) branches.set(ref, { ref, commit, submittedAt, jobs: [one] });
+    if (branch === undefined) branches.set(ref, { ref, commit, publisher: '', submittedAt, jobs: [one] });
     else if (branch.commit === commit && branch.jobs.every(({ name }) => name !== one.name))
       branch.jobs.push(one);
   }
   return [...branches.values()].slice(0, controllerNodeLimits.pageRunsMax);
+}
+
+/** Bundles do not tell when something was published: what is of one commit and ref is one push, until a job of it was built again. */
+function pushesOf(summaries: readonly RunSummary[]): PushView[] {
+  const pushes: PushView[] = [];
+  const last = new Map<string, PushView>();
+  for (const one of summaries.toReversed()) {
+    const { run: id, ref, commit, submittedAt } = one;
+    const key = `${ref} ${commit}`;
+    const push = last.get(key);
+    if (
+      push !== undefined &&
+      push.jobs.length < limits.pipelineJobsMax &&
+      push.jobs.every(({ name }) => name !== one.name)
+    ) {
+      push.jobs.push(one);
+      continue;
+    }
+    const next = { id, ref, commit, publisher: '', submittedAt, jobs: [one] };
+    pushes.push(next);
+    last.set(key, next);
+  }
+  return pushes.reverse();
+}
+
+function pageOf<T>(all: readonly T[], before: number, max: number): { shown: T[]; next: number | undefined } {
+  const end = before + max;
+  return { shown: all.slice(before, end), next: end < all.length ? end : undefined };
 }

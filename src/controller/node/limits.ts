@@ -12,6 +12,9 @@ export const controllerNodeLimits = {
   connectionsDefault: 2_000,
   /** Runs on one page of a list. */
   pageRunsMax: 50,
+  /** Pushes on one page, and jobs of them all: one push may have as many as a pipeline. */
+  pagePushesMax: 20,
+  pagePushJobsMax: 150,
   /** Members in one answer on the control socket: 300 bytes each. */
   membersPerAnswer: 1_000,
   /** Workers on the page of a project. */
@@ -68,6 +71,8 @@ assert(
   'a controller has no more members than bootstrap nodes have places',
 );
 assert(own.pageRunsMax <= limits.openRequestsMax, 'a page shows a part of what may be open');
+assert(own.pagePushesMax <= own.pageRunsMax, 'a page of pushes has as many as one of runs, or fewer');
+assert(own.pagePushJobsMax >= limits.pipelineJobsMax, 'a page has room for the largest push');
 assert(own.pageWorkersMax <= own.membersPerAnswer, 'a page shows a part of the members');
 assert(own.membersPerAnswer * 300 <= nodeLimits.controlAnswerBytesMax, 'an answer holds its members');
 assert(

@@ -1,7 +1,10 @@
 import { sayFull } from '../../node/full-warning.ts';
 import { accountLine, accountOf } from '../../protocol/account/index.ts';
+import { assert } from '../../protocol/base/errors.ts';
 import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { refsNamed } from '../../protocol/base/ref-names.ts';
+import { pushWordsIn } from '../../protocol/documents/index.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
@@ -14,10 +17,40 @@ import { controllerNodeLimits } from './limits.ts';
 export type RunSummary = ReturnType<typeof summaryOf>;
 export type PipelineJob = ReturnType<typeof pipelineOf>[number];
 
+/** Of a list: `ref` is a full name, or one as people write it (`refsNamed`). */
+export type ViewFilter = Omit<RunFilter, 'refs'> & { ref?: string | undefined };
+
+/** Jobs that were published together. */
+export interface PushView {
+  /** Its first run, by which it is known while it grows. */
+  id: string;
+  ref: string;
+  commit: string;
+  /** Of the commit, as its publisher says. */
+  subject?: string;
+  author?: string;
+  /** Operator of the key that published it; empty where that is not known. */
+  publisher: string;
+  /** Of its first run. */
+  submittedAt: number;
+  /** In the order they were submitted. */
+  jobs: RunSummary[];
+}
+
+export interface PushPage {
+  pushes: PushView[];
+  /** Where the list goes on; undefined at its end. */
+  next: number | undefined;
+}
+
 /** The last commit of a branch or tag that was built, and its jobs. */
 export interface BranchView {
   ref: string;
   commit: string;
+  /** As of a push. */
+  subject?: string;
+  author?: string;
+  publisher: string;
   submittedAt: number;
   /** The newest run of each job of that commit, in the order they were submitted. */
   jobs: RunSummary[];
@@ -88,7 +121,9 @@ export interface ProjectView {
   /** One of these, by its full name: one by itself costs a fiftieth. */
   branch(ref: string): BranchView | undefined;
   /** The newest first; `before` as `next` of the page before. */
-  runs(filter: RunFilter, before?: number): RunPage;
+  runs(filter: ViewFilter, before?: number): RunPage;
+  /** Pushes with a job that the filter lets through; the newest first, by their first jobs. */
+  pushes(filter: ViewFilter, before?: number): PushPage;
   counts(): Record<ListState | 'all', number>;
   /** The oldest first, at most a page. */
   queue(): QueuedView[];
@@ -134,7 +169,12 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     bootstrap: () => ports.addresses().slice(0, limits.feedUrlsMax),
     branches: () => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
     branch: (ref) => (state.index.lists.recentRefs().includes(ref) ? branchOf(state, ref) : undefined),
-    runs: (filter, before) => page(filter, pageRuns, before),
+    runs: (filter, before) => page(runFilterOf(filter), pageRuns, before),
+    pushes: (filter, before) => {
+      const { pagePushesMax: max, pagePushJobsMax: runsMax } = controllerNodeLimits;
+      const { pushes, next } = state.index.listPushes(runFilterOf(filter), { before, max, runsMax });
+      return { pushes: pushes.map((runs) => pushOf(state, runs)), next };
+    },
     counts: () => {
       const { lists, size } = state.index;
       const each = listStates.map((one) => [one, lists.countOf(one)]);
@@ -190,6 +230,28 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
   };
 }
 
+const runFilterOf = ({ ref, ...filter }: ViewFilter): RunFilter => ({
+  ...filter,
+  ...(ref !== undefined && { refs: refsNamed(ref) }),
+});
+
+function pushOf(state: ControllerState, runs: readonly RunFacts[]): PushView {
+  const jobs = runs.map((run) => summaryOf(state, run));
+  const [first] = runs;
+  assert(first !== undefined, 'a push has a run');
+  return { id: first.id, ...publicationOf(first), jobs };
+}
+
+function publicationOf({ request, publisher, submittedAt }: RunFacts): Omit<PushView, 'id' | 'jobs'> {
+  const { ref, commit } = request.payload;
+  const { subject, author } = pushWordsIn(request.payload);
+  return {
+    ...{ ref, commit, publisher: publisher.payload.operator, submittedAt },
+    ...(subject !== undefined && { subject }),
+    ...(author !== undefined && { author }),
+  };
+}
+
 /** Most commits have a few jobs: this many runs are looked at first. */
 const branchRuns = 16;
 
@@ -198,7 +260,7 @@ function branchOf(state: ControllerState, ref: string): BranchView {
   let newest: RunFacts | undefined;
   let before: number | undefined;
   for (let looked = 0; looked < limits.pipelineJobsMax; looked += branchRuns) {
-    const { runs, next } = state.index.list({ ref }, branchRuns, before);
+    const { runs, next } = state.index.list({ refs: [ref] }, branchRuns, before);
     newest ??= runs[0];
     const { commit } = newest?.request.payload ?? {};
     const ofCommit = runs.filter(({ request }) => request.payload.commit === commit);
@@ -207,7 +269,7 @@ function branchOf(state: ControllerState, ref: string): BranchView {
     if (ofCommit.length < runs.length || next === undefined) break;
   }
   return {
-    ...{ ref, commit: newest?.request.payload.commit ?? '', submittedAt: newest?.submittedAt ?? 0 },
+    ...(newest === undefined ? { ref, commit: '', publisher: '', submittedAt: 0 } : publicationOf(newest)),
     jobs: [...jobs.values()].reverse().map((run) => summaryOf(state, run)),
   };
 }

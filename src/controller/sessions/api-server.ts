@@ -125,7 +125,7 @@ export class ApiServer {
         const full = fullKeys(state);
         return stream.send({
           kind: 'jobs',
-          jobs: summaries(state, jobsMax),
+          jobs: summaries(state, jobsMax, { ref: question.ref }),
           ...(equivocations.length > 0 && { equivocations }),
           ...(full.length > 0 && { full }),
         });

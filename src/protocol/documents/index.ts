@@ -8,6 +8,7 @@ export * from './identity.ts';
 export * from './job.ts';
 export * from './jws.ts';
 export * from './leaves.ts';
+export * from './push-words.ts';
 export * from './recipe.ts';
 export * from './revocation.ts';
 export * from './round.ts';

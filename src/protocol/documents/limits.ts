@@ -14,8 +14,18 @@ export const documentLimits = {
   noteKeyCharsMax: 182,
   /** Witnesses of others that a charter names: a line of 240 characters each in a checkpoint. */
   charterWitnessesMax: 8,
+  /** Subject and author of a commit in a request: one line of a page each. */
+  subjectCharsMax: 200,
+  authorCharsMax: 100,
+  /** Id of a push, which its publisher chooses: a digest in hexadecimal. */
+  pushIdCharsMax: 64,
   /** Name of a step: a line of a log. */
   stepNameCharsMax: 100,
 } as const;
 
+const { subjectCharsMax, authorCharsMax, pushIdCharsMax, moreBytesMax } = documentLimits;
+assert(
+  3 * (subjectCharsMax + authorCharsMax + pushIdCharsMax) < moreBytesMax / 2,
+  'the words of a push leave room for others',
+);
 assert(documentLimits.jsonDepthMax >= 8, 'documents are nested eight deep');

@@ -1,6 +1,7 @@
 import { QuorateError } from '../base/errors.ts';
 import { counted } from '../base/quantity.ts';
 import { isRecipe, recipeText } from '../base/recipe-name.ts';
+import { refsNamed } from '../base/ref-names.ts';
 import { isoTime } from '../base/time.ts';
 import {
   artifactOf,
@@ -332,7 +333,7 @@ function checkExpected({ check, expected }: Ask, facts: VerifiedFacts): void {
   const source = expected.source ?? repo;
   check('SOURCE_MISMATCH', repo === source, `the artifact was built from ${repo}, not from ${source}`);
   const at = expected.ref ?? ref;
-  const same = [at, `refs/heads/${at}`, `refs/tags/${at}`].includes(ref);
+  const same = refsNamed(at).includes(ref);
   check('REF_MISMATCH', same, `the artifact was built at ${ref}, not at ${at}`);
   checkRecipe({ check, expected }, facts);
 }

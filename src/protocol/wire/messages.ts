@@ -182,7 +182,8 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   ofKind('submit', { request: jws, publisher: jws, job: z.string().min(2).max(limits.jobBytesMax) }),
   /** The controller fetches this tree of dependencies from the sender over the same connection; answered with `bringing`, `brought`. */
   ofKind('bring', { tree: cid, publisher: jws }),
-  ofKind('jobs', {}),
+  /** `ref`: of this branch or tag only, by its full name or as people write it; a controller of before tells of all. */
+  ofKind('jobs', { ref: text(300).optional() }),
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
   ofKind('show', { which: text(120) }),
   ofKind('follow', { which: text(120) }),

@@ -76,6 +76,11 @@ export const runSummarySchema = z.object({
   commit: text(64),
   /** Where the job file is not the source's own. */
   recipe: recipeSchema.strip().optional(),
+  /** Of the commit, as the publisher says. */
+  subject: text(documentLimits.subjectCharsMax).optional(),
+  author: text(documentLimits.authorCharsMax).optional(),
+  /** The first run of those that were published together with it; a controller of before does not tell. */
+  push: sha256.optional(),
   /** The phase of the controller's machine. */
   state: text(40),
   level: verdictLevelSchema.nullable(),

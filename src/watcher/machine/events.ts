@@ -76,4 +76,6 @@ export interface PublishOrder {
   rebuild: boolean;
   /** Of a stranger: under the charter's floor, whatever its job file says. */
   floor: boolean;
+  /** As in the settings when it was ordered: the same order makes the same requests. */
+  words?: { subject: boolean } | undefined;
 }

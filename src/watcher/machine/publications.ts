@@ -20,7 +20,7 @@ export const isOpen = ({ phase }: Publication): boolean => phase !== 'ended';
 
 export function order(
   transition: Transition,
-  wanted: Omit<PublishOrder, 'id' | 'at'>,
+  wanted: Omit<PublishOrder, 'id' | 'at' | 'words'>,
   cause: Cause,
   author: string | null = null,
 ): void {
@@ -28,9 +28,10 @@ export function order(
   const id = `${wanted.ref}@${wanted.commit}@${now}`;
   if (state.publications.has(id)) return;
   const open = [...state.publications.values()].filter(isOpen).length;
+  const words = state.settings?.words;
   const isFull = open >= watchLimits.publicationsOpenMax;
   const publication: Publication = {
-    order: { ...wanted, id, at: now },
+    order: { ...wanted, id, at: now, ...(words !== undefined && { words }) },
     ...{ cause, author },
     phase: isFull ? 'ended' : 'ordered',
     runs: [],

@@ -39,6 +39,8 @@ export interface WatchSettings {
   context: string;
   /** Address of a run, with `{run}` for its id; absent: statuses have no link. */
   link?: string | undefined;
+  /** Requests name their push, and with `subject` its commit's subject and author. Absent in journals of before: neither. */
+  words?: { subject: boolean } | undefined;
   /** 2: patterns are those of `protocol/base/pattern.ts`. Absent: those of picomatch, in journals of before (ADR 0094). */
   dialect?: 2 | undefined;
 }

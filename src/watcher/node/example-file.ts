@@ -9,6 +9,8 @@ url = "https://git.example.org/tool.git"
 # poll = "60s"
 # Git runs in a sandbox whose only way out leads to that server.
 # sandbox = true
+# Requests name the commit's subject and author, for pages and lists.
+# subject = true
 
 # Where statuses of commits are set, and where pull requests are listed. Leave it out for a plain git server.
 # [forge]

@@ -40,12 +40,15 @@ export async function publishOrder(
 
 /** A commit that the order compares with and that is not there any more is left out: all counts as changed. */
 async function preparedFor(order: PublishOrder, { repository, signal }: PublishOptions): Promise<Prepared> {
-  const { ref, commit, object, job, base } = order;
+  const { ref, commit, object, job, base, words } = order;
   const name = ref.startsWith('refs/tags/') ? ref.slice('refs/tags/'.length) : undefined;
   const seen = { ref, commit, ...(name !== undefined && { tag: { name, object } }) };
   const { url, confine } = repository;
   const of = (compared?: string) =>
-    prepare({ url, ref: seen, confine, base: compared, jobName: job ?? undefined, signal });
+    prepare({
+      ...{ url, ref: seen, confine, base: compared, jobName: job ?? undefined, signal },
+      words: words?.subject,
+    });
   if (base === null || base === commit) return of();
   return of(base).catch((error: unknown) => {
     if (codeOf(error) !== 'SOURCE_COMMIT_NOT_FOUND') throw error;
@@ -56,7 +59,7 @@ async function preparedFor(order: PublishOrder, { repository, signal }: PublishO
 async function submitAll(
   client: Client,
   order: PublishOrder,
-  { ref, commit, tree, tag, jobs, lockFiles }: Prepared,
+  { ref, commit, tree, tag, jobs, lockFiles, words }: Prepared,
   { repository: { url }, home, env, signal }: PublishOptions,
 ): Promise<PublishedRun[]> {
   const wanting = jobs.filter(({ job }) => job.dependencies !== undefined).map(({ job }) => job);
@@ -79,6 +82,7 @@ async function submitAll(
         dependencies: fetched?.of(job),
         ...(tag !== undefined && { tag }),
         ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
+        ...(order.words !== undefined && { words: { push: nonceOf(client, order), ...words } }),
         stamp: { jti: nonceOf(client, order, name), iat: Math.floor(order.at / 1000) },
       });
       runs.set(name, { run, test: job.kind === 'test' });
@@ -94,6 +98,8 @@ function policyOf({ charter }: Client, { floor }: PublishOrder, { kind, trust }:
   return floor ? floorOf(charter, { kind }) : trust;
 }
 
-/** Unique to the order and the job, and the same each time. */
-const nonceOf = ({ project }: Client, { id }: PublishOrder, job: string): string =>
-  createHash('sha256').update([project, id, job].join('\n')).digest('base64url');
+/** Unique to the order, or to a job of it, and the same each time. */
+const nonceOf = ({ project }: Client, { id }: PublishOrder, ...job: string[]): string =>
+  createHash('sha256')
+    .update([project, id, ...job].join('\n'))
+    .digest('base64url');

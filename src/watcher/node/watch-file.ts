@@ -59,6 +59,7 @@ const fileSchema = z.strictObject({
     url: line(2000),
     poll: amountSchema(units.time, { min: 1, max: 24 * 3600 }).optional(),
     sandbox: z.boolean('expected true or false').optional(),
+    subject: z.boolean('expected true or false').optional(),
   }),
   forge: z
     .strictObject({
@@ -210,6 +211,7 @@ function watchFileOf(file: File, folder: string): WatchFile {
     }),
     context: status?.context ?? 'quorate',
     link: status?.link,
+    words: { subject: repository.subject ?? true },
     dialect: 2,
   };
   const beside = (path: string | undefined) => path && resolve(folder, path);

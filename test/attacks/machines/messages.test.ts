@@ -207,7 +207,7 @@ describe('a flood of jobs', () => {
       const which = await bench.submit({ as: 'ann', name: `job-${n}`, policy: twoOfThree });
       bench.send({ kind: 'cancel', token: 'c', which, by: bench.id('ann'), reason: 'again' });
     }
-    const found = summaries(bench.controller.state, 10, ofOneMax);
+    const found = summaries(bench.controller.state, 10, { ofOneMax });
     expect(found).toHaveLength(10);
     return found.map((one) => one.run).includes(run);
   }

@@ -296,6 +296,7 @@ export class Bench {
       needs?: Request['needs'];
       job?: Partial<Job>;
       ref?: string;
+      more?: Request['more'];
       recipe?: Recipe | undefined;
       rebuild?: boolean;
       jti?: string;
@@ -312,6 +313,7 @@ export class Bench {
       ...(over.seconds === undefined ? {} : { seconds: over.seconds }),
       ...(over.needs === undefined ? {} : { needs: over.needs }),
       ...(over.ref === undefined ? {} : { ref: over.ref }),
+      ...(over.more === undefined ? {} : { more: over.more }),
       ...(over.recipe === undefined ? {} : { recipe: over.recipe }),
       ...(over.rebuild === undefined ? {} : { rebuild: over.rebuild }),
       ...(over.jti === undefined ? {} : { jti: over.jti }),

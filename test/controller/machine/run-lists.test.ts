@@ -74,7 +74,7 @@ it('pages hold what a scan finds, the newest first', () => {
     fc.property(
       fc.array(made, { maxLength: 30 }),
       fc.record({
-        ref: maybe('main', 'topic', 'none'),
+        refs: maybe(['main'], ['topic'], ['none'], ['none', 'topic', 'main'], []),
         name: maybe('build', 'none'),
         listState: maybe('open' as const, 'trusted' as const, 'disputed' as const),
       }),
@@ -83,7 +83,7 @@ it('pages hold what a scan finds, the newest first', () => {
         const { index, runs } = indexOf(all);
         const scanned = runs.filter(
           (run, at) =>
-            (filter.ref === undefined || all[at]?.ref === filter.ref) &&
+            (filter.refs === undefined || filter.refs.includes(all[at]?.ref ?? '')) &&
             (filter.name === undefined || all[at]?.name === filter.name) &&
             (filter.listState === undefined || listStateOf(run) === filter.listState),
         );
@@ -102,10 +102,10 @@ it('a page looks at a bounded number of runs, and says where to go on', () => {
     ...Array.from({ length: many }, () => ({ ref: 'main', name: 'build', level })),
     ...Array.from({ length: many }, () => ({ ref: 'topic', name: 'rare', level })),
   ]);
-  const first = index.list({ ref: 'main', name: 'rare' }, 10);
+  const first = index.list({ refs: ['main'], name: 'rare' }, 10);
   // It looked at 2,000 of those of `main`, the newest at position 2,010.
   expect(first).toEqual({ runs: [], next: 11 });
-  expect(index.list({ ref: 'main', name: 'rare' }, 10, first.next).runs).toEqual([runs[0]]);
+  expect(index.list({ refs: ['main'], name: 'rare' }, 10, first.next).runs).toEqual([runs[0]]);
 });
 
 it('remembers the refs that were built last, each once, and no more than a page of them', () => {

@@ -178,6 +178,7 @@ it('a run of which nothing is to be said has no words for it', async () => {
     'ref',
     'repo',
     'round',
+    'push',
     'run',
   ];
   expect(Object.keys(summary).sort()).toEqual([...always, 'state', 'submittedAt'].sort());

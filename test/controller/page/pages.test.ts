@@ -62,7 +62,10 @@ describe('the page of a project', () => {
     const jobs = Array.from({ length: 800 }, () => branch?.jobs[0] as never);
     const live = new Live();
     onTestFinished(() => live.close());
-    const large = { ...view, branches: () => [{ ref: 'x', commit: 'c', submittedAt: 0, jobs }] };
+    const large = {
+      ...view,
+      branches: () => [{ ref: 'x', commit: 'c', publisher: 'p', submittedAt: 0, jobs }],
+    };
     const app = wholeApp(pageApp({ view: large, live }));
     let paid = 0;
     const pay = (price: number) => {

@@ -64,6 +64,18 @@ it('settings without a dialect are replayed with the patterns of before', () => 
   expect(commits()).toEqual([commit(2), commit(3), commit(7)]);
 });
 
+it('an order keeps what its requests say of the push, whatever the settings are by then', () => {
+  const bench = new Bench(settingsOf()).refs({}, true).push('refs/heads/main', 2);
+  for (const [n, subject] of [true, false].entries()) {
+    bench.say({ kind: 'configured', settings: settingsOf({ words: { subject } }) });
+    bench.push('refs/heads/main', 3 + n);
+  }
+  const words = () => [...bench.machine.state.publications.values()].map(({ order }) => order.words);
+  expect(words()).toEqual([undefined, { subject: true }, { subject: false }]);
+  bench.restart();
+  expect(words()).toEqual([undefined, { subject: true }, { subject: false }]);
+});
+
 it('a cancelling that failed is tried again ever more slowly', () => {
   const bench = begun().push(main, 2);
   bench.published(bench.orders()[0] as never, 'a').push(main, 3);

@@ -95,6 +95,23 @@ describe('an order of a watcher', () => {
     expect(submitted.filter(({ stamp }) => ids.has(stamp?.jti ?? ''))).toEqual([]);
   });
 
+  it('names its push, and subject and author of the commit where the rules say so', async () => {
+    const { submitted, publish } = await served();
+    const wordsOf = async (order: Partial<PublishOrder>) => {
+      await publish(order);
+      const [first, ...others] = submitted.map(({ words }) => words);
+      expect(others).toEqual(Array(3).fill(first));
+      return first;
+    };
+    const all = await wordsOf({ words: { subject: true } });
+    expect(all).toEqual({ push: expect.stringMatching(/^[\w-]{43}$/), subject: 'change', author: 'a' });
+    expect(await wordsOf({ words: { subject: true } })).toEqual(all);
+    expect(await wordsOf({ words: { subject: false } })).toEqual({ push: all?.push });
+    expect((await wordsOf({ id: 'q', words: { subject: false } }))?.push).not.toBe(all?.push);
+    // An order from before pushes were named comes to the requests of before.
+    expect(await wordsOf({})).toBeUndefined();
+  });
+
   it('publishes one job with what it needs, anew, under the floor, of a tag', async () => {
     const { submitted, publish, tag } = await served();
     await publish({ ref: 'refs/tags/v1', object: tag, job: 'pack', rebuild: true, floor: true });

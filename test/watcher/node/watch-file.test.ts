@@ -35,6 +35,11 @@ describe('watch.toml', () => {
     });
   });
 
+  it('has requests name subject and author of the commit, unless it says otherwise', () => {
+    const words = (line: string) => parsed(`${head}${line}\n`).settings.words;
+    expect([words(''), words('subject = false')]).toEqual([{ subject: true }, { subject: false }]);
+  });
+
   it('names sign-in.toml from its own folder', () => {
     const text = `${head}[http]\nlisten = "127.0.0.1:8470"\nsign-in = "sign-in.toml"\n`;
     expect(parsed(text).listen).toMatchObject({ signIn: '/home/sign-in.toml' });

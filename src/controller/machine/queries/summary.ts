@@ -8,13 +8,15 @@ import {
 import { afterFailure } from '../../../protocol/account/told-facts.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { isTrustedSlot } from '../../../protocol/documents/index.ts';
+import { refsNamed } from '../../../protocol/base/ref-names.ts';
+import { isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts';
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
 import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
 import { toldPolicy } from '../../../protocol/wire/told-policy.ts';
 import { artifactIn, precedes, type RunFacts, reportsIn } from '../facts.ts';
+import { controllerLimits } from '../limits.ts';
 import { absenceEndsAt, operatorsAround } from '../presence.ts';
 import { eligible } from '../rounds/absence.ts';
 import { isHeld } from '../rounds/leases.ts';
@@ -63,6 +65,7 @@ function sharedFacts(state: ControllerState, run: RunFacts) {
 
 export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const { repo, ref, commit, recipe, policy } = run.request.payload;
+  const { subject, author } = pushWordsIn(run.request.payload);
   const open = openFactsOf(state, run);
   const told = run.history.map(({ progress }) => progress);
   const tally = told.reduce<Tally | undefined>(afterTally, undefined);
@@ -75,6 +78,9 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ref,
     commit,
     ...(recipe !== undefined && { recipe }),
+    ...(subject !== undefined && { subject }),
+    ...(author !== undefined && { author }),
+    push: state.index.firstOfPush(run).id,
     artifact: artifactBy(run),
     ...(reports !== null && { reports }),
     ...(isAlarming(run) && { alarming: true }),
@@ -140,13 +146,27 @@ export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<
   return { what: what.kind, id: what.id, since, reason };
 }
 
-/** The newest first, at most `max`, and `ofOneMax` of one publisher while there are others: nobody crowds out what hooks look for. */
+/**
+ * The newest first, at most `max`, and half of them of one publisher while there are others: nobody crowds out what hooks look for.
+ * Those of a ref as people name it, where one is given. As many as one answer holds.
+ */
 export function summaries(
   state: ControllerState,
   max: number,
-  ofOneMax: number = Math.ceil(max / 2),
+  { ref, ofOneMax = Math.ceil(max / 2) }: { ref?: string | undefined; ofOneMax?: number } = {},
 ): RunSummary[] {
-  return state.index.newest(max, ofOneMax).map((run) => summaryOf(state, run));
+  const { index } = state;
+  const runs =
+    ref === undefined ? index.newest(max, ofOneMax) : index.list({ refs: refsNamed(ref) }, max).runs;
+  const found: RunSummary[] = [];
+  let chars = 0;
+  for (const run of runs) {
+    const summary = summaryOf(state, run);
+    chars += JSON.stringify(summary).length;
+    if (chars > controllerLimits.summariesCharsMax) break;
+    found.push(summary);
+  }
+  return found;
 }
 
 /**

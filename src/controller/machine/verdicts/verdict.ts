@@ -6,6 +6,8 @@ import {
   idOf,
   leaves,
   makeVerdict,
+  moreOfPush,
+  pushWordsIn,
   type Verdict,
   type VerdictLevel,
 } from '../../../protocol/documents/index.ts';
@@ -279,13 +281,15 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
   const { name, kind, image, limits, inputs } = run.job;
   const { aud, repo, ref, commit, recipe, policy, exp, needs } = run.request.payload;
   const { operator } = run.publisher.payload;
+  // Other members that its publisher wrote are not kept.
+  const more = moreOfPush(pushWordsIn(run.request.payload));
   return {
     id,
     jobId,
     job: { name, kind, image, limits, inputs },
     request: {
       signer: run.request.signer,
-      payload: { aud, repo, ref, commit, recipe, policy, exp, needs },
+      payload: { aud, repo, ref, commit, recipe, policy, exp, needs, ...(more !== undefined && { more }) },
     },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,
