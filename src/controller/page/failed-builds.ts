@@ -1,6 +1,7 @@
 import { html, raw } from 'hono/html';
 import { foreign, type Html } from '../../http/kit/parts.ts';
 import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import { counted } from '../../protocol/base/quantity.ts';
 import type { LogFailure } from '../node/log-pages.ts';
 import type { BuildLogs, ShownBuild } from '../node/page-parts.ts';
 import type { RunView } from '../node/project-view.ts';
@@ -41,9 +42,14 @@ export async function failedBuilds(
   return [...ways.values()].slice(0, pageLimits.failuresShownMax);
 }
 
-export function failuresPart(run: string, failures: readonly FailedBuilds[]): Html {
-  if (failures.length === 0) return html`<section data-part id="failure"></section>`;
-  return html`<section data-part id="failure"><h2>Why it failed</h2>${failures.map((one) => oneFailure(run, one))}</section>`;
+/** Why it failed, beside the state of its run: the latest way in which it did, and the others folded. */
+export function failuresPart(run: string, [first, ...others]: readonly FailedBuilds[]): Html {
+  if (first === undefined) return html``;
+  const more =
+    others.length === 0
+      ? ''
+      : html`<details><summary>${counted(others.length, 'other way', 'other ways')} in which it failed</summary>${others.map((one) => oneFailure(run, one))}</details>`;
+  return html`<div class="failure">${oneFailure(run, first)}${more}</div>`;
 }
 
 function oneFailure(run: string, { operators, lease, result, failure }: FailedBuilds): Html {

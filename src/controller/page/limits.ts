@@ -36,6 +36,11 @@ export const pageLimits = {
   filesShownMax: 300,
   fileListsMax: 64,
   eventsShownMax: 200,
+  /** Branches and tags whose rows are open; the others are below them, folded. */
+  branchesShownMax: 12,
+  pushesShownMax: 15,
+  /** Jobs that a push names: of more it has counts, and the names of those that are bad. */
+  jobsNamedMax: 8,
 } as const;
 
 const own = pageLimits;

@@ -1,37 +1,111 @@
 import { html } from 'hono/html';
-import { chip, foreign, type Html, refText, runTable, runUrl, time } from '../../http/kit/parts.ts';
-import { accountLine, accountOf, worstOf } from '../../protocol/account/index.ts';
+import {
+  chip,
+  command,
+  foreign,
+  type Html,
+  named,
+  namedLink,
+  refLink,
+  runTable,
+  runUrl,
+  shortRef,
+  time,
+} from '../../http/kit/parts.ts';
+import { accountOf, worstOf } from '../../protocol/account/index.ts';
+import { rankOf } from '../../protocol/account/whole-state.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
 import type { BranchView, ProjectView, RunPage } from '../node/project-view.ts';
+import { jobsOf } from './jobs.ts';
+import { pageLimits } from './limits.ts';
+import { type PushView, pushesOf } from './pushes.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
-  return html`${troublePart(view)}${branchesPart(branches)}
-<div class="columns">${queuePart(view)}${workersPart(view)}</div>
-<section data-part id="latest"><h2>Latest runs</h2>${runTable(view.runs({}).runs.slice(0, 15), 'Latest runs')}<p><a href="/runs">All runs</a></p></section>`;
+  if (branches.length === 0)
+    return html`${troublePart(view)}${startPart()}
+<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
+  return html`${headlinePart(branches)}${troublePart(view)}${branchesPart(branches)}${pushesPart(pushesOf(view))}
+<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
 }
 
 export function projectBody(view: ProjectView, branches: readonly BranchView[]): Html {
-  return html`<h1>${foreign(view.name, 80)}</h1><p class="quiet">Root key <code class="id">${view.project}</code></p>${projectParts(view, branches)}`;
+  return html`<h1>${named(view.name, 80)}</h1>${projectParts(view, branches)}
+<details class="about"><summary>Root key</summary><p>All that a consumer has to trust: <code class="id">${view.project}</code></p></details>`;
+}
+
+/** The default branch: the one that most projects call so, or the one that was published last. */
+const defaultOf = (branches: readonly BranchView[]): BranchView | undefined =>
+  ['main', 'master', 'trunk'].flatMap((name) =>
+    branches.filter(({ ref }) => ref === `refs/heads/${name}`),
+  )[0] ?? branches[0];
+
+function headlinePart(branches: readonly BranchView[]): Html {
+  const branch = defaultOf(branches);
+  const worst = branch && worstOf(branch.jobs);
+  if (branch === undefined || worst === undefined) return html`<section data-part id="headline"></section>`;
+  const { state, reason } = accountOf(worst);
+  return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${refLink(branch.ref)} is ${state}: ${foreign(reason, 600)}.</p>
+<p class="quiet"><a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> at <code>${foreign(branch.commit.slice(0, 10))}</code>, ${time(branch.submittedAt)}</p></section>`;
+}
+
+/** What to do in a project of which nothing was published. */
+function startPart(): Html {
+  return html`<section data-part id="start"><h2>Nothing was published yet</h2>
+<ol class="begin">
+<li><strong>Invite those who lend machines.</strong> The command prints a ticket for each, to hand over; three of them are what the example of quorate init asks for.${command('quorate invite alice')}</li>
+<li><strong>Have your own trusted worker join.</strong> On the machine that is to co-sign, the first command prints its key; the second, where the root key is, a ticket for it.${command('quorate key')}${command('quorate invite me --role trusted-worker --key KEY')}</li>
+<li><strong>Publish a commit.</strong> In the repository, with quorate.yaml pushed:${command('quorate run')}</li>
+</ol></section>`;
+}
+
+/** Those that need somebody first; of equals the one that was published last. */
+function byAttention(
+  branches: readonly BranchView[],
+): { branch: BranchView; worst: BranchView['jobs'][number] }[] {
+  return branches
+    .flatMap((branch) => {
+      const worst = worstOf(branch.jobs);
+      return worst === undefined ? [] : [{ branch, worst, rank: rankOf(accountOf(worst).state) }];
+    })
+    .sort((a, b) => a.rank - b.rank || b.branch.submittedAt - a.branch.submittedAt);
 }
 
 function branchesPart(branches: readonly BranchView[]): Html {
-  return html`<section data-part id="branches"><h2>Branches and tags</h2>
-${branches.length === 0 ? html`<p class="quiet">Nothing was published yet. <code>quorate run</code> publishes a commit.</p>` : ''}
-<div class="scroll" tabindex="0" role="region" aria-label="Branches and tags"><table>
-<thead><tr><th scope="col">Ref</th><th scope="col">State</th><th scope="col">Commit</th><th scope="col">Jobs</th><th scope="col">Published</th></tr></thead>
-<tbody>${branches.map(branchRow)}</tbody></table></div></section>`;
+  const sorted = byAttention(branches);
+  const [shown, more] = [
+    sorted.slice(0, pageLimits.branchesShownMax),
+    sorted.slice(pageLimits.branchesShownMax),
+  ];
+  return html`<section data-part id="branches"><h2>Branches and tags <span class="quiet">${branches.length}</span></h2>
+${branchTable(shown)}
+${more.length === 0 ? '' : html`<details><summary>${more.length} more</summary>${branchTable(more)}</details>`}</section>`;
 }
 
-function branchRow({ ref, commit, jobs, submittedAt }: BranchView): Html {
+const branchTable = (rows: ReturnType<typeof byAttention>): Html =>
+  html`<table class="list branches" aria-label="Branches and tags">
+<thead><tr><th scope="col">State</th><th scope="col">Branch</th><th scope="col">Why</th><th scope="col">Commit</th><th scope="col">Published</th></tr></thead>
+<tbody>${rows.map(
+    ({ branch: { ref, commit, submittedAt, jobs }, worst }) => html`<tr><td>${chip(worst)}</td>
+<th scope="row">${refLink(ref)}</th>
+<td class="why">${namedLink(runUrl(worst.run), worst.name)}${jobs.length > 1 ? ` of ${jobs.length}` : ''}: ${foreign(accountOf(worst).reason)}</td>
+<td><code>${foreign(commit.slice(0, 10))}</code></td>
+<td>${time(submittedAt)}</td></tr>`,
+  )}</tbody></table>`;
+
+function pushesPart(pushes: readonly PushView[]): Html {
+  return html`<section data-part id="latest"><h2>Pushes</h2>
+<ol class="pushes">${pushes.slice(0, pageLimits.pushesShownMax).map(pushItem)}</ol>
+<p><a href="/runs">All runs</a></p></section>`;
+}
+
+function pushItem({ ref, commit, submittedAt, jobs }: PushView): Html {
   const worst = worstOf(jobs);
-  return html`<tr><th scope="row"><a href="/runs?ref=${encodeURIComponent(ref)}">${refText(ref)}</a></th>
-<td class="narrow">${worst === undefined ? '' : chip(worst)}</td>
-<td class="narrow"><code>${foreign(commit.slice(0, 10))}</code></td>
-<td>${jobs.slice(0, 12).map((job) => html`<a href="${runUrl(job.run)}" class="chip ${accountOf(job).state}" title="${foreign(accountLine(accountOf(job)))}">${foreign(job.name, 40)}</a> `)}${jobs.length > 12 ? html`<span class="quiet">and ${jobs.length - 12} more</span>` : ''}</td>
-<td class="narrow">${time(submittedAt)}</td></tr>`;
+  if (worst === undefined) return html``;
+  return html`<li>${chip(worst)}<div><p class="subject">${namedLink(runUrl(worst.run), worst.name)}</p>
+<p class="about">${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}</p></div>${jobs.length < 2 ? '' : jobsOf(jobs)}</li>`;
 }
 
 function queuePart(view: ProjectView): Html {
@@ -39,29 +113,33 @@ function queuePart(view: ProjectView): Html {
   const { open } = view.counts();
   return html`<section data-part id="queue"><h2>Queue <span class="quiet">${open}</span></h2>
 ${queue.length === 0 ? html`<p class="quiet">No run is open.</p>` : ''}
-<table><tbody>${queue.slice(0, 20).map(
-    ({ summary, building }) => html`<tr><td class="narrow">${chip(summary)}</td>
-<td><a href="${runUrl(summary.run)}">${foreign(summary.name, 80)}</a> <span class="quiet">${refText(summary.ref)}</span></td>
-<td>${building.length === 0 ? '' : `built by ${foreign(building.join(', '))}`}</td></tr>`,
+<table class="list queue" aria-label="Queue"><tbody>${queue.slice(0, 20).map(
+    ({ summary, building }) => html`<tr><td>${chip(summary)}</td>
+<th scope="row">${namedLink(runUrl(summary.run), summary.name)} <span class="quiet">${named(shortRef(summary.ref))}</span></th>
+<td class="why">${building.length === 0 ? foreign(accountOf(summary).reason) : `built by ${foreign(building.join(', '))}`}</td></tr>`,
   )}</tbody></table>${open > 20 ? html`<p><a href="/runs?state=open">All ${open}</a></p>` : ''}</section>`;
 }
 
 function workersPart(view: ProjectView): Html {
   const { shown, count } = view.workers();
   return html`<section data-part id="workers"><h2>Workers <span class="quiet">${count}</span></h2>
-${count === 0 ? html`<p class="quiet">No worker is connected.</p>` : ''}
-<table><thead class="${count === 0 ? 'none' : ''}"><tr><th scope="col">Operator</th><th scope="col">Worker</th><th scope="col">Sandboxes</th><th scope="col" class="number">Builds</th></tr></thead><tbody>${shown.map(
-    ({
-      operator,
-      trusted,
-      id,
-      arch,
-      tiers,
-      builds,
-      behind,
-    }) => html`<tr><td>${foreign(operator, 80)}${trusted ? html` <span class="chip trusted">trusted</span>` : ''}</td>
-<td class="narrow"><code>…${id}</code></td><td>${arch} ${tiers.join(', ')}${behind === null ? '' : html`<p class="bad">It ${foreign(behind, 500)}.</p>`}</td><td class="number">${builds}</td></tr>`,
-  )}</tbody></table></section>`;
+${
+  count === 0
+    ? html`<p class="quiet">No worker is connected.</p>`
+    : html`<table class="list workers" aria-label="Workers"><thead><tr><th scope="col">State</th><th scope="col">Operator</th><th scope="col">Machine</th></tr></thead><tbody>${shown.map(
+        ({
+          operator,
+          trusted,
+          id,
+          arch,
+          tiers,
+          builds,
+          behind,
+        }) => html`<tr><td>${builds === 0 ? html`<span class="chip">idle</span>` : html`<span class="chip building">${counted(builds, 'build')}</span>`}</td>
+<th scope="row">${named(operator)}${trusted ? html` <span class="chip trusted">trusted</span>` : ''}</th>
+<td class="why">${arch} ${tiers.join(', ')} <code class="quiet">…${id}</code>${behind === null ? '' : html`<p class="bad">It ${foreign(behind, 500)}.</p>`}</td></tr>`,
+      )}</tbody></table>`
+}</section>`;
 }
 
 function troublePart(view: ProjectView): Html {
@@ -80,7 +158,7 @@ function troublePart(view: ProjectView): Html {
       : html`<div class="notice some"><p><strong>No more members can connect:</strong> ${foreign(full, 600)}.</p></div>`,
     alarms.count === 0
       ? ''
-      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`<a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a> ${refText(run.ref)} · `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">all disputed</a>`}</p></div>`,
+      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`${namedLink(runUrl(run.run), run.name)} ${named(shortRef(run.ref))} · `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">all disputed</a>`}</p></div>`,
     revoked.count === 0
       ? ''
       : html`<div class="notice bad"><p><strong>${revoked.count} do not stand any more,</strong> because something was revoked. <a href="/runs?state=revoked">Which</a></p></div>`,
@@ -112,7 +190,7 @@ export function runsBody(
   return html`<h1>Runs <span class="quiet">${counts.all}</span></h1>
 <form class="filter" action="/runs" method="get">
 <label>State<select name="state"><option value="">any</option>${listStates.map((one) => html`<option value="${one}"${filter.listState === one ? html` selected` : ''}>${one} (${counts[one]})</option>`)}</select></label>
-<label>Ref<input name="ref" value="${foreign(filter.ref ?? '')}" maxlength="300" spellcheck="false" autocapitalize="off"></label>
+<label>Branch or tag<input name="ref" value="${foreign((filter.ref ?? '').replace(/^refs\/heads\//, ''))}" maxlength="300" spellcheck="false" autocapitalize="off"></label>
 <label>Job<input name="job" value="${foreign(filter.name ?? '')}" maxlength="64" spellcheck="false" autocapitalize="off"></label>
 <button>Show</button></form>
 ${runTable(runs, 'Runs')}

@@ -4,27 +4,48 @@ import {
   command,
   foreign,
   type Html,
-  refText,
+  named,
+  namedLink,
+  refLink,
   runUrl,
   shellWord,
   time,
   webLink,
 } from '../../http/kit/parts.ts';
 import { type Account, accountOf, eventText, type RunState } from '../../protocol/account/index.ts';
+import { isBad } from '../../protocol/account/whole-state.ts';
+import { duration } from '../../protocol/base/quantity.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
+import { agreement, filesThatDiffer } from './agreement.ts';
 import { type FailedBuilds, failuresPart } from './failed-builds.ts';
 import { graph } from './graph.ts';
 import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
-import { matrix } from './matrix.ts';
 
-export function history(told: RunFacts['history']): Html {
+type Told = RunFacts['history'];
+
+/** Events that happened within this time stand under one clock time. */
+const momentMs = 1_000;
+
+export function history(told: Told): Html {
   const shownMax = pageLimits.eventsShownMax;
   const shown = told.slice(-shownMax);
+  const moments: { at: number; texts: string[] }[] = [];
+  for (const { at, progress } of shown) {
+    const last = moments.at(-1);
+    if (last !== undefined && at - last.at < momentMs) last.texts.push(eventText(progress));
+    else moments.push({ at, texts: [eventText(progress)] });
+  }
   return html`${shown.length < told.length ? html`<p class="quiet">The last ${shownMax} of ${told.length} events.</p>` : ''}
-<ol class="history">${shown.map(({ at, progress }) => html`<li>${time(at)}<span>${eventText(progress)}</span></li>`)}</ol>`;
+<ol class="history">${moments.map(({ at, texts }) => html`<li>${time(at)}${textsOf(texts)}</li>`)}</ol>`;
+}
+
+/** What happened at one moment: the last of it, and the rest folded, where it is more than two lines. */
+function textsOf(texts: readonly string[]): Html {
+  if (texts.length <= 2) return html`<div>${texts.map((text) => html`<p>${text}</p>`)}</div>`;
+  return html`<details><summary>${texts.at(-1)} <span class="quiet">and ${texts.length - 1} before it</span></summary>${texts.slice(0, -1).map((text) => html`<p>${text}</p>`)}</details>`;
 }
 
 export interface RunPageParts {
@@ -44,49 +65,56 @@ export interface RunPageParts {
 }
 
 export function runBody(parts: RunPageParts): Html {
-  return html`${headPart(parts.run)}${runParts(parts)}`;
+  const { summary } = parts.run;
+  return html`<h1>${named(summary.name, 80)}${summary.test === true ? html` <span class="quiet">test</span>` : ''}</h1>
+${runParts(parts)}${aboutPart(parts.run)}`;
 }
 
 export function runParts(parts: RunPageParts): Html {
   const { run } = parts;
-  return html`${statePart(run)}${failuresPart(run.summary.run, parts.failures)}${pipelinePart(run)}
-<section data-part id="agreement"><h2>Who agreed</h2>${run.summary.earlier === undefined ? matrix(run.history, accountOf(run.summary)) : html`<p>It was not built: the same job was, for <a href="${runUrl(run.summary.earlier)}">an earlier run</a>, and the evidence of that one is enough.</p>`}</section>
-${logsPart(parts)}${artifactPart(parts)}
+  return html`${statePart(parts)}${pipelinePart(run)}${agreementPart(parts)}${artifactPart(parts)}
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;
 }
 
-function headPart({ summary, publisher }: RunView): Html {
-  const { repo, ref, commit, recipe, submittedAt, policy, job, run } = summary;
-  return html`<h1>${foreign(summary.name, 80)}${summary.test === true ? html` <span class="quiet">test</span>` : ''}</h1>
-<dl class="facts"><dt>Source</dt><dd>${webLink(repo)} at <a href="/runs?ref=${encodeURIComponent(ref)}">${refText(ref)}</a>, commit <code>${foreign(commit, 64)}</code></dd>
-${recipe === undefined ? '' : html`<dt>Job file</dt><dd><code>${foreign(recipe.path, 200)}</code> of ${webLink(recipe.repo)}</dd>`}
-<dt>Published</dt><dd>${time(submittedAt)}${publisher === '' ? '' : ` by ${foreign(publisher, 80)}`}</dd>
-<dt>Policy</dt><dd>${policy.agree} of ${policy.of} operators agree${policy.cosign ? ', and the trusted worker signs' : ', without a co-signature'}</dd>
-<dt>Job</dt><dd><code class="id">${job}</code></dd><dt>Run</dt><dd><code class="id">${run}</code></dd></dl>`;
+/** From the first build to what came of it, in ms; undefined while there is neither. */
+function tookOf(told: Told): number | undefined {
+  const first = told.find(({ progress }) => progress.kind === 'leased');
+  const last = told.findLast(({ progress }) => progress.kind === 'verdict' || progress.kind === 'cancelled');
+  return first === undefined || last === undefined || last.at < first.at ? undefined : last.at - first.at;
 }
 
-function statePart({ summary }: RunView): Html {
+function statePart({ run, failures }: RunPageParts): Html {
+  const { summary } = run;
   const account = accountOf(summary);
-  const { reason, next } = account;
-  const text = foreign(reason, 600);
-  const kind = bad.has(account.state) ? 'bad' : account.alarm ? 'bad' : 'some';
-  const steps = html`<ol class="next">${next.map(({ says, command: line }) => html`<li>${foreign(says, 600)}${line === undefined ? '' : html`: <code>${foreign(line, 300)}</code>`}</li>`)}</ol>`;
-  return html`<section data-part id="state"><p role="status">${chip(summary)} ${text}</p>${ladder(summary, account)}${
+  const { state, reason, next } = account;
+  const took = tookOf(run.history);
+  return html`<section data-part id="state" class="state-of ${state}">
+<p class="about">${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
+<p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${differencePart(run, state)}${failuresPart(summary.run, failures)}${
     next.length === 0
       ? ''
-      : html`<div class="notice ${kind}"><p><strong>What to do</strong></p>${steps}</div>`
-  }</section>`;
+      : html`<ol class="next" aria-label="What to do">${next.map(({ says, command: line }) => html`<li>${foreign(says, 600)}${line === undefined ? '' : command(foreign(line, 300))}</li>`)}</ol>`
+  }${ladder(summary, account)}</section>`;
 }
 
-const bad: ReadonlySet<RunState> = new Set([
-  'differs',
-  'failed',
-  'aborted',
-  'disputed',
-  'unfinished',
-  'lost',
-  'revoked',
-]);
+/** The jobs for which this one waits, or with which it fell. */
+function neededPart({ summary, pipeline }: RunView, { state }: Account): Html {
+  if (state !== 'waiting' && state !== 'provisional' && !isBad(state)) return html``;
+  const own = pipeline.find(({ run }) => run === summary.run);
+  const needed = (own?.needs ?? []).flatMap((need) => pipeline.find(({ run }) => run === need.run) ?? []);
+  const missing = needed.filter((job) => accountOf(job).state !== 'trusted');
+  if (missing.length === 0) return html``;
+  return html`<ul class="needed" aria-label="Jobs that it needs">${missing.slice(0, pageLimits.jobsNamedMax).map((job) => html`<li>${chip(job)} ${namedLink(runUrl(job.run), job.name)}: ${foreign(accountOf(job).reason)}</li>`)}</ul>`;
+}
+
+function differencePart({ history: told }: RunView, state: RunState): Html {
+  if (state !== 'disputed' && state !== 'differs') return html``;
+  const { files, count } = filesThatDiffer(told);
+  const [first] = files;
+  if (first === undefined) return html``;
+  return html`<p>First difference: <code>${foreign(first)}</code>${count > 1 ? html` <span class="quiet">and ${count - 1} more</span>` : ''}</p>`;
+}
+
 /** States on the way to `trusted`. */
 const rising: ReadonlySet<RunState> = new Set([
   ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
@@ -107,7 +135,7 @@ function ladder({ policy, level, tally, earlier }: RunSummary, { state }: Accoun
     ],
   ];
   const now = rungs.findIndex(([, , reached]) => !reached);
-  return html`<ol class="ladder">${rungs.map(
+  return html`<ol class="ladder" aria-label="Levels">${rungs.map(
     ([name, says, reached], at) =>
       html`<li class="${reached ? 'reached' : at === now ? 'now' : 'ahead'}"${at === now ? html` aria-current="step"` : ''}><strong>${reached ? '✓ ' : ''}${name}</strong>${says}</li>`,
   )}</ol>`;
@@ -118,27 +146,28 @@ function pipelinePart({ summary, pipeline }: RunView): Html {
   return html`<section data-part id="pipeline"><h2>Pipeline</h2>${graph(pipeline, summary.run)}</section>`;
 }
 
-function logsPart({ run, logs, sealed }: RunPageParts): Html {
-  const { run: id } = run.summary;
-  return html`<section data-part id="logs"><h2>Logs</h2>
-${logs.length === 0 && !sealed ? html`<p class="quiet">None yet.</p>` : ''}
-${sealed ? html`<p class="quiet">The logs of a sealed round are for its publisher${run.over ? ', and this round was never revealed' : ' until it is revealed'}: they could tell one operator another's result.</p>` : ''}
-<ul>${logs.map(
-    (build) =>
-      html`<li><a href="${logUrl(id, build.lease)}">${foreign(build.operator, 80)}</a> <span class="quiet">${build.slot === 'trusted' ? 'trusted worker' : `slot ${Number(build.slot) + 1}`}${build.delivered ? '' : ', running'}</span></li>`,
-  )}</ul></section>`;
+function agreementPart({ run, logs, sealed }: RunPageParts): Html {
+  const { summary, history: told } = run;
+  const urls = new Map(logs.map((log) => [`${log.slot} ${log.worker}`, logUrl(summary.run, log.lease)]));
+  const builds =
+    summary.earlier === undefined
+      ? agreement(told, accountOf(summary), ({ slot, worker }) => urls.get(`${slot} ${worker}`))
+      : html`<p>It was not built: the same job was, for <a href="${runUrl(summary.earlier)}">an earlier run</a>, and the evidence of that one is enough.</p>`;
+  return html`<section data-part id="agreement"><h2>Who agreed</h2>${builds}
+${sealed ? html`<p class="quiet">The logs of a sealed round are for its publisher${run.over ? ', and this round was never revealed' : ' until it is revealed'}: they could tell one operator another's result.</p>` : ''}</section>`;
 }
 
 function artifactPart({ run, files, project, bootstrap, verifyPath }: RunPageParts): Html {
   const { artifact, reports, name, level } = run.summary;
   const tree = artifact ?? reports;
-  if (tree === undefined) return html`<section data-part id="artifact"></section>`;
+  // There is nothing to download of what does not stand any more.
+  if (tree === undefined || accountOf(run.summary).state === 'revoked')
+    return html`<section data-part id="artifact"></section>`;
   const what = artifact === null ? 'Reports' : 'Artifact';
   const first = bootstrap[0];
   const where = `--project ${project}${first === undefined ? '' : ` --bootstrap ${shellWord(first)}`}`;
   const folder = shellWord(name);
   return html`<section data-part id="artifact"><h2>${what}</h2>
-<p><code class="id">${tree}</code></p>
 ${files ?? ''}
 ${
   artifact === null
@@ -147,5 +176,17 @@ ${
 <p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
 ${command(`quorate fetch ${artifact} -o ${folder} --bundle-out ${folder}.bundle ${where}`)}
 ${command(`quorate verify ${folder} --bundle ${folder}.bundle --project ${project}`)}`
-}</section>`;
+}
+<details><summary>CID</summary><p><code class="id">${tree}</code></p></details></section>`;
+}
+
+function aboutPart({ summary, publisher }: RunView): Html {
+  const { repo, ref, commit, recipe, submittedAt, policy, job, run } = summary;
+  return html`<section id="about"><h2>About this run</h2>
+<dl class="facts"><dt>Source</dt><dd>${webLink(repo)} at ${refLink(ref)}</dd>
+<dt>Commit</dt><dd><code class="id">${foreign(commit, 64)}</code></dd>
+${recipe === undefined ? '' : html`<dt>Job file</dt><dd><code>${foreign(recipe.path, 200)}</code> of ${webLink(recipe.repo)}</dd>`}
+<dt>Published</dt><dd>${time(submittedAt)}${publisher === '' ? '' : ` by ${foreign(publisher, 80)}`}</dd>
+<dt>Policy</dt><dd>${policy.agree} of ${policy.of} operators agree${policy.cosign ? ', and the trusted worker signs' : ', without a co-signature'}</dd></dl>
+<details><summary>Ids</summary><dl class="facts"><dt>Job</dt><dd><code class="id">${job}</code></dd><dt>Run</dt><dd><code class="id">${run}</code></dd></dl></details></section>`;
 }

@@ -10,10 +10,35 @@ export type Html = ReturnType<typeof html>;
 /** Text of others on one line: no control or invisible character is left, and `html` escapes the rest. */
 export const foreign = (text: string, maxChars = 300): string => escapeLine(text, maxChars);
 
-/** `2026-11-25 14:03:07 UTC`; scripts show how long ago it is. */
+/** `2026-11-25 14:03 UTC`, and the seconds in the title; scripts show how long ago it is. */
 export function time(ms: number): Html {
   const iso = new Date(ms).toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time>`;
+  const shown = (until: number) => `${iso.slice(0, until).replace('T', ' ')} UTC`;
+  return html`<time datetime="${iso}" title="${shown(19)}">${shown(16)}</time>`;
+}
+
+/** Longer texts lose their middle where there is no room. */
+const wholeChars = 24;
+/** Characters that stay at the end of such a text. */
+const tailChars = 10;
+
+/**
+ * A name of others as it stands in tables: all of it is in the page and in the title; where there is no room the style sheet hides its
+ * middle, not its end.
+ */
+export function named(text: string, maxChars = 300): Html {
+  const whole = foreign(text, maxChars);
+  const chars = [...whole];
+  if (chars.length <= wholeChars) return html`${whole}`;
+  const [head, tail] = [chars.slice(0, -tailChars).join(''), chars.slice(-tailChars).join('')];
+  return html`<span class="long" title="${whole}"><span>${head}</span><span>${tail}</span></span>`;
+}
+
+/** A link whose text is such a name: it is called by all of it. */
+export function namedLink(href: string, text: string, more: Html | '' = ''): Html {
+  const whole = foreign(text);
+  const label = [...whole].length > wholeChars ? html` aria-label="${whole}"` : '';
+  return html`<a href="${href}"${label}${more}>${named(text)}</a>`;
 }
 
 /** An address as text, and as a link where it is one of the web. */
@@ -24,7 +49,11 @@ export function webLink(url: string): Html {
 }
 
 /** Without `refs/heads/` or `refs/tags/`. */
-export const refText = (ref: string): string => foreign(ref.replace(/^refs\/(?:heads|tags)\//, ''), 80);
+export const shortRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
+
+/** The runs of a branch or tag. */
+export const refLink = (ref: string): Html =>
+  namedLink(`/runs?ref=${encodeURIComponent(ref)}`, shortRef(ref));
 
 export const command = (text: string): Html =>
   html`<div class="command"><code tabindex="0">${text}</code></div>`;
@@ -40,20 +69,21 @@ export function chip(facts: AccountFacts): Html {
 
 export const runUrl = (run: string): string => `/runs/${run}`;
 
+/** Runs, each with its state first; a narrow window has a block for each. */
 export function runTable(runs: readonly RunSummary[], caption: string): Html {
   if (runs.length === 0) return html`<p class="quiet">None.</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
-<thead><tr><th scope="col">State</th><th scope="col">Job</th><th scope="col">Ref</th><th scope="col">Commit</th><th scope="col">Published</th><th scope="col">Why</th></tr></thead>
+  return html`<table class="list runs" aria-label="${caption}">
+<thead><tr><th scope="col">State</th><th scope="col">Job</th><th scope="col">Why</th><th scope="col">Branch</th><th scope="col">Commit</th><th scope="col">Published</th></tr></thead>
 <tbody>${runs.map(
     (run) => html`<tr>
-<td class="narrow">${chip(run)}</td>
-<td><a href="${runUrl(run.run)}">${foreign(run.name, 80)}</a>${run.test === true ? html` <span class="quiet">test</span>` : ''}</td>
-<td>${refText(run.ref)}</td>
-<td class="narrow"><code>${foreign(run.commit.slice(0, 10))}</code></td>
-<td class="narrow">${time(run.submittedAt)}</td>
-<td>${foreign(accountOf(run).reason)}</td>
+<td>${chip(run)}</td>
+<th scope="row">${namedLink(runUrl(run.run), run.name)}${run.test === true ? html` <span class="quiet">test</span>` : ''}</th>
+<td class="why">${foreign(accountOf(run).reason)}</td>
+<td>${refLink(run.ref)}</td>
+<td><code>${foreign(run.commit.slice(0, 10))}</code></td>
+<td>${time(run.submittedAt)}</td>
 </tr>`,
-  )}</tbody></table></div>`;
+  )}</tbody></table>`;
 }
 
 /** An id in full where it is selected, short to the eye. */

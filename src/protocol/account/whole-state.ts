@@ -7,9 +7,15 @@ const order: readonly RunState[] = [
   ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
 ];
 
+/** Where a state stands among all of them: 0 is the worst. */
+export const rankOf = (state: RunState): number => order.indexOf(state);
+
+/** States of which somebody has to mend something before there is a result. */
+export const isBad = (state: RunState): boolean => rankOf(state) < rankOf('cancelled');
+
 /** The run in the worst state, which is the state of all together; the first of equals, undefined for none. */
 export function worstOf<Facts extends AccountFacts>(runs: readonly Facts[]): Facts | undefined {
-  const rank = (facts: Facts) => order.indexOf(accountOf(facts).state);
+  const rank = (facts: Facts) => rankOf(accountOf(facts).state);
   return runs.toSorted((a, b) => rank(a) - rank(b))[0];
 }
 

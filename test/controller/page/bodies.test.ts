@@ -1,4 +1,6 @@
+import { html } from 'hono/html';
 import { describe, expect, it } from 'vitest';
+import { jobsOf } from '../../../src/controller/page/jobs.ts';
 import { projectBody } from '../../../src/controller/page/project-page.ts';
 import { type RunPageParts, runBody } from '../../../src/controller/page/run-page.ts';
 import { A, B } from '../machine/bench.ts';
@@ -20,37 +22,29 @@ describe('the page of a project', () => {
   interface Shown {
     open?: number;
     queue?: object[];
-    jobs?: number;
+    branches?: object[];
     workers?: object[];
     trouble?: object;
     disputed?: number;
-    runs?: number;
+    runs?: object[];
   }
+  const branch = (over: object = {}) => ({
+    ...{ ref: 'refs/heads/main', commit: 'c'.repeat(40), submittedAt: 0, jobs: [summary], ...over },
+  });
   function shown({
     open = 0,
     queue = [],
-    jobs,
+    branches = [],
     workers = [],
     trouble: more = {},
     disputed = 0,
-    runs = 0,
+    runs = [],
   }: Shown) {
-    const branches =
-      jobs === undefined
-        ? []
-        : [
-            {
-              ref: 'refs/heads/main',
-              commit: 'c'.repeat(40),
-              submittedAt: 0,
-              jobs: Array.from({ length: jobs }, () => summary),
-            },
-          ];
     const view = {
       ...{ name: 'demo', project: 'p', branches: () => branches, queue: () => queue },
       counts: () => ({ open, disputed }),
       workers: () => ({ shown: workers, count: workers.length }),
-      runs: () => ({ runs: Array.from({ length: runs }, () => summary), next: undefined }),
+      runs: () => ({ runs, next: undefined }),
       trouble: () => ({ ...trouble, ...more }),
     };
     return textOf(projectBody(view as never, branches as never));
@@ -72,23 +66,88 @@ describe('the page of a project', () => {
     expect(await shown({})).toContain('No run is open.');
   });
 
-  it('has twelve jobs of a branch, and how many more there are', async () => {
-    const twelve = await shown({ jobs: 12 });
-    expect([count(twelve, /class="chip building" title/), twelve.includes(' more</span>')]).toEqual([
-      12,
-      false,
-    ]);
-    const more = await shown({ jobs: 14 });
-    expect([count(more, /class="chip building" title/), more.includes('and 2 more</span>')]).toEqual([
-      12,
-      true,
-    ]);
-    expect(await shown({ jobs: 0 })).not.toContain('class="chip');
-    expect(more).not.toContain('Nothing was published yet.');
+  const ended = (over: object = {}) => ({ ...summary, state: 'done', level: 'trusted', ...over });
+
+  it('says first how the default branch stands: main, else the one that was published last', async () => {
+    const states = [
+      branch({ ref: 'refs/heads/x', jobs: [ended()] }),
+      branch({ jobs: [ended({ level: 'failed' })] }),
+    ];
+    const text = await shown({ branches: states });
+    expect(text).toMatch(
+      /<section data-part id="headline" class="state-of failed"><p class="says" role="status"/,
+    );
+    expect(text.indexOf('id="headline"')).toBeLessThan(text.indexOf('id="trouble"'));
+    expect(await shown({ branches: states.slice(0, 1) })).toContain('id="headline" class="state-of trusted"');
+    expect(text).not.toContain('Nothing was published yet');
   });
 
-  it('has the latest fifteen runs', async () => {
-    expect(count(await shown({ runs: 20 }), '<td class="narrow"><code>cccccccccc</code>')).toBe(15);
+  it('has those branches first that need somebody, and folds all but twelve', async () => {
+    const of = (name: string, over: object, at = 0) =>
+      branch({ ref: `refs/heads/${name}`, jobs: [ended(over)], submittedAt: at });
+    const some = [
+      of('good', {}),
+      of('old', { level: 'failed' }, 1),
+      of('new', { level: 'failed' }, 2),
+      of('open', { state: 'waiting', level: null }),
+      of('bad', { level: 'disputed' }),
+    ];
+    const names = (text: string) =>
+      [
+        ...text.matchAll(/<td><span class="chip (\w+)">\1<\/span><\/td>\s*<th scope="row"><a[^>]*>(\w+)</g),
+      ].map(([, , name]) => name);
+    const text = await shown({ branches: some });
+    expect(names(text)).toEqual(['bad', 'new', 'old', 'open', 'good']);
+    expect(text).not.toMatch(/<summary>\d+ more/);
+    const many = await shown({ branches: Array.from({ length: 14 }, (_, n) => of(`b${n}`, {})) });
+    expect(many.split('<summary>2 more</summary>').map((part) => names(part).length)).toEqual([12, 2]);
+  });
+
+  it('has a push for each commit of a branch, with its jobs, and fifteen of them', async () => {
+    const of = (commit: string, name: string, over: object = {}) => ended({ commit, name, ...over });
+    const two = await shown({
+      branches: [branch()],
+      runs: [of('b', 'app'), of('a', 'app', { level: 'failed' }), of('a', 'lib'), of('a', 'app')],
+    });
+    const [, first = '', second = ''] = two.split(/<ol class="pushes">|<\/ol>/)[1]?.split('<li>') ?? [];
+    expect(first).toContain('chip trusted');
+    expect(first).not.toContain('class="jobs"');
+    expect(second).toMatch(/^<span class="chip failed">/);
+    expect([...second.matchAll(/aria-label="([^"]*)"/g)].map(([, label]) => label)).toEqual([
+      'lib, trusted',
+      'app, failed',
+    ]);
+    const runs = Array.from({ length: 20 }, (_, n) => of(String(n), 'app'));
+    expect(count(await shown({ branches: [branch()], runs }), '<li><span')).toBe(15);
+  });
+
+  it('counts the jobs of a large push by state, the worst first, and names those that are bad', async () => {
+    const jobs = (many: number, over: object) =>
+      Array.from({ length: many }, (_, n) => ended({ name: `j${n}`, ...over }));
+    expect(await textOf(jobsOf(jobs(8, {}) as never))).not.toContain('jobs:');
+    const text = await textOf(jobsOf([...jobs(38, {}), ...jobs(10, { level: 'failed' })] as never));
+    expect(text).toContain(
+      '48 jobs: <span class="chip failed">10 failed</span> <span class="chip trusted">38 trusted</span>',
+    );
+    expect([count(text, ', failed"'), count(text, ', trusted"'), text.includes('and 2 more')]).toEqual([
+      8,
+      0,
+      true,
+    ]);
+  });
+
+  it('has the next three steps, with their commands, where nothing was published', async () => {
+    const text = await shown({});
+    expect(text).toContain('Nothing was published yet');
+    expect(
+      [...text.matchAll(/<div class="command"><code tabindex="0">([^<]*)</g)].map(([, line]) => line),
+    ).toEqual([
+      'quorate invite alice',
+      'quorate key',
+      'quorate invite me --role trusted-worker --key KEY',
+      'quorate run',
+    ]);
+    expect(text).not.toContain('id="branches"');
   });
 
   it('has who is connected, and which of them are older', async () => {
@@ -109,9 +168,15 @@ describe('the page of a project', () => {
       count(text, 'own <span class="chip trusted">trusted'),
       count(text, 'It is older.'),
     ]).toEqual([2, 1, 1]);
-    expect([text.includes('No worker'), text.includes('class="none"')]).toEqual([false, false]);
+    expect([text.includes('No worker'), count(text, '<span class="chip building">2 builds</span>')]).toEqual([
+      false,
+      2,
+    ]);
     const none = await shown({});
-    expect([none.includes('No worker is connected.'), none.includes('class="none"')]).toEqual([true, true]);
+    expect([none.includes('No worker is connected.'), none.includes('aria-label="Workers"')]).toEqual([
+      true,
+      false,
+    ]);
   });
 
   it('has nothing in its place for trouble where there is none', async () => {
@@ -188,15 +253,91 @@ describe('the page of a run', () => {
     expect(ladder(await of(over))).toEqual(steps);
   });
 
-  it('says which slot each log is of', async () => {
+  const at = (history: object[]) =>
+    ({
+      summary,
+      publisher: '',
+      history: history.map((progress, n) => ({ at: n * 1000, progress })),
+      over: false,
+      pipeline: [],
+    }) as never;
+  const round = { kind: 'round', round: 1, agree: 2, of: 3 };
+
+  it('leads from each build to its log, and says why those of a sealed round are not shown', async () => {
     const log = { lease: 'l', worker: 'w', operator: 'bob', slot: '0', delivered: false };
-    const text = await of({}, { logs: [log, { ...log, slot: 'trusted', delivered: true }] });
-    expect(text).toContain('<span class="quiet">slot 1, running</span>');
-    expect(text).toContain('<span class="quiet">trusted worker</span>');
-    expect(text).not.toContain('None yet.');
-    expect(await of()).toContain('None yet.');
-    const sealed = await of({}, { sealed: true });
-    expect([sealed.includes('None yet.'), sealed.includes('until it is revealed')]).toEqual([false, true]);
+    const leased = { kind: 'leased', round: 1, slot: 0, operator: 'bob', worker: 'w' };
+    const run = at([round, leased, { ...leased, slot: 1, worker: 'v' }]);
+    const text = await of({}, { run, logs: [log, { ...log, slot: 'trusted', lease: 'm' }] });
+    expect([...text.matchAll(/\/logs\/(\w)"/g)].map(([, lease]) => lease)).toEqual(['l']);
+    expect(text).not.toContain('until it is revealed');
+    expect(await of({}, { sealed: true })).toContain('until it is revealed');
+  });
+
+  it('says how long it took, from the first build to what came of it', async () => {
+    const leased = { kind: 'leased', round: 1, slot: 0, operator: 'bob', worker: 'w' };
+    expect(await of({}, { run: at([round, leased]) })).not.toContain('took');
+    const verdict = { kind: 'verdict', level: 'trusted', artifact: null };
+    expect(await of({}, { run: at([round, leased, round, verdict]) })).toContain('<span>took 2.0 s</span>');
+  });
+
+  it('has where builds failed before what to do, and other ways in which they did folded', async () => {
+    const failure = { step: { n: 2, of: 3, name: 'Test', line: 1 }, lines: ['a <b>', '\u001b[31mc'] };
+    const one = { operators: ['ada', 'bob'], lease: 'l', result: 'exit 1', failure };
+    const failed = { state: 'done', level: 'failed' };
+    const text = await of(failed, { failures: [one as never] });
+    expect(text).toContain('<strong>ada, bob: step 2 (Test), exit 1</strong>');
+    expect(text).toMatch(/<pre>a &lt;b&gt;\n<span class="c1">c</);
+    expect(text.indexOf('<pre')).toBeLessThan(text.indexOf('class="next"'));
+    expect(text).not.toContain('other way');
+    const two = await of(failed, { failures: [one, { ...one, failure: undefined }] as never });
+    expect(two).toContain('<details><summary>1 other way in which it failed</summary>');
+    expect(count(two, '<pre')).toBe(1);
+  });
+
+  it('of one that waits or fell names the jobs that it needs', async () => {
+    const job = (run: string, level: string, needs: string[] = []) => ({
+      ...{
+        run,
+        name: `job ${run}`,
+        state: 'done',
+        level,
+        needs: needs.map((one) => ({ name: one, run: one, level: 'agreed' })),
+      },
+    });
+    const pipeline = [
+      job('lib', 'failed'),
+      job('doc', 'trusted'),
+      job(summary.run, 'trusted', ['lib', 'doc']),
+    ];
+    const run = (over: object) =>
+      ({ summary: { ...summary, ...over }, publisher: '', history: [], over: false, pipeline }) as never;
+    const needed = (text: string) => /<ul class="needed".*?<\/ul>/s.exec(text)?.[0] ?? '';
+    const text = needed(await of({}, { run: run({ state: 'waiting', awaits: ['lib'] }) }));
+    expect(text).toContain(
+      '<span class="chip failed">failed</span> <a href="/runs/lib">job lib</a>: the build failed',
+    );
+    expect(text).not.toContain('/runs/doc');
+    expect(needed(await of({}, { run: run({ state: 'done', level: 'trusted' }) }))).toBe('');
+  });
+
+  it('of one in dispute begins with the first file that differs', async () => {
+    const differs = { kind: 'differs', round: 1, files: ['bin/x', 'y'], count: 3 };
+    const shown = (state: object) =>
+      of({}, { run: { ...(at([round, differs]) as object), summary: { ...summary, ...state } } as never });
+    expect(await shown({ state: 'done', level: 'disputed' })).toContain(
+      'First difference: <code>bin/x</code> <span class="quiet">and 2 more</span>',
+    );
+    expect(await shown({ state: 'done', level: 'trusted' })).not.toContain('First difference');
+  });
+
+  it('of what was revoked has nothing to download', async () => {
+    const revoked = { what: 'artifact', id: 'x', since: 1, reason: 'bad' };
+    const text = await of(
+      { artifact: A, state: 'done', level: 'trusted', revoked },
+      { files: html`<a href="/trees/x.tar">tar</a>` },
+    );
+    expect(text).not.toMatch(/quorate fetch|\/trees\//);
+    expect(text).toContain('was revoked from leaf 1 of the log on: bad');
   });
 
   it('draws a pipeline of two jobs, and none of one', async () => {

@@ -226,12 +226,12 @@ describe('the page of a run with failed builds', () => {
       const { get, write } = await siteOf(bench, session && { session });
       await write(leases.get('ada')?.id ?? '', stepLog(100));
       const { text } = await get(`/runs/${run}`);
-      expect(text).toContain('<section data-part id="failure"></section>');
+      expect(text).not.toContain('class="failure"');
       expect(text).not.toContain('not ok');
     }
     await bench.deliver('cy', leases.get('cy'), failed);
     const { get } = await siteOf(bench);
-    expect((await get(`/runs/${run}`)).text).toContain('Why it failed');
+    expect((await get(`/runs/${run}`)).text).toContain('class="failure"');
   });
 });
 

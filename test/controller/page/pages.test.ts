@@ -30,7 +30,7 @@ describe('the page of a project', () => {
     const { status, text, headers } = await get('/');
     expect(status).toBe(200);
     expect(headers.get('content-type')).toBe('text/html; charset=UTF-8');
-    expect(text).toContain('Nothing was published yet.');
+    expect(text).toContain('Nothing was published yet');
   });
 
   it('has branches with the worst level of their last commit, the queue, and who is there', async () => {
@@ -45,7 +45,7 @@ describe('the page of a project', () => {
     bench.cosign(run);
     const { text } = await get('/');
     expect(text).toMatch(
-      /<a href="\/runs\?ref=refs%2Fheads%2Fmain">main<\/a><\/th>\s*<td class="narrow"><span class="chip trusted">trusted/,
+      /<td><span class="chip trusted">trusted<\/span><\/td>\s*<th scope="row"><a href="\/runs\?ref=refs%2Fheads%2Fmain">main<\/a><\/th>/,
     );
     expect(text).toContain('No run is open.');
     expect(text).toMatch(/x86_64 (?:namespace|gvisor|vm)/);
@@ -128,8 +128,12 @@ describe('the list of runs', () => {
     const next = /href="(\/runs\?before=\d+)"/.exec(first)?.[1] ?? '';
     expect(first.match(/<tr>/g)).toHaveLength(51);
     expect((await get(next)).text.match(/<tr>/g)).toHaveLength(11);
-    const topic = (await get('/runs?ref=refs%2Fheads%2Ftopic&job=app&state=open')).text;
-    expect(topic.match(/<tr>/g)).toHaveLength(4);
+    for (const ref of ['refs%2Fheads%2Ftopic', 'topic']) {
+      const topic = (await get(`/runs?ref=${ref}&job=app&state=open`)).text;
+      expect(topic.match(/<tr>/g)).toHaveLength(4);
+      expect(topic).toContain('name="ref" value="topic"');
+    }
+    expect((await get('/runs?ref=topi')).text).toContain('None.');
     expect((await get('/runs?state=trusted')).text).toContain('None.');
     expect((await get('/runs?state=nonsense')).status).toBe(404);
   });
@@ -144,15 +148,16 @@ describe('the page of a run', () => {
     const agreed = (await get(`/runs/${run}`)).text;
     expect(agreed).toContain('<span class="chip agreed">agreed</span>');
     expect(agreed).toMatch(/class="now" aria-current="step"><strong>trusted/);
-    expect(agreed.match(/✓ same/g)).toHaveLength(2);
-    expect(agreed.match(/✗ differs/g)).toHaveLength(1);
+    expect(agreed).toMatch(
+      /✓ same <span class="quiet">2 operators<.*✗ differs <span class="quiet">1 operator</s,
+    );
     expect(agreed).toContain(`quorate diff ${A} ${B}`);
     await bench.deliver('trusted', trusted, built);
     bench.cosign(run);
     const { text } = await get(`/runs/${run}`);
     expect(text).toMatch(/class="reached"><strong>✓ trusted/);
-    expect(text.match(/✓ same, signed/g)).toHaveLength(1);
-    expect(text).not.toContain('Not revealed');
+    expect(text).toContain('✓ same <span class="quiet">2 operators and the trusted worker</span>');
+    expect(text.match(/trusted worker, signed/g)).toHaveLength(1);
     expect(text).toContain(
       `quorate fetch ${A} -o app --bundle-out app.bundle --project ${bench.paper.root.id} --bootstrap /ip4/192.0.2.7`,
     );
@@ -180,7 +185,10 @@ describe('the page of a run', () => {
     await deliverAll(tests.bench, tests.leases, [failed, failed, failed]);
     expect(tests.bench.result(tests.run).level).toBe('failed');
     const page = (await (await siteOf(tests.bench)).get(`/runs/${tests.run}`)).text;
-    expect([page.match(/✓/g), page.match(/✗ failed/g)?.length]).toEqual([null, 3]);
+    expect([page.match(/✓/g), page.includes('✗ failed <span class="quiet">3 operators')]).toEqual([
+      null,
+      true,
+    ]);
     expect(page).toContain('<span class="chip failed">failed</span> the test failed at 3 operators');
   });
 
@@ -188,17 +196,23 @@ describe('the page of a run', () => {
     const shown = async ({ bench, run }: { bench: Bench; run: string }) => {
       const { text } = await (await siteOf(bench)).get(`/runs/${run}`);
       expect(text).not.toContain('until it is revealed');
-      const table = /<table class="matrix">.*?<\/table>/s.exec(text)?.[0] ?? '';
-      expect(table).not.toMatch(/>building<|done, sealed|Not revealed/);
+      const table = /<table class="list agreement".*?<\/table>/s.exec(text)?.[0] ?? '';
+      expect(table).not.toMatch(/>building|done, sealed/);
       return table;
     };
-    const count = (text: string, what: string) => text.split(what).length - 1;
+    const groups = (table: string) =>
+      [...table.matchAll(/colspan="4">([^<]*) <span class="quiet">([^<]*)</g)].map(
+        ([, says, whom]) => `${says}: ${whom}`,
+      );
     const cancelled = await leasedRound();
     await cancelled.bench.deliver('ada', cancelled.leases.get('ada'), built);
     const by = cancelled.bench.id('publisher');
     cancelled.bench.send({ kind: 'cancel', token: 'c', which: cancelled.run, by, reason: 'x' });
     const ended = await shown(cancelled);
-    expect([count(ended, '<td>cancelled</td>'), count(ended, '<td>done, cancelled</td>')]).toEqual([3, 1]);
+    expect(groups(ended)).toEqual([
+      'done, cancelled: 1 operator',
+      'cancelled: 2 operators and the trusted worker',
+    ]);
 
     // The trusted worker and one operator come to the limit, which ends the others.
     const aborted = await leasedRound();
@@ -208,14 +222,19 @@ describe('the page of a run', () => {
     await aborted.bench.deliver('ada', aborted.leases.get('ada'), many, { limit });
     expect(aborted.bench.result(aborted.run).ending).toBe('aborted');
     const atLimit = await shown(aborted);
-    expect([count(atLimit, 'not finished, ended with it'), count(atLimit, '✗ aborted')]).toEqual([2, 1]);
+    expect(groups(atLimit)).toEqual([
+      '✗ aborted: 1 operator',
+      'not finished, ended with it: 2 operators',
+      'lost: the trusted worker',
+    ]);
 
     const bad = await leasedRound();
     await deliverAll(bad.bench, bad.leases, [failed, failed, failed]);
     await bad.bench.deliver('trusted', bad.trusted, failed);
     bad.bench.cosign(bad.run);
     const table = await shown(bad);
-    expect([count(table, '✗ failed'), count(table, '✗ failed, signed')]).toEqual([4, 1]);
+    expect(groups(table)).toEqual(['✗ failed: 3 operators and the trusted worker']);
+    expect(table.match(/trusted worker, signed/g)).toHaveLength(1);
 
     const unfinished = await leasedRound({ policy: { rounds: 1, agree: 3 } });
     await unfinished.bench.deliver('trusted', unfinished.trusted, built);
@@ -223,7 +242,10 @@ describe('the page of a run', () => {
     unfinished.bench.send({ kind: 'silent', lease: unfinished.leases.get('cy')?.id ?? '' });
     unfinished.bench.drive(timings.windowMs + timings.slotFillMs);
     expect(unfinished.bench.result(unfinished.run).level).toBe('unfinished');
-    expect(count(await shown(unfinished), '✓ same')).toBe(3);
+    expect(groups(await shown(unfinished))).toEqual([
+      '✓ same: 2 operators and the trusted worker',
+      'lost: 1 operator',
+    ]);
   });
 
   it('has the build of the trusted worker with the round that it signs for', async () => {
@@ -235,7 +257,7 @@ describe('the page of a run', () => {
       await bench.deliver(key, lease, each[at]);
     const { get } = await siteOf(bench);
     const open = (await get(`/runs/${run}`)).text;
-    expect([open.match(/\(trusted worker\)<\/th>/g)?.length, open.includes('done, sealed')]).toEqual([
+    expect([open.match(/>trusted worker<\/span><\/th>/g)?.length, open.includes('done, sealed')]).toEqual([
       1,
       true,
     ]);
@@ -243,9 +265,10 @@ describe('the page of a run', () => {
     bench.cosign(run);
     const { text } = await get(`/runs/${run}`);
     const [last = ''] = text.split('Round 1: ');
-    expect(last.match(/✓ same/g)).toHaveLength(4);
-    expect(text.match(/✓ same, signed/g)).toHaveLength(1);
-    expect(text).not.toMatch(/Not revealed|Without a result/);
+    const [later = ''] = text.split('Round 1: ');
+    expect(later).toContain('✓ same <span class="quiet">3 operators and the trusted worker</span>');
+    expect(text.match(/trusted worker, signed/g)).toHaveLength(1);
+    expect(last).not.toContain('class="pending"');
   });
 
   it('compares what differs with the result that the other screens compare with', async () => {
@@ -368,6 +391,6 @@ describe('the page of a run', () => {
       expect(text).not.toContain(A);
       expect(text).not.toContain(B);
     }
-    expect((await get(`/runs/${run}`)).text.match(/done, sealed/g)).toHaveLength(2);
+    expect((await get(`/runs/${run}`)).text).toContain('done, sealed <span class="quiet">2 operators</span>');
   });
 });

@@ -1,16 +1,17 @@
 import { html } from 'hono/html';
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
+import { agreement } from '../../../src/controller/page/agreement.ts';
 import { logLineHtml } from '../../../src/controller/page/ansi.ts';
 import { graph } from '../../../src/controller/page/graph.ts';
 import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { foundBody, logBody } from '../../../src/controller/page/log-page.ts';
-import { matrix } from '../../../src/controller/page/matrix.ts';
+
 import { history } from '../../../src/controller/page/run-page.ts';
 import { fileTable } from '../../../src/controller/page/tree-routes.ts';
 import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
 import { errorPage, errorPageWith, page } from '../../../src/http/kit/layout.ts';
-import { shellWord, webLink } from '../../../src/http/kit/parts.ts';
+import { named, namedLink, shellWord, webLink } from '../../../src/http/kit/parts.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
@@ -87,12 +88,39 @@ describe('a colour of a terminal', () => {
 
 it('the events of a run are its last ones, and how many there are', async () => {
   const told = (n: number) =>
-    Array.from({ length: n }, () => ({ at: 0, progress: { kind: 'reopened', reason: 'x' } as const }));
+    Array.from({ length: n }, (_, at) => ({
+      ...{ at: at * 1000, progress: { kind: 'reopened', reason: 'x' } as const },
+    }));
   const max = pageLimits.eventsShownMax;
   const all = await textOf(history(told(max)));
   expect([count(all, '<li>'), all.includes('The last')]).toEqual([max, false]);
   const some = await textOf(history(told(max + 1)));
   expect([count(some, '<li>'), some.includes(`The last ${max} of ${max + 1} events.`)]).toEqual([max, true]);
+});
+
+it('a long name is whole in the page, its title and its link, in two pieces of which the style sheet hides the first', async () => {
+  const whole = `feature/${'x'.repeat(20)}-part-2-of-7`;
+  expect(await textOf(named('x'.repeat(24)))).toBe('x'.repeat(24));
+  expect(await textOf(named(whole))).toBe(
+    `<span class="long" title="${whole}"><span>${whole.slice(0, -10)}</span><span>${whole.slice(-10)}</span></span>`,
+  );
+  // No character is cut in two.
+  expect(await textOf(named('\u{1f600}'.repeat(30)))).not.toMatch(/\\ud/);
+  expect(await textOf(namedLink('/x', 'short'))).toBe('<a href="/x">short</a>');
+  expect(await textOf(namedLink('/x', whole))).toMatch(`<a href="/x" aria-label="${whole}"><span`);
+});
+
+it('what happened within a second stands under one time, and is folded where it is much', async () => {
+  const told = (...ats: number[]) =>
+    textOf(history(ats.map((at) => ({ at, progress: { kind: 'reopened', reason: `at ${at}` } as const }))));
+  const two = await told(0, 999, 1000);
+  expect([count(two, '<li>'), two.includes('<details>')]).toEqual([2, false]);
+  expect(two).toContain('<div><p>built again: at 0</p><p>built again: at 999</p></div>');
+  const many = await told(5000, 5100, 5999);
+  expect(count(many, '<li>')).toBe(1);
+  expect(many).toContain(
+    '<summary>built again: at 5999 <span class="quiet">and 2 before it</span></summary>',
+  );
 });
 
 describe('the results of a round', () => {
@@ -105,13 +133,23 @@ describe('the results of a round', () => {
     result,
   });
   const shown = (...all: object[]) =>
-    textOf(matrix(all.map((progress) => ({ at: 0, progress })) as never, account));
-  const rows = (text: string) => [...text.matchAll(/<th scope="row">([^<]*)</g)].map(([, name]) => name);
+    textOf(agreement(all.map((progress) => ({ at: 0, progress })) as never, account));
+  const rows = (text: string) =>
+    [...text.matchAll(/<th scope="row">([^<]*)(.*?)<\/th>/g)].map(
+      ([, name = '', more = '']) =>
+        `${name.trim()}${more.includes('trusted worker') ? ' (trusted worker)' : ''}`,
+    );
+  /** What is said of each group, without the result itself. */
+  const groups = (text: string) =>
+    [...text.matchAll(/colspan="4">([^<]*) <span class="quiet">([^<]*)</g)].map(
+      ([, says, whom]) => `${says}: ${whom}`,
+    );
 
   it('are in the order of the operators, of one operator in that in which they were told', async () => {
     const results = [of(1, 'cy'), of(0, 'ada'), of(2, 'bob'), of('trusted', 'bob')];
     const text = await shown(round, { kind: 'revealed', round: 1, results });
     expect(rows(text)).toEqual(['ada', 'bob', 'bob (trusted worker)', 'cy']);
+    expect(groups(text)).toEqual(['✓ same: 3 operators and the trusted worker']);
     expect(text).toContain('<details open><summary>Round 1: 2 of 3 have to agree');
   });
 
@@ -141,22 +179,23 @@ describe('the results of a round', () => {
     expect(text.match(/quorate diff \w+ \w+/g)).toEqual(
       all.slice(2, 5).map((other) => `quorate diff ${A} ${other}`),
     );
-    expect([count(text, '✓ same'), count(text, '✗ differs')]).toEqual([2, 4]);
+    expect(groups(text)).toEqual(['✓ same: 2 operators', ...Array(4).fill('✗ differs: 1 operator')]);
   });
 
   it('say of the only one that it was built, and of each that failed so', async () => {
     const revealed = (...all: object[]) => shown(round, { kind: 'revealed', round: 1, results: all });
-    expect(await revealed(of(0, 'ada'))).toContain('<td class="">built</td>');
+    expect(groups(await revealed(of(0, 'ada')))).toEqual(['built: 1 operator']);
+    expect(groups(await revealed(of('trusted', 'own')))).toEqual(['built: the trusted worker']);
     expect(await revealed(of(0, 'ada', 'exit 1'), of(1, 'bob', 'aborted: memory'))).toMatch(
       /✗ failed.*✗ aborted/s,
     );
-    expect(await revealed(of(0, 'ada', 'exit 0'))).toContain('<th scope="col">exit 0</th>');
-    expect(await revealed(of(0, 'ada'))).toContain(`<th scope="col"><code title="${A}">`);
+    expect(await revealed(of(0, 'ada', 'exit 0'))).toContain('1 operator</span> exit 0</th>');
+    expect(await revealed(of(0, 'ada'))).toContain(`1 operator</span> <code title="${A}">`);
     const three = await revealed(of(0, 'ada'), of(1, 'bob', B), of(2, 'cy', treeCid('c')));
     expect([count(three, '✓'), count(three, '✗ differs')]).toEqual([0, 3]);
   });
 
-  it('have their columns in the order in which they were told', async () => {
+  it('stand in the order in which they were told', async () => {
     const leased = { kind: 'leased', round: 1, worker: 'w' };
     const results = [of(1, 'bob', B), of(0, 'ada', A)];
     const text = await shown(
@@ -190,22 +229,50 @@ describe('the results of a round', () => {
   it('are lost with their worker, and not with a receipt that is told again', async () => {
     const revealed = { kind: 'revealed', round: 1, results: [of(0, 'ada')] };
     const build = { round: 1, slot: 0, operator: 'ada', worker: 'w' };
-    expect(await shown(round, revealed, { kind: 'lost', ...build })).toContain('<td>lost</td>');
-    expect(await shown(round, revealed, { kind: 'delivered', ...build })).not.toContain('Without a result');
+    expect(await shown(round, revealed, { kind: 'lost', ...build })).toContain('colspan="4">lost <');
+    expect(groups(await shown(round, revealed, { kind: 'delivered', ...build }))).toEqual([
+      'built: 1 operator',
+    ]);
   });
 
-  it('are none before a round, and no table has a column for what is not there', async () => {
+  it('are none before a round, and of no build that goes on', async () => {
     expect(await shown()).toContain('No round has been opened.');
-    const empty = await shown(round);
-    expect(empty).toContain('No operator has taken a slot.');
-    expect(empty).not.toContain('Without a result');
-    const leased = { kind: 'leased', round: 1, slot: 0, operator: 'ada', worker: '' };
-    const taken = await shown(round, leased);
-    expect([taken.includes('Without a result'), taken.includes('<code>…')]).toEqual([true, false]);
-    expect(taken).not.toContain('No operator has taken a slot.');
-    expect(taken).toContain('<td>not finished, ended with it</td></tr>');
-    const told = await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] });
-    expect(told).toContain('built</td></tr>');
+    expect(await shown(round)).toContain('No operator has taken a slot.');
+    const taken = await shown(round, { kind: 'leased', round: 1, slot: 0, operator: 'ada', worker: '' });
+    expect(taken).not.toMatch(/<code>…|No operator has taken a slot/);
+    expect(groups(taken)).toEqual(['not finished, ended with it: 1 operator']);
+  });
+
+  it('have the time that each build took, or since when it runs, and lead to its log', async () => {
+    const build = { round: 1, slot: 0, operator: 'ada', worker: 'w' };
+    const told = (...all: [at: number, progress: object][]) =>
+      all.map(([at, progress]) => ({ at, progress })) as never;
+    const open = { state: 'building', over: false } as never;
+    const url = (of: { slot: string; worker: string }) => `/logs/${of.slot}/${of.worker}`;
+    const begun: [number, object][] = [
+      [0, round],
+      [1000, { kind: 'leased', ...build }],
+    ];
+    const runs = await textOf(agreement(told(...begun), open, url));
+    expect(runs).toContain('<td>since <time datetime="1970-01-01T00:00:01.000Z"');
+    expect(runs).toContain('<a href="/logs/0/w" aria-label="Log of ada">log</a>');
+    const sealed: [number, object][] = [...begun, [4500, { kind: 'delivered', ...build }]];
+    expect(await textOf(agreement(told(...sealed), open))).toContain('<td>3.5 s</td>');
+    const results = [{ ...of(0, 'ada'), worker: 'w' }];
+    const revealed = await textOf(
+      agreement(told(...sealed, [9000, { kind: 'revealed', round: 1, results }]), open),
+    );
+    expect([revealed.includes('<td>3.5 s</td>'), revealed.includes('>log<')]).toEqual([true, false]);
+    // Another worker took the slot after the first was lost.
+    const again = { ...build, worker: 'x' };
+    const lost: [number, object][] = [...begun, [2000, { kind: 'lost', ...build, reason: 'r' }]];
+    const later = await textOf(
+      agreement(
+        told(...lost, [3000, { kind: 'leased', ...again }], [5000, { kind: 'delivered', ...again }]),
+        open,
+      ),
+    );
+    expect(later).toContain('<td>2.0 s</td>');
   });
 
   it('stay revealed where the receipt is told again, and rounds before stay below', async () => {
@@ -252,7 +319,10 @@ describe('the results of a round', () => {
       count(await shown(round, { kind: 'revealed', round: 1, results: [of(0, 'ada')] }, verdict), ', signed'),
     ).toBe(0);
     const nothing = await shown(round, leased, verdict);
-    expect([count(nothing, ', signed'), nothing.includes('Without a result')]).toEqual([0, true]);
+    expect([count(nothing, ', signed'), groups(nothing)]).toEqual([
+      0,
+      ['not finished, ended with it: the trusted worker'],
+    ]);
   });
 });
 

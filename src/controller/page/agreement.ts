@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
-import { command, foreign, type Html, shownId } from '../../http/kit/parts.ts';
+import { command, foreign, type Html, named, shownId, time } from '../../http/kit/parts.ts';
 import { type Account, type BuildState, buildText, firstOfMost } from '../../protocol/account/index.ts';
+import { counted, duration } from '../../protocol/base/quantity.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { RunFacts } from '../machine/facts.ts';
 
@@ -10,6 +11,9 @@ interface Build {
   worker: string;
   slot: string;
   does: BuildState;
+  /** When it was begun, and how long it took. */
+  since?: number;
+  tookMs?: number;
   result?: string;
   /** It signed the verdict. */
   signed?: true;
@@ -30,7 +34,7 @@ const cidPattern = /^baf[a-z2-7]{20,110}$/;
 /** The rounds of a run by its history, which holds no result of a sealed one. */
 function roundsIn(history: Told): Round[] {
   const rounds: Round[] = [];
-  for (const { progress } of history) {
+  for (const { at, progress } of history) {
     if (progress.kind === 'round') {
       const { round: n, agree, of } = progress;
       const builds = new Map<string, Build>();
@@ -44,12 +48,12 @@ function roundsIn(history: Told): Round[] {
       rounds.push({ ...{ n, agree, of }, builds, files: [], filesCount: 0 });
     }
     const round = rounds.at(-1);
-    if (round !== undefined) take(rounds, round, progress);
+    if (round !== undefined) take(rounds, round, progress, at);
   }
   return rounds;
 }
 
-function take(rounds: readonly Round[], round: Round, progress: Progress): void {
+function take(rounds: readonly Round[], round: Round, progress: Progress, at: number): void {
   switch (progress.kind) {
     case 'leased':
     case 'delivered':
@@ -57,8 +61,13 @@ function take(rounds: readonly Round[], round: Round, progress: Progress): void 
       const { operator, worker, slot } = progress;
       const does = ({ leased: 'building', delivered: 'sealed', lost: 'lost' } as const)[progress.kind];
       const key = String(slot);
-      if (round.builds.get(key)?.does === 'revealed' && progress.kind === 'delivered') return;
-      round.builds.set(key, { operator, worker, slot: key, does });
+      const known = round.builds.get(key);
+      if (known?.does === 'revealed' && progress.kind === 'delivered') return;
+      const since = progress.kind === 'leased' ? at : known?.worker === worker ? known.since : undefined;
+      round.builds.set(key, {
+        ...{ operator, worker, slot: key, does, ...(since !== undefined && { since }) },
+        ...(since !== undefined && does === 'sealed' && { tookMs: at - since }),
+      });
       return;
     }
     case 'revealed':
@@ -69,9 +78,14 @@ function take(rounds: readonly Round[], round: Round, progress: Progress): void 
         const { builds } =
           (slot === 'trusted' ? undefined : rounds.findLast((each) => each.n === n)) ?? round;
         const key = String(slot);
+        const known = builds.get(key);
+        const tookMs = known?.worker === worker ? known.tookMs : undefined;
         // Rows are in the order in which results were told.
         builds.delete(key);
-        builds.set(key, { operator, worker, slot: key, does: 'revealed', result });
+        builds.set(key, {
+          ...{ operator, worker, slot: key, does: 'revealed', result },
+          ...(tookMs !== undefined && { tookMs }),
+        });
       }
       if (progress.kind === 'compared') [round.files, round.filesCount] = [progress.files, progress.count];
       return;
@@ -93,51 +107,87 @@ function cosigned(round: Round): void {
   round.builds.set('trusted', { ...trusted, does: 'revealed', result, signed: true });
 }
 
-/** Operators and their outcomes: a row for each operator, a column for each outcome, and how to compare those that differ. */
-export function matrix(history: Told, account: Account): Html {
+/** Where the log of a build is; undefined where there is none, or it is not shown. */
+export type LogUrlOf = (build: { slot: string; worker: string }) => string | undefined;
+
+/** Operators by what they came to, a group of rows for each outcome, and how to compare those that differ. */
+export function agreement(history: Told, account: Account, logUrlOf: LogUrlOf = () => undefined): Html {
   const rounds = roundsIn(history);
   if (rounds.length === 0) return html`<p class="quiet">No round has been opened.</p>`;
-  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0, account))}`;
+  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0, account, logUrlOf))}`;
 }
 
-function oneRound(round: Round, open: boolean, account: Account): Html {
+/** Files in which builds of the last round differ, as many as are told, and how many there are. */
+export function filesThatDiffer(history: Told): { files: readonly string[]; count: number } {
+  const told = roundsIn(history).findLast(({ files }) => files.length > 0);
+  return { files: told?.files ?? [], count: told?.filesCount ?? 0 };
+}
+
+function oneRound(round: Round, open: boolean, account: Account, logUrlOf: LogUrlOf): Html {
   const told = [...round.builds.values()];
   const outcomes = outcomesOf(told);
   const builds = told.sort((a, b) => (a.operator < b.operator ? -1 : 1));
+  const groups = [
+    ...outcomes.map((outcome, at) => {
+      const { kind, says } = markOf(outcome, at, builds);
+      const name = cidPattern.test(outcome) ? shownId(outcome) : html`${foreign(outcome, 120)}`;
+      return { kind, says, name, of: builds.filter(({ result }) => result === outcome) };
+    }),
+    ...[...Map.groupBy(without(builds), ({ does }) => buildText(does, account))].map(([says, of]) => ({
+      ...{ kind: 'pending', says, name: undefined, of },
+    })),
+  ];
   const head = `Round ${round.n}: ${round.agree} of ${round.of} have to agree`;
   return html`<details${open ? html` open` : ''}><summary>${head}</summary>
-<div class="scroll" tabindex="0" role="region" aria-label="Round ${round.n}"><table class="matrix">
-<thead><tr><th scope="col">Operator</th><th scope="col">Worker</th>${outcomes.map((outcome) => html`<th scope="col">${outcomeName(outcome)}</th>`)}${builds.some(({ does }) => does !== 'revealed') ? html`<th scope="col">${account.over ? 'Without a result' : 'Not revealed'}</th>` : ''}</tr></thead>
-<tbody>${builds.map((build) => row(build, builds, outcomes, account))}</tbody></table></div>
-${builds.length === 0 ? html`<p class="quiet">No operator has taken a slot.</p>` : ''}
+${
+  builds.length === 0
+    ? html`<p class="quiet">No operator has taken a slot.</p>`
+    : html`<table class="list agreement" aria-label="Round ${round.n}">
+<thead><tr><th scope="col">Operator</th><th scope="col">Took</th><th scope="col">Worker</th><th scope="col">Log</th></tr></thead>
+${groups.map(
+  ({
+    kind,
+    says,
+    name,
+    of,
+  }) => html`<tbody class="${kind}"><tr><th scope="rowgroup" colspan="4">${says} <span class="quiet">${whom(of)}</span>${name === undefined ? '' : html` ${name}`}</th></tr>
+${of.map((build) => row(build, logUrlOf))}</tbody>`,
+)}</table>`
+}
 ${differences(round, outcomes)}</details>`;
 }
 
+/** `2 operators and the trusted worker`. */
+function whom(builds: readonly Build[]): string {
+  const operators = builds.filter(({ slot }) => slot !== 'trusted').length;
+  const trusted = operators < builds.length ? 'the trusted worker' : '';
+  return [operators === 0 ? '' : counted(operators, 'operator'), trusted]
+    .filter((one) => one !== '')
+    .join(' and ');
+}
+
+const without = (builds: readonly Build[]): Build[] => builds.filter(({ does }) => does !== 'revealed');
+
 const outcomesOf = (builds: readonly Build[]): string[] =>
   firstOfMost(builds.flatMap(({ result, slot }) => (result === undefined ? [] : [{ result, slot }])));
-
-const outcomeName = (result: string): Html =>
-  cidPattern.test(result) ? shownId(result) : html`${foreign(result, 80)}`;
 
 /** Mark of a result: `same` is the result of most builds, where at least two came to it. */
 function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: string; says: string } {
   if (/^exit [1-9]/.test(outcome)) return { kind: 'differs', says: '✗ failed' };
   if (outcome.startsWith('aborted:')) return { kind: 'differs', says: '✗ aborted' };
   const results = builds.flatMap(({ result }) => result ?? []);
-  if (results.length === 1) return { kind: '', says: 'built' };
+  if (results.length === 1) return { kind: 'only', says: 'built' };
   const same = results.filter((result) => result === outcome).length;
   return at === 0 && same > 1 ? { kind: 'same', says: '✓ same' } : { kind: 'differs', says: '✗ differs' };
 }
 
-function row(build: Build, builds: readonly Build[], outcomes: readonly string[], account: Account): Html {
-  const cells = outcomes.map((outcome, at) => {
-    if (build.result !== outcome) return html`<td></td>`;
-    const mark = markOf(outcome, at, builds);
-    return html`<td class="${mark.kind}">${mark.says}${build.signed === true ? ', signed' : ''}</td>`;
-  });
-  const pending = builds.some((one) => one.does !== 'revealed');
-  return html`<tr><th scope="row">${foreign(build.operator, 80)}${build.slot === 'trusted' ? ' (trusted worker)' : ''}</th>
-<td>${build.worker === '' ? '' : html`<code>…${foreign(build.worker.slice(-6), 8)}</code>`}</td>${cells}${pending ? html`<td>${buildText(build.does, account)}</td>` : ''}</tr>`;
+function row(build: Build, logUrlOf: LogUrlOf): Html {
+  const { operator, worker, slot, since, tookMs, does, signed } = build;
+  const log = logUrlOf(build);
+  return html`<tr><th scope="row">${named(operator, 80)}${slot === 'trusted' ? html` <span class="chip trusted">${signed === true ? 'trusted worker, signed' : 'trusted worker'}</span>` : ''}</th>
+<td>${tookMs !== undefined ? duration(tookMs) : does === 'building' && since !== undefined ? html`since ${time(since)}` : ''}</td>
+<td>${worker === '' ? '' : html`<code>…${foreign(worker.slice(-6), 8)}</code>`}</td>
+<td>${log === undefined ? '' : html`<a href="${log}" aria-label="Log of ${foreign(operator, 80)}">log</a>`}</td></tr>`;
 }
 
 function differences({ files, filesCount }: Round, outcomes: readonly string[]): Html {
