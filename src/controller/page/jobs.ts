@@ -15,7 +15,8 @@ export function jobChip(job: Job): Html {
 
 /** The jobs of a push: each by its name where they are few, else how many there are of each state, and the names of those that are bad. */
 export function jobsOf(jobs: readonly Job[]): Html {
-  if (jobs.length <= pageLimits.jobsNamedMax) return html`<p class="jobs">${jobs.map(jobChip)}</p>`;
+  if (jobs.length <= pageLimits.jobsNamedMax)
+    return html`<div><p class="jobs">${jobs.map(jobChip)}</p></div>`;
   const counts = new Map<RunState, number>();
   for (const job of jobs) {
     const { state } = accountOf(job);
@@ -25,6 +26,6 @@ export function jobsOf(jobs: readonly Job[]): Html {
   const bad = jobs.filter((job) => isBad(accountOf(job).state));
   const shown = bad.slice(0, pageLimits.jobsNamedMax);
   const more = bad.length - shown.length;
-  return html`<p class="jobs">${jobs.length} jobs: ${sorted.map(([state, count]) => html`<span class="chip ${state}">${count} ${state}</span> `)}</p>
-${bad.length === 0 ? '' : html`<p class="jobs">${shown.map(jobChip)}${more > 0 ? html`<span class="quiet">and ${more} more</span>` : ''}</p>`}`;
+  return html`<div><p class="jobs">${jobs.length} jobs: ${sorted.map(([state, count]) => html`<span class="chip ${state}">${count} ${state}</span> `)}</p>
+${bad.length === 0 ? '' : html`<p class="jobs">${shown.map(jobChip)}${more > 0 ? html`<span class="quiet">and ${more} more</span>` : ''}</p>`}</div>`;
 }
