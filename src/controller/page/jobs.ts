@@ -7,7 +7,7 @@ import { pageLimits } from './limits.ts';
 type Job = AccountFacts & { run: string; name: string };
 
 /** A job as its name in the colour of its state. */
-export function jobChip(job: Job): Html {
+function jobChip(job: Job): Html {
   const account = accountOf(job);
   const name = foreign(job.name, 80);
   return html`<a href="${runUrl(job.run)}" class="chip ${account.state}" title="${foreign(accountLine(account))}" aria-label="${name}, ${account.state}">${name}</a> `;
