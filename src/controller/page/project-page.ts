@@ -51,7 +51,7 @@ function headlinePart(branches: readonly BranchView[]): Html {
 <p class="quiet"><a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> at <code>${foreign(branch.commit.slice(0, 10))}</code>, ${time(branch.submittedAt)}</p></section>`;
 }
 
-/** What to do in a project of which nothing was published. */
+/** Branches by what somebody has to do about them; of equals the one that was published last. */
 function startPart(): Html {
   return html`<section data-part id="start"><h2>Nothing was published yet</h2>
 <ol class="begin">

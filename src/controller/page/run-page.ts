@@ -42,7 +42,7 @@ export function history(told: Told): Html {
 <ol class="history">${moments.map(({ at, texts }) => html`<li>${time(at)}${textsOf(texts)}</li>`)}</ol>`;
 }
 
-/** What happened at one moment: the last of it, and the rest folded, where it is more than two lines. */
+/** Events of one moment: the last, and the rest folded, where they are more than two lines. */
 function textsOf(texts: readonly string[]): Html {
   if (texts.length <= 2) return html`<div>${texts.map((text) => html`<p>${text}</p>`)}</div>`;
   return html`<details><summary>${texts.at(-1)} <span class="quiet">and ${texts.length - 1} before it</span></summary>${texts.slice(0, -1).map((text) => html`<p>${text}</p>`)}</details>`;

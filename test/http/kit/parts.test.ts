@@ -110,7 +110,7 @@ it('a long name is whole in the page, its title and its link, in two pieces of w
   expect(await textOf(namedLink('/x', whole))).toMatch(`<a href="/x" aria-label="${whole}"><span`);
 });
 
-it('what happened within a second stands under one time, and is folded where it is much', async () => {
+it('events of a second stand under one time, and are folded where they are many', async () => {
   const told = (...ats: number[]) =>
     textOf(history(ats.map((at) => ({ at, progress: { kind: 'reopened', reason: `at ${at}` } as const }))));
   const two = await told(0, 999, 1000);
@@ -139,7 +139,7 @@ describe('the results of a round', () => {
       ([, name = '', more = '']) =>
         `${name.trim()}${more.includes('trusted worker') ? ' (trusted worker)' : ''}`,
     );
-  /** What is said of each group, without the result itself. */
+  /** The words of each group, without the result itself. */
   const groups = (text: string) =>
     [...text.matchAll(/colspan="4">([^<]*) <span class="quiet">([^<]*)</g)].map(
       ([, says, whom]) => `${says}: ${whom}`,
