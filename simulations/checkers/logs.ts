@@ -1,9 +1,8 @@
 import { allRuns } from '../../src/controller/machine/state.ts';
 import { withoutColours } from '../../src/protocol/base/escape.ts';
+import { notReceivedNote } from '../../src/protocol/base/log-notes.ts';
 import { logOf } from '../logs.ts';
 import { type Observe, type Truth, Violation } from '../observer.ts';
-
-const cut = '[the rest of the log was not received]';
 
 /** A stored log has only lines that the build said, and a note where it was cut. Without faults it is whole, for followers too. */
 export function logs(): Observe {
@@ -14,7 +13,7 @@ export function logs(): Observe {
     const said = logOf(lease);
     const stored = withoutColours(truth.logOf(lease) ?? '');
     // A build that was begun again says its log again, and the end of the first one may come later.
-    const known = new Set([...said.split('\n'), cut]);
+    const known = new Set([...said.split('\n'), notReceivedNote]);
     const other = stored.split('\n').find((line) => !known.has(line));
     if (other !== undefined) throw new Violation(`a stored log has a line that no build said: ${other}`);
     if (!truth.isIdeal) return;

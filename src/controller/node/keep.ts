@@ -61,11 +61,11 @@ export async function pin(
 /** Logs and dissenting trees: nothing waits for them. A log that was streamed here is fetched only where its CID is another. */
 export class Keeper {
   readonly #context: ControllerContext;
-  readonly #logs: Pick<StoredLogs, 'bytes'>;
+  readonly #logs: Pick<StoredLogs, 'bytes' | 'isCut' | 'replace'>;
   readonly #wanted = new Map<string, Wanted[]>();
   #last: Promise<boolean> = Promise.resolve(false);
 
-  constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes'>) {
+  constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes' | 'isCut' | 'replace'>) {
     this.#context = context;
     this.#logs = logs;
   }
@@ -87,11 +87,10 @@ export class Keeper {
       // Those who agree name the same tree.
       const wanted = new Map((this.#wanted.get(run) ?? []).map((one) => [one.root, one]));
       this.#wanted.delete(run);
-      const arrived = await Promise.all([...wanted.values()].map((one) => this.#pull(run, one)));
-      await store.pin(
-        arrived.filter((root) => root !== undefined),
-        pinOfRuns,
-      );
+      const pulled = await Promise.all([...wanted.values()].map((one) => this.#pull(run, one)));
+      const arrived = pulled.filter((root) => root !== undefined);
+      await store.pin(arrived, pinOfRuns);
+      await this.#makeWhole(run, new Set(arrived));
     } catch (error) {
       if (!this.#context.closing.aborted) tell('warn', 'keep', `keep: ${messageOf(error)}`, { run });
     }
@@ -132,6 +131,23 @@ export class Keeper {
     });
     this.#last = kept.catch(() => false);
     return kept;
+  }
+
+  /** Logs of revealed rounds that came here with a part missing are replaced by what their workers kept. */
+  async #makeWhole(run: string, arrived: ReadonlySet<string>): Promise<void> {
+    const { machine, store, closing } = this.#context;
+    const { history = [], receipts = [] } = machine.state.index.get(run) ?? {};
+    for (const { progress } of history) {
+      if (progress.kind !== 'revealed') continue;
+      for (const { worker, slot, log } of progress.results) {
+        const build = receipts.find(
+          (one) => one.worker === worker && one.slot === slot && one.round === progress.round,
+        );
+        if (build === undefined || log === null || !arrived.has(log)) continue;
+        if (await this.#logs.isCut(build.lease))
+          await this.#logs.replace(build.lease, store.readFile(log, { signal: closing }));
+      }
+    }
   }
 
   async #keepLog(lease: string, root: string): Promise<boolean> {

@@ -1,12 +1,20 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { LineEscaper } from '../../protocol/base/escape.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { limitNote, logCutIn } from '../../protocol/base/log-notes.ts';
 import type { LogFiles } from '../sessions/ports.ts';
 import { controllerNodeLimits } from './limits.ts';
 
 export interface StoredLogs extends LogFiles {
   /** The whole log of a lease, UTF-8; undefined where there is none, or a longer one. */
   bytes(lease: string, bytesMax: number): Promise<Uint8Array | undefined>;
+  /** Whether it says that a part is missing which its worker has. */
+  isCut(lease: string): Promise<boolean>;
+  /** Puts a log that its worker said in the place of the one that is stored. */
+  replace(lease: string, said: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
 /** Log files of builds in a folder that only this user can read: `<lease>.log`. */
@@ -20,6 +28,16 @@ export function openLogFiles(dir: string): StoredLogs {
     });
     return made;
   };
+  async function* read(lease: string): AsyncGenerator<string> {
+    // In pieces: many may ask at once and read nothing.
+    const { logReadBytes: highWaterMark } = controllerNodeLimits;
+    const stream = createReadStream(fileOf(lease), { encoding: 'utf8', highWaterMark });
+    try {
+      for await (const text of stream) yield text;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
   return {
     async create(lease) {
       await makeFolder();
@@ -31,20 +49,48 @@ export function openLogFiles(dir: string): StoredLogs {
         end: () => new Promise((resolve) => output.end(() => resolve())),
       };
     },
-    async *read(lease) {
-      // In pieces: many may ask at once and read nothing.
-      const { logReadBytes: highWaterMark } = controllerNodeLimits;
-      const stream = createReadStream(fileOf(lease), { encoding: 'utf8', highWaterMark });
-      try {
-        for await (const text of stream) yield text;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      }
-    },
+    read,
     async bytes(lease, bytesMax) {
       const found = await stat(fileOf(lease)).catch(() => undefined);
       if (found === undefined || found.size > bytesMax) return undefined;
       return readFile(fileOf(lease)).catch(() => undefined);
     },
+    async isCut(lease) {
+      let end = '';
+      for await (const text of read(lease)) {
+        if (logCutIn(end + text) === 'missing') return true;
+        end = text.slice(-noteCharsMax);
+      }
+      return false;
+    },
+    async replace(lease, said) {
+      await makeFolder();
+      const whole = `${fileOf(lease)}.whole`;
+      try {
+        await pipeline(said, storedText, createWriteStream(whole, { mode: 0o600 }));
+        await rename(whole, fileOf(lease));
+      } finally {
+        await rm(whole, { force: true });
+      }
+    },
   };
+}
+
+/** A note of a log that is cut is shorter. */
+const noteCharsMax = 120;
+
+/** Bytes that a worker said, as the log of a session is stored. */
+async function* storedText(said: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  const lines = new LineEscaper(limits.logLineBytesMax, { colours: true });
+  // With the note of a log that reached its limit. A worker may name any file as its log.
+  let left = limits.logBytesMax + noteCharsMax;
+  for await (const chunk of said) {
+    yield lines.pushText(decoder.decode(chunk.subarray(0, left), { stream: true }));
+    left -= chunk.length;
+    if (left > 0) continue;
+    yield `${lines.endText()}${limitNote}\n`;
+    return;
+  }
+  yield lines.pushText(decoder.decode()) + lines.endText();
 }

@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withoutColours } from '../../protocol/base/escape.ts';
-import { failedStepIn, type LogStep, LogSteps, stepMark } from '../../protocol/base/log-steps.ts';
+import { type LogCut, logCutIn } from '../../protocol/base/log-notes.ts';
+import { failedStepIn, type LogStep, LogSteps } from '../../protocol/base/log-steps.ts';
 import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 
@@ -17,6 +18,8 @@ export interface LogHead {
   /** Lines that there are by now. The last one may still grow where the build runs. */
   count: number;
   steps: readonly LogStep[];
+  /** It says that it is cut, and why. */
+  cut?: { why: LogCut; line: number };
 }
 
 /** How a build failed, by the end of its log. */
@@ -65,9 +68,14 @@ interface LineIndex {
   count: number;
   end: number;
   version: number;
+  /** Another file has another index. */
+  inode: number;
   steps: LogSteps;
+  cut: LogHead['cut'];
 }
 
+/** In each line of a log that is not of its build. */
+const ownNote = 'quorate: ';
 const step = 500;
 const { logIndexedBytes, logLinesBytes, logNearLines } = controllerNodeLimits;
 const { logFailureBytes, logFailureLines } = controllerNodeLimits;
@@ -100,7 +108,10 @@ export function openLogPages(dir: string): LogPages {
     try {
       const index = await inTurn(lease, async () => {
         const known = indexOf(lease);
-        if ((await file.stat()).size < known.end) Object.assign(known, noIndex(++versions));
+        const { size, ino } = await file.stat();
+        // A worker that begins its log anew empties the file; a whole log replaces one that was cut.
+        if (size < known.end || ino !== known.inode)
+          Object.assign(known, noIndex(++versions), { inode: ino });
         await extend(file, known);
         return { ...known };
       });
@@ -121,8 +132,9 @@ export function openLogPages(dir: string): LogPages {
 
   return {
     head: (lease) =>
-      reading<LogHead>(lease, { count: 0, steps: [] }, async (_, { count, steps: { steps } }) => ({
+      reading<LogHead>(lease, { count: 0, steps: [] }, async (_, { count, cut, steps: { steps } }) => ({
         count,
+        ...(cut && { cut }),
         // It may be read on meanwhile.
         steps: steps.map((one) => ({ ...one })),
       })),
@@ -216,7 +228,7 @@ async function openFile(path: string): Promise<File | undefined> {
 }
 
 const noIndex = (version: number): LineIndex => ({
-  ...{ starts: [0], count: 0, end: 0, version },
+  ...{ starts: [0], count: 0, end: 0, version, inode: -1, cut: undefined },
   steps: new LogSteps(),
 });
 
@@ -228,12 +240,15 @@ async function extend(file: File, index: LineIndex): Promise<void> {
     const { bytesRead } = await file.read(piece, 0, logIndexedBytes, at);
     if (bytesRead === 0) return;
     const read = piece.subarray(0, bytesRead);
-    let mark = read.indexOf(stepMark);
+    let note = read.indexOf(ownNote);
     for (let end = read.indexOf(10); end !== -1; end = read.indexOf(10, end + 1)) {
       index.count++;
-      if (mark !== -1 && mark < end) {
-        index.steps.push(read.toString('utf8', Math.max(0, index.end - at), end), index.count);
-        mark = read.indexOf(stepMark, end);
+      if (note !== -1 && note < end) {
+        const line = read.toString('utf8', Math.max(0, index.end - at), end);
+        index.steps.push(line, index.count);
+        const why = logCutIn(line);
+        if (why !== undefined) index.cut ??= { why, line: index.count };
+        note = read.indexOf(ownNote, end);
       }
       index.end = at + end + 1;
       if (index.count % step !== 0) continue;

@@ -1,7 +1,9 @@
 import { html, raw } from 'hono/html';
 import { foreign, type Html, runUrl } from '../../http/kit/parts.ts';
-import { counted } from '../../protocol/base/quantity.ts';
-import type { FoundLine } from '../node/log-pages.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import type { LogCut } from '../../protocol/base/log-notes.ts';
+import { counted, sizeText } from '../../protocol/base/quantity.ts';
+import type { FoundLine, LogHead } from '../node/log-pages.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { logLineHtml } from './ansi.ts';
 import { pageLimits } from './limits.ts';
@@ -32,13 +34,14 @@ export function logBody(
   run: { id: string; name: string },
   build: LogSource,
   shown: ShownLines,
-  { steps, follows }: { steps: readonly StepView[]; follows: boolean },
+  { steps, cut, follows }: { steps: readonly StepView[]; cut: LogHead['cut']; follows: boolean },
 ): Html {
   const { from, to, count } = shown;
   const url = logUrl(run.id, build.lease);
   const max = pageLimits.logLinesMax;
   const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
   return html`${head(run.id, run.name, build, '')}
+${cut === undefined ? '' : html`<p class="notice some">${cuts[cut.why]} <a href="${url}?line=${cut.line}#L${cut.line}">Where it is cut</a></p>`}
 <nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? 'Nothing was written yet.' : `Lines ${from} to ${to} of ${count}`}</span>
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
@@ -46,6 +49,12 @@ ${failureLink(steps, shown, url)}
 ${!follows ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
 ${otherSteps(steps, shown, url)}<div class="log" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
+
+const cuts: Readonly<Record<LogCut, string>> = {
+  missing:
+    'A part of this log did not come to the controller. Its worker has the whole log, and it is shown here once the round is revealed and the controller has fetched it.',
+  limit: `This log reached ${sizeText(limits.logBytesMax)}; what came after that was not kept by its worker either.`,
+};
 
 function failureLink(steps: readonly StepView[], { from, to }: ShownLines, url: string): Html {
   const failed = failedStep(steps);

@@ -61,7 +61,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     }
     const max = pageLimits.logLinesMax;
     const running = logs.isLive(build.lease);
-    const { count, steps: found } = await logs.pages.head(build.lease);
+    const { count, cut, steps: found } = await logs.pages.head(build.lease);
     const steps = stepViews(found, count, { running, result: build.result });
     const failed = failedStep(steps);
     if (c.req.query('at') === 'failure' && failed !== undefined) {
@@ -72,7 +72,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     const from = Math.floor((line - 1) / max) * max + 1;
     const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
     const follows = running && count < from + max - 1;
-    const body = logBody(named, build, shown, { steps, follows });
+    const body = logBody(named, build, shown, { steps, cut, follows });
     const [before = '', after = ''] = pageText(c, { ...layout, scripts: ['log.js'], body }).split(linesPlace);
     const headers = {
       'content-type': 'text/html; charset=UTF-8',

@@ -1,6 +1,7 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { LineEscaper, piecesWithoutColours, withoutColours } from '../../protocol/base/escape.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { limitNote, notReceivedNote } from '../../protocol/base/log-notes.ts';
 import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
@@ -157,12 +158,11 @@ export class LogServer {
         if (log.bytes >= limits.logBytesMax) continue;
         log.bytes += chunk.length;
         pass(lines.pushText(decoder.decode(chunk, { stream: true })));
-        if (log.bytes >= limits.logBytesMax)
-          pass('[the log is longer than what is kept; the rest is left out]\n');
+        if (log.bytes >= limits.logBytesMax) pass(`${limitNote}\n`);
       }
     } finally {
       pass(lines.endText());
-      if (!isWhole && log.bytes < limits.logBytesMax) pass('[the rest of the log was not received]\n');
+      if (!isWhole && log.bytes < limits.logBytesMax) pass(`${notReceivedNote}\n`);
     }
     return isWhole;
   }

@@ -14,7 +14,7 @@ export interface LogStep {
 }
 
 /** In each line that says something of a step. */
-export const stepMark = 'quorate: step ';
+const stepMark = 'quorate: step ';
 /** Lines of the sandbox (sandbox/run/driver.ts, sandbox/native/source/first.c). They come after output that may lack a line break. */
 const begins = /^quorate: step (\d{1,3}) of (\d{1,3}): (.*)$/;
 const fails = /^quorate: step (\d{1,3}) of \d{1,3} failed( \(allowed\))?: exit (\d{1,3})(?: \((.*)\))?$/;

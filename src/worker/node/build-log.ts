@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteQueue } from '../../protocol/base/byte-queue.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { leftOutNote, limitNote } from '../../protocol/base/log-notes.ts';
 import { type LogStream, openLog } from '../sessions/log-client.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
@@ -48,7 +49,7 @@ export class BuildLog {
     this.#kept.push(kept);
     this.#pass(kept);
     if (this.#bytes < limits.logBytesMax) return;
-    const rest = new TextEncoder().encode('\n[quorate: the log reached its limit; the rest is left out]\n');
+    const rest = new TextEncoder().encode(`\n${limitNote}\n`);
     this.#kept.push(rest);
     this.#tellLeftOut();
     this.#send(rest);
@@ -66,7 +67,7 @@ export class BuildLog {
 
   #tellLeftOut(): void {
     if (this.#leftOut === 0) return;
-    const says = `\n[quorate: ${this.#leftOut} bytes are left out here, as they came faster than they could be sent]\n`;
+    const says = `\n${leftOutNote(this.#leftOut)}\n`;
     this.#leftOut = 0;
     this.#send(new TextEncoder().encode(says));
   }

@@ -8,12 +8,14 @@ import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { openLogFiles } from '../../../src/controller/node/log-files.ts';
 import { LineEscaper } from '../../../src/protocol/base/escape.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { leftOutNote, limitNote, notReceivedNote } from '../../../src/protocol/base/log-notes.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
 const lease = 'ab'.repeat(32);
 const worker = '12D3KooWworker';
+const noLogs = { bytes: async () => undefined, isCut: async () => false, replace: async () => {} };
 
 /** Keeps a log of which the worker's receipt says that it is `raw`, and of which `streamed` arrived. Says what was fetched. */
 async function keeping(raw: string, streamed = raw) {
@@ -53,6 +55,37 @@ async function keeping(raw: string, streamed = raw) {
   return { dir, store, root, pins: await pins(), fetched };
 }
 
+/** A revealed build whose stored log is one text, and of which the store has another. */
+async function revealing(streamed: string, said: string) {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-keep-'));
+  const store = await openStore({ dir: join(dir, 'store') });
+  const stop = new AbortController();
+  onTestFinished(async () => {
+    stop.abort();
+    await store.close();
+    await rm(dir, { recursive: true });
+  });
+  const files = openLogFiles(join(dir, 'logs'));
+  const log = await files.create(lease);
+  log.write(streamed);
+  await log.end();
+  const root = await store.importBytes(Buffer.from(said), { into: store.public });
+  const result = { worker, operator: 'ada', slot: 0, result: 'no outputs', log: root };
+  const run = {
+    job: { limits: { diskBytes: 0 } },
+    receipts: [{ lease, worker, slot: 0, round: 1, outcome: { kind: 'exit', code: 0, artifact: null } }],
+    history: [{ at: 0, progress: { kind: 'revealed', round: 1, results: [result] } }],
+  };
+  const machine = { state: { index: { get: () => run } } };
+  const context = { machine, store, tell: () => {}, closing: stop.signal } as unknown as ControllerContext;
+  const stored = async () => {
+    let text = '';
+    for await (const piece of files.read(lease)) text += piece;
+    return text;
+  };
+  return { store, files, stored, keep: () => new Keeper(context, files).keep('run', { root, from: worker }) };
+}
+
 it.each([
   ['a log', 'one\n\u001b[1mtwo\u001b[0m\nthree\n'],
   ['a log without an end of its last line', 'one\ntwo'],
@@ -77,6 +110,36 @@ it.each([
   const { pins, fetched } = await keeping(raw, streamed);
   expect(fetched).toBeGreaterThan(0);
   expect(pins).toEqual([]);
+});
+
+it.each([
+  ['a log of which parts are missing', `one\n${leftOutNote(4)}\nthree\n`, 'one\ntwo\n\u001b[1mthree\n'],
+  ['a log whose end is missing', `one\n${notReceivedNote}\n`, 'one\n\u001b[1mthree\n'],
+])('%s is replaced by what its worker kept, once that is here', async (_, streamed, said) => {
+  const { store, files, keep, stored } = await revealing(streamed, said);
+  expect(await files.isCut(lease)).toBe(true);
+  keep();
+  await until('replaced', async () => (await stored()) === said);
+  expect(await files.isCut(lease)).toBe(false);
+  expect(await store.pins()).toHaveLength(1);
+});
+
+it('a log that is not cut stays as it came', async () => {
+  const { store, keep, stored } = await revealing('one\n', 'two\n');
+  keep();
+  await until('kept', async () => (await store.pins()).length > 0);
+  await sleep(50);
+  expect(await stored()).toBe('one\n');
+});
+
+it('a file that a worker names as its log is read as far as a log may go', async () => {
+  withLimits(limits, { logBytesMax: 10 });
+  const { files, keep, stored } = await revealing(`x\n${notReceivedNote}\n`, 'a line\n'.repeat(1_000));
+  keep();
+  await until('replaced', async () => !(await files.isCut(lease)));
+  const text = await stored();
+  expect(text.length).toBeLessThan(300);
+  expect(text.endsWith(`\n${limitNote}\n`)).toBe(true);
 });
 
 it('a tree that many runs name has one name, and is written once', async () => {
@@ -110,7 +173,7 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
     },
     tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),
   } as unknown as ControllerContext;
-  const keeper = new Keeper({ ...context, closing: stop.signal }, { bytes: async () => undefined });
+  const keeper = new Keeper({ ...context, closing: stop.signal }, noLogs);
   keeper.keep('run', { root: 'bafyroot', from: worker });
   const began = performance.now();
   await expect
@@ -141,7 +204,7 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
     setImmediate(asking.resolve);
     throw new Error('a bad disk');
   };
-  new Keeper({ ...context, closing: ending.signal }, { bytes: async () => undefined }).keep('run', {
+  new Keeper({ ...context, closing: ending.signal }, noLogs).keep('run', {
     root: 'x',
     from: worker,
   });

@@ -1,8 +1,9 @@
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { type LogPages, openLogPages } from '../../../src/controller/node/log-pages.ts';
+import { leftOutNote, limitNote, notReceivedNote } from '../../../src/protocol/base/log-notes.ts';
 import { folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
@@ -156,6 +157,18 @@ it('the steps of a log are found wherever pieces of the file end, as far as it h
   expect(count).toBe(second + 4);
   await writeFile(file, begun(1, 1));
   expect(await pages.head(lease)).toMatchObject({ count: 1, steps: [{ of: 1 }] });
+});
+
+it('a log that is cut says so, and where; one that is put in its place is read anew, however long it is', async () => {
+  await writeFile(file, `one\n${limitNote} is a note\ntwo${leftOutNote(7)}\n${notReceivedNote}\n`);
+  expect((await pages.head(lease)).cut).toEqual({ why: 'limit', line: 2 });
+  await writeFile(file, `one\nquorate: two${leftOutNote(7)}\n${notReceivedNote}\n`);
+  const { version } = await pages.page(lease, 1, 1);
+  await writeFile(`${file}.new`, text(1, 900));
+  await rename(`${file}.new`, file);
+  expect(await pages.head(lease)).toEqual({ count: 900, steps: [] });
+  expect((await pages.page(lease, 501, 1)).lines).toEqual(['line 501']);
+  expect((await pages.page(lease, 1, 1)).version).not.toBe(version);
 });
 
 it('how a build failed is read from the end of its log', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { escapeText, logLineHtml } from '../../../src/controller/page/ansi.ts';
 import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { LogHtmls } from '../../../src/controller/page/log-html.ts';
+import { leftOutNote, limitNote } from '../../../src/protocol/base/log-notes.ts';
 import { built, deliverAll, leasedRound } from '../machine/bench.ts';
 import { sealedRound } from './rounds.ts';
 import { sessionOf, siteOf } from './support.ts';
@@ -122,6 +123,16 @@ describe('the log of a build', () => {
     expect(last).toContain('exit 7');
     expect(last.match(/<div id="L/g)).toHaveLength(2_005);
     expect((await get(`${url}?at=success`)).status).toBe(200);
+  });
+
+  it('that is cut says so at its head, and where', async () => {
+    const { get, write, lease, url } = await revealed();
+    await write(lease, `a line before it\n${leftOutNote(100)}\n`);
+    const { text } = await get(url);
+    expect(text).toContain('A part of this log did not come to the controller.');
+    expect(text).toContain(`<a href="${url}?line=2#L2">Where it is cut</a>`);
+    await write(lease, `x\n${limitNote}\n`);
+    expect((await get(url)).text).toContain('This log reached 16 MiB; what came after');
   });
 
   it('is searched, whatever the case and the colours, and the lines lead to where they stand', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LogServer } from '../../../src/controller/sessions/log-server.ts';
 import type { ControllerPorts } from '../../../src/controller/sessions/ports.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { limitNote, notReceivedNote } from '../../../src/protocol/base/log-notes.ts';
 import type { Admission } from '../../../src/protocol/sessions/admission.ts';
 import { sessionTimes } from '../../../src/protocol/sessions/limits.ts';
 import type { Channel, PeerAddress } from '../../../src/protocol/sessions/ports.ts';
@@ -111,7 +112,7 @@ it('a log that is cut within a line, as of a build that was killed, ends with wh
   await send(Buffer.from('o ä').subarray(0, 3));
   await put(undefined);
   await ended;
-  expect(stored.join('')).toMatch(/^one\ntwo .?\n\[the rest of the log was not received\]\n$/);
+  expect(stored.join('')).toMatch(/^one\ntwo .?\n\[quorate: the rest of the log was not received\]\n$/);
 });
 
 it('logs of two builds on one stream stay apart', async () => {
@@ -187,12 +188,12 @@ it('the part of a log over the limit is left out, and the log says so', async ()
   await ended;
   const text = stored.join('');
   expect(text.length).toBeLessThan(16 * 2 ** 20 + flood.length + 100);
-  expect(text.endsWith('harmless\n[the log is longer than what is kept; the rest is left out]\n')).toBe(true);
+  expect(text.endsWith(`harmless\n${limitNote}\n`)).toBe(true);
 });
 
 it.each([
-  ['one byte less than what is kept', 1, '[the rest of the log was not received]\n'],
-  ['as much as is kept', 0, '[the log is longer than what is kept; the rest is left out]\n'],
+  ['one byte less than what is kept', 1, `${notReceivedNote}\n`],
+  ['as much as is kept', 0, `${limitNote}\n`],
 ])('a log that is cut after %s says so', async (_what, less, last) => {
   const { stored, ended, put, send } = await serving();
   const line = `${'x'.repeat(1023)}\n`;

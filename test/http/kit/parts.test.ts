@@ -338,7 +338,9 @@ describe('the page of a log', () => {
   const url = `/runs/r/logs/${build.lease}`;
   const shown = (from: number, to: number, of: number, running = false) => {
     withLimits(pageLimits, { logLinesMax: 10 });
-    return textOf(logBody(run, build, { from, to, count: of }, { steps: [], follows: running }));
+    return textOf(
+      logBody(run, build, { from, to, count: of }, { steps: [], cut: undefined, follows: running }),
+    );
   };
   const links = (text: string) =>
     [...text.matchAll(/href="([^"]*)">(First|Before|After|Last)</g)].map(
@@ -370,7 +372,7 @@ describe('the page of a log', () => {
           run,
           { ...build, slot: 'trusted' },
           { from: 1, to: 1, count: 1 },
-          { steps: [], follows: false },
+          { steps: [], cut: undefined, follows: false },
         ),
       ),
     ).toContain('trusted worker, worker');
