@@ -20,8 +20,8 @@ export interface Answer {
   cache: string;
   /** Of bytes that are compressed already. */
   encoding?: Encoding | undefined;
-  /** File name for a download; absent for JSON. */
-  fileName?: string;
+  /** Path and ending of its name as a download, which it always is then; absent for JSON. */
+  fileName?: readonly [path: string, ending: string];
   level?: ArtifactLevel;
 }
 
@@ -50,17 +50,25 @@ export function artifactAnswer({ level, name, extension, id, ...rest }: Artifact
     ...rest,
     etag: `"${id}.${level}${extension}"`,
     cache: revalidate,
-    fileName: `${safeName(name)}${suffix}${extension}`,
+    fileName: [name, `${suffix}${extension}`],
     level,
   };
 }
 
-/** The last component of a path, without characters that a shell or a file system acts on. */
-function safeName(path: string): string {
+/** A header that makes an answer a download of this name: a path, of which the last component is used (RFC 6266). */
+export function attachment(path: string, ending = ''): string {
   const last = path.split(/[/\\]/).at(-1) ?? '';
-  const safe = last.replace(/[^A-Za-z0-9._+-]/g, '_').replace(/^\.+/, '_');
-  return safe.slice(0, 100) || 'file';
+  const named = (others: RegExp) => {
+    const safe = last.normalize('NFC').replace(others, '_').replace(/^\.+/, '_');
+    return `${[...safe].slice(0, nameCharsMax).join('') || 'file'}${ending}`;
+  };
+  // Characters of names, and none that a shell, a file system or the direction of a text depends on.
+  const [plain, wide] = [named(/[^A-Za-z0-9._+-]/gu), named(/[^\p{L}\p{M}\p{N}._+-]/gu)];
+  const encoded = encodeURIComponent(wide);
+  return `attachment; filename="${plain}"${plain === wide ? '' : `; filename*=UTF-8''${encoded}`}`;
 }
+
+const nameCharsMax = 100;
 
 /** Sends an answer, or one range of it; `release` is called once it is sent or has failed. */
 export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => void): Response {
@@ -83,8 +91,7 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
     ...standing,
     ...{ etag, 'content-type': type, 'accept-ranges': hasRanges ? 'bytes' : 'none' },
     ...(encoding !== undefined && { 'content-encoding': encoding, vary: 'accept-encoding' }),
-    // RFC 6266: always a download.
-    ...(fileName === undefined ? {} : { 'content-disposition': `attachment; filename="${fileName}"` }),
+    ...(fileName === undefined ? {} : { 'content-disposition': attachment(...fileName) }),
     // An aborted answer has no last chunk, so that clients notice.
     ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),
   };

@@ -23,6 +23,7 @@ export const prices: Readonly<Record<string, number>> = {
   'GET /healthz': 1,
   'GET /ipfs/*': 1,
   'GET /metrics': 2,
+  'GET /openapi.json': 1,
   'GET /readyz': 1,
   'GET /runs': 2,
   'GET /runs/:run': 2,

@@ -16,6 +16,7 @@ const others = [
   'GET /',
   'GET /badge.svg',
   'GET /events',
+  'GET /openapi.json',
   'GET /runs',
   'GET /runs/:run',
   'GET /runs/:run/events',
@@ -42,8 +43,11 @@ const bytes: Record<string, Case[]> = {
     { target: (tree) => `/trees/${tree}/file?path=bin%2Ftool`, name: (_, level) => `tool${dot(level)}` },
   ],
   'GET /trees/:name': [
-    { target: (tree) => `/trees/${tree}.tar`, name: (tree, level) => `${tree}${dot(level)}.tar` },
-    { target: (tree) => `/trees/${tree}.cdx.json`, name: (tree, level) => `${tree}${dot(level)}.cdx.json` },
+    { target: (tree) => `/trees/${tree}.tar`, name: (_, level) => `tool-1a2b3c4d${dot(level)}.tar` },
+    {
+      target: (tree) => `/trees/${tree}.cdx.json`,
+      name: (_, level) => `tool-1a2b3c4d${dot(level)}.cdx.json`,
+    },
   ],
 };
 
@@ -65,10 +69,11 @@ async function siteAt(level: () => ArtifactLevel) {
   const trees: Trees = {
     isShown: (tree) => tree === root,
     level,
+    called: () => 'tool-1a2b3c4d',
     list: async () => undefined,
     isHere: () => true,
     entry: (tree, path, signal) => own.resolve(tree, path, { signal }),
-    file: (cid) => own.readFile(cid),
+    file: (cid, _, skip) => own.readFile(cid, { skip }),
     tar: (tree) => own.exportTar(tree),
     sboms: { get: async () => '{"bomFormat":"CycloneDX"}' },
   };
@@ -127,6 +132,29 @@ describe('bytes of an artifact', () => {
     const ask = (path: string) => wholeApp(app).request(`/trees/${root}/file?path=${path}`);
     expect(await (await ask(longest)).text()).toBe('far');
     expect((await ask(`${longest}c`)).status).toBe(404);
+  });
+
+  it('are sent in part, and with the level that they have now', async () => {
+    let now: ArtifactLevel = 'trusted';
+    const { app, close, root } = await siteAt(() => now);
+    close();
+    const ask = (headers: Record<string, string>) =>
+      wholeApp(app).request(`/trees/${root}/file?path=bin%2Ftool`, { headers });
+    const part = await ask({ range: 'bytes=1-3' });
+    expect([part.status, part.headers.get('content-range'), await part.text()]).toEqual([
+      ...[206, 'bytes 1-3/5', 'ell'],
+    ]);
+    const etag = part.headers.get('etag') ?? '';
+    now = 'revoked';
+    const other = await ask({ range: 'bytes=4-', 'if-range': etag });
+    expect([other.status, other.headers.get('quorate-level'), await other.text()]).toEqual([
+      200,
+      'revoked',
+      'hello',
+    ]);
+    // Of an archive nobody knows the size before.
+    const tar = await wholeApp(app).request(`/trees/${root}.tar`, { headers: { range: 'bytes=0-1' } });
+    expect([tar.status, tar.headers.get('accept-ranges')]).toEqual([200, 'none']);
   });
 
   it('are charged for where they are sent, and not to who asks for the head only', async () => {

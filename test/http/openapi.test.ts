@@ -1,13 +1,15 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { controllerApp } from '../../src/controller/page/controller-app.ts';
 import { feedApp, feedLists } from '../../src/http/feed.ts';
 import { listenHttp } from '../../src/http/listen.ts';
-import { openApi } from '../../src/http/openapi.ts';
+import { answers, openApi, openApiApp } from '../../src/http/openapi.ts';
 import type { PublicView } from '../../src/http/views.ts';
 import { version } from '../../src/program.ts';
 import { encodeBundle } from '../../src/protocol/documents/bundle.ts';
-import { cidOf } from '../support/documents.ts';
+import { cidOf, idp } from '../support/documents.ts';
 import { makeProject, project } from '../support/project.ts';
+import { startSignIn } from '../support/sign-in.ts';
 import { ask, type Got, serve } from './support.ts';
 
 interface Described {
@@ -22,9 +24,11 @@ interface Path {
   };
 }
 const page = JSON.parse(JSON.stringify(openApi(version()))) as { paths: Record<string, Path> };
-const paths = Object.entries(page.paths);
+/** Those of the feed, whose answers are described in full. */
+const paths = Object.entries(page.paths).filter(([path]) => /^\/(v1|ipfs)\//.test(path));
 const ajv = new Ajv2020({ strict: false });
 
+const origin = 'http://127.0.0.1:4993';
 const artifact = cidOf('good');
 const run = 'ab'.repeat(32);
 const values: Record<string, string[]> = {
@@ -80,14 +84,45 @@ async function view(): Promise<Partial<PublicView>> {
 }
 
 describe('the OpenAPI page of the HTTP API', () => {
-  it('has every route of the server, and no other', async () => {
-    const { routes } = feedApp((await view()) as PublicView);
-    // Those for all methods add headers, and answer nothing.
-    const answered = routes.filter(({ method }) => method !== 'ALL');
-    expect(answered.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/*', 'GET /ipfs/*']);
-    const lists = feedLists.map((name) => `/v1/{project}/${name}`);
-    const all = [...lists, '/v1/{project}/bundle/{which}', '/ipfs/{cid}'];
-    expect(paths.map(([path]) => path).sort()).toEqual(all.sort());
+  it('has every route of a controller and of a store, and no other', async () => {
+    const people = await startSignIn(`origin = "${origin}"`, {
+      authority: {} as never,
+      issuer: { signer: idp.signer, charter: () => ({ project }) },
+    });
+    onTestFinished(() => people.close());
+    const feed = feedApp((await view()) as PublicView);
+    const site = controllerApp({
+      ...{ view: (await view()) as PublicView, people, version: '1' },
+      pages: { view: {}, logs: {}, trees: {} } as never,
+      acknowledge: async () => {},
+    });
+    onTestFinished(() => site.close());
+    for (const [app, more] of [
+      [site.app, []],
+      [
+        feed.route(
+          '/',
+          openApiApp('1', () => feed.routes),
+        ),
+        ['/openapi.json'],
+      ],
+    ] as const) {
+      const served = (await (await app.request('/openapi.json')).json()) as typeof page;
+      const operations = Object.entries(served.paths).flatMap(([path, all]) =>
+        Object.keys(all).map((method) => ({ method, path })),
+      );
+      // Those for all methods add headers, and answer nothing.
+      const routes = app.routes.filter(({ method }) => method !== 'ALL');
+      const missing = routes.filter(
+        (route) => !operations.some(({ method, path }) => answers(route, method, path)),
+      );
+      expect(missing.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+      const lists = feedLists.map((name) => `/v1/{project}/${name}`);
+      const all = [...lists, '/v1/{project}/bundle/{which}', '/ipfs/{cid}', ...more];
+      if (app !== site.app) expect(Object.keys(served.paths).sort()).toEqual(all.sort());
+      // No row of what no server serves.
+      else expect(Object.keys(served.paths).sort()).toEqual(Object.keys(page.paths).sort());
+    }
   });
 
   it('says how each path is answered', async () => {
@@ -97,6 +132,15 @@ describe('the OpenAPI page of the HTTP API', () => {
         const got = await ask(server, target);
         expect(got.status, target).toBe(200);
         expectDescribed(path, got);
+        const hasRanges = got.headers['accept-ranges'] === 'bytes';
+        for (const [range, status] of [
+          ['bytes=0-0', 206],
+          ['bytes=999999999-', 416],
+        ] as const) {
+          const part = await ask(server, target, { headers: { range } });
+          expect(part.status, target).toBe(hasRanges ? status : 200);
+          expect(page.paths[path]?.get.responses).toHaveProperty(String(part.status));
+        }
         const again = await ask(server, target, { headers: { 'if-none-match': String(got.headers.etag) } });
         expect(again.status, target).toBe(304);
         expectDescribed(path, again);

@@ -97,6 +97,11 @@ function storedTrees(
     /** Whether a verdict was about it. */
     isShown: (tree: string) => state.index.withArtifact(tree).length > 0,
     level: (tree: string) => artifactLevel(state, tree),
+    /** Job and short commit of the newest run that made it. */
+    called(tree: string): string | undefined {
+      const [run] = state.index.latestWithArtifact(tree).take(1);
+      return run && `${run.job.name}-${run.request.payload.commit.slice(0, 8)}`;
+    },
     isHere,
     /** The first entries; undefined where the tree is not here. */
     async list(

@@ -4,6 +4,7 @@ import { feedApp } from '../../http/feed.ts';
 import { badgeApp, badgeOfBranch } from '../../http/kit/badge.ts';
 import { Live } from '../../http/kit/live.ts';
 import type { ListenLimits } from '../../http/listen.ts';
+import { openApiApp } from '../../http/openapi.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';
 import { signInLimits } from '../../http/sign-in/limits.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';
@@ -35,6 +36,10 @@ export function controllerApp({ view, pages, acknowledge, people, version }: Con
     return branch && badgeOfBranch(branch);
   };
   app.route('/', badgeApp({ label: 'quorate', badge }));
+  app.route(
+    '/',
+    openApiApp(version, () => app.routes),
+  );
   const who =
     people === undefined
       ? {}

@@ -1,4 +1,5 @@
 import type { Context, Hono } from 'hono';
+import { attachment } from '../../http/answer.ts';
 import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
 import type { Source } from '../../http/kit/live.ts';
@@ -87,10 +88,11 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
   });
 
   app.get('/runs/:run/logs/:lease/raw', (c) => {
-    const { build } = asked(c);
+    const { run, build } = asked(c);
+    const { name, commit } = run.summary;
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
-      'content-disposition': `attachment; filename="${build.lease.slice(0, 16)}.log"`,
+      'content-disposition': attachment(`${name}-${commit.slice(0, 8)}-${build.operator}`, '.log'),
       'transfer-encoding': 'chunked',
       'cache-control': 'no-store',
     };

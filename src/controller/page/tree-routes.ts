@@ -79,7 +79,7 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
   app.get('/trees/:name', async (c) => {
     const [, tree = '', form] = /^([a-z2-7]{50,100})\.(tar|cdx\.json)$/.exec(c.req.param('name')) ?? [];
     if (form === undefined || !trees.isShown(tree)) throw notFound('no such artifact');
-    const about = { level: trees.level(tree), name: tree, extension: `.${form}` };
+    const about = { level: trees.level(tree), name: trees.called(tree) ?? tree, extension: `.${form}` };
     if (form === 'tar') {
       if (!trees.isHere(tree)) throw notFound('that artifact is not here');
       const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { findProject } from '../../owner/project.ts';
 import { whereFrom } from '../../owner/where-from.ts';
+import { version } from '../../program.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { globFault } from '../../protocol/base/pattern.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
@@ -209,6 +210,7 @@ async function serveGateway(
   const { listenHttp } = await import('../../http/listen.ts');
   const { feedApp } = await import('../../http/feed.ts');
   const { errorPageWith } = await import('../../http/kit/layout.ts');
+  const { openApiApp } = await import('../../http/openapi.ts');
   const { staticApp } = await import('../../http/static-files.ts');
   const { namesIn, urlsOf } = await import('../../http/addresses.ts');
   const reached = urlsOf(http.host, http.port, node.addresses());
@@ -216,6 +218,10 @@ async function serveGateway(
   const proxies = trustedProxies(httpTrustedProxy);
   // With what its pages of errors are made of.
   const app = feedApp(node.view).route('/', staticApp());
+  app.route(
+    '/',
+    openApiApp(version(), () => app.routes),
+  );
   const server = await listenHttp({ ...http, app, names, errorPage: errorPageWith(undefined), proxies });
   return {
     urls: httpAnnounce ?? urlsOf(server.host, server.port, node.addresses()),

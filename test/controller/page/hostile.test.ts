@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Trees } from '../../../src/controller/node/page-parts.ts';
-import { artifactAnswer } from '../../../src/http/answer.ts';
+import { type ArtifactLevel, artifactAnswer, attachment } from '../../../src/http/answer.ts';
 import { refusalOf } from '../../../src/http/errors.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
@@ -63,6 +63,7 @@ describe('text of strangers', () => {
     const trees: Trees = {
       isShown: () => true,
       level: () => 'trusted',
+      called: () => text,
       isHere: () => true,
       list: async () => ({ files: [entry, link], more: true }),
       entry: async () => entry,
@@ -99,7 +100,7 @@ describe('text of strangers', () => {
 });
 
 describe('a download', () => {
-  it.each([
+  it.each<[path: string, name: string, wide?: string]>([
     ['bin/tool', 'tool'],
     ['../../etc/passwd', 'passwd'],
     ['a\\..\\b.exe', 'b.exe'],
@@ -109,10 +110,19 @@ describe('a download', () => {
     ['a\r\nset-cookie: x=1', 'a__set-cookie__x_1'],
     ['\u202egnp.exe', '_gnp.exe'],
     ['', 'file'],
-  ])('of %j is saved as %s', (path, name) => {
+    ['a/', 'file'],
+    ['a/Größe 5.txt', 'Gr__e_5.txt', 'Gr%C3%B6%C3%9Fe_5.txt'],
+    ['日本', '__', '%E6%97%A5%E6%9C%AC'],
+    ['\ud800x', '_x'],
+    ['\u{1f600}', '_'],
+    ['é'.repeat(5_000), '_'.repeat(100), '%C3%A9'.repeat(100)],
+  ])('of %j is saved as %s', (path, name, wide) => {
     const about = { name: path, extension: '', id: A, type: 'application/octet-stream' };
     const body = new Uint8Array(1);
-    expect(artifactAnswer({ ...about, body, level: 'trusted' }).fileName).toBe(name);
-    expect(artifactAnswer({ ...about, body, level: 'revoked' }).fileName).toBe(`${name}.revoked`);
+    const saved = (level: ArtifactLevel) =>
+      attachment(...(artifactAnswer({ ...about, body, level }).fileName ?? ['', '']));
+    const of = (ending: string) =>
+      `attachment; filename="${name}${ending}"${wide === undefined ? '' : `; filename*=UTF-8''${wide}${ending}`}`;
+    expect([saved('trusted'), saved('revoked')]).toEqual([of(''), of('.revoked')]);
   });
 });

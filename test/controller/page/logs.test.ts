@@ -174,7 +174,9 @@ describe('the log of a build', () => {
     await write(lease, '<script>alert(1)</script>\n');
     const { headers, text } = await get(`${url}/raw`);
     expect(text).toBe('<script>alert(1)</script>\n');
-    expect(headers.get('content-disposition')).toMatch(/^attachment; filename="[0-9a-f]{16}\.log"$/);
+    expect(headers.get('content-disposition')).toMatch(
+      /^attachment; filename="[a-z]+-[0-9a-f]{8}-[a-z]+\.log"$/,
+    );
     expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
   });
 

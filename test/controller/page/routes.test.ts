@@ -399,7 +399,7 @@ describe('requests that are refused', () => {
 
 describe('an artifact', () => {
   const treesOf = (over: object = {}) => ({
-    ...{ isShown: () => true, isHere: () => true, level: () => 'trusted' },
+    ...{ isShown: () => true, isHere: () => true, level: () => 'trusted', called: () => undefined },
     list: async () => ({ files: [], more: false }),
     entry: async () => undefined,
     file: async function* () {},

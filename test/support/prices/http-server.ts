@@ -197,6 +197,7 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
   ask('GET /trees/:tree/file', `one file of ${entries}`, file(many.root, 'many/file-7'));
   ask('GET /trees/:tree/file', 'file of 16 MiB', file(many.root, 'large'));
   ask('GET /badge.svg', 'of a branch', '/badge.svg?ref=main');
+  ask('GET /openapi.json', 'all that it serves', '/openapi.json');
   ask('GET /verify', 'the page that verifies', '/verify');
   const [script] = /\/static\/page\.[0-9a-f]+\.js/.exec(await (await app.request('/')).text()) ?? [
     '/static/x',
