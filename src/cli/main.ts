@@ -95,13 +95,13 @@ function tellEarly(error?: unknown): void {
   const why = own ?? interrupts.error();
   if (why === undefined || told) return;
   told = true;
-  if (interrupts.lost()) process.stderr.write(errorText(why));
+  if (interrupts.lost()) process.stderr.write(errorText(why, process.stderr.columns));
   else tell(why);
 }
 
 function tell(error: QuorateError): void {
   if (asksForJson(process.argv.slice(2))) process.stdout.write(errorJson(error));
-  else process.stderr.write(errorText(error));
+  else process.stderr.write(errorText(error, process.stderr.columns));
 }
 
 const interrupts = watchInterrupts(tellEarly);

@@ -18,6 +18,12 @@ const hint = 'Name a folder: --home <folder>, or QUORATE_HOME.';
 export function homeFolder(given: string | undefined, userHome: string): string {
   if (given === undefined && !isAbsolute(userHome))
     throw new QuorateError('CLI_USAGE', `HOME names no folder: "${userHome.slice(0, 200)}"`, { hint });
+  if (given === undefined && !existsSync(userHome))
+    throw new QuorateError(
+      'CLI_USAGE',
+      `HOME names a folder that does not exist: "${userHome.slice(0, 200)}"; nothing was made`,
+      { hint },
+    );
   const folder = resolve(given ?? join(userHome, '.quorate'));
   let there = folder;
   while (!existsSync(there)) there = dirname(there);

@@ -10,7 +10,7 @@ const identityErrors = {
   KEY_FILE_MISSING: 'The key file cannot be read. Check its path and permissions.',
   KEY_FILE_UNWRITABLE:
     'The key file cannot be written. Its folder must be writable for you and on a disk with free space; `--home` sets another.',
-  TICKET_INVALID:
+  TICKET_MALFORMED:
     'The text is not a complete ticket, was changed, or is not signed by the key it names. Copy it again, or ask the owner for a new one.',
   TICKET_UNKNOWN_VERSION: 'The ticket has a newer version. Update Quorate.',
   WEB_CRYPTO_MISSING:

@@ -21,11 +21,11 @@ export function encodeTicket({ invite, seed }: Ticket): string {
   return `${prefix}${invite}${seed === undefined ? '' : `.${toBase64Url(seed)}`}`;
 }
 
-/** Reads a pasted ticket without the white space and quotes of chat programs. @throws TICKET_INVALID, TICKET_UNKNOWN_VERSION */
+/** Reads a pasted ticket without the white space and quotes of chat programs. @throws TICKET_MALFORMED, TICKET_UNKNOWN_VERSION */
 export function decodeTicket(text: string): Ticket {
   if (text.length > identityLimits.ticketCharsMax)
     throw new QuorateError(
-      'TICKET_INVALID',
+      'TICKET_MALFORMED',
       `the text of ${text.length} characters is not a ticket`,
       askAgain,
     );
@@ -41,6 +41,11 @@ export function decodeTicket(text: string): Ticket {
     );
   const [, invite, seed] = pattern.exec(bare.slice(prefix.length)) ?? [];
   if (!bare.startsWith(prefix) || invite === undefined)
-    throw new QuorateError('TICKET_INVALID', 'the text is not a complete ticket', askAgain);
-  return { invite, ...(seed !== undefined && { seed: fromBase64Url(seed, 'the key of the ticket') }) };
+    throw new QuorateError('TICKET_MALFORMED', 'the text is not a complete ticket', askAgain);
+  if (seed === undefined) return { invite };
+  try {
+    return { invite, seed: fromBase64Url(seed, 'the key of the ticket') };
+  } catch (cause) {
+    throw new QuorateError('TICKET_MALFORMED', 'the end of the ticket is not a key', { ...askAgain, cause });
+  }
 }

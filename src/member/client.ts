@@ -114,6 +114,10 @@ class MemberClient {
     return this.#credentials.membership.role;
   }
 
+  get operator(): string {
+    return this.#credentials.membership.operator;
+  }
+
   get project(): string {
     return this.#credentials.membership.project;
   }

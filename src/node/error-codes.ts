@@ -97,9 +97,10 @@ const runtimeErrors = {
     "This host has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
   NOT_TRUSTED:
     'The artifact is not `trusted`, so it is not fetched; the message says why, and of what was built at another ref or from another repository, which. If it is `agreed`, the trusted worker has not confirmed it yet: try again when it has.',
-  PROJECT_EXISTS: 'The folder holds a project already. `quorate controller` starts it.',
+  PROJECT_EXISTS:
+    'The folder holds a project already. `quorate charter set` changes it, `quorate controller` runs it.',
   PROJECT_NOT_FOUND:
-    'There is no project in this folder or above. Run the command in the repository of your project; `quorate init` there makes one.',
+    'You are in no project: neither this folder nor one above holds one. Run the command in the repository of your project; `quorate init` there makes one.',
   PROJECT_NOT_SERVED:
     'The operator of this host lists the projects it works for, and this is none of them. They are listed in `worker.toml` under `[serve]` by root key.',
   REPORTS_NOT_FOUND:

@@ -66,7 +66,7 @@ export async function initProject(
   const dir = join(repo, '.quorate');
   if (existsSync(join(dir, files.charter)))
     throw new QuorateError('PROJECT_EXISTS', `${dir} holds a project already`, {
-      hint: 'quorate controller starts it.',
+      hint: '"quorate charter set" changes what it says, "quorate controller" runs it.',
     });
   const root = await keyAt(join(dir, files.root));
   const controller = await keyAt(join(dir, files.controller));
@@ -191,7 +191,7 @@ export async function writeCharter(dir: string, charter: Verified<Charter>): Pro
 export async function issueTicket(
   folder: ProjectFolder,
   options: { operator: string; role: Role; hosts: number; key?: string; seconds: number },
-): Promise<{ ticket: string; charterChanged: boolean; expires: number }> {
+): Promise<{ ticket: string; charterChanged: boolean; expires: number; addrs: string[] }> {
   const { operator, role, hosts, key, seconds } = options;
   if (role === 'trusted-worker' && key === undefined)
     throw new QuorateError('INVITE_NEEDS_KEY', 'a ticket for a trusted worker names its key', {
@@ -221,7 +221,8 @@ export async function issueTicket(
     now,
     seconds,
   });
-  return { ticket: encodeTicket({ invite: invite.raw, seed }), charterChanged, expires: invite.payload.exp };
+  const ticket = encodeTicket({ invite: invite.raw, seed });
+  return { ticket, charterChanged, expires: invite.payload.exp, addrs };
 }
 
 async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean> {

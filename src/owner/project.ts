@@ -28,7 +28,7 @@ export async function ownProject(start: string, wanted?: string): Promise<Projec
 export async function openProject(cwd: string): Promise<ProjectFolder> {
   const folder = await ownProject(cwd);
   if (folder !== undefined) return folder;
-  throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
-    hint: 'Run it in the repository of your project; "quorate init" creates one there.',
+  throw new QuorateError('PROJECT_NOT_FOUND', `you are in no project: there is none in ${cwd} or above`, {
+    hint: 'Go to the repository of your project. To make one of a repository: quorate init',
   });
 }

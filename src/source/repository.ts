@@ -207,7 +207,9 @@ export class Repository {
   }
 
   #notFound(): QuorateError {
-    return new QuorateError('SOURCE_COMMIT_NOT_FOUND', `the server does not serve commit ${this.#commit}`, {
+    const of = this.#url === undefined ? '' : ` of ${this.#url.href}`;
+    const says = `the server does not serve commit ${this.#commit}${of}`;
+    return new QuorateError('SOURCE_COMMIT_NOT_FOUND', says, {
       hint: 'Push the commit; when its branch has moved on, keep it reachable by a branch or tag.',
     });
   }

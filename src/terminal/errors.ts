@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine, jsonLine } from '../protocol/base/escape.ts';
+import { laid } from './layout.ts';
 
 export type { CliErrorCode } from './error-codes.ts';
 
@@ -69,11 +70,14 @@ export function asksForJson(words: readonly string[]): boolean {
   );
 }
 
-/** `error[CODE]: message` and a hint below it; control characters of all lines are escaped. */
-export function errorText({ code, message, hint }: QuorateError): string {
+/**
+ * `error[CODE]: message` and a hint below it; control characters of all lines are escaped. `width`: of the terminal, where it is shown on one.
+ */
+export function errorText({ code, message, hint }: QuorateError, width = Number.POSITIVE_INFINITY): string {
   return [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])]
     .flatMap((text) => text.split('\n'))
-    .map((line) => `${escapeLine(line)}\n`)
+    .flatMap((line) => laid(escapeLine(line), width))
+    .map((line) => `${line}\n`)
     .join('');
 }
 

@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import { createColors } from 'picocolors';
 import { jsonLine } from '../protocol/base/escape.ts';
-import { cutTo } from './format.ts';
+import { shortId } from '../protocol/base/short-id.ts';
+import { cutTo, laid, table } from './layout.ts';
 
 export interface Sink extends Writable {
   isTTY?: boolean;
@@ -9,7 +10,20 @@ export interface Sink extends Writable {
   rows?: number;
 }
 
+/** Columns where the output is no terminal, and the least that text is laid out for. */
+const widthWithout = 80;
+const widthMin = 20;
+
 export type Colours = ReturnType<typeof createColors>;
+
+/** An id as text: short for a person at a terminal, whole for what reads a pipe. Commands take the first ten characters of a run's. */
+const shownId = ({ isTTY }: Sink, id: string): string =>
+  isTTY !== true ? id : /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 10) : shortId(id);
+
+const widthOf = ({ columns }: Sink): number => Math.max(widthMin, columns ?? widthWithout);
+
+const laidOn = (sink: Sink, lines: readonly string[]): string[] =>
+  sink.isTTY === true ? lines.flatMap((line) => laid(line, widthOf(sink))) : [...lines];
 
 /** Output of a command: text, or with `json` JSON; never both on one stream. */
 export class Output {
@@ -46,16 +60,35 @@ export class Output {
     return this.#out.isTTY === true;
   }
 
-  /** Columns of the terminal; 120 where the output is none. */
+  /** Columns of the terminal; 80 where the output is none. */
   get width(): number {
-    return this.#out.columns ?? 120;
+    return widthOf(this.#out);
   }
 
-  /** Prints lines of text; nothing with --json. */
+  /** An id of a run, a key or a tree: short on a terminal. */
+  id(id: string): string {
+    return shownId(this.#out, id);
+  }
+
+  /** Prints lines of text, on a terminal broken between words to fit it; nothing with --json. */
   say(...lines: string[]): void {
+    this.print(...laidOn(this.#out, lines));
+  }
+
+  /** Prints lines as they are: of logs, files, what was laid out already. Nothing with --json. */
+  print(...lines: string[]): void {
     if (this.json) return;
-    if (this.#board?.isDrawn) for (const line of lines) this.#board.say(line);
+    if (this.#board?.isDrawn) for (const line of lines) this.#board.print(line);
     else this.#out.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** Prints rows in columns, or as blocks where these do not fit. Nothing is cut. */
+  table(rows: readonly (readonly string[])[], indent = ''): void {
+    this.print(...this.tableLines(rows, indent));
+  }
+
+  tableLines(rows: readonly (readonly string[])[], indent = ''): string[] {
+    return table(rows, { width: this.width, indent, breaks: this.isTerminal });
   }
 
   /** Prints one JSON value on one line; nothing without --json. */
@@ -65,14 +98,23 @@ export class Output {
 
   /** Prints a line on standard error, with and without --json. */
   note(line: string): void {
-    this.#err.write(`${line}\n`);
+    this.#err.write(
+      laidOn(this.#err, [line])
+        .map((one) => `${one}\n`)
+        .join(''),
+    );
   }
 
   /** Rows that change in place on a terminal, and are printed once per change elsewhere. */
-  board(options: { live: boolean } = { live: true }): Board {
-    const live = options.live && this.#out.isTTY === true && !this.json && this.#cursor;
+  board(): Board {
+    const live = this.#out.isTTY === true && !this.json && this.#cursor;
     this.#board = new Board(this.#out, { live, silent: this.json });
     return this.#board;
+  }
+
+  /** Rows that are printed once, as they are when they end: of what is over. */
+  lastRows(): Board {
+    return new Board(this.#out, { live: false, silent: this.json, last: true });
   }
 }
 
@@ -81,7 +123,7 @@ export interface Row {
   text: string;
   changing?: () => string;
   /** Shortens the text for a narrow terminal. */
-  brief?: (text: string) => string;
+  brief?: (text: string, width: number) => string;
   /** Colours the text after truncation. */
   paint?: (text: string) => string;
 }
@@ -90,6 +132,8 @@ const refreshMs = 1000;
 /** Rows that change in place below lines that stay. Texts must be single lines without control characters. */
 export class Board {
   readonly #out: Sink;
+  /** Elsewhere than on a terminal rows are printed with what ends them, as they are then. */
+  readonly #last: boolean;
   readonly #silent: boolean;
   #live: boolean;
   readonly #rows = new Map<string, Row>();
@@ -97,8 +141,9 @@ export class Board {
   #drawn = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(out: Sink, options: { live: boolean; silent: boolean }) {
+  constructor(out: Sink, options: { live: boolean; silent: boolean; last?: boolean }) {
     this.#out = out;
+    this.#last = options.last ?? false;
     this.#live = options.live;
     this.#silent = options.silent;
   }
@@ -113,14 +158,26 @@ export class Board {
       this.#draw();
       return;
     }
+    if (this.#last) return;
     if (this.#printed.get(key) !== row.text) this.#out.write(`${painted(row, row.text)}\n`);
     this.#printed.set(key, row.text);
   }
 
+  /** A line of text, as `Output.say` prints it. */
   say(line: string): void {
+    for (const one of laidOn(this.#out, [line])) this.print(one);
+  }
+
+  /** A line as it is. */
+  print(line: string): void {
     if (this.#silent) return;
     if (this.#live) this.#draw(line);
     else this.#out.write(`${line}\n`);
+  }
+
+  /** As of `Output`. */
+  id(id: string): string {
+    return shownId(this.#out, id);
   }
 
   /** Whether rows stand below the last line. */
@@ -150,6 +207,8 @@ export class Board {
     clearInterval(this.#timer);
     this.#timer = undefined;
     if (this.#live && !this.#silent) this.#draw();
+    if (this.#last && !this.#silent)
+      for (const row of this.#rows.values()) this.#out.write(`${painted(row, row.text)}\n`);
     this.#rows.clear();
     this.#printed.clear();
     this.#drawn = 0;
@@ -166,7 +225,7 @@ export class Board {
     const width = Math.max(8, (this.#out.columns ?? 80) - 1);
     const rows = [...this.#rows.values()].map((row) => {
       const text = row.changing?.() ?? row.text;
-      return painted(row, cutTo(text.length > width ? (row.brief?.(text) ?? text) : text, width));
+      return painted(row, cutTo(text.length > width ? (row.brief?.(text, width) ?? text) : text, width));
     });
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
     const lines = above === undefined ? rows : [above, ...rows];

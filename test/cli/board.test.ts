@@ -51,14 +51,14 @@ describe('a run, shown', () => {
     const shown = screen(out.text());
     expect(shown.filter((line) => line.includes('slot 1'))).toHaveLength(1);
     expect(shown.filter((line) => line.includes('slot ')).every((line) => line.length < 30)).toBe(true);
-    expect(shown.at(-1)).toBe(`trusted ${artifact}`);
+    expect(shown.at(-1)).toBe('trusted bafybei…63256i');
   });
 
   it('prints plain lines where a terminal has fewer rows than there are slots', async () => {
     const out = sink({ columns: 80, rows: 3 });
     play(out);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(screen(out.text()).at(-1)).toBe(`trusted ${artifact}`);
+    expect(screen(out.text()).at(-1)).toBe('trusted bafybei…63256i');
   });
 
   it('says in full, above the rows, why builds were aborted and what to do, and why there is no verdict', async () => {
@@ -80,8 +80,8 @@ describe('a run, shown', () => {
     play(out, { story: ended });
     await new Promise((resolve) => setImmediate(resolve));
     const shown = screen(out.text());
-    const inFull = shown.filter((line) => line.includes('where it is named'));
-    expect(inFull).toEqual([`alice, bob: ${result.replace('\u001b', '\\x1b')}`]);
+    expect(shown.every((line) => line.length <= 40)).toBe(true);
+    expect(shown.join(' ')).toContain(`alice, bob: ${result.replace('\u001b', '\\x1b')}`);
     expect(shown.at(-1)).toBe('unfinished: no operator could build it');
   });
 

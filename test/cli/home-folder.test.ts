@@ -12,6 +12,7 @@ it.each([
   ['no home', undefined, ''],
   ['a relative one', undefined, 'home'],
   ['a home in which no folder can be made', undefined, '/proc'],
+  ['a home that is not there', undefined, join(tmpdir(), 'not', 'there')],
   ['such a folder given', '/proc/self/quorate', '/root'],
 ])('%s is refused', (_, given, home) => {
   expect(() => homeFolder(given, home)).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }));

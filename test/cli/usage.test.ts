@@ -110,9 +110,9 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['show', /missing required argument 'job'/],
     ['logs', /missing required argument 'job'/],
     ['logs x --worker', /argument missing/],
-    ['cancel x', /required option '--reason <text>' not specified/],
+    ['cancel x', /MEMBERSHIP_NOT_FOUND\]: you are in no project/],
     ['cancel x --reason y', /MEMBERSHIP_NOT_FOUND/],
-    ['join nonsense --yes', /TICKET_INVALID/],
+    ['join nonsense --yes', /TICKET_MALFORMED/],
     ['join quorate9.abc --yes', /TICKET_UNKNOWN_VERSION/],
     ['join --memory lots', /Give a size such as/],
     ['join --tier gviser', /Did you mean gvisor\? There is: vm, vm-emulated, gvisor, namespace/],
@@ -178,7 +178,7 @@ describe('with --json', () => {
   it.concurrent.each([
     ['inti --json', 'CLI_USAGE'],
     ['--json invite', 'CLI_USAGE'],
-    ['join nonsense --json', 'TICKET_INVALID'],
+    ['join nonsense --json', 'TICKET_MALFORMED'],
     ['jobs --json', 'MEMBERSHIP_NOT_FOUND'],
   ])('quorate %s prints the error as JSON on standard output', async (line, code) => {
     const ended = await quorateProcess(line.split(' '), { cwd: folder() });

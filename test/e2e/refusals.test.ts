@@ -41,7 +41,7 @@ async function forged(
 describe('join refuses', () => {
   it('a ticket that was cut or changed', async () => {
     const ticket = await forged({});
-    expect(refusal(await joining(ticket.slice(0, -20), 'a'))).toEqual({ code: 2, error: 'TICKET_INVALID' });
+    expect(refusal(await joining(ticket.slice(0, -20), 'a'))).toEqual({ code: 2, error: 'TICKET_MALFORMED' });
     const changed = `${ticket.slice(0, 120)}${ticket[120] === 'A' ? 'B' : 'A'}${ticket.slice(121)}`;
     const answer = await joining(changed, 'a');
     expect(answer.code, answer.report).not.toBe(0);

@@ -98,7 +98,7 @@ describe('a project with its controller', () => {
     const good = await ticket('mallory');
     const changed = await quorate(['join', `${good.slice(0, -4)}AAAA`, '--yes']);
     expect(changed.code).toBe(2);
-    expect(changed.err).toContain('error[TICKET_INVALID]');
+    expect(changed.err).toContain('error[TICKET_MALFORMED]');
     const silent = await quorate(['join', good]);
     expect(silent.code).toBe(2);
     expect(silent.err).toMatch(/CLI_CONFIRMATION_NEEDED[\s\S]*--yes/);

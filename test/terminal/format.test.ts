@@ -3,7 +3,7 @@ import { sayEnd } from '../../src/owner/commands/revoke.ts';
 import { reportedError } from '../../src/protocol/base/errors.ts';
 import { asQuorateError, errorText } from '../../src/terminal/errors.ts';
 import { exitOf, exits } from '../../src/terminal/exit-codes.ts';
-import { bytes, columns, cutTo, duration, shortId } from '../../src/terminal/format.ts';
+import { bytes, duration, shortId } from '../../src/terminal/format.ts';
 
 describe('duration', () => {
   it.each([
@@ -31,20 +31,6 @@ describe('bytes', () => {
 it('shortens ids so that two stay apart', () => {
   expect(shortId('12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk')).toBe('12D3Koo…zYTDRk');
   expect(shortId('short')).toBe('short');
-});
-
-it('cuts to a width and shows it', () => {
-  expect(cutTo('twelve chars', 6)).toBe('twelv…');
-  expect(cutTo('😀😀', 2)).toBe('😀😀');
-});
-
-it('aligns columns', () => {
-  expect(
-    columns([
-      ['a', 'long', 'x'],
-      ['bbb', 'c', ''],
-    ]),
-  ).toEqual(['a    long  x', 'bbb  c']);
 });
 
 it('the end of a key says what to do only of what counts no more', () => {

@@ -232,7 +232,7 @@ export const completion: Define = (program, act) =>
       act(({ out }, shell: Shell) => {
         const script = scripts[shell](shapesOf(program));
         out.value({ shell, script });
-        out.say(script.trimEnd());
+        out.print(script.trimEnd());
         return exits.done;
       }),
     );

@@ -199,6 +199,14 @@ const jsonOutputs = {
       ...{ lost: floorText, changed: z.boolean() },
     }),
   ],
+  'charter show': [
+    z.strictObject({
+      ...{ project, name: z.string(), epoch, vcs, witnesses: witnesses.optional() },
+      ...{ recipes: z.enum(['own', 'outside']), floor: policySchema, testFloor: policySchema.optional() },
+      leastWorker: z.string().nullable(),
+      ...{ controllers: z.array(peerId), trusted: z.array(peerId), idps: z.array(peerId), bootstrap: texts },
+    }),
+  ],
   compare: diffLines,
   completion: [z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() })],
   diff: diffLines,

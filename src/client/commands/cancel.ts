@@ -7,7 +7,7 @@ import { shortRun } from '../../terminal/format.ts';
 import { reasonText } from '../../terminal/values.ts';
 
 interface Options {
-  reason: string;
+  reason?: string;
   pipeline?: boolean;
   project?: string;
 }
@@ -20,19 +20,23 @@ export const cancel: Define = (program, act) =>
       'Ends a job that this machine published: its builds stop, and nothing more comes of it. Jobs that rest on it end with the same reason. What was published before stays.',
     )
     .argument('<job>', "a run's or job's id, or the first 8 characters of it")
-    .requiredOption('--reason <text>', 'why, for everybody who looks at it', reasonText)
+    .option('--reason <text>', 'why, for everybody who looks at it (default: who cancelled it)', reasonText)
     .option('--pipeline', 'end all jobs of its pipeline that are not over')
     .option(...whichProject)
-    .addHelpText('after', examples('quorate cancel 3f9a1c02d7 --reason "wrong branch"'))
+    .addHelpText(
+      'after',
+      examples('quorate cancel 3f9a1c02d7', 'quorate cancel 3f9a1c02d7 --reason "wrong branch"'),
+    )
     .action(act(run));
 
 async function run(
   context: Context,
   which: string,
-  { reason, pipeline = false, project }: Options,
+  { reason: given, pipeline = false, project }: Options,
 ): Promise<Exit> {
   const { out } = context;
   await withClient(context, project, async (client) => {
+    const reason = given ?? `by ${client.operator}`;
     const ids = pipeline ? await openRuns(client, which) : [which];
     for (const id of ids) {
       const cancelled = await client.cancel(id, reason).catch((error: unknown) => {

@@ -121,7 +121,7 @@ function sayCompared(out: Output, compared: Compared, path: string): void {
     reasons: files?.reasons ?? [],
     members: (files?.members ?? []).map(memberValue),
   });
-  out.say(...linesOf(out, { ...compared, path: compared.path || path }, first));
+  out.print(...linesOf(out, { ...compared, path: compared.path || path }, first));
   if (files === undefined) return;
   const { within, members, reasons } = files;
   if (within !== undefined)
@@ -210,7 +210,7 @@ function saySides(out: Output, a: Side, b: Side): void {
       file: 'a file',
       mesh: `from peers, level ${level}`,
     }[from];
-    out.say(out.colours.dim(`${name} ${cid}, ${where}`));
+    out.say(out.colours.dim(`${name} ${out.id(cid)}, ${where}`));
   }
 }
 
@@ -226,7 +226,7 @@ async function lookCloser(
   const decoder = new TextDecoder();
   const say = (all: string[]) => {
     probes.end();
-    out.say(...all);
+    out.print(...all);
     for (const line of all) out.value({ event: 'diffoscope', line });
   };
   try {

@@ -76,7 +76,8 @@ export async function sayFailure(
   );
   const { dim, red, yellow } = out.colours;
   for (const { operators, says, tail } of failures) {
-    out.say(red(`${operators.join(', ')}: ${says}`), ...tail.lines.map((line) => `${dim('  │')} ${line}`));
+    out.say(red(`${operators.join(', ')}: ${says}`));
+    out.print(...tail.lines.map((line) => `${dim('  │')} ${line}`));
   }
   for (const hint of new Set(failures.flatMap(({ tail }) => tail.hints.hint ?? []))) out.say(yellow(hint));
 }

@@ -1,19 +1,16 @@
-import type { Client } from '../../member/client.ts';
 import { withClient } from '../../member/commands/project-client.ts';
-import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import { accountOf } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { columns, duration, shortId, shortRun } from '../../terminal/format.ts';
-
-const reasonCharsMax = 100;
+import { jobLines } from './job-list.ts';
 
 export const jobs: Define = (program, act) =>
   program
     .command('jobs')
     .summary('list the jobs of a project')
-    .description('Lists the jobs of a project, newest first, and how far each has come.')
+    .description('Lists the jobs of a project by what was pushed, newest first, and how far each has come.')
     .option('--ref <ref>', 'of this branch or tag only')
     .option(...whichProject)
     .addHelpText('after', examples('quorate jobs', 'quorate jobs --ref main', 'quorate jobs --json'))
@@ -33,28 +30,8 @@ async function run(context: Context, { ref, project }: { ref?: string; project?:
         ? 'No jobs yet. "quorate run" publishes one.'
         : `No jobs of ${escapeLine(ref, 80)}. "quorate jobs" lists those of all branches and tags.`,
     );
-  const now = Date.now();
-  const rows = found.map((job) => [
-    shortRun(job.run),
-    job.name,
-    stateOf(job),
-    `${escapeLine(job.ref, 40)} ${job.commit.slice(0, 8)}`,
-    `${duration(now - job.submittedAt)} ago`,
-    job.artifact === null ? '' : shortId(job.artifact),
-  ]);
-  out.say(...columns(rows));
-  if (found.some(({ cosigned }) => cosigned === false)) out.say(notCosigned);
+  const { colours, width, isTerminal: breaks } = out;
+  out.print(...jobLines(found, { now: Date.now(), colours, width, breaks }));
+  if (found.some(({ cosigned }) => cosigned === false)) out.say(`* ${notCosigned}`);
   return exits.done;
-}
-
-type JobSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
-
-/** States that say enough by themselves, in a list. */
-const plain: ReadonlySet<RunState> = new Set(['trusted', 'building', 'failed']);
-
-function stateOf(job: JobSummary): string {
-  const { state, reason, alarm } = accountOf(job);
-  const why = plain.has(state) || reason === '' ? '' : `: ${escapeLine(reason, reasonCharsMax)}`;
-  const unsigned = job.cosigned === false ? ', not co-signed' : '';
-  return `${job.test ? 'test ' : ''}${alarm ? 'ALARM ' : ''}${state}${unsigned}${why}`;
 }

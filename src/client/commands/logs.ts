@@ -32,7 +32,7 @@ async function run(context: Context, which: string, options: Options): Promise<E
     const lines = new LogLines(out.colours.dim);
     const groups = new LogGroups();
     const say = (chunk: LogChunk) => {
-      for (const line of lines.push(chunk)) out.say(line);
+      for (const line of lines.push(chunk)) out.print(line);
     };
     try {
       for await (const piece of client.logs(which, { follow, worker, signal })) {
@@ -47,7 +47,7 @@ async function run(context: Context, which: string, options: Options): Promise<E
       });
     }
     for (const chunk of groups.end()) say(chunk);
-    out.say(...lines.end());
+    out.print(...lines.end());
   });
   return exits.done;
 }

@@ -4,6 +4,7 @@ import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
+import type { Output } from '../../terminal/output.ts';
 import { withLogs } from './failure-report.ts';
 
 /** A run that nobody has taken for so long is told with its account. */
@@ -14,6 +15,14 @@ export const restsMs = 3_000;
 export function stepText({ says, command }: NextStep): string {
   const text = `${says.slice(0, 1).toUpperCase()}${says.slice(1)}`;
   return `${escapeLine(text, 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
+}
+
+/** A next step, its command on a line of its own at a terminal. `head`: a label before it. */
+export function sayStep(out: Output, step: NextStep, head = ''): void {
+  const { says, command } = step;
+  if (command === undefined || !out.isTerminal) return out.say(`${head}${stepText(step)}`);
+  out.say(`${head}${stepText({ says })}:`);
+  out.print(`${/ {2,}$/.test(head) ? ' '.repeat(head.length) : '  '}${escapeLine(command, 500)}`);
 }
 
 /** Progress after which a run may stand otherwise for good. */

@@ -3,7 +3,9 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import { duration, shortId, shortRun } from '../../terminal/format.ts';
+import { textWidth } from '../../terminal/layout.ts';
 import type { Board, Colours, Row } from '../../terminal/output.ts';
+import { paintOf } from './job-list.ts';
 import { graphRows } from './pipeline-graph.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -26,7 +28,7 @@ interface Told extends Pick<Row, 'paint'> {
   says?: string;
   /** Shows the time since the first build began. */
   counts?: boolean;
-  /** Left out where the terminal is narrow. */
+  /** Parts, two spaces apart, that are left out where the terminal is narrow. */
   more?: string;
 }
 
@@ -73,14 +75,11 @@ export class PipelineView {
     const { state } = account;
     const says =
       state === 'building' ? (told.says ?? state) : onlyState.has(state) ? state : accountLine(account);
-    this.#set(name, escapeLine(says, 200), { ...told, paint: told.paint ?? this.#paintOf(state) });
-  }
-
-  #paintOf(state: RunState): Row['paint'] {
-    const { green, red, yellow } = this.#colours;
-    if (state === 'waiting' || state === 'building') return undefined;
-    if (state === 'trusted') return green;
-    return state === 'agreed' || state === 'provisional' || state === 'cancelled' ? yellow : red;
+    const signed = facts.level !== null && facts.cosigned === false ? ' *' : '';
+    this.#set(name, `${escapeLine(says, 200)}${signed}`, {
+      ...told,
+      paint: told.paint ?? paintOf(state, false, this.#colours),
+    });
   }
 
   #set(name: string, says: string, { counts, more = '', paint }: Told): void {
@@ -96,8 +95,16 @@ export class PipelineView {
       counts === true && began !== undefined
         ? () => text(` ${duration(Math.max(0, Date.now() - began))}`)
         : undefined;
-    const brief = (whole: string) =>
-      `${job.head} ${whole.slice(head.length, whole.length - tail.join('').length)}`;
+    // Of what a narrow terminal has no room for the last goes first, and then the columns.
+    const brief = (whole: string, width: number) => {
+      const all = [more.split('  '), also].flat().filter((part) => part !== '');
+      const time = whole.slice(head.length, whole.length - tail.join('').length);
+      for (let kept = all.length; kept >= 0; kept--) {
+        const fits = [`${head}${time}`, ...all.slice(0, kept)].join('  ');
+        if (textWidth(fits) <= width) return fits;
+      }
+      return `${job.head} ${time}`;
+    };
     this.#board.set(name, { text: text(''), brief, paint, changing });
   }
 

@@ -7,7 +7,7 @@ import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { columns, counted } from '../../terminal/format.ts';
+import { counted } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { fileGiven } from './recipe-of.ts';
 
@@ -79,7 +79,7 @@ function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } 
     const after = needs.map(({ instance, level }) => `${instance} (${level})`).join(', ');
     return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
   });
-  out.say(...columns(rows).map((line) => `  ${line}`));
+  out.table(rows, '  ');
   for (const { job, instances: names, reason } of skipped) {
     const what = names.length === 1 ? (names[0] ?? job) : `${job} (${counted(names.length, 'job')})`;
     out.say(yellow(`  skipped: ${what}: ${escapeLine(skipText(reason), 500)}`));

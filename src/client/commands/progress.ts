@@ -89,7 +89,7 @@ export class ProgressView {
         return say(`Round ${progress.round}: ${buildersText(progress)}`);
       case 'inputs':
         for (const [name, artifact] of Object.entries(progress.inputs))
-          say(dim(`reads ${name}: ${artifact}`));
+          say(dim(`reads ${name}: ${this.#board.id(artifact)}`));
         return;
       case 'answered':
         return say(`${sentence(progress)} To have it built again: --rebuild`);
@@ -134,7 +134,8 @@ export class ProgressView {
         if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
         const paint = progress.level === 'trusted' ? green : red;
         const { artifact, reports, cosigned } = progress;
-        const about = artifact ?? (reports === undefined ? undefined : `reports ${reports}`);
+        const id = (of: string) => this.#board.id(of);
+        const about = artifact !== null ? id(artifact) : reports && `reports ${id(reports)}`;
         say(
           `${bold(paint(escapeLine(verdictText(progress), 300)))}${about === undefined ? '' : ` ${about}`}`,
         );
@@ -260,7 +261,8 @@ export class ProgressView {
       const text = `${slot.head} ${shownResult(slot.result)} ${agrees ? 'agrees' : 'DIFFERS'}`;
       this.#board.set(key, { text, brief: slot.brief, paint: agrees ? green : red });
     }
-    this.#board.say(`${green('agreed')} ${artifact ?? 'no outputs'} by ${by.join(', ')}`);
+    const what = artifact === null ? 'no outputs' : this.#board.id(artifact);
+    this.#board.say(`${green('agreed')} ${what} by ${by.join(', ')}`);
   }
 
   #row(of: Pick<OfSlot, 'slot' | 'operator' | 'worker'>, text: string, more: Omit<Row, 'text'> = {}): void {

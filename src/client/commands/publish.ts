@@ -40,7 +40,7 @@ export async function publishAll(
     if (before !== undefined) {
       runs.set(name, { run: before, test: job.kind === 'test', needs: named });
       out.value({ event: 'kept', name, run: before });
-      out.say(out.colours.dim(`kept ${before} ${name}`));
+      out.say(out.colours.dim(`kept ${out.id(before)} ${name}`));
       continue;
     }
     const of = needs.map(({ instance: needed, level }) => {
@@ -71,7 +71,8 @@ export async function publishAll(
     });
     runs.set(name, { run: accepted.run, test: job.kind === 'test', needs: named });
     out.value({ event: 'submitted', name, ...accepted, commit, needs: named });
-    out.say(out.colours.dim(jobs.length === 1 ? `run ${accepted.run}` : `run ${accepted.run} ${name}`));
+    const id = out.id(accepted.run);
+    out.say(out.colours.dim(jobs.length === 1 ? `run ${id}` : `run ${id} ${name}`));
   }
   return [...runs].map(([name, { run, needs }]) => ({ name, run, needs }));
 }

@@ -6,7 +6,7 @@ import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import type { ComparedResult, Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
-import { columns, counted, shortId, shortRun } from '../../terminal/format.ts';
+import { counted, shortId, shortRun } from '../../terminal/format.ts';
 import type { CompareOptions, PartGiven } from './comparison-report.ts';
 import { differingFilesText } from './progress.ts';
 import { pairTexts, sideBySide } from './side-by-side.ts';
@@ -147,7 +147,7 @@ function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
       escapeLine([build.tier, build.kernel, build.processor].filter(Boolean).join(', '), 200),
     ]),
   );
-  out.say(...columns(rows).map((row) => `  ${row}`));
+  out.table(rows, '  ');
   const says = workers.length === 0 ? 'nothing that their receipts say' : workers.join('; ');
   out.say(dim(`What differed between the workers: ${says}`));
 }
@@ -163,8 +163,9 @@ function sayLogs(
   const differs = pairs.some((pair) => pair.a !== pair.b);
   out.value({ event: 'logs', a, b, differs, lines: pairs.filter((pair) => pair.a !== pair.b) });
   if (!differs) return out.say(`The logs of ${a} and ${b} are alike.`);
-  const rows = sideBySide(pairs, Math.min(out.width - 2, widthMax));
-  out.say(`Logs of ${a} and ${b}:`, ...rows.map((row) => `  ${row}`));
+  const rows = sideBySide(pairs, out.isTerminal ? Math.min(out.width - 2, widthMax) : widthMax);
+  out.say(`Logs of ${a} and ${b}:`);
+  out.print(...rows.map((row) => `  ${row}`));
 }
 
 /** The lines of one build of each result, escaped. */

@@ -10,6 +10,7 @@ import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
+import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -19,7 +20,7 @@ import { secondsOf } from '../../terminal/values.ts';
 import { bringDependencies } from './bring-dependencies.ts';
 import { failedResults, sayFailure } from './failure-report.ts';
 import { LogLines } from './logs.ts';
-import { FollowedRun, idleMs, restsMs, runEvent, stepText, type Until, WaitingNote } from './next-steps.ts';
+import { FollowedRun, idleMs, restsMs, runEvent, sayStep, type Until, WaitingNote } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll } from './publish.ts';
@@ -223,7 +224,7 @@ async function follow(
   }
   if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
   const account = accountOf(followed.facts);
-  if (account.over) for (const step of account.next) out.say(stepText(step));
+  if (account.over) for (const step of account.next) sayStep(out, step);
   const alarm = await sayAlarm(context, client, followed);
   return followed.reached(until) && !followed.differs ? (alarm ?? exits.done) : exits.no;
 }
@@ -284,8 +285,10 @@ async function followAll(
     alarm = (await sayAlarm(context, client, of)) ?? alarm;
     // An artifact that other jobs read is not what the user came for.
     if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
-    for (const step of account.next) out.say(`${name}: ${stepText(step)}`);
+    for (const step of account.next) sayStep(out, step, `${name}: `);
   }
+  if (followed.some(({ of: { facts } }) => facts.level !== null && facts.cosigned === false))
+    out.say(out.colours.yellow(`* ${notCosigned}`));
   const lacking = followed.filter(({ of }) => !of.reached(until)).length;
   if (lacking > 0) {
     const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
@@ -345,9 +348,9 @@ function printLogs(
   const print = async () => {
     for await (const piece of client.logs(run, { follow: true, signal })) {
       out.value({ event: 'output', ...piece });
-      for (const line of lines.push(piece)) board.say(line);
+      for (const line of lines.push(piece)) board.print(line);
     }
-    for (const line of lines.end()) board.say(line);
+    for (const line of lines.end()) board.print(line);
   };
   const printing = print().catch((error: unknown) => {
     if (!signal.aborted) out.note(`The logs ended early: ${escapeLine(asQuorateError(error).message, 300)}`);

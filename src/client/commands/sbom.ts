@@ -49,7 +49,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
     if (level !== 'trusted') out.note(`The artifact is ${level}, and not trusted.`);
     if (file === undefined) {
       out.value(bom);
-      out.say(jsonPage(bom).trimEnd());
+      out.print(jsonPage(bom).trimEnd());
     } else {
       await file.finish(jsonPage(bom), '');
       const components = bom.components.length;

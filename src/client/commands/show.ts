@@ -5,12 +5,14 @@ import { accountLine, accountOf, type RunState } from '../../protocol/account/in
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
+import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { columns, shortRun, when } from '../../terminal/format.ts';
-import type { Colours } from '../../terminal/output.ts';
+import { shortRun, when } from '../../terminal/format.ts';
+import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
-import { stepText } from './next-steps.ts';
+import { paintOf } from './job-list.ts';
+import { sayStep } from './next-steps.ts';
 import { graphRows } from './pipeline-graph.ts';
 import { ProgressView } from './progress.ts';
 
@@ -31,64 +33,84 @@ async function run(context: Context, which: string, { project }: { project?: str
   await withClient(context, project, async (client) => {
     const { summary, history, pipeline } = await client.show(which);
     out.value({ summary, account: accountOf(summary), history, pipeline });
-    const view = new ProgressView(out.board({ live: false }), out.colours);
+    const account = accountOf(summary);
+    sayState(out, summary);
+    const failed = withLogs.has(account.state) ? failedResults(history.map(({ progress }) => progress)) : [];
+    await sayFailure(out, client, summary.run, failed, context.signal);
+    out.say('', out.colours.bold('What happened'));
+    const view = new ProgressView(out.lastRows(), out.colours);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
-    const { artifact, reports, submittedAt, run: id } = summary;
-    const account = accountOf(summary);
-    // Not this command itself.
-    const next = account.next.filter(({ command }) => command !== `quorate show ${shortRun(id)}`);
-    out.say(
-      `submitted ${when(submittedAt)}`,
-      `now       ${escapeLine(accountLine(account), 1000)}`,
-      ...next.map((step) => `next      ${stepText(step)}`),
-      `run       ${id}`,
-      `job       ${summary.job}${summary.test ? ', a test' : ''}`,
-      ...(summary.recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(summary.recipe), 500)}`]),
-      ...(artifact === null ? [] : [`artifact  ${artifact}`]),
-      ...(reports === undefined
-        ? []
-        : [`reports   ${reports}`, `          quorate fetch ${id} --reports -o <folder>`]),
-      ...(summary.earlier === undefined
-        ? []
-        : [`built in  ${summary.earlier}, an earlier run of the same job`]),
-      ...(summary.cosigned === false ? [`trust     ${notCosigned}`] : []),
-    );
-    if (account.alarm) await lookedAt(context, client, id);
-    if (pipeline.length > 1) out.say('pipeline', ...pipelineTable(pipeline, id, out.colours));
-    if (!withLogs.has(account.state)) return;
-    const failed = failedResults(history.map(({ progress }) => progress));
-    await sayFailure(out, client, id, failed, context.signal);
+    if (account.alarm) await lookedAt(context, client, summary.run);
+    if (pipeline.length > 1) {
+      out.say('', out.colours.bold('Pipeline'));
+      out.print(...pipelineTable(pipeline, summary.run, out));
+    }
   });
   return exits.done;
 }
+
+/** How the run stands and what to do about it, and then which one it is. */
+function sayState(out: Output, summary: RunSummary): void {
+  const account = accountOf(summary);
+  const { run: id, job, artifact, reports, earlier, recipe } = summary;
+  const { bold } = out.colours;
+  const paint = paintOf(account.state, account.alarm, out.colours);
+  out.say(
+    `${account.alarm ? 'ALARM ' : ''}${bold(paint(account.state))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
+  );
+  if (summary.cosigned === false) out.say(out.colours.yellow(notCosigned));
+  // Not this command itself.
+  for (const step of account.next)
+    if (step.command !== `quorate show ${shortRun(id)}`) sayStep(out, step, 'next      ');
+  const where = `${escapeLine(summary.repo, 200)} ${escapeLine(summary.ref, 80)}`;
+  out.say(
+    `job       ${bold(summary.name)}${summary.test ? ', a test' : ''}, ${whole(out, job)}`,
+    `source    ${where}, commit ${summary.commit.slice(0, 12)}`,
+    ...(recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(recipe), 500)}`]),
+    `published ${when(summary.submittedAt)}`,
+    `run       ${whole(out, id)}`,
+    ...(artifact === null ? [] : [`artifact  ${whole(out, artifact)}`]),
+  );
+  if (reports !== undefined)
+    sayStep(
+      out,
+      { says: whole(out, reports), command: `quorate fetch ${id} --reports -o <folder>` },
+      'reports   ',
+    );
+  if (earlier !== undefined) out.say(`built in  ${out.id(earlier)}, an earlier run of the same job`);
+}
+
+/** Of what this command is about: an id as it is, where the line has room for it. */
+const labelWidth = 10;
+const whole = (out: Output, id: string): string =>
+  out.isTerminal && labelWidth + id.length > out.width ? out.id(id) : id;
 
 type PipelineJob = ShownRun['pipeline'][number];
 
 const withReason: ReadonlySet<RunState> = new Set(['waiting', 'cancelled']);
 
 /** Lines that draw how jobs rest on each other, with the level of each; the run `current` is marked. */
-export function pipelineTable(
-  jobs: readonly PipelineJob[],
-  current: string,
-  { bold, yellow }: Colours,
-): string[] {
+export function pipelineTable(jobs: readonly PipelineJob[], current: string, out: Output): string[] {
+  const { bold, yellow } = out.colours;
   const byRun = new Map(jobs.map((job) => [job.run, job]));
   const rows = graphRows(
     jobs.map((job) => ({ ...job, id: job.run, needs: job.needs.map(({ run }) => run) })),
   );
-  const lines = columns(
-    rows.map(({ job: { run }, head, also }) => {
-      const job = byRun.get(run);
-      const says = job === undefined ? '' : standing(job);
-      return [
-        `${run === current ? '>' : ' '} ${head}`,
-        shortRun(run),
-        says,
-        also.length === 0 ? '' : `also needs ${also.join(', ')}`,
-      ];
-    }),
-  ).map((line) => (line.startsWith('>') ? bold(line) : line));
+  const lines = out
+    .tableLines(
+      rows.map(({ job: { run }, head, also }) => {
+        const job = byRun.get(run);
+        const says = job === undefined ? '' : standing(job);
+        return [
+          `${run === current ? '>' : ' '} ${head}`,
+          shortRun(run),
+          says,
+          also.length === 0 ? '' : `also needs ${also.join(', ')}`,
+        ];
+      }),
+    )
+    .map((line) => (line.startsWith('>') ? bold(line) : line));
   return jobs.some(({ cosigned }) => cosigned === false) ? [...lines, yellow(`* ${notCosigned}`)] : lines;
 }
 

@@ -1,4 +1,4 @@
-import { cutTo } from '../../terminal/format.ts';
+import { cutTo } from '../../terminal/layout.ts';
 
 /** Lines of each side that are compared: the last ones. */
 const linesMax = 400;

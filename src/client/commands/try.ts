@@ -9,7 +9,7 @@ import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { bytes, columns, duration } from '../../terminal/format.ts';
+import { bytes, duration } from '../../terminal/format.ts';
 import { LogHints } from '../../terminal/log-hints.ts';
 import { checkNewFolder } from '../../terminal/new-file.ts';
 import type { Output } from '../../terminal/output.ts';
@@ -237,7 +237,7 @@ function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult, t
   if (tree === null) return null;
   out.say(test ? `reports ${tree}, no artifact` : `artifact ${bold(green(tree))}`);
   const shown = files.slice(0, filesShownMax).map(({ path, size }) => [escapeLine(path), bytes(size)]);
-  out.say(...columns(shown).map((line) => `  ${line}`));
+  out.table(shown, '  ');
   if (files.length > filesShownMax) out.say(`  and ${files.length - filesShownMax} more`);
   return tree;
 }
@@ -311,7 +311,7 @@ class LocalLog {
 
   #say(lines: string[]): void {
     if (lines.length === 0) return;
-    this.#out.say(...lines);
+    this.#out.print(...lines);
     for (const line of lines) this.hints.push(line);
     for (const line of lines) this.#out.value({ event: 'output', line });
   }

@@ -83,7 +83,8 @@ async function members({ cwd, out, signal }: Context): Promise<Exit> {
     const stands = state === 'member' ? '' : `  ${yellow(state)}`;
     out.say(
       `${bold(escapeLine(operator, 80))} (${role})${stands}`,
-      dim(`  key ${key}, joined before leaf ${since} of the log, with a ticket of ${by}`),
+      dim(`  key    ${key}`),
+      dim(`  joined before leaf ${since} of the log, with a ticket of ${out.id(by)}`),
     );
   }
   out.say(`${counted(all.length, 'key')} joined. Who should not be here: quorate revoke <operator or key>`);
@@ -167,7 +168,7 @@ function say(out: Output, name: string, now: ControllerStatus): void {
   out.say(
     `${bold(state)}${state === 'draining' ? `: begins no round, ends by ${when(now.stopsBy ?? 0)}` : ''}`,
   );
-  out.say(`  project    ${escapeLine(name, 80)} ${dim(now.project)}`);
+  out.say(`  project    ${escapeLine(name, 80)} ${dim(out.id(now.project))}`);
   const states = Object.entries(runs.states).map(([one, count]) => `${count} ${one}`);
   out.say(
     `  runs       ${runs.open} open of ${runs.all}${states.length === 0 ? '' : `: ${states.join(', ')}`}`,

@@ -70,11 +70,12 @@ async function run(
   for (const { name, ok: good, found, fix, tier } of verbose ? checks : lacking) {
     const lacks = tier !== undefined && offered !== undefined ? yellow('missing') : red('missing');
     out.say(`${good ? green('ok     ') : lacks} ${bold(name)}: ${found}`);
-    if (fix !== undefined && !good) out.say(`          ${fix}`);
+    if (fix !== undefined && !good) out.print(`          ${fix}`);
   }
   const bring = packagesOf(checks);
   const line = `apt-get update && apt-get install -y ${bring.join(' ')}`;
-  if (bring.length > 0) out.say('', `All packages that are missing, as root: ${line}`);
+  if (bring.length > 0) out.say('', 'All packages that are missing, as root:');
+  if (bring.length > 0) out.print(`  ${line}`);
   const missing = `${lacking.length} ${lacking.length === 1 ? 'is' : 'are'} missing`;
   if (!verbose)
     out.say('', `${checks.length} things were looked at, ${missing}. All of them: quorate doctor --verbose`);

@@ -15,7 +15,17 @@ export async function membershipFor(
   const home = openHome(dir);
   const tell = (says: string) => out.note(says);
   const folder = await ownProject(cwd, project);
-  if (folder === undefined) return { home, membership: await home.membership(project) };
+  if (folder === undefined) {
+    const inNone = (error: unknown): never => {
+      if (project !== undefined || codeOf(error) !== 'MEMBERSHIP_NOT_FOUND') throw error;
+      const { message, hint = '' } = error as QuorateError;
+      throw new QuorateError('MEMBERSHIP_NOT_FOUND', `you are in no project here: ${message}`, {
+        hint: `${hint} To make one of a repository: quorate init`,
+        cause: error,
+      });
+    };
+    return { home, membership: await home.membership(project).catch(inNone) };
+  }
   const { ownerMembership } = await import('../owner-membership.ts');
   return { home, membership: await ownerMembership(home, folder, signal, tell) };
 }

@@ -27,11 +27,19 @@ interface Options {
 export const charter: Define = (program, act) => {
   const group = program
     .command('charter')
-    .summary('change what the root key signed')
+    .summary('show or change what the root key signed')
     .description(
       'The charter says who runs the project, where source may come from, and what a job needs at least; the root key signs it.',
     )
-    .addHelpText('after', examples('quorate charter set --vcs git.example.org'));
+    .addHelpText('after', examples('quorate charter show', 'quorate charter set --vcs git.example.org'));
+  group
+    .command('show')
+    .summary('show the charter in force')
+    .description(
+      'Shows what the charter of the project in this repository says, and by which keys it is run.',
+    )
+    .addHelpText('after', examples('quorate charter show', 'quorate charter show --json'))
+    .action(act(show));
   group
     .command('set')
     .summary('sign the next charter')
@@ -81,6 +89,31 @@ export const charter: Define = (program, act) => {
     )
     .action(act(set));
 };
+
+async function show({ cwd, out }: Context): Promise<Exit> {
+  const folder = await openProject(cwd);
+  const { charter } = folder;
+  const { project, name, epoch, vcs, floor, testFloor, witnesses, recipes, bootstrap } = charter;
+  const { controllers, trusted, idps } = charter;
+  out.value({
+    ...{ project, name, epoch, vcs, witnesses, recipes: recipes ?? 'own', floor, testFloor },
+    ...{ leastWorker: leastWorkerOf(charter) ?? null, controllers, trusted, idps, bootstrap },
+  });
+  const keys = (label: string, all: readonly string[]) =>
+    (all.length === 0 ? ['none'] : all).map((key, n) => `  ${(n === 0 ? label : '').padEnd(16)}  ${key}`);
+  out.say(
+    `Charter of ${out.colours.bold(name)}, epoch ${epoch}`,
+    ...keys('root key', [project]),
+    ...keys('controller', controllers),
+    ...keys('trusted worker', trusted),
+    ...keys('identity', idps),
+    ...keys('bootstrap', bootstrap),
+    shown(charter),
+    ...sayFloors(charter),
+    'To change it: quorate charter set',
+  );
+  return exits.done;
+}
 
 async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
   const changes = changesOf(options);

@@ -5,7 +5,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { bytes, columns } from '../../terminal/format.ts';
+import { bytes } from '../../terminal/format.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { packages, several } from '../../terminal/values.ts';
 import { findProject } from '../project.ts';
@@ -170,10 +170,12 @@ async function list(context: Context): Promise<Exit> {
     one.made.slice(0, 10),
     escapeLine(one.of, 60),
   ]);
-  out.say(...(rowsOfMade.length === 0 ? ['none'] : columns(rowsOfMade)));
+  if (rowsOfMade.length === 0) out.say('none');
+  out.table(rowsOfMade);
   if (ready.length === 0) return exits.done;
   const rows = ready.map((one) => [one.image, bytes(one.bytes), `used ${one.used.slice(0, 10)}`]);
-  out.say(`Ready to be built in, in ${imageCacheFolder(home)}:`, ...columns(rows));
+  out.say(`Ready to be built in, in ${imageCacheFolder(home)}:`);
+  out.table(rows);
   return exits.done;
 }
 

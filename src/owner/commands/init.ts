@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { allowsHost } from '../../protocol/base/host-entry.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
@@ -83,6 +84,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
     `Source may come from ${vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : vcs.join(', ')}.`,
+    ...(await portsMissed(repo, vcs)).map(out.colours.yellow),
     ...sayFloors(charter),
     ...[...lost.floor, ...lost.testFloor].map((says) =>
       out.colours.yellow(`Lost against the default. ${says}`),
@@ -121,6 +123,20 @@ function nameFrom(folder: string): string {
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 64);
   return name === '' ? 'project' : name;
+}
+
+/** Warnings about servers without a port: they stand for their usual ports, and the remote may be at another. */
+async function portsMissed(repo: string, vcs: readonly string[]): Promise<string[]> {
+  const [remote] = await hostOfRemote(repo);
+  if (remote !== undefined && vcs.length > 0 && !allowsHost(vcs, remote))
+    return [
+      `The remote of this repository is at ${remote}, which is not among them: its jobs are refused. To name it: quorate charter set ${[...vcs, remote].map((one) => `--vcs ${one}`).join(' ')}`,
+    ];
+  const open = vcs.filter((entry) => !/:\d+$/.test(entry) && entry !== remote);
+  if (open.length === 0) return [];
+  return [
+    `Without a port ${open.join(', ')} stands for the usual ones only (https 443, http 80, git 9418). A server at another port is named with it: --vcs ${open[0]}:3000`,
+  ];
 }
 
 /** The host of the repository's remote; empty, which allows any server, without one. */

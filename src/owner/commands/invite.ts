@@ -43,6 +43,10 @@ export const invite: Define = (program, act) =>
     )
     .action(act(run));
 
+/** Loopback, which no other machine reaches. */
+const isHere = (addr: string): boolean =>
+  /^\/(?:ip4\/127\.|ip6\/(?:::1|::ffff:127\.)|dns[46]?\/localhost\/)/.test(addr);
+
 async function run({ cwd, out }: Context, operator: string, options: Options): Promise<Exit> {
   if (!namePattern.test(operator))
     throw new QuorateError('CLI_USAGE', `"${operator}" cannot be an operator's name`, { hint: nameForm });
@@ -66,7 +70,7 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
     );
   const { issueTicket } = await import('../project-folder.ts');
   const wanted = { operator, role, hosts, seconds, key };
-  const { ticket, charterChanged, expires } = await issueTicket(folder, wanted);
+  const { ticket, charterChanged, expires, addrs } = await issueTicket(folder, wanted);
   out.value({ ticket, operator, role, hosts, expires, charterChanged, project: folder.project });
   const { bold, dim } = out.colours;
   out.say(
@@ -77,6 +81,12 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
     `Send it to ${operator} and nobody else. They run: quorate join <ticket>`,
     dim(`Clocks of hosts differ: it is still taken up to ${duration(limits.clockSkewSeconds * 1000)} later.`),
   );
+  if (addrs.every(isHere))
+    out.note(
+      out.colours.yellow(
+        'The ticket names addresses of this machine only: it is of use here and nowhere else. For others, start the controller with an address that they reach: quorate controller --announce /ip4/<address>/tcp/4710',
+      ),
+    );
   if (charterChanged) out.say(dim('The charter now names that key; a running controller takes it over.'));
   return exits.done;
 }

@@ -7,7 +7,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Act, type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { addMonitorOption, type DaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { columns, shortRun, when } from '../../terminal/format.ts';
+import { shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { runNode } from '../../terminal/run-node.ts';
 import type { WatchView } from '../machine/view.ts';
@@ -158,7 +158,7 @@ function decide(
 async function example({ out }: Context): Promise<Exit> {
   const { exampleWatchFile } = await import('../node/example-file.ts');
   out.value({ example: exampleWatchFile });
-  out.say(exampleWatchFile.trimEnd());
+  out.print(exampleWatchFile.trimEnd());
   return exits.done;
 }
 
@@ -218,11 +218,12 @@ async function tell(
   const view = await askWatcher(context.home, project, request);
   const { out } = context;
   out.value(verb === 'status' ? view : view.pulls);
-  out.say(...(verb === 'status' ? statusLines(view) : pullLines(view)));
+  if (verb === 'status') sayStatus(out, view);
+  else out.say(...pullLines(view));
   return exits.done;
 }
 
-function statusLines({ url, refs, publications, untold }: WatchView): string[] {
+function sayStatus(out: Output, { url, refs, publications, untold }: WatchView): void {
   const rows = publications.map(({ at, ref, commit, status, jobs }) => [
     when(at),
     commit.slice(0, 12),
@@ -234,7 +235,9 @@ function statusLines({ url, refs, publications, untold }: WatchView): string[] {
     ({ commit, context, tries, failed }) =>
       `not told to the forge: ${context} at ${commit.slice(0, 12)}, ${failed === null ? `tried ${tries} times` : escapeLine(failed, 300)}`,
   );
-  return [`${escapeLine(url, 500)}, ${refs} branches and tags`, ...columns(rows), ...late];
+  out.say(`${escapeLine(url, 500)}, ${refs} branches and tags`);
+  out.table(rows);
+  out.say(...late);
 }
 
 function pullLines({ pulls }: WatchView): string[] {

@@ -165,7 +165,7 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
     checkTime(invite, Date.now(), 'the ticket');
     if ((seed && keyFromSeed(seed).id) !== invite.holder)
       throw new QuorateError(
-        'TICKET_INVALID',
+        'TICKET_MALFORMED',
         'the key at the end of the ticket is not the one that the ticket names',
       );
   } catch (cause) {
@@ -174,7 +174,7 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
     if (cause.code === 'DOC_EXPIRED')
       throw new QuorateError('TICKET_EXPIRED', cause.message, { hint: expired, cause });
     const again = 'Copy it again, whole; if that does not help, ask the project owner for a new one.';
-    throw new QuorateError('TICKET_INVALID', cause.message, { hint: cause.hint ?? again, cause });
+    throw new QuorateError('TICKET_MALFORMED', cause.message, { hint: cause.hint ?? again, cause });
   }
   if (invite.key !== undefined && invite.key !== (await home.key()).id) {
     throw new QuorateError('TICKET_KEY_MISMATCH', 'the ticket is for another machine', {

@@ -1,7 +1,6 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { columns } from '../../terminal/format.ts';
 import { leave } from './leave.ts';
 
 export const project: Define = (program, act) => {
@@ -33,15 +32,13 @@ async function list({ home: dir, out }: Context): Promise<Exit> {
   out.value(found.map(({ project: id, name, operator, role }) => ({ project: id, name, operator, role })));
   if (found.length === 0)
     out.say('None. A ticket from the owner of a project leads into it: quorate join <ticket>');
-  out.say(
-    ...columns(
-      found.map(({ project: id, name, operator, role }) => [
-        escapeLine(name, 64),
-        escapeLine(operator, 64),
-        role,
-        id,
-      ]),
-    ),
+  out.table(
+    found.map(({ project: id, name, operator, role }) => [
+      escapeLine(name, 64),
+      escapeLine(operator, 64),
+      role,
+      id,
+    ]),
   );
   return exits.done;
 }

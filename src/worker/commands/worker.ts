@@ -207,7 +207,7 @@ async function config(
   if (example === true) {
     const { exampleWorkerFile } = await import('./worker-file.ts');
     out.value({ example: exampleWorkerFile });
-    out.say(exampleWorkerFile.trimEnd());
+    out.print(exampleWorkerFile.trimEnd());
     return exits.done;
   }
   const { checkConfig } = await import('./config.ts');

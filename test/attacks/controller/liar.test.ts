@@ -130,7 +130,7 @@ function shown(history: TimedProgress[]): string {
     },
   });
   const out = new Output(sink, sink, { json: false, colour: false });
-  const view = new ProgressView(out.board({ live: false }), out.colours);
+  const view = new ProgressView(out.lastRows(), out.colours);
   for (const { at, progress } of history) view.show(at, progress);
   view.end();
   return text;

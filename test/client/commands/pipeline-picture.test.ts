@@ -88,7 +88,18 @@ describe('a pipeline that is followed', () => {
 
   it('keeps names and levels on a narrow terminal', async () => {
     const lines = screen(await play(sink({ columns: 31, rows: 24 })));
-    expect(lines).toEqual(['lib agreed', '└ test provisional']);
+    expect(lines).toEqual(['  lib     agreed  in 2.0 s', '  └ test  provisional']);
+    const narrower = screen(await play(sink({ columns: 21, rows: 24 })));
+    expect(narrower).toEqual(['  lib     agreed', '└ test provisional']);
+  });
+
+  it('marks what nobody co-signed, as the list of jobs does', async () => {
+    const lines = screen(
+      await play(sink({ columns: 100, rows: 24 }), [
+        ['test', 10_000, { kind: 'verdict', level: 'trusted', artifact: null, cosigned: false }],
+      ]),
+    );
+    expect(lines[1]).toBe('  └ test  trusted *  in 6.0 s  cleo');
   });
 
   it('says why nobody takes a job', async () => {
@@ -149,7 +160,7 @@ describe('the events of a run', () => {
 
 describe('the pipeline of a job that is shown', () => {
   const run = (letter: string) => letter.repeat(64);
-  const colours = new Output(sink(), sink(), { json: false, colour: false }).colours;
+  const out = new Output(sink(), sink(), { json: false, colour: false });
   const job = (letter: string, name: string, needs: string[], over: Partial<PipelineJob>): PipelineJob => ({
     ...{ run: run(letter), name, state: 'done', level: 'trusted' },
     needs: needs.map((of) => ({ name: of, run: run(of), level: 'agreed' as const })),
@@ -169,7 +180,7 @@ describe('the pipeline of a job that is shown', () => {
         job('e', 'app', ['a', 'b'], { state: 'waiting', level: null, awaits: ['lib', 'test'] }),
       ],
       run('b'),
-      colours,
+      out,
     );
     expect(lines).toEqual([
       '  lib      aaaaaaaaaa  agreed',

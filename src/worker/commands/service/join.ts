@@ -40,7 +40,7 @@ export async function joinAsService(
     await checkProgram(entry, { user: 'own' });
     const unit = unitWith(process.execPath, entry, options.project);
     out.value({ unit });
-    out.say(unit.trimEnd());
+    out.print(unit.trimEnd());
     return exits.done;
   }
 

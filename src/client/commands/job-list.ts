@@ -1,0 +1,106 @@
+import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
+import type { RunSummary } from '../../protocol/wire/runs.ts';
+import { duration, shortId, shortRun } from '../../terminal/format.ts';
+import { laid, shortened, table } from '../../terminal/layout.ts';
+import type { Colours } from '../../terminal/output.ts';
+
+/** Jobs of a commit at a ref, in the order in which they were published. */
+export interface Push {
+  /** The one published last. */
+  newest: RunSummary;
+  jobs: RunSummary[];
+}
+
+interface Look {
+  now: number;
+  colours: Colours;
+  /** Columns to fit in; text is broken between words only where `breaks`. */
+  width: number;
+  breaks: boolean;
+}
+
+const reasonCharsMax = 300;
+const refCharsMax = 48;
+/** States that say enough by themselves, in a list. */
+const plain: ReadonlySet<RunState> = new Set(['trusted', 'building', 'failed']);
+
+/** Runs by what was pushed: of a commit at a ref, by its last run; the newest first. */
+export function pushesOf(runs: readonly RunSummary[]): Push[] {
+  const pushes = new Map<string, Push>();
+  for (const run of runs.toSorted((a, b) => b.submittedAt - a.submittedAt)) {
+    const key = JSON.stringify([run.repo, run.ref, run.commit]);
+    const push = pushes.get(key);
+    if (push === undefined) pushes.set(key, { newest: run, jobs: [run] });
+    else push.jobs.unshift(run);
+  }
+  return [...pushes.values()];
+}
+
+/** Lines of a list of jobs: a head for each push, and its jobs below with their state first. */
+export function jobLines(runs: readonly RunSummary[], look: Look): string[] {
+  const pushes = pushesOf(runs);
+  const cells = new Map(runs.map((run) => [run, cellsOf(run)]));
+  // One width for all pushes, so that states stand below each other.
+  const widthOf = (at: number) => Math.max(0, ...[...cells.values()].map((row) => row[at]?.length ?? 0));
+  const widths = [0, 1, 2].map(widthOf);
+  return pushes.flatMap(({ newest, jobs }) => [
+    ...headLines(newest, look),
+    ...jobs.flatMap((job) => {
+      const row = (cells.get(job) ?? []).map((cell, at) => cell.padEnd(widths[at] ?? 0));
+      return jobLine(job, row, look);
+    }),
+  ]);
+}
+
+function headLines({ ref, commit, submittedAt }: RunSummary, look: Look): string[] {
+  const { bold, dim } = look.colours;
+  const name = shortened(escapeLine(ref.replace(/^refs\/heads\//, ''), 300), refCharsMax);
+  const head = `${bold(name)} ${commit.slice(0, 8)}`;
+  const when = dim(`${duration(Math.max(0, look.now - submittedAt))} ago`);
+  return fitted(`${head}  ${when}`, look);
+}
+
+const fitted = (line: string, { width, breaks }: Look): string[] => (breaks ? laid(line, width) : [line]);
+
+/** State, run, name, and the artifact where there is one. */
+function cellsOf(job: RunSummary): string[] {
+  const { state, alarm } = accountOf(job);
+  const signed = job.cosigned === false ? ' *' : '';
+  return [
+    `${alarm ? 'ALARM ' : ''}${state}${signed}`,
+    shortRun(job.run),
+    `${job.name}${job.test === true ? ' (test)' : ''}`,
+    job.artifact === null ? '' : shortId(job.artifact),
+  ];
+}
+
+function jobLine(job: RunSummary, row: string[], look: Look): string[] {
+  const { state, reason, alarm } = accountOf(job);
+  const [stated = '', ...rest] = row;
+  const paint = paintOf(state, alarm, look.colours);
+  const cells = rest.filter((cell) => cell.trim() !== '');
+  const fits = table([[stated, ...cells]], { ...look, indent: '  ' });
+  // Columns that leave no room for the last cell are of no use.
+  const lines =
+    fits.length === 1
+      ? fits
+      : table([[stated, ...cells.map((cell) => cell.trimEnd())]], { ...look, indent: '  ' });
+  const [first = '', ...more] = lines.map((line) => line.trimEnd());
+  const painted = first.replace(
+    stated,
+    () => paint(stated.trimEnd()) + stated.slice(stated.trimEnd().length),
+  );
+  const why =
+    plain.has(state) || reason === '' ? [] : fitted(`      ${escapeLine(reason, reasonCharsMax)}`, look);
+  return [painted, ...more, ...why];
+}
+
+/** The colour of a state. */
+export function paintOf(state: RunState, alarm: boolean, colours: Colours): (text: string) => string {
+  const { green, red, yellow } = colours;
+  if (alarm) return red;
+  if (state === 'waiting' || state === 'building' || state === 'sealed') return String;
+  if (state === 'trusted') return green;
+  return state === 'agreed' || state === 'provisional' || state === 'cancelled' ? yellow : red;
+}
