@@ -98,7 +98,7 @@ function block(
   return breaks ? lines.flatMap((one) => broken(one, width, below)) : lines;
 }
 
-/** What comes before the command at the end of a text. */
+/** The end of a text before a command. */
 const beforeCommand = /: (?=(?:sudo )?(?:quorate|git|npm|systemctl|apt-get|cp)(?: |$))/g;
 /** A sentence that goes on is no command. */
 const goesOn = /[;,.] \S|[;,]$/;
