@@ -2,7 +2,7 @@ import { accountOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { duration, shortId, shortRun } from '../../terminal/format.ts';
-import { laid, shortened, table } from '../../terminal/layout.ts';
+import { laid, shortened, table, textWidth } from '../../terminal/layout.ts';
 import type { Colours } from '../../terminal/output.ts';
 
 /** Jobs of a commit at a ref, in the order in which they were published. */
@@ -53,12 +53,16 @@ export function jobLines(runs: readonly RunSummary[], look: Look): string[] {
   ]);
 }
 
-function headLines({ ref, commit, submittedAt }: RunSummary, look: Look): string[] {
+function headLines({ ref, commit, subject, author, submittedAt }: RunSummary, look: Look): string[] {
   const { bold, dim } = look.colours;
   const name = shortened(escapeLine(ref.replace(/^refs\/heads\//, ''), 300), refCharsMax);
   const head = `${bold(name)} ${commit.slice(0, 8)}`;
-  const when = dim(`${duration(Math.max(0, look.now - submittedAt))} ago`);
-  return fitted(`${head}  ${when}`, look);
+  const by = author === undefined ? '' : `${escapeLine(author, 60)}, `;
+  const when = dim(`${by}${duration(Math.max(0, look.now - submittedAt))} ago`);
+  const what = subject === undefined ? [] : [escapeLine(subject, 200)];
+  const whole = [head, ...what, when].join('  ');
+  if (what.length === 0 || textWidth(whole) <= look.width) return fitted(whole, look);
+  return [...fitted(`${head}  ${when}`, look), ...fitted(`  ${what}`, look)];
 }
 
 const fitted = (line: string, { width, breaks }: Look): string[] => (breaks ? laid(line, width) : [line]);

@@ -66,6 +66,7 @@ function sayState(out: Output, summary: RunSummary): void {
   const where = `${escapeLine(summary.repo, 200)} ${escapeLine(summary.ref, 80)}`;
   out.say(
     `job       ${bold(summary.name)}${summary.test ? ', a test' : ''}, ${whole(out, job)}`,
+    ...subjectOf(summary),
     `source    ${where}, commit ${summary.commit.slice(0, 12)}`,
     ...(recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(recipe), 500)}`]),
     `published ${when(summary.submittedAt)}`,
@@ -79,6 +80,13 @@ function sayState(out: Output, summary: RunSummary): void {
       'reports   ',
     );
   if (earlier !== undefined) out.say(`built in  ${out.id(earlier)}, an earlier run of the same job`);
+}
+
+/** The commit in words, as its publisher says. */
+function subjectOf({ subject, author }: RunSummary): string[] {
+  if (subject === undefined && author === undefined) return [];
+  const by = author === undefined ? '' : `, by ${escapeLine(author, 100)}`;
+  return [`subject   ${escapeLine(subject ?? 'none', 200)}${by}`];
 }
 
 /** Of what this command is about: an id as it is, where the line has room for it. */

@@ -47,6 +47,14 @@ it('states stand first, below each other, and ids are short', () => {
   ]);
 });
 
+it('a push is headed by the subject and the author of its commit, on a line of its own where both do not fit', () => {
+  const words = { subject: 'Mend the parser of dates\u001b[2J', author: 'Ada' };
+  const heads = (width: number) =>
+    jobLines([run('a', 'lib', 0, words)], { now: 60_000, colours, width, breaks: true }).slice(0, -1);
+  expect(heads(80)).toEqual(['main cccccccc  Mend the parser of dates\\x1b[2J  Ada, 1 min ago']);
+  expect(heads(50)).toEqual(['main cccccccc  Ada, 1 min ago', '  Mend the parser of dates\\x1b[2J']);
+});
+
 it('no state is hidden where the terminal is narrow, and no line is wider than it', () => {
   for (const width of [60, 40]) {
     const lines = shown(width);
