@@ -117,7 +117,7 @@ describe('doctor', () => {
     expect(out).toMatch(
       /\n\d+ things were looked at, \d+ (is|are) missing\. All of them: quorate doctor --verbose\n$/,
     );
-    expect(out).toMatch(/as root:\n  apt-get update && apt-get install -y .*\bgit\b/);
+    expect(out).toMatch(/as root:\n {2}apt-get update && apt-get install -y .*\bgit\b/);
   });
 
   it('says first what the machine can do, and shows what was found only to who asks', async () => {

@@ -12,7 +12,7 @@ export const idleMs = 20_000;
 /** Wait after a build or an answer before the account is told: another operator may take a slot at once. */
 export const restsMs = 3_000;
 
-export function stepText({ says, command }: NextStep): string {
+function stepText({ says, command }: NextStep): string {
   const text = `${says.slice(0, 1).toUpperCase()}${says.slice(1)}`;
   return `${escapeLine(text, 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
 }
