@@ -329,7 +329,7 @@ describe('the page of a run', () => {
     const run = await bench.submit({ policy: { rounds: 1 } });
     const { get } = await siteOf(bench);
     const waits = (await get(`/runs/${run}`)).text;
-    expect(waits).toContain('<span class="chip waiting">waiting</span> for 1 operator to answer the offer');
+    expect(waits).toContain('<span class="chip waiting">waiting</span> for ada to answer the offer');
     expect(waits).toMatch(/class="now" aria-current="step"><strong>provisional<\/strong>is to be built/);
     bench.drive(timings.windowMs + timings.slotFillMs);
     const ended = (await get(`/runs/${run}`)).text;
