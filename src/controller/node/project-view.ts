@@ -225,13 +225,13 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
         publisher: run.publisher.payload.operator,
         history: run.history,
         over: isOver(run),
-        pipeline: pipelineOf(state, run),
+        pipeline: pipelineOf(state, run, { withPush: true }),
       };
     },
     version: (id) => {
       const run = state.index.get(id);
       if (run === undefined) return undefined;
-      return pipelineOf(state, run)
+      return pipelineOf(state, run, { withPush: true })
         .map((job) => `${job.run} ${accountLine(accountOf(job))}`)
         .concat(String(run.history.length), accountLine(accountOf(summary(run))))
         .join('\n');

@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import {
   chip,
   command,
+  commitWords,
   foreign,
   type Html,
   named,
@@ -21,6 +22,7 @@ import type { LogSource } from '../sessions/log-answers.ts';
 import { agreement, filesThatDiffer } from './agreement.ts';
 import { type FailedBuilds, failuresPart } from './failed-builds.ts';
 import { graph } from './graph.ts';
+import { jobsOf, matricesOf } from './jobs.ts';
 import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
 
@@ -89,7 +91,7 @@ function statePart({ run, failures }: RunPageParts): Html {
   const { state, reason, next } = account;
   const took = tookOf(run.history);
   return html`<section data-part id="state" class="state-of ${state}">
-<p class="about">${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
+<p class="about">${commitWords(summary)}${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
 <p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${differencePart(run, state)}${failuresPart(summary.run, failures)}${
     next.length === 0
       ? ''
@@ -143,7 +145,8 @@ function ladder({ policy, level, tally, earlier }: RunSummary, { state }: Accoun
 
 function pipelinePart({ summary, pipeline }: RunView): Html {
   if (pipeline.length < 2) return html`<section data-part id="pipeline"></section>`;
-  return html`<section data-part id="pipeline"><h2>Pipeline</h2>${graph(pipeline, summary.run)}</section>`;
+  return html`<section data-part id="pipeline"><h2>Pipeline</h2>
+<div class="few">${jobsOf(pipeline)}</div>${graph(pipeline, summary.run)}${matricesOf(pipeline, summary.run)}</section>`;
 }
 
 function agreementPart({ run, logs, sealed }: RunPageParts): Html {

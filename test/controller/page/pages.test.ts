@@ -124,16 +124,21 @@ describe('the list of runs', () => {
         jti: String(n).padStart(32, '0'),
       });
     const { get } = await siteOf(bench);
-    const first = (await get('/runs')).text;
-    const next = /href="(\/runs\?before=\d+)"/.exec(first)?.[1] ?? '';
+    const first = (await get('/runs?state=open')).text;
+    const next = /href="(\/runs\?state=open&amp;before=\d+)"/.exec(first)?.[1] ?? '';
     expect(first.match(/<tr>/g)).toHaveLength(51);
-    expect((await get(next)).text.match(/<tr>/g)).toHaveLength(11);
+    expect((await get(next.replace('&amp;', '&'))).text.match(/<tr>/g)).toHaveLength(11);
     for (const ref of ['refs%2Fheads%2Ftopic', 'topic']) {
       const topic = (await get(`/runs?ref=${ref}&job=app&state=open`)).text;
       expect(topic.match(/<tr>/g)).toHaveLength(4);
       expect(topic).toContain('name="ref" value="topic"');
     }
     expect((await get('/runs?ref=topi')).text).toContain('None.');
+    // Of no one job or state: pushes.
+    const pushes = (await get('/runs')).text;
+    const older = /href="(\/runs\?before=\d+)"/.exec(pushes)?.[1] ?? '';
+    expect(pushes.match(/<li><span class="chip/g)?.length).toBeGreaterThan(1);
+    expect((await get(older)).text).toContain('<ol class="pushes">');
     expect((await get('/runs?state=trusted')).text).toContain('None.');
     expect((await get('/runs?state=nonsense')).status).toBe(404);
   });

@@ -296,14 +296,20 @@ function awaitsOf(state: ControllerState, run: RunFacts): string[] {
   );
 }
 
-/** All runs that are connected with this one by needs, in the order they were submitted, at most `pipelineJobsMax`. */
-export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[] {
+/** All runs that are connected with this one by needs, and `withPush` those that were published with it, as they were submitted, at most `pipelineJobsMax`. */
+export function pipelineOf(
+  state: ControllerState,
+  run: RunFacts,
+  { withPush = false }: { withPush?: boolean } = {},
+): PipelineJob[] {
   const found = new Map([[run.id, run]]);
   for (const one of found.values()) {
     const needed = needsOfRun(one).flatMap(([, { request }]) => state.index.get(request) ?? []);
     for (const other of [...needed, ...state.index.readersOf([one.id])])
       if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   }
+  for (const other of withPush ? state.index.ofPush(run) : [])
+    if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   return state.index.inOrder(found.keys()).map((one) => jobOf(state, one));
 }
 
