@@ -59,7 +59,7 @@ it('an owner alone tries a project out, stops it, and goes on with the same home
   const { operators, trusted } = await first.event('ready');
   expect([operators, trusted]).toEqual([['local-1', 'local-2', 'local-3'], 'local-trusted']);
   const { source } = first.all('listening')[0] ?? {};
-  // The project that it made is not in the commit yet.
+  // The project that it made is in no commit yet.
   for (const [name, text] of Object.entries(program('tried'))) await writeFile(join(repo, name), text);
   await git(repo, 'add', '.');
   await git(repo, 'commit', '-q', '-m', 'tool');
@@ -85,6 +85,6 @@ it('an owner alone tries a project out, stops it, and goes on with the same home
   expect(readFileSync(join(dir, 'out', 'bin', 'say'), 'utf8')).toContain('tried');
   await again.kill();
   await expect.poll(() => processesOf(dir), { timeout: 30_000 }).toEqual([]);
-  // What a killed one left does not mislead.
+  // The file that a killed one left does not mislead.
   expect(await ask('run')).toMatchObject({ code: 2, err: expect.stringContaining('has no remote') });
 });

@@ -74,7 +74,7 @@ describe('a workflow of GitHub', () => {
       '56 !dist/*.map',
       '61 jobs.publish: uses',
     ]);
-    for (const { line } of findings) expect(text).toContain(`# TODO line ${line}: `);
+    for (const { line } of findings) expect(text).toContain(`# OPEN line ${line}: `);
     expect(text).not.toContain('secrets.TOKEN');
   });
 });
@@ -170,7 +170,7 @@ describe('a file that is none', () => {
   });
 });
 
-describe('what is too much', () => {
+describe('more than a file may hold', () => {
   const list = (count: number) => `[${Array.from({ length: count }, (_, at) => at)}]`;
 
   it('of a matrix is left out, and told', () => {

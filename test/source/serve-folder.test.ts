@@ -24,7 +24,7 @@ async function served(): Promise<{ dir: string; port: number; url: string; close
   return { dir, port, url: `git://127.0.0.1:${port}/tool`, close };
 }
 
-/** All that it answers to these bytes, until it closes the connection. */
+/** Its whole answer to these bytes, until it closes the connection. */
 async function said(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   let text = '';
@@ -48,7 +48,7 @@ it('a folder is served as it is now, to this machine, in both versions of the pr
   }
 });
 
-it('nothing else is served, and nothing is taken', async () => {
+it('no other repository is served, and none is written to', async () => {
   const { dir, port, url } = await served();
   for (const other of [url.replace('tool', 'other'), `${url}/../..`, url.replace('tool', 'tool/.git')])
     await expect(asked(dir, 'ls-remote', other), other).rejects.toThrow(/there is only \/tool here/);

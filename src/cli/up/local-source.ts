@@ -8,7 +8,7 @@ interface LocalSource {
   url: string;
   /** With a charter that names the server. */
   folder: ProjectFolder;
-  /** What is to be done before anything can be built. */
+  /** A command that is needed before anything can be built. */
   note: string | undefined;
   /** Lets `quorate run` find it. */
   announce(): Promise<void>;

@@ -128,7 +128,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     onEvent(node: string, event: Parameters<typeof print>[0]) {
       if (node === 'controller' && event.kind === 'present') present.add(event.data?.operator);
       if (present.size === members.length) everybody.resolve();
-      // What volunteers do the controller tells as well.
+      // The controller tells of builds as well.
       if (signal.aborted || (node !== 'controller' && !isLogged('warn', event.level))) return;
       print(node === 'controller' ? event : { ...event, says: `${node}: ${event.says}` });
     },

@@ -28,12 +28,12 @@ export interface DraftJob {
 const wordsMax = 400;
 
 const comment = ({ line, what, says }: Finding): string =>
-  `# TODO line ${line}: ${what}: ${escapeLine(says, wordsMax)}`;
+  `# OPEN line ${line}: ${what}: ${escapeLine(says, wordsMax)}`;
 
 /** The file. `path`: of the one that it is made of, for its first line. */
 export function writeDraft(path: string, jobs: readonly DraftJob[], todo: readonly Finding[]): string {
   const lines = [
-    `# Made of ${escapeLine(path, 200)} by quorate init --from. What is marked TODO has no counterpart, or none that is certain.`,
+    `# Made of ${escapeLine(path, 200)} by quorate init --from. What is marked OPEN has no counterpart, or none that is certain.`,
     '# Every job runs from a clean checkout of one commit, without a network. All keys: docs/steps.md and docs/pipelines.md of Quorate.',
     ...todo.map(comment),
     'jobs:',

@@ -70,7 +70,7 @@ export function fromGitlab({ top }: ForeignFile, around: Surrounding): DraftJob[
     job.needs = from.map((one) => one.job.name);
   }
   for (const { job, value, id } of made) read(job, value, top, id, around);
-  // What the jobs before made lies in the checkout of a job there.
+  // There the artifacts of the jobs before lie in the checkout.
   for (const { job } of made) {
     const builds = made.filter((one) => job.needs.includes(one.job.name) && !one.job.isTest);
     if (builds.length > 0)

@@ -50,7 +50,7 @@ export class ForeignFile {
     });
   }
 
-  /** All that was found, each once. */
+  /** Each finding once. */
   get findings(): Finding[] {
     return [...this.#found.values()];
   }

@@ -217,13 +217,13 @@ async function foreign(cwd: string, path: string) {
   return { path, ...fromForeign(await readFile(file, 'utf8'), path, { lockFiles }) };
 }
 
-/** What is left to do, a line for each place. */
+/** Lists the work that is left, a line for each place. */
 function sayForeign({ path, jobs, findings }: Awaited<ReturnType<typeof foreign>>): string[] {
   const name = escapeLine(path, 200);
   if (findings.length === 0)
     return [`quorate.yaml has ${counted(jobs, 'job')}; all of ${name} has a counterpart.`];
   return [
-    `quorate.yaml has ${counted(jobs, 'job')}. Without a counterpart, and marked TODO there:`,
+    `quorate.yaml has ${counted(jobs, 'job')}. Without a counterpart, and marked OPEN there:`,
     ...findings.map(({ line, what, says }) => `${name}:${line}: ${what}: ${says}`),
     'Then, before you push: quorate plan, quorate try',
   ];
