@@ -176,7 +176,7 @@ ${
   artifact === null
     ? html`<h3>Fetch it</h3>${command(`quorate fetch ${run.summary.run} --reports -o ${folder} ${where}`)}`
     : html`<h3>Fetch and verify it</h3>
-<p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
+<p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}#${new URLSearchParams(level === null ? { project } : { project, run: run.summary.run, artifact }).toString()}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
 ${command(`quorate fetch ${artifact} -o ${folder} --bundle-out ${folder}.bundle ${where}`)}
 ${command(`quorate verify ${folder} --bundle ${folder}.bundle --project ${project}`)}`
 }

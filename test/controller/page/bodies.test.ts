@@ -375,7 +375,8 @@ describe('the page of a run', () => {
     expect(trusted).toContain(
       `quorate fetch ${A} -o app --bundle-out app.bundle --project p --bootstrap &#39;/dns4/o&#39;\\&#39;&#39;x&#39;`,
     );
-    expect(trusted).toContain('<a href="/verify">verifying in your browser</a>');
+    const verify = `/verify#project=p&amp;run=${'a'.repeat(64)}&amp;artifact=${A}`;
+    expect(trusted).toContain(`<a href="${verify}">verifying in your browser</a>`);
     expect(trusted).not.toContain('They refuse an artifact until it is trusted.');
     const agreed = await of({ artifact: A, state: 'agreed', level: 'agreed' });
     expect([
