@@ -15,7 +15,7 @@ const silentMsMax = 20_000;
 /** Of an archive, around the bytes of its files. */
 const aroundBytesMax = 256 * 1024 * 1024;
 
-/** What a link to this page hands over; undefined for any other link. */
+/** The run that a link to this page hands over; undefined for any other link. */
 export function handedBy(fragment: URLSearchParams): Handed | undefined {
   const [run, artifact] = [fragment.get('run') ?? '', fragment.get('artifact') ?? ''];
   return /^[0-9a-f]{64}$/.test(run) && /^[a-z2-7]{50,100}$/.test(artifact) ? { run, artifact } : undefined;

@@ -113,14 +113,14 @@ async function run(): Promise<void> {
   }
 }
 
-/** What the link hands over, fetched, where no file was chosen. */
+/** Files of the run that the link hands over, where none was chosen. */
 async function fetchedFor(signal: AbortSignal): Promise<Fetched | undefined> {
   if (handed === undefined || bundle !== undefined || artifact !== undefined) return undefined;
   const [origin, project] = [location.origin, input('project').value.trim()];
   return fetchHanded(handed, { origin, project }, (says) => show([line('p', '', says)]), signal);
 }
 
-/** Whoever names the key says whose word counts: a link that does is not green. */
+/** The answer about a run of a link: not green where the link named the root key, whose word counts. */
 function ofLink(answer: Answer, { line }: Fetched): Answer {
   const lines = [line, ...answer.lines];
   if (!isKeyOfLink || answer.standing === 'bad') return { ...answer, lines };
