@@ -21,6 +21,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/bad-input/flipped-bits.test.ts': 23,
   'test/bad-input/interrupts-with-controller.test.ts': 63,
   'test/bad-input/output.test.ts': 20,
+  'test/browser/large-pages.test.ts': 45,
   'test/browser/lender-page.test.ts': 17,
   'test/browser/project-pages.test.ts': 34,
   'test/browser/sign-in.test.ts': 15,

@@ -227,15 +227,9 @@ async function runOnce(
   return isRekeyed === true;
 }
 
-/** Serves pages and feed of a controller; undefined without `http`. */
-export async function serveFeed(
+async function serveFeed(
   node: ControllerNode,
-  {
-    http,
-    httpAnnounce,
-    httpTrustedProxy,
-    signIn,
-  }: Pick<Options, 'http' | 'httpAnnounce' | 'httpTrustedProxy' | 'signIn'>,
+  { http, httpAnnounce, httpTrustedProxy, signIn }: Options,
   { folder, out }: { folder: ProjectFolder; out: Context['out'] },
 ): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
   if (http === undefined) return undefined;

@@ -2,7 +2,6 @@ import {
   afterTally,
   lostInRestore,
   type OpenFacts,
-  runTimes,
   type Tally,
   type TrustedFailure,
 } from '../../../protocol/account/index.ts';
@@ -14,10 +13,9 @@ import { isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
-import { wireLimits } from '../../../protocol/wire/limits.ts';
 import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
 import { toldPolicy } from '../../../protocol/wire/told-policy.ts';
-import { artifactIn, isOver, precedes, type RunFacts, reportsIn } from '../facts.ts';
+import { artifactIn, precedes, type RunFacts, reportsIn } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { absenceEndsAt, operatorsAround } from '../presence.ts';
 import { eligible } from '../rounds/absence.ts';
@@ -32,7 +30,7 @@ import {
   type Round,
   type Run,
 } from '../state.ts';
-import { fellWithOf, inputLevels, inputOf, needsOfRun } from '../verdicts/input-levels.ts';
+import { inputLevels, inputOf, needsOfRun } from '../verdicts/input-levels.ts';
 import { differsOf } from '../verdicts/results.ts';
 import { hasEvidence } from '../verdicts/verdict.ts';
 import { missing } from '../verdicts/witnesses.ts';
@@ -49,7 +47,6 @@ function sharedFacts(state: ControllerState, run: RunFacts) {
   const { ending = null, limit } = publishedOf(run) ?? {};
   const awaits = awaitsOf(state, run);
   const differs = differsOf(state, run);
-  const fellWith = fellWithOf(state, run);
   return {
     run: run.id,
     name: job.name,
@@ -63,7 +60,6 @@ function sharedFacts(state: ControllerState, run: RunFacts) {
     ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, reasonCharsMax) }),
     ...(awaits.length > 0 && { awaits }),
     ...(differs !== undefined && { differs }),
-    ...(fellWith !== undefined && { fellWith }),
   };
 }
 
@@ -96,7 +92,6 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
-    ...runTimes(run, { over: isOver(run) }),
     round: run.rounds.length,
     policy: toldPolicy(policy),
   };
@@ -234,23 +229,7 @@ function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefin
     ...([...state.presence.workers.values()].some(({ role }) => role === 'trusted-worker') && {
       trustedConnected: true,
     }),
-    ...trustedPassedOf(state, open, round),
   };
-}
-
-function trustedPassedOf(
-  { keys }: ControllerState,
-  { history, trusted }: Run,
-  round: Round | undefined,
-): Pick<OpenFacts, 'trustedPassed'> {
-  if (round === undefined || trusted.kind !== 'free') return {};
-  const said = history.findLast(
-    ({ progress }) =>
-      progress.kind === 'passed' &&
-      progress.round === round.n &&
-      keys.get(progress.worker)?.role === 'trusted-worker',
-  )?.progress;
-  return said?.kind === 'passed' ? { trustedPassed: said.reason.slice(0, reasonCharsMax) } : {};
 }
 
 const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
@@ -261,7 +240,7 @@ function eligibleOf(
   state: ControllerState,
   run: Run,
   round: Round | undefined,
-): Pick<OpenFacts, 'eligible' | 'late' | 'declined' | 'asked'> {
+): Pick<OpenFacts, 'eligible' | 'late' | 'declined'> {
   if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
   const late = operatorsAround(state, ({ enrolled }) => !precedes(enrolled, round.offer.index));
   const operators = new Set<string>();
@@ -271,8 +250,7 @@ function eligibleOf(
     if (progress.kind === 'passed' && progress.round === round.n && operators.has(progress.operator))
       reasons.set(progress.operator, progress.reason.slice(0, reasonCharsMax));
   const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
-  const asked = [...operators].filter((operator) => !reasons.has(operator)).slice(0, wireLimits.declinedMax);
-  return { eligible: operators.size, late, declined, ...(asked.length > 0 && { asked }) };
+  return { eligible: operators.size, late, declined };
 }
 
 /** When free slots of a round are given up. Whoever takes one before that changes nothing by knowing it. */
@@ -296,20 +274,14 @@ function awaitsOf(state: ControllerState, run: RunFacts): string[] {
   );
 }
 
-/** All runs that are connected with this one by needs, and `withPush` those that were published with it, as they were submitted, at most `pipelineJobsMax`. */
-export function pipelineOf(
-  state: ControllerState,
-  run: RunFacts,
-  { withPush = false }: { withPush?: boolean } = {},
-): PipelineJob[] {
+/** All runs that are connected with this one by needs, in the order they were submitted, at most `pipelineJobsMax`. */
+export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[] {
   const found = new Map([[run.id, run]]);
   for (const one of found.values()) {
     const needed = needsOfRun(one).flatMap(([, { request }]) => state.index.get(request) ?? []);
     for (const other of [...needed, ...state.index.readersOf([one.id])])
       if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   }
-  for (const other of withPush ? state.index.ofPush(run) : [])
-    if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   return state.index.inOrder(found.keys()).map((one) => jobOf(state, one));
 }
 

@@ -1,7 +1,7 @@
 import { aborted, failed } from '../../machine/bench.ts';
 import type { Scene } from './scene.ts';
 import { cosignNone, lantern, lenders, Story } from './story.ts';
-import { cutLog, failingLog, hostile, hostileWord, junit, testLog } from './texts.ts';
+import { cutLog, failingLog, hostile, hostileWord, junit } from './texts.ts';
 
 const longest =
   'feature/2026-11-migrate-every-single-lantern-of-the-northern-coast-to-the-new-wick-and-oil-supply-format-part-2-of-7';
@@ -51,67 +51,48 @@ async function branches(story: Story): Promise<void> {
   await publish('hook', 'Hang it from a hook');
 }
 
-/** 51 jobs of one push, of which two failed. */
-async function manyJobs(story: Story): Promise<string> {
-  let last = '';
+/** 51 jobs of one push: two failed, and three are still open. */
+async function manyJobs(story: Story): Promise<void> {
+  const push = { subject: 'Split the tests into fifty' };
   const tree = await story.tree(lantern);
+  const runs: string[] = [];
   for (let n = 1; n <= 51; n++) {
-    const isTest = n % 3 !== 0;
-    const run = await story.publish(`${isTest ? 'test' : 'build'}-${String(n).padStart(2, '0')}`, {
-      push: { branch: 'main', subject: 'Split the tests into fifty' },
-      ...(isTest && { kind: 'test' }),
-      policy: cosignNone,
-    });
-    last = run;
-    if (n > 48) continue;
-    const as = n === 17 || n === 31 ? failed : tree;
-    await story.build(run, Object.fromEntries(lenders.map((key, at) => [key, { as, after: 1 + at / 10 }])));
-    if (as === tree) story.bench.pinned(run);
+    const [kind, name] = n % 3 === 0 ? [{}, 'build'] : [{ kind: 'test' } as const, 'test'];
+    runs.push(
+      await story.publish(`${name}-${String(n).padStart(2, '0')}`, { push, policy: cosignNone, ...kind }),
+    );
   }
-  return last;
+  await story.together(runs.slice(0, 48), (n) => {
+    const as = n === 17 || n === 31 ? failed : tree;
+    return [as, as, as];
+  });
 }
 
-const axes = [
-  ['debian', 'alpine', 'fedora', 'arch'],
-  ['20', '22', '24', '26'],
-  ['fast', 'slow', 'odd'],
-] as const;
+const matrixNames = ['debian', 'alpine', 'fedora', 'arch'].flatMap((system) =>
+  ['20', '22', '24', '26'].flatMap((version) =>
+    ['fast', 'slow', 'odd'].map((speed) => `test.${system}.${version}.${speed}`),
+  ),
+);
 
-/** A matrix of 48 jobs: most passed, some failed, one is disputed, some are open. */
+/** A build, and a matrix of 48 tests of it: most passed, some failed, one is disputed, some are open. Its run is one that failed. */
 async function matrix(story: Story): Promise<string> {
-  const tree = await story.tree({ 'junit.xml': junit(0) });
-  const other = await story.tree({ 'junit.xml': junit(2) });
-  const [systems, versions, speeds] = axes;
-  const names = systems.flatMap((system) =>
-    versions.flatMap((version) => speeds.map((speed) => `test.${system}.${version}.${speed}`)),
-  );
-  let first = '';
+  const push = { subject: 'Test everywhere' };
+  const [good, bad] = [
+    await story.tree({ 'junit.xml': junit(0) }),
+    await story.tree({ 'junit.xml': junit(2) }),
+  ];
+  const build = await story.publish('build', { push });
+  await story.trusted(build, await story.tree(lantern));
   const runs: string[] = [];
-  for (const name of names)
+  for (const name of matrixNames)
     runs.push(
-      await story.publish(name, { kind: 'test', policy: cosignNone, push: { subject: 'Test everywhere' } }),
+      await story.publish(name, { push, kind: 'test', policy: cosignNone, needs: { build: [build] } }),
     );
-  for (const [n, run] of runs.entries()) {
-    if (n >= 44) continue;
-    const outcomes =
-      n % 13 === 5 ? [failed, failed, failed] : n === 22 ? [tree, other, failed] : [tree, tree, tree];
-    await story.build(
-      run,
-      Object.fromEntries(
-        lenders.map((key, at) => [
-          key,
-          {
-            as: outcomes[at] ?? tree,
-            after: 0.1 + at / 10,
-            log: outcomes[at] === tree ? undefined : testLog,
-          } as never,
-        ]),
-      ),
-    );
-    if (outcomes[0] === tree && story.bench.facts(run).phase.kind === 'pinning') story.bench.pinned(run);
-    if (n === 5) first = run;
-  }
-  return first;
+  await story.together(runs.slice(0, 44), (n) => {
+    if (n % 13 === 5) return [failed, failed, failed];
+    return n === 22 ? [good, bad, failed] : [good, good, good];
+  });
+  return runs[5] ?? '';
 }
 
 /** A library that failed, and what needs it. */

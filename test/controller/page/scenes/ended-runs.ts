@@ -3,7 +3,7 @@ import { aborted, failed, timings } from '../../machine/bench.ts';
 import { answer } from '../../machine/evidence.ts';
 import { ofRun, type Scene, withoutResult } from './scene.ts';
 import { builtBefore, cosignNone, lantern, lenders, Story, six, tooManyFiles, wick } from './story.ts';
-import { junit, testLog } from './texts.ts';
+import { junit } from './texts.ts';
 
 const other = { ...lantern, 'share/README': 'Light it first, on Mondays.\n' };
 const third = { ...lantern, 'share/README': 'Light it first, at 14:02:11.\n' };
@@ -119,7 +119,7 @@ const contradicts: readonly Scene[] = [
     });
     const { artifact } = await story.tree({ 'junit.xml': junit(2) });
     const as = { ...failed, artifact } as typeof failed;
-    await story.build(run, Object.fromEntries(lenders.map((key) => [key, { as, log: testLog }])));
+    await story.build(run, Object.fromEntries(lenders.map((key) => [key, as])));
     return run;
   }),
   ofRun('failed-again', 'failed', 'it was built again, and failed', async (story) => {

@@ -4,13 +4,13 @@ import { pack } from 'tar-stream';
 import type { Keys } from '../../../../simulations/keys.ts';
 import { exited, treeCid } from '../../../../simulations/paperwork.ts';
 import { limits } from '../../../../src/protocol/base/limits.ts';
-import type { Outcome, Policy } from '../../../../src/protocol/documents/index.ts';
+import { type Job, moreOfPush, type Outcome, type Policy } from '../../../../src/protocol/documents/index.ts';
 import type { Store } from '../../../../src/store/index.ts';
 import { realKeys } from '../../../simulations/real-keys.ts';
 import { Bench, timings } from '../../machine/bench.ts';
 import { cosign } from '../../machine/evidence.ts';
 import { lease } from '../../machine/pipelines.ts';
-import { failingLog, passingLog } from './texts.ts';
+import { failingLog, passingLog, testLog } from './texts.ts';
 
 /** Operators in the stories. */
 export const lenders = ['alice', 'bob', 'carol'] as const;
@@ -119,6 +119,7 @@ export class Story {
       },
       policy: { agree: 2, of: 3, cosign: 'required', rounds: 1, ...policy },
       ...(needs !== undefined && { needs: Object.fromEntries(of) }),
+      more: moreOfPush({ push: commit, subject, author }),
       jti: `scene-${String(++this.#published).padStart(4, '0')}-of-a-story-told`,
       ...over,
     });
@@ -150,8 +151,21 @@ export class Story {
       at = after;
       const held = leases.get(key);
       if (held === undefined) throw new Error(`${key} has no lease`);
-      this.logs.set(held.id, log ?? (as.kind === 'exit' && as.code === 0 ? passingLog : failingLog));
+      this.logs.set(held.id, log ?? logOf(this.bench.jobOf(held), as));
       await this.bench.deliver(key, held, as, over);
+    }
+  }
+
+  /** All lenders build all of these runs at the same time, and one run after the other ends. `comesTo`: their outcomes, by the run's place. */
+  async together(runs: readonly string[], comesTo: (n: number) => readonly Outcome[]): Promise<void> {
+    const leases = [];
+    for (const run of runs) leases.push(await this.lease(run, ...lenders));
+    this.pass(4);
+    for (const [n, run] of runs.entries()) {
+      const outcomes = comesTo(n);
+      const by = lenders.map((key, at) => [key, { as: outcomes[at] ?? outcomes[0], after: (at + 1) / 10 }]);
+      await this.deliver(leases[n] ?? new Map(), Object.fromEntries(by));
+      if (this.bench.facts(run).phase.kind === 'pinning') this.bench.pinned(run);
     }
   }
 
@@ -245,3 +259,8 @@ const usual = [
   { name: 'Compile', run: 'npm run build' },
   { name: 'Package', run: 'cp -r dist "$OUT"' },
 ];
+
+function logOf({ kind }: Job, outcome: Outcome): string {
+  if (outcome.kind === 'exit' && outcome.code === 0) return passingLog;
+  return kind === 'test' ? testLog : failingLog;
+}

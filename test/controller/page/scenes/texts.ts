@@ -1,3 +1,5 @@
+import { leftOutNote } from '../../../../src/protocol/base/log-notes.ts';
+
 /** The log of a build that went well, with its steps. */
 export const passingLog = `quorate: step 1 of 3: Install
 added 212 packages in 3 s
@@ -53,14 +55,14 @@ export function junit(failures: 0 | 2): string {
 }
 
 /** So many lines of a compiler, some with colours. */
-const longLog = (lines: number): string =>
+export const longLog = (lines: number): string =>
   Array.from(
     { length: lines },
     (_, n) =>
       `\u001b[3${n % 8}m[${n + 1}]\u001b[0m cc -O2 -Wall -c src/module-${n}.c -o build/module-${n}.o\n`,
   ).join('');
 
-export const cutLog = `quorate: step 1 of 2: Configure\n${longLog(200)}[the log is longer than what is kept; the rest is left out]\n`;
+export const cutLog = `quorate: step 1 of 2: Configure\n${longLog(200)}${leftOutNote(73_211)}\n${longLog(40)}`;
 
 /** Text of strangers that breaks out of a page which forgets to escape it. The first is one that a ref may be, too. */
 export const hostileWord = '<script>alert(1)</script>"><img/src=x/onerror=alert(1)>&lt;b&gt;${7*7}';
