@@ -25,9 +25,10 @@ export interface Verdict {
   toTrusted: number;
 }
 
-const runSeconds = 240;
+/** Time in which nothing may happen, of an idle machine. */
+const runSeconds = 120;
+const spreadSeconds = 30;
 const pollMs = 100;
-const spreadMsMax = 30_000;
 
 /** Publishes the job of the commit and follows it to its verdict. */
 export async function publish(
@@ -36,18 +37,7 @@ export async function publish(
   url: string,
   show: (at: number, progress: Progress) => void,
 ): Promise<Verdict> {
-  const args = [
-    'run',
-    url,
-    '--ref',
-    'main',
-    '--job',
-    'build',
-    '--home',
-    scene.folder('home-publisher'),
-    '--timeout',
-    `${runSeconds}s`,
-  ];
+  const args = ['run', url, '--ref', 'main', '--job', 'build', '--home', scene.folder('home-publisher')];
   const run = scene.start('quorate run', args, repo);
   const seen: { at: number; progress: Progress }[] = [];
   let accepted: Line = {};
@@ -105,11 +95,14 @@ export async function evidenceSpread(
   artifact: string,
 ): Promise<void> {
   const stores = operators.map((operator) => openBundles(join(scene.folder(`home-${operator}`), 'bundles')));
-  for (let waited = 0; ; waited += pollMs) {
+  const check = scene.processes.patience.wait(
+    spreadSeconds,
+    `one of ${operators.join(', ')} to learn of the verdict`,
+  );
+  for (;;) {
     const held = await Promise.all(stores.map(async (bundles) => isTrusted(await bundles.get(artifact))));
     if (held.includes(true)) return;
-    if (waited > spreadMsMax)
-      throw new QuorateError('DEMO_TIMEOUT', `none of ${operators.join(', ')} learned of the verdict`);
+    check();
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

@@ -13,7 +13,8 @@ import { Pagure } from './pagure/instance.ts';
 import type { Line, Running } from './processes.ts';
 import { cli, type Project, quiet, type Scene } from './scene.ts';
 
-const waitSeconds = 600;
+/** Time in which nothing may happen, of an idle machine. */
+const waitSeconds = 120;
 
 /** The job file of the project: one job, which puts out what stands in a file. */
 const jobFile = `jobs:

@@ -14,15 +14,24 @@ import { root, Scene } from './scene.ts';
 import { playSelf } from './self.ts';
 
 const plays = { build: playBuild, self: playSelf, pipeline: playPipeline, forge: playForge };
+/** Measured on two processors, idle and with as much else to do again. */
+const lasts = {
+  build: 'nine processes; it takes 1 to 3 minutes',
+  self: 'nine processes, 8 GB of memory; it takes 5 to 20 minutes',
+  pipeline: 'eleven processes; it takes 2 to 5 minutes',
+  forge: "eleven processes and Debian's pagure; it takes 2 to 5 minutes",
+};
 const isPlay = (name: string): name is keyof typeof plays => Object.hasOwn(plays, name);
 
 const usage = `usage: npm run demo -- [self|pipeline|forge] [--json] [--keep]
-  self      this repository's own commit is built, and tested on the packages of its lock file: some minutes, 8 GB of memory
+  self      this repository's own commit is built, and tested on the packages of its lock file
   pipeline  build, tests and package of a C project: ahead of a slow trusted worker, then against a majority that tampers
   forge     a push to Debian's pagure, from the webhook to the flag of the commit; a stranger's pull request. Installs the
             packages pagure and redis-server, with 125 others (100 MB), unless they are there
             (without it: this repository's own commit is built, and one of three tampers)
-  --json    progress on standard error, the outcome as one line of JSON at the end
+${Object.entries(lasts)
+  .map(([play, says]) => `            ${play}: ${says}\n`)
+  .join('')}  --json    progress on standard error, the outcome as one line of JSON at the end
   --keep    leave the folders of all nodes in .demo/ for a look
 `;
 
@@ -64,6 +73,7 @@ async function main(): Promise<number> {
   const out = new Output(sink, process.stderr, { json: false, colour });
   mkdirSync(join(root, '.demo'), { recursive: true });
   const dir = mkdtempSync(join(root, '.demo', 'run-'));
+  out.say(out.colours.dim(`On this machine: ${lasts[options.play]}, and longer where it is busy.`));
   const began = performance.now();
   const scene = new Scene(dir, (what, detail) => {
     const seconds = ((performance.now() - began) / 1000).toFixed(1).padStart(5);

@@ -1,14 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
 import { escapeLine } from '../../src/protocol/base/escape.ts';
+import { Patience } from './patience.ts';
 
-type DemoErrorCode =
-  | 'DEMO_NOT_STARTED'
-  | 'DEMO_PROGRAM_FAILED'
-  | 'DEMO_STOPPED'
-  | 'DEMO_STORY_INCOMPLETE'
-  | 'DEMO_TIMEOUT';
+type DemoErrorCode = 'DEMO_NOT_STARTED' | 'DEMO_PROGRAM_FAILED' | 'DEMO_STOPPED' | 'DEMO_STORY_INCOMPLETE';
 declare module '../../src/protocol/base/errors.ts' {
   interface ErrorCodes extends Record<DemoErrorCode, string> {}
 }
@@ -19,7 +16,7 @@ export type Line = Record<string, unknown> & { event?: string };
 export interface Running {
   readonly name: string;
   readonly pid: number;
-  /** The first line it printed, or will print, that fits. Fails when the program ends first, or when time is up. */
+  /** The first line it printed, or will print, that fits. Fails when the program ends first, or when nothing moves any more. */
   line(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line>;
   /** The same, of lines that are still to come. */
   next(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line>;
@@ -41,6 +38,7 @@ export class Processes {
   readonly #running = new Map<number, Running>();
   readonly #env: NodeJS.ProcessEnv;
   readonly #broken = Promise.withResolvers<never>();
+  readonly patience = new Patience();
   #closed = false;
 
   constructor(env: NodeJS.ProcessEnv) {
@@ -81,7 +79,7 @@ export class Processes {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const running = new Child(name, child, options.json ?? true);
+    const running = new Child(name, child, options.json ?? true, this.patience);
     if (child.pid !== undefined) {
       const { pid } = child;
       this.#running.set(pid, running);
@@ -104,7 +102,7 @@ export class Processes {
       last = line;
     });
     if (running instanceof Child) running.onText((text) => lines.push(text));
-    const code = await within(running.ended, options.seconds, `${name} to end`);
+    const code = await this.patience.within(running.ended, options.seconds, `${name} to end`);
     if (!(options.codes ?? [0]).includes(code)) throw running.failure(code);
     return { code, last, text: lines.join('\n') };
   }
@@ -126,13 +124,15 @@ class Child implements Running {
   readonly ended: Promise<number>;
   stopping = false;
   readonly #child: ChildProcess;
+  readonly #patience: Patience;
   readonly #lines: Line[] = [];
   readonly #listeners = new Set<(line: Line) => void>();
   readonly #texts = new Set<(text: string) => void>();
   #stderr = '';
 
-  constructor(name: string, child: ChildProcess, json: boolean) {
+  constructor(name: string, child: ChildProcess, json: boolean, patience: Patience) {
     this.name = name;
+    this.#patience = patience;
     this.#child = child;
     this.ended = new Promise((resolve, reject) => {
       child.on('error', (cause) =>
@@ -142,10 +142,12 @@ class Child implements Running {
     });
     this.ended.catch(() => undefined);
     child.stderr?.on('data', (chunk: Buffer) => {
+      patience.moved();
       this.#stderr = (this.#stderr + chunk.toString()).slice(-stderrKept);
     });
     if (child.stdout === null) return;
     createInterface({ input: child.stdout }).on('line', (text) => {
+      patience.moved();
       for (const listener of this.#texts) listener(text);
       if (json) this.#take(text);
     });
@@ -186,7 +188,7 @@ class Child implements Running {
     this.#listeners.add(listener);
     const ended = this.ended.then((code) => Promise.reject(this.failure(code)));
     try {
-      return await within(Promise.race([promise, ended]), seconds, `${this.name}: ${what}`);
+      return await this.#patience.within(Promise.race([promise, ended]), seconds, `${this.name}: ${what}`);
     } finally {
       this.#listeners.delete(listener);
     }
@@ -211,12 +213,14 @@ class Child implements Running {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.stopping = true;
     kill(this.pid, 'SIGINT');
-    try {
-      await within(this.ended, seconds, `${this.name} to end`);
-    } catch {
-      kill(this.pid, 'SIGKILL');
-      await this.ended.catch(() => undefined);
-    }
+    const over = this.ended.then(
+      () => true,
+      () => true,
+    );
+    const late = sleep(this.#patience.ms(seconds), false, { ref: false });
+    if (await Promise.race([over, late])) return;
+    kill(this.pid, 'SIGKILL');
+    await over;
   }
 }
 
@@ -225,18 +229,5 @@ function kill(pid: number, signal: NodeJS.Signals): void {
     if (pid > 0) process.kill(pid, signal);
   } catch {
     // It ended meanwhile.
-  }
-}
-
-async function within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new QuorateError('DEMO_TIMEOUT', `waited ${seconds} s for ${what}`);
-    timer = setTimeout(() => reject(error), seconds * 1000);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -10,7 +10,7 @@ interface Published {
   url: string;
   /** Names of all jobs, in their order. */
   jobs: readonly string[];
-  /** How long it may take. */
+  /** How long nothing may happen, on an idle machine. */
   seconds?: number;
   /** Lines of `quorate run` that are of no job. */
   onLine?: (line: Line) => void;
@@ -21,13 +21,13 @@ export async function publishAll(
   scene: Scene,
   out: Output,
   to: Project,
-  { url, jobs, seconds = 240, onLine = () => {} }: Published,
+  { url, jobs, seconds = 120, onLine = () => {} }: Published,
   onProgress: (job: string, progress: Progress) => void = () => {},
 ): Promise<Story> {
   const story = new Story();
   const nameWidth = Math.max(...jobs.map((name) => name.length));
   const args = ['run', url, '--ref', 'main', '--home', scene.folder('home-publisher')];
-  const run = scene.start('quorate run', [...args, '--timeout', `${seconds}s`], to.repo);
+  const run = scene.start('quorate run', args, to.repo);
   const told = new InOrder(jobs, ({ at, job, progress }) => {
     story.add({ at, job, progress });
     const words = wordsFor(story, job, progress, out.colours);
@@ -40,7 +40,7 @@ export async function publishAll(
       told.push({ at, job, progress: rest as unknown as Progress });
     else onLine(line);
   });
-  const code = await run.ended;
+  const code = await scene.processes.patience.within(run.ended, seconds, 'the jobs to end');
   told.flush();
   // 1: not all of it is trusted; 4: all of it, after what operators had agreed on was contradicted.
   if (![0, 1, 4].includes(code)) throw run.failure(code);

@@ -116,7 +116,8 @@ export class Scene {
   }
 
   async #answers(url: string): Promise<void> {
-    for (let tried = 0; ; tried++) {
+    const check = this.processes.patience.wait(10, 'the git server to answer');
+    for (;;) {
       const { code } = await this.processes.run('git', 'git', ['ls-remote', '--', url], {
         cwd: this.dir,
         seconds: 10,
@@ -124,7 +125,7 @@ export class Scene {
         codes: [0, 128],
       });
       if (code === 0) break;
-      if (tried === 40) throw new QuorateError('DEMO_TIMEOUT', 'the git server does not answer');
+      check();
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -14,6 +14,7 @@ import { publishAll } from './publish-all.ts';
 import { root, type Scene } from './scene.ts';
 
 const jobs = ['build', 'test'];
+/** The tests of this repository say nothing until they end. */
 const runSeconds = 1800;
 
 export async function playSelf(scene: Scene, out: Output, json: boolean): Promise<void> {

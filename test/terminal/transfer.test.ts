@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type NodeEvent, teller } from '../../src/node/node-events.ts';
 import { tellTransfer } from '../../src/node/tell-transfer.ts';
 import { eventPrinter } from '../../src/terminal/node-events.ts';
@@ -46,6 +46,20 @@ describe('a transfer of a command', () => {
     row.end();
     expect(text).toMatch(/^looking for it\nfetching from 2 peers: 1 MiB\n/);
     expect(text).not.toContain('\u001b');
+  });
+
+  it('shows how long a step takes that counts no bytes', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const [screen, pipe] = [sink(terminal), sink()];
+    const rows = [screen, pipe].map((out) => new TransferRow(output(out), { everyMs: 10_000 }));
+    for (const row of rows) row.set('looking for it');
+    await vi.advanceTimersByTimeAsync(21_000);
+    for (const row of rows) row.end();
+    expect(await pipe.has(/for 20 s/)).toBe(
+      'looking for it\nlooking for it, for 10 s\nlooking for it, for 20 s\n',
+    );
+    expect(await screen.has(/for 21 s/)).toContain('looking for it, for 3.0 s');
   });
 
   it('is events with --json', async () => {

@@ -3,7 +3,7 @@ import type { FetchOptions } from '../../node/artifacts/fetch.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
-import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
+import type { Verification } from '../../protocol/trust/index.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes as sizeOf } from '../../terminal/format.ts';
@@ -99,39 +99,41 @@ interface Asked {
 async function fetched(context: Context, asked: Asked, options: Options): Promise<Exit> {
   const { artifact, dest, bundleFile, indexFile } = asked;
   const { fetchArtifact } = await import('../../node/artifacts/fetch.ts');
-  const { result, book } = await withProgress(context, asked, options, (how) =>
+  const result = await withProgress(context, asked, options, (how) =>
     fetchArtifact({ ...how, artifact, withIndex: indexFile !== undefined }),
   );
   const { out } = context;
-  const { verification, bundleText, bytes, providers, controllerUsed, index } = result;
+  const { verification, bundleText, bytes, written, providers, controllerUsed, index } = result;
   await bundleFile?.finish(bundleText, `The artifact is in ${dest}.`);
   if (index !== undefined) await indexFile?.finish(index, `The artifact is in ${dest}.`);
   else if (indexFile !== undefined)
     out.note('The artifact was built without dependencies: there is no index.');
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
-  sayVerification(out, verification);
-  sayKnowledge(out, book);
-  out.say(`${sizeOf(bytes)} in ${dest}`);
+  out.say(inFolder(written, bytes, dest));
   return exits.done;
 }
+
+/** Equal files are fetched once, so that more may be written than was fetched. */
+const inFolder = (written: number, fetched: number, dest: string): string => {
+  const less = written > fetched ? ` (${sizeOf(fetched)} fetched)` : '';
+  return `${sizeOf(written)} in ${dest}${less}`;
+};
 
 async function fetchedReports(context: Context, asked: Asked, options: Options): Promise<Exit> {
   const { artifact: which, dest, bundleFile } = asked;
   const { fetchReports } = await import('../../node/artifacts/fetch-reports.ts');
-  const { result, book } = await withProgress(context, asked, options, (how) =>
+  const result = await withProgress(context, asked, options, (how) =>
     fetchReports({ ...how, which }),
   );
   const { out } = context;
-  const { verification, facts, reports, bundleText, bytes } = result;
+  const { verification, facts, reports, bundleText, bytes, written } = result;
   await bundleFile?.finish(bundleText, `The reports are in ${dest}.`);
   out.value({ reports, test: facts.name, artifact: null, folder: dest, bytes, verification });
-  sayVerification(out, verification);
-  sayKnowledge(out, book);
   out.say(
     out.colours.yellow(
       'Reports are what the workers say the test wrote, and no artifact: no evidence of Quorate counts for these files. Read them; run and pass on nothing of them.',
     ),
-    `${sizeOf(bytes)} in ${dest}`,
+    inFolder(written, bytes, dest),
   );
   return exits.done;
 }
@@ -142,18 +144,21 @@ async function withProgress<T>(
   { where, dest }: Asked,
   { source, ref, recipe, maxAge }: Options,
   fetch: (how: Omit<FetchOptions, 'artifact'>) => Promise<T>,
-): Promise<{ result: T; book: RevocationBook }> {
+): Promise<T> {
   const { NotTrusted } = await import('../../node/artifacts/fetch.ts');
   const { out, signal } = context;
   const book = await openBook(context, where.project);
   const row = new TransferRow(out);
   const onProgress: FetchOptions['onProgress'] = ({ says, bytes, total }) => row.set(says, bytes, total);
-  const accepted = { source, ref, recipe, maxAge, revocations: book };
+  // The proof is told before any file is fetched, and so before any is written.
+  const accept = (verification: Verification) => {
+    row.rest();
+    sayVerification(out, verification);
+    sayKnowledge(out, book);
+  };
+  const accepted = { source, ref, recipe, maxAge, revocations: book, accept };
   try {
-    return {
-      result: await fetch({ ...where, ...accepted, dest, signal, onProgress }).finally(() => row.end()),
-      book,
-    };
+    return await fetch({ ...where, ...accepted, dest, signal, onProgress }).finally(() => row.end());
   } catch (error) {
     if (error instanceof NotTrusted) sayVerification(out, error.verification);
     throw error;

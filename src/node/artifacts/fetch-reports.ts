@@ -3,7 +3,7 @@ import type { Mesh } from '../../mesh/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Verification, VerifiedFacts } from '../../protocol/trust/index.ts';
 import type { Store } from '../../store/index.ts';
-import { connectReachable, type FindOptions, NotTrusted, withEvidence } from './fetch.ts';
+import { connectReachable, type FindOptions, NotTrusted, sizeOfFiles, withEvidence } from './fetch.ts';
 import { artifactLimits } from './limits.ts';
 import { pullArtifact } from './transfer.ts';
 
@@ -20,6 +20,8 @@ export interface FetchedReports {
   facts: VerifiedFacts;
   bundleText: string;
   bytes: number;
+  /** Of the files that were written. */
+  written: number;
 }
 
 /**
@@ -49,12 +51,17 @@ export function fetchReports(options: FetchReportsOptions): Promise<FetchedRepor
       throw new QuorateError('REPORTS_NOT_FOUND', `the test "${facts.name}" left no files in $OUT`, {
         hint: `Its log: quorate logs ${facts.request.slice(0, 10)}`,
       });
-    onProgress({ phase: 'fetching', says: 'fetching the reports' });
+    options.accept?.(verification);
+    const says = 'fetching the reports';
+    onProgress({ phase: 'fetching', says });
     const from = await connectReachable(mesh, peers);
-    const bytes = await pulled({ mesh, store }, reports, from, options);
+    const bytes = await pulled({ mesh, store }, reports, from, options, (done, total) =>
+      onProgress({ phase: 'fetching', says, bytes: done, ...(total !== undefined && { total }) }),
+    );
     onProgress({ phase: 'writing', says: `writing to ${dest}` });
     await store.exportDirectory(reports, dest, { signal });
-    return { reports, verification, facts, bundleText: text, bytes };
+    const written = await sizeOfFiles(store, reports, signal);
+    return { reports, verification, facts, bundleText: text, bytes, written };
   });
 }
 
@@ -63,10 +70,11 @@ async function pulled(
   reports: string,
   from: string[],
   { signal }: FindOptions,
+  onProgress: (bytes: number, total: number | undefined) => void,
 ): Promise<number> {
   for (let tried = 1; ; tried++) {
     try {
-      return (await pullArtifact(ends, reports, { from, signal })).bytes;
+      return (await pullArtifact(ends, reports, { from, signal, onProgress })).bytes;
     } catch (error) {
       signal.throwIfAborted();
       if (tried >= artifactLimits.reportTriesMax) throw error;

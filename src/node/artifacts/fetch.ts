@@ -44,14 +44,14 @@ export interface FindOptions {
   maxAge?: number;
   signal: AbortSignal;
   onProgress(progress: FetchProgress): void;
+  /** What is proven, before any file is fetched. @throws when it is not wanted */
+  accept?(verification: Verification): void;
 }
 
 export interface FetchOptions extends FindOptions {
   artifact: string;
   /** The run whose own evidence has to prove it. Absent: the evidence of any run. */
   run?: string;
-  /** @throws when what is proven is not wanted: no file is fetched then */
-  accept?(verification: Verification): void;
   dest: string;
   /** Also fetches the index of dependencies of a job that has lock files. */
   withIndex?: boolean;
@@ -61,7 +61,10 @@ export interface Fetched {
   verification: Verification;
   bundle: Bundle;
   bundleText: string;
+  /** Of the blocks that were fetched. */
   bytes: number;
+  /** Of the files that were written: equal ones are fetched once. */
+  written: number;
   /** PeerIds that the bytes were requested from. */
   providers: string[];
   /** Whether one of them is a controller of the project. */
@@ -137,11 +140,13 @@ export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
           });
     onProgress({ phase: 'writing', says: `writing to ${dest}` });
     await store.exportDirectory(artifact, dest, { signal });
+    const written = await sizeOfFiles(store, artifact, signal);
     return {
       verification,
       bundle,
       bundleText: found.text,
       bytes: pulled.bytes,
+      written,
       providers: pulled.from,
       controllerUsed: pulled.from.some((id) => charter.controllers.includes(id)),
       index: index?.car,
@@ -167,7 +172,6 @@ export async function withEvidence<T>(
     closers.push(() => mesh.close());
     const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
     closers.push(() => store.close());
-    onProgress({ phase: 'looking', says: `looking for ${which}` });
     const book = options.revocations ?? (await RevocationBook.open(project, joseVerifier));
     const found = await findBundle(mesh, which, artifact, options, book);
     const says = `found at ${counted(found.peers.length, 'peer')}; checking the proof`;
@@ -176,6 +180,13 @@ export async function withEvidence<T>(
   } finally {
     for (const close of closers.reverse()) await close();
   }
+}
+
+/** Bytes of the files of a tree. */
+export async function sizeOfFiles(store: Store, root: string, signal: AbortSignal): Promise<number> {
+  let bytes = 0;
+  for await (const { kind, size } of store.list(root, { signal })) if (kind === 'file') bytes += size;
+  return bytes;
 }
 
 async function pull(
@@ -243,7 +254,9 @@ async function findBundle(
   options: FindOptions,
   book: RevocationBook,
 ): Promise<Found> {
-  const { project, source, ref, recipe, maxAge, signal } = options;
+  const { project, source, ref, recipe, maxAge, signal, onProgress } = options;
+  const looking = (whom: string) => onProgress({ phase: 'looking', says: `looking for ${which}${whom}` });
+  looking('');
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
   const peers = new Map<string, PeerAddress>();
   let best: Omit<Found, 'peers'> | undefined;
@@ -266,11 +279,15 @@ async function findBundle(
       : checkAge(verification, { now: Date.now(), maxAgeSeconds: maxAge });
   };
   const known = [...(options.controllers ?? []), ...peersOf(options.bootstrap)];
+  if (mesh.connected().length === 0)
+    looking(`: waiting for ${counted(known.length, 'peer')} whose address is known`);
   for (const controller of await waitOrSearch(mesh, project, known, limit))
     await consider(controller).catch(() => {});
   const isSettled = () => ['trusted', 'failed'].includes(best?.verification.level ?? '');
   const keys = artifact === undefined ? [] : [artifact];
   for (const key of [...keys, projectRendezvous(project)]) {
+    if (isSettled()) break;
+    looking(key === artifact ? ': asking peers that serve it' : ': asking members of the project');
     for (let looked = 0; looked < lookupsMax && !limit.aborted && !isSettled(); looked++) {
       const asked: Promise<void>[] = [];
       try {

@@ -85,8 +85,16 @@ describe('an artifact', () => {
       ...{ providers: [honest.mesh.id], controllerUsed: false, index: undefined },
     });
     expect(got.bytes).toBeGreaterThan(0);
+    expect(got.written).toBe('good'.length);
     expect(await readFile(join(asked.dest, 'app'), 'utf8')).toBe('good');
     expect(phases(asked)).toEqual(['looking', 'proving', 'fetching', 'writing']);
+  });
+
+  it('is told to be proven before any of its files is fetched', async () => {
+    const { honest, tree } = await sides();
+    const asked = await options(tree, honest);
+    await fetchArtifact({ ...asked, accept: ({ level }) => void asked.told.push(level) });
+    expect(phases(asked)).toEqual(['looking', 'proving', 'trusted', 'fetching', 'writing']);
   });
 
   it('comes from a controller where nobody else has its evidence, or its bytes', async () => {
