@@ -9,7 +9,14 @@ import { makeScratch } from '../node/scratch.ts';
 import { assert } from '../protocol/base/errors.ts';
 import type { Recipe } from '../protocol/documents/index.ts';
 import { type Plan, planPipeline } from '../protocol/pipeline/index.ts';
-import { type CommitWords, type GitTag, localCommit, readLocalCommit, resolveRef } from '../source/index.ts';
+import {
+  type CommitWords,
+  type GitTag,
+  localCommit,
+  readLocalCommit,
+  resolveRef,
+  workingFiles,
+} from '../source/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { jobFileInTree } from './job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile, type WantedRecipe } from './recipe.ts';
@@ -36,6 +43,8 @@ export interface PlanOptions {
   ref: string | SeenCommit;
   /** Runs git for a repository on a server; absent: without a sandbox. */
   confine?: Confine | undefined;
+  /** Reads the files as they are in the folder, instead of the commit at `ref`. */
+  working?: boolean | undefined;
   base?: string | undefined;
   recipe?: WantedRecipe | { local: string } | undefined;
   /** Read subject and author of the commit too, from a server. */
@@ -48,6 +57,7 @@ export interface PlanOptions {
 export interface PlannedCommit {
   /** Full name of the branch or tag, or the commit id. */
   ref: string;
+  /** Of files as they are: what is checked out, or empty before the first commit. */
   commit: string;
   tree: string;
   /** Where the ref is a tag. */
@@ -75,12 +85,17 @@ export async function planCommit(options: PlanOptions): Promise<PlannedCommit> {
     try {
       const read = (one: string | SeenCommit, words = false) =>
         readCommitOf(repository, one, { store, dir: scratch, confine, words, signal });
-      const { tree, ...source } = await read(ref, options.words);
+      const { tree, ...source } =
+        options.working === true
+          ? await readWorkingFiles(repository, store, signal)
+          : await read(ref, options.words);
+      const at = options.working === true ? 'the files' : `commit ${source.commit.slice(0, 12)}`;
       const own = async () => ({
         recipe: undefined,
         file: await jobFileInTree(store, tree, {
-          where: `commit ${source.commit.slice(0, 12)} of ${'url' in repository ? repository.url : repository.folder}`,
-          named: (name) => `${name} at ${source.commit.slice(0, 12)}`,
+          where: `${at} of ${'url' in repository ? repository.url : repository.folder}`,
+          named: (name) =>
+            `${name} ${options.working === true ? 'as it is' : `at ${source.commit.slice(0, 12)}`}`,
           hint: 'Commit one ("quorate init" writes an example) and push it. For a repository that has none: --file <file>',
         }),
       });
@@ -103,6 +118,21 @@ export async function planCommit(options: PlanOptions): Promise<PlannedCommit> {
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function readWorkingFiles(
+  repository: Repository,
+  store: Store,
+  signal: AbortSignal,
+): Promise<Pick<PlannedCommit, 'ref' | 'commit' | 'tree'>> {
+  assert('folder' in repository, 'files as they are stand in a folder');
+  const { paths, root, head, ref = 'HEAD' } = await workingFiles(repository.folder, { signal });
+  try {
+    const { root: tree } = await store.importDirectory(root, { into: store.public, signal, only: paths });
+    return { ref, commit: head?.commit ?? '', tree };
+  } catch (error) {
+    throw asSourceError(error, root);
   }
 }
 

@@ -20,6 +20,8 @@ export interface WorkingFiles {
   /** HEAD; absent before the first commit. */
   head?: Head;
   dirty: boolean;
+  /** Full name of the branch that is checked out; absent where HEAD is detached. */
+  ref?: string;
 }
 
 /** Files that "git add --all" would commit. @throws SOURCE_NO_REPOSITORY, SOURCE_TOO_LARGE, SOURCE_TREE_REFUSED, SOURCE_GIT_MISSING */
@@ -42,7 +44,8 @@ export async function workingFiles(path: string, options: GitOptions = {}): Prom
     throw explain(error, `cannot list the files of ${visible(root)}`);
   }
   const dirty = head === undefined || (await isDirty(git, root));
-  return { root, paths: [...paths], dirty, ...(head !== undefined && { head }) };
+  const ref = await askGit(git, root, ['symbolic-ref', '--quiet', 'HEAD']);
+  return { root, paths: [...paths], dirty, ...(head && { head }), ...(ref && { ref }) };
 }
 
 async function headWithTime(git: OwnGit, root: string): Promise<Head | undefined> {

@@ -289,7 +289,7 @@ const jsonOutputs = {
   'on trusted': [...hookLines, z.array(shownEntrySchema)],
   plan: [
     z.strictObject({
-      ...{ ref: z.string(), commit: commitId, tree: cid, base: z.string().nullable() },
+      ...{ ref: z.string(), commit: commitId.nullable(), tree: cid, base: z.string().nullable() },
       jobs: z.array(z.looseObject({ name: z.string(), job: z.string() })),
       skipped: z.array(skipped),
     }),

@@ -3,6 +3,7 @@ import type { JobSpec } from '../../jobfile/index.ts';
 import type { Client } from '../../member/client.ts';
 import type { Prepared } from '../../member/submit.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { TransferMeter } from '../../protocol/base/transfer-meter.ts';
 import type { Job } from '../../protocol/documents/index.ts';
 import type { Context } from '../../terminal/context.ts';
 import { bytes } from '../../terminal/format.ts';
@@ -46,28 +47,48 @@ export async function bringDependencies(
   }
 }
 
-/** The row of dependencies that are fetched, erased at its end; elsewhere than on a terminal one line at the end. */
+/** Where rows cannot change in place, a line is printed this often. */
+const lineMs = 10_000;
+
+/** The row of dependencies that are fetched, erased at its end; elsewhere than on a terminal a line from time to time, and one at the end. */
 export class DependenciesShown {
   readonly #out: Output;
   readonly #board: Board;
+  readonly #meter = new TransferMeter();
+  readonly #timer: NodeJS.Timeout;
   #last: FetchProgress | undefined;
 
   constructor(out: Output) {
     this.#out = out;
     this.#board = out.board();
+    this.#timer = setInterval(() => this.#again(), lineMs).unref();
   }
 
   readonly progress = (progress: FetchProgress): void => {
     this.#last = progress;
+    this.#meter.add(performance.now(), progress.bytes);
     if (!this.#board.live) return;
-    const changing = () => textOf(this.#last ?? progress);
-    this.#board.set('dependencies', { text: textOf(progress), changing });
+    this.#board.set('dependencies', {
+      text: this.#text(progress),
+      changing: () => this.#text(this.#last ?? progress),
+    });
   };
+
+  #again(): void {
+    if (!this.#board.live && this.#last !== undefined) this.#out.say(this.#text(this.#last));
+  }
+
+  /** With the rate while files are missing. */
+  #text(progress: FetchProgress): string {
+    const rate = this.#meter.state(performance.now())?.bytesPerSecond ?? null;
+    return `${textOf(progress)}${rate === null || progress.files === progress.filesTotal ? '' : `, ${bytes(rate)}/s`}`;
+  }
 
   /** Says what is there for the build, where there is something. */
   end(): void {
     const last = this.#last;
     this.#last = undefined;
+    clearInterval(this.#timer);
     this.#board.erase();
     if (last === undefined || last.files < last.filesTotal) return;
     this.#out.say(textOf(last));

@@ -122,9 +122,7 @@ const inFolder = (written: number, fetched: number, dest: string): string => {
 async function fetchedReports(context: Context, asked: Asked, options: Options): Promise<Exit> {
   const { artifact: which, dest, bundleFile } = asked;
   const { fetchReports } = await import('../../node/artifacts/fetch-reports.ts');
-  const result = await withProgress(context, asked, options, (how) =>
-    fetchReports({ ...how, which }),
-  );
+  const result = await withProgress(context, asked, options, (how) => fetchReports({ ...how, which }));
   const { out } = context;
   const { verification, facts, reports, bundleText, bytes, written } = result;
   await bundleFile?.finish(bundleText, `The reports are in ${dest}.`);

@@ -15,6 +15,7 @@ interface Options {
   ref?: string;
   base?: string;
   file?: string;
+  workingTree?: boolean;
 }
 
 export const plan: Define = (program, act) =>
@@ -22,16 +23,20 @@ export const plan: Define = (program, act) =>
     .command('plan')
     .summary('show what a run would build')
     .description(
-      'Prints the jobs that quorate.yaml of a commit comes to: what each needs, each combination of a matrix, and what its conditions skip. Nothing is published. In a folder it reads what is committed there, and fetches nothing.',
+      'Prints the jobs that quorate.yaml of a commit comes to: what each needs, each combination of a matrix, and what its conditions skip. Nothing is published. In a folder it reads what is committed there, and fetches nothing; quorate try takes the files as they are.',
     )
     .argument('[repo]', 'a folder or a git URL (default: the repository here)')
     .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
+    .option('--working-tree', 'the files as they are here instead, as quorate try takes them')
     .option(
       '--base <ref>',
       'branch, tag or commit that "changed" compares with (default: all counts as changed)',
     )
     .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
-    .addHelpText('after', examples('quorate plan', 'quorate plan --ref v1.2 --base v1.1'))
+    .addHelpText(
+      'after',
+      examples('quorate plan', 'quorate plan --working-tree', 'quorate plan --ref v1.2 --base v1.1'),
+    )
     .action(act(run));
 
 async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
@@ -42,18 +47,31 @@ async function run(context: Context, given: string | undefined, options: Options
       hint: 'Name a folder in a git repository, or give a URL such as https://host/project.git.',
     });
   const repository: Repository = given !== undefined && !existsSync(folder) ? { url: given } : { folder };
-  if ('folder' in repository && options.ref === undefined) {
+  const { workingTree: working = false } = options;
+  if (working && ('url' in repository || options.ref !== undefined))
+    throw new QuorateError(
+      'CLI_USAGE',
+      '--working-tree reads the files here, and no other ref or repository',
+      {
+        hint: 'Leave one of them out.',
+      },
+    );
+  if ('folder' in repository && options.ref === undefined && !working) {
     const { localRepo } = await import('../../source/index.ts');
     const { dirty } = await localRepo(folder, { signal });
     if (dirty)
-      out.note(out.colours.yellow('There are changes here that are not committed: they are not read.'));
+      out.note(
+        out.colours.yellow(
+          'There are changes here that are not committed: they are not read. To read them: quorate plan --working-tree',
+        ),
+      );
   }
   const { planCommit } = await import('../../member/plan.ts');
   const { ref = 'HEAD', base } = options;
   const recipe = options.file === undefined ? undefined : fileGiven(cwd, options.file);
-  const planned = await planCommit({ repository, ref, base, recipe, signal });
+  const planned = await planCommit({ repository, ref, working, base, recipe, signal });
   out.value(asJson(planned));
-  sayPlan(out, planned);
+  sayPlan(out, planned, working);
   return exits.done;
 }
 
@@ -66,13 +84,18 @@ function asJson({ ref, commit, tree, base, file, plan: { instances, skipped } }:
       needs: needs.map(({ instance, level }) => ({ name: instance, level })),
     };
   });
-  return { ref, commit, tree, base: base ?? null, jobs, skipped };
+  return { ref, commit: commit || null, tree, base: base ?? null, jobs, skipped };
 }
 
-function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } }: PlannedCommit): void {
+function sayPlan(
+  out: Output,
+  { ref, commit, base, plan: { instances, skipped } }: PlannedCommit,
+  working: boolean,
+): void {
   const { dim, yellow } = out.colours;
   const since = base === undefined ? '' : `, changed since ${base.slice(0, 12)}`;
-  out.say(dim(`commit ${commit.slice(0, 12)} of ${escapeLine(ref, 200)}${since}`));
+  const what = working ? 'the files as they are' : `commit ${commit.slice(0, 12)}`;
+  out.say(dim(`${what} of ${escapeLine(ref, 200)}${since}`));
   out.say(`${counted(instances.length, 'job')}${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`);
   const rows = instances.map(({ name, template: { trust }, needs }) => {
     const signed = cosignersOf(trust) > 0 ? ' and co-signed' : '';

@@ -194,7 +194,7 @@ function saySource(
   const differs =
     commit === undefined
       ? 'Nothing is committed here yet: a mesh builds commits only.'
-      : `These files are not those of commit ${short}: a mesh builds commits only.`;
+      : `These files are not those of commit ${short}: a mesh builds commits only. To build what is committed: quorate try --commit`;
   if (dirty) out.note(out.colours.yellow(differs));
 }
 

@@ -71,12 +71,32 @@ describe('quorate plan', () => {
     );
   });
 
+  it('of the files as they are reads those, says so, and needs no commit', async () => {
+    const dir = folder();
+    execFileSync('git', ['init', '--quiet', '--initial-branch=main', dir], { timeout: 120_000 });
+    writeFileSync(join(dir, 'quorate.yaml'), 'jobs: {only: {run: [make]}}');
+    const before = await quorate(['plan', '--working-tree'], { cwd: dir });
+    expect(before).toMatchObject({ code: 0, err: '' });
+    expect(before.out).toMatch(/^the files as they are of refs\/heads\/main\n1 job\n {2}only /);
+    const committed = await quorate(['plan'], { cwd: dir });
+    expect(committed.err).toMatch(/SOURCE_NO_COMMIT/);
+    const both = await quorate(['plan', '--working-tree', '--ref', 'v1'], { cwd: repo });
+    expect(both).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--working-tree reads the files here'),
+    });
+    const json = await quorate(['plan', '--working-tree', '--json'], { cwd: dir });
+    expect(JSON.parse(json.out)).toMatchObject({ commit: null, ref: 'refs/heads/main' });
+  });
+
   it('says the same as JSON, of another ref too, and of changes that are not committed', async () => {
     writeFileSync(join(repo, 'quorate.yaml'), 'jobs: {}');
     const here = await quorate(['plan', '--json'], { cwd: repo });
     const tagged = await quorate(['plan', '--json', '--ref', 'v1'], { cwd: repo });
     git('checkout', '--quiet', 'quorate.yaml');
-    expect(here.err).toMatch(/not committed: they are not read/);
+    expect(here.err).toMatch(
+      /not committed: they are not read\. To read them: quorate plan --working-tree\n$/,
+    );
     expect(tagged.err).toBe('');
     const plan = JSON.parse(tagged.out);
     expect(plan).toMatchObject({ ref: 'refs/tags/v1', commit: second, base: null, skipped: [] });
