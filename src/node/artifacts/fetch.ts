@@ -44,7 +44,7 @@ export interface FindOptions {
   maxAge?: number;
   signal: AbortSignal;
   onProgress(progress: FetchProgress): void;
-  /** What is proven, before any file is fetched. @throws when it is not wanted */
+  /** Called with what the evidence proves, before any file is fetched. @throws when it is not wanted */
   accept?(verification: Verification): void;
 }
 
