@@ -16,7 +16,6 @@ const deadlines = {
 
 /** Those that take longest, with their seconds; the others follow by their size, or by the time of the last run. */
 const longest: Readonly<Record<string, number>> = {
-  'test/attacks/hooks/answers-e2e.test.ts': 17,
   'test/attacks/machines/acks.test.ts': 5,
   'test/attacks/mesh/connections.test.ts': 9,
   'test/attacks/sandbox/namespace.outputs.test.ts': 8,
@@ -28,14 +27,10 @@ const longest: Readonly<Record<string, number>> = {
   'test/owner/commands/image.test.ts': 7,
   'test/client/commands/shell.test.ts': 12,
   'test/client/commands/try.test.ts': 25,
-  'test/e2e/charter.test.ts': 14,
   'test/e2e/journey.test.ts': 18,
   'test/e2e/operator.test.ts': 10,
   'test/e2e/pipeline.test.ts': 19,
   'test/e2e/refusals.test.ts': 13,
-  'test/e2e/stolen-key.test.ts': 18,
-  'test/e2e/volunteer.test.ts': 13,
-  'test/http/prices.test.ts': 15,
   'test/proof/mutation.test.ts': 10,
   'test/backup/backup.test.ts': 21,
   'test/sandbox/gvisor/gvisor.test.ts': 10,

@@ -4,7 +4,7 @@ import { httpLimits } from './limits.ts';
 /**
  * Price of a request of each route, taken from who asks before the work: 1 is up to 20 times the processor time of a request for nothing, and
  * `httpLimits.bytesPerRequest` of an answer are 1 more. `npm run bench -- --only prices` measures them (docs/performance.md), and
- * test/http/prices.test.ts holds each route to its price.
+ * test/http/measured-prices.test.ts holds each route to its price.
  */
 export const prices: Readonly<Record<string, number>> = {
   'GET /': 1,

@@ -5,31 +5,20 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { prices } from '../../src/http/prices.ts';
 import { End } from '../support/other-process.ts';
-import { measureHttp, unpriced, worth } from '../support/prices/http.ts';
+import { unpriced } from '../support/prices/http.ts';
+import type { Served } from '../support/prices/http-server.ts';
 
-/** Smaller than what `npm run bench -- --only prices` measures, and large enough to hold the event loop where nothing slices it. */
-const sizes = { runs: 200, entries: 5_000, logLines: 2_000, bundleBytes: 2 ** 20 };
+/** Sizes that take no time: measured-prices.test.ts, a matrix, measures each request. */
+const sizes = { runs: 5, entries: 5, logLines: 5, bundleBytes: 2 ** 10 };
 
-it('every route has a price, holds the event loop for a moment only, and costs no more than it is charged for', async () => {
+it('every route has a price and a request that is measured, and no price is of a route that is gone', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-prices-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
   const server = fork(new URL('../support/prices/http-server.ts', import.meta.url), {
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   onTestFinished(() => void server.kill('SIGKILL'));
-  const { measured, routes } = await measureHttp(new End(server), dir, sizes, { times: 3 });
-  expect(unpriced(routes, measured)).toEqual([]);
-  // No row for what is not there any more.
+  const { examples, routes } = await new End(server).ask<Served>('serve', dir, sizes);
+  expect(unpriced(routes, examples)).toEqual([]);
   expect(Object.keys(prices).filter((route) => !routes.includes(route))).toEqual([]);
-  const [nothing, ...rest] = measured;
-  const unit = nothing?.cpuMs ?? 0;
-  const over = rest.flatMap(({ route, what, cpuMs, heldMs, charged }) => [
-    ...(heldMs > worth * unit
-      ? [`${route}, ${what}: a turn takes ${(heldMs / unit).toFixed(1)} × nothing`]
-      : []),
-    ...(cpuMs > worth * unit * charged
-      ? [`${route}, ${what}: ${(cpuMs / unit).toFixed(1)} × nothing for ${charged}`]
-      : []),
-  ]);
-  expect(over).toEqual([]);
 });

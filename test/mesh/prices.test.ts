@@ -1,8 +1,8 @@
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { libraryTurns } from '../../src/mesh/libp2p/library-toll.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { protocols } from '../../src/protocol/wire/protocols.ts';
-import { type MeasuredPrice, measurePrices } from '../support/measured-prices.ts';
+import { measurePrices } from '../support/measured-prices.ts';
 import { openPriced } from '../support/protocol-prices.ts';
 import { bootstrapNode } from './harness.ts';
 
@@ -24,27 +24,9 @@ describe('the price of a request', () => {
 });
 
 describe('a request of a stranger', () => {
-  let nothing: MeasuredPrice;
-  let prices: MeasuredPrice[];
-
-  beforeAll(async () => {
-    ({ nothing, prices } = await measurePrices({ runs: 600, files: 3_000 }, { count: 2, rounds: 5 }));
-  });
-
-  it('is charged', () => {
+  it('is charged', async () => {
+    const { prices } = await measurePrices({ runs: 1, files: 1 }, { count: 1, rounds: 1 });
     for (const { protocol, request, turns } of prices)
       expect(turns, `${protocol} ${request}`).toBeGreaterThanOrEqual(meshLimits.streamTurns);
-  });
-
-  // The aim is 20 times, which the bench shows: other work on a machine may double what is measured here.
-  it('holds the event loop no longer than 50 times one for nothing', () => {
-    const held = prices.filter(({ holdMs }) => holdMs > 50 * nothing.holdMs);
-    expect(held.map(({ protocol, request, holdMs }) => `${protocol} ${request}: ${holdMs} ms`)).toEqual([]);
-  });
-
-  it('costs no more than 20 times what it is charged for, beside one for nothing', () => {
-    const perTurn = nothing.ms / nothing.turns;
-    const dear = prices.filter(({ ms, turns }) => ms > 20 * perTurn * turns);
-    expect(dear.map(({ protocol, request, ms }) => `${protocol} ${request}: ${ms} ms`)).toEqual([]);
   });
 });

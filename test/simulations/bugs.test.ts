@@ -4,7 +4,6 @@ import { allCheckers } from '../../simulations/checkers/index.ts';
 import { describeFailure } from '../../simulations/main.ts';
 import { simulate } from '../../simulations/simulate.ts';
 import { expectCaught, quickBugs, seeds } from './planted.ts';
-import { range } from './seeds.ts';
 
 describe('a planted bug', () => {
   it.each(quickBugs)('%s is caught by its checker', expectCaught);
@@ -35,7 +34,7 @@ describe('the checkers', () => {
       workerCrashPerEvent: 0,
       partitionPerMinute: 0,
     };
-    for (const seed of range(2, 2))
+    for (const seed of [5, 26])
       expect((await simulate(seed, { rates: quiet, once: true })).failure).toBeNull();
   });
 });

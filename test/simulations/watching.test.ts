@@ -5,13 +5,15 @@ import { simulateWatching } from '../../simulations/watching/simulate.ts';
 import { range } from './seeds.ts';
 
 describe('a watcher and a hook beside a forge and a controller that lie', () => {
-  it.each(range(1, 2))('hold every invariant: seed %i', async (seed) => {
-    const { failure, trace } = await simulateWatching(seed);
+  const first = simulateWatching(1);
+
+  it.each([1, 2])('hold every invariant: seed %i', async (seed) => {
+    const { failure, trace } = await (seed === 1 ? first : simulateWatching(seed));
     expect(failure, trace.lines.slice(-30).join('\n')).toBeNull();
   });
 
   it('go the same way each time', async () => {
-    const [one, two] = [await simulateWatching(1), await simulateWatching(1)];
+    const [one, two] = [await first, await simulateWatching(1)];
     expect(one.trace.hash).toBe(two.trace.hash);
   });
 

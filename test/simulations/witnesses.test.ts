@@ -2,15 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { buildersMute, levelsOf, mute } from './mute-witnesses.ts';
 
 describe('a run that requires no co-signature', () => {
-  it.each([
-    [1, 'says nothing'],
-    [2, 'leaves'],
-  ] as const)(
-    'is trusted while two of its operators are heard as witnesses, seed %i: who is not %s',
-    async (seed, instead) => {
-      expect((await levelsOf(seed, () => mute(2, instead))).at(-1)).toBe('trusted');
-    },
-  );
+  it('is trusted while two of its operators are heard as witnesses', async () => {
+    expect((await levelsOf(1, () => mute(2, 'says nothing'))).at(-1)).toBe('trusted');
+  });
 
   it('is trusted also where its witnesses built nothing, and their grants were renewed since they came', async () => {
     const later = { of: 2, afterMs: 5 * 60_000, grantSeconds: 90 };

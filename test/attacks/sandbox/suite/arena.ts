@@ -117,6 +117,13 @@ export class Arena {
     if (driver !== undefined) succeeds(await this.#play(driver, run, options));
   }
 
+  /** An attack and its control at once; one after the other where the tier brings a kernel, which takes the processor. */
+  async beside(attack: () => Promise<void>, control: () => Promise<void>): Promise<void> {
+    if (this.tier.kernel === 'host') return void (await Promise.all([attack(), control()]));
+    await attack();
+    await control();
+  }
+
   /** The control run that sees a folder of the host's. */
   async showing(folder: string, run: string[], succeeds: (ran: Ran) => void): Promise<void> {
     const driver = this.tier.showing(folder);

@@ -36,11 +36,14 @@ export function eatsMemory(arena: Arena): void {
       // A guest's file system has room for a number of files that goes by the memory of its machine: less than would fill it.
       const guest = arena.tier.kernel === 'guest';
       const hog = [`mkdir /tmp/d; cd /tmp/d; /build/src/attacker empty ${guest ? 60_000 : 150_000}`];
-      expect((await arena.play(hog, { limits })).outcome).toMatchObject(
-        guest ? exited(3) : aborted('memory'),
+      const attack = async () =>
+        expect((await arena.play(hog, { limits })).outcome).toMatchObject(
+          guest ? exited(3) : aborted('memory'),
+        );
+      if (arena.tier.kernel === 'gVisor') return attack();
+      await arena.beside(attack, () =>
+        arena.without('memory', hog, { limits }, ({ outcome }) => expect(outcome).toEqual(exited(0))),
       );
-      if (arena.tier.kernel === 'gVisor') return;
-      await arena.without('memory', hog, { limits }, ({ outcome }) => expect(outcome).toEqual(exited(0)));
     });
 
     it('and goes on when one of its processes was ended for it: the job is no vote', async () => {
@@ -119,10 +122,14 @@ export function eatsTheRest(arena: Arena): void {
       const limits = { pids: 24, seconds: 15 };
       const most = arena.tier.kernel === 'gVisor' ? 40 : 120;
       const bomb = [`./attacker bomb ${most}`];
-      const held = await arena.play(bomb, { limits });
-      expect(Number(/\d+/.exec(held.log)?.[0] ?? 0)).toBeLessThan(24);
-      await arena.without('processes', bomb, { limits }, ({ log }) =>
-        expect(Number(log)).toBeGreaterThanOrEqual(most),
+      const attack = async () => {
+        const held = await arena.play(bomb, { limits });
+        expect(Number(/\d+/.exec(held.log)?.[0] ?? 0)).toBeLessThan(24);
+      };
+      await arena.beside(attack, () =>
+        arena.without('processes', bomb, { limits }, ({ log }) =>
+          expect(Number(log)).toBeGreaterThanOrEqual(most),
+        ),
       );
     });
 
@@ -172,29 +179,37 @@ export function eatsTheRest(arena: Arena): void {
           'truncate -s 1T /tmp/holes; rm /tmp/holes; cd /tmp',
           'head -c 100000000 /dev/zero > a; rm a; head -c 200000000 /dev/zero > b; wc -c < b',
         ];
-        const held = await arena.play(fill, { limits });
-        expect(held.outcome).toEqual(exited(1));
-        expect(held.log).toContain('No space left');
-        await arena.without('disk file', fill, { limits }, (control) =>
-          expect(control).toMatchObject({ outcome: exited(0), log: '200000000\n' }),
+        const attack = async () => {
+          const held = await arena.play(fill, { limits });
+          expect(held.outcome).toEqual(exited(1));
+          expect(held.log).toContain('No space left');
+        };
+        await arena.beside(attack, () =>
+          arena.without('disk file', fill, { limits }, (control) =>
+            expect(control).toMatchObject({ outcome: exited(0), log: '200000000\n' }),
+          ),
         );
       },
     );
 
     it('gets no more time than its limit, whatever it left running and whichever signals it ignores', async () => {
-      const nap = uniqueSleep();
+      const naps = [uniqueSleep(), uniqueSleep()] as const;
       const late = 1 + 1.2 * arena.tier.timeFactor;
       const trap = `trap '' TERM HUP INT QUIT USR1 USR2 ALRM`;
-      const hide = [
+      const hide = (nap: string) => [
         `(setsid sh -c "${trap}; (setsid sleep ${nap} &); sleep ${nap}" &) ; ${trap}; sleep ${late}; echo late`,
       ];
-      const held = await arena.play(hide, { limits: { seconds: 1 } });
-      expect(held).toMatchObject({ outcome: aborted('time'), log: '' });
-      expect(await processesWith(nap)).toEqual([]);
-      await arena.without('time', hide, { limits: { seconds: 1 } }, (control) =>
-        expect(control).toMatchObject({ outcome: exited(0), log: 'late\n' }),
+      const attack = async () => {
+        const held = await arena.play(hide(naps[0]), { limits: { seconds: 1 } });
+        expect(held).toMatchObject({ outcome: aborted('time'), log: '' });
+        expect(await processesWith(naps[0])).toEqual([]);
+      };
+      await arena.beside(attack, () =>
+        arena.without('time', hide(naps[1]), { limits: { seconds: 1 } }, (control) =>
+          expect(control).toMatchObject({ outcome: exited(0), log: 'late\n' }),
+        ),
       );
-      expect(await processesWith(nap)).toEqual([]);
+      expect(await processesWith(naps[1])).toEqual([]);
     });
 
     it('gets no more time for having stopped itself', async () => {
