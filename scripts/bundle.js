@@ -17,6 +17,7 @@ const programs = {
   // Threads that programs start, from the folder that they lie in.
   'lock-thread': 'src/dependencies/thread/lock-thread.ts',
   'sbom-thread': 'src/controller/node/sbom-thread.ts',
+  'test-report-thread': 'src/controller/node/test-report-thread.ts',
 };
 /** Packages that are no ES modules ask for Node's own ones like this. */
 const requireForThem = `import { createRequire as bundledRequire } from 'node:module';

@@ -56,6 +56,15 @@ export const controllerNodeLimits = {
   logFailureLines: 20,
   /** Lines that a search shows before and after each that it finds. */
   logNearLines: 2,
+  /** Results of tests in one tree of reports: entries that are looked at, files that are read, and their bytes. */
+  junitEntriesMax: 2_000,
+  junitFilesMax: 50,
+  junitBytesMax: 8 * 1024 * 1024,
+  /** Time and memory for reading them, trees that are read at once, and trees of which the results are kept. */
+  junitSecondsMax: 10,
+  junitMemoryMiB: 128,
+  junitAtOnceMax: 2,
+  junitKeptMax: 64,
   /** For the list of what an artifact was made from, which verifies a bundle: the largest takes some seconds. */
   sbomSecondsMax: 30,
   /** Memory of that. */
@@ -121,6 +130,9 @@ assert(own.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the de
 assert(own.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
 assert(own.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
 assert(
-  own.sbomSecondsMax < threadLimits.seconds && own.sbomMemoryMiB < threadLimits.memoryMiB,
+  own.junitSecondsMax < own.sbomSecondsMax &&
+    own.junitMemoryMiB < own.sbomMemoryMiB &&
+    own.sbomSecondsMax < threadLimits.seconds &&
+    own.sbomMemoryMiB < threadLimits.memoryMiB,
   'a thread for anybody costs less than one for a member',
 );

@@ -12,6 +12,7 @@ import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { type ProjectView, projectView } from './project-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
+import { openTestReports, type TestReports } from './test-reports.ts';
 
 /** A build whose log a reader may see. */
 export interface ShownBuild extends LogSource {
@@ -25,6 +26,8 @@ export type BuildLogs = ReturnType<typeof buildLogs>;
 export type Trees = ReturnType<typeof storedTrees> & {
   /** Lists of what trees were made from. Absent: no tree has one. */
   sboms?: Sboms | undefined;
+  /** Absent: no results of tests are read. */
+  testReports?: TestReports | undefined;
 };
 
 /** The start of a tree's list of files; `more`: there are further ones. */
@@ -53,6 +56,7 @@ export function controllerPages(
     logs: buildLogs(state, logs, openLogPages(join(dir, 'logs'))),
     trees: {
       ...storedTrees(state, store),
+      testReports: openTestReports({ store }),
       sboms: openSboms({
         ...{ project, bundles, store, revocations },
         level: (tree) => artifactLevel(state, tree),

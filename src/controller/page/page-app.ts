@@ -18,6 +18,7 @@ import { addLogRoutes } from './log-routes.ts';
 import { type PagePorts, publisherOf, sessionOfPublisher, sinceOf } from './ports.ts';
 import { projectBody, projectParts, runsBody } from './project-page.ts';
 import { type RunPageParts, runBody, runParts } from './run-page.ts';
+import { testReportOf } from './test-results.ts';
 import { addTreeRoutes, filesOf } from './tree-routes.ts';
 
 /** The pages of a project: the project, its runs, their logs and files. Read-only; a signed-in publisher sees more logs. */
@@ -146,6 +147,7 @@ async function partsOf(
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
     failures: logs === undefined ? [] : await failedBuilds(logs, run, builds),
+    tests: await testReportOf(trees, reports, account),
     files: await files,
   };
 }

@@ -17,12 +17,14 @@ import { isBad } from '../../protocol/account/whole-state.ts';
 import { duration } from '../../protocol/base/quantity.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
+import type { TestReport } from '../node/test-reports.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { agreement, filesThatDiffer } from './agreement.ts';
 import { type FailedBuilds, failuresPart } from './failed-builds.ts';
 import { graph } from './graph.ts';
 import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
+import { testResultsPart } from './test-results.ts';
 
 type Told = RunFacts['history'];
 
@@ -56,6 +58,8 @@ export interface RunPageParts {
   /** Logs that this reader may see. */
   logs: readonly LogSource[];
   failures: readonly FailedBuilds[];
+  /** Results that a test put out. */
+  tests?: TestReport | undefined;
   /** Some logs are not shown, since their round is sealed. */
   sealed: boolean;
   /** The artifact or reports; undefined where there is none, or it is not here. */
@@ -72,7 +76,7 @@ ${runParts(parts)}${aboutPart(parts.run)}`;
 
 export function runParts(parts: RunPageParts): Html {
   const { run } = parts;
-  return html`${statePart(parts)}${pipelinePart(run)}${agreementPart(parts)}${artifactPart(parts)}
+  return html`${statePart(parts)}${testResultsPart(parts.tests)}${pipelinePart(run)}${agreementPart(parts)}${artifactPart(parts)}
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;
 }
 

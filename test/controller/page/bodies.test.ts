@@ -391,4 +391,28 @@ describe('the page of a run', () => {
     expect(text).toContain('witnesses signed the log');
     expect(await of()).not.toContain('Job file');
   });
+  it('has the results of a test as a table of the cases that failed', async () => {
+    const says = '<b>\u202eno\nsecond line';
+    const tests = {
+      total: 7,
+      failed: 2,
+      skipped: 1,
+      ms: 1_500,
+      failures: [{ suite: 's', name: '<i>', says }],
+    };
+    const text = await of({}, { tests: { ...tests, partial: true } });
+    expect(text).toContain(
+      '7 cases: 2 failed, 1 skipped, 1.5 s; some files were too many or too large to read.',
+    );
+    expect(text).toContain('&lt;i&gt; <span class="quiet">s</span>');
+    expect(text).toContain('&lt;b&gt;\\u202eno</td>');
+    expect(text).not.toContain('second line');
+    expect(text).toContain('and 1 more');
+    const passed = await of(
+      {},
+      { tests: { total: 1, failed: 0, skipped: 0, ms: 0, failures: [], partial: false } },
+    );
+    expect(passed).toContain('1 case: none failed.');
+    expect(passed).not.toContain('Cases that failed');
+  });
 });

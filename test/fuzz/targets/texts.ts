@@ -11,6 +11,7 @@ import { clientOf } from '../../../src/protocol/base/client-address.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../../src/protocol/base/escape.ts';
 import { allowsHost, isHostEntry } from '../../../src/protocol/base/host-entry.ts';
+import { readJunit } from '../../../src/protocol/base/junit.ts';
 import { units as amounts } from '../../../src/protocol/base/units.ts';
 import { bootstrapHost } from '../../../src/protocol/judge/hosts.ts';
 import { serverOf, vcsAllowed } from '../../../src/protocol/judge/vcs.ts';
@@ -315,7 +316,26 @@ const hostHeader = define<string>({
   },
 });
 
+const junit = define<string>({
+  name: 'junit',
+  seeds: async () => [
+    '<testsuites><testsuite name="a"><testcase name="b" time="1"><failure message="c">d</failure></testcase></testsuite></testsuites>',
+    '<testsuite><testcase><error><![CDATA[<x>]]></error></testcase><testcase><skipped/></testcase></testsuite>',
+  ],
+  arbitrary: (seeds) =>
+    mutatedText(seeds, ['<', '/>', '<testcase ', '"', "'", '<!--', '-->', '<![CDATA[', '&#9;']),
+  run(text) {
+    const results = readJunit(text);
+    if (results === undefined) return;
+    const { total, failed, skipped, ms, failures } = results;
+    must(failed + skipped <= total && failures.length <= failed && ms >= 0, 'counts that are no counts');
+    for (const { suite, name, says } of failures)
+      must(suite.length <= 200 && name.length <= 200 && says.length <= 400, 'a text that is too long');
+  },
+});
+
 export const targets: readonly AnyTarget[] = [
+  junit,
   hostHeader,
   jobFile,
   units,

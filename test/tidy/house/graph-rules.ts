@@ -10,6 +10,7 @@ const programs = [
   // Threads, which no file imports.
   'src/dependencies/thread/lock-thread.ts',
   'src/controller/node/sbom-thread.ts',
+  'src/controller/node/test-report-thread.ts',
   // Runs in a browser, and in place of `node:crypto` there (scripts/verify-page.js).
   ...['main', 'node-crypto'].map((name) => `src/http/verify-page/browser/${name}.ts`),
 ];

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
+import { openTestReports } from '../../../src/controller/node/test-reports.ts';
+import { store } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
+import { importInto } from '../../transfer/support.ts';
+
+const suite = (...names: string[]) =>
+  `<testsuite>${names.map((name) => `<testcase name="${name}"><failure message="no"/></testcase>`).join('')}</testsuite>`;
+
+describe('results of tests in a tree of reports', () => {
+  const treeOf = async (files: Record<string, string>) => {
+    const own = await store();
+    const entries = Object.entries(files).map(([name, body]) => ({ name, body }));
+    return { own, tree: await importInto(own, entries) };
+  };
+  const read = async (files: Record<string, string>, seconds?: number) => {
+    const { own, tree } = await treeOf(files);
+    return openTestReports({ store: own, ...(seconds !== undefined && { seconds }) }).get(tree, () => {});
+  };
+
+  it('are those of all its files, read once for all who ask', async () => {
+    const { own, tree } = await treeOf({
+      'a.xml': suite('a'),
+      'b/c.XML': suite('b', 'c'),
+      'd.txt': suite('d'),
+    });
+    const reports = openTestReports({ store: own });
+    let asked = 0;
+    const get = () => reports.get(tree, () => void asked++);
+    const [first, second] = await Promise.all([get(), get()]);
+    expect(first).toMatchObject({ total: 3, failed: 3, partial: false });
+    expect([second, await get(), asked]).toEqual([first, first, 1]);
+  });
+
+  it('are none where no file has any', async () => {
+    expect(await read({ 'a.txt': suite('a') })).toBeUndefined();
+    expect(await read({ 'a.xml': '<html/>' })).toBeUndefined();
+  });
+
+  it.each([
+    ['files than are read', { junitFilesMax: 1 }],
+    ['bytes than are read', { junitBytesMax: suite('a').length }],
+    ['entries than are looked at', { junitEntriesMax: 1 }],
+  ])('are a part where there are more %s', async (_name, limits) => {
+    withLimits(controllerNodeLimits, limits);
+    expect(await read({ 'a.xml': suite('a'), 'b.xml': suite('b') })).toMatchObject({
+      ...{ total: 1, partial: true },
+    });
+  });
+
+  it('are not waited for while others are read', async () => {
+    withLimits(controllerNodeLimits, { junitAtOnceMax: 1 });
+    const { own, tree } = await treeOf({ 'a.xml': suite('a') });
+    const reports = openTestReports({ store: own });
+    const first = reports.get(tree, () => {});
+    expect(await reports.get('another tree', () => expect.fail('it was begun'))).toBeUndefined();
+    expect(await first).toMatchObject({ total: 1 });
+  });
+
+  it('are not waited for longer than they may take', async () => {
+    expect(await read({ 'a.xml': suite('a') }, 0.001)).toBeUndefined();
+  });
+});
