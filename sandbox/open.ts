@@ -76,18 +76,25 @@ export async function openSandbox(
   watch: ProbeWatch = {},
 ): Promise<Sandbox & Steering> {
   await removeLeftovers(stateDir);
+  const { probe: found, sandbox } = await lookOnce(stateDir, tier, watch);
+  if (sandbox !== undefined && isHeld(found)) return sandbox;
+  throw unavailable([found]);
+}
+
+/** Whether each guard of a tier holds; a component may have known vulnerabilities. */
+const isHeld = ({ checks }: Probe): boolean => checks.every(({ ok, outdated }) => ok || outdated === true);
+
+/** Checks the guards from inside only where this process has not seen them to hold. */
+async function lookOnce(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeof look> {
   const place = JSON.stringify([tier, stateDir]);
   let host = '';
   const holds = (checks: readonly ProbeCheck[]): boolean => {
     host = JSON.stringify(checks.map(({ name, found: says }) => [name, says]));
     return held.get(place) === host;
   };
-  const { probe: found, sandbox } = await look(stateDir, tier, { ...watch, held: holds });
-  if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true)) {
-    held.set(place, host);
-    return sandbox;
-  }
-  throw unavailable([found]);
+  const found = await look(stateDir, tier, { ...watch, held: holds });
+  if (found.sandbox !== undefined && isHeld(found.probe)) held.set(place, host);
+  return found;
 }
 
 /**
@@ -102,7 +109,7 @@ export async function openSandboxes(
   const opened: (Sandbox & Steering)[] = [];
   const failed: Probe[] = [];
   for (const tier of named === undefined ? byDefault : tiers.filter((one) => named.includes(one))) {
-    const { probe: found, sandbox } = await look(stateDir, tier, watch);
+    const { probe: found, sandbox } = await lookOnce(stateDir, tier, watch);
     if (sandbox === undefined || !found.ok) failed.push(found);
     else opened.push(sandbox);
     if (named === undefined && opened.length > 0) return combineSandboxes(opened);

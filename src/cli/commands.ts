@@ -37,6 +37,7 @@ import { join as joinProject } from '../worker/commands/join.ts';
 import { project } from '../worker/commands/project.ts';
 import { worker } from '../worker/commands/worker.ts';
 import { completion } from './completion/completion.ts';
+import { up } from './up/up.ts';
 
 const version: Define = (program, act) => {
   program
@@ -67,6 +68,7 @@ const withBackup =
 /** Commands in the order of the help: owning a project, running jobs, lending a host, using artifacts. */
 export const verbs: readonly Define[] = [
   init,
+  up,
   charter,
   withBackup('controller', controller),
   withBackup('idp', idp),

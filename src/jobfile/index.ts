@@ -2,6 +2,7 @@
 
 export type { JobFileErrorCode } from './error-codes.ts';
 export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';
+export { fromForeign } from './foreign/index.ts';
 export {
   checkJobFileSize,
   type JobFile,

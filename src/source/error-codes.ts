@@ -23,6 +23,8 @@ const sourceErrors = {
     'This is not one branch, tag or full commit id. Give a name such as `main`, `v1.2` or `refs/heads/main`, or all 40 digits of a commit.',
   SOURCE_REF_NOT_FOUND: 'The repository has no such branch or tag. Check the name, and that it was pushed.',
   SOURCE_SERVER_ERROR: 'The version control server sent invalid data, or more than the limit.',
+  SOURCE_SERVE_FAILED:
+    'This host cannot serve the repository to its own workers: no port of 127.0.0.1 is free.',
   SOURCE_STALLED: 'The version control server stopped sending. Try again.',
   SOURCE_TAG_NOT_FOUND:
     'The server does not serve the tag that the job names, or it is of another commit by now. Push the tag; where it was moved, publish the job again.',

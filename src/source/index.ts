@@ -5,6 +5,7 @@ export type { GitTag } from './git-folder.ts';
 export { type ListedRef, listRefs, type Resolved, resolveRef } from './list-refs.ts';
 export { type CommittedFile, committedFile, type LocalRepo, localRepo } from './local-repository.ts';
 export type { CommitOptions, CommitWords, ReadCommit } from './repository.ts';
+export { serveFolder } from './serve-folder.ts';
 export { checkRef, type GitProtocol, type GitUrl, isCommitId, parseGitUrl } from './url.ts';
 export { WaitingGit } from './waiting-git.ts';
 export { type LocalCommit, localCommit, type WorkingFiles, workingFiles } from './working-tree.ts';

@@ -13,4 +13,8 @@ export const sourceLimits = {
   retryMs: 500,
   /** Longest time into an attempt at which a dropped connection is one of a busy server. */
   dropMsMax: 10_000,
+  /** Of a folder that is served on this host (`quorate up`): fetches at once, bytes of a request, silence of a fetch. */
+  servedAtOnceMax: 32,
+  servedRequestBytesMax: 1024,
+  servedIdleMsMax: 60_000,
 } as const;

@@ -251,6 +251,46 @@ describe('the page that verifies, in Chromium, from a file and without a network
     faults.length = 0;
   });
 
+  it('verifies the run of a link with what its own server has, and says whose word the root key is', async () => {
+    const run = 'ab'.repeat(32);
+    const feed = feedApp(
+      viewOf({
+        ...{ checkpoint: () => undefined, charter: () => undefined },
+        bundle: async () => encodeBundle(real.bundle),
+        async *tree() {
+          yield await carOf(real.tool);
+        },
+      }),
+    );
+    const app = new Hono<HttpEnv>().route('/', feed).route('/', verifyPageApp(verifyPage));
+    const server = await listenHttp({ host: '127.0.0.1', port: 0, app, limits: { requestsBurst: 1_000 } });
+    onTestFinished(() => server.close());
+    const origin = `http://127.0.0.1:${server.port}`;
+    const { page, faults } = await view(browser, {});
+    const last = page.locator('#result > p.last');
+    await page.goto(`${origin}/verify#project=${project}&run=${run}&artifact=${real.cid}`);
+    await last.waitFor();
+    const lines = plain(await page.locator('#result li').allInnerTexts()).join(' ');
+    expect(lines).toContain(`fetched from ${origin}: the bundle (`);
+    expect(lines).toContain('The root key came with the link.');
+    expect([await last.textContent(), await last.getAttribute('class')]).toEqual([
+      'the artifact can be trusted.',
+      'last open',
+    ]);
+    expect(await page.locator('#handed').isVisible()).toBe(true);
+    expect(await violations(page)).toEqual([]);
+    // Typed by the reader, it is theirs.
+    await page.locator('#project').fill(project);
+    await page.getByRole('button', { name: 'Verify' }).click();
+    await page.locator('#result > p.last.good').waitFor();
+    expect((await page.locator('#result li').allInnerTexts()).join(' ')).not.toContain('came with the link');
+    // Opened as a file there is no server to fetch from.
+    await page.goto(`${url}#project=${project}&run=${run}&artifact=${real.cid}`);
+    expect(await page.locator('#handed').isVisible()).toBe(false);
+    expect(faults.filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
+    faults.length = 0;
+  });
+
   it('runs no script of foreign text', async () => {
     const { page } = await opened(`#project=${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
     await page

@@ -9,6 +9,7 @@ import { folder, quorate, quorateProcess } from './support.ts';
 const exec = promisify(execFile);
 const verbs = [
   'init',
+  'up',
   'controller',
   'invite',
   'revoke',
@@ -82,6 +83,8 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['controller --http-announce http://x', /only --http starts/],
     ['controller --sign-in x', /only --http starts/],
     ['controller', /PROJECT_NOT_FOUND[\s\S]*quorate init/],
+    ['up --operators 9', /Give a whole number from 1 to 8/],
+    ['up', /PROJECT_NOT_FOUND[\s\S]*quorate up --yes/],
     ['invite', /missing required argument 'operator'/],
     ['invite a --role boss', /Allowed choices are worker, trusted-worker, publisher, reader/],
     ['invite a --hosts 0', /Give a whole number/],

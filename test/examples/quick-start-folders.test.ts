@@ -39,16 +39,13 @@ function pasted(programs: Record<string, string>, env: Record<string, string> = 
   };
 }
 
-/** Keeps the port free that the README names. */
-const noDaemon = 'case "$1" in daemon) exec sleep 60 ;; *) exec /usr/bin/git "$@" ;; esac';
-
 const untouched = { changed: '?? bin/quorate.js', commits: '', files: ['.git', 'bin'] };
 
 it.each<[string, Record<string, string>, Record<string, string>]>([
   ['there is no room for its folder', {}, { TMPDIR: '/nowhere' }],
   ['its folder cannot be made', { mkdir: 'exit 1' }, {}],
   ['quorate does not start', { quorate: 'exit 3' }, {}],
-  ['the controller ends at once', { quorate: 'test "$1" != controller', git: noDaemon }, {}],
+  ['its project ends at once', { quorate: 'test "$1" != up' }, {}],
 ])('the quick start leaves the clone as it is when %s', (_, programs, env) => {
   expect(pasted(programs, env)).toEqual(untouched);
 });

@@ -131,8 +131,11 @@ const reached: Record<string, string> = {
   'src/store-node/node/evidence.ts': 'a time in a bundle that was verified',
   'src/protocol/base/time.ts':
     'an ISO time, whose form a schema has checked and which the date gives back as it was',
+  'src/jobfile/foreign/reading.ts': 'foreign-job-file',
+  'src/jobfile/foreign/shared.ts': 'foreign-job-file',
   'src/protocol/base/settings-file.ts': 'worker-file, watch-file, sign-in-file',
   'src/program.ts': 'the own package.json',
+  'src/source/serve-folder.ts': 'four digits of a packet from this machine; test/source/serve-folder.test.ts',
   'src/protocol/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/protocol/documents/canonical.ts': 'canonical, and every document',
   'src/protocol/transparency/checkpoint.ts': 'checkpoint',

@@ -78,6 +78,33 @@ describe('a project with its controller', () => {
     );
   });
 
+  it('prints the tickets of several with their names, a list with --json', async () => {
+    const { out } = await quorate(['invite', 'ada', 'ben', '--hosts', '2'], { cwd: repo });
+    expect(out).toMatch(
+      /2 operators, worker, 2 hosts each, until .*\n\nada {2}quorate1\.\S+\nben {2}quorate1\.\S+\n/,
+    );
+    const json = await quorate(['invite', 'ada', 'ben', '--json'], { cwd: repo });
+    const made: { operator: string; ticket: string }[] = JSON.parse(json.out);
+    expect(made.map(({ operator }) => operator)).toEqual(['ada', 'ben']);
+    expect(new Set(made.map(({ ticket: one }) => one)).size).toBe(2);
+  });
+
+  it.each([
+    [['ada', 'no good'], /"no good" cannot be/],
+    [['ada', 'ben', 'ada'], /"ada" is named twice/],
+    [Array.from({ length: 51 }, (_, at) => `o${at}`), /at most 50 tickets/],
+    [['ada', 'ben', '--role', 'trusted-worker', '--key', '12D3KooW'], /--key is that of one host/],
+    [['ada', 'pat'], /the operator pat was revoked/],
+  ])('makes no ticket where one of several is refused: %j', async (words, why) => {
+    if (words.includes('pat')) {
+      const revoke = ['revoke', 'pat', '--as', 'operator', '--reason', 'left', '--yes'];
+      expect(await quorate(revoke, { cwd: repo })).toMatchObject({ code: 0 });
+    }
+    const { code, out, err } = await quorate(['invite', ...words], { cwd: repo });
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(why);
+  });
+
   it('names a trusted worker in the charter, for its key alone', async () => {
     const home = join(folder(), 'home');
     const other = join(folder(), 'home');

@@ -89,6 +89,10 @@ describe('tiers are opened', () => {
     version = '2';
     expect([second, await steps()]).toEqual([1, first]);
     expect(first).toBeGreaterThan(1);
+    const told: string[] = [];
+    const onStep = (_: Tier, step: string) => told.push(step);
+    await openSandboxes(folder.path, { tiers: ['namespace'], onStep });
+    expect(told).toHaveLength(1);
   });
 
   it('one that there is not is refused, and those there are named', async () => {

@@ -53,6 +53,17 @@ const logChunk = {
   ...{ worker: peerId, operator: z.string(), slot: z.string(), text: z.string() },
 };
 
+/** Of `init --from`. */
+const foreign = z.strictObject({
+  ...{ kind: z.enum(['github', 'woodpecker', 'gitlab']), jobs: count },
+  findings: z.array(z.strictObject({ line: count, what: z.string(), says: z.string() })),
+});
+
+const ticket = z.strictObject({
+  ...{ ticket: z.string().startsWith('quorate1.'), operator: z.string(), role: roleSchema, hosts: count },
+  ...{ expires: count, charterChanged: z.boolean(), project: peerId },
+});
+
 const skipReason = z.discriminatedUnion('kind', [
   kindOfSkip('ref', { ref: z.string(), patterns: z.array(z.string()) }),
   kindOfSkip('changed', { base: z.string(), patterns: z.array(z.string()) }),
@@ -258,14 +269,11 @@ const jsonOutputs = {
       ...{ project, name: z.string(), folder: z.string(), vcs, floor: policySchema },
       ...{ testFloor: policySchema.optional(), lost: floorText, jobFile: z.enum(['made', 'kept']) },
       ignored: z.enum(['added', 'kept']),
+      from: foreign.optional(),
     }),
+    z.strictObject({ jobFile: z.literal('made'), from: foreign }),
   ],
-  invite: [
-    z.strictObject({
-      ...{ ticket: z.string().startsWith('quorate1.'), operator: z.string(), role: roleSchema, hosts: count },
-      ...{ expires: count, charterChanged: z.boolean(), project },
-    }),
-  ],
+  invite: [ticket, z.array(ticket)],
   jobs: [z.array(runSummarySchema.extend({ account: z.strictObject(accountFields) }))],
   join: [
     event('joined', { project, operator: z.string(), role: roleSchema }),

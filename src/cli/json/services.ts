@@ -113,6 +113,11 @@ export const serviceOutputs = {
     event('listening', { ...listening, quotaBytes: size, trees: count, bytes: size }),
     nodeEvent,
   ],
+  up: [
+    event('listening', { id: peerId, project, http: urls, source: z.string() }),
+    event('ready', { operators: z.array(z.string()), trusted: z.string() }),
+    nodeEvent,
+  ],
   'worker page': [event('listening', { url: z.url() })],
   watch: [
     event('watching', { project, url: z.string(), http: z.string().optional() }),

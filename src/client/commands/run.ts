@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
@@ -379,11 +379,13 @@ export async function sourceOf(
     return { repo: { url: given, ref: options.ref ?? 'HEAD' }, notes: [], here: undefined };
   }
   const { localRepo } = await import('../../source/index.ts');
-  const { remoteUrl, branch, commit, dirty } = await localRepo(folder);
-  const url = options.url ?? remoteUrl;
+  const { root, remoteUrl, branch, commit, dirty } = await localRepo(folder);
+  const { servedSource } = await import('../../owner/served-source.ts');
+  const served = options.url === undefined ? await servedSource(join(root, '.quorate')) : undefined;
+  const url = options.url ?? served?.url ?? remoteUrl;
   if (url === undefined)
     throw new QuorateError('CLI_USAGE', `${folder} has no remote, and workers fetch source from a server`, {
-      hint: 'Push it somewhere and give its address: --url <url>',
+      hint: 'Push it somewhere and give its address: --url <url>. To try it out without a server: quorate up',
     });
   const { ref } = options;
   const uncommitted = 'There are changes here that are not committed: they are not built.';

@@ -227,9 +227,15 @@ async function runOnce(
   return isRekeyed === true;
 }
 
-async function serveFeed(
+/** Serves pages and feed of a controller; undefined without `http`. */
+export async function serveFeed(
   node: ControllerNode,
-  { http, httpAnnounce, httpTrustedProxy, signIn }: Options,
+  {
+    http,
+    httpAnnounce,
+    httpTrustedProxy,
+    signIn,
+  }: Pick<Options, 'http' | 'httpAnnounce' | 'httpTrustedProxy' | 'signIn'>,
   { folder, out }: { folder: ProjectFolder; out: Context['out'] },
 ): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
   if (http === undefined) return undefined;

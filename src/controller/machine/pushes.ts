@@ -57,9 +57,14 @@ export class Pushes {
     return this.#all[push] ?? [];
   }
 
+  /** The same of the push of a run. */
+  runsWith(run: number): readonly number[] {
+    return this.runsOf(this.#ofRun[run] ?? -1);
+  }
+
   /** The position of the first run of a run's push. */
   firstOf(run: number): number | undefined {
-    return this.#all[this.#ofRun[run] ?? -1]?.[0];
+    return this.runsWith(run)[0];
   }
 
   /**

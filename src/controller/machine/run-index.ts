@@ -170,6 +170,11 @@ export class RunIndex<Open extends RunFacts> {
     return { pushes: found.map((push) => this.pushes.runsOf(push).map((at) => this.#run(at))), next };
   }
 
+  /** The runs of a run's push, in the order they were submitted. */
+  ofPush(run: RunFacts): RunFacts[] {
+    return this.pushes.runsWith(this.#at(run)).map((at) => this.#run(at));
+  }
+
   /** The first run of a run's push. */
   firstOfPush(run: RunFacts): RunFacts {
     return this.#run(this.pushes.firstOf(this.#at(run)) ?? -1);

@@ -66,6 +66,11 @@ export class RunLists {
     return this.#recentRefs.toReversed();
   }
 
+  /** Whether something was published for a ref of this full name. */
+  has(ref: string): boolean {
+    return this.#byRef.has(ref);
+  }
+
   countOf(listState: ListState): number {
     return this.#byStanding.get(listState)?.length ?? 0;
   }

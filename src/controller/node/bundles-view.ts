@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { joseVerifier } from '../../identity/verifier.ts';
+import { defaultBranch } from '../../protocol/account/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { refsNamed } from '../../protocol/base/ref-names.ts';
@@ -52,6 +53,7 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
       (listState === undefined || listStateOf(one) === listState);
   return {
     ...{ project, name: 'Bundles', bootstrap: () => [], branches: () => branches },
+    defaultBranch: () => defaultBranch(branches),
     branch: (name) => branches.find(({ ref }) => ref === name),
     runs(filter, before = 0) {
       const { shown, next } = pageOf(

@@ -1,5 +1,5 @@
 import { sayFull } from '../../node/full-warning.ts';
-import { accountLine, accountOf } from '../../protocol/account/index.ts';
+import { accountLine, accountOf, defaultRefs } from '../../protocol/account/index.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
@@ -116,10 +116,12 @@ export interface ProjectView {
   readonly name: string;
   /** Where consumers find the network. */
   bootstrap(): string[];
-  /** The newest first. */
+  /** Those that were published last, the newest first. */
   branches(): BranchView[];
-  /** One of these, by its full name: one by itself costs a fiftieth. */
+  /** Any of them, by its full name: one by itself costs a fiftieth. */
   branch(ref: string): BranchView | undefined;
+  /** The branch that the page opens with, also where many others were published since; undefined where nothing was. */
+  defaultBranch(): BranchView | undefined;
   /** The newest first; `before` as `next` of the page before. */
   runs(filter: ViewFilter, before?: number): RunPage;
   /** Pushes with a job that the filter lets through; the newest first, by their first jobs. */
@@ -168,7 +170,14 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     name,
     bootstrap: () => ports.addresses().slice(0, limits.feedUrlsMax),
     branches: () => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
-    branch: (ref) => (state.index.lists.recentRefs().includes(ref) ? branchOf(state, ref) : undefined),
+    branch: (ref) => (state.index.lists.has(ref) ? branchOf(state, ref) : undefined),
+    defaultBranch: () => {
+      const { lists } = state.index;
+      const named = defaultRefs.find((ref) => lists.has(ref));
+      const recent = lists.recentRefs();
+      const ref = named ?? recent.find((one) => one.startsWith('refs/heads/')) ?? recent[0];
+      return ref === undefined ? undefined : branchOf(state, ref);
+    },
     runs: (filter, before) => page(runFilterOf(filter), pageRuns, before),
     pushes: (filter, before) => {
       const { pagePushesMax: max, pagePushJobsMax: runsMax } = controllerNodeLimits;
@@ -216,13 +225,13 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
         publisher: run.publisher.payload.operator,
         history: run.history,
         over: isOver(run),
-        pipeline: pipelineOf(state, run),
+        pipeline: pipelineOf(state, run, { withPush: true }),
       };
     },
     version: (id) => {
       const run = state.index.get(id);
       if (run === undefined) return undefined;
-      return pipelineOf(state, run)
+      return pipelineOf(state, run, { withPush: true })
         .map((job) => `${job.run} ${accountLine(accountOf(job))}`)
         .concat(String(run.history.length), accountLine(accountOf(summary(run))))
         .join('\n');

@@ -38,9 +38,12 @@ export const pageLimits = {
   eventsShownMax: 200,
   /** Branches and tags whose rows are open; the others are below them, folded. */
   branchesShownMax: 12,
-  pushesShownMax: 15,
+  /** Pushes on the page of the project; the list of runs has pages of them. */
+  pushesShownMax: 10,
   /** Jobs that a push names: of more it has counts, and the names of those that are bad. */
   jobsNamedMax: 8,
+  /** Edges of a pipeline that are drawn: of jobs without a matrix there may be thousands. */
+  edgesDrawnMax: 400,
 } as const;
 
 const own = pageLimits;

@@ -10,7 +10,7 @@ import { jobsPerToken } from '../../http/prices.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
-import type { ProjectView, RunView } from '../node/project-view.ts';
+import type { RunView } from '../node/project-view.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
 import { failedBuilds } from './failed-builds.ts';
 import { pageLimits } from './limits.ts';
@@ -40,8 +40,8 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     }),
   );
   app.get('/runs', (c) => {
-    const { before, filter } = listAsked(view, c);
-    const body = runsBody(view, filter, view.runs(filter, before), before === undefined);
+    const { before, filter } = listAsked(c);
+    const body = runsBody(view, filter, before);
     return shown(ports, c, { title: 'Runs', body });
   });
   app.get('/runs/:run', async (c) => {
@@ -107,17 +107,7 @@ function runAsked({ view }: PagePorts, c: Context<HttpEnv>): RunView {
   return view.run(which);
 }
 
-/** The full name of what is called so: a branch, else a tag, else it is none's. */
-function refNamed(view: ProjectView, name: string): string {
-  if (name.startsWith('refs/')) return name;
-  const full = [`refs/heads/${name}`, `refs/tags/${name}`];
-  return full.find((ref) => view.runs({ ref }).runs.length > 0) ?? name;
-}
-
-function listAsked(
-  view: ProjectView,
-  c: Context<HttpEnv>,
-): {
+function listAsked(c: Context<HttpEnv>): {
   before: number | undefined;
   filter: { ref?: string; name?: string; listState?: ListState };
 } {
@@ -127,7 +117,7 @@ function listAsked(
   return {
     before: /^\d{1,9}$/.test(before) ? Number(before) : undefined,
     filter: {
-      ...(ref !== '' && { ref: refNamed(view, ref.slice(0, 300)) }),
+      ...(ref !== '' && { ref: ref.slice(0, 300) }),
       ...(job !== '' && { name: job.slice(0, 64) }),
       ...(listState !== undefined && { listState }),
     },

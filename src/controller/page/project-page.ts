@@ -16,18 +16,17 @@ import { accountOf, worstOf } from '../../protocol/account/index.ts';
 import { rankOf } from '../../protocol/account/whole-state.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
-import { type ListState, listStates } from '../machine/run-lists.ts';
-import type { BranchView, ProjectView, RunPage } from '../node/project-view.ts';
-import { jobsOf } from './jobs.ts';
+import { listStates } from '../machine/run-lists.ts';
+import type { BranchView, ProjectView, PushView, ViewFilter } from '../node/project-view.ts';
+import { jobsOf, matricesOf } from './jobs.ts';
 import { pageLimits } from './limits.ts';
-import { type PushView, pushesOf } from './pushes.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
   if (branches.length === 0)
     return html`${troublePart(view)}${startPart()}
 <div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
-  return html`${headlinePart(branches)}${troublePart(view)}${branchesPart(branches)}${pushesPart(pushesOf(view))}
+  return html`${headlinePart(branches)}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}
 <div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
 }
 
@@ -51,7 +50,7 @@ function headlinePart(branches: readonly BranchView[]): Html {
 <p class="quiet"><a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> at <code>${foreign(branch.commit.slice(0, 10))}</code>, ${time(branch.submittedAt)}</p></section>`;
 }
 
-/** Branches by what somebody has to do about them; of equals the one that was published last. */
+/** The next steps in a project of which nothing was published. */
 function startPart(): Html {
   return html`<section data-part id="start"><h2>Nothing was published yet</h2>
 <ol class="begin">
@@ -95,17 +94,27 @@ const branchTable = (rows: ReturnType<typeof byAttention>): Html =>
 <td>${time(submittedAt)}</td></tr>`,
   )}</tbody></table>`;
 
-function pushesPart(pushes: readonly PushView[]): Html {
+function pushesPart(view: ProjectView): Html {
+  const { pushes } = view.pushes({});
   return html`<section data-part id="latest"><h2>Pushes</h2>
-<ol class="pushes">${pushes.slice(0, pageLimits.pushesShownMax).map(pushItem)}</ol>
-<p><a href="/runs">All runs</a></p></section>`;
+${pushList(pushes.slice(0, pageLimits.pushesShownMax))}
+<p><a href="/runs">All pushes</a></p></section>`;
 }
 
-function pushItem({ ref, commit, submittedAt, jobs }: PushView): Html {
+const pushList = (pushes: readonly PushView[]): Html =>
+  pushes.length === 0
+    ? html`<p class="quiet">None.</p>`
+    : html`<ol class="pushes">${pushes.map(pushItem)}</ol>`;
+
+/** A push with the state of its worst job, which its subject leads to. */
+function pushItem({ ref, commit, submittedAt, jobs, subject, author, publisher }: PushView): Html {
   const worst = worstOf(jobs);
   if (worst === undefined) return html``;
-  return html`<li>${chip(worst)}<div><p class="subject">${namedLink(runUrl(worst.run), worst.name)}</p>
-<p class="about">${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}</p></div>${jobs.length < 2 ? '' : jobsOf(jobs)}</li>`;
+  const matrices = matricesOf(jobs);
+  const who = author ?? publisher;
+  return html`<li>${chip(worst)}<div><p class="subject"><a href="${runUrl(worst.run)}">${foreign(subject ?? `${shortRef(ref)} ${commit.slice(0, 10)}`)}</a></p>
+<p class="about">${who === '' ? '' : html`<span>${foreign(who, 80)}</span> `}${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}</p></div>
+<div>${jobs.length < 2 ? '' : jobsOf(jobs)}${matrices === '' ? '' : html`<details><summary>By the axes of the matrix</summary>${matrices}</details>`}</div></li>`;
 }
 
 function queuePart(view: ProjectView): Html {
@@ -172,13 +181,10 @@ function troublePart(view: ProjectView): Html {
   return html`<section data-part id="trouble" aria-label="Trouble">${notices}</section>`;
 }
 
-/** A list of runs with its filter. */
-export function runsBody(
-  view: ProjectView,
-  filter: { ref?: string | undefined; name?: string | undefined; listState?: ListState | undefined },
-  { runs, next }: RunPage,
-  first: boolean,
-): Html {
+/** Pushes, or the runs of a job or in a state, with their filter. */
+export function runsBody(view: ProjectView, filter: ViewFilter, before: number | undefined): Html {
+  const isOfRuns = filter.name !== undefined || filter.listState !== undefined;
+  const { list, next } = isOfRuns ? runsAsked(view, filter, before) : pushesAsked(view, filter, before);
   const counts = view.counts();
   const query = (more: Record<string, string>) =>
     new URLSearchParams({
@@ -193,6 +199,16 @@ export function runsBody(
 <label>Branch or tag<input name="ref" value="${foreign((filter.ref ?? '').replace(/^refs\/heads\//, ''))}" maxlength="300" spellcheck="false" autocapitalize="off"></label>
 <label>Job<input name="job" value="${foreign(filter.name ?? '')}" maxlength="64" spellcheck="false" autocapitalize="off"></label>
 <button>Show</button></form>
-${runTable(runs, 'Runs')}
-<div class="pages">${first ? '' : html`<a href="/runs?${query({})}">Newest</a>`}${next === undefined ? '' : html`<a href="/runs?${query({ before: String(next) })}" rel="next">Older</a>`}</div>`;
+${list}
+<div class="pages">${before === undefined ? '' : html`<a href="/runs?${query({})}">Newest</a>`}${next === undefined ? '' : html`<a href="/runs?${query({ before: String(next) })}" rel="next">Older</a>`}</div>`;
+}
+
+function runsAsked(view: ProjectView, filter: ViewFilter, before: number | undefined) {
+  const { runs, next } = view.runs(filter, before);
+  return { list: runTable(runs, 'Runs'), next };
+}
+
+function pushesAsked(view: ProjectView, filter: ViewFilter, before: number | undefined) {
+  const { pushes, next } = view.pushes(filter, before);
+  return { list: pushList(pushes), next };
 }

@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import {
   chip,
   command,
+  commitWords,
   foreign,
   type Html,
   named,
@@ -22,6 +23,7 @@ import type { LogSource } from '../sessions/log-answers.ts';
 import { agreement, filesThatDiffer } from './agreement.ts';
 import { type FailedBuilds, failuresPart } from './failed-builds.ts';
 import { graph } from './graph.ts';
+import { jobsOf, matricesOf } from './jobs.ts';
 import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
 import { testResultsPart } from './test-results.ts';
@@ -93,7 +95,7 @@ function statePart({ run, failures }: RunPageParts): Html {
   const { state, reason, next } = account;
   const took = tookOf(run.history);
   return html`<section data-part id="state" class="state-of ${state}">
-<p class="about">${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
+<p class="about">${commitWords(summary)}${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
 <p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${differencePart(run, state)}${failuresPart(summary.run, failures)}${
     next.length === 0
       ? ''
@@ -147,7 +149,8 @@ function ladder({ policy, level, tally, earlier }: RunSummary, { state }: Accoun
 
 function pipelinePart({ summary, pipeline }: RunView): Html {
   if (pipeline.length < 2) return html`<section data-part id="pipeline"></section>`;
-  return html`<section data-part id="pipeline"><h2>Pipeline</h2>${graph(pipeline, summary.run)}</section>`;
+  return html`<section data-part id="pipeline"><h2>Pipeline</h2>
+<div class="few">${jobsOf(pipeline)}</div>${graph(pipeline, summary.run)}${matricesOf(pipeline, summary.run)}</section>`;
 }
 
 function agreementPart({ run, logs, sealed }: RunPageParts): Html {
@@ -177,7 +180,7 @@ ${
   artifact === null
     ? html`<h3>Fetch it</h3>${command(`quorate fetch ${run.summary.run} --reports -o ${folder} ${where}`)}`
     : html`<h3>Fetch and verify it</h3>
-<p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
+<p>What you download here is as good as this server. These commands trust the root key alone${verifyPath === undefined ? '' : html`, as does <a href="${verifyPath}#${new URLSearchParams(level === null ? { project } : { project, run: run.summary.run, artifact }).toString()}">verifying in your browser</a>`}.${level === 'trusted' ? '' : ' They refuse an artifact until it is trusted.'}</p>
 ${command(`quorate fetch ${artifact} -o ${folder} --bundle-out ${folder}.bundle ${where}`)}
 ${command(`quorate verify ${folder} --bundle ${folder}.bundle --project ${project}`)}`
 }

@@ -51,6 +51,10 @@ export function webLink(url: string): Html {
 /** Without `refs/heads/` or `refs/tags/`. */
 export const shortRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
 
+/** Subject and author of a commit, as its publisher says: of which there may be none. */
+export const commitWords = ({ subject, author }: { subject?: string; author?: string }): Html =>
+  html`${subject === undefined ? '' : html`<strong>${foreign(subject)}</strong> `}${author === undefined ? '' : html`<span>${foreign(author, 80)}</span> `}`;
+
 /** The runs of a branch or tag. */
 export const refLink = (ref: string): Html =>
   namedLink(`/runs?ref=${encodeURIComponent(ref)}`, shortRef(ref));

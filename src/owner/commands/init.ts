@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { escapeLine } from '../../protocol/base/escape.ts';
 import { allowsHost } from '../../protocol/base/host-entry.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { counted } from '../../terminal/format.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
-import { findUp } from '../project.ts';
+import { findProject, findUp } from '../project.ts';
 import type { FloorChange } from '../project-folder.ts';
 import { floorValue, lostBy, sayFloors } from './floor.ts';
 
@@ -17,6 +19,7 @@ interface Options {
   idp?: string;
   floor?: FloorChange;
   testFloor?: FloorChange;
+  from?: string;
 }
 
 export const init: Define = (program, act) =>
@@ -48,15 +51,32 @@ export const init: Define = (program, act) =>
       floorValue,
     )
     .option('--test-floor <policy>', 'the same for jobs of kind: test (default: 2/3+rounds=8)', floorValue)
-    .addHelpText('after', examples('quorate init', 'quorate init --name my-tool --vcs git.example.org'))
+    .option(
+      '--from <file>',
+      'make the job file of that of GitHub, Forgejo, Gitea, Woodpecker or GitLab, and list what has no counterpart; also where there is a project already',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'quorate init',
+        'quorate init --from .github/workflows/test.yml',
+        'quorate init --name my-tool --vcs git.example.org',
+      ),
+    )
     .action(act(run));
 
-async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
+/** The top of the repository. @throws {QuorateError} `SOURCE_NO_REPOSITORY` */
+function repositoryAt(cwd: string): string {
   const repo = findUp(cwd, '.git');
-  if (repo === undefined)
-    throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
-      hint: 'Go to the repository whose builds you want checked, or make one: git init',
-    });
+  if (repo !== undefined) return repo;
+  throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
+    hint: 'Go to the repository whose builds you want checked, or make one: git init',
+  });
+}
+
+/** Makes a project of the repository around. `jobs`: in place of the example. @throws as of `repositoryAt` and `initProject` */
+export async function makeProject({ cwd }: Pick<Context, 'cwd'>, options: Options, jobs?: string) {
+  const repo = repositoryAt(cwd);
   const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
   const folder = await initProject(repo, {
     name: options.name ?? nameFrom(basename(repo)),
@@ -66,12 +86,25 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     floor: { ...defaultFloor, ...options.floor },
     testFloor: { ...defaultTestFloor, ...options.testFloor },
   });
-  const jobFile = await writeJobFile(repo);
-  const ignored = await ignoreProjectFolder(repo);
+  return { folder, jobFile: await writeJobFile(repo, jobs), ignored: await ignoreProjectFolder(repo) };
+}
+
+async function run(context: Context, options: Options): Promise<Exit> {
+  const { cwd, out } = context;
+  const from = options.from === undefined ? undefined : await foreign(cwd, options.from);
+  const told = from && { from: { kind: from.kind, jobs: from.jobs, findings: from.findings } };
+  if (from !== undefined && findProject(cwd) !== undefined) {
+    await writeJobFile(repositoryAt(cwd), from.text);
+    out.value({ jobFile: 'made', ...told });
+    out.say(...sayForeign(from));
+    return exits.done;
+  }
+  const { defaultFloor, defaultTestFloor } = await import('../project-folder.ts');
+  const { folder, jobFile, ignored } = await makeProject(context, options, from?.text);
   const { charter } = folder;
   const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
   const { project, name, vcs, floor, testFloor } = charter;
-  out.value({ project, name, folder: folder.dir, vcs, floor, testFloor, lost, jobFile, ignored });
+  out.value({ project, name, folder: folder.dir, vcs, floor, testFloor, lost, jobFile, ignored, ...told });
   const { bold, dim } = out.colours;
   out.say(
     `Project ${bold(name)}`,
@@ -81,14 +114,15 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     'Made:',
     '  .quorate/root.key    says who runs the project; keep a copy offline',
     '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
-    `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
+    `  quorate.yaml         ${from !== undefined ? `made of ${escapeLine(from.path, 200)}` : jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
     `Source may come from ${vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : vcs.join(', ')}.`,
-    ...(await portsMissed(repo, vcs)).map(out.colours.yellow),
+    ...(await portsMissed(repositoryAt(cwd), vcs)).map(out.colours.yellow),
     ...sayFloors(charter),
     ...[...lost.floor, ...lost.testFloor].map((says) =>
       out.colours.yellow(`Lost against the default. ${says}`),
     ),
+    ...(from === undefined ? [] : ['', ...sayForeign(from)]),
     '',
     'Next:',
     ...(options.idp === undefined ? next : nextApart),
@@ -156,12 +190,43 @@ async function hostOfRemote(repo: string): Promise<string[]> {
   }
 }
 
-async function writeJobFile(repo: string): Promise<'made' | 'kept'> {
-  const file = join(repo, 'quorate.yaml');
-  if (existsSync(file) || existsSync(join(repo, 'quorate.yml'))) return 'kept';
+const hasJobFile = (repo: string): boolean =>
+  ['quorate.yaml', 'quorate.yml'].some((name) => existsSync(join(repo, name)));
+
+async function writeJobFile(repo: string, jobs?: string): Promise<'made' | 'kept'> {
+  if (hasJobFile(repo)) return 'kept';
   const { exampleJobFile, exampleKind } = await import('../../jobfile/index.ts');
-  await writeFile(file, exampleJobFile(exampleKind(await readdir(repo))), { flag: 'wx' });
+  const text = jobs ?? exampleJobFile(exampleKind(await readdir(repo)));
+  await writeFile(join(repo, 'quorate.yaml'), text, { flag: 'wx' });
   return 'made';
+}
+
+/** The job file that comes of a file of another system. @throws {QuorateError} `CLI_USAGE`, `SOURCE_NO_REPOSITORY`, `JOBFILE_…` */
+async function foreign(cwd: string, path: string) {
+  const repo = repositoryAt(cwd);
+  if (hasJobFile(repo))
+    throw new QuorateError('CLI_USAGE', `there is a quorate.yaml already, and --from writes one`, {
+      hint: 'Move it away first.',
+    });
+  const { checkJobFileSize, fromForeign } = await import('../../jobfile/index.ts');
+  const file = resolve(cwd, path);
+  const about = await stat(file).catch(() => undefined);
+  if (about?.isFile() !== true) throw new QuorateError('CLI_USAGE', `there is no file ${path}`);
+  checkJobFileSize(about.size, path);
+  const lockFiles = await readdir(repo);
+  return { path, ...fromForeign(await readFile(file, 'utf8'), path, { lockFiles }) };
+}
+
+/** Lists the work that is left, a line for each place. */
+function sayForeign({ path, jobs, findings }: Awaited<ReturnType<typeof foreign>>): string[] {
+  const name = escapeLine(path, 200);
+  if (findings.length === 0)
+    return [`quorate.yaml has ${counted(jobs, 'job')}; all of ${name} has a counterpart.`];
+  return [
+    `quorate.yaml has ${counted(jobs, 'job')}. Without a counterpart, and marked OPEN there:`,
+    ...findings.map(({ line, what, says }) => `${name}:${line}: ${what}: ${says}`),
+    'Then, before you push: quorate plan, quorate try',
+  ];
 }
 
 async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {

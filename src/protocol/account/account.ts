@@ -30,7 +30,7 @@ function waitsForOperators(open: OpenFacts, agree?: number): Waiting {
   };
 }
 
-function whom({ connected, eligible, late, declined }: OpenFacts): Waiting {
+function whom({ connected, eligible, late, declined, asked = [] }: OpenFacts): Waiting {
   const connect = { says: 'have workers of more operators connected: those with a ticket run quorate join' };
   if (connected === 0) return { says: 'for an operator: none is connected', next: [connect] };
   if (eligible === 0) {
@@ -56,7 +56,17 @@ function whom({ connected, eligible, late, declined }: OpenFacts): Waiting {
         connect,
       ],
     };
-  return { says: `for ${counted(eligible - declined.length, 'operator')} to answer the offer`, next: [] };
+  return {
+    says: `for ${asked.length > 0 ? named(asked) : counted(eligible - declined.length, 'operator')} to answer the offer`,
+    next: [],
+  };
+}
+
+/** `alice, bob, cy and 2 more`. */
+function named(operators: readonly string[]): string {
+  const more = operators.length - toldMax;
+  const told = operators.slice(0, toldMax).join(', ');
+  return more > 0 ? `${told} and ${more} more` : told;
 }
 
 function reasons(declined: OpenFacts['declined']): string {
@@ -147,7 +157,8 @@ function stateOf(facts: AccountFacts): Stated {
   if (state === 'lost')
     return { state: 'lost', reason: 'the controller does not know it any more', next: [again(facts)] };
   if (cancelled === lostInRestore) return { state: 'lost', reason: lostInRestore, next: [again(facts)] };
-  if (state === 'cancelled') return { state: 'cancelled', reason: cancelled ?? '', next: [again(facts)] };
+  if (state === 'cancelled')
+    return { state: 'cancelled', reason: withCause(cancelled ?? '', facts), next: [again(facts)] };
   const shown = level === null ? null : shownLevel(level, reason);
   switch (shown) {
     case 'disputed':
@@ -170,6 +181,12 @@ function stateOf(facts: AccountFacts): Stated {
     case null:
       return undecided(facts);
   }
+}
+
+/** The reason of a run that fell with another one, which names that one: it may name only the one in between. */
+function withCause(reason: string, { fellWith }: AccountFacts): string {
+  if (fellWith === undefined || reason.startsWith(`${fellWith.name}, `)) return reason;
+  return `${reason}: ${fellWith.name} ${fellWith.how}`;
 }
 
 const show = ({ run }: AccountFacts): NextStep[] =>
@@ -202,13 +219,14 @@ const failing = ({ policy, tally }: AccountFacts): string =>
       : `${policy.agree} or more operators`;
 
 function revokedOf(facts: AccountFacts, revoked: NonNullable<AccountFacts['revoked']>): Stated {
-  const isArtifact = revoked !== true && revoked.what === 'artifact';
+  const { fellWith } = facts;
+  const isArtifact = revoked !== true && revoked.what === 'artifact' && fellWith === undefined;
   return {
     state: 'revoked',
     reason:
       revoked === true
         ? 'its verdict does not stand any more'
-        : `the ${revoked.what} ${shortId(revoked.id)} was revoked from leaf ${revoked.since} of the log on: ${revoked.reason}`,
+        : `${fellWith === undefined ? '' : `it rests on ${fellWith.name}, which ${fellWith.how}: `}the ${revoked.what} ${shortId(revoked.id)} was revoked from leaf ${revoked.since} of the log on: ${revoked.reason}`,
     next: [
       ...(facts.artifact == null ? [] : [{ says: 'do not use the artifact' }]),
       isArtifact
@@ -289,7 +307,12 @@ function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextS
   if (open?.trusted === 'building') return { says: 'the trusted worker builds it', next: [] };
   if (open?.trusted === 'free' && open.trustedConnected !== true)
     return { says: 'it waits for the trusted worker, and none is connected', next: [start] };
-  return { says: 'it waits for the trusted worker', next: [] };
+  const said = open?.trusted === 'free' ? open.trustedPassed : undefined;
+  if (said === undefined) return { says: 'it waits for the trusted worker', next: [] };
+  return {
+    says: `it waits for the trusted worker, which declines: ${passReason(said)}`,
+    next: [{ says: 'have the trusted worker take it: quorate worker resume there, or lend more' }],
+  };
 }
 
 function waitsForWitnesses(missing: AccountFacts['missing']): string {

@@ -41,7 +41,7 @@ export interface AccountFacts
     Partial<
       Pick<RunSummary, 'cosigned' | 'artifact' | 'policy' | 'awaits' | 'earlier' | 'open' | 'trustedFailures'>
     >,
-    Partial<Pick<RunSummary, 'tally' | 'differs' | 'repo' | 'ref' | 'commit' | 'recipe'>> {
+    Partial<Pick<RunSummary, 'tally' | 'differs' | 'fellWith' | 'repo' | 'ref' | 'commit' | 'recipe'>> {
   /** Why its verdict does not stand; `true`: not known here. */
   revoked?: RunSummary['revoked'] | true;
   missing?: Omit<NonNullable<RunSummary['missing']>, 'namedMissing'> | undefined;

@@ -1,4 +1,5 @@
 import { limits } from '../base/limits.ts';
+import { documentLimits } from '../documents/limits.ts';
 import type { Progress } from '../wire/progress.ts';
 import type { RunSummary } from '../wire/runs.ts';
 import { policyIn } from '../wire/told-policy.ts';
@@ -60,12 +61,17 @@ export function afterTally(known: Tally | undefined, progress: Progress): Tally 
       };
     }
     case 'agreed':
-      return { ended: 0, failed: 0, ...known, same: new Set(progress.by).size };
+      return { ended: 0, failed: 0, ...known, ...agreeingOf(progress.by) };
     case 'failed':
       return { ended: 0, ...known, failed: new Set(progress.by).size };
     default:
       return known;
   }
+}
+
+function agreeingOf(operators: readonly string[]): Pick<Tally, 'same' | 'by'> {
+  const by = [...new Set(operators)];
+  return { same: by.length, by: by.slice(0, documentLimits.slotsMax) };
 }
 
 /** Why builds were aborted: the first reason, and how many others there are. */

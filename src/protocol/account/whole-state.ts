@@ -19,6 +19,13 @@ export function worstOf<Facts extends AccountFacts>(runs: readonly Facts[]): Fac
   return runs.toSorted((a, b) => rank(a) - rank(b))[0];
 }
 
+/** The less, the sooner somebody should look: an alarm, then the worst state of some runs; none of them is the last. */
+export function attention(runs: readonly AccountFacts[]): number {
+  const accounts = runs.map(accountOf);
+  if (accounts.some(({ alarm }) => alarm)) return -1;
+  return Math.min(order.length, ...accounts.map(({ state }) => order.indexOf(state)));
+}
+
 /** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */
 export type WholeState =
   | Exclude<RunState, 'waiting' | 'building' | 'sealed' | 'provisional'>

@@ -27,6 +27,8 @@ const openFactsSchema = z.object({
   connected: count,
   /** Of these, operators that may take a slot: enrolled before the offer, without a lease of the run so far. */
   eligible: count,
+  /** Eligible operators that have said nothing yet. */
+  asked: z.array(name).max(wireLimits.declinedMax).optional(),
   /** Of the connected, operators that were enrolled after the offer. */
   late: count.optional(),
   /** When free slots are given up that nobody builds, in ms: the round ends without them. */
@@ -38,6 +40,8 @@ const openFactsSchema = z.object({
   /** The trusted worker's own build, where the policy asks for a co-signature. */
   trusted: z.enum(['free', 'building', 'delivered', 'expired']).optional(),
   trustedConnected: z.literal(true).optional(),
+  /** Why the trusted worker last said that it takes no slot of this round. */
+  trustedPassed: text(500).optional(),
 });
 
 /** Counts of outcomes of a run by operator, as far as they are revealed. */
@@ -48,6 +52,7 @@ const tallySchema = z.object({
   failed: count,
   /** Operators that agree on what the verdict is about. */
   same: count.optional(),
+  by: z.array(name).max(documentLimits.slotsMax).optional(),
   /** Why builds were aborted, as their workers say: not escaped. */
   aborted: z.string().max(500).optional(),
 });
@@ -63,6 +68,9 @@ const differsSchema = z.object({
   made: cid.nullable(),
   other: cid.nullable(),
 });
+
+/** The job that a run needed, and with which it was cancelled or revoked: the first of a chain of them. */
+const fellWithSchema = z.object({ name: text(200), run: sha256, how: text(60) });
 
 /** How a run stands, for lists and for people. */
 export const runSummarySchema = z.object({
@@ -93,6 +101,7 @@ export const runSummarySchema = z.object({
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
   tally: tallySchema.optional(),
   differs: differsSchema.optional(),
+  fellWith: fellWithSchema.optional(),
   open: openFactsSchema.optional(),
   artifact: cid.nullable(),
   /** The tree that a test put out, which is no artifact. */
@@ -130,6 +139,12 @@ export const runSummarySchema = z.object({
     })
     .optional(),
   submittedAt: milliseconds,
+  /** When the first build began. */
+  startedAt: milliseconds.optional(),
+  /** From then to the end of the last build so far, where none goes on. */
+  tookMs: count.optional(),
+  /** From `submittedAt` to its last verdict, once it is over. */
+  doneMs: count.optional(),
   round: count,
   policy: toldPolicySchema.extend({ agree: count, of: count }),
 });
@@ -149,6 +164,7 @@ export const pipelineJobSchema = z.object({
   cancelled: text(500).optional(),
   awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
   differs: differsSchema.optional(),
+  fellWith: fellWithSchema.optional(),
   /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
   needs: z
     .array(z.object({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))

@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
+import { exited } from '../../../simulations/paperwork.ts';
+import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountLine, accountOf } from '../../../src/protocol/account/index.ts';
-import { A, type Bench, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
-import { agree, publish } from './pipelines.ts';
+import {
+  A,
+  B,
+  type Bench,
+  built,
+  deliverAll,
+  failed,
+  leasedRound,
+  other,
+  projectOf,
+  timings,
+} from './bench.ts';
+import { agree, publish, trust } from './pipelines.ts';
 
 const line = (bench: Bench, run: string): string =>
   accountLine(accountOf(summaryOf(bench.controller.state, bench.facts(run))));
@@ -24,9 +36,9 @@ describe('the account that a controller gives of a run', () => {
     const bench = await projectOf('ada', 'bob');
     const run = await bench.submit();
     const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
-    expect(line(bench, run)).toMatch(/^waiting: for 2 operators to answer the offer; until /);
+    expect(line(bench, run)).toMatch(/^waiting: for ada, bob to answer the offer; until /);
     bench.send({ kind: 'passed', worker: bench.id('ada'), offer, reason: 'paused by its operator' });
-    expect(line(bench, run)).toMatch(/^waiting: for 1 operator to answer the offer; until /);
+    expect(line(bench, run)).toMatch(/^waiting: for bob to answer the offer; until /);
     bench.send({ kind: 'passed', worker: bench.id('bob'), offer, reason: 'needs 64 cpus' });
     expect(line(bench, run)).toMatch(
       /^waiting: for an operator that takes it: ada: paused by its operator; bob: needs 64 cpus; until /,
@@ -73,6 +85,96 @@ describe('the account that a controller gives of a run', () => {
     expect(line(bad.bench, bad.run)).toBe(
       'failed: the build failed at 3 operators and at the trusted worker',
     );
+  });
+
+  it('says how long builds took, and the whole from its publication to the end', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    const times = () => {
+      const {
+        submittedAt,
+        startedAt = 0,
+        tookMs,
+        doneMs,
+      } = summaryOf(bench.controller.state, bench.facts(run));
+      return [startedAt - submittedAt, tookMs, doneMs];
+    };
+    const [waited = 0] = times();
+    expect(times()).toEqual([waited, undefined, undefined]);
+    bench.drive(2_000);
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    expect(times()).toEqual([waited, undefined, undefined]);
+    bench.drive(3_000);
+    await bench.deliver('trusted', trusted, built);
+    expect(times()).toEqual([waited, 5_000, undefined]);
+    bench.drive(500);
+    bench.cosign(run);
+    expect(times()).toEqual([waited, 5_000, waited + 5_500]);
+    expect(summaryOf(bench.controller.state, bench.facts(run)).tally?.by?.toSorted()).toEqual([
+      'ada',
+      'bob',
+      'cy',
+    ]);
+  });
+
+  it('says why the trusted worker does not take it, until it does', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const run = await bench.submit();
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
+    bench.send({ kind: 'passed', worker: bench.id('trusted'), offer, reason: 'paused by its operator' });
+    expect(line(bench, run)).toMatch(
+      /^agreed: 3 of 3 operators built the same; it waits for the trusted worker, which declines: paused by its operator$/,
+    );
+    const open = () => summaryOf(bench.controller.state, bench.facts(run)).open;
+    expect(open()?.trustedPassed).toBe('paused by its operator');
+    await bench.lease('trusted');
+    expect(open()).not.toHaveProperty('trustedPassed');
+  });
+
+  it('names the job that others fell with, at the end of a chain of them', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib] } });
+    const pack = await publish(bench, 'pack', { needs: { app: [app] } });
+    bench.send({ kind: 'cancel', token: 'c', which: lib, by: bench.id('publisher'), reason: 'wrong branch' });
+    expect(line(bench, app)).toBe('cancelled: lib, which it needs, was cancelled');
+    expect(line(bench, pack)).toBe('cancelled: app, which it needs, was cancelled: lib was cancelled');
+    const fellWith = { name: 'lib', run: lib, how: 'was cancelled' };
+    const { state } = bench.controller;
+    expect(pipelineOf(state, bench.facts(pack)).map((one) => one.fellWith)).toEqual([
+      undefined,
+      fellWith,
+      fellWith,
+    ]);
+    // Its publisher ended this one for a reason of its own.
+    const other = await publish(bench, 'docs');
+    const also = await publish(bench, 'site', { needs: { docs: [other] } });
+    for (const which of [also, other])
+      bench.send({ kind: 'cancel', token: 'c', which, by: bench.id('publisher'), reason: 'no' });
+    expect(line(bench, also)).toBe('cancelled: no');
+    expect(summaryOf(state, bench.facts(also))).not.toHaveProperty('fellWith');
+  });
+
+  it('names the job whose revocation ended another one', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib] } });
+    for (const [run, artifact] of [
+      [lib, A],
+      [app, B],
+    ] as const) {
+      await agree(bench, run, exited(artifact));
+      await trust(bench, run, exited(artifact));
+    }
+    expect(line(bench, app)).toMatch(/^trusted: /);
+    await bench.revoke({ kind: 'artifact', id: A }, { since: 0 });
+    expect(line(bench, app)).toMatch(/^revoked: it rests on lib, which was revoked: the artifact /);
+    expect(line(bench, lib)).toMatch(/^revoked: the artifact /);
+    const { next } = accountOf(summaryOf(bench.controller.state, bench.facts(lib)));
+    expect(next.filter(({ command = '' }) => command.includes('fetch'))).toEqual([]);
   });
 
   it('says why builds were aborted, in the words of the builders', async () => {

@@ -187,3 +187,18 @@ it('as many runs are listed as one answer holds', async () => {
   expect(listed.length).toBeGreaterThan(1_000);
   expect(JSON.stringify(listed).length).toBeLessThanOrEqual(2 * 1024 * 1024 + listed.length + 1);
 });
+
+it('the default branch is known however many others were published since', async () => {
+  const bench = await projectOf();
+  const view = viewOf(bench);
+  expect(view.defaultBranch()).toBeUndefined();
+  await bench.submit({ name: 'tag', ref: 'refs/tags/v1' });
+  expect(view.defaultBranch()?.ref).toBe('refs/tags/v1');
+  await bench.submit({ name: 'app', ref: 'refs/heads/main' });
+  for (let n = 0; n < 51; n++) await bench.submit({ name: `job-${n}`, ref: `refs/heads/b${n}` });
+  expect(view.branches().some(({ ref }) => ref === 'refs/heads/main')).toBe(false);
+  expect([view.defaultBranch()?.ref, view.branch('refs/heads/main')?.jobs.length]).toEqual([
+    'refs/heads/main',
+    1,
+  ]);
+});

@@ -180,6 +180,7 @@ it('a run of which nothing is to be said has no words for it', async () => {
     'round',
     'push',
     'run',
+    'startedAt',
   ];
   expect(Object.keys(summary).sort()).toEqual([...always, 'state', 'submittedAt'].sort());
 });

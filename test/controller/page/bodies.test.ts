@@ -26,7 +26,7 @@ describe('the page of a project', () => {
     workers?: object[];
     trouble?: object;
     disputed?: number;
-    runs?: object[];
+    pushes?: object[];
   }
   const branch = (over: object = {}) => ({
     ...{ ref: 'refs/heads/main', commit: 'c'.repeat(40), submittedAt: 0, jobs: [summary], ...over },
@@ -38,13 +38,13 @@ describe('the page of a project', () => {
     workers = [],
     trouble: more = {},
     disputed = 0,
-    runs = [],
+    pushes = [],
   }: Shown) {
     const view = {
       ...{ name: 'demo', project: 'p', branches: () => branches, queue: () => queue },
       counts: () => ({ open, disputed }),
       workers: () => ({ shown: workers, count: workers.length }),
-      runs: () => ({ runs, next: undefined }),
+      pushes: () => ({ pushes, next: undefined }),
       trouble: () => ({ ...trouble, ...more }),
     };
     return textOf(projectBody(view as never, branches as never));
@@ -103,22 +103,27 @@ describe('the page of a project', () => {
     expect(many.split('<summary>2 more</summary>').map((part) => names(part).length)).toEqual([12, 2]);
   });
 
-  it('has a push for each commit of a branch, with its jobs, and fifteen of them', async () => {
-    const of = (commit: string, name: string, over: object = {}) => ended({ commit, name, ...over });
-    const two = await shown({
-      branches: [branch()],
-      runs: [of('b', 'app'), of('a', 'app', { level: 'failed' }), of('a', 'lib'), of('a', 'app')],
-    });
-    const [, first = '', second = ''] = two.split(/<ol class="pushes">|<\/ol>/)[1]?.split('<li>') ?? [];
-    expect(first).toContain('chip trusted');
-    expect(first).not.toContain('class="jobs"');
-    expect(second).toMatch(/^<span class="chip failed">/);
-    expect([...second.matchAll(/aria-label="([^"]*)"/g)].map(([, label]) => label)).toEqual([
-      'lib, trusted',
-      'app, failed',
-    ]);
-    const runs = Array.from({ length: 20 }, (_, n) => of(String(n), 'app'));
-    expect(count(await shown({ branches: [branch()], runs }), '<li><span')).toBe(15);
+  it('has the latest ten pushes, each with its subject, author and jobs', async () => {
+    const push = (over: object = {}) => ({ ...branch({ publisher: 'dora', jobs: [ended()] }), ...over });
+    const item = async (over: object) => {
+      const text = await shown({ branches: [branch()], pushes: [push(over)] });
+      return /<ol class="pushes">(.*?)<\/ol>/s.exec(text)?.[1] ?? '';
+    };
+    const one = await item({ subject: 'Fix <b>', author: 'Dora & Co' });
+    expect(one).toContain(`<a href="/runs/${summary.run}">Fix &lt;b&gt;</a>`);
+    expect(one).toContain('<span>Dora &amp; Co</span>');
+    expect(one).not.toContain('class="jobs"');
+    const jobs = [ended({ name: 'lib' }), ended({ name: 'app', level: 'failed', run: 'f' })];
+    const two = await item({ jobs });
+    expect(two).toMatch(/^<li><span class="chip failed">/);
+    // Without the words of the commit: the branch, and whoever published it.
+    expect(two).toContain('<a href="/runs/f">main cccccccccc</a>');
+    expect(two).toContain('<span>dora</span>');
+    expect(
+      [...two.matchAll(/class="chip \w+" title="[^"]*" aria-label="([^"]*)"/g)].map(([, label]) => label),
+    ).toEqual(['lib, trusted', 'app, failed']);
+    const many = await shown({ branches: [branch()], pushes: Array.from({ length: 12 }, () => push()) });
+    expect(count(many, '<li><span')).toBe(10);
   });
 
   it('counts the jobs of a large push by state, the worst first, and names those that are bad', async () => {
@@ -370,7 +375,8 @@ describe('the page of a run', () => {
     expect(trusted).toContain(
       `quorate fetch ${A} -o app --bundle-out app.bundle --project p --bootstrap &#39;/dns4/o&#39;\\&#39;&#39;x&#39;`,
     );
-    expect(trusted).toContain('<a href="/verify">verifying in your browser</a>');
+    const verify = `/verify#project=p&amp;run=${'a'.repeat(64)}&amp;artifact=${A}`;
+    expect(trusted).toContain(`<a href="${verify}">verifying in your browser</a>`);
     expect(trusted).not.toContain('They refuse an artifact until it is trusted.');
     const agreed = await of({ artifact: A, state: 'agreed', level: 'agreed' });
     expect([

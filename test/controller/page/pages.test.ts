@@ -124,16 +124,21 @@ describe('the list of runs', () => {
         jti: String(n).padStart(32, '0'),
       });
     const { get } = await siteOf(bench);
-    const first = (await get('/runs')).text;
-    const next = /href="(\/runs\?before=\d+)"/.exec(first)?.[1] ?? '';
+    const first = (await get('/runs?state=open')).text;
+    const next = /href="(\/runs\?state=open&amp;before=\d+)"/.exec(first)?.[1] ?? '';
     expect(first.match(/<tr>/g)).toHaveLength(51);
-    expect((await get(next)).text.match(/<tr>/g)).toHaveLength(11);
+    expect((await get(next.replace('&amp;', '&'))).text.match(/<tr>/g)).toHaveLength(11);
     for (const ref of ['refs%2Fheads%2Ftopic', 'topic']) {
       const topic = (await get(`/runs?ref=${ref}&job=app&state=open`)).text;
       expect(topic.match(/<tr>/g)).toHaveLength(4);
       expect(topic).toContain('name="ref" value="topic"');
     }
     expect((await get('/runs?ref=topi')).text).toContain('None.');
+    // Of no one job or state: pushes.
+    const pushes = (await get('/runs')).text;
+    const older = /href="(\/runs\?before=\d+)"/.exec(pushes)?.[1] ?? '';
+    expect(pushes.match(/<li><span class="chip/g)?.length).toBeGreaterThan(1);
+    expect((await get(older)).text).toContain('<ol class="pushes">');
     expect((await get('/runs?state=trusted')).text).toContain('None.');
     expect((await get('/runs?state=nonsense')).status).toBe(404);
   });
@@ -329,7 +334,7 @@ describe('the page of a run', () => {
     const run = await bench.submit({ policy: { rounds: 1 } });
     const { get } = await siteOf(bench);
     const waits = (await get(`/runs/${run}`)).text;
-    expect(waits).toContain('<span class="chip waiting">waiting</span> for 1 operator to answer the offer');
+    expect(waits).toContain('<span class="chip waiting">waiting</span> for ada to answer the offer');
     expect(waits).toMatch(/class="now" aria-current="step"><strong>provisional<\/strong>is to be built/);
     bench.drive(timings.windowMs + timings.slotFillMs);
     const ended = (await get(`/runs/${run}`)).text;

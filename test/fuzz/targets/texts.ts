@@ -6,7 +6,7 @@ import { parseStatus } from '../../../sandbox/run/driver.ts';
 import { LogLines } from '../../../src/client/commands/logs.ts';
 import { isKnownHost, namesIn } from '../../../src/http/addresses.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
-import { parseJobFile } from '../../../src/jobfile/index.ts';
+import { fromForeign, parseJobFile } from '../../../src/jobfile/index.ts';
 import { clientOf } from '../../../src/protocol/base/client-address.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../../src/protocol/base/escape.ts';
@@ -62,6 +62,45 @@ const jobFile = define<string>({
     must(
       jobs.length > 0 && jobs.every(({ run, limits }) => run.length > 0 && limits.seconds > 0),
       'a job without a command or a limit',
+    );
+  },
+});
+
+const foreign = [
+  'on: push\njobs:\n  a:\n    runs-on: x\n    strategy: {matrix: {os: [ubuntu-latest], n: [1, 2]}}\n    steps:\n      - uses: actions/checkout@v4\n      - run: make ${{ matrix.n }}\n        env: {A: b}\n      - uses: actions/upload-artifact@v4\n        with: {path: dist/*}\n  b: {needs: a, if: "github.ref == \'x\'", steps: [{run: x}]}\n',
+  'matrix: {GO: [a, b]}\nsteps:\n  - name: x\n    image: y\n    commands: [make ${GO}]\n    environment: {A: {from_secret: s}}\n',
+  'stages: [a, b]\n.t: &t {before_script: [x]}\none:\n  <<: *t\n  stage: a\n  script: [make]\n  artifacts: {paths: [out]}\ntwo:\n  extends: .t\n  stage: b\n  parallel: {matrix: [{C: [1, 2]}]}\n  script: y\n  only: [main]\n',
+];
+const foreignJobFile = define<string>({
+  name: 'foreign-job-file',
+  seeds: async () => [...foreign],
+  arbitrary: (seeds) =>
+    fc.oneof(
+      {
+        weight: 4,
+        arbitrary: mutatedText(seeds, [
+          '\n  ',
+          ': ',
+          '- ',
+          '[',
+          '{',
+          '|\n',
+          '<<: ',
+          '*t',
+          '${{ ',
+          ' }}',
+          '!x ',
+        ]),
+      },
+      { weight: 1, arbitrary: many },
+    ),
+  msMax: 800,
+  run(text) {
+    const { jobs, findings, text: made } = fromForeign(text, 'x.yml', { lockFiles: ['go.sum'] });
+    must(jobs > 0 && parseJobFile(made, 'quorate.yaml').jobs.length >= jobs, 'a job is lost');
+    must(
+      findings.every(({ line, what }) => line > 0 && !what.includes('\n')),
+      'a finding without a line, or of several',
     );
   },
 });
@@ -338,6 +377,7 @@ export const targets: readonly AnyTarget[] = [
   junit,
   hostHeader,
   jobFile,
+  foreignJobFile,
   units,
   workerFile,
   gitUrl,

@@ -1,9 +1,11 @@
+import fc from 'fast-check';
 import { html } from 'hono/html';
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
 import { agreement } from '../../../src/controller/page/agreement.ts';
 import { logLineHtml } from '../../../src/controller/page/ansi.ts';
-import { graph } from '../../../src/controller/page/graph.ts';
+import { groupsOf } from '../../../src/controller/page/axes.ts';
+import { drawingOf, graph } from '../../../src/controller/page/graph.ts';
 import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { foundBody, logBody } from '../../../src/controller/page/log-page.ts';
 
@@ -38,12 +40,13 @@ describe('the pipeline', () => {
         'c',
       ),
     );
-    expect(boxes(text)).toEqual(['1 1', '1 55', '213 1', '425 1']);
+    expect(boxes(text)).toEqual(['1 1', '1 55', '213 23', '425 1']);
     expect(text).toContain('width="595" height="97"');
     expect([...text.matchAll(/class="edge" d="([^"]+)"/g)].map(([, d]) => d)).toEqual([
-      'M169 21C191 21 191 21 213 21',
-      'M169 21C297 21 297 21 425 21',
-      'M381 21C403 21 403 21 425 21',
+      'M169 21C191 21 191 43 213 43',
+      // Above the box between them.
+      'M169 21C191 21 191 5 213 5H381C403 5 403 21 425 21',
+      'M381 43C403 43 403 21 425 21',
     ]);
     expect(count(text, 'aria-current="page"')).toBe(1);
     expect(text).toContain('class="trusted here"><a href="/runs/c"');
@@ -53,9 +56,65 @@ describe('the pipeline', () => {
 
   it('draws jobs that need each other', async () => {
     expect(boxes(await textOf(graph([job('a', 'lib', ['b']), job('b', 'app', ['a'])], 'a')))).toEqual([
-      '213 1',
       '1 1',
+      '213 1',
     ]);
+  });
+
+  it('draws a matrix as one box, with how many of its jobs are in the worst state', async () => {
+    const tests = ['gcc.1', 'gcc.2', 'clang.1', 'clang.2'].map((name, n) =>
+      job(`t${n}`, `test.${name}`, ['a'], n === 2 ? { level: 'failed' } : {}),
+    );
+    const all = [job('a', 'lib'), ...tests, job('z', 'all', ['t0', 't1', 't2', 't3'])];
+    const text = await textOf(graph(all, 't0'));
+    expect(boxes(text)).toHaveLength(3);
+    expect(count(text, 'class="edge"')).toBe(2);
+    expect(text).toContain(
+      'class="failed here"><a href="/runs/t0" aria-label="test, 1 failed, 3 trusted" aria-current="page"',
+    );
+    expect(text).toContain('>4 jobs, 1 failed</text>');
+  });
+
+  it('draws so many needs', async () => {
+    withLimits(pageLimits, { edgesDrawnMax: 2 });
+    const text = await textOf(
+      graph([job('a', 'lib'), ...['b', 'c', 'd'].map((run) => job(run, run, ['a']))], 'a'),
+    );
+    expect([count(text, 'class="edge"'), text.includes('2 of 3 needs are drawn.')]).toEqual([2, true]);
+  });
+
+  it('leads no edge behind a box', () => {
+    const jobs = fc.array(fc.array(fc.nat(20), { maxLength: 4 }), { minLength: 2, maxLength: 25 });
+    fc.assert(
+      fc.property(jobs, (needs) => {
+        const all = needs.map((of, n) =>
+          job(
+            `r${n}`,
+            `job-${n}`,
+            of.filter((one) => one < n).map((one) => `r${one}`),
+          ),
+        );
+        const { items, edges } = drawingOf(groupsOf(all));
+        const boxes = items.filter(({ isLane }) => !isLane);
+        for (const d of edges) {
+          // Straight pieces, between curves that stay in the gap of two columns.
+          const straight = [...d.matchAll(/(\d+) ([\d.]+)H(\d+)/g)].map(([, from, y, to]) =>
+            [from, y, to].map(Number),
+          );
+          for (const [from = 0, y = 0, to = 0] of straight)
+            expect(
+              boxes.filter((box) => box.x < to && box.x + 168 > from && box.y <= y && box.y + 40 >= y),
+            ).toEqual([]);
+          for (const [, c1, c2, x] of d.matchAll(/C(\d+) [\d.]+ (\d+) [\d.]+ (\d+)/g))
+            expect([Number(c1), Number(c2)]).toEqual([Number(x) - 22, Number(x) - 22]);
+        }
+        for (const { column, y } of boxes)
+          expect(boxes.filter((other) => other.column === column && Math.abs(other.y - y) < 54)).toHaveLength(
+            1,
+          );
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it('shortens a name of more than twenty characters, and says which jobs are tests', async () => {

@@ -125,7 +125,7 @@ describe('the tally of a run', () => {
     [revealed(result('a', `aborted: ${'x'.repeat(600)}`)), { ended: 1, failed: 0, aborted: 'x'.repeat(500) }],
     [
       { kind: 'agreed', round: 1, artifact: made, by: ['ada', 'bob', 'bob'] },
-      { ended: 1, failed: 0, same: 2 },
+      { ended: 1, failed: 0, same: 2, by: ['ada', 'bob'] },
     ],
     [
       { kind: 'failed', round: 1, by: ['ada', 'bob'] },

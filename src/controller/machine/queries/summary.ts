@@ -2,6 +2,7 @@ import {
   afterTally,
   lostInRestore,
   type OpenFacts,
+  runTimes,
   type Tally,
   type TrustedFailure,
 } from '../../../protocol/account/index.ts';
@@ -13,9 +14,10 @@ import { isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
+import { wireLimits } from '../../../protocol/wire/limits.ts';
 import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
 import { toldPolicy } from '../../../protocol/wire/told-policy.ts';
-import { artifactIn, precedes, type RunFacts, reportsIn } from '../facts.ts';
+import { artifactIn, isOver, precedes, type RunFacts, reportsIn } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { absenceEndsAt, operatorsAround } from '../presence.ts';
 import { eligible } from '../rounds/absence.ts';
@@ -30,7 +32,7 @@ import {
   type Round,
   type Run,
 } from '../state.ts';
-import { inputLevels, inputOf, needsOfRun } from '../verdicts/input-levels.ts';
+import { fellWithOf, inputLevels, inputOf, needsOfRun } from '../verdicts/input-levels.ts';
 import { differsOf } from '../verdicts/results.ts';
 import { hasEvidence } from '../verdicts/verdict.ts';
 import { missing } from '../verdicts/witnesses.ts';
@@ -47,6 +49,7 @@ function sharedFacts(state: ControllerState, run: RunFacts) {
   const { ending = null, limit } = publishedOf(run) ?? {};
   const awaits = awaitsOf(state, run);
   const differs = differsOf(state, run);
+  const fellWith = fellWithOf(state, run);
   return {
     run: run.id,
     name: job.name,
@@ -60,6 +63,7 @@ function sharedFacts(state: ControllerState, run: RunFacts) {
     ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, reasonCharsMax) }),
     ...(awaits.length > 0 && { awaits }),
     ...(differs !== undefined && { differs }),
+    ...(fellWith !== undefined && { fellWith }),
   };
 }
 
@@ -92,6 +96,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
+    ...runTimes(run, { over: isOver(run) }),
     round: run.rounds.length,
     policy: toldPolicy(policy),
   };
@@ -229,7 +234,23 @@ function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefin
     ...([...state.presence.workers.values()].some(({ role }) => role === 'trusted-worker') && {
       trustedConnected: true,
     }),
+    ...trustedPassedOf(state, open, round),
   };
+}
+
+function trustedPassedOf(
+  { keys }: ControllerState,
+  { history, trusted }: Run,
+  round: Round | undefined,
+): Pick<OpenFacts, 'trustedPassed'> {
+  if (round === undefined || trusted.kind !== 'free') return {};
+  const said = history.findLast(
+    ({ progress }) =>
+      progress.kind === 'passed' &&
+      progress.round === round.n &&
+      keys.get(progress.worker)?.role === 'trusted-worker',
+  )?.progress;
+  return said?.kind === 'passed' ? { trustedPassed: said.reason.slice(0, reasonCharsMax) } : {};
 }
 
 const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
@@ -240,7 +261,7 @@ function eligibleOf(
   state: ControllerState,
   run: Run,
   round: Round | undefined,
-): Pick<OpenFacts, 'eligible' | 'late' | 'declined'> {
+): Pick<OpenFacts, 'eligible' | 'late' | 'declined' | 'asked'> {
   if (round === undefined || round.revealed) return { eligible: 0, declined: [] };
   const late = operatorsAround(state, ({ enrolled }) => !precedes(enrolled, round.offer.index));
   const operators = new Set<string>();
@@ -250,7 +271,8 @@ function eligibleOf(
     if (progress.kind === 'passed' && progress.round === round.n && operators.has(progress.operator))
       reasons.set(progress.operator, progress.reason.slice(0, reasonCharsMax));
   const declined = [...reasons].map(([operator, reason]) => ({ operator, reason }));
-  return { eligible: operators.size, late, declined };
+  const asked = [...operators].filter((operator) => !reasons.has(operator)).slice(0, wireLimits.declinedMax);
+  return { eligible: operators.size, late, declined, ...(asked.length > 0 && { asked }) };
 }
 
 /** When free slots of a round are given up. Whoever takes one before that changes nothing by knowing it. */
@@ -274,14 +296,20 @@ function awaitsOf(state: ControllerState, run: RunFacts): string[] {
   );
 }
 
-/** All runs that are connected with this one by needs, in the order they were submitted, at most `pipelineJobsMax`. */
-export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[] {
+/** All runs that are connected with this one by needs, and `withPush` those that were published with it, as they were submitted, at most `pipelineJobsMax`. */
+export function pipelineOf(
+  state: ControllerState,
+  run: RunFacts,
+  { withPush = false }: { withPush?: boolean } = {},
+): PipelineJob[] {
   const found = new Map([[run.id, run]]);
   for (const one of found.values()) {
     const needed = needsOfRun(one).flatMap(([, { request }]) => state.index.get(request) ?? []);
     for (const other of [...needed, ...state.index.readersOf([one.id])])
       if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   }
+  for (const other of withPush ? state.index.ofPush(run) : [])
+    if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
   return state.index.inOrder(found.keys()).map((one) => jobOf(state, one));
 }
 

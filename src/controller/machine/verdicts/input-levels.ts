@@ -4,6 +4,7 @@ import { type Request, sameValue } from '../../../protocol/documents/index.ts';
 import { enforce } from '../../../protocol/judge/index.ts';
 import { atLeast, type Level } from '../../../protocol/trust/evidence.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
+import type { RunSummary } from '../../../protocol/wire/runs.ts';
 import { artifactIn, isOver, type RunFacts } from '../facts.ts';
 import type { Moment } from '../members/charter.ts';
 import { type ControllerState, publishedOf } from '../state.ts';
@@ -81,6 +82,35 @@ export function inputOf(
 
 export function needsOfRun({ request }: RunFacts): [name: string, need: Need][] {
   return Object.entries(request.payload.needs ?? {});
+}
+
+/** The run with which one fell that needs it, directly or not: the first of a chain, under the name that its reader gives it. */
+export function fellWithOf(
+  state: ControllerState,
+  run: RunFacts,
+  looked: Set<string> = new Set(),
+): RunSummary['fellWith'] {
+  if (looked.has(run.id) || looked.size >= limits.pipelineJobsMax) return undefined;
+  looked.add(run.id);
+  for (const [name, need] of needsOfRun(run)) {
+    const needed = state.index.get(need.request);
+    const how = needed === undefined ? undefined : howItFell(run, name, inputOf(state, need), needed);
+    if (needed !== undefined && how !== undefined)
+      return fellWithOf(state, needed, looked) ?? { name, run: needed.id, how };
+  }
+  return undefined;
+}
+
+function howItFell(
+  { revoked, phase }: RunFacts,
+  name: string,
+  { lost }: { lost: string | undefined },
+  needed: RunFacts,
+): string | undefined {
+  if (revoked !== null) return needed.revoked === null ? undefined : 'was revoked';
+  // As `considerInputs` gives the reason: its publisher may have cancelled it for another one.
+  const fell = phase.kind === 'cancelled' && phase.reason.startsWith(`${name}, which it needs, `);
+  return fell ? lost : undefined;
 }
 
 /** The runs that this one rests on, directly or not, each once. As many as a bundle may hold, and one more, are looked for. */

@@ -9,6 +9,7 @@ import type { ReportLine } from '../../../protocol/trust/index.ts';
 import { askServer } from './ask-server.ts';
 import { type Answer, check, type Question } from './check.ts';
 import { contentOf, type Given } from './content.ts';
+import { type Fetched, fetchHanded, type Handed, handedBy } from './handed.ts';
 import type { Brought } from './knowledge.ts';
 import { dropped, type Picked, pickedFrom } from './picked.ts';
 
@@ -29,11 +30,22 @@ const isServed = location.protocol !== 'file:';
 
 let bundle: File | undefined;
 let artifact: Picked | undefined;
+/** Of the link that led here. */
+let handed: Handed | undefined;
+/** The link named the root key as well, and nobody has typed it since. */
+let isKeyOfLink = false;
 let running = new AbortController();
 let verifier: Verifier | undefined;
 
 function useFragment(): void {
   const given = new URLSearchParams(location.hash.slice(1));
+  handed = isServed ? handedBy(given) : undefined;
+  isKeyOfLink = handed !== undefined && given.has('project');
+  element('handed', HTMLElement).hidden = handed === undefined;
+  if (handed !== undefined) {
+    element('handed-run', HTMLAnchorElement).href = `/runs/${handed.run}`;
+    element('handed-from', HTMLElement).textContent = location.origin;
+  }
   for (const name of fields) {
     const value = given.get(name);
     // A link may not name the server that says what was revoked: its maker would choose the answer.
@@ -52,6 +64,9 @@ function take(chosen: { bundle?: File | undefined; artifact?: Picked | undefined
     artifact === undefined ? '' : `Artifact: ${artifact.name}`;
 }
 
+input('project').addEventListener('input', () => {
+  isKeyOfLink = false;
+});
 input('bundle').addEventListener('change', () => take({ bundle: input('bundle').files?.[0] }));
 for (const id of ['files', 'folder'])
   input(id).addEventListener('change', () => take({ artifact: pickedFrom([...(input(id).files ?? [])]) }));
@@ -76,10 +91,12 @@ form.addEventListener('submit', (event) => {
   event.preventDefault();
   void run();
 });
-addEventListener('hashchange', useFragment);
+addEventListener('hashchange', () => useFragment());
 // The server that the page is from, unless it is opened as a file.
 if (isServed) input('server').value = location.origin;
+element('home', HTMLElement).hidden = !isServed;
 useFragment();
+if (handed !== undefined && input('project').value !== '') void run();
 
 async function run(): Promise<void> {
   running.abort();
@@ -88,21 +105,39 @@ async function run(): Promise<void> {
   show([line('p', '', 'verifying')]);
   try {
     verifier ??= await openWebVerifier();
-    const answer = await check(await question(own.signal), verifier);
-    if (!own.signal.aborted) sayAnswer(answer);
+    const fetched = await fetchedFor(own.signal);
+    const answer = await check(await question(own.signal, fetched), verifier);
+    if (!own.signal.aborted) sayAnswer(fetched === undefined ? answer : ofLink(answer, fetched));
   } catch (error) {
     if (!own.signal.aborted) sayFault(error);
   }
 }
 
-async function question(signal: AbortSignal): Promise<Question> {
+/** Files of the run that the link hands over, where none was chosen. */
+async function fetchedFor(signal: AbortSignal): Promise<Fetched | undefined> {
+  if (handed === undefined || bundle !== undefined || artifact !== undefined) return undefined;
+  const [origin, project] = [location.origin, input('project').value.trim()];
+  return fetchHanded(handed, { origin, project }, (says) => show([line('p', '', says)]), signal);
+}
+
+/** The answer about a run of a link: not green where the link named the root key, whose word counts. */
+function ofLink(answer: Answer, { line }: Fetched): Answer {
+  const lines = [line, ...answer.lines];
+  if (!isKeyOfLink || answer.standing === 'bad') return { ...answer, lines };
+  const says =
+    'The root key came with the link. This holds if it is the key that the owner of the project gave you: compare it, or type it in yourself.';
+  return { ...answer, lines: [...lines, { kind: 'warning', says }], standing: 'open' };
+}
+
+async function question(signal: AbortSignal, fetched: Fetched | undefined): Promise<Question> {
   const text = Object.fromEntries(fields.map((name) => [name, input(name).value.trim()]));
   const { project = '', server, source, ref, recipe, path, age } = text;
-  if (bundle === undefined)
+  const file = fetched?.bundle ?? bundle;
+  const given = fetched === undefined ? artifact : fetched.artifact && pickedFrom([fetched.artifact]);
+  if (file === undefined)
     throw new QuorateError('VERIFY_INPUT_INVALID', 'there is no evidence to verify', {
       hint: 'Choose the bundle that quorate fetch --bundle-out wrote.',
     });
-  const file = bundle;
   const named = recipe ? parseRecipe(recipe) : undefined;
   const maxAgeSeconds = age ? units.time.parse(age) : undefined;
   if (recipe && named === undefined)
@@ -112,7 +147,7 @@ async function question(signal: AbortSignal): Promise<Question> {
   return {
     project,
     bundle: { name: file.name, bytes: file.size, text: () => file.text() },
-    artifact: artifact && { name: artifact.name, given: await read(artifact, signal) },
+    artifact: given && { name: given.name, given: await read(given, signal) },
     ...(source && { source }),
     ...(ref && { ref }),
     ...(named && { recipe: named }),

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { changeCharter, openProjectFolder, type ProjectFolder } from '../../owner/project-folder.ts';
+import { endServed, tellServed } from '../../owner/served-source.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { committedFile, serveFolder } from '../../source/index.ts';
+
+interface LocalSource {
+  url: string;
+  /** With a charter that names the server. */
+  folder: ProjectFolder;
+  /** A command that is needed before anything can be built. */
+  note: string | undefined;
+  /** Lets `quorate run` find it. */
+  announce(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Serves the repository of a project to workers on this machine. The charter names the port, so it stays the same. @throws as of `changeCharter`, SOURCE_… */
+export async function openSource(folder: ProjectFolder): Promise<LocalSource> {
+  const root = join(folder.dir, '..');
+  const { vcs } = folder.charter;
+  const before = vcs.flatMap((host) => /^127\.0\.0\.1:(\d+)$/.exec(host)?.[1] ?? []).map(Number);
+  const served = await serveAt(root, folder.name, [...before, 0]);
+  const host = `127.0.0.1:${served.port}`;
+  const url = `git://${host}/${folder.name}`;
+  try {
+    if (!vcs.includes(host)) await changeCharter(folder, { vcs: [...vcs, host] });
+    return {
+      url,
+      folder: await openProjectFolder(folder.dir),
+      note: await missing(root),
+      announce: () => tellServed(folder.dir, { url, pid: process.pid }),
+      async close() {
+        await endServed(folder.dir);
+        await served.close();
+      },
+    };
+  } catch (error) {
+    await served.close();
+    throw error;
+  }
+}
+
+/** At the first of these ports that is free. */
+async function serveAt(root: string, name: string, [port = 0, ...others]: readonly number[]) {
+  try {
+    return await serveFolder(root, { name, port });
+  } catch (error) {
+    if (others.length === 0) throw error;
+    return serveAt(root, name, others);
+  }
+}
+
+async function missing(root: string): Promise<string | undefined> {
+  try {
+    await committedFile(join(root, 'quorate.yaml'));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    const commit = "git add quorate.yaml .gitignore && git commit -m 'Build with Quorate'";
+    if (codeOf(error) === 'SOURCE_FILE_NOT_COMMITTED' || codeOf(error) === 'SOURCE_NO_COMMIT') return commit;
+    throw error;
+  }
+}

@@ -1,0 +1,220 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Tier } from '../../../sandbox/index.ts';
+import { serveFeed } from '../../controller/commands/controller.ts';
+import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
+import { makeProject } from '../../owner/commands/init.ts';
+import { findProject, openProject } from '../../owner/project.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { isLogged } from '../../protocol/base/log-lines.ts';
+import { units } from '../../protocol/base/units.ts';
+import { boundHeap } from '../../terminal/bounded-heap.ts';
+import { confirmed } from '../../terminal/confirm.ts';
+import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { writeCompiledCode } from '../../terminal/daemon-options.ts';
+import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { eventPrinter } from '../../terminal/node-events.ts';
+import { aborted } from '../../terminal/run-node.ts';
+import { amountOf, hostPort, severalTiers, wholeNumber, wholeNumberFrom } from '../../terminal/values.ts';
+import { agreed, offerOf } from '../../worker/commands/joining.ts';
+import { describeLending } from '../../worker/commands/lending.ts';
+
+interface Options {
+  operators: number;
+  tier?: Tier[];
+  cpus?: number;
+  memory?: number;
+  http: { host: string; port: number };
+  yes?: boolean;
+}
+
+/** Each is a node with a store, some 40 MB, and may build at any time. */
+const operatorsMax = 8;
+/** A job that says nothing asks for it. */
+const memoryBytesMin = 1024 ** 3;
+
+export const up: Define = (program, act) => {
+  program
+    .command('up')
+    .summary('try a project out, alone on this machine')
+    .description(
+      'Runs controller, trusted worker and volunteers of the project in this repository, all on this machine and in one process, until Ctrl-C. For trying it out: it is one machine, and proves nothing to anybody else. "quorate run" then builds what is committed here, without a push.',
+    )
+    .option(
+      '--operators <n>',
+      `volunteers to play, 1 to ${operatorsMax}`,
+      wholeNumberFrom(1, operatorsMax),
+      3,
+    )
+    .option(
+      '--tier <tier>',
+      'sandbox of the builds, each must work; repeatable (default: the strongest)',
+      severalTiers,
+    )
+    .option('--cpus <n>', 'processors of each build (default: an equal share)', wholeNumber)
+    .option(
+      '--memory <size>',
+      'memory of each build (default: an equal share of half of it, 1GiB at least)',
+      amountOf(units.size),
+    )
+    .option('--http <host:port>', 'where to serve the pages', hostPort, { host: '127.0.0.1', port: 0 })
+    .option('--yes', 'do not ask')
+    .hook('preAction', () => boundHeap())
+    .hook('preAction', () => writeCompiledCode())
+    .addHelpText('after', examples('quorate up', 'quorate up --operators 5 --tier namespace --yes'))
+    .action(act(run));
+};
+
+const oneMachine = 'All of it is this one machine: what it calls trusted proves nothing to anybody else.';
+
+async function run(context: Context, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
+  const { yellow, bold, dim } = out.colours;
+  if (findProject(cwd) === undefined && !(await offeredInit(context, options))) return exits.no;
+  let folder = await openProject(cwd);
+  await checkFree(folder);
+  const { localMembers, LocalProject } = await import('./local-project.ts');
+  const upDir = join(folder.dir, 'up');
+  const members = await localMembers(upDir, folder.project, options.operators);
+  out.say(
+    bold(
+      `Project ${folder.name}, played by this machine alone: controller, trusted worker, ${volunteers(options)}.`,
+    ),
+    yellow(oneMachine),
+    'Looking whether this machine can build…',
+  );
+  const sandboxDir = join(upDir, 'sandbox');
+  const { yes } = options;
+  const builds = members.length;
+  const lent = {
+    cpus: options.cpus ?? Math.max(1, Math.floor(availableParallelism() / builds)),
+    memory: options.memory ?? Math.max(memoryBytesMin, Math.floor(totalmem() / 2 / builds)),
+    ...(options.tier !== undefined && { tier: options.tier }),
+  };
+  const offer = await offerOf(context, upDir, sandboxDir, lent, folder.project);
+  const { consent, lending } = offer;
+  const [tier = 'namespace'] = lending.capabilities.tiers;
+  out.say(
+    `Each of ${builds} builds at once has, at low priority and in a sandbox:`,
+    ...describeLending(lending).slice(0, 3),
+    `The sandbox is ${tierSays[tier]}.`,
+    `Its workers fetch from this repository, which it serves to programs on this machine; its charter is made to name that.`,
+    `Homes of its members are in ${upDir}.`,
+  );
+  if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
+  const ask = consent !== undefined || members.some(({ known }) => known === undefined);
+  if (ask && !(await agreed(context, { yes }, consent))) {
+    out.say('Nothing was done.');
+    return exits.no;
+  }
+  await rememberTiers(upDir, offer.sandboxes.tiers);
+
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => undefined);
+  const rekeyed = Promise.withResolvers<void>();
+  const present = new Set<unknown>();
+  const everybody = Promise.withResolvers<void>();
+  const print = eventPrinter(out, { service: 'up' });
+  const nodes = {
+    folder,
+    members,
+    offer,
+    sandboxDir,
+    signal,
+    tell: (says: string) => out.note(says),
+    onRekeyed: rekeyed.resolve,
+    onFailure: failure.reject,
+    onEvent(node: string, event: Parameters<typeof print>[0]) {
+      if (node === 'controller' && event.kind === 'present') present.add(event.data?.operator);
+      if (present.size === members.length) everybody.resolve();
+      // The controller tells of builds as well.
+      if (signal.aborted || (node !== 'controller' && !isLogged('warn', event.level))) return;
+      print(node === 'controller' ? event : { ...event, says: `${node}: ${event.says}` });
+    },
+  };
+  const closing: (() => Promise<void>)[] = [];
+  const stopped = Promise.race([aborted(signal), failure.promise, rekeyed.promise]);
+  try {
+    const { openSource } = await import('./local-source.ts');
+    const source = await openSource(folder);
+    closing.push(() => source.close());
+    folder = source.folder;
+    const project = await LocalProject.start({ ...nodes, folder });
+    closing.push(() => project.close());
+    const http = await serveFeed(project.controller, { http: options.http }, { folder, out });
+    closing.push(async () => http?.close());
+    const urls = http?.urls ?? [];
+    const { id } = project.controller;
+    out.value({ event: 'listening', id, project: folder.project, http: urls, source: source.url });
+    await project.join({ ...nodes, folder });
+    await Promise.race([everybody.promise, stopped]);
+    if (!signal.aborted) {
+      await source.announce();
+      const names = members.map(({ name }) => name);
+      out.value({ event: 'ready', operators: names.slice(0, -1), trusted: names.at(-1) });
+      out.say(
+        '',
+        bold(`All ${builds} are here. In another terminal, in this repository:`),
+        ...(source.note === undefined ? [] : [yellow(`  ${source.note}`)]),
+        '  quorate run               builds what is committed here; no push needed',
+        '  quorate fetch <cid> -o out   gets the artifact that "run" names',
+        ...urls.map((url) => `See it at ${url}`),
+        dim('Ctrl-C stops all of it.'),
+        '',
+      );
+    }
+    await stopped;
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+  } finally {
+    await Promise.allSettled(closing.map((close) => close()));
+  }
+  out.say(
+    'Stopped: nothing of it runs now; the next "quorate up" goes on with the same homes.',
+    yellow(`${oneMachine} With others: quorate controller, and quorate invite alice bob carol.`),
+  );
+  return exits.done;
+}
+
+const volunteers = ({ operators }: Options): string =>
+  operators === 1 ? 'one volunteer' : `${operators} volunteers`;
+
+/** Makes a project where there is none, if the user wants one. */
+async function offeredInit(context: Context, { yes = false }: Options): Promise<boolean> {
+  const { out, interactive, cwd } = context;
+  if (!yes && !interactive)
+    throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
+      hint: 'quorate init makes one of this repository; so does quorate up --yes.',
+    });
+  if (!yes && !(await confirmed(context, 'There is no project here yet. Make one of this repository?'))) {
+    out.say('Nothing was done. By hand: quorate init');
+    return false;
+  }
+  const { folder, jobFile } = await makeProject(context, {});
+  out.say(
+    `Made a project of this repository, as quorate init does: keys and charter in ${folder.dir}${jobFile === 'made' ? ', an example job in quorate.yaml' : ''}.`,
+  );
+  return true;
+}
+
+/** @throws JOURNAL_IN_USE where a controller of the project runs here */
+async function checkFree({ dir }: ProjectFolder): Promise<void> {
+  const { checkJournalFree } = await import('../../journal/index.ts');
+  const { journalFile } = await import('../../owner/controller-socket.ts');
+  const { servedSource } = await import('../../owner/served-source.ts');
+  const running = await servedSource(dir);
+  if (running !== undefined)
+    throw new QuorateError('JOURNAL_IN_USE', `quorate up runs here already, as process ${running.pid}`, {
+      hint: 'Use it from this terminal: quorate run. Ctrl-C in its own ends it.',
+    });
+  try {
+    checkJournalFree(journalFile(dir));
+  } catch (cause) {
+    if (codeOf(cause) !== 'JOURNAL_IN_USE') throw cause;
+    throw new QuorateError('JOURNAL_IN_USE', 'the controller of this project runs already', {
+      hint: 'quorate up starts one of its own: stop that one first.',
+      cause,
+    });
+  }
+}

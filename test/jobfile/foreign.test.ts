@@ -1,0 +1,211 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { fromForeign, parseJobFile } from '../../src/jobfile/index.ts';
+import { jobFileLimits } from '../../src/jobfile/limits.ts';
+import { codeOf } from '../support/code-and-folder.ts';
+
+const around = { lockFiles: ['package-lock.json', 'go.sum'] };
+
+/** Of a fixture: what is written, its jobs, and the findings as `line what`. */
+function made(name: string, path: string) {
+  const text = readFileSync(join(import.meta.dirname, 'foreign', name), 'utf8');
+  return read(text, path);
+}
+
+function read(text: string, path: string) {
+  const { findings, ...rest } = fromForeign(text, path, around);
+  const { jobs } = parseJobFile(rest.text, 'quorate.yaml');
+  const told = findings.map(({ line, what }) => `${line} ${what}`);
+  return { ...rest, jobs, findings, told, named: (job: string) => jobs.find(({ name }) => name === job) };
+}
+
+describe('a workflow of GitHub', () => {
+  const { kind, text, told, jobs, named, findings } = made('node.yml', '.github/workflows/test.yml');
+
+  it('has its jobs, matrices, needs and conditions', () => {
+    expect(kind).toBe('github');
+    expect(jobs.map(({ name }) => name)).toEqual(['test.20', 'test.22.10', 'test.24', 'package', 'publish']);
+    expect(text).toContain('needs:\n      - package\n');
+    expect(text).toContain('if:\n      ref:\n        - refs/heads/main\n');
+    expect(named('package')).toMatchObject({ limits: { seconds: 600 } });
+    expect(named('package')?.kind).toBeUndefined();
+    expect(named('test.20')).toMatchObject({ kind: 'test', dependencies: ['package-lock.json'] });
+  });
+
+  it('has its steps, with what they set', () => {
+    expect(named('test.22.10')).toMatchObject({
+      env: { FORCE_COLOR: '1' },
+      run: [
+        { run: 'npm ci', shell: 'bash' },
+        {
+          name: 'Tests on ubuntu-latest',
+          run: `export LEVEL='it'\\''s high'\nnpm test -- --node 22.10\necho "$GITHUB_SHA"`,
+          shell: 'bash',
+        },
+        // The shell refuses it: no value is made up.
+        { run: 'echo ${{ github.event.number }}', shell: 'bash', allowFailure: true },
+      ],
+    });
+    expect(named('package')?.run).toEqual([
+      { run: "cd 'sub dir'\nmake", shell: 'bash' },
+      { name: 'Keep the artifact', run: 'cp -R --parents -- dist/ "$OUT"', shell: 'bash' },
+    ]);
+  });
+
+  it('tells line by line what it does not say', () => {
+    expect(told).toEqual([
+      '3 on push',
+      '5 on pull_request',
+      '6 on schedule',
+      '8 permissions',
+      '15 runs-on ${{ matrix.os }}',
+      '19 matrix os: windows-latest',
+      '21 matrix exclude',
+      '23 services',
+      '27 checkout fetch-depth',
+      '28 uses actions/setup-node@v4',
+      '34 GITHUB_SHA',
+      '38 secrets',
+      '40 ${{ github.event.number }}',
+      '41 if always()',
+      '46 runs-on ubuntu-latest',
+      '47 container',
+      '56 !dist/*.map',
+      '61 jobs.publish: uses',
+    ]);
+    for (const { line } of findings) expect(text).toContain(`# OPEN line ${line}: `);
+    expect(text).not.toContain('secrets.TOKEN');
+  });
+});
+
+describe('a workflow of Woodpecker', () => {
+  const { kind, jobs, told, text } = made('go.woodpecker.yml', '.woodpecker.yml');
+
+  it('is one job, since its steps share a checkout', () => {
+    expect(kind).toBe('woodpecker');
+    expect(jobs.map(({ name, run }) => ({ name, run }))).toEqual(
+      ['1.22', '1.23'].map((version) => ({
+        name: `build.${version}`,
+        run: [
+          {
+            name: 'build',
+            run: `export WORDS='b c'\ngo build ./...\necho ${version} \${CI_COMMIT_SHA}`,
+          },
+          { name: 'lint', run: 'go vet ./...', allowFailure: true },
+        ],
+      })),
+    );
+    expect(jobs[0]?.dependencies).toEqual(['go.sum']);
+  });
+
+  it('tells line by line what it does not say', () => {
+    expect(told).toEqual([
+      '1 when',
+      '9 image golang:${GO}',
+      '12 CI_COMMIT_SHA',
+      '14 secret TOKEN',
+      '18 image golang',
+      '22 image plugins/slack',
+      '23 notify: settings',
+      '24 notify: when',
+      '25 services',
+    ]);
+    expect(text).not.toContain('from_secret');
+  });
+});
+
+describe('a pipeline of GitLab', () => {
+  const { kind, jobs, told, named, text } = made('c.gitlab-ci.yml', '.gitlab-ci.yml');
+
+  it('has its jobs, what they extend and merge, and stages as needs', () => {
+    expect(kind).toBe('gitlab');
+    expect(jobs.map(({ name }) => name)).toEqual(['compile', 'unit.gcc', 'unit.clang', 'ship']);
+    expect(named('compile')?.run).toEqual([
+      { run: 'apt-get update\nmake\nmake install DESTDIR=out', shell: 'bash' },
+      { name: 'Keep the artifacts', run: 'cp -R --parents -- out/ "$OUT"', shell: 'bash' },
+    ]);
+    expect(named('unit.clang')).toMatchObject({ env: { FLAGS: '-O2', CC: 'clang' }, kind: 'test' });
+    expect(named('unit.clang')?.run).toEqual([
+      { name: 'Take what was built', run: 'cp -R /build/in/compile/. .', shell: 'bash' },
+      { run: 'apt-get update\nmake check CC=$CC', shell: 'bash' },
+    ]);
+    expect(text).toContain(
+      'ship:\n    kind: test\n    needs:\n      - unit\n    if:\n      ref:\n        - main\n',
+    );
+  });
+
+  it('tells line by line what it does not say', () => {
+    expect(told).toEqual([
+      '3 compile: image gcc:13',
+      '3 unit: image gcc:13',
+      '3 ship: image gcc:13',
+      '8 apt-get update',
+      '9 compile: tags',
+      '9 unit: tags',
+      '25 unit: script',
+      '30 unit: rules',
+      '33 ship: environment production',
+      '34 CI_COMMIT_SHA',
+    ]);
+  });
+});
+
+describe('a file that is none', () => {
+  it.each([
+    ['no YAML', 'jobs: [', 'JOBFILE_INVALID'],
+    ['empty', '', 'JOBFILE_INVALID'],
+    ['a list', '- a\n', 'JOBFILE_INVALID'],
+    ['of no known kind', 'a: 1\n', 'JOBFILE_FOREIGN_UNKNOWN'],
+    ['too large', `#${' '.repeat(jobFileLimits.bytesMax)}`, 'JOBFILE_INVALID'],
+    ['too deep', `jobs: ${'['.repeat(100)}`, 'JOBFILE_INVALID'],
+    ['of too many aliases', `jobs:\n  a: &a {b: c}\n  d: [${'*a,'.repeat(200)}]\n`, 'JOBFILE_INVALID'],
+    ['with a key twice', 'jobs: {a: {}, a: {}}\n', 'JOBFILE_INVALID'],
+  ])('is refused: %s', async (_, text, code) => {
+    expect(await codeOf(() => fromForeign(text, 'x.yml', around))).toBe(code);
+  });
+
+  it('is refused with its line', () => {
+    expect(() => fromForeign('jobs:\n  a: b: c\n', 'x.yml', around)).toThrow(/^x\.yml:2: /);
+  });
+});
+
+describe('more than a file may hold', () => {
+  const list = (count: number) => `[${Array.from({ length: count }, (_, at) => at)}]`;
+
+  it('of a matrix is left out, and told', () => {
+    const text = `jobs: {a: {strategy: {matrix: {x: ${list(20)}, y: ${list(20)}}}, steps: [{run: 'echo \${{ matrix.y }}'}]}}`;
+    const { jobs, told } = read(text, 'x.yml');
+    expect(jobs.length).toBeLessThanOrEqual(jobFileLimits.jobsMax);
+    expect(told).toEqual(['1 matrix y']);
+  });
+
+  it('of jobs is left out, and told', () => {
+    const jobs = Array.from({ length: 150 }, (_, at) => `  j${at}: {steps: [{run: x}]}`).join('\n');
+    const found = read(`jobs:\n${jobs}\n`, 'x.yml');
+    expect(found.jobs).toHaveLength(jobFileLimits.jobsMax);
+    expect(found.told).toEqual(['1 jobs']);
+  });
+
+  it('of combinations of all jobs is left out, and told', () => {
+    const one = (name: string) => `${name}: {strategy: {matrix: {x: ${list(45)}}}, steps: [{run: x}]}`;
+    const { jobs, told } = read(`jobs: {${['a', 'b', 'c', 'd'].map(one).join(', ')}}`, 'x.yml');
+    expect(jobs.length).toBeLessThanOrEqual(jobFileLimits.jobsMax);
+    expect(told).toEqual(['1 matrix x of c', '1 matrix x of d']);
+  });
+});
+
+it('text of others is one line in comments, and a job of nothing fails', () => {
+  const { text, jobs } = read(
+    'jobs:\n  "a\\nb":\n    if: "x\\n- evil\\u202e"\n    steps: []\n',
+    'x\n- y.yml',
+  );
+  expect(
+    text
+      .split('\n')
+      .filter((line) => /evil|y\.yml/.test(line))
+      .every((line) => /^\s*#/.test(line)),
+  ).toBe(true);
+  expect(text).not.toContain('\u202e');
+  expect(jobs).toMatchObject([{ name: 'a-b', run: [{ run: expect.stringContaining('false') }] }]);
+});
