@@ -1,4 +1,4 @@
-import { accountOf, type RunState } from '../../protocol/account/index.ts';
+import { accountOf, defaultBranch, headlineOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { duration, shortId, shortRun } from '../../terminal/format.ts';
@@ -37,13 +37,28 @@ export function pushesOf(runs: readonly RunSummary[]): Push[] {
   return [...pushes.values()];
 }
 
+/** One sentence on how the default branch stands, or what was pushed last where there is none. */
+export function headlineLine(runs: readonly RunSummary[], { colours }: Pick<Look, 'colours'>): string {
+  const last = new Map<string, Push>();
+  for (const push of pushesOf(runs)) if (!last.has(push.newest.ref)) last.set(push.newest.ref, push);
+  const branches = [...last.values()].map(({ newest: { ref, submittedAt }, jobs }) => ({
+    ...{ ref: fullRef(ref), submittedAt, jobs },
+  }));
+  const { state, says } = headlineOf(defaultBranch(branches));
+  const text = `${escapeLine(says, 500)}.`;
+  return state === undefined ? text : colours.bold(paintOf(state, false, colours)(text));
+}
+
+/** Publishers may name a branch by its short name. */
+const fullRef = (ref: string): string => (ref.startsWith('refs/') ? ref : `refs/heads/${ref}`);
+
 /** Lines of a list of jobs: a head for each push, and its jobs below with their state first. */
 export function jobLines(runs: readonly RunSummary[], look: Look): string[] {
   const pushes = pushesOf(runs);
-  const cells = new Map(runs.map((run) => [run, cellsOf(run)]));
+  const cells = new Map(runs.map((run) => [run, cellsOf(run, look.now)]));
   // One width for all pushes, so that states stand below each other.
   const widthOf = (at: number) => Math.max(0, ...[...cells.values()].map((row) => row[at]?.length ?? 0));
-  const widths = [0, 1, 2].map(widthOf);
+  const widths = [0, 1, 2, 3].map(widthOf);
   return pushes.flatMap(({ newest, jobs }) => [
     ...headLines(newest, look),
     ...jobs.flatMap((job) => {
@@ -67,16 +82,24 @@ function headLines({ ref, commit, subject, author, submittedAt }: RunSummary, lo
 
 const fitted = (line: string, { width, breaks }: Look): string[] => (breaks ? laid(line, width) : [line]);
 
-/** State, run, name, and the artifact where there is one. */
-function cellsOf(job: RunSummary): string[] {
+/** State, run, name, time of its builds, and the artifact where there is one. */
+function cellsOf(job: RunSummary, now: number): string[] {
   const { state, alarm } = accountOf(job);
   const signed = job.cosigned === false ? ' *' : '';
   return [
     `${alarm ? 'ALARM ' : ''}${state}${signed}`,
     shortRun(job.run),
     `${job.name}${job.test === true ? ' (test)' : ''}`,
+    timeOf(job, now),
     job.artifact === null ? '' : shortId(job.artifact),
   ];
+}
+
+/** How long the builds took, or go on. */
+function timeOf({ startedAt, tookMs, doneMs }: RunSummary, now: number): string {
+  if (tookMs !== undefined) return `in ${duration(tookMs)}`;
+  if (startedAt === undefined || doneMs !== undefined) return '';
+  return `for ${duration(Math.max(0, now - startedAt))}`;
 }
 
 function jobLine(job: RunSummary, row: string[], look: Look): string[] {

@@ -4,7 +4,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { jobLines } from './job-list.ts';
+import { headlineLine, jobLines } from './job-list.ts';
 
 export const jobs: Define = (program, act) =>
   program
@@ -31,6 +31,7 @@ async function run(context: Context, { ref, project }: { ref?: string; project?:
         : `No jobs of ${escapeLine(ref, 80)}. "quorate jobs" lists those of all branches and tags.`,
     );
   const { colours, width, isTerminal: breaks } = out;
+  if (found.length > 0) out.say(headlineLine(found, { colours }), '');
   out.print(...jobLines(found, { now: Date.now(), colours, width, breaks }));
   if (found.some(({ cosigned }) => cosigned === false)) out.say(`* ${notCosigned}`);
   return exits.done;

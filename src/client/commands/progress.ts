@@ -22,6 +22,8 @@ interface Slot {
   /** Shortens the row: without the worker's id. */
   brief: (row: string) => string;
   leasedAt: number | undefined;
+  /** Until the result was in. */
+  tookMs: number | undefined;
   does: BuildState;
   result: string | undefined;
 }
@@ -110,7 +112,8 @@ export class ProgressView {
       case 'revealed':
         for (const { slot, operator, worker, result } of progress.results) {
           Object.assign(this.#slot({ slot, operator, worker }), { result, does: 'revealed' });
-          this.#row({ slot, operator, worker }, shownResult(result));
+          const of = { slot, operator, worker };
+          this.#row(of, `${shownResult(result)}${took(this.#slot(of))}`);
         }
         this.#results = progress.results;
         return this.#aborted(progress.results);
@@ -212,7 +215,7 @@ export class ProgressView {
 
   #building(at: number, progress: OfSlot): void {
     const slot = this.#slot(progress);
-    Object.assign(slot, { leasedAt: at, does: 'building', result: undefined });
+    Object.assign(slot, { leasedAt: at, tookMs: undefined, does: 'building', result: undefined });
     const changing = () => `${slot.head} building ${duration(Math.max(0, Date.now() - at))}`;
     this.#row(progress, 'building', { changing });
   }
@@ -221,8 +224,8 @@ export class ProgressView {
     const slot = this.#slot(progress);
     const { leasedAt } = slot;
     slot.does = 'sealed';
-    const took = leasedAt === undefined ? '' : ` in ${duration(Math.max(0, at - leasedAt))}`;
-    this.#row(progress, `done${took}, sealed`);
+    slot.tookMs = leasedAt === undefined ? undefined : Math.max(0, at - leasedAt);
+    this.#row(progress, `done${took(slot)}, sealed`);
   }
 
   /** Prints the reasons of aborted builds above the rows, which are truncated to the terminal's width. */
@@ -258,7 +261,7 @@ export class ProgressView {
     for (const [key, slot] of this.#slots) {
       if (slot.result === undefined) continue;
       const agrees = slot.result === (artifact ?? slot.result) && by.includes(slot.operator);
-      const text = `${slot.head} ${shownResult(slot.result)} ${agrees ? 'agrees' : 'DIFFERS'}`;
+      const text = `${slot.head} ${shownResult(slot.result)} ${agrees ? 'agrees' : 'DIFFERS'}${took(slot)}`;
       this.#board.set(key, { text, brief: slot.brief, paint: agrees ? green : red });
     }
     const what = artifact === null ? 'no outputs' : this.#board.id(artifact);
@@ -278,11 +281,21 @@ export class ProgressView {
     const head = `  ${name} ${operator.padEnd(8)} ${shortId(worker).padEnd(14)}`;
     if (known?.head === head) return known;
     const brief = (row: string) => `${name.trim()} ${row.slice(head.length + 1)} ${operator}`;
-    const fresh: Slot = { operator, head, brief, leasedAt: undefined, does: 'building', result: undefined };
+    const fresh: Slot = {
+      operator,
+      head,
+      brief,
+      leasedAt: undefined,
+      tookMs: undefined,
+      does: 'building',
+      result: undefined,
+    };
     this.#slots.set(key, fresh);
     return fresh;
   }
 }
+
+const took = ({ tookMs }: Slot): string => (tookMs === undefined ? '' : ` in ${duration(tookMs)}`);
 
 /** Names of files in which results differ, escaped: each is somebody else's text. */
 export function differingFilesText(files: readonly string[], count: number): string {

@@ -1,14 +1,14 @@
 import type { ShownRun } from '../../member/client.ts';
 import { lookedAt } from '../../member/commands/alarms.ts';
 import { withClient } from '../../member/commands/project-client.ts';
-import { accountLine, accountOf, type RunState } from '../../protocol/account/index.ts';
+import { accountLine, accountOf, ladderOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { shortRun, when } from '../../terminal/format.ts';
+import { duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { paintOf } from './job-list.ts';
@@ -60,6 +60,9 @@ function sayState(out: Output, summary: RunSummary): void {
     `${account.alarm ? 'ALARM ' : ''}${bold(paint(account.state))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
   );
   if (summary.cosigned === false) out.say(out.colours.yellow(notCosigned));
+  if (!account.over)
+    for (const { place, says } of ladderOf(summary))
+      out.say(`${places[place].padEnd(labelWidth)}${escapeLine(says, 500)}`);
   // Not this command itself.
   for (const step of account.next)
     if (step.command !== `quorate show ${shortRun(id)}`) sayStep(out, step, 'next      ');
@@ -69,7 +72,7 @@ function sayState(out: Output, summary: RunSummary): void {
     ...subjectOf(summary),
     `source    ${where}, commit ${summary.commit.slice(0, 12)}`,
     ...(recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(recipe), 500)}`]),
-    `published ${when(summary.submittedAt)}`,
+    `published ${when(summary.submittedAt)}${timesText(summary)}`,
     `run       ${whole(out, id)}`,
     ...(artifact === null ? [] : [`artifact  ${whole(out, artifact)}`]),
   );
@@ -80,6 +83,14 @@ function sayState(out: Output, summary: RunSummary): void {
       'reports   ',
     );
   if (earlier !== undefined) out.say(`built in  ${out.id(earlier)}, an earlier run of the same job`);
+}
+
+const places = { reached: 'done', now: 'now', ahead: 'then' } as const;
+
+/** How long its builds took, and how long it was until it was over. */
+function timesText({ tookMs, doneMs }: RunSummary): string {
+  const built = tookMs === undefined ? '' : `, built in ${duration(tookMs)}`;
+  return `${built}${doneMs === undefined ? '' : `, over after ${duration(doneMs)}`}`;
 }
 
 /** The commit in words, as its publisher says. */

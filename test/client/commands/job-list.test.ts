@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { jobLines, pushesOf } from '../../../src/client/commands/job-list.ts';
+import { headlineLine, jobLines, pushesOf } from '../../../src/client/commands/job-list.ts';
 import type { RunSummary } from '../../../src/protocol/wire/runs.ts';
 import { Output } from '../../../src/terminal/output.ts';
 import { sink } from '../../cli/screen.ts';
@@ -22,9 +22,9 @@ const runs = [
     artifact: null,
     cancelled: 'no\u001b[2J',
   }),
-  run('c', 'package', 3_000, { state: 'building', level: null, artifact: null }),
+  run('c', 'package', 3_000, { state: 'building', level: null, artifact: null, startedAt: 5_000 }),
   run('b', 'check', 2_000, { test: true, cosigned: false, artifact: null }),
-  run('a', 'lib', 1_000),
+  run('a', 'lib', 1_000, { startedAt: 1_100, tookMs: 1_500, doneMs: 1_800 }),
 ];
 const shown = (width: number, breaks = true) => jobLines(runs, { now: 10_000, colours, width, breaks });
 
@@ -41,10 +41,21 @@ it('states stand first, below each other, and ids are short', () => {
     '  cancelled  dddddddddd  build',
     '      no\\x1b[2J',
     'main cccccccc  7.0 s ago',
-    '  trusted    aaaaaaaaaa  lib           bafybei…63256i',
+    '  trusted    aaaaaaaaaa  lib           in 1.5 s   bafybei…63256i',
     '  trusted *  bbbbbbbbbb  check (test)',
-    '  building   cccccccccc  package',
+    '  building   cccccccccc  package       for 5.0 s',
   ]);
+});
+
+it('the list opens with one sentence on the default branch', () => {
+  expect(headlineLine(runs, { colours })).toBe('main is being built: package.');
+  const made = run('a', 'lib', 0, {
+    tally: { ended: 2, failed: 0, same: 2, by: ['ada', 'ben'] },
+    doneMs: 14_000,
+  });
+  expect(headlineLine([made], { colours })).toBe(
+    'main is trusted: ada, ben and your own worker made the same bytes, in 14 s.',
+  );
 });
 
 it('a push is headed by the subject and the author of its commit, on a line of its own where both do not fit', () => {
