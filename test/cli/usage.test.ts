@@ -197,6 +197,8 @@ describe('help', () => {
     expect(out).toMatch(new RegExp(`Examples?:\\n  \\$ quorate ${verb}`));
     const prose = out.slice(0, out.indexOf('\nExample')).split('\n');
     expect(prose.filter((line) => line.length > 80)).toEqual([]);
+    // A default of seconds is no time to a reader.
+    expect(out).not.toMatch(/\(default: \d{3,}\)/);
   });
 
   it.concurrent.each(sections)('docs/cli.md on %s names the options there are', async (heading, section) => {

@@ -72,7 +72,7 @@ export const run: Define = (program, act) =>
         .choices(['agreed', 'trusted'])
         .default('trusted'),
     )
-    .option('--timeout <time>', 'give up following after this long', secondsOf)
+    .option('--timeout <time>', 'give up following after this long: 90s, 20m', secondsOf)
     .option('--log', 'print what the builds write, as they write it')
     .option('--no-subject', "leave the commit's subject and author out of the requests")
     .option('--private', 'dependencies may be published that registries give to authorised clients only')

@@ -72,7 +72,7 @@ function sayState(out: Output, summary: RunSummary): void {
     ...subjectOf(summary),
     `source    ${where}, commit ${summary.commit.slice(0, 12)}`,
     ...(recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(recipe), 500)}`]),
-    `published ${when(summary.submittedAt)}${timesText(summary)}`,
+    `when      published ${when(summary.submittedAt)}${timesText(summary)}`,
     `run       ${whole(out, id)}`,
     ...(artifact === null ? [] : [`artifact  ${whole(out, artifact)}`]),
   );

@@ -32,11 +32,13 @@ export const invite: Define = (program, act) =>
     .addOption(new Option('--role <role>', 'what they may do').choices(roles).default('worker'))
     .option('--hosts <n>', 'how many hosts may join with it', wholeNumber, 1)
     .option('--key <PeerId>', 'only the host with this key may join; needed for a trusted worker')
-    .option(
-      '--expires <time>',
-      'how long it can be used: 12h, 7d; 30d at most, and a minute more for clocks that differ',
-      secondsOf,
-      week,
+    .addOption(
+      new Option(
+        '--expires <time>',
+        'how long it can be used: 12h, 7d; 30d at most, and a minute more for clocks that differ',
+      )
+        .argParser(secondsOf)
+        .default(week, '7d'),
     )
     .addHelpText(
       'after',
