@@ -12,6 +12,8 @@ export const transferLimits = {
   idleSecondsMax: 30,
   /** Time after which a slow provider's last part is requested from a fast idle one: enough to measure its rate. */
   slowSeconds: 3,
+  /** First wait after a failure that may heal, in milliseconds; doubled with each in a row. */
+  breakAgainMs: 50,
   /** Links from a tree's root to a block. */
   treeLevelsMax: 600,
 } as const;

@@ -11,11 +11,9 @@ import type { Pipe, Provider } from './types.ts';
 const requestsMax = 2;
 /** Failures that may heal, in a row without a block between: a broken pipe, or a block that is not published yet. */
 const breaksMax = 5;
-/** First wait after such a failure, in milliseconds; doubled with each. */
-const againMs = 50;
 assert(requestsMax < messageBounds.car.streams, 'a provider answers as many at once');
 assert(
-  againMs * 2 ** breaksMax < transferLimits.idleSecondsMax * 1000,
+  transferLimits.breakAgainMs * 2 ** breaksMax < transferLimits.idleSecondsMax * 1000,
   'a provider that heals is back before it counts as silent',
 );
 
@@ -192,6 +190,7 @@ export class ProviderSession {
       this.failure = error;
       return;
     }
-    await sleep(againMs * 2 ** this.#breaks, undefined, { signal: this.#stop.signal }).catch(() => {});
+    const ms = transferLimits.breakAgainMs * 2 ** this.#breaks;
+    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
   }
 }

@@ -8,10 +8,12 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openAgent, type Reach } from '../../src/dependencies/fetch/agent.ts';
 import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
 import { fixFiles, fixUrl } from '../../src/dependencies/fetch/fix.ts';
+import { fetchLimits } from '../../src/dependencies/fetch/limits.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
 import { decodeFileList, Registries } from '../../src/dependencies/fetch/registries.ts';
 import type { Entry } from '../../src/protocol/lock-formats/index.ts';
 import { scratch } from '../e2e/support/processes.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { zip } from './tools/zip.ts';
 
 const bytes = Buffer.from('the bytes of a package, as its registry has them\n');
@@ -170,6 +172,7 @@ describe('the files of a lock file', () => {
   });
 
   it('go on after an interruption where they were', async () => {
+    withLimits(fetchLimits, { retryMs: 1 });
     let served = 0;
     const received = Promise.withResolvers<void>();
     const server = await registry((request, response) => {
@@ -316,6 +319,7 @@ describe('a registry that', () => {
       /ends after \d+ bytes/,
     ],
   ])('%s is refused with the place in the lock file', async (_, code, answer, says) => {
+    withLimits(fetchLimits, { retryMs: 1 });
     const server = await registry(answer);
     // Its own address only: npm's configuration is of no use here.
     const one = entry(`${server.url}/a`, {

@@ -4,7 +4,9 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Mesh } from '../../src/mesh/index.ts';
 import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
 import { testKey } from '../support/documents.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { bootstrapNode, bytes, codeOf, echo, node, soon, text, until } from './harness.ts';
 
 const CID_A = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
@@ -48,6 +50,7 @@ describe('providers of a CID', () => {
 
 describe('an announcement', () => {
   test('fails where no peer takes the record', async () => {
+    withLimits(meshLimits, { betweenAnnouncementsMs: 1 });
     const mesh = await alone();
     expect(await codeOf(mesh.provide('nonsense'))).toBe('MESH_ARGUMENT_INVALID');
     const answers: { name: string; messageName: string }[] = [];
@@ -65,6 +68,7 @@ describe('an announcement', () => {
   });
 
   test('is made anew after it was taken back, which is waited for', async () => {
+    withLimits(meshLimits, { betweenAnnouncementsMs: 1 });
     const mesh = await alone();
     const { dht } = libp2pOf(mesh).services;
     let walks = 0;

@@ -1,7 +1,9 @@
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
 import { type Provider, serveTrees } from '../../src/transfer/index.ts';
+import { transferLimits } from '../../src/transfer/limits.ts';
 import { codeOf, collect, noiseBytes, store } from '../store/support.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { answering, importInto, node, Receiver, serving, small } from './support.ts';
 
 describe('a transfer', () => {
@@ -135,24 +137,23 @@ describe('a transfer', () => {
         fast.store.blocks,
       );
     });
-    const to = await Receiver.open();
-    const result = await to.fetch(root, [slow, fast.mesh], { slowMs: 800 });
-    dropped.resolve();
+    const silent = await answering(() => new Promise(() => {}));
+    const [to, other, alone] = [await Receiver.open(), await Receiver.open(), await Receiver.open()];
+    const [result, second, failure] = await Promise.all([
+      to.fetch(root, [slow, fast.mesh], { slowMs: 800 }).finally(() => dropped.resolve()),
+      other.fetch(root, [silent, fast.mesh], { idleMs: 2_000 }),
+      codeOf(alone.fetch(root, [silent], { idleMs: 500 })),
+    ]);
     expect(result.dropped.map(({ peer, code }) => [peer, code])).toEqual([[slow.id, 'TRANSFER_SLOW']]);
     expect(await to.store.has(root)).toBe(true);
-
-    const silent = await answering(() => new Promise(() => {}));
-    const other = await Receiver.open();
-    const second = await other.fetch(root, [silent, fast.mesh], { idleMs: 2_000 });
     expect(second.dropped.map(({ code }) => code)).toEqual(['TRANSFER_IDLE']);
-    expect(await codeOf((await Receiver.open()).fetch(root, [silent], { idleMs: 500 }))).toBe(
-      'TRANSFER_FAILED',
-    );
+    expect(failure).toBe('TRANSFER_FAILED');
   });
 
   it('asks the next when one does not have it, is not there or speaks another protocol', async () => {
     const [empty, full] = [await serving(), await serving()];
     const root = await importInto(full.store, small(50));
+    withLimits(transferLimits, { breakAgainMs: 1 });
     const [mute, gone] = [await node(), await node()];
     await gone.close();
     const to = await Receiver.open();

@@ -12,8 +12,7 @@ async function lost(bug?: string): Promise<boolean> {
     checkers: () => allCheckers().filter(({ invariant }) => invariant === 'acks'),
     ...(bug === undefined ? {} : { patches: bugs[bug]?.patches }),
   };
-  for (const seed of [1, 4]) if ((await simulate(seed, options)).failure !== null) return true;
-  return false;
+  return (await simulate(1, options)).failure !== null;
 }
 
 describe('a crash right after an acknowledgement', () => {

@@ -3,12 +3,16 @@ import { encode, prepare } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../../../src/mesh/index.ts';
 import { carHeader, sectionHead } from '../../../src/protocol/base/car.ts';
 import type { Store } from '../../../src/store/index.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import { codeOf, noiseBytes, store } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { answering, carOf, ending, importInto, Receiver, serving, small } from '../../transfer/support.ts';
+
+beforeEach(() => withLimits(transferLimits, { breakAgainMs: 1 }));
 
 /** A peer that answers each request with frames made from the honest answer. */
 const lying = (

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { beforeEach, expect, it, vi } from 'vitest';
+import { fetchLimits } from '../../../src/dependencies/fetch/limits.ts';
 import { codeIn, Person } from '../../bad-input/support/person.ts';
 import { registry } from '../../dependencies/registry.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const hex = (algorithm: string, bytes: Buffer): string => createHash(algorithm).update(bytes).digest('hex');
 const sri1 = (bytes: Buffer): string => `sha1-${createHash('sha1').update(bytes).digest('base64')}`;
@@ -166,6 +168,7 @@ it.each([
   ['a lock file that is not there', ['package-lock.json'], 'LOCK_NOT_FOUND'],
   ['no job file', [], 'JOBFILE_NOT_FOUND'],
 ])('refuses %s', async (_, words, code) => {
+  withLimits(fetchLimits, { retryMs: 1 });
   vi.stubEnv('NO_PROXY', '127.0.0.1');
   const answer = await lock(...words);
   expect(codeIn(answer.err), answer.report).toBe(code);

@@ -47,6 +47,7 @@ async function keeping(raw: string, streamed = raw) {
     tell: () => {},
   } as unknown as ControllerContext;
   const root = await store.cidOf(Buffer.from(raw));
+  withLimits(controllerNodeLimits, { keepGatherMs: 1 });
   const keeper = new Keeper({ ...context, closing: stop.signal }, files);
   keeper.keep('run', { root, from: worker });
   keeper.keep('run', { root, from: worker });

@@ -4,7 +4,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { pullArtifact, serveArtifacts } from '../../../src/node/artifacts/transfer.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import { folder } from '../../support/code-and-folder.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 /** A process with a store. */
 async function process(key: Uint8Array, name: string): Promise<{ mesh: Mesh; store: Store }> {
@@ -20,6 +22,7 @@ async function process(key: Uint8Array, name: string): Promise<{ mesh: Mesh; sto
 }
 
 it('a tree is fetched of a peer that has several processes, whichever of them has it', async () => {
+  withLimits(transferLimits, { breakAgainMs: 1 });
   const key = randomBytes(32);
   const hub = await process(randomBytes(32), 'hub');
   const has = await process(key, 'has');

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readImage } from '../../../src/image/index.ts';
 import type { Mesh, PeerAddress } from '../../../src/mesh/index.ts';
 import { artifactLimits } from '../../../src/node/artifacts/limits.ts';
 import { serveTrees } from '../../../src/transfer/index.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import type { WorkerContext } from '../../../src/worker/node/context.ts';
 import { WorkerImages } from '../../../src/worker/node/images.ts';
 import { workerNodeLimits } from '../../../src/worker/node/limits.ts';
@@ -18,6 +19,8 @@ import { withLimits } from '../../support/with-limits.ts';
 import { answering, importInto, node, serving, small } from '../../transfer/support.ts';
 
 const { signal } = new AbortController();
+
+beforeEach(() => withLimits(transferLimits, { breakAgainMs: 1 }));
 const addressOf = (mesh: Mesh): PeerAddress => ({ id: mesh.id, addrs: mesh.addresses() });
 
 /** A node that builds can run in an image of. */
