@@ -123,10 +123,10 @@ describe('a project with its controller', () => {
 
   it('refuses a ticket that was changed, and asks before it lends', async () => {
     const good = await ticket('mallory');
-    const changed = await quorate(['join', `${good.slice(0, -4)}AAAA`, '--yes']);
+    const changed = await quorate(['join', `${good.slice(0, -4)}AAAA`, '--yes', '--tier', 'namespace']);
     expect(changed.code).toBe(2);
     expect(changed.err).toContain('error[TICKET_MALFORMED]');
-    const silent = await quorate(['join', good]);
+    const silent = await quorate(['join', good, '--tier', 'namespace']);
     expect(silent.code).toBe(2);
     expect(silent.err).toMatch(/CLI_CONFIRMATION_NEEDED[\s\S]*--yes/);
     expect(silent.out).toContain('in a sandbox');

@@ -1,5 +1,5 @@
 import { mutation } from './mutation.ts';
 import { rebuiltMutation } from './rebuilt-mutation.ts';
 
-mutation({ every: 4, refusedMin: 800 });
-rebuiltMutation({ every: 40, refusedMin: 60 });
+mutation({ every: 8, refusedMin: 400 });
+rebuiltMutation({ every: 80, refusedMin: 30 });

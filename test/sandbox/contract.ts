@@ -11,8 +11,6 @@ import { exited, MiB, play as playOn, tarOf, tempFolder } from './support.ts';
 export interface ContractOptions {
   /** Of a tier that cannot run the host's own system. Has what the tests call. */
   image?: (folder: string) => Promise<SandboxImage>;
-  /** Of each part what shows that the tier is there and holds: for a tier whose whole contract is a matrix. */
-  short?: boolean;
   /** Only that a build's limits and its end are as they should, or only all the rest: for a tier that takes minutes. */
   part?: 'limits' | 'rest';
 }
@@ -20,7 +18,7 @@ export interface ContractOptions {
 /** The contract of every tier, whatever it is made of. */
 export function sandboxContract(
   open: (stateDir: string) => Promise<Sandbox & Steering>,
-  { image: makeImage, short = false, part }: ContractOptions = {},
+  { image: makeImage, part }: ContractOptions = {},
 ): void {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   let sandbox: Sandbox & Steering;
@@ -30,7 +28,6 @@ export function sandboxContract(
 
   const ground: Ground = {
     play,
-    short,
     get sandbox() {
       return sandbox;
     },
@@ -69,8 +66,6 @@ export function sandboxContract(
       await expect(play(['true'], job)).rejects.toMatchObject({ code: 'SANDBOX_JOB_INVALID' });
     }
   });
-
-  if (short) return;
 
   describe('differences of tiers', () => {
     it.each(differences)('$what', async ({ step, in: tiers }) => {

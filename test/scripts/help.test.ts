@@ -1,22 +1,22 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { ending } from '../cli/support.ts';
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-const run = (file: string, ...args: string[]) =>
-  spawnSync(process.execPath, [file, ...args], { encoding: 'utf8' });
+const run = (file: string, ...args: string[]) => ending(spawn(process.execPath, [file, ...args]));
 
-it.each(['cells', 'chaos', 'mutate', 'simulate'])(
+it.concurrent.each(['cells', 'chaos', 'mutate', 'simulate'])(
   'npm run %s -- --help prints its usage and does nothing else',
-  (name) => {
+  async (name) => {
     const [, file = '', ...args] = scripts[name].split(' ');
-    const { status, stdout, stderr } = run(file, ...args, '--help');
-    expect([status, stdout.slice(0, 14), stderr]).toEqual([0, 'usage: npm run', '']);
+    const { code, out, err } = await run(file, ...args, '--help');
+    expect([code, out.slice(0, 14), err]).toEqual([0, 'usage: npm run', '']);
   },
 );
 
-it('npm run mutate takes no revision that is not there', () => {
-  const { status, stderr } = run('test/mutate/main.ts', '--list', '--commit', 'absent');
-  expect([status, stderr]).toEqual([2, expect.stringContaining('mutate: --commit takes a revision')]);
+it.concurrent('npm run mutate takes no revision that is not there', async () => {
+  const { code, err } = await run('test/mutate/main.ts', '--list', '--commit', 'absent');
+  expect([code, err]).toEqual([2, expect.stringContaining('mutate: --commit takes a revision')]);
 });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { onTestFinished } from 'vitest';
+import { endLater } from '../../e2e/support/processes.ts';
 import { deadlineMs, until } from '../../e2e/support/wait.ts';
 
 /** Escape sequences a program may send: CSI, and the two of readline that are none. */
@@ -43,7 +43,7 @@ export function screenOf(text: string, columns: number): string[] {
   return rows.map((line) => line.join('').trimEnd());
 }
 
-/** A program on a pseudo-terminal of its own, made by script(1). Gone with the test. */
+/** A program on a pseudo-terminal of its own, made by script(1). Gone with the file of tests. */
 export class Terminal {
   readonly columns: number;
   readonly ended: Promise<number | null>;
@@ -73,9 +73,9 @@ export class Terminal {
         resolve(code);
       });
     });
-    onTestFinished(async () => {
+    endLater(() => {
       this.#child.kill('SIGKILL');
-      await this.ended;
+      return this.ended;
     });
   }
 

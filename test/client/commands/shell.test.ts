@@ -52,7 +52,8 @@ async function readBy(terminal: Terminal): Promise<string | undefined> {
   return /READ<(.*)>/.exec(terminal.text)?.[1];
 }
 
-describe('quorate try --shell', () => {
+/** Most of each is waiting for a program to come up: some run at once. */
+describe.concurrent('quorate try --shell', () => {
   it('is a shell in the sandbox at this terminal: keys, Ctrl-C and its size go in, what is in $OUT comes out', async () => {
     const at = sit('plain', '-o', person.at('got'));
     await at.shows('build:/build/src$');
@@ -70,7 +71,6 @@ describe('quorate try --shell', () => {
     expect(await readFile(person.at('got', 'x'), 'utf8')).toBe('kept\n');
     expect(await readBy(at)).toBe('typed');
     expect(await at.file('after')).toBe(await at.file('before'));
-    expect((await person.litter()).filter((name) => name.includes('try'))).toEqual([]);
   });
 
   it('has this terminal itself nowhere in it', async () => {
@@ -138,6 +138,10 @@ describe('quorate try --shell', () => {
     const refused = await person.inside(['try', '--shell', '--tier', tier], { cwd: dir });
     expect([refused.code, codeIn(refused.err)], refused.report).toEqual([3, 'TRY_NO_SHELL']);
     expect(refused.out).toBe('');
+  });
+
+  it.sequential('leaves nothing in the folder for temporary files', async () => {
+    expect((await person.litter()).filter((name) => name.includes('try'))).toEqual([]);
   });
 
   it('needs a terminal, and nothing to vary', async () => {

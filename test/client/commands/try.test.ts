@@ -22,7 +22,8 @@ import {
 
 beforeAll(arrive);
 
-describe('quorate try', () => {
+/** Builds wait for sandboxes: some run at once. */
+describe.concurrent('quorate try', () => {
   it('builds the files as they are: changed and new ones, not those ignored or gone', async () => {
     const dir = await repository(listing, {
       'a.txt': 'old',
@@ -290,7 +291,7 @@ describe('quorate try', () => {
     expect(codeIn((await attempt(await repository(file))).err)).toBe('JOBFILE_INVALID');
   });
 
-  it('on Ctrl-C ends and leaves no process, control group or file', async () => {
+  it.sequential('on Ctrl-C ends and leaves no process, control group or file', async () => {
     const nap = uniqueSleep();
     const proc = person.start(['try'], { cwd: await repository({ run: [`echo begun; sleep ${nap}`] }) });
     await until('the build', async () => (await processesWith(nap)).length > 0);
@@ -303,7 +304,7 @@ describe('quorate try', () => {
     expect(await readdir(person.at('home', 'sandbox'))).toEqual([]);
   });
 
-  it('leaves nothing in the folder for temporary files', async () => {
+  it.sequential('leaves nothing in the folder for temporary files', async () => {
     expect(await person.litter()).toEqual([]);
   });
 });

@@ -74,6 +74,10 @@ export class Proc extends Told {
 }
 
 const folders: string[] = [];
+const endings: (() => Promise<unknown>)[] = [];
+
+/** Has `endAll` end what is no `Proc`. */
+export const endLater = (end: () => Promise<unknown>): void => void endings.push(end);
 
 /** A folder that `endAll` removes, after every program in it has ended. */
 export async function scratch(): Promise<string> {
@@ -103,6 +107,7 @@ export async function endAll(): Promise<void> {
       if (one.alive && one instanceof Proc) await one.kill();
     }),
   );
+  await Promise.all(endings.splice(0).map((end) => end()));
   for (const dir of folders.splice(0)) await rm(dir, { recursive: true, force: true, maxRetries: 3 });
 }
 

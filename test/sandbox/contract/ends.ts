@@ -40,8 +40,6 @@ export function endsFromOutside(ground: Ground): void {
       }
     });
 
-    if (ground.short) return;
-
     it('by a signal that came before is as good', async () => {
       const ran = await play(['echo never'], { signal: AbortSignal.abort() });
       expect(ran).toMatchObject({ outcome: { kind: 'aborted', reason: 'killed' }, log: '' });

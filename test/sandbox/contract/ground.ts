@@ -7,6 +7,4 @@ export interface Ground {
   readonly sandbox: Sandbox & Steering;
   /** The tier's own, on the host. */
   readonly folder: string;
-  /** Only the first tests of each part. */
-  readonly short: boolean;
 }
