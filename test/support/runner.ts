@@ -2,6 +2,9 @@ import { relative } from 'node:path';
 import { type RunnerTask, type RunnerTestFile, TestRunner } from 'vitest';
 import { lackFor } from './needs.ts';
 
+// Node has read it (vitest.config.ts). Programs that tests start have a cache where their tests give them one.
+delete process.env.NODE_COMPILE_CACHE;
+
 const clocks = () => ({
   ...{ setTimeout, clearTimeout, setInterval, clearInterval, setImmediate },
   ...{ Date, now: Date.now, performanceNow: performance.now },
