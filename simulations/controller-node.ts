@@ -202,6 +202,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   }
 
   readonly logOf = (lease: string): string | undefined => this.#disk.logs.get(lease);
+  readonly timesOf = (lease: string): string | undefined => this.#disk.logs.get(`times of ${lease}`);
 
   copy(): DiskCopy {
     const copy = this.#disk.copy(this.copyOfJournal(), this.#keys);

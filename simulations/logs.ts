@@ -12,6 +12,9 @@ const lines = (lease: string): string[] => [
 
 export const logOf = (lease: string): string => withoutColours(lines(lease).join(''));
 
+/** Times of its lines, other ones for each lease. */
+export const timesOf = (lease: string): string => `1+0 2+${Number.parseInt(lease.slice(0, 6), 16)}`;
+
 /** A build says its log to the controller, from its beginning to its end. A log that cannot be sent costs the build nothing. */
 export async function sayLog(
   { dial, clock }: { dial: Dial; clock: Clock },
@@ -61,5 +64,9 @@ export function logFilesOn(files: Map<string, string>, alive: () => boolean): Lo
     async *read(lease) {
       yield files.get(lease) ?? '';
     },
+    async keepTimes(lease, times) {
+      if (alive()) files.set(`times of ${lease}`, times);
+    },
+    times: async (lease) => files.get(`times of ${lease}`),
   };
 }

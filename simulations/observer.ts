@@ -106,6 +106,7 @@ export interface Truth {
   machineOf(worker: string): Pick<Worker, 'leaseOf' | 'pendingReceipt'> | undefined;
   /** The log of a build on the controller's disk. */
   logOf(lease: string): string | undefined;
+  timesOf(lease: string): string | undefined;
   /** Whether the wall clock of this worker's host is wrong now. */
   clockIsOff(worker: string): boolean;
   /** Operators that do not build what the source says. */

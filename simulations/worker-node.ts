@@ -24,7 +24,7 @@ import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
 import { WorkerSessions } from '../src/worker/sessions/worker-sessions.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
-import { sayLog } from './logs.ts';
+import { sayLog, timesOf } from './logs.ts';
 import { controllerAt, serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
 import type { IdleWorker } from './observer.ts';
@@ -277,6 +277,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       lending: this.#lending,
       build: (lease, job) => this.#build(life, lease, job),
       stopBuild: () => {},
+      logTimes: timesOf,
       results: {
         publish: (lease) =>
           new Promise((resolve) => {

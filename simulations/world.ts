@@ -178,6 +178,7 @@ export class World implements Truth {
     return this.#workers.find(({ id }) => id === worker)?.kept ?? 0;
   }
   readonly logOf = (lease: string): string | undefined => this.#controller.logOf(lease);
+  readonly timesOf = (lease: string): string | undefined => this.#controller.timesOf(lease);
   clockIsOff(worker: string): boolean {
     return this.#workers.some(({ id, clockOffMs }) => id === worker && clockOffMs !== 0);
   }

@@ -74,10 +74,13 @@ export interface LogChunk {
   operator: string;
   slot: string;
   text: string;
+  /** Of its lines, as its worker says, where they were asked for: with the first piece. */
+  times?: string;
 }
 
 export interface LogOptions {
   follow: boolean;
+  times?: boolean | undefined;
   worker?: string | undefined;
   signal: AbortSignal;
 }
@@ -126,6 +129,7 @@ export class Following {
   /** Logs, each piece once. Where they are followed, over as many streams as it takes; else a stream that was lost is an error. */
   async *logs(which: string, options: LogOptions): AsyncGenerator<LogChunk> {
     const { follow, worker } = options;
+    const times = options.times === true ? ({ times: true } as const) : {};
     const signal = AbortSignal.any([options.signal, this.#waiting.signal]);
     const patience = new Patience({ ...this.#waiting, signal }, false);
     const shown = new ShownLogs();
@@ -133,13 +137,14 @@ export class Following {
     for (;;) {
       try {
         shown.restart();
-        for await (const answer of this.#answers({ kind: 'logs', which, follow, worker }, signal)) {
+        for await (const answer of this.#answers({ kind: 'logs', which, follow, worker, ...times }, signal)) {
           patience.progressed();
           isBegun = true;
           if (answer.kind !== 'output') continue;
-          const { worker: by, operator, slot } = answer;
+          const { worker: by, operator, slot, times: told } = answer;
           const text = shown.fresh(`${by} ${slot}`, answer.text);
-          if (text !== '') yield { worker: by, operator, slot, text };
+          if (text !== '')
+            yield { worker: by, operator, slot, text, ...(told !== undefined && { times: told }) };
         }
         return;
       } catch (error) {

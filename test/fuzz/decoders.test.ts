@@ -174,6 +174,7 @@ const reached: Record<string, string> = {
   'src/mesh/relay-reservation.ts': 'an address made of parts that were parsed',
   'src/node/artifacts/bundles.ts': 'bundles that were verified before they were stored',
   'src/controller/sessions/log-server.ts': 'mesh-streams; its lines are terminal-lines',
+  'src/controller/node/log-files.ts': 'a log that a worker kept; its lines are terminal-lines',
   'src/node/files.ts': 'membership-file',
   'src/execution/dependency-tree.ts':
     'the CID of a block that the transfer asked for; its index is dependency-index',

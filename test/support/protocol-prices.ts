@@ -84,7 +84,12 @@ export async function openPriced({ runs, files }: PricedSize): Promise<PricedSer
       page: () => ({ charters: [], revocations: [] }),
       learn: async () => ({ found: [], refused: [] }),
     },
-    logFiles: { create: async () => ({ write() {}, async end() {} }), async *read() {} },
+    logFiles: {
+      create: async () => ({ write() {}, async end() {} }),
+      async *read() {},
+      async keepTimes() {},
+      times: async () => undefined,
+    },
     refreshCharter: async () => {},
     feedUrls: () => [],
     tell: () => {},

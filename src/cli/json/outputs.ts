@@ -51,6 +51,7 @@ const lines = kinds.map((one) =>
 
 const logChunk = {
   ...{ worker: peerId, operator: z.string(), slot: z.string(), text: z.string() },
+  times: z.string().optional(),
 };
 
 /** Of `init --from`. */

@@ -2,11 +2,15 @@ import type { LogChunk } from '../../member/client.ts';
 import { withClient } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
+import { LogSteps } from '../../protocol/base/log-steps.ts';
+import { clockText, type LineTimes, parseLogTimes } from '../../protocol/base/log-times.ts';
 import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 
 interface Options {
   follow?: boolean;
+  failed?: boolean;
+  times?: boolean;
   worker?: string;
   project?: string;
 }
@@ -21,21 +25,30 @@ export const logs: Define = (program, act) =>
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option('-f, --follow', 'go on until the verdict')
     .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
+    .option('--failed', 'only the steps in which builds failed')
+    .option('--times', 'time since the build began before each line, by the clock of its worker')
     .option(...whichProject)
-    .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --follow'))
+    .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --failed --times'))
     .action(act(run));
 
 async function run(context: Context, which: string, options: Options): Promise<Exit> {
   const { out, signal } = context;
-  const { follow = false, worker, project } = options;
+  const { follow = false, failed = false, times = false, worker, project } = options;
+  if (follow && (failed || times)) {
+    const hint = 'Leave out --follow: a log is complete, and has times, once its build is over.';
+    throw new QuorateError('CLI_USAGE', '--follow does not go with --failed and --times', { hint });
+  }
   await withClient(context, project, async (client) => {
-    const lines = new LogLines(out.colours.dim);
+    const { dim, bold } = out.colours;
+    const lines = new LogLines(dim, bold);
     const groups = new LogGroups();
-    const say = (chunk: LogChunk) => {
+    let isShown = false;
+    const say = (chunk: ShownLog) => {
+      isShown = true;
       for (const line of lines.push(chunk)) out.print(line);
     };
     try {
-      for await (const piece of client.logs(which, { follow, worker, signal })) {
+      for await (const piece of client.logs(which, { follow, times, worker, signal })) {
         out.value(piece);
         for (const chunk of follow ? [piece] : groups.push(piece)) say(chunk);
       }
@@ -46,11 +59,31 @@ async function run(context: Context, which: string, options: Options): Promise<E
         cause,
       });
     }
-    for (const chunk of groups.end()) say(chunk);
+    const logs = groups.end();
+    for (const chunk of failed ? logs.flatMap(failedPart) : logs) say(chunk);
     out.print(...lines.end());
+    if (failed && !isShown)
+      out.note(`No build of ${escapeLine(which, 100)} failed in a step, as far as its logs say.`);
   });
   return exits.done;
 }
+
+/** The lines of the step in which a build failed, and those after it. */
+export function failedPart(log: LogChunk): ShownLog[] {
+  const steps = new LogSteps();
+  const lines = log.text.split('\n');
+  let isAborted = false;
+  for (const [at, line] of lines.entries()) {
+    steps.push(line, at + 1);
+    isAborted ||= line.startsWith('quorate: aborted: ');
+  }
+  const last = steps.steps.at(-1);
+  if (last === undefined || !(isAborted || last.failed?.allowed === false)) return [];
+  return [{ ...log, from: last.line }];
+}
+
+/** `from`: the first line that is shown. */
+export type ShownLog = LogChunk & { from?: number };
 
 /** Text held back at most, in characters; beyond it logs are printed as they come. */
 const heldMax = 64 * 1024 * 1024;
@@ -91,31 +124,54 @@ export class LogGroups {
   }
 }
 
-/** Merges logs of several builds into whole lines, each prefixed with its operator, control characters escaped. */
-export class LogLines {
-  readonly #sources = new Map<string, { head: string; lines: LineEscaper }>();
-  readonly #paint: (head: string) => string;
+interface LogSource {
+  head: string;
+  escaper: LineEscaper;
+  steps: LogSteps;
+  /** Lines so far. */
+  count: number;
+  from: number;
+  times: LineTimes;
+  /** Of the last line. */
+  ms: number;
+}
 
-  constructor(paint: (head: string) => string) {
+/** Merges logs of several builds into whole lines, each prefixed with its operator and its time, control characters escaped. */
+export class LogLines {
+  readonly #sources = new Map<string, LogSource>();
+  readonly #paint: (head: string) => string;
+  readonly #paintStep: (line: string) => string;
+
+  constructor(paint: (head: string) => string, paintStep = (line: string): string => line) {
     this.#paint = paint;
+    this.#paintStep = paintStep;
   }
 
   /** The lines that this chunk completes. */
-  push({ worker, operator, slot, text }: LogChunk): string[] {
+  push({ worker, operator, slot, text, times = '', from = 1 }: ShownLog): string[] {
     const key = `${worker} ${slot}`;
-    const known = this.#sources.get(key);
-    const source = known ?? {
+    const source = this.#sources.get(key) ?? {
       head: this.#paint(`${escapeLine(operator, 200)}│`),
-      lines: new LineEscaper(),
+      ...{ escaper: new LineEscaper(), steps: new LogSteps(), times: parseLogTimes(times) },
+      ...{ count: 0, from, ms: 0 },
     };
     this.#sources.set(key, source);
-    return source.lines.push(text).map((line) => `${source.head} ${line}`);
+    return this.#shown(source, source.escaper.push(text));
   }
 
   /** The last lines, which have no line break. */
   end(): string[] {
-    return [...this.#sources.values()].flatMap(({ head, lines }) =>
-      lines.end().map((line) => `${head} ${line}`),
-    );
+    return [...this.#sources.values()].flatMap((source) => this.#shown(source, source.escaper.end()));
+  }
+
+  #shown(source: LogSource, lines: readonly string[]): string[] {
+    return lines.flatMap((line) => {
+      const at = ++source.count;
+      source.ms = source.times.get(at) ?? source.ms;
+      const isStep = source.steps.push(line, at) !== undefined;
+      if (at < source.from) return [];
+      const time = source.times.size === 0 ? '' : ` ${this.#paint(clockText(source.ms).padStart(7))}`;
+      return [`${source.head}${time} ${isStep ? this.#paintStep(line) : line}`];
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LineEscaper } from '../../protocol/base/escape.ts';
@@ -17,7 +17,9 @@ export interface StoredLogs extends LogFiles {
   replace(lease: string, said: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
-/** Log files of builds in a folder that only this user can read: `<lease>.log`. */
+export const timesFileOf = (dir: string, lease: string): string => join(dir, `${lease}.times`);
+
+/** Log files of builds in a folder that only this user can read: `<lease>.log`, and times of their lines in `<lease>.times`. */
 export function openLogFiles(dir: string): StoredLogs {
   const fileOf = (lease: string): string => join(dir, `${lease}.log`);
   let made: Promise<unknown> | undefined;
@@ -50,6 +52,11 @@ export function openLogFiles(dir: string): StoredLogs {
       };
     },
     read,
+    async keepTimes(lease, times) {
+      await makeFolder();
+      await writeFile(timesFileOf(dir, lease), times, { mode: 0o600 });
+    },
+    times: (lease) => readFile(timesFileOf(dir, lease), 'utf8').catch(() => undefined),
     async bytes(lease, bytesMax) {
       const found = await stat(fileOf(lease)).catch(() => undefined);
       if (found === undefined || found.size > bytesMax) return undefined;

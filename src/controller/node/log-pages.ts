@@ -1,15 +1,19 @@
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withoutColours } from '../../protocol/base/escape.ts';
 import { type LogCut, logCutIn } from '../../protocol/base/log-notes.ts';
 import { failedStepIn, type LogStep, LogSteps } from '../../protocol/base/log-steps.ts';
+import { type LineTimes, parseLogTimes } from '../../protocol/base/log-times.ts';
 import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
+import { timesFileOf } from './log-files.ts';
 
 /** Lines of a log from one on, 1 being the first. */
 export interface LogPage {
   from: number;
   lines: string[];
+  /** As far as `head` has read them. */
+  times: LineTimes;
   /** Another one where the log was begun anew: the same lines of a log of one version have the same text. */
   version: number;
 }
@@ -20,6 +24,8 @@ export interface LogHead {
   steps: readonly LogStep[];
   /** It says that it is cut, and why. */
   cut?: { why: LogCut; line: number };
+  /** As its worker says; empty until its receipt is there. */
+  times: LineTimes;
 }
 
 /** How a build failed, by the end of its log. */
@@ -72,6 +78,7 @@ interface LineIndex {
   inode: number;
   steps: LogSteps;
   cut: LogHead['cut'];
+  times: LineTimes;
 }
 
 /** In each line of a log that is not of its build. */
@@ -100,6 +107,9 @@ export function openLogPages(dir: string): LogPages {
 
   const fileOf = async (lease: string): Promise<File | undefined> =>
     leasePattern.test(lease) ? openFile(join(dir, `${lease}.log`)) : undefined;
+
+  const timesOf = async (lease: string): Promise<LineTimes> =>
+    parseLogTimes(await readFile(timesFileOf(dir, lease), 'utf8').catch(() => ''));
 
   /** `none`: where there is no such log. `read` gets the index as it is then: others may read, and index, meanwhile. */
   async function reading<T>(lease: string, none: T, read: (file: File, index: LineIndex) => Promise<T>) {
@@ -132,12 +142,14 @@ export function openLogPages(dir: string): LogPages {
 
   return {
     head: (lease) =>
-      reading<LogHead>(lease, { count: 0, steps: [] }, async (_, { count, cut, steps: { steps } }) => ({
-        count,
-        ...(cut && { cut }),
+      reading<LogHead>(lease, { count: 0, steps: [], times: noTimes }, async (_, index) => {
+        const { count, cut, steps } = index;
+        const times = index.times.size > 0 ? index.times : await timesOf(lease);
+        const known = indexes.get(lease);
+        if (known?.version === index.version) known.times = times;
         // It may be read on meanwhile.
-        steps: steps.map((one) => ({ ...one })),
-      })),
+        return { count, times, ...(cut && { cut }), steps: steps.steps.map((one) => ({ ...one })) };
+      }),
     async failure(lease) {
       const file = await fileOf(lease);
       if (file === undefined) return undefined;
@@ -148,13 +160,13 @@ export function openLogPages(dir: string): LogPages {
       }
     },
     page: (lease, from, max) =>
-      reading(lease, { from, lines: [], version: 0 }, async (file, { version, ...index }) => {
+      reading(lease, { from, lines: [], version: 0, times: noTimes }, async (file, index) => {
         const lines: string[] = [];
         for await (const piece of linesFrom(file, index, from)) {
           lines.push(...piece.texts.slice(0, max - lines.length));
           if (lines.length === max) break;
         }
-        return { from, lines, version };
+        return { from, lines, version: index.version, times: index.times };
       }),
     search: (lease, text, { from, max, chars, signal, looked }) =>
       reading(lease, { found: [], next: undefined }, async (file, index) => {
@@ -227,8 +239,10 @@ async function openFile(path: string): Promise<File | undefined> {
   }
 }
 
+const noTimes: LineTimes = new Map();
+
 const noIndex = (version: number): LineIndex => ({
-  ...{ starts: [0], count: 0, end: 0, version, inode: -1, cut: undefined },
+  ...{ starts: [0], count: 0, end: 0, version, inode: -1, cut: undefined, times: noTimes },
   steps: new LogSteps(),
 });
 

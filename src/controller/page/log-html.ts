@@ -1,7 +1,7 @@
 import { LongWork } from '../../store/index.ts';
-import type { FoundLine, LogPage, LogPages } from '../node/log-pages.ts';
+import type { LogPage, LogPages } from '../node/log-pages.ts';
 import { pageLimits } from './limits.ts';
-import { lineHtml } from './log-page.ts';
+import { lineHtml, type ShownLine } from './log-page.ts';
 import { aroundPart, type LogPart } from './log-parts.ts';
 
 /** Lines of one block, which a browser lays out only when it is looked at. */
@@ -75,7 +75,7 @@ export class LogHtmls {
 
   async #block(lease: string, page: LogPage): Promise<Block> {
     if (page.lines.length === 0) return { lines: [], chars: 0 };
-    const key = `${lease} ${page.version} ${page.from} ${page.lines.length}`;
+    const key = `${lease} ${page.version} ${page.from} ${page.lines.length} ${page.times.size}`;
     const known = this.#kept.get(key);
     const kept = known ?? { making: made(page, this.#render), chars: 0 };
     this.#kept.delete(key);
@@ -105,22 +105,22 @@ export class LogHtmls {
   }
 }
 
-async function made({ lines, from }: LogPage, render: typeof lineHtml): Promise<Block> {
-  const numbered = lines.map((text, at) => ({ text, line: from + at }));
+async function made({ lines, from, times }: LogPage, render: typeof lineHtml): Promise<Block> {
+  const numbered = lines.map((text, at) => ({ text, line: from + at, ms: times.get(from + at) }));
   const html = await linesHtml(numbered, (line) => `#L${line}`, render);
   return { lines: html, chars: html.reduce((sum, { length }) => sum + length, entryChars) };
 }
 
 /** Lines as HTML, each with its link, made in slices: a line of many colours takes a millisecond. */
 export async function linesHtml(
-  lines: readonly FoundLine[],
+  lines: readonly ShownLine[],
   href: (line: number) => string,
   render = lineHtml,
 ): Promise<string[]> {
   const html: string[] = [];
   const slices = new LongWork();
-  for (const { text, line, isNear } of lines) {
-    html.push(render(text, line, href(line), isNear));
+  for (const { text, line, ...how } of lines) {
+    html.push(render(text, line, href(line), how));
     if (slices.isOver) await slices.next();
   }
   return html;

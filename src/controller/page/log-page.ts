@@ -2,21 +2,34 @@ import { html, raw } from 'hono/html';
 import { foreign, type Html, runUrl } from '../../http/kit/parts.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import type { LogCut } from '../../protocol/base/log-notes.ts';
+import { clockText } from '../../protocol/base/log-times.ts';
 import { counted, sizeText } from '../../protocol/base/quantity.ts';
 import type { FoundLine, LogHead } from '../node/log-pages.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { logLineHtml } from './ansi.ts';
 import { pageLimits } from './limits.ts';
-import { failedStep, failureLine, otherSteps, type ShownLines, type StepView } from './log-parts.ts';
+import { failedStep, failureLine, otherSteps, type ShownRange, type StepView } from './log-parts.ts';
 
 export const logUrl = (run: string, lease: string): string => `${runUrl(run)}/logs/${lease}`;
 
 /** Where the lines of a log stand in its page: made piece by piece, so that a browser shows the first while the last are made. */
 export const linesPlace = '<!-- lines -->';
 
-/** A line with a link to itself. `isNear`: it stands beside one that was looked for. */
-export const lineHtml = (line: string, n: number, href: string, isNear?: boolean): string =>
-  `<div id="L${n}"${isNear ? ' class="d"' : ''}><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></div>`;
+export interface ShownLine extends FoundLine {
+  /** Time since the build began, of the first line that began then. */
+  ms?: number | undefined;
+}
+
+/** A line with a link to itself, and its time before it. */
+export function lineHtml(
+  line: string,
+  n: number,
+  href: string,
+  { isNear, ms }: Omit<ShownLine, 'line' | 'text'> = {},
+) {
+  const attributes = `${isNear ? ' class="d"' : ''}${ms === undefined ? '' : ` data-t="${clockText(ms)}"`}`;
+  return `<div id="L${n}"${attributes}><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></div>`;
+}
 
 const slotText = ({ slot }: LogSource): string =>
   slot === 'trusted' ? 'trusted worker' : `slot ${Number(slot) + 1}`;
@@ -33,8 +46,13 @@ function head(run: string, name: string, build: LogSource, query: string): Html 
 export function logBody(
   run: { id: string; name: string },
   build: LogSource,
-  shown: ShownLines,
-  { steps, cut, follows }: { steps: readonly StepView[]; cut: LogHead['cut']; follows: boolean },
+  shown: ShownRange,
+  {
+    steps,
+    cut,
+    times,
+    follows,
+  }: Pick<LogHead, 'cut' | 'times'> & { steps: readonly StepView[]; follows: boolean },
 ): Html {
   const { from, to, count } = shown;
   const url = logUrl(run.id, build.lease);
@@ -46,8 +64,9 @@ ${cut === undefined ? '' : html`<p class="notice some">${cuts[cut.why]} <a href=
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
 ${failureLink(steps, shown, url)}
+${times.size === 0 ? '' : html`<label><input type="checkbox" id="times" checked> Times since the build began, by its worker's clock</label>`}
 ${!follows ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
-${otherSteps(steps, shown, url)}<div class="log" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
+${otherSteps(steps, shown, url)}<div class="log${times.size === 0 ? '' : ' timed'}" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
 
 const cuts: Readonly<Record<LogCut, string>> = {
@@ -56,7 +75,7 @@ const cuts: Readonly<Record<LogCut, string>> = {
   limit: `This log reached ${sizeText(limits.logBytesMax)}; what came after that was not kept by its worker either.`,
 };
 
-function failureLink(steps: readonly StepView[], { from, to }: ShownLines, url: string): Html {
+function failureLink(steps: readonly StepView[], { from, to }: ShownRange, url: string): Html {
   const failed = failedStep(steps);
   if (failed === undefined) return html``;
   const line = failureLine(failed);

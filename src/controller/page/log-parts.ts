@@ -1,10 +1,11 @@
 import { html } from 'hono/html';
 import { foreign, type Html } from '../../http/kit/parts.ts';
 import type { LogStep } from '../../protocol/base/log-steps.ts';
+import { clockText, type LineTimes, timeOfLine } from '../../protocol/base/log-times.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 
 /** Lines of a page: from the first to the last, of so many. */
-export interface ShownLines {
+export interface ShownRange {
   from: number;
   to: number;
   count: number;
@@ -16,6 +17,9 @@ export interface BuildFacts {
   result?: string | undefined;
   /** The log is written still. */
   running: boolean;
+  /** Lines that there are. */
+  count: number;
+  times: LineTimes;
 }
 
 export interface StepView extends LogStep {
@@ -24,6 +28,8 @@ export interface StepView extends LogStep {
   ended: 'passed' | 'allowed' | 'failed' | 'running' | 'unknown';
   /** `passed`, `exit 7`. */
   says: string;
+  /** Time from its beginning to the last line of which a time is known. */
+  ms?: number;
 }
 
 /** Lines of a page that belong to one step, or to none. */
@@ -34,15 +40,15 @@ export interface LogPart {
   open: boolean;
 }
 
-/** The steps of a log of so many lines, and how each ended. */
-export function stepViews(steps: readonly LogStep[], count: number, facts: BuildFacts): StepView[] {
+/** The steps of a log, and how each ended. */
+export function stepViews(steps: readonly LogStep[], facts: BuildFacts): StepView[] {
+  const { count, times } = facts;
   return steps.map((step, at) => {
     const next = steps[at + 1];
-    return {
-      ...step,
-      end: next === undefined ? count : next.line - 1,
-      ...endOf(step, next === undefined, facts),
-    };
+    const end = next === undefined ? count : next.line - 1;
+    const [begun, ended] = [step.line, next?.line ?? count].map((line) => timeOfLine(times, line));
+    const ms = begun === undefined || ended === undefined ? {} : { ms: ended - begun };
+    return { ...step, end, ...ms, ...endOf(step, next === undefined, facts) };
   });
 }
 
@@ -78,7 +84,7 @@ export const failureLine = ({ line, end, failed }: StepView): number =>
   Math.max(line, (failed?.line ?? end) - linesBefore);
 
 /** The parts of a page. Open are the step that failed or runs, and the one that has the line that was asked for. */
-export function partsOf(steps: readonly StepView[], { from, to }: ShownLines, asked?: number): LogPart[] {
+export function partsOf(steps: readonly StepView[], { from, to }: ShownRange, asked?: number): LogPart[] {
   const before = { from, to: Math.min(to, (steps[0]?.line ?? to + 1) - 1), open: true };
   const bad = failedStep(steps);
   const parts = steps.map((step): LogPart => {
@@ -93,8 +99,10 @@ const marks: Readonly<Record<StepView['ended'], string>> = {
   ...{ passed: '✓', allowed: '!', failed: '✗', running: '…', unknown: '·' },
 };
 
-const title = ({ n, of, name, ended, says }: StepView): Html =>
-  html`<span class="mark ${ended}" aria-hidden="true">${marks[ended]}</span> ${n} of ${of}: ${foreign(name, 200)}${says === '' ? '' : html` <span class="quiet">${says}</span>`}`;
+const title = ({ n, of, name, ended, says, ms }: StepView): Html => {
+  const facts = [says, ms === undefined ? '' : clockText(ms)].filter((text) => text !== '').join(', ');
+  return html`<span class="mark ${ended}" aria-hidden="true">${marks[ended]}</span> ${n} of ${of}: ${foreign(name, 200)}${facts === '' ? '' : html` <span class="quiet">${facts}</span>`}`;
+};
 
 export const stepSummary = (step: StepView): Html => html`<summary id="S${step.n}">${title(step)}</summary>`;
 
@@ -105,7 +113,7 @@ export function aroundPart({ step, open }: LogPart): { before: string; after: st
 }
 
 /** Links to the steps that have no line on the page. */
-export function otherSteps(steps: readonly StepView[], { from, to }: ShownLines, url: string): Html {
+export function otherSteps(steps: readonly StepView[], { from, to }: ShownRange, url: string): Html {
   const others = steps.filter(({ line, end }) => end < from || to < line);
   if (others.length === 0) return html``;
   return html`<details class="step"><summary>${counted(others.length, 'step')} on other pages</summary><ol class="steps">${others.map(

@@ -62,8 +62,9 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     }
     const max = pageLimits.logLinesMax;
     const running = logs.isLive(build.lease);
-    const { count, cut, steps: found } = await logs.pages.head(build.lease);
-    const steps = stepViews(found, count, { running, result: build.result });
+    const { steps: found, ...head } = await logs.pages.head(build.lease);
+    const { count } = head;
+    const steps = stepViews(found, { running, result: build.result, ...head });
     const failed = failedStep(steps);
     if (c.req.query('at') === 'failure' && failed !== undefined) {
       const at = failureLine(failed);
@@ -73,7 +74,7 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     const from = Math.floor((line - 1) / max) * max + 1;
     const shown = { from, to: Math.max(from - 1, Math.min(count, from + max - 1)), count };
     const follows = running && count < from + max - 1;
-    const body = logBody(named, build, shown, { steps, cut, follows });
+    const body = logBody(named, build, shown, { ...head, steps, follows });
     const [before = '', after = ''] = pageText(c, { ...layout, scripts: ['log.js'], body }).split(linesPlace);
     const headers = {
       'content-type': 'text/html; charset=UTF-8',
@@ -120,8 +121,8 @@ function linesSource({ isLive, pages }: BuildLogs, htmls: LogHtmls, lease: strin
       // Before the file is read: a log that ends in between is read once more.
       const running = isLive(lease);
       const from = Math.max(1, Number(id));
-      const { count, steps: found } = await pages.head(lease);
-      const steps = stepViews(found, count, { running });
+      const { steps: found, count, times } = await pages.head(lease);
+      const steps = stepViews(found, { running, count, times });
       const at = steps.findIndex(({ line, end }) => line <= from && from <= end);
       const step = steps[at];
       const before = steps[at === -1 ? steps.length - 1 : at - 1];

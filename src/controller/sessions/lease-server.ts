@@ -217,7 +217,7 @@ export class LeaseServer {
 
   async #receipt(
     stream: LeaseStream,
-    { envelope, limit }: Extract<LeaseUp, { kind: 'receipt' }>,
+    { envelope, limit, times }: Extract<LeaseUp, { kind: 'receipt' }>,
   ): Promise<void> {
     const { dispatch, signing } = this.#ports;
     const { lease, messages, token } = stream;
@@ -228,6 +228,8 @@ export class LeaseServer {
       throw new QuorateError('RECEIPT_SIGNER_MISMATCH', 'a receipt is sent by the key that signed it');
     if (receipt.payload.predicate.quorate_receipt.lease !== lease.id)
       throw new QuorateError('RECEIPT_LEASE_MISMATCH', 'a receipt is sent on the stream of its lease');
+    // For people: they are kept or not.
+    if (times !== undefined) this.#ports.logFiles.keepTimes(lease.id, times).catch(() => {});
     await dispatch({ kind: 'receipt', token, lease: lease.id, receipt, ...(limit && { limit }) });
   }
 

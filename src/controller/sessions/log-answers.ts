@@ -67,7 +67,7 @@ export async function sendLogs(
         continue;
       }
       done.add(lease);
-      const sent = sendOne({ logs, clock }, stream, source, request.follow);
+      const sent = sendOne({ logs, clock }, stream, source, request);
       sending.push(
         sent.catch((error: unknown) => {
           failed ??= error;
@@ -128,12 +128,15 @@ async function sendOne(
   { logs, clock }: Pick<LogAnswerPorts, 'logs' | 'clock'>,
   stream: MessageStream<ApiDown, ApiUp>,
   source: LogSource,
-  live: boolean,
+  { follow: live, times: withTimes }: Pick<Extract<ApiUp, { kind: 'logs' }>, 'follow' | 'times'>,
 ): Promise<void> {
   const { worker, operator, slot, lease } = source;
+  let times = withTimes && !live ? await logs.times(lease) : undefined;
   const send = async (text: string) => {
     for (let at = 0; at < text.length; at += pieceChars) {
-      await stream.send({ kind: 'output', worker, operator, slot, text: text.slice(at, at + pieceChars) });
+      const piece = { worker, operator, slot, text: text.slice(at, at + pieceChars) };
+      await stream.send({ kind: 'output', ...piece, ...(times !== undefined && { times }) });
+      times = undefined;
     }
   };
   const queue: string[] = [];

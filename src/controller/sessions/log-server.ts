@@ -50,6 +50,11 @@ export class LogServer {
     return piecesWithoutColours(this.#ports.logFiles.read(lease));
   }
 
+  /** Times of its lines, as its worker says them. */
+  times(lease: string): Promise<string | undefined> {
+    return this.#ports.logFiles.times(lease).catch(() => undefined);
+  }
+
   isLive(lease: string): boolean {
     return this.#live.has(lease);
   }

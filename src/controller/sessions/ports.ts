@@ -22,6 +22,10 @@ export interface LogFiles {
   create(lease: string): Promise<{ write(text: string): void; end(): Promise<void> }>;
   /** The text in pieces; nothing where there is no log. */
   read(lease: string): AsyncIterable<string>;
+  /** Keeps what a worker says of the times of its lines; the last counts. */
+  keepTimes(lease: string, times: string): Promise<void>;
+  /** Undefined where none are kept. */
+  times(lease: string): Promise<string | undefined>;
 }
 
 /** The last checkpoint that was put before witnesses. */

@@ -55,6 +55,12 @@ export const limits = {
   logBytesMax: 16 * 1024 * 1024,
   /** One line of a log; longer ones are split. */
   logLineBytesMax: 8 * 1024,
+  /** Lines of a log whose times are kept: one in each second of half an hour, of a longer build in each other second, and so on. */
+  logTimesMax: 2_000,
+  /** The same as text, in a message with a receipt: two small numbers each. */
+  logTimesCharsMax: 24 * 1024,
+  /** The latest of these: as long as a request may last. */
+  logTimeMsMax: 7 * 24 * 3600 * 1000,
   /** Requests that are open at one controller, and offers in one message of its feed. */
   openRequestsMax: 1_000,
   /** Leases of one slot within one round: one and three replacements for leases that were lost. */
@@ -116,6 +122,8 @@ assert(
   'a full tree has a block for each entry and for each chunk of 1 MiB',
 );
 assert(limits.logLineBytesMax <= limits.logBytesMax, 'a log holds its longest line');
+assert(10 * limits.logTimesMax <= limits.logTimesCharsMax, 'times of ordinary lines fit into their message');
+assert(limits.logTimesCharsMax < documentBytesMax, 'times are the smaller part of a message');
 assert(
   limits.feedOffersMax <= limits.openRequestsMax,
   'one answer of a feed has no more offers than there can be',

@@ -115,8 +115,15 @@ export const leaseUpSchema = z.discriminatedUnion('kind', [
   ofKind('claim', { claim: jws, grant: jws, version: peerVersionSchema.optional() }),
   ofKind('resume', { lease: jws }),
   ofKind('heartbeat', {}),
-  /** `limit`: of the job or the protocol, by its name and number, where the build was aborted at one. */
-  ofKind('receipt', { envelope, limit: reportedLimitSchema.optional() }),
+  /**
+   * `limit`: of the job or the protocol, by its name and number, where the build was aborted at one. `times`: of the lines of its log, for
+   * people (`parseLogTimes`).
+   */
+  ofKind('receipt', {
+    envelope,
+    limit: reportedLimitSchema.optional(),
+    times: z.string().max(limits.logTimesCharsMax).optional(),
+  }),
   /** No receipt comes: the worker cannot make, sign or send one. */
   ofKind('failed', { code, message: says }),
   ofKind('cosigned', {
@@ -196,7 +203,11 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   /** The alarm of this run was looked at, by who may publish. */
   ofKind('acknowledge', { which: text(120), publisher: jws }),
   /** Live logs of a sealed round go to its requester and nobody else. */
-  ofKind('logs', { which: text(120), follow: z.boolean(), worker: text(80).optional() }),
+  ofKind('logs', {
+    ...{ which: text(120), follow: z.boolean(), worker: text(80).optional() },
+    /** Of the lines of each log that is complete, in its first `output`. */
+    times: z.literal(true).optional(),
+  }),
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
 export const apiDownSchema = z.discriminatedUnion('kind', [
@@ -232,6 +243,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     operator: name,
     slot: text(20),
     text: z.string().max(limits.documentBytesMax),
+    times: z.string().max(limits.logTimesCharsMax).optional(),
   }),
   ofKind('end', {}),
   error,

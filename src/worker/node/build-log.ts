@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteQueue } from '../../protocol/base/byte-queue.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { leftOutNote, limitNote } from '../../protocol/base/log-notes.ts';
+import { LogTimes } from '../../protocol/base/log-times.ts';
 import { type LogStream, openLog } from '../sessions/log-client.ts';
 import type { WorkerContext } from './context.ts';
 import { workerNodeLimits } from './limits.ts';
@@ -34,6 +35,10 @@ export class BuildLog {
   #enough: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
 
+  /** Of its lines. The log as it is kept: what is streamed may lack some. */
+  readonly times = new LogTimes();
+  readonly #begun = performance.now();
+
   constructor(channel: Promise<LogStream | undefined>) {
     this.#channel = channel;
   }
@@ -46,6 +51,7 @@ export class BuildLog {
     if (this.#bytes >= limits.logBytesMax) return;
     const kept = chunk.subarray(0, limits.logBytesMax - this.#bytes);
     this.#bytes += kept.length;
+    this.times.push(kept, performance.now() - this.#begun);
     this.#kept.push(kept);
     this.#pass(kept);
     if (this.#bytes < limits.logBytesMax) return;

@@ -3,8 +3,10 @@ import { abortedBy, buildInSandbox, limitOf } from '../../execution/in-sandbox.t
 import { openBuildNetwork } from '../../execution/network.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import type { LogTimes } from '../../protocol/base/log-times.ts';
 import { artifactOf, type Job, type Outcome } from '../../protocol/documents/index.ts';
 import { signLink } from '../../protocol/interop/index.ts';
+import { receiptBytesMaxOf } from '../../protocol/judge/index.ts';
 import type { BuildResult, Reads } from '../machine/events.ts';
 import { BuildLog, openLogStream } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
@@ -39,6 +41,9 @@ async function closedAfter<T>(close: () => Promise<void>, use: () => Promise<T>)
   return value;
 }
 
+/** Of a member of a message, besides its value. */
+const memberBytes = 16;
+
 /** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
 export class Builder {
   readonly #context: WorkerContext;
@@ -46,6 +51,8 @@ export class Builder {
   readonly #sources: Sources;
   readonly #images: WorkerImages;
   readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
+  /** By lease, the latest `logTimesKeptMax`; and the bytes that a message with its receipt may have. */
+  readonly #times = new Map<string, { times: LogTimes; bytesMax: number }>();
   /** Whether the operator takes jobs now: else no sandbox is started before its job. */
   takesJobs: () => boolean = () => false;
   #next: NodeJS.Timeout | undefined;
@@ -88,6 +95,19 @@ export class Builder {
     this.#running.get(lease)?.abort.abort();
   }
 
+  /** Times of the log of a build, as far as they fit into a message of so many bytes beside its receipt. */
+  logTimes(lease: string, messageBytes: number): string | undefined {
+    const { times, bytesMax } = this.#times.get(lease) ?? {};
+    return times?.text((bytesMax ?? 0) - messageBytes - memberBytes);
+  }
+
+  #keepTimes(lease: string, job: Job, { times }: BuildLog): void {
+    this.#times.set(lease, { times, bytesMax: receiptBytesMaxOf(job) });
+    const [oldest] = this.#times.keys();
+    if (this.#times.size > workerNodeLimits.logTimesKeptMax && oldest !== undefined)
+      this.#times.delete(oldest);
+  }
+
   /** Builds that run, and for how long. */
   get builds(): { job: string; commit: string; ms: number }[] {
     return [...this.#running.values()].map(({ job, since }) => ({
@@ -123,6 +143,7 @@ export class Builder {
       this.#running.delete(lease);
       this.#startNext(job);
     }
+    this.#keepTimes(lease, job, log);
     const text = await log.end();
     if (signal.aborted) return undefined;
     const { store } = this.#context;

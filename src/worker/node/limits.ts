@@ -34,6 +34,8 @@ export const workerNodeLimits = {
   logEndMs: 2_000,
   /** Longest time after the build for which the rest of its log is sent; what is left then is omitted. */
   logRestMs: 60_000,
+  /** Builds whose times of lines are kept until their receipts are sent. */
+  logTimesKeptMax: 64,
   /** Interval of looks at the operator's hours and at other programs of the host. */
   lookMs: 5_000,
   /** Interval of looks at whether a drain has ended. */
@@ -60,6 +62,10 @@ assert(logQueueBytesMax < limits.logBytesMax, 'a part of the longest log waits i
 assert(20 * logGatherMs <= logEndMs, 'the end of a log waits for several messages');
 assert(logEndMs < logRestMs, 'a result does not wait for all of its log');
 assert(logRestMs < sessionLimits.resultHeldSecondsMin * 1000, 'a log is sent while its result is kept');
+assert(
+  workerNodeLimits.logTimesKeptMax * 16 * limits.logTimesMax <= limits.logBytesMax,
+  'times of logs take less memory than a log',
+);
 const { lookMs, drainLookMs, hostsLookMs } = workerNodeLimits;
 assert(12 * lookMs <= 60_000, 'hours of an operator, which are in minutes, are kept to a part of one');
 assert(10 * drainLookMs <= lookMs, 'a worker that is drained ends at once');

@@ -186,6 +186,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           return build.finally(() => onBuilds());
         },
         stopBuild: (lease) => builder.stop(lease),
+        logTimes: (lease, messageBytes) => builder.logTimes(lease, messageBytes),
         results: {
           publish: (lease) => store.publish(store.sealed(areaOf(lease))),
           pin: (roots) => store.pin([...roots], pinOfResults),

@@ -13,7 +13,12 @@ import { isStale } from '../../protocol/sessions/kept-streams.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import { every } from '../../protocol/sessions/timing.ts';
-import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../protocol/wire/messages.ts';
+import {
+  encodeMessage,
+  type LeaseDown,
+  type LeaseUp,
+  leaseDownSchema,
+} from '../../protocol/wire/messages.ts';
 import { protocols } from '../../protocol/wire/protocols.ts';
 import type { SentReceipt } from '../machine/events.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
@@ -106,8 +111,9 @@ export class LeaseClient {
     const { signing } = this.#ports;
     try {
       const { raw } = await signStatement('receipt', receipt, signing.signer);
-      const of = limit === undefined ? {} : { limit };
-      await this.#streams.get(lease)?.send({ kind: 'receipt', envelope: raw, ...of });
+      const message: LeaseUp = { kind: 'receipt', envelope: raw, ...(limit && { limit }) };
+      const times = this.#ports.logTimes(lease, encodeMessage(message).length);
+      await this.#streams.get(lease)?.send({ ...message, ...(times !== undefined && { times }) });
     } catch (error) {
       // After a connection error it is sent again on another stream; any other error is final.
       if (!isConnectionError(error)) await this.failed(lease, 'receipt', error);

@@ -69,6 +69,8 @@ export interface WorkerPorts {
   /** Builds into the sealed results of a lease, once its inputs were checked; undefined when the build was stopped. */
   build(lease: string, job: Job, ref: string, reads: Reads): Promise<BuildResult | undefined>;
   stopBuild(lease: string): void;
+  /** Times of the lines of its log, for people, as far as they fit beside a message of so many bytes with its receipt; undefined where none are kept. */
+  logTimes(lease: string, messageBytes: number): string | undefined;
   readonly results: ResultStore;
   readonly bundles: ServedBundles;
   readonly leafFile: LeafFile;

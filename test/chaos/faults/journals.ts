@@ -94,7 +94,7 @@ export function truthOf(about: Pick<Truth, 'project' | 'controller' | 'personOf'
     },
     behaviourOf: () => 'honest',
     workOf: () => undefined,
-    ...{ machineOf: () => undefined, logOf: () => undefined, isIdeal: false },
+    ...{ machineOf: () => undefined, logOf: () => undefined, timesOf: () => undefined, isIdeal: false },
     clockIsOff: () => true,
     attackers: 0,
     trusted: 'there',

@@ -30,7 +30,7 @@ it('a page has the lines that are asked for, wherever they begin, and complete o
       ...{ from, lines: lines(from, Math.min(3, 1_201 - from)) },
     });
   for (const from of [1_201, 1_501]) expect((await pages.page(lease, from, 3)).lines).toEqual([]);
-  expect(await pages.head(lease)).toEqual({ count: 1_200, steps: [] });
+  expect(await pages.head(lease)).toEqual({ count: 1_200, steps: [], times: new Map() });
   const { version } = await pages.page(lease, 1, 1);
   await appendFile(file, `\n${text(1_202, 2)}`);
   const grown = await pages.page(lease, 1_200, 10);
@@ -117,7 +117,7 @@ it('there is none of what is no lease, and of one without a log', async () => {
       (await pages.page(which, 1, 9)).lines,
       await pages.head(which),
       await pages.failure(which),
-    ]).toEqual([...[[], { count: 0, steps: [] }, undefined]]);
+    ]).toEqual([...[[], { count: 0, steps: [], times: new Map() }, undefined]]);
   await writeFile(file, '');
   await expect(openLogPages(file).page(lease, 1, 9)).rejects.toMatchObject({ code: 'ENOTDIR' });
   expect(await pages.search('b'.repeat(64), 'x', { from: 1, max: 1 } as never)).toMatchObject({ found: [] });
@@ -166,7 +166,7 @@ it('a log that is cut says so, and where; one that is put in its place is read a
   const { version } = await pages.page(lease, 1, 1);
   await writeFile(`${file}.new`, text(1, 900));
   await rename(`${file}.new`, file);
-  expect(await pages.head(lease)).toEqual({ count: 900, steps: [] });
+  expect(await pages.head(lease)).toEqual({ count: 900, steps: [], times: new Map() });
   expect((await pages.page(lease, 501, 1)).lines).toEqual(['line 501']);
   expect((await pages.page(lease, 1, 1)).version).not.toBe(version);
 });
@@ -200,4 +200,16 @@ it('lines that are found have those beside them, each once, and they count as ch
   expect(await search('line 1', 9)).toEqual([[-9, 10, 11], 12]);
   expect(await search('line 30')).toEqual([[-28, -29, 30], undefined]);
   expect(await search('line 2', 1, 1)).toEqual([[-1, 2, -3, -4], 20]);
+});
+
+it('times of lines are there once their file is, as far as it can be read', async () => {
+  await writeFile(file, text(1, 30));
+  expect((await pages.head(lease)).times.size).toBe(0);
+  await writeFile(file.replace(/log$/, 'times'), '1+0 4+2000 x 5+1');
+  const times = new Map([
+    [1, 0],
+    [5, 2_000],
+  ]);
+  expect((await pages.head(lease)).times).toEqual(times);
+  expect((await pages.page(lease, 1, 1)).times).toEqual(times);
 });

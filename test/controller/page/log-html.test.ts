@@ -9,7 +9,13 @@ describe('lines of a log as HTML', () => {
     const told = { made: 0 };
     const page = async (_: string, from: number, max: number) => {
       const length = Math.max(0, Math.min(max, lines - from + 1));
-      return { from, lines: Array.from({ length }, () => given), count: lines, version: 1 };
+      return {
+        from,
+        lines: Array.from({ length }, () => given),
+        count: lines,
+        version: 1,
+        times: new Map<number, number>(),
+      };
     };
     const htmls = new LogHtmls({ page }, (text) => {
       told.made++;

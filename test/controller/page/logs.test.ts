@@ -125,6 +125,20 @@ describe('the log of a build', () => {
     expect((await get(`${url}?at=success`)).status).toBe(200);
   });
 
+  it('has the time since the build began before the first line of each second, where its worker says it', async () => {
+    const { get, write, writeTimes, lease, url } = await revealed();
+    await write(lease, linesOf(30));
+    expect((await get(url)).text).not.toContain('id="times"');
+    await writeTimes(lease, '1+0 4+62000 <b>');
+    const { text } = await get(url);
+    expect(text).toContain('<div class="log timed"');
+    expect(text).toContain('<input type="checkbox" id="times" checked>');
+    expect([...text.matchAll(/id="L(\d+)" data-t="([^"]*)"/g)].map(([, line, t]) => `${line} ${t}`)).toEqual([
+      '1 0:00',
+      '5 1:02',
+    ]);
+  });
+
   it('that is cut says so at its head, and where', async () => {
     const { get, write, lease, url } = await revealed();
     await write(lease, `a line before it\n${leftOutNote(100)}\n`);
@@ -255,7 +269,7 @@ describe('lines of a log as HTML', () => {
     const page = async (_lease: string, from: number, max: number) => {
       const length = Math.max(0, Math.min(max, count - from + 1));
       const lines = Array.from({ length }, (_, n) => `line ${from + n}`);
-      return { from, lines, count, version: version() };
+      return { from, lines, count, version: version(), times: new Map<number, number>() };
     };
     const htmls = new LogHtmls({ page }, (line) => {
       told.made++;
@@ -289,7 +303,13 @@ describe('lines of a log as HTML', () => {
   it('are kept up to a limit, and given in parts of one', async () => {
     const { logEventChars } = pageLimits;
     const lines = Array.from({ length: 250 }, () => 'x'.repeat(Math.ceil(logEventChars / 10)));
-    const page = async (_: string, from: number) => ({ from, lines, count: 250, version: 1 });
+    const page = async (_: string, from: number) => ({
+      from,
+      lines,
+      count: 250,
+      version: 1,
+      times: new Map<number, number>(),
+    });
     let made = 0;
     const htmls = new LogHtmls({ page }, (line) => {
       made++;

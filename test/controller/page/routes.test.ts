@@ -64,11 +64,17 @@ function siteOf(over: Partial<PagePorts> = {}) {
     }),
     isLive: () => told.isLive,
     pages: {
-      head: async () => ({ count: told.lines, steps: told.steps }),
+      head: async () => ({ count: told.lines, steps: told.steps, times: new Map() }),
       page: async (_: string, from: number, max: number) => {
         const length = Math.max(0, Math.min(max, told.lines - from + 1));
         told.read += length;
-        return { from, lines: Array.from({ length }, () => 'x'), count: told.lines, version: 1 };
+        return {
+          from,
+          lines: Array.from({ length }, () => 'x'),
+          count: told.lines,
+          version: 1,
+          times: new Map(),
+        };
       },
       search: async (_: string, __: string, { looked }: { looked(piece: object): Promise<void> }) => {
         await looked({ bytes: 1000, lines: 2 });

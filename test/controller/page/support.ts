@@ -17,6 +17,7 @@ export interface Site {
   get(path: string, accept?: string): Promise<{ status: number; text: string; headers: Headers }>;
   /** Path of the log of a lease. */
   write(lease: string, text: string): Promise<void>;
+  writeTimes(lease: string, times: string): Promise<void>;
   live: Set<string>;
 }
 
@@ -55,6 +56,7 @@ export async function siteOf(
       const answer = await app.request(path, { headers: { accept } });
       return { status: answer.status, text: await answer.text(), headers: answer.headers };
     },
+    writeTimes: (lease, times) => files.keepTimes(lease, times),
     write: (lease, text) => writeFile(join(folder, 'logs', `${lease}.log`), text),
   };
 }

@@ -36,6 +36,7 @@ class Line extends FakeChannel<Down> {
   /** The key in whose name the controller answers, where that is not its own. */
   iss: string | undefined;
   monotonic = 0;
+  readonly times: [lease: string, times: string][] = [];
   constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
     super(bench.id(worker));
     const { paper, controller } = bench;
@@ -57,6 +58,7 @@ class Line extends FakeChannel<Down> {
         }
       },
       ...{ replies, checkpoints: { keep } },
+      logFiles: { keepTimes: async (...kept: [string, string]) => void this.times.push(kept) },
     } as unknown as SharedPorts;
     const admission = new Admission(ports, (peer) => ports.machine.state.keys.has(peer));
     const server = new LeaseServer({ ...ports, admission });
@@ -312,5 +314,26 @@ describe('a receipt', () => {
     expect(await line.heard('error')).toMatchObject({ code });
     await until('the loss', () => bench.progress(run, 'lost').length === 1);
     expect(line.events.filter(({ kind }) => kind === 'receipt')).toEqual([]);
+  });
+
+  it.each([
+    ['1+0 2+1000', ['1+0 2+1000']],
+    [undefined, []],
+  ])('brings times of the log of its own lease: %.20j', async (times, kept) => {
+    const { bench, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    const lease = leases.get('ada');
+    if (lease === undefined) throw new Error('no lease');
+    const receipt = await bench.paper.receipt('ada', lease, bench.jobOf(lease), built);
+    const other = leases.get('bob')?.id;
+    line.say({ kind: 'receipt', envelope: receipt.raw, times, lease: other });
+    await line.heard('ack');
+    expect(line.times).toEqual(kept.map((text) => [lease.id, text]));
+    // The receipt is recorded: another one changes nothing.
+    line.say({ kind: 'receipt', envelope: receipt.raw, times: '9+9' });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(line.times).toHaveLength(kept.length);
   });
 });

@@ -119,6 +119,34 @@ describe('a question for logs', () => {
   });
 });
 
+it.each([
+  [{ follow: false, times: true }, ['1+0', undefined]],
+  [{ follow: false }, [undefined, undefined]],
+  [{ follow: true, times: true }, [undefined, undefined]],
+] as const)(
+  'times of lines are in the first answer where they are asked for: %j',
+  async (asked, expected) => {
+    const run = {
+      ...{ id: 'run', request: { signer: asker }, phase: { kind: 'done' }, rounds: [] },
+      receipts: [{ lease, worker: 'ada', operator: 'ada', slot: 0, round: 1 }],
+    } as unknown as RunFacts;
+    const logs = {
+      ...{ isLive: () => false, mayCome: () => false, follow: () => undefined, times: async () => '1+0' },
+      async *read() {
+        yield 'x'.repeat(33 * 1024);
+      },
+    };
+    const sent: unknown[] = [];
+    const send = async (answer: ApiDown) =>
+      answer.kind === 'output' ? void sent.push(answer.times) : undefined;
+    const stream = { peer: asker, channel: {}, send } as unknown as MessageStream<ApiDown, ApiUp>;
+    const clock = nodeClock(new AbortController().signal);
+    const ports = { logs, clock, machine: { state: { runs: new Map() } } } as unknown as LogAnswerPorts;
+    await sendLogs(ports, stream, run, { kind: 'logs', which: 'run', ...asked });
+    expect(sent).toEqual(expected);
+  },
+);
+
 describe('the log of a build that runs', () => {
   const size = 32 * 1024;
   /** Follows one whose worker says this, each text at the next look, and then nothing more. */

@@ -12,6 +12,9 @@ import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../../src/protocol/base/escape.ts';
 import { allowsHost, isHostEntry } from '../../../src/protocol/base/host-entry.ts';
 import { readJunit } from '../../../src/protocol/base/junit.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { LogSteps } from '../../../src/protocol/base/log-steps.ts';
+import { parseLogTimes, timeOfLine } from '../../../src/protocol/base/log-times.ts';
 import { units as amounts } from '../../../src/protocol/base/units.ts';
 import { bootstrapHost } from '../../../src/protocol/judge/hosts.ts';
 import { serverOf, vcsAllowed } from '../../../src/protocol/judge/vcs.ts';
@@ -286,13 +289,60 @@ const lines = define<string>({
     must(!expected.some((line) => harmful.test(line)), 'a line that is not harmless');
     must(!harmful.test(escapeLine(text)), 'a line that is not harmless');
     const log = new LogLines((head) => head);
-    const piece = { worker: text.slice(0, 9), operator: text.slice(0, 99), slot: '1', text };
+    const piece = { worker: text.slice(0, 9), operator: text.slice(0, 99), slot: '1', text, times: text };
     must(
       ![...log.push(piece), ...log.end()].some((line) => harmful.test(line)),
       'a line of a log that is not harmless',
     );
     const shown = errorText(new QuorateError('WIRE_INVALID', text, { hint: text }));
     must(!shown.split('\n').some((line) => harmful.test(line)), 'an error that is not harmless');
+  },
+});
+
+const logTimes = define<string>({
+  name: 'log-times',
+  seeds: async () => ['1+0', '1+0 12+1001 3+2000', '1+0 '.repeat(3_000).trim(), '99999999+999999999'],
+  arbitrary: (seeds) => mutatedText(seeds, ['+', ' ', '-', '0', '1+1 ', '9'.repeat(9), '.']),
+  run(text) {
+    let [line, ms] = [0, -1];
+    const times = parseLogTimes(text);
+    for (const [at, later] of times) {
+      must(line < at && ms <= later, 'a line or a time that goes back');
+      [line, ms] = [at, later];
+    }
+    must(times.size <= limits.logTimesMax && ms <= limits.logTimeMsMax, 'more than a log has');
+    timeOfLine(times, text.length);
+  },
+});
+
+const stepNames = [
+  'quorate: step ',
+  '1 of 2',
+  ' failed',
+  ' (allowed)',
+  ': exit 7',
+  ': make\n',
+  '\n',
+  '200',
+  '0',
+];
+const logSteps = define<string>({
+  name: 'log-steps',
+  seeds: async () => [
+    'quorate: step 1 of 2: make\nquorate: step 1 of 2 failed (allowed): exit 1\nquorate: step 2 of 2: test\n',
+    'quorate: step 1 of 1: make\nquorate: step 1 of 1 failed: exit 7 (make)\n',
+    'quorate: step 1 of 1 failed: exit 7 ('.repeat(200),
+  ],
+  arbitrary: (seeds) => mutatedText(seeds, stepNames),
+  run(text) {
+    const found = new LogSteps();
+    for (const [at, line] of text.split('\n').entries()) found.push(line, at + 1);
+    const { steps } = found;
+    must(steps.length <= limits.jobStepsMax, 'more steps than a job has');
+    must(
+      steps.every(({ n, line }, at) => n === at + 1 && line > (steps[at - 1]?.line ?? 0)),
+      'steps in another order',
+    );
   },
 });
 
@@ -386,6 +436,8 @@ export const targets: readonly AnyTarget[] = [
   ref,
   lsRemote,
   lines,
+  logTimes,
+  logSteps,
   cgroups,
   status,
   address,

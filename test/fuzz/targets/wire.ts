@@ -113,7 +113,7 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
     [
       ...[{ kind: 'claim', claim: jws, grant: jws }, { kind: 'resume', lease: jws }, { kind: 'heartbeat' }],
       ...[
-        { kind: 'receipt', envelope: '{}', limit: { name: 'files', max: 2000 } },
+        { kind: 'receipt', envelope: '{}', limit: { name: 'files', max: 2000 }, times: '1+0 2+1000' },
         { kind: 'cosigned', verdict: 'a'.repeat(64), signature: 'AA==', witness: '\u2014 a AA==' },
       ],
       { kind: 'cosign-refused', code: 'COSIGN_EVIDENCE', message: 'old' },
@@ -174,7 +174,7 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
         { kind: 'revoke', revocation: jws },
         { kind: 'equivocation', equivocation: '{}' },
       ],
-      ...[{ kind: 'logs', which: id, follow: true, worker: peer }],
+      ...[{ kind: 'logs', which: id, follow: true, worker: peer, times: true }],
     ],
   ],
   [
@@ -211,7 +211,7 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
         },
       ],
       ...[{ kind: 'progress', at: 1, progress: { kind: 'opened' } }],
-      { kind: 'output', worker: peer, operator: 'ada', slot: '1', text: 'line\n' },
+      { kind: 'output', worker: peer, operator: 'ada', slot: '1', text: 'line\n', times: '1+0' },
     ],
     false,
   ],

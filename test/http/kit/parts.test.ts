@@ -398,7 +398,12 @@ describe('the page of a log', () => {
   const shown = (from: number, to: number, of: number, running = false) => {
     withLimits(pageLimits, { logLinesMax: 10 });
     return textOf(
-      logBody(run, build, { from, to, count: of }, { steps: [], cut: undefined, follows: running }),
+      logBody(
+        run,
+        build,
+        { from, to, count: of },
+        { steps: [], cut: undefined, times: new Map(), follows: running },
+      ),
     );
   };
   const links = (text: string) =>
@@ -431,7 +436,7 @@ describe('the page of a log', () => {
           run,
           { ...build, slot: 'trusted' },
           { from: 1, to: 1, count: 1 },
-          { steps: [], cut: undefined, follows: false },
+          { steps: [], cut: undefined, times: new Map(), follows: false },
         ),
       ),
     ).toContain('trusted worker, worker');

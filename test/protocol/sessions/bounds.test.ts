@@ -136,7 +136,12 @@ function serve(bench: Bench, charged: [string, number][] = []) {
       charged.push([account, turns]);
       return 0;
     },
-    logFiles: { create: async () => ({ write() {}, async end() {} }), async *read() {} },
+    logFiles: {
+      create: async () => ({ write() {}, async end() {} }),
+      async *read() {},
+      async keepTimes() {},
+      times: async () => undefined,
+    },
     feedUrls: () => [],
     tell: () => {},
   } as Partial<ControllerPorts> as ControllerPorts);

@@ -136,6 +136,11 @@ const ofMessages: Bound[] = [
     8 * 1024 * 1024,
   ],
   [
+    'characters of times of a log',
+    by(messages.leaseUpSchema, (n) => ({ kind: 'receipt', envelope: 'a', times: text(n) })),
+    24 * 1024,
+  ],
+  [
     'addresses of a controller',
     by(messages.idpUpSchema, (n) => ({
       kind: 'charter',

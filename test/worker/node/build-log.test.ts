@@ -169,3 +169,16 @@ it('the live log of a build is at the first controller, and there is none where 
   expect(await open(['one', 'two'])).toBeUndefined();
   expect(asked).toEqual(['one']);
 });
+
+it('has the times of its lines, also of those that were not sent', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const log = new BuildLog(Promise.resolve(undefined));
+  for (const text of ['one', 'two', 'three']) {
+    log.line(text);
+    vi.advanceTimersByTime(700);
+  }
+  expect(log.times.text(99)).toBe('1+0 2+1400');
+  vi.useRealTimers();
+  expect(Buffer.from(await log.end()).toString()).toBe('one\ntwo\nthree\n');
+});

@@ -35,6 +35,8 @@ function worker() {
     promised: [] as unknown[],
     drafts: [] as string[],
     again: false,
+    times: undefined as string | undefined,
+    asked: [] as [string, number][],
   };
   const ports = {
     version: { version: '1' },
@@ -70,6 +72,10 @@ function worker() {
       signer: { id: 'worker', signed: { get: (kind: string) => ({ raw: `signed ${kind}` }) } },
       documents: { message: async (kind: string) => (kind === 'lease' ? state.lease : state.ack) },
       nonce: () => ' ',
+    },
+    logTimes: (of: string, messageBytes: number) => {
+      state.asked.push([of, messageBytes]);
+      return state.times;
     },
     tell: () => {},
   } as unknown as WorkerPorts;
@@ -286,7 +292,7 @@ describe('a lease', () => {
   });
 
   it('sends its receipt, and that it gives up, on its stream', async () => {
-    const { client, said, stream, done } = await leased();
+    const { client, said, state, stream, done } = await leased();
     await client.sendReceipt('lease', {
       receipt: {} as never,
       limit: { name: 'seconds', value: 9 } as never,
@@ -294,6 +300,12 @@ describe('a lease', () => {
     expect(said('receipt')).toMatchObject([
       { envelope: 'signed receipt', limit: { name: 'seconds', value: 9 } },
     ]);
+    expect(said('receipt')[0]).not.toHaveProperty('times');
+    state.times = '1+0';
+    await client.sendReceipt('lease', { receipt: {} as never });
+    expect(said('receipt')[1]).toEqual({ kind: 'receipt', envelope: 'signed receipt', times: '1+0' });
+    // Of the message without them.
+    expect(state.asked.at(-1)).toEqual(['lease', '{"kind":"receipt","envelope":"signed receipt"}'.length]);
     client.giveUp({ lease: 'lease', code: 'X_Y', message: 'x' });
     await settle();
     expect(said('failed')).toEqual([{ kind: 'failed', code: 'X_Y', message: 'x' }]);
