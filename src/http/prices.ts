@@ -67,6 +67,8 @@ export const workPrices = {
   sbom: 50,
   /** A list of the files of a tree, made once and then kept. */
   files: 4,
+  /** Results of tests in a tree, read in a thread once and then kept. */
+  testReport: 20,
 } as const;
 
 /** Jobs of the newest branches and tags, each looked at for the page of the project, that cost 1. */

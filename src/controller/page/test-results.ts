@@ -14,7 +14,7 @@ export async function testReportOf(
 ): Promise<TestReport | undefined> {
   if (trees?.testReports === undefined || tree === undefined) return undefined;
   if (!trees.isShown(tree) || !trees.isHere(tree)) return undefined;
-  return trees.testReports.get(tree, () => account?.pay(workPrices.files));
+  return trees.testReports.get(tree, () => account?.pay(workPrices.testReport));
 }
 
 /** A table of the cases that failed, below one line about all. */

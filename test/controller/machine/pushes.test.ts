@@ -171,21 +171,36 @@ it('a ref is found as people write it, and no branch stands for another one', as
   expect(listed.map(({ ref }) => ref)).toEqual(named('main'));
 });
 
-it('as many runs are listed as one answer holds', async () => {
+it('as many runs are listed as one answer holds, and one publisher has half of it', async () => {
   const { bench, leases } = await leasedRound({ ref: `refs/heads/${'x'.repeat(280)}` });
   await deliverAll(bench, leases, []);
   const { state } = bench.controller;
   const [run] = state.index.latest();
-  const long = {
-    ...run,
-    history: [],
-    phase: { kind: 'cancelled', reason: 'y'.repeat(500), published: null },
+  const by = (operator: string) => ({
+    ...{ ...run, history: [], phase: { kind: 'cancelled', reason: 'y'.repeat(500), published: null } },
+    publisher: { payload: { operator } },
+  });
+  const listed = (...all: object[]) => {
+    const index = {
+      ...{
+        newest: () => all,
+        firstOfPush: () => run,
+        open: new Map(),
+        get: () => undefined,
+        builtOf: () => [],
+      },
+    };
+    return summaries(Object.assign(Object.create(state), { index }), all.length);
   };
-  const newest = () => Array(5_000).fill(long);
-  const index = { newest, firstOfPush: () => run, open: new Map(), get: () => undefined, builtOf: () => [] };
-  const listed = summaries(Object.assign(Object.create(state), { index }), 5_000);
-  expect(listed.length).toBeGreaterThan(1_000);
-  expect(JSON.stringify(listed).length).toBeLessThanOrEqual(2 * 1024 * 1024 + listed.length + 1);
+  const half = listed(...Array(5_000).fill(by('ann')));
+  expect(half.length).toBeGreaterThan(500);
+  expect(JSON.stringify(half).length).toBeLessThanOrEqual(1024 * 1024 + half.length + 1);
+  // Of another publisher, long before these.
+  expect(listed(...Array(5_000).fill(by('ann')), by('amy'))).toHaveLength(half.length + 1);
+  const three = ['ann', 'amy', 'bob'].flatMap((one) => Array(2_000).fill(by(one)));
+  const all = listed(...three);
+  expect(all.length).toBeGreaterThanOrEqual(2 * half.length);
+  expect(JSON.stringify(all).length).toBeLessThanOrEqual(2 * 1024 * 1024 + all.length + 1);
 });
 
 it('the default branch is known however many others were published since', async () => {

@@ -153,7 +153,7 @@ export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<
 
 /**
  * The newest first, at most `max`, and half of them of one publisher while there are others: nobody crowds out what hooks look for.
- * Those of a ref as people name it, where one is given. As many as one answer holds.
+ * Those of a ref as people name it, where one is given. As many as one answer holds, of which one publisher gets half.
  */
 export function summaries(
   state: ControllerState,
@@ -164,11 +164,17 @@ export function summaries(
   const runs =
     ref === undefined ? index.newest(max, ofOneMax) : index.list({ refs: refsNamed(ref) }, max).runs;
   const found: RunSummary[] = [];
+  const { summariesCharsMax } = controllerLimits;
+  const charsOf = new Map<string, number>();
   let chars = 0;
   for (const run of runs) {
+    const { operator } = run.publisher.payload;
     const summary = summaryOf(state, run);
-    chars += JSON.stringify(summary).length;
-    if (chars > controllerLimits.summariesCharsMax) break;
+    const { length } = JSON.stringify(summary);
+    const own = (charsOf.get(operator) ?? 0) + length;
+    if (chars + length > summariesCharsMax || 2 * own > summariesCharsMax) continue;
+    chars += length;
+    charsOf.set(operator, own);
     found.push(summary);
   }
   return found;
