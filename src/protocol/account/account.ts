@@ -311,7 +311,11 @@ function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextS
   if (said === undefined) return { says: 'it waits for the trusted worker', next: [] };
   return {
     says: `it waits for the trusted worker, which declines: ${passReason(said)}`,
-    next: [{ says: 'have the trusted worker take it: quorate worker resume there, or lend more' }],
+    next: [
+      said.startsWith('paused')
+        ? { says: 'let it go on, where the trusted worker runs', command: 'quorate worker resume' }
+        : { says: 'have the trusted worker lend what it lacks, or lower what the job asks for' },
+    ],
   };
 }
 

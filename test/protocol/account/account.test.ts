@@ -562,6 +562,18 @@ describe('the advice of an account', () => {
     expect(next(building({ ...sealed, sealed: 1, freeUntil }))).not.toEqual([]);
   });
 
+  it('of a trusted worker that declines is for where it runs', () => {
+    const of = (trustedPassed: string) => {
+      const facing = open({ trustedConnected: true, trustedPassed });
+      const [step] = accountOf(facts('agreed', { level: 'agreed', open: facing })).next;
+      return step?.command ?? step?.says;
+    };
+    expect(of('paused by its operator')).toBe('quorate worker resume');
+    expect(of('needs 64 cpus')).toBe(
+      'have the trusted worker lend what it lacks, or lower what the job asks for',
+    );
+  });
+
   it('is told with why builds were aborted', () => {
     const aborted = { ended: 0, failed: 0, aborted: 'outputs: Rename the file' };
     for (const reason of ['aborted', 'outputs-refused'])
