@@ -40,9 +40,14 @@ const isPushId = (text: string): boolean => text.length <= pushIdCharsMax && /^[
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
+/** Space that is not one blank between two words. */
+const unevenSpace = /^\s|\s$|\s\s|[^\S ]/u;
+
 /** Text on one line, without what `withoutControl` refuses, cut visibly; undefined where nothing is left. */
 function oneLine(text: unknown, charsMax: number): string | undefined {
   if (typeof text !== 'string') return undefined;
+  // Nearly all texts: a page asks for hundreds of them.
+  if (text !== '' && text.length <= charsMax && isShown(text) && !unevenSpace.test(text)) return text;
   // Cut first: the work done is bounded whatever arrives.
   const kept = [...text.slice(0, 4 * charsMax)].map((char) => (isShown(char) ? char : ' ')).join('');
   const line = kept.replace(/\s+/gu, ' ').trim();
