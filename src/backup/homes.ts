@@ -44,7 +44,7 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
       ...files('key', ...projectKeys),
     ],
     // "unused" says that nothing was signed yet, which is true of this one moment.
-    madeAnew: ['peers.json', 'control', 'bundles', 'unused'],
+    madeAnew: ['peers.json', 'control', 'bundles', 'unused', 'up.json'],
   },
   idp: {
     marks: ['idp.db', 'idp.key'],

@@ -41,7 +41,7 @@ export function homeFolder(given: string | undefined, userHome: string): string 
 const about = `Continuous integration on machines nobody has to trust.
 
 lend a machine   quorate join <ticket>
-own a project    quorate init, try, controller, invite, run
+own a project    quorate init, up, controller, invite, run
 use an artifact  quorate fetch <cid>`;
 
 const after = `

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { changeCharter, openProjectFolder, type ProjectFolder } from '../../owner/project-folder.ts';
 import { endServed, tellServed } from '../../owner/served-source.ts';
@@ -8,7 +9,7 @@ interface LocalSource {
   url: string;
   /** With a charter that names the server. */
   folder: ProjectFolder;
-  /** A command that is needed before anything can be built. */
+  /** A step that is needed before anything can be built. */
   note: string | undefined;
   /** Lets `quorate run` find it. */
   announce(): Promise<void>;
@@ -52,12 +53,14 @@ async function serveAt(root: string, name: string, [port = 0, ...others]: readon
 }
 
 async function missing(root: string): Promise<string | undefined> {
+  const name = ['quorate.yaml', 'quorate.yml'].find((one) => existsSync(join(root, one)));
+  if (name === undefined) return 'quorate.yaml is missing: it says what is built (docs/steps.md)';
   try {
-    await committedFile(join(root, 'quorate.yaml'));
+    await committedFile(join(root, name));
     return undefined;
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
-    const commit = "git add quorate.yaml .gitignore && git commit -m 'Build with Quorate'";
+    const commit = `git add ${name} .gitignore && git commit -m 'Build with Quorate'`;
     if (codeOf(error) === 'SOURCE_FILE_NOT_COMMITTED' || codeOf(error) === 'SOURCE_NO_COMMIT') return commit;
     throw error;
   }

@@ -133,10 +133,11 @@ async function run(context: Context, options: Options): Promise<Exit> {
 }
 
 const next = [
+  '  quorate up                tries it out, alone on this machine. With others:',
   '  quorate controller        hands out work; keep it running',
   '  quorate key               on your trusted machine, then here:',
   '  quorate invite me --role trusted-worker --key <it>',
-  '  quorate invite alice      a ticket for each volunteer (three or more)',
+  '  quorate invite alice bob carol   a ticket for each volunteer (three or more)',
 ];
 
 const nextApart = [
