@@ -71,7 +71,7 @@ const jobFile = define<string>({
 
 const foreign = [
   'on: push\njobs:\n  a:\n    runs-on: x\n    strategy: {matrix: {os: [ubuntu-latest], n: [1, 2]}}\n    steps:\n      - uses: actions/checkout@v4\n      - run: make ${{ matrix.n }}\n        env: {A: b}\n      - uses: actions/upload-artifact@v4\n        with: {path: dist/*}\n  b: {needs: a, if: "github.ref == \'x\'", steps: [{run: x}]}\n',
-  'matrix: {GO: [a, b]}\nsteps:\n  - name: x\n    image: y\n    commands: [make ${GO}]\n    environment: {A: {from_secret: s}}\n',
+  'matrix: {GO: [a, b]}\nsteps:\n  - name: x\n    image: y\n    commands: ["make ${GO}"]\n    environment: {A: {from_secret: s}}\n',
   'stages: [a, b]\n.t: &t {before_script: [x]}\none:\n  <<: *t\n  stage: a\n  script: [make]\n  artifacts: {paths: [out]}\ntwo:\n  extends: .t\n  stage: b\n  parallel: {matrix: [{C: [1, 2]}]}\n  script: y\n  only: [main]\n',
 ];
 const foreignJobFile = define<string>({
