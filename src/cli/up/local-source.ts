@@ -60,7 +60,7 @@ async function missing(root: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
-    const commit = `git add ${name} .gitignore && git commit -m 'Build with Quorate'`;
+    const commit = `git add ${name} .gitignore && git commit -m Quorate`;
     if (codeOf(error) === 'SOURCE_FILE_NOT_COMMITTED' || codeOf(error) === 'SOURCE_NO_COMMIT') return commit;
     throw error;
   }
