@@ -66,6 +66,7 @@ const elsewhere: Record<string, string> = {
   'src/protocol/base/recipe-name.ts parseRecipe': 'the name of a job file on the own command line',
   'src/http/addresses.ts parseHostPort': 'host and port on the own command line',
   'src/http/addresses.ts parseMonitorAddress': 'host and port on the own command line',
+  'src/client/commands/job-list.ts jobLines': 'rows of answers that were decoded',
   'src/member/recipe.ts readLocalJobFile': 'reads the file that parseJobFile is given',
   'src/execution/images/pull/reference.ts parseReference': 'the name of an image on the own command line',
   'src/index.ts decodeBundle': 'that of src/protocol/documents',

@@ -117,7 +117,8 @@ function following(dial: Dial): Following {
   return new Following(open, { signal: soon(), tell: () => {} });
 }
 
-const board = { say() {}, set() {}, end() {}, live() {}, remove() {} } as unknown as ConstructorParameters<
+const nothing = { say() {}, set() {}, end() {}, live() {}, remove() {} };
+const board = { ...nothing, id: (text: string) => text } as unknown as ConstructorParameters<
   typeof ProgressView
 >[0];
 
