@@ -16,6 +16,7 @@ import { type Mesh, openMesh } from '../src/mesh/index.ts';
 import { openBundles, serveBundles } from '../src/node/artifacts/bundles.ts';
 import { encodeBundle } from '../src/protocol/documents/index.ts';
 import { openStore } from '../src/store/index.ts';
+import { refused } from './e2e/support/refused.ts';
 import { makeProject, project, type Recipe, testKey, trusted } from './support/project.ts';
 
 const closers: (() => unknown)[] = [];
@@ -119,6 +120,19 @@ async function volunteer(recipe: Recipe, proof: 'bundle' | 'draft') {
   return { artifact, bootstrap, id: mesh.id };
 }
 
+/** The error with which a fetch is refused for its evidence. */
+const refusal = (options: Parameters<typeof fetchArtifact>[0]): Promise<NotTrusted> =>
+  refused(
+    () =>
+      fetchArtifact(options).then(
+        () => {
+          throw new Error('it was not refused');
+        },
+        (error: NotTrusted) => error,
+      ),
+    ({ code }) => code === 'ARTIFACT_NOT_FOUND',
+  );
+
 describe('fetchArtifact', () => {
   it('brings an artifact from a volunteer, with the evidence', async () => {
     const { artifact, bootstrap, id } = await volunteer({}, 'bundle');
@@ -140,11 +154,9 @@ describe('fetchArtifact', () => {
   it('brings nothing that is not trusted, and tells why', async () => {
     const { artifact, bootstrap } = await volunteer({ own: null, level: 'agreed' }, 'draft');
     const dest = join(await folder(), 'out');
-    const refused = await fetchArtifact({ artifact, project, bootstrap, dest }).catch(
-      (error: unknown) => error,
-    );
-    expect(refused).toMatchObject({ code: 'NOT_TRUSTED' });
-    expect((refused as NotTrusted).verification).toMatchObject({ ok: true, level: 'agreed' });
+    const error = await refusal({ artifact, project, bootstrap, dest });
+    expect(error.code).toBe('NOT_TRUSTED');
+    expect(error.verification).toMatchObject({ ok: true, level: 'agreed' });
     expect(existsSync(dest)).toBe(false);
     expect(await codeOf(fetchArtifact({ artifact, project: 'x', bootstrap, dest }))).toBe('KEY_INVALID');
   });
@@ -152,9 +164,8 @@ describe('fetchArtifact', () => {
   it('brings nothing whose verdict is older than asked for, before a byte is written', async () => {
     const { artifact, bootstrap } = await volunteer({}, 'bundle');
     const dest = join(await folder(), 'out');
-    const old = fetchArtifact({ artifact, project, bootstrap, dest, maxAge: 30 * 86_400 });
-    const refused = await old.catch((error: unknown) => error);
-    expect((refused as NotTrusted).verification).toMatchObject({ ok: false, code: 'VERDICT_TOO_OLD' });
+    const error = await refusal({ artifact, project, bootstrap, dest, maxAge: 30 * 86_400 });
+    expect(error.verification).toMatchObject({ ok: false, code: 'VERDICT_TOO_OLD' });
     expect(existsSync(dest)).toBe(false);
     const maxAge = 100 * 365 * 86_400;
     await fetchArtifact({ artifact, project, bootstrap, dest, maxAge });

@@ -88,7 +88,7 @@ it('a job file of another repository builds an upstream as it is, where the char
 
   // A consumer that holds to the source takes its own job file, unless told otherwise.
   const bundle = join(cluster.dir, 'outside.bundle');
-  const held = await cluster.fetch(artifact, 'held', '--source', source);
+  const held = await cluster.refusedFetch(artifact, 'held', '--source', source);
   expect([held.code, held.error], held.report).toEqual([1, 'NOT_TRUSTED']);
   expect(held.report).toContain('RECIPE_MISMATCH');
   const accepted = ['--source', source, '--recipe', `${recipes}:of/upstream.yaml`];

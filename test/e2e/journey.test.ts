@@ -28,7 +28,7 @@ describe('a project without its trusted worker', () => {
     const { artifact } = await run.event('verdict');
     expect(run.all('verdict')).toMatchObject([{ level: 'agreed' }]);
 
-    const refused = await cluster.fetch(String(artifact), 'early');
+    const refused = await cluster.refusedFetch(String(artifact), 'early');
     expect(refused.code, refused.report).toBe(1);
     expect(refused.error).toBe('NOT_TRUSTED');
     expect(JSON.stringify(refused.lines)).toContain('The trusted worker has not confirmed it yet');
@@ -72,10 +72,10 @@ describe('an artifact that is trusted', () => {
     const { stdout } = await promisify(execFile)('bin/say', { cwd: cluster.fetched('project') });
     expect(stdout).toBe('hello\n');
 
-    const elsewhere = await cluster.fetch(trusted, 'elsewhere', '--ref', 'v9');
+    const elsewhere = await cluster.refusedFetch(trusted, 'elsewhere', '--ref', 'v9');
     expect([elsewhere.code, elsewhere.error], elsewhere.report).toEqual([1, 'NOT_TRUSTED']);
     expect(elsewhere.report).toMatch(/is not what was asked for: .* built at .*, not at v9/);
-    const other = await cluster.fetch(trusted, 'other', '--source', cluster.git.url('other'));
+    const other = await cluster.refusedFetch(trusted, 'other', '--source', cluster.git.url('other'));
     expect([other.code, other.error], other.report).toEqual([1, 'NOT_TRUSTED']);
     expect(existsSync(cluster.fetched('other'))).toBe(false);
   });

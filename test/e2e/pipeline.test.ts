@@ -200,7 +200,7 @@ describe('jobs that read what other jobs made', () => {
       );
     expect(of(run, 'inputs', 'package')).toEqual([]);
     const { artifact } = of(run, 'verdict', 'docs')[0] ?? {};
-    const early = await cluster.fetch(String(artifact), 'early');
+    const early = await cluster.refusedFetch(String(artifact), 'early');
     expect([early.code, early.error], early.report).toEqual([1, 'NOT_TRUSTED']);
 
     await cluster.trusted();
@@ -271,7 +271,7 @@ describe('the output of a test that failed', () => {
     const shown = cluster.inside('show', ['show', run.run], { plain: true });
     expect((await shown.end()).code, shown.report()).toBe(0);
     expect(shown.text).toContain(`quorate fetch ${run.run} --reports -o <folder>`);
-    const asArtifact = await cluster.fetch(String(reports), 'artifact');
+    const asArtifact = await cluster.refusedFetch(String(reports), 'artifact');
     expect([asArtifact.code, asArtifact.error], asArtifact.report).toEqual([1, 'ARTIFACT_OF_TEST']);
     const { lines } = await cluster.cli(['jobs']);
     const found = lines.flat() as unknown as { name: string; level: string; run: string }[];

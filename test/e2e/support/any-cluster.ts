@@ -5,6 +5,7 @@ import { quorateWords } from '../../support/program.ts';
 import { GitServer, git } from './git.ts';
 import { command, Inside } from './inside.ts';
 import { Proc, scratch } from './processes.ts';
+import { refused } from './refused.ts';
 import type { Line, Told } from './told.ts';
 import { freePort } from './wait.ts';
 
@@ -241,6 +242,14 @@ export abstract class AnyCluster<Node extends Told> {
     const where = this.bootstrapAddress ?? addresses[0] ?? '';
     const args = ['fetch', artifact, '-o', this.fetched(folder), '--project', this.project];
     return this.cli([...args, '--bootstrap', where, ...more], { home: 'stranger', cwd: this.dir });
+  }
+
+  /** The same in this process, of an artifact that is to be refused. */
+  refusedFetch(...given: Parameters<AnyCluster<Node>['fetch']>): Promise<Answer> {
+    return refused(
+      () => this.fetch(...given),
+      ({ error }) => error === 'ARTIFACT_NOT_FOUND',
+    );
   }
 
   /** Where `fetch` puts it. */
