@@ -57,18 +57,12 @@ async function sent(bandwidth: Bandwidth, bytes = 800_000): Promise<number> {
   return got / ((performance.now() - began) / 1000);
 }
 
-it('reads no more a second than it may, and loses nothing', async () => {
-  const bandwidth = new Bandwidth();
-  bandwidth.down.perSecond = bytesPerSecond;
-  const rate = await received(bandwidth);
-  expect(rate).toBeLessThan(bytesPerSecond * 1.25);
-});
-
-it('writes no more a second than it may', async () => {
-  const bandwidth = new Bandwidth();
-  bandwidth.up.perSecond = bytesPerSecond;
-  const rate = await sent(bandwidth);
-  expect(rate).toBeLessThan(bytesPerSecond * 1.25);
+it('reads and writes no more a second than it may, and loses nothing', async () => {
+  const [reads, writes] = [new Bandwidth(), new Bandwidth()];
+  reads.down.perSecond = bytesPerSecond;
+  writes.up.perSecond = bytesPerSecond;
+  for (const rate of await Promise.all([received(reads), sent(writes)]))
+    expect(rate).toBeLessThan(bytesPerSecond * 1.25);
 });
 
 it('without a limit nothing waits', async () => {

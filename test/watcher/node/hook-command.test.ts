@@ -31,7 +31,7 @@ describe('a command', () => {
   });
 
   it('ends with all that it started when its time is up or it is stopped', async () => {
-    for (const how of ['timeout', 'stopped'] as const) {
+    const ends = async (how: 'timeout' | 'stopped') => {
       const mark = uniqueSleep();
       const stop = new AbortController();
       const more = how === 'timeout' ? { timeoutMs: 300 } : { signal: stop.signal };
@@ -45,7 +45,8 @@ describe('a command', () => {
       }
       expect(await ending).toEqual({ kind: how });
       await until('their end', async () => (await processesWith(mark)).length === 0);
-    }
+    };
+    await Promise.all([ends('timeout'), ends('stopped')]);
   });
 });
 
