@@ -108,7 +108,8 @@ describe('a run cancelled while three operators build', () => {
       { name: 'lib', state: 'cancelled', cancelled: 'wrong' },
       { name: 'app', state: 'cancelled', cancelled: 'lib, which it needs, was cancelled' },
     ]);
-    await cluster.cli(['cancel', first.id('other'), '--reason', 'wrong']);
+    const unsaid = await cluster.cli(['cancel', first.id('other')]);
+    expect(unsaid.lines, unsaid.report).toEqual([{ cancelled: first.id('other'), reason: 'by owner' }]);
     expect((await first.run.end()).code).toBe(1);
 
     const second = await published();
@@ -213,8 +214,8 @@ describe('jobs that read what other jobs made', () => {
       plain: true,
     });
     await shown.end();
-    const [head, ...rows] = shown.text.slice(shown.text.indexOf('pipeline\n')).split('\n');
-    expect(head, shown.report()).toBe('pipeline');
+    const [head, ...rows] = shown.text.slice(shown.text.indexOf('Pipeline\n')).split('\n');
+    expect(head, shown.report()).toBe('Pipeline');
     expect(
       rows.map((row) =>
         row

@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -36,6 +36,36 @@ beforeAll(async () => {
 });
 afterAll(() => controller.kill('SIGKILL'));
 
+describe('quorate init --vcs', () => {
+  const made = async (vcs: string, remote?: string) => {
+    const dir = repository();
+    if (remote !== undefined) {
+      const git = (...args: string[]) =>
+        execFileSync('git', ['-C', dir, '-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args], {
+          timeout: 120_000,
+        });
+      git('remote', 'add', 'origin', remote);
+      git('commit', '--quiet', '--allow-empty', '-m', 'x');
+    }
+    return (await quorate(['init', '--vcs', vcs], { cwd: dir })).out;
+  };
+
+  it('warns of a server without a port', async () => {
+    expect(await made('git.example.org')).toMatch(
+      /Without a port git\.example\.org stands for the usual ones/,
+    );
+    expect(await made('git.example.org:3000')).not.toContain('Without a port');
+  });
+
+  it('warns where the remote is at none of the servers', async () => {
+    const remote = 'http://git.example.org:3000/tool.git';
+    expect(await made('git.example.org', remote)).toContain(
+      'quorate charter set --vcs git.example.org --vcs git.example.org:3000',
+    );
+    expect(await made('git.example.org:3000', remote)).not.toContain('is not among them');
+  });
+});
+
 describe('a project with its controller', () => {
   it('admits a publisher with a ticket, who then asks for jobs', async () => {
     const home = join(folder(), 'home');
@@ -72,10 +102,14 @@ describe('a project with its controller', () => {
   });
 
   it('prints a ticket that says how to use it', async () => {
-    const { out } = await quorate(['invite', 'alice', '--hosts', '3', '--expires', '12h'], { cwd: repo });
+    const { out, err } = await quorate(['invite', 'alice', '--hosts', '3', '--expires', '12h'], {
+      cwd: repo,
+    });
     expect(out).toMatch(
       /A ticket for alice, worker, 3 hosts, until .*Z:\n\nquorate1\.\S+\n\n.*quorate join <ticket>/,
     );
+    // The controller listens at 127.0.0.1.
+    expect(err).toMatch(/^The ticket names addresses of this machine only: .*quorate controller --announce/);
   });
 
   it('prints the tickets of several with their names, a list with --json', async () => {
@@ -103,6 +137,20 @@ describe('a project with its controller', () => {
     const { code, out, err } = await quorate(['invite', ...words], { cwd: repo });
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(why);
+  });
+
+  it('shows its charter, and names what changes it where it is made again', async () => {
+    const { code, out } = await quorate(['charter', 'show'], { cwd: repo });
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`^Charter of tool, epoch \\d+\\n {2}root key +${listening.project}\\n`));
+    expect(out).toContain('To change it: quorate charter set');
+    const json = JSON.parse((await quorate(['charter', 'show', '--json'], { cwd: repo })).out);
+    expect(json).toMatchObject({ project: listening.project, controllers: [listening.id], recipes: 'own' });
+    const again = await quorate(['init'], { cwd: repo });
+    expect(again).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/PROJECT_EXISTS[\s\S]*quorate charter set/),
+    });
   });
 
   it('names a trusted worker in the charter, for its key alone', async () => {

@@ -277,7 +277,9 @@ describe('readCommit', () => {
     await writeFile(join(dir, 'f'), 'x');
     commitAll(dir);
     const url = await serve(dir);
-    expect(await codeOf(checkout(url, 'a'.repeat(40), await dest()))).toBe('SOURCE_COMMIT_NOT_FOUND');
+    await expect(checkout(url, 'a'.repeat(40), await dest())).rejects.toMatchObject({
+      ...{ code: 'SOURCE_COMMIT_NOT_FOUND', message: expect.stringContaining(` of ${url}`) },
+    });
     expect(await codeOf(checkout(url.replace('/.git', '/none'), 'a'.repeat(40), await dest()))).toBe(
       'SOURCE_NOT_FOUND',
     );
