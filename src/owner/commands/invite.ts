@@ -105,7 +105,7 @@ async function run(context: Context, operators: string[], options: Options): Pro
     dim(`Clocks of hosts differ: it is still taken up to ${duration(limits.clockSkewSeconds * 1000)} later.`),
   );
   if (addrs.every(isHere))
-    out.note(
+    out.say(
       out.colours.yellow(
         'The ticket names addresses of this machine only: it is of use here and nowhere else. For others, start the controller with an address that they reach: quorate controller --announce /ip4/<address>/tcp/4710',
       ),
