@@ -84,7 +84,7 @@ it('a job file of another repository builds an upstream as it is, where the char
   const recipe = { repo: recipes, commit, path: 'of/upstream.yaml', sha256 };
   expect(run.all('accepted')).toMatchObject([{ repo: source, recipe }]);
   const shown = await cluster.cli(['show', run.run], { plain: true });
-  expect(shown.report).toContain(`job file  ${recipes}@${commit}:of/upstream.yaml`);
+  expect(shown.report).toContain(`by the job file ${recipes}@${commit}:of/upstream.yaml`);
 
   // A consumer that holds to the source takes its own job file, unless told otherwise.
   const bundle = join(cluster.dir, 'outside.bundle');
