@@ -114,7 +114,7 @@ async function run(context: Context, operators: string[], options: Options): Pro
     out.say(dim('The charter now names that key; a running controller takes it over.'));
   const here = role === 'worker' ? folder.charter.vcs.filter((host) => /^127\./.test(host)) : [];
   if (here.length > 0)
-    out.note(
+    out.say(
       out.colours.yellow(
         `The charter lets jobs fetch source from ${here.join(', ')}, which on a machine of others is theirs. To name your server instead: quorate charter set --vcs <host>`,
       ),
