@@ -29,7 +29,6 @@ const longest: Readonly<Record<string, number>> = {
   'test/client/commands/shell.test.ts': 12,
   'test/client/commands/try.test.ts': 25,
   'test/e2e/journey.test.ts': 18,
-  'test/e2e/operator.test.ts': 10,
   'test/e2e/pipeline.test.ts': 19,
   'test/e2e/refusals.test.ts': 13,
   'test/proof/mutation.test.ts': 10,
