@@ -42,6 +42,10 @@ const told: Readonly<Record<string, Told>> = {
     ...{ summary: 'Says that the alarm of a run was looked at.', type: page, status: 303 },
     ...{ role: 'publisher', body: form(csrf) },
   },
+  'POST /runs/{run}/cancel': {
+    ...{ summary: 'Ends a run, for the key that published it.', type: page, status: 303 },
+    ...{ role: 'publisher', body: form(csrf) },
+  },
   'GET /runs/{run}/logs/{lease}': {
     summary: 'A page of the log of one build, or what was found in it.',
     type: page,

@@ -28,6 +28,7 @@ export const prices: Readonly<Record<string, number>> = {
   'GET /runs': 2,
   'GET /runs/:run': 2,
   'POST /runs/:run/acknowledge': 1,
+  'POST /runs/:run/cancel': 1,
   'GET /runs/:run/events': 2,
   'GET /runs/:run/logs/:lease': 2,
   'GET /runs/:run/logs/:lease/events': 2,

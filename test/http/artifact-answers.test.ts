@@ -83,6 +83,7 @@ async function siteAt(level: () => ArtifactLevel) {
     view,
     pages,
     acknowledge: async () => {},
+    cancel: { may: () => false, run: async () => {} },
     people: undefined,
     version: '1',
   });

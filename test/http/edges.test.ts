@@ -223,6 +223,7 @@ describe('a controller', () => {
       ...{ view: viewOf(), people: undefined, version: '1' },
       pages: { view: { branch } } as never,
       acknowledge: async () => {},
+      cancel: { may: () => false, run: async () => {} },
     });
     return { ...made, app: wholeApp(made.app) };
   };

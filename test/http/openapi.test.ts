@@ -95,6 +95,7 @@ describe('the OpenAPI page of the HTTP API', () => {
       ...{ view: (await view()) as PublicView, people, version: '1' },
       pages: { view: {}, logs: {}, trees: {} } as never,
       acknowledge: async () => {},
+      cancel: { may: () => false, run: async () => {} },
     });
     onTestFinished(() => site.close());
     for (const [app, more] of [

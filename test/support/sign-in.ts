@@ -77,11 +77,18 @@ export async function startSignIn(
   };
 }
 
-/** A browser in which the publisher `ada` has signed in with her key. `now` is that of the service, in milliseconds. */
+interface Person {
+  key: typeof publisher;
+  operator: string;
+  role: Grant['role'];
+}
+
+/** A browser in which the publisher `ada`, or somebody else, has signed in with their key. `now` is that of the service, in milliseconds. */
 export async function signedInPublisher(
   app: { request(input: string, init?: RequestInit): Response | Promise<Response> },
   origin: string,
   now: number,
+  { key = publisher, operator = 'ada', role = 'publisher' }: Partial<Person> = {},
 ): Promise<WebClient> {
   const post = async (path: string, body: object) => {
     const text = JSON.stringify(body);
@@ -90,10 +97,10 @@ export async function signedInPublisher(
   };
   const { challenge } = (await post('/sign-in/challenge', {})) as { challenge: string };
   const iat = Math.floor(now / 1000);
-  const payload = { iss: publisher.id, aud: origin, project, challenge, iat, exp: iat + 60 };
-  const grant = makeGrant(publisher, 'ada', 'publisher', { iat: iat - 60, exp: iat + 3_600 });
+  const payload = { iss: key.id, aud: origin, project, challenge, iat, exp: iat + 60 };
+  const grant = makeGrant(key, operator, role, { iat: iat - 60, exp: iat + 3_600 });
   const { url } = (await post('/sign-in/key', {
-    'sign-in': (await signMessage('sign-in', payload, publisher.signer)).raw,
+    'sign-in': (await signMessage('sign-in', payload, key.signer)).raw,
     grant: (await signMessage('grant', grant, idp.signer)).raw,
   })) as { url: string };
   const browser = new WebClient({ [origin]: app as never });

@@ -265,6 +265,7 @@ export async function serveFeed(
     view: node.view,
     pages: node.pages,
     acknowledge: node.acknowledge,
+    cancel: node.cancel,
     people,
     version: version(),
   });

@@ -98,6 +98,12 @@ export interface ControllerNode {
   readonly pages: ControllerPages;
   /** Keeps that the alarm of a run was looked at, and by whom. */
   acknowledge(run: string, by: string): Promise<void>;
+  readonly cancel: {
+    /** Whether the run goes on, and this key published it. */
+    may(run: string, key: string): boolean;
+    /** Ends a run for the key that published it. Errors: `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
+    run(run: string, key: string, reason: string): Promise<unknown>;
+  };
   /** Where that server is to be found, for workers to remember. */
   tellFeed(urls: string[]): void;
   readonly health: HealthChecks;
@@ -317,6 +323,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
       members: memberStanding(machine, folder),
       pages: controllerPages(context, { logs: sessions.logs, logEvidence, bundles: served }),
       acknowledge: (run, by) => context.dispatch({ kind: 'acknowledge', run, by }),
+      cancel: {
+        may: (run, key) => machine.state.index.open.get(run)?.request.signer === key,
+        run: (which, by, reason) => sessions.cancel({ which, by, reason }),
+      },
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { HttpEnv } from '../../http/env.ts';
 import { feedApp } from '../../http/feed.ts';
 import { badgeApp, badgeOfBranch } from '../../http/kit/badge.ts';
@@ -13,7 +13,7 @@ import { verifyPage } from '../../http/verify-page/page-file.ts';
 import type { ControllerNode } from '../node/node.ts';
 import { pageApp } from './page-app.ts';
 
-export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge'> {
+export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge' | 'cancel'> {
   /** Undefined where nobody signs in. */
   people: SignIn | undefined;
   /** Of Quorate. */
@@ -21,7 +21,7 @@ export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 
 }
 
 /** HTTP routes of a controller: the feed, its pages, the page that verifies in a browser and, where people sign in, theirs. */
-export function controllerApp({ view, pages, acknowledge, people, version }: ControllerSite): {
+export function controllerApp({ view, pages, acknowledge, cancel, people, version }: ControllerSite): {
   app: Hono<HttpEnv>;
   limits: Partial<ListenLimits>;
   close(): void;
@@ -43,9 +43,13 @@ export function controllerApp({ view, pages, acknowledge, people, version }: Con
   const who =
     people === undefined
       ? {}
-      : { sessionOf: people.session, acknowledge, account: (c: Context) => accountLink(people.session(c)) };
+      : {
+          ...{ sessionOf: people.session, acknowledge, cancel },
+          account: (c: Context) => accountLink(people.session(c)),
+        };
   // A request that changes state must carry the token of the form.
-  if (people !== undefined) app.use('/runs/:run/acknowledge', people.requireRole('publisher'));
+  for (const action of people === undefined ? [] : (['acknowledge', 'cancel'] as const))
+    app.use(`/runs/:run/${action}`, people?.requireRole('publisher') as MiddlewareHandler);
   app.route('/', pageApp({ ...pages, live, version, verifyPath: '/verify', ...who }));
   return {
     app,

@@ -12,6 +12,7 @@ import { accountOf } from '../../protocol/account/index.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
 import type { RunView } from '../node/project-view.ts';
 import { addAlarmRoute, alarmPart } from './alarm.ts';
+import { addCancelRoute, cancelPart } from './cancel.ts';
 import { failedBuilds } from './failed-builds.ts';
 import { pageLimits } from './limits.ts';
 import { addLogRoutes } from './log-routes.ts';
@@ -54,7 +55,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     return shown(ports, c, {
       title: name,
       ...events,
-      body: html`${alarmPart(run, publisherOf(ports, c))}${runBody(parts)}`,
+      body: html`${alarmPart(run, publisherOf(ports, c))}${runBody(parts)}${cancelPart(ports, run, publisherOf(ports, c))}`,
     });
   });
   app.get('/runs/:run/events', (c) => {
@@ -71,6 +72,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });
   });
   addAlarmRoute(app, ports);
+  addCancelRoute(app, ports);
   addLogRoutes(app, ports, {
     pageText: (c, parts) => pageText(ports, c, parts),
     runAsked: (c) => runAsked(ports, c),

@@ -3,12 +3,15 @@ import type { HttpEnv } from '../../http/env.ts';
 import type { Live } from '../../http/kit/live.ts';
 import type { Html } from '../../http/kit/parts.ts';
 import { Slots } from '../../http/slots.ts';
+import type { ControllerNode } from '../node/node.ts';
 import type { BuildLogs, Trees } from '../node/page-parts.ts';
 import type { ProjectView, RunView } from '../node/project-view.ts';
 
 export interface PageSession {
   role: string;
   name?: string;
+  /** The key that signed in, or the account. */
+  person?: string;
   /** The operator whose key signed in; absent for an account, which is of none. */
   operator?: string;
   /** Token that a form of this session has to send back; absent where no form is accepted. */
@@ -32,6 +35,8 @@ export interface PagePorts {
   sessionOf?: ((c: Context<HttpEnv>) => PageSession | undefined) | undefined;
   /** Keeps that the alarm of a run was looked at, and by whom. Absent where nobody signs in. */
   acknowledge?: ((run: string, by: string) => Promise<void>) | undefined;
+  /** Ends runs for the key that published them. Absent where nobody signs in. */
+  cancel?: ControllerNode['cancel'] | undefined;
   /** Right in the header: signing in and out. */
   account?: ((c: Context<HttpEnv>) => Html | undefined) | undefined;
 }

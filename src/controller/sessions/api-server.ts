@@ -153,9 +153,7 @@ export class ApiServer {
       }
       case 'cancel': {
         const { which, reason } = question;
-        const by = stream.peer;
-        const reply = await this.#ask((token) => ({ kind: 'cancel', token, which, by, reason }));
-        return stream.send(expected('cancelled', reply));
+        return stream.send(await cancelRun(this.#ports, { which, by: stream.peer, reason }));
       }
       case 'acknowledge':
         return this.#acknowledge(stream, question);
@@ -318,6 +316,14 @@ const lasting: ReadonlySet<ApiUp['kind']> = new Set(['follow', 'logs', 'bring'])
 function samePeer(signer: string, peer: string): void {
   if (signer !== peer)
     throw new QuorateError('ENROL_SENDER_MISMATCH', 'an enrolment is sent by the key that signed it');
+}
+
+/** Ends a run for the key that published it. Errors: `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`, `JOB_UNKNOWN`, `CONTROLLER_STOPPED`. */
+export async function cancelRun(
+  { replies, dispatch }: Pick<SharedPorts, 'replies' | 'dispatch'>,
+  asked: { which: string; by: string; reason: string },
+): Promise<Extract<Reply, { kind: 'cancelled' }>> {
+  return expected('cancelled', await replies.ask((token) => dispatch({ kind: 'cancel', token, ...asked })));
 }
 
 /** Errors: those with which the machine refuses, `CONTROLLER_STOPPED`. */

@@ -12,7 +12,7 @@ import { artifactIn } from '../machine/facts.ts';
 import { provingRun } from '../machine/queries/summary.ts';
 import { type EventOf, publishedOf } from '../machine/state.ts';
 import { AnswerServer } from './answer-server.ts';
-import { ApiServer } from './api-server.ts';
+import { ApiServer, cancelRun } from './api-server.ts';
 import type { WitnessedCheckpoint } from './checkpoint-round.ts';
 import { CheckpointRounds } from './checkpoint-rounds.ts';
 import { FeedServer } from './feed-server.ts';
@@ -36,6 +36,8 @@ export class ControllerSessions {
   readonly checkpoints: CheckpointRounds;
   /** Logs of builds, as they come. */
   readonly logs: LogServer;
+  /** See `cancelRun`. */
+  readonly cancel: (asked: Parameters<typeof cancelRun>[1]) => Promise<unknown>;
   readonly #ports: SharedPorts;
   readonly #given: ControllerPorts;
   readonly #feed: FeedServer;
@@ -72,6 +74,7 @@ export class ControllerSessions {
     this.#witnesses = new VerdictWitnesses(ports);
     this.#storePins = ports.stores && new StorePins(ports, ports.stores);
     inquiry.take = dispatch;
+    this.cancel = (asked) => cancelRun(ports, asked);
     inquiry.revoke = async (revocation) =>
       void (await replies.ask((token) => dispatch({ kind: 'revoke', token, revocation })));
     this.served = [

@@ -24,6 +24,7 @@ async function disputed() {
   const site = controllerApp({
     ...{ view: viewOf(), pages: { view } as never, people, version: '0' },
     acknowledge: async (of, by) => void bench.send({ kind: 'acknowledge', run: of, by }),
+    cancel: { may: () => false, run: async () => {} },
   });
   onTestFinished(() => site.close());
   const app = new Hono<HttpEnv>().route('/', site.app);

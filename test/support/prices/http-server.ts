@@ -163,6 +163,7 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
       trees: { ...pages.trees, isShown: () => true, level: () => 'trusted', sboms },
     },
     acknowledge: async () => {},
+    cancel: { may: () => false, run: async () => {} },
     people: undefined,
     version: '1',
   });
@@ -225,6 +226,7 @@ async function signIn(listen: Listen): Promise<void> {
     view: {} as never,
     pages: { view: { run: () => ({ summary: { run: 'r'.repeat(10) } }) } } as never,
     acknowledge: async () => {},
+    cancel: { may: () => false, run: async () => {} },
     people: signed,
     version: '1',
   });
@@ -276,6 +278,7 @@ async function signIn(listen: Listen): Promise<void> {
   ask('POST /sign-in/renew', '100 unknown sessions', '/sign-in/renew', json({ service, sessions }));
   ask('GET /sign-out', '', '/sign-out', own);
   ask('POST /sign-out', 'without the token', '/sign-out', form({ csrf: 'x' }));
+  ask('POST /runs/:run/cancel', 'a run', '/runs/rrrrrrrrrr/cancel', form({ csrf }));
   ask('POST /runs/:run/acknowledge', 'an alarm', '/runs/rrrrrrrrrr/acknowledge', form({ csrf }));
 }
 

@@ -79,6 +79,7 @@ export async function openSite({ dir, store }: Stage, name: string, played: Play
     view: publicView(context, { backlog: new Map(), checkpoints: { current: undefined } } as never, bundles),
     pages: controllerPages(context, { logs, logEvidence, bundles } as never),
     acknowledge: async (of, by) => void bench.send({ kind: 'acknowledge', run: of, by }),
+    cancel: { may: () => false, run: async () => {} },
     people: undefined,
     version: '0',
   });
