@@ -33,7 +33,7 @@ export function addCancelRoute(app: Hono<HttpEnv>, ports: PagePorts): void {
     const session = publisherOf(ports, c);
     if (session === undefined) throw notFound('no such page');
     const { run } = view.run(c.req.param('run')).summary;
-    // What is ended is named in full.
+    // A run is ended by its whole id only.
     if (run !== c.req.param('run')) throw notFound('no such run');
     const key = keyOf(session);
     if (key === undefined)
