@@ -24,6 +24,8 @@ export const prices: Readonly<Record<string, number>> = {
   'GET /ipfs/*': 1,
   'GET /metrics': 2,
   'GET /openapi.json': 1,
+  'GET /pipelines': 2,
+  'POST /pipelines': 1,
   'GET /readyz': 1,
   'GET /runs': 2,
   'GET /runs/:run': 2,

@@ -3,6 +3,7 @@ import { namesIn, urlOf } from '../../http/addresses.ts';
 import { errorPageWith } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
+import { refusalOfAgain } from '../machine/again.ts';
 import { badgeOf, viewOf } from '../machine/view.ts';
 import type { OpenWatcher } from '../node/open.ts';
 import type { WatchFile } from '../node/watch-file.ts';
@@ -32,6 +33,12 @@ export async function serveWatch(
       kind === undefined || secret === undefined
         ? undefined
         : { take: async (parts) => watcher.hook(checkWebhook({ ...parts, kind, secret, now: Date.now() })) },
+    pipelines: people && {
+      people,
+      publications: () => viewOf(state).publications,
+      mayAgain: (id) => refusalOfAgain(state, id) === undefined,
+      again: watcher.again.bind(watcher),
+    },
     approvals: people && { people, pulls: () => viewOf(state).pulls, decide: watcher.decide.bind(watcher) },
   });
   const known = [...names, ...(people === undefined ? [] : namesIn([people.origin]))];

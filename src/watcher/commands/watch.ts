@@ -63,6 +63,8 @@ function lineOf(notice: WatchNotice): string | undefined {
       return `pull request ${notice.pull} is closed`;
     case 'decided':
       return `pull request ${notice.pull} at ${notice.commit.slice(0, 12)}: ${notice.verdict} by ${escapeLine(notice.by, 60)}`;
+    case 'again':
+      return `${commitOf(notice.id)} is published again by ${escapeLine(notice.by, 60)}`;
     case 'published':
       return `published ${commitOf(notice.id)}: ${notice.runs.map(({ name, run }) => `${escapeLine(name, 80)} ${shortRun(run)}`).join(', ')}`;
     case 'unaffected':

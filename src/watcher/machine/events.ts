@@ -35,6 +35,8 @@ export type WatchEvent =
   | { kind: 'pull-closed'; pull: number }
   /** `by` says who, for people. */
   | { kind: 'decided'; pull: number; commit: string; verdict: 'approved' | 'denied'; by: string }
+  /** Somebody wants a pipeline published again: with `rebuild` all of its jobs, else those that have no trusted result. */
+  | { kind: 'again'; id: string; rebuild: boolean; by: string }
   /** A refused webhook is no event. `digest`: of what the webhook's signature covers. */
   | { kind: 'webhook'; delivery: string; digest: string }
   | { kind: 'published'; id: string; runs: PublishedRun[] }

@@ -1,6 +1,7 @@
 import type { Handled } from '../../protocol/base/durability.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
 import type { Machine } from '../../protocol/sessions/loop.ts';
+import { again } from './again.ts';
 import type { WatchEffect, WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import {
@@ -86,6 +87,8 @@ function dispatch(transition: Transition, event: WatchEvent): void {
       return closePull(transition, event.pull);
     case 'decided':
       return decide(transition, event);
+    case 'again':
+      return again(transition, event);
     case 'webhook':
       transition.changed = true;
       transition.effects.push({ kind: 'poll' });

@@ -61,7 +61,7 @@ export function orderPush(transition: Transition, tip: Tip): void {
   orderBy(transition, tip, rule, 'push');
 }
 
-function orderBy(transition: Transition, tip: Tip, rule: WatchRule, kind: 'push' | 'cron'): void {
+export function orderBy(transition: Transition, tip: Tip, rule: WatchRule, kind: 'push' | 'cron'): void {
   const { name, paths, job = null, rebuild } = rule;
   const base = kind === 'cron' ? null : (transition.state.baselines.get(tip.ref) ?? null);
   order(transition, { ...tip, base, paths, job, rebuild, floor: false }, { kind, rule: name });

@@ -11,6 +11,7 @@ import type { SignIn } from '../../http/sign-in/index.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import type { WatchView } from '../machine/view.ts';
+import { type PipelinePorts, pipelinesApp, watchNav } from './pipelines.ts';
 
 interface ApprovalPorts {
   pulls(): WatchView['pulls'];
@@ -29,7 +30,8 @@ export function approvalsApp({ pulls, decide, people }: ApprovalPorts): Hono<Htt
   app.get('/approvals', (c) => {
     const session = people.session(c);
     const account = accountLink(session);
-    return c.html(page({ title: 'Pull requests', account, body: body(pulls(), session?.csrf ?? '') }));
+    const nav = watchNav('/approvals');
+    return c.html(page({ title: 'Pull requests', account, nav, body: body(pulls(), session?.csrf ?? '') }));
   });
   app.post('/approvals', async (c) => {
     const { id, verdict } = await formFields(c);
@@ -96,13 +98,15 @@ export function webhookApp({ take }: WebhookPorts): Hono<HttpEnv> {
 export interface WatchPorts extends BadgePorts {
   webhook?: WebhookPorts | undefined;
   approvals?: ApprovalPorts | undefined;
+  pipelines?: PipelinePorts | undefined;
 }
 
 /** HTTP routes of a watcher: badges and, where there are ports for them, webhooks and approvals. */
 export function watchApp(ports: WatchPorts): Hono<HttpEnv> {
-  const { webhook, approvals } = ports;
+  const { webhook, approvals, pipelines } = ports;
   const app = new Hono<HttpEnv>().route('/', badgeApp(ports));
   if (webhook !== undefined) app.route('/', webhookApp(webhook));
   if (approvals !== undefined) app.route('/', approvalsApp(approvals));
+  if (pipelines !== undefined) app.route('/', pipelinesApp(pipelines));
   return app;
 }

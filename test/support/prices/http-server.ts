@@ -21,6 +21,7 @@ import { meterProcess } from '../../../src/node/node-metrics.ts';
 import { decodeBundle } from '../../../src/protocol/documents/index.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { approvalsApp, watchApp, webhookBytesMax } from '../../../src/watcher/page/index.ts';
+import { pipelinesApp } from '../../../src/watcher/page/pipelines.ts';
 import { lenderApp } from '../../../src/worker/page/app.ts';
 import { idp, project, publisher } from '../documents.ts';
 import { stateOf } from '../many-runs.ts';
@@ -299,6 +300,20 @@ async function watcher(listen: Listen): Promise<void> {
     webhook: { take: (parts) => void checkWebhook({ ...parts, kind: 'forgejo', secret, now: Date.now() }) },
   });
   app.route('/', approvalsApp({ people, pulls: () => pulls as never, decide: () => {} }));
+  const published = Array.from({ length: 50 }, (_, n) => ({
+    ...{
+      id: `refs/heads/b${n}@${'a'.repeat(40)}@${n}`,
+      at: n,
+      ref: `refs/heads/b${n}`,
+      commit: 'a'.repeat(40),
+    },
+    ...{ cause: { kind: 'push', rule: 'main' }, status: { state: 'failure', says: 'it failed' } },
+    jobs: Array.from({ length: 20 }, (_, job) => ({ name: `job-${job}`, run: '', status: null })),
+  }));
+  app.route(
+    '/',
+    pipelinesApp({ people, publications: () => published as never, mayAgain: () => true, again: () => {} }),
+  );
   const { ask } = await listen(app, 'watcher', webhookBytesMax);
   const body = `{"x":"${'x'.repeat(webhookBytesMax - 100)}"}`;
   const signed = createHmac('sha256', secret).update(body).digest('hex');
@@ -306,6 +321,12 @@ async function watcher(listen: Listen): Promise<void> {
   ask('POST /webhook', 'of 1 MiB', '/webhook', { method: 'POST', body, headers });
   ask('POST /webhook', 'of 1 MiB, forged', '/webhook', { method: 'POST', body });
   ask('GET /approvals', '100 pull requests', '/approvals', { headers: { cookie } });
+  ask('GET /pipelines', '50 pipelines of 20 jobs', '/pipelines', { headers: { cookie } });
+  ask('POST /pipelines', 'without the token', '/pipelines', {
+    method: 'POST',
+    body: 'csrf=x',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin, cookie },
+  });
   ask('POST /approvals', 'without the token', '/approvals', {
     method: 'POST',
     body: 'csrf=x',

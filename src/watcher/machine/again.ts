@@ -1,0 +1,66 @@
+import type { ErrorCode } from '../../protocol/base/errors.ts';
+import type { WatchEvent } from './events.ts';
+import { watchLimits } from './limits.ts';
+import { isOpen, orderBy } from './publications.ts';
+import { isAbout, ruleFor, type WatchRule } from './rules.ts';
+import type { Cause, WatchState } from './state.ts';
+import type { Transition } from './transition.ts';
+
+type Refusal = Extract<ErrorCode, `WATCH_PIPELINE_${string}`>;
+
+/**
+ * Why a pipeline is not published again; undefined where it may be: it is the newest of its branch, tag or pull request, is over, and would be
+ * published now by the same rule, or approval, at the same commit.
+ */
+export function refusalOfAgain(state: WatchState, id: string): Refusal | undefined {
+  const publication = state.publications.get(id);
+  if (publication === undefined) return 'WATCH_PIPELINE_UNKNOWN';
+  const { order, cause } = publication;
+  const all = [...state.publications.values()];
+  const ofRef = all.filter((one) => one.order.ref === order.ref);
+  if (ofRef.some(isOpen) || all.filter(isOpen).length >= watchLimits.publicationsOpenMax)
+    return 'WATCH_PIPELINE_OPEN';
+  const isCurrent = ofRef.at(-1) === publication && isWanted(state, cause, order);
+  return isCurrent ? undefined : 'WATCH_PIPELINE_CHANGED';
+}
+
+function isWanted(
+  state: WatchState,
+  cause: Cause,
+  { ref, commit }: { ref: string; commit: string },
+): boolean {
+  if (cause.kind !== 'pull')
+    return state.tips.get(ref)?.commit === commit && ruleOf(state, cause, ref) !== undefined;
+  const pull = state.settings?.pulls === undefined ? undefined : state.pulls.get(cause.pull);
+  return pull?.commit === commit && pull.ref === ref && pull.decision?.verdict === 'approved';
+}
+
+function ruleOf(
+  { settings }: WatchState,
+  cause: Exclude<Cause, { kind: 'pull' }>,
+  ref: string,
+): WatchRule | undefined {
+  if (settings === null) return undefined;
+  if (cause.kind === 'push') return ruleFor(settings, ref);
+  return settings.rules.find(
+    (rule) => rule.cron !== undefined && rule.name === cause.rule && isAbout(settings, rule, ref),
+  );
+}
+
+/** Publishes a pipeline again, by its rule of now. With `rebuild` its jobs are built whatever came of them, else those without a trusted result. */
+export function again(transition: Transition, { id, rebuild }: Extract<WatchEvent, { kind: 'again' }>): void {
+  const { state } = transition;
+  const publication = state.publications.get(id);
+  if (publication === undefined || refusalOfAgain(state, id) !== undefined) return;
+  const { cause, order } = publication;
+  if (cause.kind === 'pull') {
+    const pull = state.pulls.get(cause.pull);
+    // It has its turn among those of its author.
+    if (pull !== undefined) pull.ordered = false;
+    transition.changed = true;
+    return;
+  }
+  const [rule, tip] = [ruleOf(state, cause, order.ref), state.tips.get(order.ref)];
+  if (rule !== undefined && tip !== undefined)
+    orderBy(transition, { ref: order.ref, ...tip }, { ...rule, rebuild }, cause.kind);
+}
