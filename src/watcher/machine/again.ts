@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../protocol/base/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { WatchEvent } from './events.ts';
 import { watchLimits } from './limits.ts';
 import { isOpen, orderBy } from './publications.ts';
@@ -6,22 +6,31 @@ import { isAbout, ruleFor, type WatchRule } from './rules.ts';
 import type { Cause, WatchState } from './state.ts';
 import type { Transition } from './transition.ts';
 
-type Refusal = Extract<ErrorCode, `WATCH_PIPELINE_${string}`>;
-
 /**
  * Why a pipeline is not published again; undefined where it may be: it is the newest of its branch, tag or pull request, is over, and would be
  * published now by the same rule, or approval, at the same commit.
  */
-export function refusalOfAgain(state: WatchState, id: string): Refusal | undefined {
+export function refusalOfAgain(state: WatchState, id: string): QuorateError | undefined {
   const publication = state.publications.get(id);
-  if (publication === undefined) return 'WATCH_PIPELINE_UNKNOWN';
+  const hint = 'Load the page again.';
+  if (publication === undefined)
+    return new QuorateError('WATCH_PIPELINE_UNKNOWN', 'there is no such pipeline', { hint });
   const { order, cause } = publication;
   const all = [...state.publications.values()];
   const ofRef = all.filter((one) => one.order.ref === order.ref);
   if (ofRef.some(isOpen) || all.filter(isOpen).length >= watchLimits.publicationsOpenMax)
-    return 'WATCH_PIPELINE_OPEN';
+    return new QuorateError(
+      'WATCH_PIPELINE_OPEN',
+      'a pipeline of this ref is not over, or as many are open as may be',
+      { hint },
+    );
   const isCurrent = ofRef.at(-1) === publication && isWanted(state, cause, order);
-  return isCurrent ? undefined : 'WATCH_PIPELINE_CHANGED';
+  if (isCurrent) return undefined;
+  return new QuorateError(
+    'WATCH_PIPELINE_CHANGED',
+    'this pipeline is not the newest of its ref, or its rules would not publish it now',
+    { hint },
+  );
 }
 
 function isWanted(

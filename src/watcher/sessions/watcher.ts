@@ -10,12 +10,6 @@ import type { WatchClient, WatchedForge, WatchPorts } from './ports.ts';
 import { Repeater } from './repeater.ts';
 import { openRuns, standsOf } from './run-states.ts';
 
-const whyNotAgain = {
-  WATCH_PIPELINE_UNKNOWN: 'there is no such pipeline',
-  WATCH_PIPELINE_OPEN: 'a pipeline of this ref is not over, or as many are open as may be',
-  WATCH_PIPELINE_CHANGED: 'this pipeline is not the newest of its ref, or its rules would not publish it now',
-} as const;
-
 /** How often the controller is asked for runs that are open, and for those that are over, in milliseconds. */
 const standMs = { open: 2_000, over: 60_000 };
 
@@ -210,8 +204,8 @@ export class Watcher<C extends WatchClient = WatchClient> {
 
   /** Publishes a pipeline that is over again. @throws `WATCH_PIPELINE_…`, those of the port `dispatch` */
   async again(id: string, rebuild: boolean, by: string): Promise<void> {
-    const code = refusalOfAgain(this.#ports.machine.state, id);
-    if (code !== undefined) throw new QuorateError(code, whyNotAgain[code], { hint: 'Load the page again.' });
+    const refusal = refusalOfAgain(this.#ports.machine.state, id);
+    if (refusal !== undefined) throw refusal;
     await this.#ports.dispatch({ kind: 'again', id, rebuild, by });
   }
 

@@ -2,7 +2,6 @@ import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { wholeApp } from '../../../src/http/listen.ts';
-import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { refusalOfAgain } from '../../../src/watcher/machine/again.ts';
 import { viewOf } from '../../../src/watcher/machine/view.ts';
 import { watchApp } from '../../../src/watcher/page/index.ts';
@@ -36,8 +35,8 @@ async function watched(settings = settingsOf({ pulls: { authors: [], paths: [] }
     mayAgain: (id: string) => refusalOfAgain(bench.machine.state, id) === undefined,
     // As `Watcher.again`.
     again(id: string, rebuild: boolean, by: string) {
-      const code = refusalOfAgain(bench.machine.state, id);
-      if (code !== undefined) throw new QuorateError(code, 'refused');
+      const refusal = refusalOfAgain(bench.machine.state, id);
+      if (refusal !== undefined) throw refusal;
       bench.say({ kind: 'again', id, rebuild, by });
     },
   };
