@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { servePages } from '../../src/controller/page/bundles-site.ts';
-import { type Answer, answerWith, artifactAnswer } from '../../src/http/answer.ts';
+import { type Answer, answerWith, artifactAnswer, attachment } from '../../src/http/answer.ts';
 import { formFields } from '../../src/http/body.ts';
 import { holderOf, targetOf, untilGone } from '../../src/http/env.ts';
 import { Routes } from '../../src/http/feed.ts';
@@ -166,7 +166,8 @@ it.each([
     body: new Uint8Array(),
     type: 't',
   } as const;
-  expect(artifactAnswer(about).fileName).toBe(saved);
+  const [path = '', ending] = artifactAnswer(about).fileName ?? [];
+  expect(attachment(path, ending)).toBe(`attachment; filename="${saved}"`);
 });
 
 describe('an answer', () => {
