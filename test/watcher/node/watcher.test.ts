@@ -413,6 +413,26 @@ it('a decision is about the commit that a pull request has, and a webhook is tak
   expect(all).toEqual([...[undefined, 'WEBHOOK_REPLAYED', 'WEBHOOK_REPLAYED', undefined]]);
 });
 
+it('a pipeline is published again once it is over, and refused before and for a name that is none', async () => {
+  const { again } = await opened({ repository: { refs: async () => new Map() } as never });
+  const { dispatch, machine, watcher } = await again();
+  const tip = (n: number) => [{ ref: 'refs/heads/main', commit: commit(n), object: commit(n) }];
+  void dispatch({ kind: 'configured', settings: settingsOf() });
+  void dispatch({ kind: 'refs', first: true, changed: tip(1) });
+  await dispatch({ kind: 'refs', first: false, changed: tip(2) });
+  const [id = ''] = machine.state.publications.keys();
+  const code = (of: string) => watcher.again(of, true, 'carol').then(() => undefined, codeOf);
+  expect(await code('x')).toBe('WATCH_PIPELINE_UNKNOWN');
+  expect(await code(id)).toBe('WATCH_PIPELINE_OPEN');
+  await dispatch({ kind: 'refused', id, code: 'X', message: 'x', again: false });
+  await until('another time', () => Date.now() !== machine.state.publications.get(id)?.order.at);
+  expect(await code(id)).toBe(undefined);
+  expect([...machine.state.publications.values()].map(({ order }) => order)).toMatchObject([
+    { commit: commit(2), rebuild: false },
+    { commit: commit(2), rebuild: true },
+  ]);
+});
+
 it('a decision or a webhook that cannot be written is an error to who sent it, also while the watcher ends', async () => {
   const failures: unknown[] = [];
   const { again } = await opened({ onFailure: (failure) => void failures.push(failure) });
