@@ -1,6 +1,13 @@
 import { html } from 'hono/html';
 import { command, foreign, type Html, named, shownId, time } from '../../http/kit/parts.ts';
-import { type Account, type BuildState, buildText, firstOfMost } from '../../protocol/account/index.ts';
+import {
+  type Account,
+  type BuildState,
+  type BuildTime,
+  buildText,
+  buildTimes,
+  firstOfMost,
+} from '../../protocol/account/index.ts';
 import { counted, duration } from '../../protocol/base/quantity.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { RunFacts } from '../machine/facts.ts';
@@ -11,9 +18,6 @@ interface Build {
   worker: string;
   slot: string;
   does: BuildState;
-  /** When it was begun, and how long it took. */
-  since?: number;
-  tookMs?: number;
   result?: string;
   /** It signed the verdict. */
   signed?: true;
@@ -34,7 +38,7 @@ const cidPattern = /^baf[a-z2-7]{20,110}$/;
 /** The rounds of a run by its history, which holds no result of a sealed one. */
 function roundsIn(history: Told): Round[] {
   const rounds: Round[] = [];
-  for (const { at, progress } of history) {
+  for (const { progress } of history) {
     if (progress.kind === 'round') {
       const { round: n, agree, of } = progress;
       const builds = new Map<string, Build>();
@@ -48,12 +52,12 @@ function roundsIn(history: Told): Round[] {
       rounds.push({ ...{ n, agree, of }, builds, files: [], filesCount: 0 });
     }
     const round = rounds.at(-1);
-    if (round !== undefined) take(rounds, round, progress, at);
+    if (round !== undefined) take(rounds, round, progress);
   }
   return rounds;
 }
 
-function take(rounds: readonly Round[], round: Round, progress: Progress, at: number): void {
+function take(rounds: readonly Round[], round: Round, progress: Progress): void {
   switch (progress.kind) {
     case 'leased':
     case 'delivered':
@@ -61,13 +65,8 @@ function take(rounds: readonly Round[], round: Round, progress: Progress, at: nu
       const { operator, worker, slot } = progress;
       const does = ({ leased: 'building', delivered: 'sealed', lost: 'lost' } as const)[progress.kind];
       const key = String(slot);
-      const known = round.builds.get(key);
-      if (known?.does === 'revealed' && progress.kind === 'delivered') return;
-      const since = progress.kind === 'leased' ? at : known?.worker === worker ? known.since : undefined;
-      round.builds.set(key, {
-        ...{ operator, worker, slot: key, does, ...(since !== undefined && { since }) },
-        ...(since !== undefined && does === 'sealed' && { tookMs: at - since }),
-      });
+      if (round.builds.get(key)?.does === 'revealed' && progress.kind === 'delivered') return;
+      round.builds.set(key, { operator, worker, slot: key, does });
       return;
     }
     case 'revealed':
@@ -78,14 +77,9 @@ function take(rounds: readonly Round[], round: Round, progress: Progress, at: nu
         const { builds } =
           (slot === 'trusted' ? undefined : rounds.findLast((each) => each.n === n)) ?? round;
         const key = String(slot);
-        const known = builds.get(key);
-        const tookMs = known?.worker === worker ? known.tookMs : undefined;
         // Rows are in the order in which results were told.
         builds.delete(key);
-        builds.set(key, {
-          ...{ operator, worker, slot: key, does: 'revealed', result },
-          ...(tookMs !== undefined && { tookMs }),
-        });
+        builds.set(key, { operator, worker, slot: key, does: 'revealed', result });
       }
       if (progress.kind === 'compared') [round.files, round.filesCount] = [progress.files, progress.count];
       return;
@@ -110,11 +104,22 @@ function cosigned(round: Round): void {
 /** Where the log of a build is; undefined where there is none, or it is not shown. */
 export type LogUrlOf = (build: { slot: string; worker: string }) => string | undefined;
 
+/** What else is known of a build. */
+interface Aside {
+  logUrlOf: LogUrlOf;
+  timeOf(build: Build): BuildTime | undefined;
+}
+
 /** Operators by what they came to, a group of rows for each outcome, and how to compare those that differ. */
 export function agreement(history: Told, account: Account, logUrlOf: LogUrlOf = () => undefined): Html {
   const rounds = roundsIn(history);
   if (rounds.length === 0) return html`<p class="quiet">No round has been opened.</p>`;
-  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0, account, logUrlOf))}`;
+  const times = buildTimes(history);
+  const aside: Aside = {
+    logUrlOf,
+    timeOf: ({ slot, worker }) => times.findLast((one) => String(one.slot) === slot && one.worker === worker),
+  };
+  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0, account, aside))}`;
 }
 
 /** Files in which builds of the last round differ, as many as are told, and how many there are. */
@@ -123,7 +128,7 @@ export function filesThatDiffer(history: Told): { files: readonly string[]; coun
   return { files: told?.files ?? [], count: told?.filesCount ?? 0 };
 }
 
-function oneRound(round: Round, open: boolean, account: Account, logUrlOf: LogUrlOf): Html {
+function oneRound(round: Round, open: boolean, account: Account, aside: Aside): Html {
   const told = [...round.builds.values()];
   const outcomes = outcomesOf(told);
   const builds = told.sort((a, b) => (a.operator < b.operator ? -1 : 1));
@@ -151,7 +156,7 @@ ${groups.map(
     name,
     of,
   }) => html`<tbody class="${kind}"><tr><th scope="rowgroup" colspan="4">${says} <span class="quiet">${whom(of)}</span>${name === undefined ? '' : html` ${name}`}</th></tr>
-${of.map((build) => row(build, logUrlOf))}</tbody>`,
+${of.map((build) => row(build, aside))}</tbody>`,
 )}</table>`
 }
 ${differences(round, outcomes)}</details>`;
@@ -181,11 +186,13 @@ function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: 
   return at === 0 && same > 1 ? { kind: 'same', says: '✓ same' } : { kind: 'differs', says: '✗ differs' };
 }
 
-function row(build: Build, logUrlOf: LogUrlOf): Html {
-  const { operator, worker, slot, since, tookMs, does, signed } = build;
+function row(build: Build, { logUrlOf, timeOf }: Aside): Html {
+  const { operator, worker, slot, does, signed } = build;
   const log = logUrlOf(build);
+  const took = timeOf(build);
+  const since = does === 'building' && took !== undefined ? html`since ${time(took.startedAt)}` : '';
   return html`<tr><th scope="row">${named(operator, 80)}${slot === 'trusted' ? html` <span class="chip trusted">${signed === true ? 'trusted worker, signed' : 'trusted worker'}</span>` : ''}</th>
-<td>${tookMs !== undefined ? duration(tookMs) : does === 'building' && since !== undefined ? html`since ${time(since)}` : ''}</td>
+<td>${took?.ms === undefined ? since : duration(took.ms)}</td>
 <td>${worker === '' ? '' : html`<code>…${foreign(worker.slice(-6), 8)}</code>`}</td>
 <td>${log === undefined ? '' : html`<a href="${log}" aria-label="Log of ${foreign(operator, 80)}">log</a>`}</td></tr>`;
 }

@@ -2,19 +2,20 @@ import { html } from 'hono/html';
 import {
   chip,
   command,
+  commitWords,
   foreign,
   type Html,
   named,
   namedLink,
+  nextSteps,
   refLink,
   runTable,
   runUrl,
   shortRef,
   time,
 } from '../../http/kit/parts.ts';
-import { accountOf, worstOf } from '../../protocol/account/index.ts';
-import { rankOf } from '../../protocol/account/whole-state.ts';
-import { counted } from '../../protocol/base/quantity.ts';
+import { accountOf, byAttention, headlineOf, pushMs, worstOf } from '../../protocol/account/index.ts';
+import { counted, duration } from '../../protocol/base/quantity.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
 import { listStates } from '../machine/run-lists.ts';
 import type { BranchView, ProjectView, PushView, ViewFilter } from '../node/project-view.ts';
@@ -23,11 +24,11 @@ import { pageLimits } from './limits.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
-  if (branches.length === 0)
-    return html`${troublePart(view)}${startPart()}
-<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
-  return html`${headlinePart(branches)}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}
-<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
+  const told =
+    branches.length === 0
+      ? html`${troublePart(view)}${startPart()}`
+      : html`${headlinePart(view.defaultBranch())}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}`;
+  return html`${told}<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
 }
 
 export function projectBody(view: ProjectView, branches: readonly BranchView[]): Html {
@@ -35,19 +36,16 @@ export function projectBody(view: ProjectView, branches: readonly BranchView[]):
 <details class="about"><summary>Root key</summary><p>All that a consumer has to trust: <code class="id">${view.project}</code></p></details>`;
 }
 
-/** The default branch: the one that most projects call so, or the one that was published last. */
-const defaultOf = (branches: readonly BranchView[]): BranchView | undefined =>
-  ['main', 'master', 'trunk'].flatMap((name) =>
-    branches.filter(({ ref }) => ref === `refs/heads/${name}`),
-  )[0] ?? branches[0];
-
-function headlinePart(branches: readonly BranchView[]): Html {
-  const branch = defaultOf(branches);
+/** How the default branch stands, in one sentence, and the first thing to do about it. */
+function headlinePart(branch: BranchView | undefined): Html {
+  const { state, says } = headlineOf(branch);
   const worst = branch && worstOf(branch.jobs);
-  if (branch === undefined || worst === undefined) return html`<section data-part id="headline"></section>`;
-  const { state, reason } = accountOf(worst);
-  return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${refLink(branch.ref)} is ${state}: ${foreign(reason, 600)}.</p>
-<p class="quiet"><a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> at <code>${foreign(branch.commit.slice(0, 10))}</code>, ${time(branch.submittedAt)}</p></section>`;
+  if (branch === undefined || worst === undefined || state === undefined)
+    return html`<section data-part id="headline"></section>`;
+  const [next] = accountOf(worst).next;
+  return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${foreign(says, 600)}.</p>
+<p class="about">${commitWords(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)}</p>
+${next === undefined ? '' : nextSteps([next])}</section>`;
 }
 
 /** The next steps in a project of which nothing was published. */
@@ -60,39 +58,29 @@ function startPart(): Html {
 </ol></section>`;
 }
 
-/** Those that need somebody first; of equals the one that was published last. */
-function byAttention(
-  branches: readonly BranchView[],
-): { branch: BranchView; worst: BranchView['jobs'][number] }[] {
-  return branches
-    .flatMap((branch) => {
-      const worst = worstOf(branch.jobs);
-      return worst === undefined ? [] : [{ branch, worst, rank: rankOf(accountOf(worst).state) }];
-    })
-    .sort((a, b) => a.rank - b.rank || b.branch.submittedAt - a.branch.submittedAt);
-}
-
 function branchesPart(branches: readonly BranchView[]): Html {
   const sorted = byAttention(branches);
-  const [shown, more] = [
-    sorted.slice(0, pageLimits.branchesShownMax),
-    sorted.slice(pageLimits.branchesShownMax),
-  ];
+  const max = pageLimits.branchesShownMax;
+  const [shown, more] = [sorted.slice(0, max), sorted.slice(max)];
   return html`<section data-part id="branches"><h2>Branches and tags <span class="quiet">${branches.length}</span></h2>
 ${branchTable(shown)}
 ${more.length === 0 ? '' : html`<details><summary>${more.length} more</summary>${branchTable(more)}</details>`}</section>`;
 }
 
-const branchTable = (rows: ReturnType<typeof byAttention>): Html =>
+const branchTable = (branches: readonly BranchView[]): Html =>
   html`<table class="list branches" aria-label="Branches and tags">
 <thead><tr><th scope="col">State</th><th scope="col">Branch</th><th scope="col">Why</th><th scope="col">Commit</th><th scope="col">Published</th></tr></thead>
-<tbody>${rows.map(
-    ({ branch: { ref, commit, submittedAt, jobs }, worst }) => html`<tr><td>${chip(worst)}</td>
+<tbody>${branches.map(branchRow)}</tbody></table>`;
+
+function branchRow({ ref, commit, submittedAt, jobs }: BranchView): Html {
+  const worst = worstOf(jobs);
+  if (worst === undefined) return html``;
+  return html`<tr><td>${chip(worst)}</td>
 <th scope="row">${refLink(ref)}</th>
 <td class="why">${namedLink(runUrl(worst.run), worst.name)}${jobs.length > 1 ? ` of ${jobs.length}` : ''}: ${foreign(accountOf(worst).reason)}</td>
 <td><code>${foreign(commit.slice(0, 10))}</code></td>
-<td>${time(submittedAt)}</td></tr>`,
-  )}</tbody></table>`;
+<td>${time(submittedAt)}</td></tr>`;
+}
 
 function pushesPart(view: ProjectView): Html {
   const { pushes } = view.pushes({});
@@ -112,8 +100,9 @@ function pushItem({ ref, commit, submittedAt, jobs, subject, author, publisher }
   if (worst === undefined) return html``;
   const matrices = matricesOf(jobs);
   const who = author ?? publisher;
+  const ms = pushMs(jobs);
   return html`<li>${chip(worst)}<div><p class="subject"><a href="${runUrl(worst.run)}">${foreign(subject ?? `${shortRef(ref)} ${commit.slice(0, 10)}`)}</a></p>
-<p class="about">${who === '' ? '' : html`<span>${foreign(who, 80)}</span> `}${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}</p></div>
+<p class="about">${who === '' ? '' : html`<span>${foreign(who, 80)}</span> `}${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}${ms === undefined ? '' : html` <span>took ${duration(ms)}</span>`}</p></div>
 <div>${jobs.length < 2 ? '' : jobsOf(jobs)}${matrices === '' ? '' : html`<details><summary>By the axes of the matrix</summary>${matrices}</details>`}</div></li>`;
 }
 

@@ -7,14 +7,20 @@ import {
   type Html,
   named,
   namedLink,
+  nextSteps,
   refLink,
   runUrl,
   shellWord,
   time,
   webLink,
 } from '../../http/kit/parts.ts';
-import { type Account, accountOf, eventText, type RunState } from '../../protocol/account/index.ts';
-import { isBad } from '../../protocol/account/whole-state.ts';
+import {
+  type Account,
+  accountOf,
+  foldHistory,
+  ladderOf,
+  type RunState,
+} from '../../protocol/account/index.ts';
 import { duration } from '../../protocol/base/quantity.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
@@ -30,20 +36,11 @@ import { testResultsPart } from './test-results.ts';
 
 type Told = RunFacts['history'];
 
-/** Events that happened within this time stand under one clock time. */
-const momentMs = 1_000;
-
 export function history(told: Told): Html {
   const shownMax = pageLimits.eventsShownMax;
   const shown = told.slice(-shownMax);
-  const moments: { at: number; texts: string[] }[] = [];
-  for (const { at, progress } of shown) {
-    const last = moments.at(-1);
-    if (last !== undefined && at - last.at < momentMs) last.texts.push(eventText(progress));
-    else moments.push({ at, texts: [eventText(progress)] });
-  }
   return html`${shown.length < told.length ? html`<p class="quiet">The last ${shownMax} of ${told.length} events.</p>` : ''}
-<ol class="history">${moments.map(({ at, texts }) => html`<li>${time(at)}${textsOf(texts)}</li>`)}</ol>`;
+<ol class="history">${foldHistory(shown).map(({ at, says }) => html`<li>${time(at)}${textsOf(says)}</li>`)}</ol>`;
 }
 
 /** Events of one moment: the last, and the rest folded, where they are more than two lines. */
@@ -82,33 +79,27 @@ export function runParts(parts: RunPageParts): Html {
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;
 }
 
-/** From the first build to what came of it, in ms; undefined while there is neither. */
-function tookOf(told: Told): number | undefined {
-  const first = told.find(({ progress }) => progress.kind === 'leased');
-  const last = told.findLast(({ progress }) => progress.kind === 'verdict' || progress.kind === 'cancelled');
-  return first === undefined || last === undefined || last.at < first.at ? undefined : last.at - first.at;
-}
-
 function statePart({ run, failures }: RunPageParts): Html {
   const { summary } = run;
   const account = accountOf(summary);
   const { state, reason, next } = account;
-  const took = tookOf(run.history);
+  const took = summary.doneMs ?? summary.tookMs;
   return html`<section data-part id="state" class="state-of ${state}">
 <p class="about">${commitWords(summary)}${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
 <p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${differencePart(run, state)}${failuresPart(summary.run, failures)}${
-    next.length === 0
-      ? ''
-      : html`<ol class="next" aria-label="What to do">${next.map(({ says, command: line }) => html`<li>${foreign(says, 600)}${line === undefined ? '' : command(foreign(line, 300))}</li>`)}</ol>`
+    next.length === 0 ? '' : nextSteps(next)
   }${ladder(summary, account)}</section>`;
 }
 
-/** The jobs for which this one waits, or with which it fell. */
+/** The job with which this one fell, or those for which it waits. */
 function neededPart({ summary, pipeline }: RunView, { state }: Account): Html {
-  if (state !== 'waiting' && state !== 'provisional' && !isBad(state)) return html``;
-  const own = pipeline.find(({ run }) => run === summary.run);
-  const needed = (own?.needs ?? []).flatMap((need) => pipeline.find(({ run }) => run === need.run) ?? []);
-  const missing = needed.filter((job) => accountOf(job).state !== 'trusted');
+  const { fellWith, run: own } = summary;
+  const jobOf = (id: string) => pipeline.find(({ run }) => run === id) ?? [];
+  if (fellWith !== undefined)
+    return html`<p>It fell with ${namedLink(runUrl(fellWith.run), fellWith.name)}, which ${foreign(fellWith.how, 60)}.</p>`;
+  if (state !== 'waiting' && state !== 'provisional') return html``;
+  const needed = pipeline.find(({ run }) => run === own)?.needs ?? [];
+  const missing = needed.flatMap(({ run }) => jobOf(run)).filter((job) => accountOf(job).state !== 'trusted');
   if (missing.length === 0) return html``;
   return html`<ul class="needed" aria-label="Jobs that it needs">${missing.slice(0, pageLimits.jobsNamedMax).map((job) => html`<li>${chip(job)} ${namedLink(runUrl(job.run), job.name)}: ${foreign(accountOf(job).reason)}</li>`)}</ul>`;
 }
@@ -121,29 +112,13 @@ function differencePart({ history: told }: RunView, state: RunState): Html {
   return html`<p>First difference: <code>${foreign(first)}</code>${count > 1 ? html` <span class="quiet">and ${count - 1} more</span>` : ''}</p>`;
 }
 
-/** States on the way to `trusted`. */
-const rising: ReadonlySet<RunState> = new Set([
-  ...(['waiting', 'building', 'sealed', 'provisional', 'agreed', 'trusted'] as const),
-]);
-
-/** Steps of a run that may still be trusted, or is: built, agreed, trusted. */
-function ladder({ policy, level, tally, earlier }: RunSummary, { state }: Account): Html {
-  if (!rising.has(state)) return html``;
-  const wasBuilt = (tally?.ended ?? 0) > 0 || earlier !== undefined || level !== null;
-  const agreed = level === 'agreed' || level === 'trusted';
-  const rungs: [name: string, says: string, reached: boolean][] = [
-    ['provisional', wasBuilt ? 'was built' : 'is to be built', wasBuilt],
-    ['agreed', `${policy.agree} of ${policy.of} operators built the same bytes`, agreed],
-    [
-      'trusted',
-      policy.cosign ? 'the trusted worker built the same and signs' : 'witnesses signed the log',
-      level === 'trusted',
-    ],
-  ];
-  const now = rungs.findIndex(([, , reached]) => !reached);
+/** Steps of a run that may still be trusted, or is; the reason of its state, which stands above, is not said again. */
+function ladder(summary: RunSummary, { reason }: Account): Html {
+  const rungs = ladderOf(summary);
+  if (rungs.length === 0) return html``;
   return html`<ol class="ladder" aria-label="Levels">${rungs.map(
-    ([name, says, reached], at) =>
-      html`<li class="${reached ? 'reached' : at === now ? 'now' : 'ahead'}"${at === now ? html` aria-current="step"` : ''}><strong>${reached ? '✓ ' : ''}${name}</strong>${says}</li>`,
+    ({ name, says, place }) =>
+      html`<li class="${place}"${place === 'now' ? html` aria-current="step"` : ''}><strong>${place === 'reached' ? '✓ ' : ''}${name}</strong>${foreign(says.endsWith(` ${reason}`) ? says.slice(0, -reason.length - 1) : says, 300)}</li>`,
   )}</ol>`;
 }
 

@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
-import { type AccountFacts, accountOf } from '../../protocol/account/index.ts';
+import { type AccountFacts, accountOf, type NextStep } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { duration } from '../../protocol/base/quantity.ts';
 import { shortId } from '../../protocol/base/short-id.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 
@@ -66,6 +67,13 @@ export const command = (text: string): Html =>
 export const shellWord = (word: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
+/** What can be done, the most useful first, each command on a line of its own. */
+export const nextSteps = (steps: readonly NextStep[]): Html =>
+  html`<ol class="next" aria-label="What to do">${steps.map(
+    ({ says, command: line }) =>
+      html`<li>${foreign(says, 600)}${line === undefined ? '' : command(foreign(line, 300))}</li>`,
+  )}</ol>`;
+
 export function chip(facts: AccountFacts): Html {
   const { state } = accountOf(facts);
   return html`<span class="chip ${state}">${state}</span>`;
@@ -77,7 +85,7 @@ export const runUrl = (run: string): string => `/runs/${run}`;
 export function runTable(runs: readonly RunSummary[], caption: string): Html {
   if (runs.length === 0) return html`<p class="quiet">None.</p>`;
   return html`<table class="list runs" aria-label="${caption}">
-<thead><tr><th scope="col">State</th><th scope="col">Job</th><th scope="col">Why</th><th scope="col">Branch</th><th scope="col">Commit</th><th scope="col">Published</th></tr></thead>
+<thead><tr><th scope="col">State</th><th scope="col">Job</th><th scope="col">Why</th><th scope="col">Branch</th><th scope="col">Commit</th><th scope="col" class="number">Took</th><th scope="col">Published</th></tr></thead>
 <tbody>${runs.map(
     (run) => html`<tr>
 <td>${chip(run)}</td>
@@ -85,6 +93,7 @@ export function runTable(runs: readonly RunSummary[], caption: string): Html {
 <td class="why">${foreign(accountOf(run).reason)}</td>
 <td>${refLink(run.ref)}</td>
 <td><code>${foreign(run.commit.slice(0, 10))}</code></td>
+<td class="number">${run.doneMs === undefined ? '' : duration(run.doneMs)}</td>
 <td>${time(run.submittedAt)}</td>
 </tr>`,
   )}</tbody></table>`;

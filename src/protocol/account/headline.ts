@@ -88,15 +88,24 @@ function builders({ tally, policy, earlier, cosigned }: RunSummary): string {
 const signed = (jobs: readonly RunSummary[]): string =>
   jobs.some(({ cosigned }) => cosigned === false) ? ', and witnesses signed the log' : '';
 
-/** From the publication of the first job to the end of the last; of jobs that were published apart the longest of these. */
-function inTime(jobs: readonly RunSummary[]): string {
+/**
+ * From the publication of the first job to the end of the last, in ms; of jobs that were published apart the longest of these. Undefined
+ * while one is open.
+ */
+export function pushMs(
+  jobs: readonly Pick<RunSummary, 'submittedAt' | 'doneMs' | 'push'>[],
+): number | undefined {
   const ends = jobs.flatMap(({ submittedAt, doneMs }) => (doneMs === undefined ? [] : submittedAt + doneMs));
-  if (ends.length < jobs.length) return '';
+  if (jobs.length === 0 || ends.length < jobs.length) return undefined;
   const isOne = new Set(jobs.map(({ push }) => push)).size === 1;
-  const ms = isOne
+  return isOne
     ? Math.max(...ends) - Math.min(...jobs.map(({ submittedAt }) => submittedAt))
     : Math.max(...jobs.map(({ doneMs = 0 }) => doneMs));
-  return `, in ${duration(ms)}`;
+}
+
+function inTime(jobs: readonly RunSummary[]): string {
+  const ms = pushMs(jobs);
+  return ms === undefined ? '' : `, in ${duration(ms)}`;
 }
 
 /** Full names by which the default branch is looked for. */

@@ -3,7 +3,7 @@ export { hasRefused, projectAlarms, type RunAlarm, runAlarmOf, runAlarms, tellAl
 export { type Ending, shownLevel, verdictText } from './endings.ts';
 export { eventText } from './event-text.ts';
 export { type FoldedEvents, foldHistory } from './folded.ts';
-export { byAttention, defaultBranch, defaultRefs, type Headline, headlineOf } from './headline.ts';
+export { byAttention, defaultBranch, defaultRefs, type Headline, headlineOf, pushMs } from './headline.ts';
 export { ladderOf, type Rung } from './ladder.ts';
 export * from './states.ts';
 export { type BuildTime, buildTimes, runTimes, type Told } from './times.ts';

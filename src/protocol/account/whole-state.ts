@@ -23,7 +23,7 @@ export function worstOf<Facts extends AccountFacts>(runs: readonly Facts[]): Fac
 export function attention(runs: readonly AccountFacts[]): number {
   const accounts = runs.map(accountOf);
   if (accounts.some(({ alarm }) => alarm)) return -1;
-  return Math.min(order.length, ...accounts.map(({ state }) => order.indexOf(state)));
+  return Math.min(order.length, ...accounts.map(({ state }) => rankOf(state)));
 }
 
 /** One word for several jobs: `pending` while more may come of one of them, `none` where there is none. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { jobsOf } from '../../../src/controller/page/jobs.ts';
 import { projectBody } from '../../../src/controller/page/project-page.ts';
 import { type RunPageParts, runBody } from '../../../src/controller/page/run-page.ts';
+import { defaultBranch } from '../../../src/protocol/account/index.ts';
 import { A, B } from '../machine/bench.ts';
 
 const textOf = async (html: unknown): Promise<string> => String(await html);
@@ -42,6 +43,7 @@ describe('the page of a project', () => {
   }: Shown) {
     const view = {
       ...{ name: 'demo', project: 'p', branches: () => branches, queue: () => queue },
+      defaultBranch: () => defaultBranch(branches as never),
       counts: () => ({ open, disputed }),
       workers: () => ({ shown: workers, count: workers.length }),
       pushes: () => ({ pushes, next: undefined }),
@@ -278,11 +280,19 @@ describe('the page of a run', () => {
     expect(await of({}, { sealed: true })).toContain('until it is revealed');
   });
 
-  it('says how long it took, from the first build to what came of it', async () => {
-    const leased = { kind: 'leased', round: 1, slot: 0, operator: 'bob', worker: 'w' };
-    expect(await of({}, { run: at([round, leased]) })).not.toContain('took');
-    const verdict = { kind: 'verdict', level: 'trusted', artifact: null };
-    expect(await of({}, { run: at([round, leased, round, verdict]) })).toContain('<span>took 2.0 s</span>');
+  it('says how long it took, once it is over until its end', async () => {
+    expect(await of({})).not.toContain('took');
+    expect(await of({ tookMs: 2000 })).toContain('<span>took 2.0 s</span>');
+    expect(await of({ tookMs: 2000, doneMs: 5000 })).toContain('<span>took 5.0 s</span>');
+  });
+
+  it('says nothing twice: a step that the state itself tells of has the state alone', async () => {
+    const open = { sealed: 0, building: ['ada'], connected: 1, eligible: 1, declined: [] };
+    const text = await of({ open });
+    expect(text).toContain('</span> by 1 operator: ada</p>');
+    expect(text).toContain('aria-current="step"><strong>built</strong>being built</li>');
+    const agreed = await of({ state: 'agreed', level: 'agreed', open: { ...open, trusted: 'free' } });
+    expect(agreed).toContain('aria-current="step"><strong>trusted</strong>waiting for your own worker');
   });
 
   it('has where builds failed before what to do, and other ways in which they did folded', async () => {
@@ -323,6 +333,10 @@ describe('the page of a run', () => {
     );
     expect(text).not.toContain('/runs/doc');
     expect(needed(await of({}, { run: run({ state: 'done', level: 'trusted' }) }))).toBe('');
+    const fellWith = { name: 'lib', run: 'f', how: 'was cancelled' };
+    expect(await of({}, { run: run({ state: 'cancelled', fellWith }) })).toContain(
+      'It fell with <a href="/runs/f">lib</a>, which was cancelled.',
+    );
   });
 
   it('of one in dispute begins with the first file that differs', async () => {

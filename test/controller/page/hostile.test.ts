@@ -42,6 +42,7 @@ async function hostileRun(text: string) {
   bench.present('trusted', 'ada', 'bob', 'cy');
   const run = await bench.submit({
     ref: `refs/heads/${text}`,
+    more: { commit: { subject: `subject ${text}`, author: `author ${text}` } },
     recipe: { repo: text, commit: '1'.repeat(40), path: 'a/b.yaml', sha256: '2'.repeat(64) },
     policy: { rounds: 1 },
   });
@@ -93,6 +94,7 @@ describe('text of strangers', () => {
       const got = await get(path);
       expect([path, got.status]).toEqual([path, 200]);
       expectHarmless(got.text);
+      if (path === '/' || path === `/runs/${runs[0]}`) expect(got.text).toMatch(/subject .*author /s);
     }
     const missing = await errorPage(refusalOf(new QuorateError('JOB_UNKNOWN', `no job ${text}`)));
     expectHarmless(String(missing));

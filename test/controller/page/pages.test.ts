@@ -335,7 +335,7 @@ describe('the page of a run', () => {
     const { get } = await siteOf(bench);
     const waits = (await get(`/runs/${run}`)).text;
     expect(waits).toContain('<span class="chip waiting">waiting</span> for ada to answer the offer');
-    expect(waits).toMatch(/class="now" aria-current="step"><strong>provisional<\/strong>is to be built/);
+    expect(waits).toMatch(/class="now" aria-current="step"><strong>built<\/strong>waiting</);
     bench.drive(timings.windowMs + timings.slotFillMs);
     const ended = (await get(`/runs/${run}`)).text;
     expect(ended).toContain('<span class="chip unfinished">unfinished</span> no operator built it');

@@ -38,6 +38,7 @@ function siteOf(over: Partial<PagePorts> = {}) {
   };
   const view = {
     ...{ project: 'p', name: 'demo', bootstrap: () => [], branches: () => [], queue: () => [] },
+    defaultBranch: () => undefined,
     counts: () => ({ open: told.views, disputed: 0 }),
     workers: () => ({ shown: [], count: 0 }),
     runs: () => ({ runs: [], next: undefined }),
