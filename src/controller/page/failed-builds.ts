@@ -19,6 +19,9 @@ export interface FailedBuilds {
   failure: LogFailure | undefined;
 }
 
+/** An event of a page that is open has no line breaks. */
+const newline = '&#10;';
+
 /** States in which a failed build explains nothing. */
 const beyond: ReadonlySet<RunState> = new Set(['agreed', 'trusted', 'revoked']);
 
@@ -56,5 +59,5 @@ function oneFailure(run: string, { operators, lease, result, failure }: FailedBu
   const { step, lines = [] } = failure ?? {};
   const at = step === undefined ? '' : `step ${step.n}${step.name === undefined ? '' : ` (${step.name})`}, `;
   return html`<p><strong>${foreign(`${operators.join(', ')}: ${at}${result}`, 600)}</strong>. <a href="${logUrl(run, lease)}?at=failure">The log</a></p>
-${lines.length === 0 ? '' : html`<div class="log" tabindex="0" role="region" aria-label="End of the log"><pre>${raw(lines.map(logLineHtml).join('\n'))}</pre></div>`}`;
+${lines.length === 0 ? '' : html`<div class="log" tabindex="0" role="region" aria-label="End of the log"><pre>${raw(lines.map(logLineHtml).join(newline))}</pre></div>`}`;
 }

@@ -3,7 +3,7 @@ import { foreign, type Html, runUrl } from '../../http/kit/parts.ts';
 import { accountOf, worstOf } from '../../protocol/account/index.ts';
 import type { PipelineJob } from '../node/project-view.ts';
 import { groupsOf, type JobGroup } from './axes.ts';
-import { statesOf } from './jobs.ts';
+import { jobsOf, statesOf } from './jobs.ts';
 import { pageLimits } from './limits.ts';
 
 const box = { width: 168, height: 40, gapX: 44, gapY: 14 } as const;
@@ -25,18 +25,24 @@ interface Item {
 const heightOf = ({ isLane }: Item): number => (isLane ? laneHeight : box.height);
 const middleOf = (item: Item): number => item.y + heightOf(item) / 2;
 
-/** Draws a pipeline: each job, or matrix of jobs, in the column after the last of those that it needs. `here`: the run of the page. */
-export function graph(jobs: readonly PipelineJob[], here: string): Html {
-  const { items, edges } = drawingOf(groupsOf(jobs));
+/** Draws a pipeline: each job, or matrix of jobs, in the column after the last of those that it needs; those without needs stand below. Empty where there are no needs. `here`: the run of the page. */
+export function graph(jobs: readonly PipelineJob[], here: string): Html | '' {
+  const groups = groupsOf(jobs);
+  const needed = new Set(jobs.flatMap(({ needs }) => needs.map(({ run }) => run)));
+  const [connected, alone] = [true, false].map((wanted) =>
+    groups.filter((one) => one.jobs.some(({ run, needs }) => needs.length > 0 || needed.has(run)) === wanted),
+  ) as [Group[], Group[]];
+  if (connected.length === 0) return '';
+  const { items, edges } = drawingOf(connected);
   const boxes = items.filter(({ isLane }) => !isLane);
   const width = Math.max(...items.map(({ x }) => x + box.width)) + 2;
   const height = Math.max(...items.map((item) => item.y + heightOf(item))) + 2;
   const drawn = edges.slice(0, pageLimits.edgesDrawnMax);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline">
-<svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="list" aria-label="${jobs.length} jobs">
+<svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="list" aria-label="${connected.flatMap((one) => one.jobs).length} jobs">
 <g aria-hidden="true">${drawn.map((d) => html`<path class="edge" d="${d}"/>`)}</g>
 ${boxes.map((one) => node(one, here))}
-</svg></div>${drawn.length < edges.length ? html`<p class="quiet">${drawn.length} of ${edges.length} needs are drawn.</p>` : ''}`;
+</svg></div>${drawn.length < edges.length ? html`<p class="quiet">${drawn.length} of ${edges.length} needs are drawn.</p>` : ''}${alone.length === 0 ? '' : html`<div>${jobsOf(alone.flatMap((one) => one.jobs))}</div>`}`;
 }
 
 function node({ group: { name: of, jobs, isMatrix }, x, y }: Item, here: string): Html {

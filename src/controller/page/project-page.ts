@@ -101,7 +101,7 @@ function pushItem({ ref, commit, submittedAt, jobs, subject, author, publisher }
   const matrices = matricesOf(jobs);
   const who = author ?? publisher;
   const ms = pushMs(jobs);
-  return html`<li>${chip(worst)}<div><p class="subject"><a href="${runUrl(worst.run)}">${foreign(subject ?? `${shortRef(ref)} ${commit.slice(0, 10)}`)}</a></p>
+  return html`<li>${chip(worst)}<div><p class="subject"><a href="${runUrl(worst.run)}">${foreign(subject ?? (jobs.length === 1 ? worst.name : `${jobs.length} jobs`))}</a></p>
 <p class="about">${who === '' ? '' : html`<span>${foreign(who, 80)}</span> `}${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}${ms === undefined ? '' : html` <span>took ${duration(ms)}</span>`}</p></div>
 <div>${jobs.length < 2 ? '' : jobsOf(jobs)}${matrices === '' ? '' : html`<details><summary>By the axes of the matrix</summary>${matrices}</details>`}</div></li>`;
 }

@@ -113,19 +113,24 @@ function differencePart({ history: told }: RunView, state: RunState): Html {
 }
 
 /** Steps of a run that may still be trusted, or is; the reason of its state, which stands above, is not said again. */
-function ladder(summary: RunSummary, { reason }: Account): Html {
+function ladder(summary: RunSummary, { state, reason }: Account): Html {
   const rungs = ladderOf(summary);
   if (rungs.length === 0) return html``;
+  const shortened = (says: string) =>
+    says === reason
+      ? state
+      : foreign(says.endsWith(` ${reason}`) ? says.slice(0, -reason.length - 1) : says, 300);
   return html`<ol class="ladder" aria-label="Levels">${rungs.map(
     ({ name, says, place }) =>
-      html`<li class="${place}"${place === 'now' ? html` aria-current="step"` : ''}><strong>${place === 'reached' ? '✓ ' : ''}${name}</strong>${foreign(says.endsWith(` ${reason}`) ? says.slice(0, -reason.length - 1) : says, 300)}</li>`,
+      html`<li class="${place}"${place === 'now' ? html` aria-current="step"` : ''}><strong>${place === 'reached' ? '✓ ' : ''}${name}</strong>${shortened(says)}</li>`,
   )}</ol>`;
 }
 
 function pipelinePart({ summary, pipeline }: RunView): Html {
   if (pipeline.length < 2) return html`<section data-part id="pipeline"></section>`;
+  const drawing = graph(pipeline, summary.run);
   return html`<section data-part id="pipeline"><h2>Pipeline</h2>
-<div class="few">${jobsOf(pipeline)}</div>${graph(pipeline, summary.run)}${matricesOf(pipeline, summary.run)}</section>`;
+${drawing === '' ? jobsOf(pipeline) : html`<div class="few">${jobsOf(pipeline)}</div>${drawing}`}${matricesOf(pipeline, summary.run)}</section>`;
 }
 
 function agreementPart({ run, logs, sealed }: RunPageParts): Html {

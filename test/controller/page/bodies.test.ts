@@ -118,8 +118,9 @@ describe('the page of a project', () => {
     const jobs = [ended({ name: 'lib' }), ended({ name: 'app', level: 'failed', run: 'f' })];
     const two = await item({ jobs });
     expect(two).toMatch(/^<li><span class="chip failed">/);
-    // Without the words of the commit: the branch, and whoever published it.
-    expect(two).toContain('<a href="/runs/f">main cccccccccc</a>');
+    // Without the words of the commit: its jobs, and whoever published it.
+    expect(two).toContain('<a href="/runs/f">2 jobs</a>');
+    expect(await item({})).toContain(`<a href="/runs/${summary.run}">app</a></p>`);
     expect(two).toContain('<span>dora</span>');
     expect(
       [...two.matchAll(/class="chip \w+" title="[^"]*" aria-label="([^"]*)"/g)].map(([, label]) => label),
@@ -301,7 +302,7 @@ describe('the page of a run', () => {
     const failed = { state: 'done', level: 'failed' };
     const text = await of(failed, { failures: [one as never] });
     expect(text).toContain('<strong>ada, bob: step 2 (Test), exit 1</strong>');
-    expect(text).toMatch(/<pre>a &lt;b&gt;\n<span class="c1">c</);
+    expect(text).toMatch(/<pre>a &lt;b&gt;&#10;<span class="c1">c</);
     expect(text.indexOf('<pre')).toBeLessThan(text.indexOf('class="next"'));
     expect(text).not.toContain('other way');
     const two = await of(failed, { failures: [one, { ...one, failure: undefined }] as never });
@@ -359,23 +360,26 @@ describe('the page of a run', () => {
     expect(text).toContain('was revoked from leaf 1 of the log on: bad');
   });
 
-  it('draws a pipeline of two jobs, and none of one', async () => {
-    const job = (run: string) => ({ run, name: run, state: 'building', level: null, needs: [] });
-    const run = (pipeline: object[]) => ({
-      run: {
-        summary,
-        publisher: '',
-        history: [],
-        over: false,
-        pipeline,
-      } as never,
+  it('draws a pipeline of jobs that need others, and names those that do not', async () => {
+    const job = (run: string, ...needs: string[]) => ({
+      ...{ run, name: run, state: 'building', level: null },
+      needs: needs.map((one) => ({ name: one, run: one, level: 'agreed' })),
     });
-    expect(await of({}, run([job('x')]))).not.toContain('<svg');
-    const two = await of({}, run([job('x'), job('y')]));
-    expect(two).toContain('<svg');
+    const run = (pipeline: object[]) => ({
+      run: { summary, publisher: '', history: [], over: false, pipeline } as never,
+    });
+    expect(await of({}, run([job('x')]))).not.toMatch(/<svg|class="jobs"/);
+    const alone = await of({}, run([job('x'), job('y')]));
+    expect([alone.includes('<svg'), count(alone, 'aria-label="x, building"')]).toEqual([false, 1]);
     // Without the name of the operator that published it.
-    expect(two).not.toContain(' UTC</time> by ');
+    expect(alone).not.toContain(' UTC</time> by ');
     expect(await of()).toContain(' UTC</time> by ada');
+    const drawn = await of({}, run([job('x'), job('y', 'x'), job('z')]));
+    expect([
+      count(drawn, '<rect'),
+      count(drawn, '>z</text>'),
+      drawn.includes('aria-label="z, building"'),
+    ]).toEqual([2, 0, true]);
   });
 
   it('says how to fetch an artifact, or reports alone', async () => {

@@ -240,7 +240,7 @@ describe('the page of a run with failed builds', () => {
     await write(linesOf(100));
     const { text } = await get(`/runs/${run}`);
     expect(text).toContain('<strong>bob, ada: aborted: time: over 60 s</strong>');
-    const shown = /<pre>([^<]*)<\/pre>/.exec(text)?.[1]?.split('\n') ?? [];
+    const shown = /<pre>([^<]*)<\/pre>/.exec(text)?.[1]?.split('&#10;') ?? [];
     expect([shown.length, shown.at(-1)]).toEqual([20, 'line 100']);
   });
 

@@ -40,8 +40,10 @@ describe('the pipeline', () => {
         'c',
       ),
     );
-    expect(boxes(text)).toEqual(['1 1', '1 55', '213 23', '425 1']);
-    expect(text).toContain('width="595" height="97"');
+    // That one which needs none, and which none needs, is not drawn.
+    expect(boxes(text)).toEqual(['1 1', '213 23', '425 1']);
+    expect(text).toContain('width="595" height="65"');
+    expect(text).toContain('aria-label="doc, trusted"');
     expect([...text.matchAll(/class="edge" d="([^"]+)"/g)].map(([, d]) => d)).toEqual([
       'M169 21C191 21 191 43 213 43',
       // Above the box between them.
@@ -119,7 +121,7 @@ describe('the pipeline', () => {
 
   it('shortens a name of more than twenty characters, and says which jobs are tests', async () => {
     const text = await textOf(
-      graph([job('a', 'n'.repeat(20)), job('b', 'm'.repeat(21), [], { test: true })], 'a'),
+      graph([job('a', 'n'.repeat(20)), job('b', 'm'.repeat(21), ['a'], { test: true })], 'a'),
     );
     expect(text).toContain(`>${'n'.repeat(20)}</text>`);
     expect(text).toContain(`>${'m'.repeat(19)}…</text>`);
