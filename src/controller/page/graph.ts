@@ -53,11 +53,10 @@ function node({ group: { name: of, jobs, isMatrix }, x, y }: Item, here: string)
   const { state, reason } = accountOf(worst);
   const name = foreign(of, 80);
   const short = name.length > nameChars ? `${name.slice(0, nameChars - 1)}…` : name;
+  const counts = statesOf(jobs).map(([one, count]) => `${count} ${one}`);
   const says = isMatrix
-    ? statesOf(jobs)
-        .map(([one, count]) => `${count} ${one}`)
-        .join(', ')
-    : state;
+    ? `${jobs.length} jobs, ${counts.join(', ')}`
+    : `${state}${job.test === true ? ' · test' : ''}`;
   const needed = new Set(jobs.flatMap(({ needs }) => needs.map((need) => foreign(need.name, 80))));
   const needs = isMatrix || needed.size === 0 ? '' : `, needs ${[...needed].join(', ')}`;
   const label = `${name}, ${says}${needs}`;
@@ -65,13 +64,7 @@ function node({ group: { name: of, jobs, isMatrix }, x, y }: Item, here: string)
 <title>${label}. ${foreign(reason)}</title>
 <rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" rx="4"/>
 <text x="${x + 10}" y="${y + 17}">${short}</text>
-<text class="state" x="${x + 10}" y="${y + 32}">${
-    isMatrix
-      ? `${jobs.length} jobs, ${statesOf(jobs)
-          .slice(0, 1)
-          .map(([one, count]) => `${count} ${one}`)}`
-      : `${state}${job.test === true ? ' · test' : ''}`
-  }</text>
+<text class="state" x="${x + 10}" y="${y + 32}">${isMatrix ? `${jobs.length} jobs, ${counts[0] ?? ''}` : says}</text>
 </a></g>`;
 }
 

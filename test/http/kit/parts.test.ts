@@ -72,7 +72,7 @@ describe('the pipeline', () => {
     expect(boxes(text)).toHaveLength(3);
     expect(count(text, 'class="edge"')).toBe(2);
     expect(text).toContain(
-      'class="failed here"><a href="/runs/t0" aria-label="test, 1 failed, 3 trusted" aria-current="page"',
+      'class="failed here"><a href="/runs/t0" aria-label="test, 4 jobs, 1 failed, 3 trusted" aria-current="page"',
     );
     expect(text).toContain('>4 jobs, 1 failed</text>');
   });
@@ -126,6 +126,8 @@ describe('the pipeline', () => {
     expect(text).toContain(`>${'n'.repeat(20)}</text>`);
     expect(text).toContain(`>${'m'.repeat(19)}…</text>`);
     expect([count(text, ' · test<'), text.indexOf(' · test<') > text.indexOf('mmm…')]).toEqual([1, true]);
+    // It is called by all that is seen of it.
+    expect(text).toContain(`aria-label="${'m'.repeat(21)}, trusted · test, needs a"`);
   });
 });
 
