@@ -104,7 +104,7 @@ function cosigned(round: Round): void {
 /** Where the log of a build is; undefined where there is none, or it is not shown. */
 export type LogUrlOf = (build: { slot: string; worker: string }) => string | undefined;
 
-/** What else is known of a build. */
+/** Facts of a build beside its result. */
 interface Aside {
   logUrlOf: LogUrlOf;
   timeOf(build: Build): BuildTime | undefined;

@@ -67,7 +67,7 @@ export const command = (text: string): Html =>
 export const shellWord = (word: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-/** What can be done, the most useful first, each command on a line of its own. */
+/** Next steps, the most useful first, each command on a line of its own. */
 export const nextSteps = (steps: readonly NextStep[]): Html =>
   html`<ol class="next" aria-label="What to do">${steps.map(
     ({ says, command: line }) =>
