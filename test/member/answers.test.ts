@@ -137,6 +137,28 @@ describe('a client', () => {
     const { stamp, ...fields } = more;
     expect(request(1)).toMatchObject({ ...fields, ...stamp });
     expect(JSON.parse(questions[1]?.job ?? '').source.commit).toBe(plain.commit);
+    // Words of a push are of no form that a reader has to know.
+    expect([plain, request(1)].some((one) => 'more' in one)).toBe(false);
+    await client.submit({
+      ...order(),
+      words: { push: 'push-of-ada', subject: `one\n${'x'.repeat(300)}`, author: 'Ada' },
+    });
+    expect(request(2).more).toEqual({
+      ...{ push: 'push-of-ada', commit: { subject: `one ${'x'.repeat(195)}…`, author: 'Ada' } },
+    });
+  });
+
+  it('lists those of a ref, also by a controller of before, which tells of all', async () => {
+    const of = (ref: string) => ({
+      ...{ run, job: cidOf('job'), name: 'app', repo: 'r', ref, commit: 'c', state: 'building', level: null },
+      ...{ artifact: null, submittedAt: 1, round: 1, policy: { agree: 1, of: 1, cosign: false } },
+    });
+    const refs = ['refs/heads/main', 'refs/heads/topic', 'refs/tags/main'];
+    const { client } = await answered(() => ({ kind: 'jobs', jobs: refs.map(of) }));
+    const listed = async (ref?: string) => (await client.jobs(ref)).jobs.map((job) => job.ref);
+    expect(await listed()).toEqual(refs);
+    expect(await listed('main')).toEqual(['refs/heads/main', 'refs/tags/main']);
+    expect(await listed('refs/tags/main')).toEqual(['refs/tags/main']);
   });
 
   it('serves one store for what it brings, and shows no progress of a later version', async () => {
