@@ -55,6 +55,10 @@ describe('a failing test', () => {
     const one = await plain('logs', id, '--worker', 'ben');
     expect([one.code, one.lines.match(/^ben│ not ok 3/gm)]).toMatchObject([0, [expect.anything()]]);
     expect((await plain('logs', id, '--worker', 'eve')).code).toBe(2);
+    const part = await plain('logs', id, '--failed', '--times', '--worker', 'ben');
+    expect(part.lines).toMatch(/^ben│ +\d:\d\d quorate: step 2 of 3: unit tests$/m);
+    expect(part.lines).not.toContain('step 1 of 3');
+    expect((await plain('logs', id, '--failed', '--follow')).code).toBe(2);
   });
 });
 

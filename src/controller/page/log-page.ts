@@ -64,7 +64,7 @@ ${cut === undefined ? '' : html`<p class="notice some">${cuts[cut.why]} <a href=
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
 ${failureLink(steps, shown, url)}
-${times.size === 0 ? '' : html`<label><input type="checkbox" id="times" checked> Times since the build began, by its worker's clock</label>`}
+${times.size === 0 ? '' : html`<label title="Since the build began, by its worker's clock"><input type="checkbox" id="times" checked> Times</label>`}
 ${!follows ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
 ${otherSteps(steps, shown, url)}<div class="log${times.size === 0 ? '' : ' timed'}" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }

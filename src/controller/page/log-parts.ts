@@ -53,7 +53,7 @@ export function stepViews(steps: readonly LogStep[], facts: BuildFacts): StepVie
 }
 
 function endOf(
-  { failed }: LogStep,
+  { n, of, failed }: LogStep,
   isLast: boolean,
   { result, running }: BuildFacts,
 ): Pick<StepView, 'ended' | 'says'> {
@@ -67,8 +67,9 @@ function endOf(
   if (running) return { ended: 'running', says: 'running' };
   if (result === undefined) return { ended: 'unknown', says: '' };
   if (result.startsWith('aborted: ')) return { ended: 'failed', says: 'aborted' };
-  // The step did not fail, and the build has: for an output that was not made.
-  if (/^exit [1-9]/.test(result)) return { ended: 'failed', says: 'passed, the build failed after it' };
+  // The line that says so is missing, or the build failed after its last step: for an output that was not made.
+  if (/^exit [1-9]/.test(result))
+    return { ended: 'failed', says: n < of ? result : 'passed, the build failed after it' };
   return { ended: 'passed', says: 'passed' };
 }
 

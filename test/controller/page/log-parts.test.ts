@@ -32,6 +32,11 @@ it.each([
   expect(steps[2]?.says).toBe(says);
 });
 
+it('the last step of a log whose end is missing failed where its build has', () => {
+  const [first, second] = stepViews(three.slice(0, 2), { ...none, running: false, result: 'exit 7' });
+  expect([first?.says, second?.says, second?.ended]).toEqual(['passed', 'exit 7', 'failed']);
+});
+
 it('a step that failed is open, others are closed but for that of the line that was asked for', () => {
   const allowed = { code: 1, allowed: true, line: 9 };
   const failed = { code: 7, allowed: false, line: 40 };

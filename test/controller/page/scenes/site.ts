@@ -51,7 +51,10 @@ export async function openSite({ dir, store }: Stage, name: string, played: Play
   const { state } = bench.controller;
   const own = join(dir, name);
   await mkdir(join(own, 'logs'), { recursive: true });
-  for (const [lease, text] of story.logs) await writeFile(join(own, 'logs', `${lease}.log`), text);
+  for (const [lease, text] of story.logs) {
+    await writeFile(join(own, 'logs', `${lease}.log`), text);
+    if (text !== '') await writeFile(join(own, 'logs', `${lease}.times`), '1+0 2+4000 1+1000 2+70000');
+  }
   const folder = { project: bench.paper.project, name: state.charter?.payload.name ?? name, dir: own };
   const mesh = {
     addresses: () => [`/ip4/192.0.2.7/tcp/4710/p2p/${bench.paper.controller.id}`],
