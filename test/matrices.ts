@@ -25,6 +25,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/browser/large-pages.test.ts': 45,
   'test/browser/lender-page.test.ts': 17,
   'test/browser/project-pages.test.ts': 34,
+  'test/browser/scenes.test.ts': 150,
   'test/browser/sign-in.test.ts': 15,
   'test/browser/verify-page.test.ts': 20,
   'test/chaos/crashes.test.ts': 67,
