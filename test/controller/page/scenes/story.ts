@@ -53,6 +53,8 @@ export class Story {
   /** Text of each log, by lease. */
   readonly logs = new Map<string, string>();
   readonly #store: Store;
+  /** Of each tree, as receipts list them. */
+  readonly #files = new Map<string, { path: string; sha256: string }[]>();
   #published = 0;
 
   private constructor(store: Store, keys: Keys) {
@@ -97,6 +99,12 @@ export class Story {
       archive.entry({ name, mode: name.startsWith('bin/') ? 0o755 : 0o644 }, text);
     archive.finalize();
     const { root } = await this.#store.importTar(Readable.from(archive), { into: this.#store.public });
+    const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+    const listed = Object.entries(files).map(([path, text]) => ({ path, sha256: sha256(text) }));
+    this.#files.set(
+      root,
+      listed.sort((a, b) => (a.path < b.path ? -1 : 1)),
+    );
     return { ...exited(root), artifact: root } as Outcome & { artifact: string };
   }
 
@@ -152,7 +160,8 @@ export class Story {
       const held = leases.get(key);
       if (held === undefined) throw new Error(`${key} has no lease`);
       this.logs.set(held.id, log ?? logOf(this.bench.jobOf(held), as));
-      await this.bench.deliver(key, held, as, over);
+      const files = (as.kind === 'exit' && this.#files.get(as.artifact ?? '')) || [];
+      await this.bench.deliver(key, held, as, { files, ...over });
     }
   }
 
