@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([browser.close(), stage.close()]));
 
-/** What has to be seen of a scene without scrolling: selectors, of each of which the first one counts. */
+/** Selectors of all that a reader has to see of a scene without scrolling; of each the first one counts. */
 function wantedOf(name: string, { story, run, path }: Played): string[] {
   if (path?.includes('/logs/')) return ['h1', '.log'];
   if (path === '/runs') return ['h1', '.chip'];
@@ -34,7 +34,7 @@ function wantedOf(name: string, { story, run, path }: Played): string[] {
   ];
 }
 
-/** Those that are not in the window as a whole, and chips of which no reader sees the whole. */
+/** Selectors whose element is not in the window as a whole, and chips that are cut. */
 function hidden(page: Page, wanted: readonly string[]): Promise<string[]> {
   return page.evaluate((selectors) => {
     const main = document.querySelector('main');
