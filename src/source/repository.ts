@@ -311,7 +311,8 @@ function wordsOf(object: Buffer): CommitWords {
   const text = decoded(object, encoding);
   const [, author = ''] = /\nauthor ([^<\n]*)/.exec(headOf(text)) ?? [];
   const subject = /^\n*([\s\S]*?)(?:\n\s*\n|$)/.exec(text.slice(headOf(text).length))?.[1] ?? '';
-  return { subject: subject.trim().replace(/\s*\n\s*/g, ' '), author: author.trim() };
+  const lines = subject.split('\n').map((line) => line.trim());
+  return { subject: lines.join(' ').trim(), author: author.trim() };
 }
 
 const headOf = (text: string): string => text.slice(0, `${text}\n\n`.indexOf('\n\n') + 1);

@@ -187,6 +187,18 @@ describe('more than a file may hold', () => {
     expect(found.told).toEqual(['1 jobs']);
   });
 
+  it('takes no longer than its length: blanks in an expression, templates that extend each other in many ways', () => {
+    const blanks = `\${{ ${' '.repeat(100_000)}x`;
+    const github = read(`on: push\njobs: {a: {steps: [{run: "${blanks}"}]}}\n`, '.github/workflows/x.yml');
+    expect(github.named('a')?.run).toMatchObject([{ run: expect.stringContaining('false') }]);
+    const level = (at: number) => Array.from({ length: at > 10 ? 0 : 20 }, (_, n) => `.t${at}-${n}`);
+    const templates = Array.from({ length: 10 }, (_, at) =>
+      level(at + 1).map((name) => `${name}: {extends: [${level(at + 2)}], script: [a]}`),
+    );
+    const gitlab = read(`${templates.flat().join('\n')}\nx: {extends: [${level(1)}]}\n`, '.gitlab-ci.yml');
+    expect(gitlab.named('x')?.run).toMatchObject([{ run: 'a' }]);
+  });
+
   it('of combinations of all jobs is left out, and told', () => {
     const one = (name: string) => `${name}: {strategy: {matrix: {x: ${list(45)}}}, steps: [{run: x}]}`;
     const { jobs, told } = read(`jobs: {${['a', 'b', 'c', 'd'].map(one).join(', ')}}`, 'x.yml');

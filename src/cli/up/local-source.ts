@@ -24,15 +24,20 @@ export async function openSource(folder: ProjectFolder): Promise<LocalSource> {
   const served = await serveAt(root, folder.name, [...before, 0]);
   const host = `127.0.0.1:${served.port}`;
   const url = `git://${host}/${folder.name}`;
+  let isAnnounced = false;
   try {
     if (!vcs.includes(host)) await changeCharter(folder, { vcs: [...vcs, host] });
     return {
       url,
       folder: await openProjectFolder(folder.dir),
       note: await missing(root),
-      announce: () => tellServed(folder.dir, { url, pid: process.pid }),
+      announce() {
+        isAnnounced = true;
+        return tellServed(folder.dir, { url, pid: process.pid });
+      },
       async close() {
-        await endServed(folder.dir);
+        // Else the file is of another quorate up, which was faster.
+        if (isAnnounced) await endServed(folder.dir);
         await served.close();
       },
     };

@@ -109,6 +109,8 @@ async function run(context: Context, options: Options): Promise<Exit> {
     return exits.no;
   }
   await rememberTiers(upDir, offer.sandboxes.tiers);
+  // Another one may have been started meanwhile, and the charter would name a port of this one as well.
+  await checkFree(folder);
 
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);

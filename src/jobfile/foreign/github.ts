@@ -5,6 +5,7 @@ import {
   addEnv,
   addStep,
   finished,
+  firstJobs,
   jobName,
   keepStep,
   lookAt,
@@ -15,6 +16,9 @@ import {
 } from './shared.ts';
 
 const variables = /\b(?:GITHUB|RUNNER)_[A-Z_]+\b/g;
+/** A longer one stays as it is: each beginning of one is looked at no further. */
+const expressionPattern = /\$\{\{([^}]{0,500})\}\}|\$\{\{/g;
+const aboutSecret = /\$\{\{[^}]{0,500}\bsecrets\b/;
 const runner = /^(?:ubuntu|windows|macos)-[\w.-]+$/;
 
 /** A workflow of GitHub Actions, or of Forgejo or Gitea. */
@@ -26,7 +30,7 @@ export function fromGithub({ top }: ForeignFile, around: Surrounding): DraftJob[
   }
   const jobs: DraftJob[] = [];
   const names = new Map<string, string>();
-  for (const [id, job] of top.get('jobs').entries()) {
+  for (const [id, job] of firstJobs(top.get('jobs').entries())) {
     const name = jobName(id, names.values());
     names.set(id, name);
     const uses = job.get('uses');
@@ -197,11 +201,12 @@ class Workflow {
 
   /** The text with its expressions as they can stand; undefined where it is about a secret. `inCommand`: where a value is known only to the shell. */
   #text(text: string, at: Value, todo: Finding[], inCommand: boolean): string | undefined {
-    if (/\$\{\{[^}]*\bsecrets\b/.test(text)) {
+    if (aboutSecret.test(text)) {
       todo.push(at.find('secrets', reasons.secret));
       if (!inCommand) return undefined;
     }
-    return text.replace(/\$\{\{\s*([^}]*?)\s*\}\}|\$\{\{/g, (whole, expression: string | undefined) => {
+    return text.replace(expressionPattern, (whole, inner: string | undefined) => {
+      const expression = inner?.trim();
       const [, key] = /^matrix\.([A-Za-z_]\w*)$/.exec(expression ?? '') ?? [];
       const fixed = this.#fixed.get(key ?? '');
       if (fixed !== undefined) return fixed;

@@ -6,6 +6,7 @@ import {
   addEnv,
   addStep,
   finished,
+  firstJobs,
   jobName,
   keepStep,
   lookAt,
@@ -21,8 +22,9 @@ const keywords = new Set([
   ...['stages', 'variables', 'default', 'image', 'before_script', 'after_script', 'cache', 'services'],
   ...['include', 'workflow', 'types', 'spec'],
 ]);
-/** Deepest chain of `extends`. */
+/** Deepest chain of `extends`, and templates that one job or template extends. */
 const extendsMax = 10;
+const basesMax = 20;
 
 const leftOut: Readonly<Record<string, string>> = {
   after_script: 'a job ends with its first step that fails',
@@ -52,14 +54,15 @@ export function fromGitlab({ top }: ForeignFile, around: Surrounding): DraftJob[
     if (value.isThere) value.find(key, key === 'workflow' ? reasons.trigger : (says ?? reasons.unknown));
   }
   const all = [...top.entries()].filter(([name, value]) => value.isMap && !keywords.has(name));
-  const named = all.filter(([name]) => !name.startsWith('.'));
+  const named = firstJobs(all.filter(([name]) => !name.startsWith('.')));
+  const known = new Map<Value, Keys>();
   const names = new Map<string, string>();
   const stages = [...(top.get('stages').isThere ? top.get('stages').texts() : usualStages)];
   const made: { job: DraftJob; stage: number; own: boolean; id: string; value: Keys }[] = [];
   for (const [id, value] of named) {
     const name = jobName(id, names.values());
     names.set(id, name);
-    const keys = merged(value, top, 0);
+    const keys = merged(value, { top, known }, 0);
     const job = newJob(name);
     const stage = stages.indexOf(keys.get('stage')?.text ?? 'test');
     made.push({ job, stage, own: keys.has('needs') || keys.has('dependencies'), id, value: keys });
@@ -88,17 +91,27 @@ export function fromGitlab({ top }: ForeignFile, around: Surrounding): DraftJob[
 
 type Keys = Map<string, Value>;
 
-/** The keys of a job, with those of the templates that it extends. */
-function merged(job: Value, top: Value, depth: number): Keys {
+/** The keys of a job, with those of the templates that it extends. `known`: those of templates, each merged once. */
+function merged(job: Value, around: { top: Value; known: Map<Value, Keys> }, depth: number): Keys {
+  const before = around.known.get(job);
+  if (before !== undefined) return before;
   const own = job.entries();
   const keys: Keys = new Map();
-  for (const { text } of own.get('extends')?.items() ?? []) {
-    const base = text === undefined ? undefined : top.entries().get(text);
+  for (const text of [
+    ...new Set(
+      own
+        .get('extends')
+        ?.items()
+        .map((one) => one.text),
+    ),
+  ].slice(0, basesMax)) {
+    const base = text === undefined ? undefined : around.top.entries().get(text);
     if (base === undefined || depth >= extendsMax)
       job.find(`extends ${text ?? ''}`, 'the template is not in this file');
-    else for (const [key, value] of merged(base, top, depth + 1)) keys.set(key, value);
+    else for (const [key, value] of merged(base, around, depth + 1)) keys.set(key, value);
   }
   for (const [key, value] of own) keys.set(key, value);
+  around.known.set(job, keys);
   return keys;
 }
 

@@ -78,6 +78,7 @@ export class Value {
   readonly file: ForeignFile;
   readonly #node: unknown;
   readonly #key: unknown;
+  #entries: Map<string, Value> | undefined;
 
   constructor(file: ForeignFile, node: unknown, key: unknown) {
     this.file = file;
@@ -111,7 +112,13 @@ export class Value {
   }
 
   /** The pairs of a mapping; those of mappings that it merges come first, and a later pair of a name counts. */
-  entries(depth = 0): Map<string, Value> {
+  entries(depth = 0): ReadonlyMap<string, Value> {
+    if (depth > 0) return this.#read(depth);
+    this.#entries ??= this.#read(0);
+    return this.#entries;
+  }
+
+  #read(depth: number): Map<string, Value> {
     const found = new Map<string, Value>();
     if (!isMap(this.#node)) return found;
     for (const { key, value } of this.#node.items) {

@@ -168,10 +168,14 @@ export function addStep(job: DraftJob, at: Value, step: DraftStep): void {
   else job.steps.push({ ...step, run });
 }
 
+/** As many jobs as are kept, and one by which `finished` knows that there are more. */
+export const firstJobs = (jobs: Iterable<[id: string, job: Value]>): [id: string, job: Value][] =>
+  [...jobs].slice(0, jobFileLimits.jobsMax + 1);
+
 /** Jobs as they can be written: each has a step, and needs only jobs that there are. */
 export function finished(jobs: DraftJob[], at: Value): DraftJob[] {
   if (jobs.length > jobFileLimits.jobsMax)
-    at.find('jobs', `of ${jobs.length} jobs ${jobFileLimits.jobsMax} are kept: a file has no more`);
+    at.find('jobs', `the first ${jobFileLimits.jobsMax} jobs are kept: a file has no more`);
   const kept = jobs.slice(0, jobFileLimits.jobsMax);
   let combinations = 0;
   for (const [index, job] of kept.entries()) {
