@@ -135,12 +135,15 @@ async function partsOf(
   const { artifact, reports, run: id } = run.summary;
   const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
   const tree = artifact ?? reports;
-  const files = trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account);
+  // Together: one that nobody waits for when another fails would end the process.
+  const [failures, tests, files] = await Promise.all([
+    logs === undefined ? [] : failedBuilds(logs, run, builds),
+    testReportOf(trees, reports, account),
+    trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account),
+  ]);
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
-    failures: logs === undefined ? [] : await failedBuilds(logs, run, builds),
-    tests: await testReportOf(trees, reports, account),
-    files: await files,
+    ...{ failures, tests, files },
   };
 }
 

@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { addAlarmRoute } from '../../../src/controller/page/alarm.ts';
 import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { pageApp } from '../../../src/controller/page/page-app.ts';
 import type { PagePorts } from '../../../src/controller/page/ports.ts';
 import { filesOf } from '../../../src/controller/page/tree-routes.ts';
+import { TooManyRequests } from '../../../src/http/accounts.ts';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
 import type { Source } from '../../../src/http/kit/live.ts';
@@ -371,6 +373,29 @@ it('the page of a run goes on while a job of its pipeline does, and what it put 
 });
 
 describe('requests that are refused', () => {
+  it('the page of a test with reports is refused as a whole, and leaves no error behind', async () => {
+    const left: unknown[] = [];
+    const keep = (error: unknown) => left.push(error);
+    process.on('unhandledRejection', keep);
+    onTestFinished(() => void process.off('unhandledRejection', keep));
+    const { view } = siteOf();
+    const shown = { ...view, run: () => ({ ...view.run(), summary: { ...view.run().summary, reports: A } }) };
+    const trees = {
+      isShown: () => true,
+      isHere: () => true,
+      testReports: { get: (_: string, pay: () => void) => pay() },
+    };
+    const pay = (price: number) => {
+      if (price > 1) throw new TooManyRequests(1);
+    };
+    const { get } = siteOf({ view: shown, trees } as never);
+    expect(
+      (await get(`/runs/${run}`, {}, { account: { pay, sent: () => 0, isWaiting: false } })).status,
+    ).toBe(429);
+    await sleep(10);
+    expect(left).toEqual([]);
+  });
+
   it('an alarm is ended by a publisher only', async () => {
     const ended: string[][] = [];
     const appFor = (role: string | undefined, name?: string) => {
