@@ -177,8 +177,8 @@ const server = define<Uint8Array>({
       Number(status),
     );
     must(statuses.length > 0, `an answer that is none: ${text.slice(0, 60)}`);
+    // 206: what was asked for is a part.
     for (const status of statuses)
-      // 206: what was asked for is a part.
       must([100, 200, 206, 304].includes(status) || refusals.has(status), `status ${status}`);
     const refused = statuses.map((status) => refusals.get(status)).find((code) => code !== undefined);
     if (refused !== undefined) throw reportedError(refused, 'refused');
