@@ -21,7 +21,10 @@ beforeAll(async () => {
 });
 
 /** Fetches what a link hands over from a server that answers so. */
-async function handed(answer: RequestListener, over: { project?: string } = {}): Promise<Fetched> {
+async function handed(
+  answer: RequestListener,
+  { artifact = real.cid, ...over }: { project?: string; artifact?: string } = {},
+): Promise<Fetched> {
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -30,7 +33,7 @@ async function handed(answer: RequestListener, over: { project?: string } = {}):
   });
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const from = { origin, project, ...over };
-  return fetchHanded({ run, artifact: real.cid }, from, () => {}, AbortSignal.timeout(60_000));
+  return fetchHanded({ run, artifact }, from, () => {}, AbortSignal.timeout(60_000));
 }
 
 /** A server that has both, or others in their place. */
@@ -44,7 +47,7 @@ const serving =
   };
 
 /** The answer of the page to what was fetched. */
-async function verified({ bundle, artifact }: Fetched) {
+async function verified({ bundle, artifact, about }: Fetched) {
   const file = artifact && {
     ...{ path: 'it', size: artifact.size },
     read: () => artifact.stream() as unknown as AsyncIterable<Uint8Array>,
@@ -52,7 +55,7 @@ async function verified({ bundle, artifact }: Fetched) {
   const given = file && (await contentOf([file], false, () => {}, AbortSignal.timeout(60_000)));
   return check(
     {
-      ...{ project, now: Date.now() },
+      ...{ project, about, now: Date.now() },
       bundle: { name: bundle.name, bytes: bundle.size, text: () => bundle.text() },
       artifact: given && { name: 'it', given },
       brought: { from: 'list.json', revocations: ['{"charters":[],"revocations":[]}'] },
@@ -79,6 +82,16 @@ describe('a link from the page of a run', () => {
     const forged = encodeBundle(real.bundle).replace(/"charter":"e/, '"charter":"f');
     const answer = await handed(serving({ bundle: forged })).then(verified, (error: Error) => error);
     expect(answer instanceof Error || answer.isTrusted === false).toBe(true);
+  });
+
+  it('is about the artifact that it names: an older one with good evidence is refused', async () => {
+    const artifact = `bafy${'a'.repeat(55)}`;
+    const older: RequestListener = ({ url = '' }, response) =>
+      void response.end(url.startsWith('/v1/') ? encodeBundle(real.bundle) : car);
+    const { isTrusted, standing, result } = await handed(older, { artifact }).then(verified);
+    expect({ isTrusted, standing, code: result.code }).toEqual({
+      ...{ isTrusted: false, standing: 'bad', code: 'ARTIFACT_MISMATCH' },
+    });
   });
 
   it('has the evidence alone checked where the artifact is gone', async () => {

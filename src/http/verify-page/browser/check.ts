@@ -26,6 +26,8 @@ export interface Question {
   bundle: { name: string; bytes: number; text(): Promise<string> };
   /** Undefined where no artifact was given; an error where what was given cannot be one. */
   artifact: { name: string; given: Given | QuorateError } | undefined;
+  /** CID of the artifact that it is to be about, where a link named one. */
+  about?: string;
   source?: string;
   ref?: string;
   recipe?: NamedRecipe;
@@ -57,13 +59,14 @@ const nothingKnown: ReportLine = {
 
 /** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_INPUT_INVALID, REVOCATION_UNREADABLE */
 export async function check(question: Question, verifier: Verifier): Promise<Answer> {
-  const { project, bundle: file, artifact, source, ref, recipe, maxAgeSeconds, brought, now } = question;
+  const { project, bundle: file, artifact, about, source, ref, recipe, maxAgeSeconds, brought, now } = question;
   publicKeyOf(project);
   const bundle = await openBundle(file);
   const known = brought && (await knowledgeOf(brought, { project, bundle, verifier, now }));
   const expected = {
     project,
     ...(known !== undefined && { revocations: known.revoked }),
+    ...(about !== undefined && { artifact: about }),
     ...(source !== undefined && { source }),
     ...(ref !== undefined && { ref }),
     ...(recipe !== undefined && { recipe }),

@@ -25,6 +25,8 @@ export interface Fetched {
   bundle: File;
   /** Undefined where the server does not have it. */
   artifact: File | undefined;
+  /** The artifact that the link names: the server may have sent another one, with its evidence. */
+  about: string;
   line: ReportLine;
 }
 
@@ -56,6 +58,7 @@ export async function fetchHanded(
   return {
     bundle: new File([bundle], `the bundle of run ${shortId(run)}`),
     artifact: archive && new File([archive], 'the artifact'),
+    about: artifact,
     line: {
       kind: 'fact',
       label: 'fetched',

@@ -32,7 +32,7 @@ let bundle: File | undefined;
 let artifact: Picked | undefined;
 /** Of the link that led here. */
 let handed: Handed | undefined;
-/** The link named the root key as well, and nobody has typed it since. */
+/** A link named the root key, and nobody has typed it since. */
 let isKeyOfLink = false;
 let running = new AbortController();
 let verifier: Verifier | undefined;
@@ -40,7 +40,7 @@ let verifier: Verifier | undefined;
 function useFragment(): void {
   const given = new URLSearchParams(location.hash.slice(1));
   handed = isServed ? handedBy(given) : undefined;
-  isKeyOfLink = handed !== undefined && given.has('project');
+  isKeyOfLink ||= given.has('project');
   element('handed', HTMLElement).hidden = handed === undefined;
   if (handed !== undefined) {
     element('handed-run', HTMLAnchorElement).href = `/runs/${handed.run}`;
@@ -148,6 +148,7 @@ async function question(signal: AbortSignal, fetched: Fetched | undefined): Prom
     project,
     bundle: { name: file.name, bytes: file.size, text: () => file.text() },
     artifact: given && { name: given.name, given: await read(given, signal) },
+    ...(fetched !== undefined && { about: fetched.about }),
     ...(source && { source }),
     ...(ref && { ref }),
     ...(named && { recipe: named }),
