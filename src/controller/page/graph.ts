@@ -33,16 +33,15 @@ export function graph(jobs: readonly PipelineJob[], here: string): Html | '' {
     groups.filter((one) => one.jobs.some(({ run, needs }) => needs.length > 0 || needed.has(run)) === wanted),
   ) as [Group[], Group[]];
   if (connected.length === 0) return '';
-  const { items, edges } = drawingOf(connected);
+  const { items, edges, needs: all } = drawingOf(connected);
   const boxes = items.filter(({ isLane }) => !isLane);
   const width = Math.max(...items.map(({ x }) => x + box.width)) + 2;
   const height = Math.max(...items.map((item) => item.y + heightOf(item))) + 2;
-  const drawn = edges.slice(0, pageLimits.edgesDrawnMax);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Pipeline">
 <svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="list" aria-label="${connected.flatMap((one) => one.jobs).length} jobs">
-<g aria-hidden="true">${drawn.map((d) => html`<path class="edge" d="${d}"/>`)}</g>
+<g aria-hidden="true">${edges.map((d) => html`<path class="edge" d="${d}"/>`)}</g>
 ${boxes.map((one) => node(one, here))}
-</svg></div>${drawn.length < edges.length ? html`<p class="quiet">${drawn.length} of ${edges.length} needs are drawn.</p>` : ''}${alone.length === 0 ? '' : html`<div>${jobsOf(alone.flatMap((one) => one.jobs))}</div>`}`;
+</svg></div>${edges.length < all ? html`<p class="quiet">${edges.length} of ${all} needs are drawn.</p>` : ''}${alone.length === 0 ? '' : html`<div>${jobsOf(alone.flatMap((one) => one.jobs))}</div>`}`;
 }
 
 function node({ group: { name: of, jobs, isMatrix }, x, y }: Item, here: string): Html {
@@ -68,8 +67,11 @@ function node({ group: { name: of, jobs, isMatrix }, x, y }: Item, here: string)
 </a></g>`;
 }
 
-/** Places boxes and lanes, and leads edges from box to box through the gaps between columns and along lanes: behind no box. */
-export function drawingOf(groups: readonly Group[]): { items: Item[]; edges: string[] } {
+/**
+ * Places boxes and lanes, and leads edges from box to box through the gaps between columns and along lanes: behind no box. `needs`: how many
+ * edges there would be. Lanes and ways are made for those alone that are drawn: others take a second.
+ */
+export function drawingOf(groups: readonly Group[]): { items: Item[]; edges: string[]; needs: number } {
   const groupOf = new Map(groups.flatMap((group) => group.jobs.map(({ run }) => [run, group] as const)));
   const needs = new Map(
     groups.map((group) => {
@@ -79,9 +81,10 @@ export function drawingOf(groups: readonly Group[]): { items: Item[]; edges: str
   );
   const columns = columnsOf(groups, needs);
   const columnOf = (group: Group) => columns.get(group) ?? 0;
-  const pairs = groups.flatMap((to) =>
+  const all = groups.flatMap((to) =>
     [...(needs.get(to) ?? [])].flatMap((from) => (columnOf(from) < columnOf(to) ? [{ from, to }] : [])),
   );
+  const pairs = all.slice(0, pageLimits.edgesDrawnMax);
   /** The last column before which edges of a group end. */
   const until = new Map<Group, number>();
   for (const { from, to } of pairs) until.set(from, Math.max(until.get(from) ?? 0, columnOf(to)));
@@ -93,7 +96,7 @@ export function drawingOf(groups: readonly Group[]): { items: Item[]; edges: str
     const end = placed[columnOf(to)]?.get(to);
     return end === undefined ? '' : pathThrough([...way, end]);
   });
-  return { items: placed.flatMap((items) => [...items.values()]), edges };
+  return { items: placed.flatMap((items) => [...items.values()]), edges, needs: all.length };
 
   /** A column, in the order of what its items come from. */
   function columnAt(column: number): Map<Group, Item> {

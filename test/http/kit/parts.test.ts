@@ -14,6 +14,7 @@ import { fileTable } from '../../../src/controller/page/tree-routes.ts';
 import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
 import { errorPage, errorPageWith, page } from '../../../src/http/kit/layout.ts';
 import { named, namedLink, shellWord, webLink } from '../../../src/http/kit/parts.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
@@ -83,6 +84,14 @@ describe('the pipeline', () => {
       graph([job('a', 'lib'), ...['b', 'c', 'd'].map((run) => job(run, run, ['a']))], 'a'),
     );
     expect([count(text, 'class="edge"'), text.includes('2 of 3 needs are drawn.')]).toEqual([2, true]);
+  });
+
+  it('makes ways for the needs that it draws alone', () => {
+    const ids = Array.from({ length: limits.pipelineJobsMax }, (_, n) => `r${n}`);
+    const all = ids.map((run, n) => job(run, `job-${n}`, ids.slice(Math.max(0, n - limits.jobInputsMax), n)));
+    const { items, edges, needs } = drawingOf(groupsOf(all));
+    expect([edges.length, needs]).toEqual([pageLimits.edgesDrawnMax, 4_320]);
+    expect(items.length).toBeLessThan(ids.length + pageLimits.edgesDrawnMax);
   });
 
   it('leads no edge behind a box', () => {
