@@ -58,8 +58,10 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
       body: html`${alarmPart(run, publisherOf(ports, c))}${runBody(parts)}${cancelPart(ports, run, publisherOf(ports, c))}`,
     });
   });
-  app.get('/runs/:run/events', (c) => {
+  app.get('/runs/:run/events', async (c) => {
     const asked = runAsked(ports, c);
+    // Who asks pays for what its first parts read; then that is kept.
+    await testReportOf(ports.trees, asked.summary.reports, c.env?.account);
     const { run: id } = asked.summary;
     const publisher = sessionOfPublisher(ports, c, asked);
     const all = publisher !== undefined;

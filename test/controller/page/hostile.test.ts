@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Trees } from '../../../src/controller/node/page-parts.ts';
+import { testResultsPart } from '../../../src/controller/page/test-results.ts';
 import { type ArtifactLevel, artifactAnswer, attachment } from '../../../src/http/answer.ts';
 import { refusalOf } from '../../../src/http/errors.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
@@ -99,6 +100,14 @@ describe('text of strangers', () => {
     const missing = await errorPage(refusalOf(new QuorateError('JOB_UNKNOWN', `no job ${text}`)));
     expectHarmless(String(missing));
   });
+});
+
+it.each(hostile)('%j is text in the results of a test', (text) => {
+  const failures = [{ suite: text, name: text, says: text }];
+  const report = { total: 1, failed: 1, skipped: 0, ms: 0, failures, partial: true };
+  const shown = String(testResultsPart(report));
+  expectHarmless(shown);
+  expect(shown).toContain('Cases that failed');
 });
 
 describe('a download', () => {

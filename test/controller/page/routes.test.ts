@@ -12,6 +12,7 @@ import { errorPage } from '../../../src/http/kit/layout.ts';
 import type { Source } from '../../../src/http/kit/live.ts';
 import { httpLimits } from '../../../src/http/limits.ts';
 import { wholeApp } from '../../../src/http/listen.ts';
+import { workPrices } from '../../../src/http/prices.ts';
 import { staticUrl } from '../../../src/http/static-files.ts';
 import type { LogStep } from '../../../src/protocol/base/log-steps.ts';
 import { withLimits } from '../../support/with-limits.ts';
@@ -108,6 +109,27 @@ function envOf() {
   const outgoing = { destroyed: false, once: (_: 'close', end: () => void) => ends.push(end) };
   return { env: { client: 'a', outgoing }, end: () => ends.splice(0).forEach((end) => void end()) };
 }
+
+describe('the page of a run', () => {
+  it('that is followed costs what its first parts read, as the page does', async () => {
+    const { view } = siteOf();
+    const of = () => ({ ...view.run(), summary: { ...view.run().summary, reports: A } });
+    const get = async (_: string, before: () => void) => before();
+    const trees = {
+      isShown: () => true,
+      isHere: () => true,
+      list: async () => undefined,
+      testReports: { get },
+    };
+    const site = siteOf({ view: { ...view, run: of }, trees } as never);
+    for (const path of [`/runs/${run}`, `/runs/${run}/events`]) {
+      const paid: number[] = [];
+      const account = { pay: (price: number) => void paid.push(price), sent: () => 0 };
+      await site.get(path, {}, { account });
+      expect([path, paid.includes(workPrices.testReport)]).toEqual([path, true]);
+    }
+  });
+});
 
 describe('the log of a build', () => {
   it.each([
