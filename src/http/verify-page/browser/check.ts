@@ -59,7 +59,18 @@ const nothingKnown: ReportLine = {
 
 /** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_INPUT_INVALID, REVOCATION_UNREADABLE */
 export async function check(question: Question, verifier: Verifier): Promise<Answer> {
-  const { project, bundle: file, artifact, about, source, ref, recipe, maxAgeSeconds, brought, now } = question;
+  const {
+    project,
+    bundle: file,
+    artifact,
+    about,
+    source,
+    ref,
+    recipe,
+    maxAgeSeconds,
+    brought,
+    now,
+  } = question;
   publicKeyOf(project);
   const bundle = await openBundle(file);
   const known = brought && (await knowledgeOf(brought, { project, bundle, verifier, now }));
