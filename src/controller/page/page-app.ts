@@ -60,7 +60,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
   });
   app.get('/runs/:run/events', async (c) => {
     const asked = runAsked(ports, c);
-    // Who asks pays for what its first parts read; then that is kept.
+    // The first parts read it: it is paid for here, and kept.
     await testReportOf(ports.trees, asked.summary.reports, c.env?.account);
     const { run: id } = asked.summary;
     const publisher = sessionOfPublisher(ports, c, asked);
