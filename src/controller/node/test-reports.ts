@@ -58,11 +58,11 @@ async function readTree(
   const signal = AbortSignal.timeout(seconds * 1000);
   const wanted: string[] = [];
   let [looked, bytes, partial] = [0, 0, false];
-  for await (const { path, kind, size, cid } of store.list(tree, {
-    atMost: controllerNodeLimits.junitEntriesMax,
-  })) {
-    signal.throwIfAborted();
-    if (++looked >= controllerNodeLimits.junitEntriesMax) partial = true;
+  const { junitEntriesMax } = controllerNodeLimits;
+  // Of each folder no more; and of all folders together.
+  for await (const { path, kind, size, cid } of store.list(tree, { signal, atMost: junitEntriesMax })) {
+    if (++looked >= junitEntriesMax) partial = true;
+    if (looked > junitEntriesMax) break;
     if (kind !== 'file' || !/\.xml$/i.test(path)) continue;
     if (
       wanted.length >= controllerNodeLimits.junitFilesMax ||

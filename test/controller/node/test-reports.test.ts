@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { openTestReports } from '../../../src/controller/node/test-reports.ts';
+import type { Store } from '../../../src/store/index.ts';
 import { store } from '../../store/support.ts';
 import { withLimits } from '../../support/with-limits.ts';
 import { importInto } from '../../transfer/support.ts';
@@ -47,6 +48,24 @@ describe('results of tests in a tree of reports', () => {
     expect(await read({ 'a.xml': suite('a'), 'b.xml': suite('b') })).toMatchObject({
       ...{ total: 1, partial: true },
     });
+  });
+
+  it('are looked for among so many entries, in however many folders these are', async () => {
+    withLimits(controllerNodeLimits, { junitEntriesMax: 3 });
+    const names = ['a', 'b', 'c', 'd', 'e'].flatMap((dir) => [`${dir}/1.xml`, `${dir}/2.xml`]);
+    const { own, tree } = await treeOf(Object.fromEntries(names.map((name) => [name, suite(name)])));
+    let looked = 0;
+    const counting: Pick<Store, 'list' | 'readFile'> = {
+      async *list(...of) {
+        for await (const entry of own.list(...of)) {
+          looked++;
+          yield entry;
+        }
+      },
+      readFile: (...of) => own.readFile(...of),
+    };
+    expect(await openTestReports({ store: counting }).get(tree, () => {})).toMatchObject({ partial: true });
+    expect(looked).toBeLessThanOrEqual(4);
   });
 
   it('are not waited for while others are read', async () => {
