@@ -42,7 +42,9 @@ export function headlineLine(runs: readonly RunSummary[], { colours }: Pick<Look
   const last = new Map<string, Push>();
   for (const push of pushesOf(runs)) if (!last.has(push.newest.ref)) last.set(push.newest.ref, push);
   const branches = [...last.values()].map(({ newest: { ref, submittedAt }, jobs }) => ({
-    ...{ ref: fullRef(ref), submittedAt, jobs },
+    ...{ ref: fullRef(ref), submittedAt },
+    // The newest run of each job.
+    jobs: [...new Map(jobs.map((job) => [job.name, job])).values()],
   }));
   const { state, says } = headlineOf(defaultBranch(branches));
   const text = `${escapeLine(says, 500)}.`;

@@ -56,6 +56,9 @@ it('the list opens with one sentence on the default branch', () => {
   expect(headlineLine([made], { colours })).toBe(
     'main is trusted: ada, ben and your own worker made the same bytes, in 14 s.',
   );
+  // The run before it of the same job counts no more, as on the page of the project.
+  const failed = run('e', 'lib', -1_000, { level: 'failed', artifact: null });
+  expect(headlineLine([made, failed], { colours })).toBe(headlineLine([made], { colours }));
 });
 
 it('a push is headed by the subject and the author of its commit, on a line of its own where both do not fit', () => {
