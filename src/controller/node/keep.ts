@@ -135,7 +135,7 @@ export class Keeper {
 
   /** Logs of revealed rounds that came here with a part missing are replaced by what their workers kept. */
   async #makeWhole(run: string, arrived: ReadonlySet<string>): Promise<void> {
-    const { machine, store, closing } = this.#context;
+    const { machine, store, closing, tell } = this.#context;
     const { history = [], receipts = [] } = machine.state.index.get(run) ?? {};
     for (const { progress } of history) {
       if (progress.kind !== 'revealed') continue;
@@ -144,8 +144,14 @@ export class Keeper {
           (one) => one.worker === worker && one.slot === slot && one.round === progress.round,
         );
         if (build === undefined || log === null || !arrived.has(log)) continue;
-        if (await this.#logs.isCut(build.lease))
+        if (!(await this.#logs.isCut(build.lease))) continue;
+        try {
           await this.#logs.replace(build.lease, store.readFile(log, { signal: closing }));
+        } catch (error) {
+          closing.throwIfAborted();
+          // A worker may name what is no file: that is no matter of the others.
+          tell('warn', 'keep', `the log ${log} cannot be read: ${messageOf(error)}`, { run });
+        }
       }
     }
   }

@@ -12,6 +12,7 @@ import { leftOutNote, limitNote, notReceivedNote } from '../../../src/protocol/b
 import { openStore } from '../../../src/store/index.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
 import { withLimits } from '../../support/with-limits.ts';
+import { importInto } from '../../transfer/support.ts';
 
 const lease = 'ab'.repeat(32);
 const worker = '12D3KooWworker';
@@ -84,7 +85,14 @@ async function revealing(streamed: string, said: string) {
     for await (const piece of files.read(lease)) text += piece;
     return text;
   };
-  return { store, files, stored, keep: () => new Keeper(context, files).keep('run', { root, from: worker }) };
+  return {
+    store,
+    files,
+    stored,
+    run,
+    context,
+    keep: () => new Keeper(context, files).keep('run', { root, from: worker }),
+  };
 }
 
 it.each([
@@ -123,6 +131,31 @@ it.each([
   await until('replaced', async () => (await stored()) === said);
   expect(await files.isCut(lease)).toBe(false);
   expect(await store.pins()).toHaveLength(1);
+});
+
+it('a log that is no file keeps no other one from being replaced', async () => {
+  const other = { lease: 'cd'.repeat(32), worker: '12D3KooWother' };
+  const cut = `one\n${notReceivedNote}\n`;
+  const { store, files, stored, run, context } = await revealing(cut, 'one\n');
+  const log = await files.create(other.lease);
+  log.write(cut);
+  await log.end();
+  const tree = await importInto(store, [{ name: 'a', body: 'x' }]);
+  const [mine] = run.receipts;
+  run.receipts.unshift(Object.assign({}, mine, other) as never);
+  const [{ progress } = { progress: { results: [] as object[] } }] = run.history;
+  const [{ log: root } = { log: '' }] = progress.results as { log: string }[];
+  progress.results.unshift({
+    operator: 'eve',
+    slot: 0,
+    result: '',
+    worker: other.worker,
+    log: tree,
+  } as never);
+  const keeper = new Keeper(context, files);
+  keeper.keep('run', { root: tree, from: other.worker });
+  keeper.keep('run', { root, from: worker });
+  await until('replaced', async () => (await stored()) === 'one\n');
 });
 
 it('a log that is not cut stays as it came', async () => {
