@@ -12,9 +12,9 @@ export function alarmPart({ summary }: RunView, publisher: PageSession | undefin
   if (!accountOf(summary).alarm) return html``;
   const form =
     publisher?.csrf === undefined
-      ? html`<p class="quiet">It stays an alarm until somebody who may publish has looked: here, signed in, or with <code>quorate show ${summary.run.slice(0, 10)}</code>.</p>`
+      ? html`<p class="quiet">It stays an alarm until somebody who may publish has looked at it, signed in on this page or with <code>quorate show ${summary.run.slice(0, 10)}</code>.</p>`
       : html`<form method="post" action="${runUrl(summary.run)}/acknowledge"><input type="hidden" name="csrf" value="${publisher.csrf}"><button>I have looked at it</button></form>`;
-  return html`<section class="notice bad"><p><strong>Alarm.</strong> Somebody built something else.</p>${form}</section>`;
+  return html`<section class="notice bad"><p><strong>Alarm.</strong> Somebody built something else than the others.</p>${form}</section>`;
 }
 
 /** `POST /runs/RUN/acknowledge`, of publishers who are signed in. Who serves the pages holds it to the token of the form. */

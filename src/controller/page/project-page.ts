@@ -156,10 +156,10 @@ function troublePart(view: ProjectView): Html {
       : html`<div class="notice some"><p><strong>No more members can connect:</strong> ${foreign(full, 600)}.</p></div>`,
     alarms.count === 0
       ? ''
-      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`${namedLink(runUrl(run.run), run.name)} ${named(shortRef(run.ref))} · `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">all disputed</a>`}</p></div>`,
+      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`${namedLink(runUrl(run.run), run.name)} of ${named(shortRef(run.ref))}. `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">All disputed</a>`}</p></div>`,
     revoked.count === 0
       ? ''
-      : html`<div class="notice bad"><p><strong>${revoked.count} do not stand any more,</strong> because something was revoked. <a href="/runs?state=revoked">Which</a></p></div>`,
+      : html`<div class="notice bad"><p><strong>${counted(revoked.count, 'run')} no longer ${revoked.count === 1 ? 'stands' : 'stand'},</strong> because something was revoked. <a href="/runs?state=revoked">Which</a></p></div>`,
     revocations.length === 0
       ? ''
       : html`<details class="notice"><summary>Revocations</summary><ul>${revocations.map(({ what, id, since, reason }) => html`<li>${foreign(what, 20)} <code class="id">${foreign(id, 120)}</code> from leaf ${since} on: ${foreign(reason)}</li>`)}</ul></details>`,

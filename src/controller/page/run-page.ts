@@ -96,7 +96,7 @@ function neededPart({ summary, pipeline }: RunView, { state }: Account): Html {
   const { fellWith, run: own } = summary;
   const jobOf = (id: string) => pipeline.find(({ run }) => run === id) ?? [];
   if (fellWith !== undefined)
-    return html`<p>It fell with ${namedLink(runUrl(fellWith.run), fellWith.name)}, which ${foreign(fellWith.how, 60)}.</p>`;
+    return html`<p>The job it needs: ${namedLink(runUrl(fellWith.run), fellWith.name)}</p>`;
   if (state !== 'waiting' && state !== 'provisional') return html``;
   const needed = pipeline.find(({ run }) => run === own)?.needs ?? [];
   const missing = needed.flatMap(({ run }) => jobOf(run)).filter((job) => accountOf(job).state !== 'trusted');

@@ -111,7 +111,7 @@ function again({ ref, commit, recipe }: AccountFacts): NextStep {
     ...(recipe === undefined ? [] : ['--file', `${recipe.repo}@${recipe.commit}:${recipe.path}`]),
   ];
   return {
-    says: `publish it again, while ${short} is at ${commit.slice(0, 10)}: else what it is at then is published`,
+    says: `publish it again: this builds the commit that ${short} is at by then, which was ${commit.slice(0, 10)}`,
     // A command to copy holds nothing that a shell reads otherwise.
     ...(words.every((word) => /^[\w./@:+-]+$/.test(word)) &&
       !short.startsWith('-') && { command: words.join(' ') }),
@@ -158,7 +158,11 @@ function stateOf(facts: AccountFacts): Stated {
     return { state: 'lost', reason: 'the controller does not know it any more', next: [again(facts)] };
   if (cancelled === lostInRestore) return { state: 'lost', reason: lostInRestore, next: [again(facts)] };
   if (state === 'cancelled')
-    return { state: 'cancelled', reason: withCause(cancelled ?? '', facts), next: [again(facts)] };
+    return {
+      state: 'cancelled',
+      reason: withCause(cancelled ?? '', facts),
+      next: [...causeSteps(facts), again(facts)],
+    };
   const shown = level === null ? null : shownLevel(level, reason);
   switch (shown) {
     case 'disputed':
@@ -187,6 +191,12 @@ function stateOf(facts: AccountFacts): Stated {
 function withCause(reason: string, { fellWith }: AccountFacts): string {
   if (fellWith === undefined || reason.startsWith(`${fellWith.name}, `)) return reason;
   return `${reason}: ${fellWith.name} ${fellWith.how}`;
+}
+
+function causeSteps({ fellWith }: AccountFacts): NextStep[] {
+  if (fellWith === undefined) return [];
+  const { name, how, run } = fellWith;
+  return [{ says: `look why ${name} ${how}`, command: `quorate show ${run.slice(0, 10)}` }];
 }
 
 const show = ({ run }: AccountFacts): NextStep[] =>

@@ -35,13 +35,19 @@ export function ladderOf(summary: RunSummary): Rung[] {
       isAgreed,
       isAgreed
         ? `${earlier === undefined ? same : 'enough'} of ${of} operators ${did}`
-        : `${agree} of ${of} operators build the same`,
+        : `${agree} of ${of} operators have to build the same`,
       nowOf(state, reason),
     ],
     [
       'trusted',
       level === 'trusted',
-      cosign ? 'your own worker built the same and signed' : 'witnesses signed the log',
+      level === 'trusted'
+        ? cosign
+          ? 'your own worker built the same and signed'
+          : 'witnesses signed the log'
+        : cosign
+          ? 'your own worker has to build the same, and signs'
+          : 'witnesses have to sign the log',
       waitsFor(summary, cosign),
     ],
   ];

@@ -50,7 +50,7 @@ export const glances: readonly Glance[] = [
   },
   {
     ...{ scene: 'revoked-artifact', look: phone('dark'), green: 'no' },
-    why: 'its artifact was revoked: it sets houses on fire',
+    why: 'its artifact was revoked: it deletes files of its users',
     next: 'do not use the artifact; publish a commit that makes other bytes',
   },
   {

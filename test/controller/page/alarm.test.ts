@@ -53,7 +53,7 @@ describe('an alarm on the pages', () => {
   it('is ended by nobody else, and by no page of others', async () => {
     const { bench, run, ada, stranger, page } = await disputed();
     const { text } = await stranger.ask(page);
-    expect(text).toContain('It stays an alarm until somebody who may publish has looked');
+    expect(text).toContain('It stays an alarm until somebody who may publish has looked at it');
     expect(csrfIn(text)).toBe('');
     const taken = { csrf: csrfIn((await ada.ask(page)).text) };
     expect((await stranger.ask(`${page}/acknowledge`, { form: taken, from: origin })).status).toBe(401);

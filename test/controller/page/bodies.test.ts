@@ -200,9 +200,9 @@ describe('the page of a project', () => {
     [
       'alarms',
       { alarms: { count: 2, runs: [summary, summary, summary, summary] } },
-      ['in 2 runs somebody', `${'app</a> main · '.repeat(1)}`],
+      ['in 2 runs somebody', 'app</a> of main. '],
     ],
-    ['revoked runs', { revoked: { count: 3, runs: [] } }, ['3 do not stand any more,']],
+    ['revoked runs', { revoked: { count: 3, runs: [] } }, ['3 runs no longer stand,']],
     [
       'revocations',
       { revocations: [{ what: 'key', id: 'k', since: 4, reason: 'lost' }] },
@@ -218,8 +218,8 @@ describe('the page of a project', () => {
   it('leads from alarms to disputed runs where there are any', async () => {
     const alarms = { count: 4, runs: [summary, summary, summary, summary] };
     const text = await shown({ trouble: { alarms }, disputed: 4 });
-    expect([count(text, ' · '), text.includes('all disputed')]).toEqual([3, true]);
-    expect(await shown({ trouble: { alarms } })).not.toContain('all disputed');
+    expect([count(text, '</a> of '), text.includes('All disputed')]).toEqual([3, true]);
+    expect(await shown({ trouble: { alarms } })).not.toContain('All disputed');
   });
 });
 
@@ -336,7 +336,7 @@ describe('the page of a run', () => {
     expect(needed(await of({}, { run: run({ state: 'done', level: 'trusted' }) }))).toBe('');
     const fellWith = { name: 'lib', run: 'f', how: 'was cancelled' };
     expect(await of({}, { run: run({ state: 'cancelled', fellWith }) })).toContain(
-      'It fell with <a href="/runs/f">lib</a>, which was cancelled.',
+      'The job it needs: <a href="/runs/f">lib</a>',
     );
   });
 
@@ -412,7 +412,7 @@ describe('the page of a run', () => {
     const text = await of({ recipe, policy: { agree: 1, of: 1, cosign: false } });
     expect(text).toContain('<code>a/q.yaml</code> of <a href="https://git.example/r"');
     expect(text).toContain('1 of 1 operators agree, without a co-signature');
-    expect(text).toContain('witnesses signed the log');
+    expect(text).toContain('witnesses have to sign the log');
     expect(await of()).not.toContain('Job file');
   });
   it('has the results of a test as a table of the cases that failed', async () => {

@@ -640,7 +640,7 @@ it('no advice is given while the results that are in may be enough and the round
 it('the advice to publish again names the commit', () => {
   const of = facts('cancelled', { cancelled: 'x', ref: 'refs/heads/main', commit: 'c'.repeat(40) });
   expect(accountOf(of).next[0]?.says).toBe(
-    'publish it again, while main is at cccccccccc: else what it is at then is published',
+    'publish it again: this builds the commit that main is at by then, which was cccccccccc',
   );
 });
 

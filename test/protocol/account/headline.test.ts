@@ -134,8 +134,8 @@ describe('the ladder of a run', () => {
   it('says in the present tense what goes on, and moves with each result', () => {
     expect(of({ state: 'building', open })).toEqual([
       'now: waiting for 3 operators to answer the offer',
-      'ahead: 2 of 3 operators build the same',
-      'ahead: your own worker built the same and signed',
+      'ahead: 2 of 3 operators have to build the same',
+      'ahead: your own worker has to build the same, and signs',
     ]);
     expect(of(building)[0]).toBe('now: being built by 1 operator: alice');
     expect(of({ ...building, open: { ...building.open, sealed: 1 } }).slice(0, 2)).toEqual([

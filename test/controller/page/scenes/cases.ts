@@ -19,7 +19,7 @@ async function branches(story: Story): Promise<void> {
   await story.trusted(gone, one);
   await story.bench.revoke(
     { kind: 'artifact', id: one.artifact },
-    { since: 0, reason: 'it sets houses on fire' },
+    { since: 0, reason: 'it deletes files of its users' },
   );
   const cancelled = await publish('try/two-wicks', 'Try two wicks');
   story.cancel(cancelled, 'wrong branch');

@@ -260,7 +260,10 @@ const unfinished: readonly Scene[] = [
   }),
   withoutResult('artifact-revoked', 'unfinished', 'it came to an artifact that is revoked', async (story) => {
     const tree = await story.tree(lantern);
-    await story.bench.revoke({ kind: 'artifact', id: tree.artifact }, { reason: 'it sets houses on fire' });
+    await story.bench.revoke(
+      { kind: 'artifact', id: tree.artifact },
+      { reason: 'it deletes files of its users' },
+    );
     const run = await story.publish('build');
     await story.build(run, { alice: tree, bob: tree, carol: tree });
     return run;
@@ -325,7 +328,7 @@ const over: readonly Scene[] = [
     const { artifact } = await story.tree(lantern);
     await story.bench.revoke(
       { kind: 'artifact', id: artifact },
-      { since: 0, reason: 'it sets houses on fire' },
+      { since: 0, reason: 'it deletes files of its users' },
     );
     return run;
   }),
