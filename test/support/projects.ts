@@ -21,7 +21,7 @@ const takesClocks = (file: string): boolean =>
   );
 
 /**
- * Files with a process to themselves: they measure it. All other files share one with those before them until it has
+ * Files with a process to themselves: they measure it, or a timer of a file before them would count as one of theirs. All other files share one with those before them until it has
  * grown (pool.ts), since each import of the whole runtime takes a second of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top
  * of a module that tests share runs for the first of them only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
@@ -29,6 +29,7 @@ export const alone = [
   'test/attacks/worker/log-memory.test.ts',
   'test/mesh/backpressure.test.ts',
   'test/mesh/bandwidth.test.ts',
+  'test/mesh/stream-channel.test.ts',
 ];
 
 /** They share processes with each other only: of the others something may still run when a file has ended. */

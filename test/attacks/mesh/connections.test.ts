@@ -31,7 +31,9 @@ describe('an attacker takes every connection there is, with a key for each', () 
           () => victim.libp2p.getConnections().filter(({ status }) => status === 'open').length < places,
         );
     };
-    for (let n = 0; n < places + 4; n++) {
+    /** On a busy machine an attempt may fail: the attacker goes on until there is no place. */
+    const isFull = () => 'keep' in victim || victim.getConnections().length >= places;
+    for (let n = 0; n < 4 * places && (n < places + 4 || !isFull()); n++) {
       const attacker = await plain();
       await connect(attacker, victim).catch(() => {});
     }
