@@ -40,7 +40,7 @@ export async function failedBuilds(
     const key = `${failure?.step?.n ?? ''} ${result}`;
     const known = ways.get(key);
     if (known === undefined) ways.set(key, { operators: [operator], lease, result, failure });
-    else if (!known.operators.includes(operator)) known.operators.push(operator);
+    else if (!known.operators.includes(operator)) known.operators.unshift(operator);
   }
   return [...ways.values()].slice(0, pageLimits.failuresShownMax);
 }
