@@ -108,6 +108,7 @@ describe('pages of a project in Chromium', () => {
     const { page } = await opened(`/runs/${run}`, { javaScript: false });
     expect(await page.locator('#state').textContent()).toContain('trusted');
     await page.goto(`${url}${log}`);
+    await page.locator('summary').filter({ hasText: 'Compile' }).click();
     await page.getByText('module 00042').waitFor();
   });
 });
