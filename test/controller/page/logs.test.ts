@@ -224,10 +224,10 @@ describe('the page of a run with failed builds', () => {
   it('has the end of a log, once for all who saw the same', async () => {
     const { get, write, url, run } = await failing('exit');
     const without = (await get(`/runs/${run}`)).text;
-    expect(without).toContain('<strong>bob, ada: exit 7</strong>');
+    expect(without).toContain('<strong>ada, bob: exit 7</strong>');
     await write(stepLog(100));
     const { text } = await get(`/runs/${run}`);
-    expect(text).toContain('<strong>bob, ada: step 2, exit 7</strong>');
+    expect(text).toContain('<strong>ada, bob: step 2, exit 7</strong>');
     expect(text.match(/at=failure/g)).toHaveLength(1);
     expect(text).toContain('<span class="c1">not ok</span>');
     expect(text).toContain('quorate: step 2 of 2: &lt;b&gt;unit');
@@ -239,7 +239,7 @@ describe('the page of a run with failed builds', () => {
     const { get, write, run } = await failing('aborted');
     await write(linesOf(100));
     const { text } = await get(`/runs/${run}`);
-    expect(text).toContain('<strong>bob, ada: aborted: time: over 60 s</strong>');
+    expect(text).toContain('<strong>ada, bob: aborted: time: over 60 s</strong>');
     const shown = /<pre>([^<]*)<\/pre>/.exec(text)?.[1]?.split('&#10;') ?? [];
     expect([shown.length, shown.at(-1)]).toEqual([20, 'line 100']);
   });
