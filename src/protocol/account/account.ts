@@ -207,7 +207,7 @@ const logs = ({ run }: AccountFacts): NextStep[] =>
 
 function fetchSteps({ artifact, test }: AccountFacts): NextStep[] {
   if (artifact === null || artifact === undefined || test === true) return [];
-  return [{ says: 'get it', command: `quorate fetch ${artifact} -o <folder>` }];
+  return [{ says: 'get it', command: `quorate fetch ${artifact} -o out` }];
 }
 
 /** `2 of 3 operators built the same`: as many as did. */
