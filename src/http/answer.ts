@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { sha256InSlices } from '../store/index.ts';
-import type { Encoding } from './compress.ts';
+import { type Encoding, isText } from './compress.ts';
 import { afterAnswer, type HttpEnv } from './env.ts';
 import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';
 import type { PublicView } from './views.ts';
@@ -75,7 +75,11 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
   afterAnswer(c, release);
   const { body, etag, type, cache, fileName, level, encoding } = answer;
   const account = c.env?.account;
-  const standing = { 'cache-control': cache, ...(level !== undefined && { 'quorate-level': level }) };
+  const standing = {
+    'cache-control': cache,
+    ...(level !== undefined && { 'quorate-level': level }),
+    ...(isText(type) && { vary: 'accept-encoding' }),
+  };
   const whole = body instanceof Uint8Array;
   /** Reading a body costs as much as sending it; one in chunks is not read. */
   const withoutBody = (status: 200 | 304 | 416, headers: Record<string, string>) => {
@@ -90,7 +94,7 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
   const headers = {
     ...standing,
     ...{ etag, 'content-type': type, 'accept-ranges': hasRanges ? 'bytes' : 'none' },
-    ...(encoding !== undefined && { 'content-encoding': encoding, vary: 'accept-encoding' }),
+    ...(encoding !== undefined && { 'content-encoding': encoding }),
     ...(fileName === undefined ? {} : { 'content-disposition': attachment(...fileName) }),
     // An aborted answer has no last chunk, so that clients notice.
     ...(size === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(size) }),

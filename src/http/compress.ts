@@ -28,6 +28,9 @@ export function encodingOf(accepted: string | undefined): Encoding | undefined {
 const textual =
   /^(?:text\/(?:html|plain|css|javascript)|application\/(?:[a-z.-]+\+)?json|image\/svg\+xml)\b/i;
 
+/** Whether answers of this type are compressed, each as its client takes it. */
+export const isText = (type: string): boolean => textual.test(type);
+
 /** Cookies of our own sessions, in any service of ours. */
 const ownCookie = /(?:^|;\s*)(?:__Host-)?quorate-/;
 
@@ -48,9 +51,9 @@ export function compress(): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     await next();
     const { headers, status } = c.res;
-    if (status !== 200 || !textual.test(headers.get('content-type') ?? '')) return;
+    if (status !== 200 || !isText(headers.get('content-type') ?? '')) return;
     if (headers.has('content-encoding')) return;
-    headers.append('vary', 'accept-encoding');
+    if (headers.get('vary') !== 'accept-encoding') headers.append('vary', 'accept-encoding');
     const encoding = encodingOf(c.req.header('accept-encoding'));
     const size = Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
     const isAsked = c.req.method === 'GET' || c.req.method === 'HEAD';

@@ -189,7 +189,7 @@ describe('a file of the program', () => {
         const etag = answer.headers.get('etag') ?? '';
         etags.add(etag);
         const again = await files.request(path, { headers: { ...headers, 'if-none-match': etag } });
-        expect(again.status).toBe(304);
+        expect([again.status, again.headers.get('vary')]).toEqual([304, 'accept-encoding']);
       }
       expect(etags.size).toBe(3);
       const part = await files.request(path, { headers: { 'accept-encoding': 'br', range: 'bytes=3-5' } });
@@ -198,6 +198,7 @@ describe('a file of the program', () => {
         null,
         plain.slice(3, 6),
       ]);
+      expect(part.headers.get('vary')).toBe('accept-encoding');
     },
   );
 });
