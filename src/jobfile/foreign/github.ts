@@ -10,6 +10,7 @@ import {
   keepStep,
   lookAt,
   newJob,
+  quoted,
   reasons,
   type Surrounding,
   stepName,
@@ -219,6 +220,3 @@ class Workflow {
     });
   }
 }
-
-const quoted = (text: string): string =>
-  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -112,13 +112,16 @@ export function addEnv(
 /** Combinations that a job may have, with those of the others of its file. */
 const combinationsMax = 50;
 
+const combinationsOf = ({ matrix }: DraftJob): number =>
+  Object.values(matrix).reduce((product, list) => product * list.length, 1);
+
 /** Adds one key of a matrix. Values beyond the bound are left out, so that the file can be read. */
 export function addAxis(job: DraftJob, key: string, values: Value): void {
   const texts = [...new Set(values.items().flatMap(({ text }) => text ?? []))].filter(
     (text) => text !== '' && text.length <= jobFileLimits.valueCharsMax && !/\p{Cc}|\$\{\{/u.test(text),
   );
   const isWhole = texts.length === values.items().length;
-  const others = Object.values(job.matrix).reduce((product, list) => product * list.length, 1);
+  const others = combinationsOf(job);
   const most = Math.floor(combinationsMax / others);
   const hasRoom = Object.keys(job.matrix).length < jobFileLimits.matrixKeysMax;
   const isKey = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key);
@@ -136,6 +139,10 @@ export function addAxis(job: DraftJob, key: string, values: Value): void {
     job.todo.push(values.find(`matrix ${key}`, 'values that are no text or number are left out'));
 }
 
+/** One word of a command. */
+export const quoted = (text: string): string =>
+  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
 const plainPath = /^[\w./*?@+,:=-]+$/;
 
 /** A step that makes paths of the checkout part of the artifact; undefined where there are none. */
@@ -147,7 +154,7 @@ export function keepStep(name: string, paths: readonly Value[], job: DraftJob): 
       if (line === '') continue;
       if (/^[!~/-]|\$|\*\*|(?:^|\/)\.\.(?:\/|$)/.test(line))
         todo.push(at.find(line, 'copy what should become the artifact below $OUT'));
-      else kept.push(plainPath.test(line) ? line : `'${line.replaceAll("'", "'\\''")}'`);
+      else kept.push(plainPath.test(line) ? line : quoted(line));
     }
   if (kept.length === 0) {
     job.todo.push(...todo);
@@ -185,8 +192,7 @@ export function finished(jobs: DraftJob[], at: Value): DraftJob[] {
     job.needs = [...new Set(job.needs)].filter((name) => earlier.has(name));
     const left = jobFileLimits.jobsMax - combinations - (kept.length - index - 1);
     for (const [key, values] of Object.entries(job.matrix)) {
-      const others =
-        Object.values(job.matrix).reduce((product, list) => product * list.length, 1) / values.length;
+      const others = combinationsOf(job) / values.length;
       const most = Math.max(1, Math.floor(left / others));
       if (values.length <= most) continue;
       job.matrix[key] = values.slice(0, most);
@@ -197,7 +203,7 @@ export function finished(jobs: DraftJob[], at: Value): DraftJob[] {
         ),
       );
     }
-    combinations += Object.values(job.matrix).reduce((product, list) => product * list.length, 1);
+    combinations += combinationsOf(job);
   }
   return kept;
 }

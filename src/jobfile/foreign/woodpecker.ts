@@ -7,6 +7,7 @@ import {
   finished,
   lookAt,
   newJob,
+  quoted,
   reasons,
   type Surrounding,
   stepName,
@@ -78,9 +79,7 @@ function addOne(name: string, step: Value, job: DraftJob, around: Surrounding): 
     job.todo.push(...todo);
     return;
   }
-  const env = Object.entries(own.env).map(
-    ([key, value]) => `export ${key}='${value.replaceAll("'", "'\\''")}'`,
-  );
+  const env = Object.entries(own.env).map(([key, value]) => `export ${key}=${quoted(value)}`);
   const run = [...env, ...commands].join('\n');
   const made: DraftStep = { ...stepName(name), run, todo };
   if (step.get('failure').text === 'ignore') made.allowFailure = true;
