@@ -19,7 +19,7 @@ export async function ownerMembership(
   const address = await folder.address();
   if (address === undefined)
     throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
-      hint: 'Start it: quorate controller',
+      hint: 'Start it: quorate controller; to try it out, alone on this machine: quorate up',
     });
   const known = (await home.memberships()).find(({ project }) => project === folder.project);
   if (known?.role === 'publisher') {

@@ -96,7 +96,7 @@ export async function planCommit(options: PlanOptions): Promise<PlannedCommit> {
           where: `${at} of ${'url' in repository ? repository.url : repository.folder}`,
           named: (name) =>
             `${name} ${options.working === true ? 'as it is' : `at ${source.commit.slice(0, 12)}`}`,
-          hint: 'Commit one ("quorate init" writes an example) and push it. For a repository that has none: --file <file>',
+          hint: 'Commit one ("quorate init" writes an example), and push it unless "quorate up" runs here. For a repository that has none: --file <file>',
         }),
       });
       const given = async (of: WantedRecipe | { local: string }) =>

@@ -43,7 +43,7 @@ const runtimeErrors = {
   COMPARE_TOO_LARGE:
     'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` says so of the file, and that its bytes differ.',
   CONTROLLER_NOT_RUNNING:
-    'No controller of this project answers on this host. Start it with `quorate controller`; one that another account runs is asked by that account.',
+    'No controller of this project answers on this host. Start it with `quorate controller`, or `quorate up`; one that another account runs is asked by that account.',
   CONTROLLER_STARTING:
     'A controller of this project has its journal open and does not answer: it starts or ends. Ask again in a minute.',
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
@@ -90,7 +90,7 @@ const runtimeErrors = {
   JOB_FILE_MISMATCH:
     'The evidence is about another job than the job file says (`verify --job-file`): other commands, another policy, other needs, or a file with another digest than the request names. The publisher took another file, or none. Compare the job in the bundle with the file.',
   JOBFILE_NOT_FOUND:
-    'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
+    'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit it, and push it unless `quorate up` runs here.',
   LIMITS_NOT_ENFORCEABLE:
     'The operator sets a limit that the kernel of this host cannot enforce; the message says which and what is missing. No job is taken while a limit is not enforced: leave it out, or mount that controller.',
   MEMBERSHIP_NOT_FOUND:

@@ -77,7 +77,7 @@ const askOnce = (dir: string, request: ControllerRequest): Promise<unknown> =>
     process: 'controller',
     absent: (path, cause) =>
       new QuorateError('CONTROLLER_NOT_RUNNING', `no controller answers at ${path}`, {
-        hint: 'Start it: quorate controller. One of another account is asked by that account.',
+        hint: 'Start it: quorate controller, or quorate up. One of another account is asked by that account.',
         cause,
       }),
   });

@@ -76,7 +76,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   const address = await folder.address();
   if (address === undefined)
     throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
-      hint: 'Start it: quorate controller',
+      hint: 'Start it: quorate controller; to try it out, alone on this machine: quorate up',
     });
   let controllers = byPeer(address.addrs);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(revokeMsMax)]);

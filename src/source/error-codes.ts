@@ -12,7 +12,7 @@ const sourceErrors = {
     'The job file that is given with `--file` is in no git repository, not in the commit that is checked out there, or changed since. Commit and push it, so that others find what is built; `quorate try --file` takes it as it is.',
   SOURCE_GIT_MISSING: 'git cannot be run. Install it and make sure that it is in the PATH.',
   SOURCE_NOT_FOUND: 'The server has no such repository. Check the path of the URL.',
-  SOURCE_NO_COMMIT: 'The repository has no commit yet. Commit and push first.',
+  SOURCE_NO_COMMIT: 'The repository has no commit yet. Commit first, and push unless `quorate up` runs here.',
   SOURCE_NO_REPOSITORY:
     'The folder is not in a git repository. Run the command inside a clone of the project, or name the repository.',
   SOURCE_PROTOCOL_REFUSED:

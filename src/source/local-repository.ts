@@ -77,7 +77,7 @@ export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
 
 export const noCommit = (root: string): QuorateError =>
   new QuorateError('SOURCE_NO_COMMIT', `${visible(root)} has no commit yet`, {
-    hint: 'Commit and push first.',
+    hint: 'Commit first, and push unless "quorate up" runs here.',
   });
 
 export interface CommittedFile {

@@ -48,7 +48,7 @@ export async function withClient<Result>(
     if (codeOf(error) !== 'CONTROLLER_UNREACHABLE' || findProject(context.cwd) === undefined) throw error;
     const { code, message, hint = '' } = error as QuorateError;
     throw new QuorateError(code, message, {
-      hint: `${hint} Where it is to run here, in this repository: quorate controller`.trim(),
+      hint: `${hint} Where it is to run here, in this repository: quorate controller, or quorate up`.trim(),
       cause: error,
     });
   } finally {
