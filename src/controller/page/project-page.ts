@@ -11,11 +11,11 @@ import {
   refLink,
   runTable,
   runUrl,
-  shortRef,
   time,
 } from '../../http/kit/parts.ts';
 import { accountOf, byAttention, headlineOf, pushMs, worstOf } from '../../protocol/account/index.ts';
 import { counted, duration } from '../../protocol/base/quantity.ts';
+import { shortRef } from '../../protocol/base/ref-names.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
 import { listStates } from '../machine/run-lists.ts';
 import type { BranchView, ProjectView, PushView, ViewFilter } from '../node/project-view.ts';

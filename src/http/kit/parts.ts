@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import { type AccountFacts, accountOf, type NextStep } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { duration } from '../../protocol/base/quantity.ts';
+import { shortRef } from '../../protocol/base/ref-names.ts';
 import { shortId } from '../../protocol/base/short-id.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 
@@ -48,9 +49,6 @@ export function webLink(url: string): Html {
   const isWeb = /^https?:\/\/[^\s"'<>\\]+$/.test(url) && URL.canParse(url);
   return isWeb ? html`<a href="${url}" rel="noreferrer nofollow">${text}</a>` : html`${text}`;
 }
-
-/** Without `refs/heads/` or `refs/tags/`. */
-export const shortRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
 
 /** Subject and author of a commit, as its publisher says: of which there may be none. */
 export const commitWords = ({ subject, author }: { subject?: string; author?: string }): Html =>

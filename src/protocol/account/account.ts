@@ -1,4 +1,5 @@
 import { counted } from '../base/quantity.ts';
+import { shortRef } from '../base/ref-names.ts';
 import { shortId } from '../base/short-id.ts';
 import { isoTime } from '../base/time.ts';
 import { passReason } from '../wire/pass-reason.ts';
@@ -105,7 +106,7 @@ const ended: ReadonlySet<string> = new Set(['done', 'cancelled']);
 function again({ ref, commit, recipe }: AccountFacts): NextStep {
   if (ref === undefined || commit === undefined)
     return { says: 'publish it again', command: 'quorate run --failed' };
-  const short = ref.replace(/^refs\/(?:heads|tags)\//, '');
+  const short = shortRef(ref);
   const words = [
     ...['quorate', 'run', '--failed', '--ref', short],
     ...(recipe === undefined ? [] : ['--file', `${recipe.repo}@${recipe.commit}:${recipe.path}`]),

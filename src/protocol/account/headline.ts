@@ -1,4 +1,5 @@
 import { counted, duration } from '../base/quantity.ts';
+import { shortRef } from '../base/ref-names.ts';
 import type { RunSummary } from '../wire/runs.ts';
 import { accountOf } from './account.ts';
 import type { RunState } from './states.ts';
@@ -55,9 +56,6 @@ export function headlineOf(branch: Branch | undefined): Headline {
   const goesOn = /^(?:for|by) /.test(reason);
   return { state, says: reason === '' ? whole : `${whole}${goesOn ? '' : ':'} ${reason}`, run: worst.run };
 }
-
-/** Without `refs/heads/` or `refs/tags/`. */
-const shortRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');
 
 const namesMax = 5;
 
