@@ -77,6 +77,18 @@ describe('results of tests in a tree of reports', () => {
     expect(await first).toMatchObject({ total: 1 });
   });
 
+  it('are kept of so many trees, and read again of the one that was asked for first', async () => {
+    withLimits(controllerNodeLimits, { junitKeptMax: 1 });
+    const own = await store();
+    const [one, two] = await Promise.all(
+      ['a', 'b'].map((name) => importInto(own, [{ name: `${name}.xml`, body: suite(name) }])),
+    );
+    const reports = openTestReports({ store: own });
+    const read: (string | undefined)[] = [];
+    for (const tree of [one, two, two, one]) await reports.get(tree ?? '', () => void read.push(tree));
+    expect(read).toEqual([one, two, one]);
+  });
+
   it('are not waited for longer than they may take', async () => {
     expect(await read({ 'a.xml': suite('a') }, 0.001)).toBeUndefined();
   });
