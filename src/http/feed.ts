@@ -112,7 +112,7 @@ class Gateway {
     this.#view = view;
   }
 
-  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
+  /** @throws `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
   async answer(target: string, { client, outgoing }: Asker = {}): Promise<[Answer, release: () => void]> {
     const [, cid = '', format] = targetPattern.exec(target) ?? [];
     if (format === undefined) throw notFound('no such path');

@@ -70,7 +70,7 @@ export interface Monitor {
 
 const starting: HealthChecks = { live: [], ready: [{ name: 'start', trouble: () => 'it is starting' }] };
 
-/** Errors: `HTTP_LISTEN_FAILED`. */
+/** @throws `HTTP_LISTEN_FAILED`. */
 export async function openMonitor(options: {
   host: string;
   port: number;

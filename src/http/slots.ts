@@ -39,7 +39,7 @@ export class Slots {
     return this.#slots.size;
   }
 
-  /** Takes a slot; the returned function gives it back. `holder`: the answer that may be ended for another one. Errors: `HTTP_BUSY`. */
+  /** Takes a slot; the returned function gives it back. `holder`: the answer that may be ended for another one. @throws `HTTP_BUSY`. */
   take(client?: string, holder?: Holder): () => void {
     const release = this.tryTake(client, holder);
     if (release !== undefined) return release;

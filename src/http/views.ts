@@ -15,7 +15,7 @@ export interface PublicView extends PublicTrees {
   revocations(after?: string): RevocationPage;
   /** The current one, with its witnesses; undefined before there is one. */
   checkpoint(): CheckpointNotice | undefined;
-  /** Of a run, a job or an artifact. Errors: those of `CheckedBundles.get`. */
+  /** Of a run, a job or an artifact. @throws those of `CheckedBundles.get`. */
   bundle(which: string): Promise<string | undefined>;
   /** Size of that; undefined where there is none, or it is made first. */
   bundleBytes(which: string): Promise<number | undefined>;

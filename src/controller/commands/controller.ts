@@ -135,7 +135,7 @@ export const controller: Define = (program, act) => {
     .action(act(run));
 };
 
-/** Errors: `CLI_USAGE`. */
+/** @throws `CLI_USAGE`. */
 function storesOf({ store = [], copies = 1 }: Options): Pick<ControllerOptions, 'stores'> {
   const peers = store.flatMap((addr) => {
     const id = /\/p2p\/([^/]+)$/.exec(addr)?.[1];

@@ -342,7 +342,7 @@ function tick(transition: Transition): void {
   if (!changed) transition.unchanged();
 }
 
-/** Takes an alarm of a run off the list, until there is a new reason. Errors: `JOB_UNKNOWN`. */
+/** Takes an alarm of a run off the list, until there is a new reason. @throws `JOB_UNKNOWN`. */
 function acknowledgeAlarm(transition: Transition, { token, run: id, by }: EventOf<'acknowledge'>): void {
   const { state } = transition;
   const run = state.index.get(id);

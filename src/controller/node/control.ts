@@ -124,7 +124,7 @@ export const askController = <Request extends ControllerRequest>(
   wait?: ControlWait,
 ): Promise<AnswerTo<Request>> => askRunning(dir, request, wait);
 
-/** All members, asked for in parts. Errors: as above. */
+/** All members, asked for in parts. @throws as above. */
 export async function askForMembers(dir: string, wait?: ControlWait): Promise<MemberFacts[]> {
   const all: MemberFacts[] = [];
   for (let after: string | null | undefined; after !== null; ) {

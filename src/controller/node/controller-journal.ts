@@ -38,7 +38,7 @@ export async function awaitControllerJournal(
   }
 }
 
-/** The journal of a project's controller, and a machine to replay it into. Errors: `JOURNAL_…`. */
+/** The journal of a project's controller, and a machine to replay it into. @throws `JOURNAL_…`. */
 export function openControllerJournal(folder: ProjectFolder): {
   journal: Journal<ControllerEvent>;
   machine: Controller;
@@ -53,7 +53,7 @@ export function openControllerJournal(folder: ProjectFolder): {
   return { journal, machine: newController(folder, first) };
 }
 
-/** The status of a stopped controller, from its journal, which it holds meanwhile. Errors: `JOURNAL_…`, `HOME_NEWER`. */
+/** The status of a stopped controller, from its journal, which it holds meanwhile. @throws `JOURNAL_…`, `HOME_NEWER`. */
 export const statusOfStopped = (folder: ProjectFolder): ControllerStatus =>
   statusOf(stateOfStopped(folder), { project: folder.project, running: false, stopsBy: null });
 

@@ -26,7 +26,7 @@ export async function keepCharter({
     );
 }
 
-/** Takes the charter as it lies in the project's folder, where that one is newer, and says whether it is. Errors: `CHARTER_…`, `DOC_…`, `HOME_…`. */
+/** Takes the charter as it lies in the project's folder, where that one is newer, and says whether it is. @throws `CHARTER_…`, `DOC_…`, `HOME_…`. */
 export async function refreshCharter({
   folder,
   machine,

@@ -53,7 +53,7 @@ function openCheckpointFile(file: string): CheckpointFile {
   };
 }
 
-/** Uses what it holds. Errors: `HOME_DAMAGED`, and what `use` throws. */
+/** Uses what it holds. @throws `HOME_DAMAGED`, and what `use` throws. */
 const inCheckpointFile = <T>(file: string, use: () => Promise<T>): Promise<T> =>
   inFile(
     file,
@@ -101,7 +101,7 @@ export interface ControllerNode {
   readonly cancel: {
     /** Whether the run goes on, and this key published it. */
     may(run: string, key: string): boolean;
-    /** Ends a run for the key that published it. Errors: `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
+    /** Ends a run for the key that published it. @throws `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
     run(run: string, key: string, reason: string): Promise<unknown>;
   };
   /** Where that server is to be found, for workers to remember. */
@@ -110,7 +110,7 @@ export interface ControllerNode {
   close(): Promise<void>;
 }
 
-/** Starts controller, store and, where its key is in the folder, identity provider. Errors: `IDP_…`, `JOURNAL_…`, `MESH_…`, `STORE_…`. */
+/** Starts controller, store and, where its key is in the folder, identity provider. @throws `IDP_…`, `JOURNAL_…`, `MESH_…`, `STORE_…`. */
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
   const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));

@@ -6,7 +6,7 @@ import { IdpClient, localGrants } from '../sessions/grants.ts';
 import type { Grants } from '../sessions/ports.ts';
 import type { ControllerContext } from './context.ts';
 
-/** Has grants signed by the key in the folder, or the process at these addresses. Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`. */
+/** Has grants signed by the key in the folder, or the process at these addresses. @throws `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`. */
 export function openGrants(
   { folder, machine, mesh, tell, closing }: ControllerContext,
   { addrs, clock, refresh }: { addrs: readonly string[]; clock: Clock; refresh: () => Promise<void> },

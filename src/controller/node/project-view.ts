@@ -132,7 +132,7 @@ export interface ProjectView {
   /** At most a page, and how many there are. */
   workers(): { shown: WorkerView[]; count: number };
   trouble(): TroubleView;
-  /** By its id or the start of one. Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`. */
+  /** By its id or the start of one. @throws `JOB_UNKNOWN`, `JOB_AMBIGUOUS`. */
   run(which: string): RunView;
   /** Changes when what `run` gives does; undefined for an id that no run has. */
   version(run: string): string | undefined;

@@ -24,7 +24,7 @@ export interface SbomPorts {
 export interface Sboms {
   /**
    * CycloneDX in JSON, of the stored bundle and its index of dependencies, kept while the evidence is the same; `before` may refuse to make it.
-   * Undefined where there is no bundle. Errors: as `madeOf`, `EXPORT_TOO_LARGE`, `STORE_…`, `BUNDLE_DAMAGED`.
+   * Undefined where there is no bundle. @throws as `madeOf`, `EXPORT_TOO_LARGE`, `STORE_…`, `BUNDLE_DAMAGED`.
    */
   get(artifact: string, version: string, before: (bundleBytes: number) => void): Promise<string | undefined>;
 }

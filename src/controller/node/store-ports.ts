@@ -32,7 +32,7 @@ export function storePorts(
   };
 }
 
-/** Fetches blocks of a tree from its root down, each drawn by chance, and keeps none. Errors: `TRANSFER_…`, `MESH_…`, `STORE_…`. */
+/** Fetches blocks of a tree from its root down, each drawn by chance, and keeps none. @throws `TRANSFER_…`, `MESH_…`, `STORE_…`. */
 export async function probe(
   { mesh, store: { blocks } }: Pick<ControllerContext, 'mesh' | 'store'>,
   peer: PeerAddress,

@@ -5,7 +5,7 @@ import { type HttpServer, listenHttp } from '../../http/listen.ts';
 import type { ProjectView } from '../node/project-view.ts';
 import { pageApp } from './page-app.ts';
 
-/** Serves pages of a view, without logs and bytes. `urls`: further addresses of it. Errors: `HTTP_LISTEN_FAILED`. */
+/** Serves pages of a view, without logs and bytes. `urls`: further addresses of it. @throws `HTTP_LISTEN_FAILED`. */
 export async function servePages(options: {
   host: string;
   port: number;

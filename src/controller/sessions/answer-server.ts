@@ -91,7 +91,7 @@ export class AnswerServer {
     return refusalBy(() => this.#check(grant)) === undefined;
   }
 
-  /** Errors: those for which the machine does not count a member as present, `COSIGN_NOT_TRUSTED_KEY`. */
+  /** @throws those for which the machine does not count a member as present, `COSIGN_NOT_TRUSTED_KEY`. */
   #check(grant: Verified<Grant>): void {
     const { machine, clock } = this.#ports;
     checkTime(grant.payload, clock.now(), 'the grant');
@@ -206,7 +206,7 @@ export class AnswerServer {
     for (const { verdict } of drafts) this.#shown.delete(verdict);
   }
 
-  /** The machine gets only co-signatures that hold. Errors: `COSIGN_NO_WITNESS`, those of an invalid signature. */
+  /** The machine gets only co-signatures that hold. @throws `COSIGN_NO_WITNESS`, those of an invalid signature. */
   async #answered(
     worker: string,
     { drafts, size, root }: Asked,

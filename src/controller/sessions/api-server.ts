@@ -59,7 +59,7 @@ export class ApiServer {
     await stream.close();
   }
 
-  /** Errors: `API_FOLLOWED_MAX`. */
+  /** @throws `API_FOLLOWED_MAX`. */
   async #lasting({ peer }: ApiStream, answer: () => Promise<void>): Promise<void> {
     const count = this.#followed.get(peer) ?? 0;
     const { followedPerPeerMax } = sessionLimits;
@@ -266,7 +266,7 @@ export class ApiServer {
     await stream.send({ kind: 'grant', grant: raw, charter, ...this.#feed() });
   }
 
-  /** The operator of a publisher that asks. Errors: those of `checkPublisher`. */
+  /** The operator of a publisher that asks. @throws those of `checkPublisher`. */
   async #publisher(stream: ApiStream, grant: string): Promise<string> {
     const { machine, signing, clock } = this.#ports;
     const publisher = await signing.documents.message('grant', grant);
@@ -318,7 +318,7 @@ function samePeer(signer: string, peer: string): void {
     throw new QuorateError('ENROL_SENDER_MISMATCH', 'an enrolment is sent by the key that signed it');
 }
 
-/** Ends a run for the key that published it. Errors: `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`, `JOB_UNKNOWN`, `CONTROLLER_STOPPED`. */
+/** Ends a run for the key that published it. @throws `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`, `JOB_UNKNOWN`, `CONTROLLER_STOPPED`. */
 export async function cancelRun(
   { replies, dispatch }: Pick<SharedPorts, 'replies' | 'dispatch'>,
   asked: { which: string; by: string; reason: string },
@@ -326,7 +326,7 @@ export async function cancelRun(
   return expected('cancelled', await replies.ask((token) => dispatch({ kind: 'cancel', token, ...asked })));
 }
 
-/** Errors: those with which the machine refuses, `CONTROLLER_STOPPED`. */
+/** @throws those with which the machine refuses, `CONTROLLER_STOPPED`. */
 function expected<K extends Reply['kind']>(kind: K, reply: Reply | undefined): Extract<Reply, { kind: K }> {
   if (reply?.kind === kind) return reply as Extract<Reply, { kind: K }>;
   if (reply?.kind === 'error') throw errorFrom(reply);

@@ -13,7 +13,7 @@ interface Stored extends StoredBundles {
 interface Maker {
   /** Resolves once what is being stored is, or after a limit. */
   storing(): Promise<void>;
-  /** Makes the bundle of this run again where it was lost. Errors: those of `ControllerSessions.makeAgain`. */
+  /** Makes the bundle of this run again where it was lost. @throws those of `ControllerSessions.makeAgain`. */
   makeAgain(run: string): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export class CheckedBundles implements StoredBundles {
     return state.index.withArtifact(which).findLast((run) => reportsIn(run, outcomeOf(run)) === which)?.id;
   }
 
-  /** Undefined where there is none. Errors: `BUNDLE_DAMAGED`, those of `ControllerSessions.makeAgain`. */
+  /** Undefined where there is none. @throws `BUNDLE_DAMAGED`, those of `ControllerSessions.makeAgain`. */
   async get(asked: string): Promise<string | undefined> {
     const which = this.#ofTest(asked) ?? asked;
     const { unstored } = this.#ports.machine.state;

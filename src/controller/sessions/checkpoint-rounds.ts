@@ -75,7 +75,7 @@ export class CheckpointRounds {
     return this.#round === undefined ? undefined : witnessedCheckpoint(this.#round);
   }
 
-  /** Takes up the last checkpoint; returns it where the journal is behind it. Errors: `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file. */
+  /** Takes up the last checkpoint; returns it where the journal is behind it. @throws `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file. */
   async load(): Promise<Pick<Checkpoint, 'size' | 'root'> | undefined> {
     const { checkpointFile, machine, signing, retired } = this.#ports;
     const note = await checkpointFile.load();
@@ -122,7 +122,7 @@ export class CheckpointRounds {
     return undefined;
   }
 
-  /** Undefined where another key signed it. Errors: `CHECKPOINT_…`. */
+  /** Undefined where another key signed it. @throws `CHECKPOINT_…`. */
   #openOf(note: string, log: string): Promise<Checkpoint | undefined> {
     const { project, signing } = this.#ports;
     return openCheckpoint(note, { project, log }, signing.documents.verifier).catch((error) => {
@@ -226,7 +226,7 @@ export class CheckpointRounds {
 
   /**
    * The signed checkpoint of the first `size` leaves, kept before anybody sees it. None while the process ends: the next life may
-   * not know those leaves. Errors: `LOG_OUT_OF_RANGE`, `CONTROLLER_STOPPED`, those of the file.
+   * not know those leaves. @throws `LOG_OUT_OF_RANGE`, `CONTROLLER_STOPPED`, those of the file.
    */
   async at(size: number): Promise<string> {
     const { clock, machine, project, signing, inquiry } = this.#ports;
@@ -238,12 +238,12 @@ export class CheckpointRounds {
     return note;
   }
 
-  /** Before a checkpoint of this size is signed elsewhere. Errors: those of `at`. */
+  /** Before a checkpoint of this size is signed elsewhere. @throws those of `at`. */
   async keep(size: number): Promise<void> {
     if (size > this.#kept) await this.at(size);
   }
 
-  /** The line of a present worker. Errors: `WITNESS_SENDER_MISMATCH`, `WITNESS_TIME`, `CHECKPOINT_…`, `DOC_NOT_BASE64`. */
+  /** The line of a present worker. @throws `WITNESS_SENDER_MISMATCH`, `WITNESS_TIME`, `CHECKPOINT_…`, `DOC_NOT_BASE64`. */
   async witness(peer: string, { size, line }: { size: number; line: string }): Promise<void> {
     const { machine, signing, clock } = this.#ports;
     const round = this.#round;

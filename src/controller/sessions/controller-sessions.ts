@@ -87,7 +87,7 @@ export class ControllerSessions {
     ];
   }
 
-  /** Asks the members, takes what the journal lacks, starts the machine. Errors: those of `CheckpointRounds.load` and `StartInquiry.run`. */
+  /** Asks the members, takes what the journal lacks, starts the machine. @throws those of `CheckpointRounds.load` and `StartInquiry.run`. */
   async begin(started: EventOf<'started'>): Promise<void> {
     const { inquiry, dispatch } = this.#given;
     const missing = await inquiry.run(started.charter, await this.checkpoints.load());
@@ -212,7 +212,7 @@ export class ControllerSessions {
     await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, sessionTimes.storeMs)]);
   }
 
-  /** Makes the bundle of a run again where it was lost. Errors: `BUNDLE_BUSY`, `CONTROLLER_ASKING`, those of `Publisher.makeAgain`. */
+  /** Makes the bundle of a run again where it was lost. @throws `BUNDLE_BUSY`, `CONTROLLER_ASKING`, those of `Publisher.makeAgain`. */
   async makeAgain(run: string): Promise<void> {
     const { inquiry, lost } = this.#given;
     if (!lost.has(run)) return;

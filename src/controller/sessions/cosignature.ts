@@ -19,7 +19,7 @@ interface Cosignature {
 
 /**
  * Checks a co-signature and its witness line; returns why consumers would refuse the time of that line, which may pass.
- * Errors: `COSIGN_NO_WITNESS`, those of an invalid signature.
+ * @throws `COSIGN_NO_WITNESS`, those of an invalid signature.
  */
 export async function cosignatureFlaw(
   { machine, project, signing, clock }: ControllerPorts,

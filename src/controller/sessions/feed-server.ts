@@ -95,7 +95,7 @@ export class FeedServer {
     };
   }
 
-  /** Errors: those for which the machine does not count a member as present. */
+  /** @throws those for which the machine does not count a member as present. */
   #check(grant: Verified<Grant>): void {
     const { machine, clock } = this.#ports;
     checkPresent({ state: machine.state, now: clock.now() }, grant);

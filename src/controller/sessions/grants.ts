@@ -26,7 +26,7 @@ export interface IdpClientPorts {
   readonly clock: Clock;
   /** The charter in force; null before the start. */
   charter(): Verified<Charter> | null;
-  /** Keeps a charter of a higher epoch, and puts it in force. Errors: `HOME_…`. */
+  /** Keeps a charter of a higher epoch, and puts it in force. @throws `HOME_…`. */
   takeCharter(charter: Verified<Charter>): Promise<void>;
   /** Of this controller, for the tickets of the identity provider. */
   addresses(): readonly string[];
@@ -57,7 +57,7 @@ export class IdpClient implements Grants {
     every(this.#ports.clock, sessionTimes.charterExchangeMs, exchange);
   }
 
-  /** Errors: `IDP_BUSY`, `IDP_UNREACHABLE`, `IDP_CHARTER_DIFFERS`, `IDP_ANSWER_MISMATCH`, and those with which it refuses. */
+  /** @throws `IDP_BUSY`, `IDP_UNREACHABLE`, `IDP_CHARTER_DIFFERS`, `IDP_ANSWER_MISMATCH`, and those with which it refuses. */
   async sign(asked: GrantAsked): Promise<Verified<GrantAsked['grant']>> {
     const { clock } = this.#ports;
     const until = clock.monotonic() + sessionTimes.grantMs;
@@ -72,7 +72,7 @@ export class IdpClient implements Grants {
     }
   }
 
-  /** One of `idpQuestionsMax` turns, once it is there. Errors: `IDP_BUSY`. */
+  /** One of `idpQuestionsMax` turns, once it is there. @throws `IDP_BUSY`. */
   async #turn(): Promise<void> {
     if (this.#asking < sessionLimits.idpQuestionsMax) return void this.#asking++;
     if (this.#queue.length >= sessionLimits.idpWaitingMax) throw busy();
@@ -117,7 +117,7 @@ export class IdpClient implements Grants {
     return grant;
   }
 
-  /** Tells it the charter in force and the addresses, and takes its charter where that is newer. Errors: `IDP_UNREACHABLE`, `CHARTER_…`. */
+  /** Tells it the charter in force and the addresses, and takes its charter where that is newer. @throws `IDP_UNREACHABLE`, `CHARTER_…`. */
   async exchange(): Promise<void> {
     const { project, documents, addresses, takeCharter } = this.#ports;
     const { raw, payload } = this.#charter;
@@ -147,7 +147,7 @@ export class IdpClient implements Grants {
     return charter;
   }
 
-  /** Asks at each place in turn, until one answers. Errors: `IDP_UNREACHABLE`. */
+  /** Asks at each place in turn, until one answers. @throws `IDP_UNREACHABLE`. */
   async #ask(question: IdpUp): Promise<IdpDown> {
     const { clock } = this.#ports;
     let last: unknown;

@@ -82,7 +82,7 @@ export class HeldLog {
     return largest(this.#state.log.size, this.#shown.keys());
   }
 
-  /** Asks a member for all of it; an unknown one not for revocations, of which a stolen key makes any number. Errors: of the questions. */
+  /** Asks a member for all of it; an unknown one not for revocations, of which a stolen key makes any number. @throws of the questions. */
   async ask(id: string, isKnown: boolean): Promise<void> {
     await this.askCheckpoint(id);
     if (isKnown) await this.#askRevocations(id);
@@ -103,13 +103,13 @@ export class HeldLog {
     }
   }
 
-  /** Asks a member for its charter and the revocations that it knows. Errors: those of the questions. */
+  /** Asks a member for its charter and the revocations that it knows. @throws those of the questions. */
   async askDocuments(id: string): Promise<void> {
     await this.#askRevocations(id);
     await this.#askHeld(id);
   }
 
-  /** Asks a member for the revocations that it knows. Errors: as above, `WIRE_INVALID` for more of one key than it may sign. */
+  /** Asks a member for the revocations that it knows. @throws as above, `WIRE_INVALID` for more of one key than it may sign. */
   async #askRevocations(id: string): Promise<void> {
     const { dial, project, signing } = this.#ports;
     const book = await RevocationBook.open(project, signing.documents.verifier);
@@ -145,7 +145,7 @@ export class HeldLog {
     return all.filter(({ id }) => !logged.has(id) && !withheld.has(id));
   }
 
-  /** Asks a member for its newest checkpoint alone. Errors: as above. */
+  /** Asks a member for its newest checkpoint alone. @throws as above. */
   async askCheckpoint(id: string): Promise<void> {
     const { dial } = this.#ports;
     await this.#seeNote((await requestCheckpoint(dial, { id, addrs: [] })).note);
@@ -197,7 +197,7 @@ export class HeldLog {
     if (index >= log.size) this.#keep(this.#promised, index, leaf);
   }
 
-  /** Errors: `LOG_CONTRADICTED`. */
+  /** @throws `LOG_CONTRADICTED`. */
   throwContradiction(): void {
     if (this.contradiction !== undefined) throw this.contradiction;
   }
@@ -206,7 +206,7 @@ export class HeldLog {
     this.contradiction ??= new QuorateError('LOG_CONTRADICTED', says, { hint: rotateHint });
   }
 
-  /** The leaves that the journal lacks, promised ones too; undefined where no trusted worker has them. Errors: `LOG_CONTRADICTED`. */
+  /** The leaves that the journal lacks, promised ones too; undefined where no trusted worker has them. @throws `LOG_CONTRADICTED`. */
   async missing(trusted: readonly string[]): Promise<string[] | undefined> {
     const { size } = this;
     const { log } = this.#state;

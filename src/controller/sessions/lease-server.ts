@@ -169,7 +169,7 @@ export class LeaseServer {
     }
   }
 
-  /** Another claim begins on the stream: nothing of the one before is told on it any more. Errors: `LEASE_STREAM_TAKEN`. */
+  /** Another claim begins on the stream: nothing of the one before is told on it any more. @throws `LEASE_STREAM_TAKEN`. */
   #renew(stream: LeaseStream): void {
     const { lease } = stream;
     if (lease !== undefined && !lease.over)
@@ -265,7 +265,7 @@ export class LeaseServer {
     });
   }
 
-  /** Errors: `CONTROLLER_KEY_MISSING`. */
+  /** @throws `CONTROLLER_KEY_MISSING`. */
   #answer(stream: LeaseStream, reply: Reply): void {
     const { messages } = stream;
     const signed = <K extends 'lease' | 'ack'>(kind: K, payload: Messages[K]) =>

@@ -33,7 +33,7 @@ export function revealed(run: RunFacts, recorded: Recorded): boolean {
 
 /**
  * Sends the logs of a run, running ones as they come. Those of a sealed round are for the requester alone: they could tell results.
- * Errors: `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
+ * @throws `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
  */
 export async function sendLogs(
   { logs, clock, machine: { state } }: LogAnswerPorts,

@@ -6,7 +6,7 @@ import { publishedParts } from '../machine/queries/draft.ts';
 import { ownBundle } from './bundle.ts';
 import type { SharedPorts } from './shared.ts';
 
-/** The key under which a controller promised a document: that key alone completes or repeats it. Errors: `CONTROLLER_KEY_MISSING`. */
+/** The key under which a controller promised a document: that key alone completes or repeats it. @throws `CONTROLLER_KEY_MISSING`. */
 export function signerOf({ signing, retired }: EvidencePorts, id: string): Signer {
   const signer = [signing.signer, ...retired].find((one) => one.id === id);
   if (signer !== undefined) return signer;
@@ -29,7 +29,7 @@ export async function inputEvidenceOf(ports: EvidencePorts, runs: readonly strin
   return found;
 }
 
-/** The bundle of a run without its inputs, made or as stored. Errors: `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`. */
+/** The bundle of a run without its inputs, made or as stored. @throws `INPUT_EVIDENCE_MISSING`, `DOC_…`, `CONTROLLER_KEY_MISSING`. */
 async function ownEvidence(ports: EvidencePorts, run: string): Promise<OwnBundle> {
   const parts = publishedParts(ports.machine.state, run) ?? (await ports.lost.draft(run));
   if (parts !== undefined) {
@@ -43,7 +43,7 @@ async function ownEvidence(ports: EvidencePorts, run: string): Promise<OwnBundle
   return own;
 }
 
-/** The documents of a run from its bundle, opened again as from any disk. Errors: those of `ownEvidence`, `DOC_…`. */
+/** The documents of a run from its bundle, opened again as from any disk. @throws those of `ownEvidence`, `DOC_…`. */
 export async function documentsOfRun(ports: EvidencePorts, run: string): Promise<RunDocuments> {
   const { documents } = ports.signing;
   const bundle = await ownEvidence(ports, run);

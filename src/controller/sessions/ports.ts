@@ -30,9 +30,9 @@ export interface LogFiles {
 
 /** The last checkpoint that was put before witnesses. */
 export interface CheckpointFile {
-  /** Undefined where there is none. Errors: `HOME_UNREADABLE`. */
+  /** Undefined where there is none. @throws `HOME_UNREADABLE`. */
   load(): Promise<string | undefined>;
-  /** Replaces it; resolves when it is on disk. Errors: `HOME_UNWRITABLE`. */
+  /** Replaces it; resolves when it is on disk. @throws `HOME_UNWRITABLE`. */
   save(note: string): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export interface GrantAsked {
 
 /** Signs grants: a key at hand, or the identity provider's process. */
 export interface Grants {
-  /** Errors: `IDP_…`, and those with which the identity provider refuses. */
+  /** @throws `IDP_…`, and those with which the identity provider refuses. */
   sign(asked: GrantAsked): Promise<Verified<Grant>>;
 }
 
@@ -83,7 +83,7 @@ export interface StorePorts {
   findPeer(peer: string): Promise<PeerAddress>;
   /** The largest that an artifact of a run can be, in bytes. */
   boundOf(run: string, artifact: string): number;
-  /** Fetches blocks from the root of a tree to a leaf drawn by chance, and keeps none. Errors: `TRANSFER_…`. */
+  /** Fetches blocks from the root of a tree to a leaf drawn by chance, and keeps none. @throws `TRANSFER_…`. */
   probe(store: PeerAddress, artifact: string): Promise<void>;
 }
 
@@ -112,13 +112,13 @@ export interface ControllerPorts extends Charging {
   /** Those that the charter in force names. */
   externalWitnesses(): readonly ExternalWitness[];
   readonly logFiles: LogFiles;
-  /** Resolves when workers can get this image here. Errors: `IMAGE_…`. */
+  /** Resolves when workers can get this image here. @throws `IMAGE_…`. */
   needImage(image: string): Promise<void>;
   /** Whether workers can get the dependencies of a job here now. Throws `DEPENDENCIES_UNKNOWN`. */
   needDependencies(tree: string): void;
-  /** Fetches a tree from a publisher and keeps it. Errors: `DEPENDENCIES_…`, `STORE_DISK_FULL`. */
+  /** Fetches a tree from a publisher and keeps it. @throws `DEPENDENCIES_…`, `STORE_DISK_FULL`. */
   bringDependencies(brought: BroughtTree): Promise<void>;
-  /** Takes the owner's charter where it is newer than the one in force. Errors: `CHARTER_…`, `HOME_…`. */
+  /** Takes the owner's charter where it is newer than the one in force. @throws `CHARTER_…`, `HOME_…`. */
   refreshCharter(): Promise<void>;
   /** Absent where the controller keeps artifacts itself. */
   readonly stores?: StorePorts;

@@ -169,7 +169,7 @@ export class Publisher {
     return { verdict, text: bundle, notice, isNew: true };
   }
 
-  /** Makes the lost bundle of a run again. Errors: those of `inputEvidenceOf`, `BUNDLE_DAMAGED`. */
+  /** Makes the lost bundle of a run again. @throws those of `inputEvidenceOf`, `BUNDLE_DAMAGED`. */
   async makeAgain(runId: string): Promise<void> {
     const { machine, lost, dispatch } = this.#ports;
     if (!lost.has(runId)) return;

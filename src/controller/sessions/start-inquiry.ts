@@ -173,7 +173,7 @@ export class StartInquiry {
 
   /**
    * Resolves with the event that gives the journal what it lacks, once enough members have answered. `kept`: the last signed checkpoint,
-   * where the journal is behind it. Errors: `LOG_BEHIND_CHECKPOINT`, `LOG_CONTRADICTED`, `CONTROLLER_STOPPED`.
+   * where the journal is behind it. @throws `LOG_BEHIND_CHECKPOINT`, `LOG_CONTRADICTED`, `CONTROLLER_STOPPED`.
    */
   async run(
     charter: Verified<Charter>,

@@ -69,7 +69,7 @@ export class StorePins {
   }
 }
 
-/** Errors: `STORE_SILENT`, and the error that the store answers with. */
+/** @throws `STORE_SILENT`, and the error that the store answers with. */
 async function pinnedOn(
   stream: MessageStream<PinUp, Down>,
   artifact: string,

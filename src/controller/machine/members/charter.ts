@@ -14,14 +14,14 @@ import type { ControllerState, Run, Transition } from '../state.ts';
 /** State and time (ms since the epoch), for checks that change nothing. `rules`: of the event; those of now where absent. */
 export type Moment = Pick<Transition, 'state' | 'now'> & Partial<Pick<Transition, 'rules'>>;
 
-/** The charter in force, as the root key signed it. Errors: `CONTROLLER_NOT_STARTED`. */
+/** The charter in force, as the root key signed it. @throws `CONTROLLER_NOT_STARTED`. */
 export function signedCharter({ state }: Moment): Verified<Charter> {
   if (state.charter === null)
     throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
   return state.charter;
 }
 
-/** The charter in force. Errors: `CONTROLLER_NOT_STARTED`. */
+/** The charter in force. @throws `CONTROLLER_NOT_STARTED`. */
 export function charterOf(moment: Moment): Charter {
   return signedCharter(moment).payload;
 }

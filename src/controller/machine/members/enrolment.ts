@@ -25,7 +25,7 @@ import type { ControllerState, EventOf, Transition } from '../state.ts';
 import { charterOf, type Moment } from './charter.ts';
 import { checkNotRevoked, endedKeys, isMember, memberRevoked, revocationsIn } from './revocations.ts';
 
-/** Whether a peer may act as a publisher here and now. Errors: those of `checkTime`, `checkGrant` and `checkEnrolled`. */
+/** Whether a peer may act as a publisher here and now. @throws those of `checkTime`, `checkGrant` and `checkEnrolled`. */
 export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer: string): void {
   const charter = charterOf(moment);
   checkTime(publisher.payload, moment.now, 'the grant');
@@ -92,7 +92,7 @@ export function enrol(transition: Transition, event: EventOf<'enrol'>): void {
   replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
 }
 
-/** Counts a key that joins with a ticket of this signer, and the ticket where it is used first or its operator is new. Errors: `TICKETS_FULL`. */
+/** Counts a key that joins with a ticket of this signer, and the ticket where it is used first or its operator is new. @throws `TICKETS_FULL`. */
 function useTicket({ state, rules }: Transition, signer: string, isFirst: boolean): void {
   const used = state.tickets.get(signer) ?? 0;
   const joins = state.joins.get(signer) ?? 0;
@@ -118,7 +118,7 @@ export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>
   transition.unchanged();
 }
 
-/** Whether a grant counts and its holder is enrolled as it says. Errors: those of `checkTime`, `checkGrant`, `checkEnrolled`. */
+/** Whether a grant counts and its holder is enrolled as it says. @throws those of `checkTime`, `checkGrant`, `checkEnrolled`. */
 export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string): Grant {
   const charter = charterOf(moment);
   checkTime(grant.payload, moment.now, 'the grant');
@@ -135,14 +135,14 @@ function checkIssuer({ state, rules = 2 }: Moment, id: string, code: ErrorCode):
   if (revoked !== undefined) throw new QuorateError(code, sayRevoked(revoked));
 }
 
-/** Whether a member counts as present. Errors: those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`. */
+/** Whether a member counts as present. @throws those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`. */
 export function checkPresent(moment: Moment, grant: Verified<Grant>): Grant {
   const granted = checkGranted(moment, grant, grant.payload.sub);
   if (granted.role === 'trusted-worker') checkTrusted(charterOf(moment).trusted, granted.sub);
   return granted;
 }
 
-/** Errors: `KEY_NOT_ENROLLED`, `KEY_REVOKED`, `OPERATOR_REVOKED`. */
+/** @throws `KEY_NOT_ENROLLED`, `KEY_REVOKED`, `OPERATOR_REVOKED`. */
 export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled }: Grant): void {
   checkNotRevoked(state, { sub, operator, role });
   const known = state.keys.get(sub);

@@ -8,7 +8,7 @@ const epochsSkipped = 1_000;
 
 /**
  * Takes leaves that the journal lacks, with what documents came of them. Returns the open runs that they are about.
- * Errors: `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
+ * @throws `LOG_OUT_OF_RANGE` where the leaves do not follow the log.
  */
 export function takeLeaves(transition: Transition, event: EventOf<'recovered'>): Set<Run> {
   const { state } = transition;

@@ -116,7 +116,7 @@ export function isMember(state: ControllerState, enrolled: Enrolled | undefined)
   );
 }
 
-/** Errors: `KEY_REVOKED`, `OPERATOR_REVOKED`. */
+/** @throws `KEY_REVOKED`, `OPERATOR_REVOKED`. */
 export function checkNotRevoked(state: ControllerState, member: Member): void {
   const revoked = memberRevoked(state, member);
   if (revoked !== undefined) throw revokedError(revoked);
@@ -146,7 +146,7 @@ export function slotsAsked(state: ControllerState): number {
 }
 
 /**
- * Takes a revocation into the log; returns whether it is new. Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`,
+ * Takes a revocation into the log; returns whether it is new. @throws `DOC_FROM_FUTURE`, those of `checkRevocation`,
  * `REVOCATION_…`, `KEY_REVOKED`, `REVOCATIONS_FULL`.
  */
 export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): boolean {

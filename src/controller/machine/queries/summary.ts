@@ -182,7 +182,7 @@ export function summaries(
 
 /**
  * A run by the start of its id, its job's CID or its artifact's; the newest of one job or artifact. Older programs replay `cancel`:
- * it is refused for several jobs. Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
+ * it is refused for several jobs. @throws `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
  */
 export function findRun(state: ControllerState, which: string, { ofOneJob = false } = {}): RunFacts {
   if (which.length < shortest) {

@@ -6,7 +6,7 @@ import { currentRound, type EventOf, publishedOf, type Run, type Transition } fr
 import { dropReuse } from '../verdicts/evidence-size.ts';
 import { retire } from '../verdicts/verdict.ts';
 
-/** Cancels a run for its publisher. A verdict that was published before stays. Errors: `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
+/** Cancels a run for its publisher. A verdict that was published before stays. @throws `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
 export function cancel(
   transition: Transition,
   found: RunFacts,

@@ -21,7 +21,7 @@ import { reuseOrBuild } from './reuse.ts';
 import { decideRound, settle } from './settle.ts';
 
 /**
- * Whether the controller takes this order now; changes nothing. Errors: `DOC_…`, those of `checkRequest`, `checkTemplate`, `checkNeeds`,
+ * Whether the controller takes this order now; changes nothing. @throws `DOC_…`, those of `checkRequest`, `checkTemplate`, `checkNeeds`,
  * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, `EVIDENCE_TOO_LARGE`, `…_REVOKED`.
  */
 export function checkOrder(moment: Moment, order: Order): void {
@@ -46,7 +46,7 @@ export function checkOrder(moment: Moment, order: Order): void {
   checkOrderStands(moment, order);
 }
 
-/** Errors: `JOB_REVOKED`, `IMAGE_REVOKED`. */
+/** @throws `JOB_REVOKED`, `IMAGE_REVOKED`. */
 function checkOrderStands({ state }: Moment, { job, jobId }: Order): void {
   const all = revocationsIn(state);
   const revoked =
@@ -55,7 +55,7 @@ function checkOrderStands({ state }: Moment, { job, jobId }: Order): void {
   if (revoked !== undefined) throw revokedError(revoked);
 }
 
-/** Errors: `CONTROLLER_BUSY`. */
+/** @throws `CONTROLLER_BUSY`. */
 function checkRoom({ state }: Transition, operator: string): void {
   const open = [...state.index.open.values()];
   if (open.length >= limits.openRequestsMax)
@@ -69,7 +69,7 @@ function checkRoom({ state }: Transition, operator: string): void {
     });
 }
 
-/** A request opens one run, however often it is sent. Returns the new run, which is to wait for its inputs or to open. Errors: those of `checkOrder`, `CONTROLLER_BUSY`, `RUN_LOST`. */
+/** A request opens one run, however often it is sent. Returns the new run, which is to wait for its inputs or to open. @throws those of `checkOrder`, `CONTROLLER_BUSY`, `RUN_LOST`. */
 export function submit(
   transition: Transition,
   { token, around, ...order }: EventOf<'submit'>,

@@ -43,7 +43,7 @@ function mayCome(run: RunFacts): number {
 
 const sum = (runs: readonly RunFacts[]): number => runs.reduce((all, run) => all + mayCome(run), 0);
 
-/** Whether the evidence of a job and of all that it rests on stays readable in the worst case. Errors: `EVIDENCE_TOO_LARGE`. */
+/** Whether the evidence of a job and of all that it rests on stays readable in the worst case. @throws `EVIDENCE_TOO_LARGE`. */
 export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'job' | 'request'>): void {
   const { payload } = order.request;
   const inputs = inputRunsOf(state, payload);

@@ -11,7 +11,7 @@ import { type ControllerState, publishedOf } from '../state.ts';
 
 type Need = NonNullable<Request['needs']>[string];
 
-/** Whether needs were published before, so that nothing waits for itself, for the same commit and job file. Errors: `REQUEST_NEEDS_…`, `ARTIFACT_OF_TEST`. */
+/** Whether needs were published before, so that nothing waits for itself, for the same commit and job file. @throws `REQUEST_NEEDS_…`, `ARTIFACT_OF_TEST`. */
 export function checkNeeds({ state }: Moment, { needs = {}, repo, commit, recipe }: Request): void {
   for (const [name, { request, gate }] of Object.entries(needs)) {
     const needed = state.index.get(request);

@@ -35,7 +35,7 @@ export function grantsIn(run: Run, { index }: LoggedVerdict): Verified<Grant>[] 
   );
 }
 
-/** Witnesses of a verdict that count. Errors: `GRANT_…`. */
+/** Witnesses of a verdict that count. @throws `GRANT_…`. */
 export function countWitnesses(
   run: Run,
   verdict: LoggedVerdict,
@@ -101,7 +101,7 @@ export function missing(
   };
 }
 
-/** Publishes a verdict with enough witnesses; with fewer, once, what was agreed on. Errors: `GRANT_…`. */
+/** Publishes a verdict with enough witnesses; with fewer, once, what was agreed on. @throws `GRANT_…`. */
 export function witnessed(transition: Transition, run: Run, event: EventOf<'witnessed'>): void {
   const { state } = transition;
   if (run.phase.kind !== 'witnessing' || run.phase.draft.id !== event.verdict) return transition.unchanged();

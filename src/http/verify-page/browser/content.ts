@@ -33,7 +33,7 @@ export type Given =
 /** Tells of bytes that were read, for a progress bar. */
 export type OnRead = (bytes: number) => void;
 
-/** Errors: those of `CarDecoder`, `TreeBuilder` and `ByteBudget`. */
+/** @throws those of `CarDecoder`, `TreeBuilder` and `ByteBudget`. */
 export async function contentOf(
   files: readonly GivenFile[],
   isFolder: boolean,
