@@ -5,6 +5,7 @@ import { hostArch } from '../execution/host-arch.ts';
 import { checkJobFileSize, parseJobFile } from '../jobfile/index.ts';
 import { reachFrom } from '../node/reach.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { jobFileNames } from '../protocol/base/job-file-names.ts';
 import {
   type Fixed,
   filesOfLocks,
@@ -19,7 +20,7 @@ export type FixingOptions = Omit<FixOptions, 'reach'>;
 
 /** Lock files of all jobs of the job file in a folder, each once. @throws {QuorateError} `JOBFILE_…`, LOCK_NOT_FOUND */
 export async function locksOfJobs(folder: string): Promise<string[]> {
-  for (const name of ['quorate.yaml', 'quorate.yml']) {
+  for (const name of jobFileNames) {
     const bytes = await fileIn(folder, name, (size) => checkJobFileSize(size, name));
     if (bytes === undefined) continue;
     const { jobs } = parseJobFile(new TextDecoder().decode(bytes), name);

@@ -6,12 +6,9 @@ import {
   parseJobFile,
 } from '../jobfile/index.ts';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { jobFileNames } from '../protocol/base/job-file-names.ts';
 import type { Instance } from '../protocol/pipeline/index.ts';
 import type { Store } from '../store/index.ts';
-
-const jobFileName = 'quorate.yaml';
-/** Names that a tree may have it under, the first of them first. */
-const fileNames = [jobFileName, 'quorate.yml'];
 
 /**
  * Reads the job file of a tree in the public area. For errors, `where` names the tree and `named` a file of it; `hint` says what
@@ -22,11 +19,11 @@ export async function jobFileInTree(
   tree: string,
   { where, named, hint }: { where: string; named: (file: string) => string; hint: string },
 ): Promise<JobFile> {
-  for (const file of fileNames) {
+  for (const file of jobFileNames) {
     const bytes = await bytesAt(store, tree, file, named(file));
     if (bytes !== undefined) return parseJobFile(new TextDecoder().decode(bytes), named(file));
   }
-  throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileName}`, { hint });
+  throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileNames[0]}`, { hint });
 }
 
 /** The bytes of a job file at a path of a tree in the public area. @throws `JOBFILE_…`, `STORE_…` */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { changeCharter, openProjectFolder, type ProjectFolder } from '../../owner/project-folder.ts';
 import { endServed, tellServed } from '../../owner/served-source.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { jobFileNames } from '../../protocol/base/job-file-names.ts';
 import { committedFile, serveFolder } from '../../source/index.ts';
 
 interface LocalSource {
@@ -58,7 +59,7 @@ async function serveAt(root: string, name: string, [port = 0, ...others]: readon
 }
 
 async function missing(root: string): Promise<string | undefined> {
-  const name = ['quorate.yaml', 'quorate.yml'].find((one) => existsSync(join(root, one)));
+  const name = jobFileNames.find((one) => existsSync(join(root, one)));
   if (name === undefined) return 'quorate.yaml is missing: it says what is built (docs/steps.md)';
   try {
     await committedFile(join(root, name));

@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { allowsHost } from '../../protocol/base/host-entry.ts';
+import { jobFileNames } from '../../protocol/base/job-file-names.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
@@ -191,8 +192,7 @@ async function hostOfRemote(repo: string): Promise<string[]> {
   }
 }
 
-const hasJobFile = (repo: string): boolean =>
-  ['quorate.yaml', 'quorate.yml'].some((name) => existsSync(join(repo, name)));
+const hasJobFile = (repo: string): boolean => jobFileNames.some((name) => existsSync(join(repo, name)));
 
 async function writeJobFile(repo: string, jobs?: string): Promise<'made' | 'kept'> {
   if (hasJobFile(repo)) return 'kept';
