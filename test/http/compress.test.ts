@@ -132,6 +132,17 @@ describe('a text', () => {
     await expect.poll(async () => (await fetch(at('/page'))).headers.get('content-encoding')).toBe('gzip');
   });
 
+  it('gives its place to the next one once it is made, also where it has no bytes', async () => {
+    withLimits(httpLimits, { compressionsMax: 1, compressionsPerAddressMax: 1 });
+    const app = texts();
+    app.get('/none', (c) => c.body(null, 200, { 'content-type': 'text/plain' }));
+    const all = wholeApp(app);
+    for (const path of ['/none', '/page', '/page', '/none']) {
+      const answer = await all.request(path, { headers: { 'accept-encoding': 'gzip' } });
+      expect(answer.headers.get('content-encoding'), path).toBe('gzip');
+    }
+  });
+
   it('that breaks off does so for who reads it compressed', async () => {
     const app = new Hono<HttpEnv>();
     async function* broken() {
