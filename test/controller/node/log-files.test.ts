@@ -2,7 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { openLogFiles } from '../../../src/controller/node/log-files.ts';
+import { notReceivedNote } from '../../../src/protocol/base/log-notes.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 async function textOf(source: AsyncIterable<string>): Promise<string> {
   let all = '';
@@ -27,4 +30,15 @@ it('a log is read back, one that is not there is empty, and one that cannot be r
   expect(await files.bytes('b', 7)).toBeUndefined();
   const nowhere = openLogFiles(join(dir, 'logs', 'a.log', 'logs'));
   for (const _ of [1, 2]) await expect(nowhere.create('a')).rejects.toMatchObject({ code: 'ENOTDIR' });
+});
+
+it('a log that is cut says so wherever the pieces end in which it is read', async () => {
+  withLimits(controllerNodeLimits, { logReadBytes: 64 });
+  const dir = mkdtempSync(join(tmpdir(), 'quorate-logs-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const files = openLogFiles(dir);
+  const file = await files.create('a');
+  file.write(`${'x'.repeat(39)}\n${notReceivedNote}\n`);
+  await file.end();
+  expect(await files.isCut('a')).toBe(true);
 });

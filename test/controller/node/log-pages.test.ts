@@ -189,6 +189,9 @@ it('how a build failed is read from the end of its log', async () => {
   expect((await pages.failure(lease))?.lines).toHaveLength(tail.lines.length);
   await writeFile(file, `one\n${'x'.repeat(logFailureBytes)}`);
   expect(await pages.failure(lease)).toBeUndefined();
+  // The line that begins before what is read is not whole.
+  await writeFile(file, `${'x'.repeat(logFailureBytes)}\nlast\n`);
+  expect(await pages.failure(lease)).toEqual({ lines: ['last'] });
 });
 
 it('lines that are found have those beside them, each once, and they count as characters', async () => {
