@@ -11,7 +11,7 @@ export function csvOf({ columns, rows }: Table, command: string): string {
 }
 
 /** Six significant digits: sums of doubles end in the same text on every host. */
-export const rounded = (value: number): number => Number(value.toPrecision(6));
+const rounded = (value: number): number => Number(value.toPrecision(6));
 
 function fieldOf(value: string | number): string {
   if (typeof value === 'number') return String(rounded(value));
