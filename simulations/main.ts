@@ -3,6 +3,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { bugs } from './bugs.ts';
 import { simulatorWith } from './planted-source.ts';
+import { runStudy, type Study } from './report/study.ts';
 import type { Result } from './simulate.ts';
 import * as simulator from './simulate.ts';
 import { watchBugs } from './watching/bugs.ts';
@@ -31,12 +32,17 @@ function describeResult({ seed, lines, levels }: Result): string {
   return `seed ${seed}: ${lines} lines, verdicts: ${levels.length === 0 ? 'none' : levels.join(', ')}`;
 }
 
-const usage = `usage: npm run simulate -- faults|watching [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
+/** Simulations that answer with figures. */
+const studies: Readonly<Record<string, Study>> = {};
+const named = Object.keys(studies);
+
+const usage = `usage: npm run simulate -- ${['faults', 'watching', ...named].join('|')} [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
 
   --seeds N   how many seeds to run (100)
   --from N    the first of them (1)
   --seed N    this one alone, with everything that happens
   --pipelines only seeds in which jobs read what others make; --seeds counts those
+  --out DIR   ${named.join(', ')}: writes a CSV and an SVG of each figure there; --seed is 1 by default
   --bug NAME  with a mistake planted around the real machines:
 ${Object.entries({ ...bugs, ...watchBugs })
   .map(([name, { says }]) => `              ${name}: ${says}`)
@@ -73,17 +79,31 @@ function readArguments(args: string[]) {
       seed: { type: 'string' },
       pipelines: { type: 'boolean', default: false },
       bug: { type: 'string' },
+      out: { type: 'string' },
     },
   });
   const [what] = positionals;
-  if (positionals.length !== 1 || (what !== 'faults' && what !== 'watching'))
-    throw new UsageError('what to simulate: faults or watching');
+  const isStudy = what !== undefined && Object.hasOwn(studies, what);
+  if (
+    positionals.length !== 1 ||
+    what === undefined ||
+    (what !== 'faults' && what !== 'watching' && !isStudy)
+  )
+    throw new UsageError(`what to simulate: ${['faults', 'watching', ...named].join(', ')}`);
   if (values.bug !== undefined && !Object.hasOwn(what === 'faults' ? bugs : watchBugs, values.bug))
     throw new UsageError(`no bug is called "${values.bug}"`);
   const alone = values.seed !== undefined;
   const from = wholeNumber(values.seed ?? values.from, alone ? 'seed' : 'from');
   const count = alone ? 1 : wholeNumber(values.seeds, 'seeds');
-  return { what, from, count, alone, bug: values.bug, pipelines: values.pipelines && !alone };
+  return {
+    what,
+    from,
+    count,
+    alone,
+    bug: values.bug,
+    pipelines: values.pipelines && !alone,
+    out: values.out,
+  };
 }
 
 /** `count` seeds that `counts` accepts, from `from` on. */
@@ -113,7 +133,12 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const { what, from, count, alone, bug, pipelines } = readArguments(args);
+  const { what, from, count, alone, bug, pipelines, out } = readArguments(args);
+  const study = studies[what];
+  if (study !== undefined) {
+    await runStudy(study, { what, seed: from, out, say });
+    return 0;
+  }
   if (what === 'watching') return watching(from, count, bug);
   const which = pipelines
     ? `${count} seeds with pipelines from ${from} on`

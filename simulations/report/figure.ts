@@ -13,6 +13,9 @@ export interface Figure {
   plot: Plot;
 }
 
+/** The command that makes the figures again. */
+export const commandOf = (what: string, seed: number): string => `npm run simulate -- ${what} --seed ${seed}`;
+
 /** Writes `NAME.csv` and `NAME.svg` of each figure; both name the command. */
 export function writeFigures(figures: readonly Figure[], folder: string, command: string): void {
   mkdirSync(folder, { recursive: true });

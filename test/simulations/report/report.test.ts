@@ -1,11 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { measure } from '../../../simulations/report/axis.ts';
 import { csvOf } from '../../../simulations/report/csv.ts';
-import { writeFigures } from '../../../simulations/report/figure.ts';
+import { commandOf } from '../../../simulations/report/figure.ts';
 import { type Plot, svgOf } from '../../../simulations/report/plot.ts';
+import { runStudy } from '../../../simulations/report/study.ts';
 
 const plot: Plot = {
   title: 'Tampered artifacts <accepted>',
@@ -30,7 +31,7 @@ const plot: Plot = {
     },
   ],
 };
-const command = 'npm run simulate -- attackers --seed 1';
+const command = commandOf('attackers', 1);
 
 describe('a table', () => {
   it('is CSV with its command on top, and six digits of each number', () => {
@@ -98,11 +99,20 @@ describe('figures', () => {
   const folder = mkdtempSync(join(tmpdir(), 'quorate-figures-'));
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('are written with the command in both files', () => {
-    const table = { columns: ['x'], rows: [[1]] };
-    writeFigures([{ name: 'accepted', says: '', table, plot }], join(folder, 'new'), command);
-    expect(readdirSync(join(folder, 'new'))).toEqual(['accepted.csv', 'accepted.svg']);
+  it('are told, and written with the command in both files', async () => {
+    const figure = { name: 'accepted', says: 'one in ten', table: { columns: ['x'], rows: [[1]] }, plot };
+    const told: string[] = [];
+    const out = join(folder, 'new');
+    const asked = { what: 'attackers', seed: 1, say: (line: string) => void told.push(line) };
+    await runStudy((seed) => [{ ...figure, says: `${figure.says}, seed ${seed}` }], {
+      ...asked,
+      out: undefined,
+    });
+    expect(told).toEqual(['accepted: one in ten, seed 1']);
+    expect(existsSync(out)).toBe(false);
+    await runStudy(() => [figure], { ...asked, out });
+    expect(readdirSync(out)).toEqual(['accepted.csv', 'accepted.svg']);
     for (const file of ['accepted.csv', 'accepted.svg'])
-      expect(readFileSync(join(folder, 'new', file), 'utf8')).toContain(command);
+      expect(readFileSync(join(out, file), 'utf8')).toContain(command);
   });
 });
