@@ -129,7 +129,7 @@ export const knobs = {
     cap: 'each',
     live: 'running builds too',
     enforcedBy: 'the clock of the worker, and SIGKILL',
-    reached: 'it is stopped. A job that asks for more is not taken',
+    reached: 'it is stopped',
   },
   processorSeconds: {
     ...{ file: 'lend.cpu_time', type: 'time', example: '"4h"', option: '--cpu-time', lifts: true },
@@ -147,7 +147,7 @@ export const knobs = {
     usually: '10GiB',
     default: limits.imageCacheBytesDefault,
     enforcedBy: 'the worker, before it prepares an image',
-    reached: 'the least recently used image is removed, never one in use ([images.md](images.md#bounds))',
+    reached: 'one in use stays ([images.md](images.md#bounds))',
   },
   resultBytes: {
     ...{ file: 'lend.results', type: 'size', example: '"10GiB"' },
@@ -155,7 +155,7 @@ export const knobs = {
     usually: '10GiB',
     default: 10 * 2 ** 30,
     enforcedBy: 'the worker, at its start and every 15 minutes; between two looks results may exceed it',
-    reached: 'the least recently requested result is removed. Results of the last ten minutes stay',
+    reached: 'those of the last ten minutes stay',
   },
   processor: {
     ...{ file: 'priority.processor', type: 'priority', example: '"low"', option: '--priority' },
@@ -163,7 +163,7 @@ export const knobs = {
     usually: 'low',
     default: 'low',
     live: 'running builds too',
-    enforcedBy: 'the kernel: a fifth of the usual share, or an idle group',
+    enforcedBy: 'the kernel',
     reached: 'it waits for you',
   },
   ioWeight: {
