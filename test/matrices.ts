@@ -23,6 +23,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/bad-input/interrupts-with-controller.test.ts': 63,
   'test/bad-input/output.test.ts': 20,
   'test/browser/large-pages.test.ts': 45,
+  'test/browser/log-script.test.ts': 4,
   'test/browser/lender-page.test.ts': 17,
   'test/browser/project-pages.test.ts': 34,
   'test/browser/scenes.test.ts': 150,

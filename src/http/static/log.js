@@ -1,8 +1,24 @@
 // Adds the lines of a log as they come, and opens the step of the line in the address.
 const list = document.getElementById('log');
 const follow = document.getElementById('follow');
-/** A page that shows more is slow to scroll: the first ones go. */
+/** Steps and blocks of lines: a page that shows more is slow to scroll. */
 const blocksMax = 2_000;
+
+/** Removes the first ones, and says from which line on it shows the log. */
+function trim() {
+  let over = list.querySelectorAll(':scope > *, :scope > details > div').length - blocksMax;
+  if (over <= 0) return;
+  for (; over > 0; over--) {
+    const first = list.firstElementChild;
+    (first.querySelector(':scope > div') ?? first).remove();
+  }
+  const line = list.querySelector('[id^=L]')?.id.slice(1);
+  const says = document.getElementById('gone') ?? document.createElement('p');
+  says.id = 'gone';
+  says.className = 'notice some';
+  says.textContent = `This page has grown long: it shows the log from line ${line} on. Load it again to read from the first.`;
+  list.before(says);
+}
 
 function append(markup) {
   const block = document.createElement('div');
@@ -14,7 +30,7 @@ function append(markup) {
   if (step !== null) list.append(step);
   const place = list.querySelector(':scope > details:last-of-type') ?? list;
   if (step === null && block.childElementCount > 0) place.append(block);
-  while (place.childElementCount > blocksMax) place.querySelector(':scope > div').remove();
+  trim();
   if (follow?.checked) place.lastElementChild?.scrollIntoView({ block: 'end' });
 }
 
