@@ -76,8 +76,8 @@ export function buildLogs(state: ControllerState, logs: Pick<LogServer, 'isLive'
           revealed(run, one) ? [[one.lease, describeOutcome(one.outcome)]] : [],
         ),
       );
-      const builds = logSourcesOf(state, run, all).map((one) => ({ ...one, result: results.get(one.lease) }));
-      return { builds, sealed: !all && logSourcesOf(state, run, true).length > builds.length };
+      const { shown, sealed } = logSourcesOf(state, run, all);
+      return { builds: shown.map((one) => ({ ...one, result: results.get(one.lease) })), sealed };
     },
     isLive: (lease: string) => logs.isLive(lease),
     pages,

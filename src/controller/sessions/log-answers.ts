@@ -57,7 +57,7 @@ export async function sendLogs(
     // A build that ended between two polls is still sent after the last one.
     const over = !request.follow || isOver(run);
     let isWaiting = false;
-    for (const source of logSourcesOf(state, run, all)) {
+    for (const source of logSourcesOf(state, run, all).shown) {
       const { lease, delivered } = source;
       if (done.has(lease) || !wanted(source, request.worker)) continue;
       // A build that was just leased sends its log soon.
@@ -81,7 +81,7 @@ export async function sendLogs(
   }
   await Promise.all(sending);
   if (failed !== undefined) throw failed;
-  const there = logSourcesOf(state, run, all);
+  const there = logSourcesOf(state, run, all).shown;
   if (done.size === 0 && request.worker !== undefined && (all || there.length > 0))
     throw unknownWorker(request.worker, there);
   if (done.size === 0 && !all) {
@@ -104,24 +104,26 @@ function unknownWorker(asked: string, there: readonly LogSource[]): QuorateError
   return new QuorateError('LOGS_WORKER_UNKNOWN', says, { hint });
 }
 
-/** Builds of a run whose logs a reader may see: those of revealed rounds, or `all`. */
+/** Builds of a run whose logs a reader may see: those of revealed rounds, or `all`. `sealed`: there are others. */
 export function logSourcesOf(
   { runs }: Pick<ControllerState, 'runs'>,
   run: RunFacts,
   all: boolean,
-): LogSource[] {
-  const recorded = run.receipts.filter((receipt) => all || revealed(run, receipt));
-  const open = all ? runs.get(run.id) : undefined;
+): { shown: LogSource[]; sealed: boolean } {
   const source = (
     lease: string,
     { worker, operator }: { worker: string; operator: string },
     slot: Slot,
     delivered: boolean,
   ): LogSource => ({ lease, worker, operator, slot: String(slot), delivered });
-  return [
+  const recorded = all ? run.receipts : run.receipts.filter((receipt) => revealed(run, receipt));
+  const open = runs.get(run.id);
+  const live = open === undefined ? [] : liveLeases(open);
+  const shown = [
     ...recorded.map((one) => source(one.lease, one, one.slot, true)),
-    ...(open === undefined ? [] : liveLeases(open)).map((one) => source(one.id, one, one.lease.slot, false)),
+    ...(all ? live.map((one) => source(one.id, one, one.lease.slot, false)) : []),
   ];
+  return { shown, sealed: shown.length < run.receipts.length + live.length };
 }
 
 async function sendOne(
