@@ -1,11 +1,18 @@
-import { accountOf, defaultBranch, headlineOf, type RunState } from '../../protocol/account/index.ts';
+import {
+  accountOf,
+  branchJobs,
+  defaultBranch,
+  headlineOf,
+  pushesOf,
+  type RunState,
+} from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { duration, shortId, shortRun } from '../../terminal/format.ts';
 import { laid, shortened, table, textWidth } from '../../terminal/layout.ts';
 import type { Colours } from '../../terminal/output.ts';
 
-/** Jobs of a commit at a ref, in the order in which they were published. */
+/** Jobs of a push, in the order in which they were published. */
 export interface Push {
   /** The one published last. */
   newest: RunSummary;
@@ -25,26 +32,25 @@ const refCharsMax = 48;
 /** States that say enough by themselves, in a list. */
 const plain: ReadonlySet<RunState> = new Set(['trusted', 'building', 'failed']);
 
-/** Runs by what was pushed: of a commit at a ref, by its last run; the newest first. */
-export function pushesOf(runs: readonly RunSummary[]): Push[] {
-  const pushes = new Map<string, Push>();
-  for (const run of runs.toSorted((a, b) => b.submittedAt - a.submittedAt)) {
-    const key = JSON.stringify([run.repo, run.ref, run.commit]);
-    const push = pushes.get(key);
-    if (push === undefined) pushes.set(key, { newest: run, jobs: [run] });
-    else push.jobs.unshift(run);
-  }
-  return [...pushes.values()];
+/** Runs by push, the newest push first. */
+export function runsByPush(runs: readonly RunSummary[]): Push[] {
+  const pushes = pushesOf(published(runs), ({ ref, commit, name, push = '' }) => ({
+    ...{ publisher: '', ref, commit, push, name },
+  }));
+  return pushes.reverse().flatMap((jobs) => {
+    const newest = jobs.at(-1);
+    return newest === undefined ? [] : [{ newest, jobs }];
+  });
 }
+
+/** Runs of an answer, the newest first, in the order in which they were published. */
+const published = (runs: readonly RunSummary[]) =>
+  runs.toReversed().sort((a, b) => a.submittedAt - b.submittedAt);
 
 /** One sentence on how the default branch stands, or what was pushed last where there is none. */
 export function headlineLine(runs: readonly RunSummary[], { colours }: Pick<Look, 'colours'>): string {
-  const last = new Map<string, Push>();
-  for (const push of pushesOf(runs)) if (!last.has(push.newest.ref)) last.set(push.newest.ref, push);
-  const branches = [...last.values()].map(({ newest: { ref, submittedAt }, jobs }) => ({
-    ...{ ref: fullRef(ref), submittedAt },
-    // The newest run of each job.
-    jobs: [...new Map(jobs.map((job) => [job.name, job])).values()],
+  const branches = [...branchJobs(published(runs))].map(([ref, jobs]) => ({
+    ...{ ref: fullRef(ref), jobs, submittedAt: jobs.at(-1)?.submittedAt ?? 0 },
   }));
   const { state, says } = headlineOf(defaultBranch(branches));
   const text = `${escapeLine(says, 500)}.`;
@@ -56,7 +62,7 @@ const fullRef = (ref: string): string => (ref.startsWith('refs/') ? ref : `refs/
 
 /** Lines of a list of jobs: a head for each push, and its jobs below with their state first. */
 export function jobLines(runs: readonly RunSummary[], look: Look): string[] {
-  const pushes = pushesOf(runs);
+  const pushes = runsByPush(runs);
   const cells = new Map(runs.map((run) => [run, cellsOf(run, look.now)]));
   // One width for all pushes, so that states stand below each other.
   const widthOf = (at: number) => Math.max(0, ...[...cells.values()].map((row) => row[at]?.length ?? 0));

@@ -1,4 +1,4 @@
-import { limits } from '../../protocol/base/limits.ts';
+import { PushNumbers } from '../../protocol/account/index.ts';
 import { pushWordsIn } from '../../protocol/documents/index.ts';
 import type { RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
@@ -14,16 +14,11 @@ export interface PushPage {
   matches(run: number): boolean;
 }
 
-/**
- * Pushes: runs that were published together, by one operator, for one ref and commit, under the id that the publisher gave the push. A
- * job that is published again begins another push, as does one that comes after `pipelineJobsMax` others; so it is with requests of
- * before, which have no id.
- */
+/** Pushes as `PushNumbers` tells them apart, with their runs. */
 export class Pushes {
+  readonly #numbers = new PushNumbers(controllerLimits.pushesGrowingMax);
   /** In the order of their first runs. */
   readonly #all: number[][] = [];
-  /** Pushes that may still grow, with the names of their jobs: the last one of its key each, the newest last. */
-  readonly #growing = new Map<string, { push: number; names: Set<string> }>();
   /** Which push a run is of, by the run's position. */
   readonly #ofRun: number[] = [];
   /** By ref, in their order. */
@@ -33,23 +28,14 @@ export class Pushes {
   submitted(at: number, { publisher, request, job: { name } }: RunFacts): void {
     const { ref, commit } = request.payload;
     const { push: id = '' } = pushWordsIn(request.payload);
-    const key = JSON.stringify([publisher.payload.operator, ref, commit, id]);
-    const last = this.#growing.get(key);
-    const isFull = (last?.names.size ?? 0) >= limits.pipelineJobsMax;
-    if (last !== undefined && !last.names.has(name) && !isFull) {
-      last.names.add(name);
-      this.#all[last.push]?.push(at);
-      this.#ofRun.push(last.push);
-      return;
-    }
-    const push = this.#all.push([at]) - 1;
+    const push = this.#numbers.of({ publisher: publisher.payload.operator, ref, commit, push: id, name });
     this.#ofRun.push(push);
-    append(this.#byRef, ref, push);
-    this.#growing.delete(key);
-    this.#growing.set(key, { push, names: new Set([name]) });
-    const [oldest] = this.#growing.keys();
-    if (this.#growing.size > controllerLimits.pushesGrowingMax && oldest !== undefined)
-      this.#growing.delete(oldest);
+    const runs = this.#all[push];
+    if (runs !== undefined) runs.push(at);
+    else {
+      this.#all.push([at]);
+      append(this.#byRef, ref, push);
+    }
   }
 
   /** Positions of the runs of a push, the oldest first. */

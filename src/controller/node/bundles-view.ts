@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { defaultBranch } from '../../protocol/account/index.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { branchJobs, defaultBranch, pushesOf } from '../../protocol/account/index.ts';
+import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { refsNamed } from '../../protocol/base/ref-names.ts';
-import { decodeBundle } from '../../protocol/documents/index.ts';
+import { decodeBundle, openMessage, type PushWords, pushWordsIn } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import {
   countsUncosigned,
@@ -33,6 +33,8 @@ export interface BundlesViewOptions {
 interface Proven {
   level: Exclude<Verification['level'], 'none' | 'provisional'>;
   facts: VerifiedFacts;
+  /** Of its request. */
+  words: PushWords;
   at: number;
 }
 
@@ -42,8 +44,8 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
   const proven = await readAll(options);
   const runs = [...proven.values()].sort((a, b) => b.at - a.at);
   const summaries = runs.map(summaryOf);
-  const branches = branchesOf(summaries);
-  const pushes = pushesOf(summaries);
+  const branches = branchesIn(runs.toReversed());
+  const pushes = pushesIn(runs.toReversed());
   const listStateOf = ({ level }: RunSummary): ListState => level ?? 'cancelled';
   const lets =
     ({ ref, name, listState }: ViewFilter) =>
@@ -107,11 +109,15 @@ async function readAll({
     try {
       const text = await readBounded(join(dir, name), seen, (why) => onRefused(name, why));
       if (text === undefined) continue;
-      const verification = await verifyBundle(decodeBundle(text), { project, revocations }, joseVerifier);
+      const bundle = decodeBundle(text);
+      const verification = await verifyBundle(bundle, { project, revocations }, joseVerifier);
       const { ok, level, facts, steps } = verification;
       if (!ok || facts === null) onRefused(name, steps.at(-1)?.says ?? 'it proves nothing');
-      else if (level !== 'none' && level !== 'provisional')
-        proven.set(facts.request, { level, facts, at: Date.parse(facts.time) });
+      else if (level !== 'none' && level !== 'provisional') {
+        const { payload } = await openMessage('request', bundle.request, joseVerifier);
+        const words = pushWordsIn(payload);
+        proven.set(facts.request, { level, facts, words, at: Date.parse(facts.time) });
+      }
     } catch (error) {
       onRefused(name, messageOf(error));
     }
@@ -139,11 +145,12 @@ async function readBounded(
   }
 }
 
-function summaryOf({ level, facts, at }: Proven): RunSummary {
+function summaryOf({ level, facts, words: { push: _, ...words }, at }: Proven): RunSummary {
   const { request, job, name, repo, ref, commit, recipe, policy, artifact } = facts;
   const isTest = facts.kind === 'test';
   return {
     ...{ run: request, job, name, repo, ref, commit, state: 'done', level, submittedAt: at, round: 1 },
+    ...words,
     ...(isTest && { test: true as const }),
     ...(recipe !== null && { recipe }),
     artifact: isTest ? null : artifact,
@@ -168,7 +175,7 @@ function viewOf(proven: Proven): RunView {
     })),
   ];
   return {
-    ...{ summary, publisher: '', over: true },
+    ...{ summary, publisher: facts.publisher, over: true },
     history: [
       { at, progress: { kind: 'round', round: 1, offer: '', ...summary.policy } },
       { at, progress: { kind: 'revealed', round: 1, results } },
@@ -181,39 +188,32 @@ function viewOf(proven: Proven): RunView {
 const textOf = (outcome: VerifiedFacts['dissent'][number]['outcome']): string =>
   outcome.kind === 'exit' ? (outcome.artifact ?? `exit ${outcome.code}`) : `aborted: ${outcome.reason}`;
 
-function branchesOf(summaries: readonly RunSummary[]): BranchView[] {
-  const branches = new Map<string, BranchView>();
-  for (const one of summaries) {
-    const branch = branches.get(one.ref);
-    const { ref, commit, submittedAt } = one;
-    if (branch === undefined) branches.set(ref, { ref, commit, publisher: '', submittedAt, jobs: [one] });
-    else if (branch.commit === commit && branch.jobs.every(({ name }) => name !== one.name))
-      branch.jobs.push(one);
-  }
-  return [...branches.values()].slice(0, controllerNodeLimits.pageRunsMax);
+/** Of runs in the order of their verdicts, as that of pushes is: bundles do not tell when something was published. */
+function branchesIn(runs: readonly Proven[]): BranchView[] {
+  const branches = branchJobs(runs.map((run) => ({ ...run.facts, run })));
+  return [...branches.values()]
+    .map((of) =>
+      viewOfRuns(
+        of.map(({ run }) => run),
+        of.at(-1)?.run,
+      ),
+    )
+    .sort((a, b) => b.submittedAt - a.submittedAt)
+    .slice(0, controllerNodeLimits.pageRunsMax);
 }
 
-/** Bundles do not tell when something was published: what is of one commit and ref is one push, until a job of it was built again. */
-function pushesOf(summaries: readonly RunSummary[]): PushView[] {
-  const pushes: PushView[] = [];
-  const last = new Map<string, PushView>();
-  for (const one of summaries.toReversed()) {
-    const { run: id, ref, commit, submittedAt } = one;
-    const key = `${ref} ${commit}`;
-    const push = last.get(key);
-    if (
-      push !== undefined &&
-      push.jobs.length < limits.pipelineJobsMax &&
-      push.jobs.every(({ name }) => name !== one.name)
-    ) {
-      push.jobs.push(one);
-      continue;
-    }
-    const next = { id, ref, commit, publisher: '', submittedAt, jobs: [one] };
-    pushes.push(next);
-    last.set(key, next);
-  }
-  return pushes.reverse();
+function pushesIn(runs: readonly Proven[]): PushView[] {
+  const pushes = pushesOf(runs, ({ facts, words: { push = '' } }) => ({ ...facts, push }));
+  return pushes.map((of) => viewOfRuns(of, of[0])).reverse();
+}
+
+/** `told`: the run whose words and time they are known by. */
+function viewOfRuns(runs: readonly Proven[], told: Proven | undefined): PushView {
+  assert(told !== undefined, 'a push has a run');
+  const { facts, words, at } = told;
+  const { request, ref, commit, publisher } = facts;
+  const { push: _, ...commitWords } = words;
+  return { id: request, ref, commit, ...commitWords, publisher, submittedAt: at, jobs: runs.map(summaryOf) };
 }
 
 function pageOf<T>(all: readonly T[], before: number, max: number): { shown: T[]; next: number | undefined } {

@@ -1,5 +1,5 @@
 import { sayFull } from '../../node/full-warning.ts';
-import { accountLine, accountOf, defaultRefs } from '../../protocol/account/index.ts';
+import { accountLine, accountOf, defaultRef } from '../../protocol/account/index.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
@@ -173,9 +173,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     branch: (ref) => (state.index.lists.has(ref) ? branchOf(state, ref) : undefined),
     defaultBranch: () => {
       const { lists } = state.index;
-      const named = defaultRefs.find((ref) => lists.has(ref));
-      const recent = lists.recentRefs();
-      const ref = named ?? recent.find((one) => one.startsWith('refs/heads/')) ?? recent[0];
+      const ref = defaultRef((name) => lists.has(name), lists.recentRefs());
       return ref === undefined ? undefined : branchOf(state, ref);
     },
     runs: (filter, before) => page(runFilterOf(filter), pageRuns, before),

@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import {
+  byWords,
   chip,
   command,
-  commitWords,
   foreign,
   type Html,
   named,
@@ -11,6 +11,7 @@ import {
   refLink,
   runTable,
   runUrl,
+  subjectOf,
   time,
 } from '../../http/kit/parts.ts';
 import { accountOf, byAttention, headlineOf, pushMs, worstOf } from '../../protocol/account/index.ts';
@@ -44,7 +45,7 @@ function headlinePart(branch: BranchView | undefined): Html {
     return html`<section data-part id="headline"></section>`;
   const [next] = accountOf(worst).next;
   return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${foreign(says, 600)}.</p>
-<p class="about">${commitWords(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)}</p>
+<p class="about">${subjectOf(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)} ${byWords(branch)}</p>
 ${next === undefined ? '' : nextSteps([next])}</section>`;
 }
 
@@ -95,14 +96,14 @@ const pushList = (pushes: readonly PushView[]): Html =>
     : html`<ol class="pushes">${pushes.map(pushItem)}</ol>`;
 
 /** A push with the state of its worst job, which its subject leads to. */
-function pushItem({ ref, commit, submittedAt, jobs, subject, author, publisher }: PushView): Html {
+function pushItem(push: PushView): Html {
+  const { ref, commit, submittedAt, jobs, subject } = push;
   const worst = worstOf(jobs);
   if (worst === undefined) return html``;
   const matrices = matricesOf(jobs);
-  const who = author ?? publisher;
   const ms = pushMs(jobs);
   return html`<li>${chip(worst)}<div><p class="subject"><a href="${runUrl(worst.run)}">${foreign(subject ?? (jobs.length === 1 ? worst.name : `${jobs.length} jobs`))}</a></p>
-<p class="about">${who === '' ? '' : html`<span>${foreign(who, 80)}</span> `}${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}${ms === undefined ? '' : html` <span>took ${duration(ms)}</span>`}</p></div>
+<p class="about">${refLink(ref)} <code>${foreign(commit.slice(0, 10))}</code> ${time(submittedAt)}${ms === undefined ? '' : html` <span>took ${duration(ms)}</span>`} ${byWords(push)}</p></div>
 <div>${jobs.length < 2 ? '' : jobsOf(jobs)}${matrices === '' ? '' : html`<details><summary>By the axes of the matrix</summary>${matrices}</details>`}</div></li>`;
 }
 

@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import {
+  byWords,
   chip,
   command,
-  commitWords,
   foreign,
   type Html,
   named,
@@ -11,6 +11,7 @@ import {
   refLink,
   runUrl,
   shellWord,
+  subjectOf,
   time,
   webLink,
 } from '../../http/kit/parts.ts';
@@ -85,7 +86,7 @@ function statePart({ run, failures }: RunPageParts): Html {
   const { state, reason, next } = account;
   const took = summary.doneMs ?? summary.tookMs;
   return html`<section data-part id="state" class="state-of ${state}">
-<p class="about">${commitWords(summary)}${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`}</p>
+<p class="about">${subjectOf(summary)}${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`} ${byWords({ ...summary, publisher: run.publisher })}</p>
 <p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${differencePart(run, state)}${failuresPart(summary.run, failures)}${
     next.length === 0 ? '' : nextSteps(next)
   }${ladder(summary, account)}</section>`;

@@ -50,9 +50,16 @@ export function webLink(url: string): Html {
   return isWeb ? html`<a href="${url}" rel="noreferrer nofollow">${text}</a>` : html`${text}`;
 }
 
-/** Subject and author of a commit, as its publisher says: of which there may be none. */
-export const commitWords = ({ subject, author }: { subject?: string; author?: string }): Html =>
-  html`${subject === undefined ? '' : html`<strong>${foreign(subject)}</strong> `}${author === undefined ? '' : html`<span>${foreign(author, 80)}</span> `}`;
+/** Subject of a commit, as its publisher says, where there is one. */
+export const subjectOf = ({ subject }: { subject?: string }): Html =>
+  html`${subject === undefined ? '' : html`<strong>${foreign(subject)}</strong> `}`;
+
+/**
+ * The operator whose key signed the push, where it is known; then the author that the commit names, which is a text that nobody has
+ * checked: it never stands first, and in another type, which no text can imitate.
+ */
+export const byWords = ({ publisher, author }: { publisher: string; author?: string }): Html =>
+  html`${publisher === '' ? '' : html`<span title="The operator whose key signed this push">published by <strong>${foreign(publisher, 80)}</strong></span> `}${author === undefined ? '' : html`<span title="As the commit says; nobody has checked it">commit by <span class="claimed">${foreign(author, 80)}</span></span> `}`;
 
 /** The runs of a branch or tag. */
 export const refLink = (ref: string): Html =>

@@ -107,15 +107,21 @@ function inTime(jobs: readonly RunSummary[]): string {
 }
 
 /** Full names by which the default branch is looked for. */
-export const defaultRefs = ['refs/heads/main', 'refs/heads/master'] as const;
+const defaultRefs = ['refs/heads/main', 'refs/heads/master'];
 
-/** The branch that a page opens with: `main`, else `master`, else the branch that was published last, else what was. */
+/** The branch that a page opens with: `main`, else `master`, else the branch that was published last, else what was. `recent`: the newest first. */
+export const defaultRef = (has: (ref: string) => boolean, recent: readonly string[]): string | undefined =>
+  defaultRefs.find(has) ?? recent.find((ref) => ref.startsWith('refs/heads/')) ?? recent[0];
+
+/** The same of some branches. */
 export function defaultBranch<Of extends Branch>(branches: readonly Of[]): Of | undefined {
   const newest = branches.toSorted((a, b) => b.submittedAt - a.submittedAt);
-  return (
-    defaultRefs.flatMap((name) => branches.find(({ ref }) => ref === name) ?? [])[0] ??
-    newest.find(({ ref }) => ref.startsWith('refs/heads/')) ??
-    newest[0]
+  const of = (name: string | undefined) => newest.find(({ ref }) => ref === name);
+  return of(
+    defaultRef(
+      (name) => of(name) !== undefined,
+      newest.map(({ ref }) => ref),
+    ),
   );
 }
 

@@ -3,8 +3,9 @@ export { hasRefused, projectAlarms, type RunAlarm, runAlarmOf, runAlarms, tellAl
 export { type Ending, shownLevel, verdictText } from './endings.ts';
 export { eventText } from './event-text.ts';
 export { type FoldedEvents, foldHistory } from './folded.ts';
-export { byAttention, defaultBranch, defaultRefs, type Headline, headlineOf, pushMs } from './headline.ts';
+export { byAttention, defaultBranch, defaultRef, type Headline, headlineOf, pushMs } from './headline.ts';
 export { ladderOf, type Rung } from './ladder.ts';
+export { branchJobs, type Pushed, PushNumbers, pushesOf } from './pushes.ts';
 export * from './states.ts';
 export { type BuildTime, buildTimes, runTimes, type Told } from './times.ts';
 export { afterRepeated, afterTally, type Differs, isAlarmingRepeat, type Tally } from './told-facts.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { headlineLine, jobLines, pushesOf } from '../../../src/client/commands/job-list.ts';
+import { headlineLine, jobLines, runsByPush } from '../../../src/client/commands/job-list.ts';
 import type { RunSummary } from '../../../src/protocol/wire/runs.ts';
 import { Output } from '../../../src/terminal/output.ts';
 import { sink } from '../../cli/screen.ts';
@@ -29,9 +29,20 @@ const runs = [
 const shown = (width: number, breaks = true) => jobLines(runs, { now: 10_000, colours, width, breaks });
 
 it('jobs are listed by what was pushed, the newest first, each in the order in which they were published', () => {
-  expect(pushesOf(runs).map(({ jobs }) => jobs.map(({ name }) => name))).toEqual([
+  expect(runsByPush(runs).map(({ jobs }) => jobs.map(({ name }) => name))).toEqual([
     ['build'],
     ['lib', 'check', 'package'],
+  ]);
+});
+
+it('a commit that was published again is another push, as the controller tells', () => {
+  const [first, again] = ['a', 'c'].map((letter) => ({ push: letter.repeat(64) }));
+  const told = [run('d', 'check', 4, again), run('c', 'lib', 3, again), run('b', 'check', 2, first)];
+  expect(
+    runsByPush([...told, run('a', 'lib', 1, first)]).map(({ jobs }) => jobs.map(({ run: id }) => id[0])),
+  ).toEqual([
+    ['c', 'd'],
+    ['a', 'b'],
   ]);
 });
 

@@ -30,7 +30,8 @@ describe('the page of a project', () => {
     pushes?: object[];
   }
   const branch = (over: object = {}) => ({
-    ...{ ref: 'refs/heads/main', commit: 'c'.repeat(40), submittedAt: 0, jobs: [summary], ...over },
+    ...{ ref: 'refs/heads/main', commit: 'c'.repeat(40), submittedAt: 0, jobs: [summary] },
+    ...{ publisher: '', ...over },
   });
   function shown({
     open = 0,
@@ -113,7 +114,10 @@ describe('the page of a project', () => {
     };
     const one = await item({ subject: 'Fix <b>', author: 'Dora & Co' });
     expect(one).toContain(`<a href="/runs/${summary.run}">Fix &lt;b&gt;</a>`);
-    expect(one).toContain('<span>Dora &amp; Co</span>');
+    // The author is a text of the commit: told apart from the key that signed, and after it.
+    expect(one).toMatch(
+      /published by <strong>dora<\/strong>.*commit by <span class="claimed">Dora &amp; Co</s,
+    );
     expect(one).not.toContain('class="jobs"');
     const jobs = [ended({ name: 'lib' }), ended({ name: 'app', level: 'failed', run: 'f' })];
     const two = await item({ jobs });
@@ -121,7 +125,8 @@ describe('the page of a project', () => {
     // Without the words of the commit: its jobs, and whoever published it.
     expect(two).toContain('<a href="/runs/f">2 jobs</a>');
     expect(await item({})).toContain(`<a href="/runs/${summary.run}">app</a></p>`);
-    expect(two).toContain('<span>dora</span>');
+    expect(two).toContain('published by <strong>dora</strong>');
+    expect(two).not.toContain('commit by');
     expect(
       [...two.matchAll(/class="chip \w+" title="[^"]*" aria-label="([^"]*)"/g)].map(([, label]) => label),
     ).toEqual(['lib, trusted', 'app, failed']);

@@ -9,7 +9,7 @@ import { pageApp } from '../../../src/controller/page/page-app.ts';
 import { Live } from '../../../src/http/kit/live.ts';
 import { wholeApp } from '../../../src/http/listen.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
-import { encodeBundle, type Outcome } from '../../../src/protocol/documents/index.ts';
+import { encodeBundle, moreOfPush, type Outcome } from '../../../src/protocol/documents/index.ts';
 import { makeProject, project, type Recipe, testKey } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
@@ -152,4 +152,36 @@ it('a file is read up to the size of the largest bundle, and so many files of a 
   withLimits(limits, { bundleBytesMax: larger });
   withLimits(controllerNodeLimits, { pageBundlesMax: 1 });
   expect([await all(), refused]).toEqual([1, []]);
+});
+
+it('a push has subject, author and publisher of its requests, and one that was published again is another', async () => {
+  const pushed = (name: string, push: string): { name: string; recipe: Recipe } => ({
+    name,
+    recipe: {
+      request: (valid) => ({ ...valid, more: moreOfPush({ push, subject: 'Trim <it>', author: 'Ada' }) }),
+    },
+  });
+  const dir = await folderWith([
+    pushed('app', 'push-one'),
+    pushed('lib', 'push-one'),
+    pushed('doc', 'push-two'),
+    { name: 'old' },
+  ]);
+  const view = await viewOf(dir);
+  const { pushes } = view.pushes({});
+  expect(pushes.map(({ jobs }) => jobs.map(({ name }) => name).sort()).sort()).toEqual([
+    ['app', 'lib'],
+    ['doc'],
+    ['old'],
+  ]);
+  const of = (job: string) => pushes.find(({ jobs }) => jobs.some(({ name }) => name === job));
+  expect(of('app')).toMatchObject({ subject: 'Trim <it>', author: 'Ada', publisher: 'owner' });
+  expect(of('old')).not.toHaveProperty('subject');
+  const live = new Live();
+  onTestFinished(() => live.close());
+  const app = wholeApp(pageApp({ view, live }));
+  for (const path of ['/', `/runs/${of('app')?.jobs[0]?.run}`])
+    expect(await (await app.request(path)).text()).toMatch(
+      /Trim &lt;it&gt;.*published by <strong>owner<\/strong>.*commit by <span class="claimed">Ada</s,
+    );
 });
