@@ -24,6 +24,7 @@ import { image } from '../owner/commands/image.ts';
 import { init } from '../owner/commands/init.ts';
 import { invite } from '../owner/commands/invite.ts';
 import { key } from '../owner/commands/key.ts';
+import { policy } from '../owner/commands/policy.ts';
 import { revoke } from '../owner/commands/revoke.ts';
 import { rotate } from '../owner/commands/rotate.ts';
 import { version as versionOf } from '../program.ts';
@@ -70,6 +71,7 @@ export const verbs: readonly Define[] = [
   init,
   up,
   charter,
+  policy,
   withBackup('controller', controller),
   withBackup('idp', idp),
   invite,

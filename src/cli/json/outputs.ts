@@ -96,6 +96,8 @@ const runLine = z.union([
 
 const texts = z.array(z.string());
 const { vcs, witnesses } = charterSchema.shape;
+/** A probability, or a share of all. */
+const chance = z.number().min(0).max(1);
 const epoch = count;
 const project = peerId;
 
@@ -199,10 +201,29 @@ const ended = z.array(
   ]),
 );
 
+const odds = z.strictObject({
+  ...{ asked: count, agreedInRound: chance, agreed: chance, trusted: chance, trustedIfTakenOver: chance },
+  ...{ noticed: chance.nullable(), blockedInRound: chance, blocked: chance, stalled: chance },
+  ...{ lacking: z.boolean(), builds: z.number().nullable() },
+});
+
 /** The lines of each command with `--json`. Strict, so that tests find what is not described; the published schemas leave room for later fields. */
 const jsonOutputs = {
   ...serviceOutputs,
   cancel: [z.strictObject({ cancelled: sha256, reason: z.string() })],
+  policy: [
+    z.strictObject({
+      ...{ operators: count, dishonest: count, operatorsFrom: z.enum(['given', 'controller']), risk: chance },
+      policies: z.array(
+        z.strictObject({
+          ...{ policy: policySchema, odds, dishonestMax: count },
+          from: z.array(z.enum(['floor', 'test-floor', 'given', 'common'])),
+        }),
+      ),
+      shares: z.array(z.strictObject({ share: chance, dishonest: count, odds })),
+      ...{ advice: texts, uncovered: texts },
+    }),
+  ],
   'charter set': [
     z.strictObject({
       ...{ project, epoch, vcs, before: vcs, witnesses: witnesses.optional() },

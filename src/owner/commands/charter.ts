@@ -4,12 +4,13 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
 import { policyMeetsFloor } from '../../protocol/judge/policy.ts';
+import { policyText } from '../../protocol/trust/odds-report.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { gitServers, leastWorker, wholeNumber, witnessKeys } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
 import type { CharterChanges, FloorChange } from '../project-folder.ts';
-import { floorText, floorValue, lostBy, sayFloors } from './floor.ts';
+import { floorValue, lostBy, sayFloors } from './floor.ts';
 
 interface Options {
   vcs?: string[];
@@ -203,7 +204,7 @@ function shown(charter: Charter): string {
   const workers = least === undefined ? '' : ` Workers are of ${least} or later.`;
   const servers = vcs.length === 0 ? 'any server of the open internet' : vcs.join(', ');
   const files = recipes === undefined ? '' : ' Job files may come from other repositories.';
-  const from = `Source may come from ${servers}.${files} Floor ${floorText(floor)}, of tests ${floorText(testFloor)}.${workers}`;
+  const from = `Source may come from ${servers}.${files} Floor ${policyText(floor)}, of tests ${policyText(testFloor)}.${workers}`;
   if (witnesses === undefined) return from;
   const names = witnesses.keys.map((key) => key.slice(0, key.indexOf('+'))).join(', ');
   return `${from} Witnesses of the log: ${witnesses.need} of ${names}.`;

@@ -14,13 +14,8 @@ export function floorValue(text: string): FloorChange {
   const [, n, m] = /^([1-9]\d{0,2})\/([1-9]\d{0,2})$/.exec(votes) ?? [];
   if (n === undefined || m === undefined) throw new InvalidArgumentError(form);
   const [agree, of] = [Number(n), Number(m)];
-  if (of > documentLimits.slotsMax)
-    throw new InvalidArgumentError(`At most ${documentLimits.slotsMax} operators can be asked.`);
-  if (agree > of) throw new InvalidArgumentError(`${agree} of ${of} operators cannot agree.`);
-  if (2 * agree <= of)
-    throw new InvalidArgumentError(
-      `Twice ${agree} must exceed ${of}: else two groups of one round could each agree on something else.`,
-    );
+  const wrong = votesWrong(agree, of);
+  if (wrong !== undefined) throw new InvalidArgumentError(wrong);
   const floor: FloorChange = { agree, of, cosign: 'none' };
   for (const [at, part] of parts.entries()) {
     const [key = ''] = part.split('=');
@@ -33,16 +28,21 @@ export function floorValue(text: string): FloorChange {
   return floor;
 }
 
+/** Why `agree` of `of` operators is no policy. */
+export function votesWrong(agree: number, of: number): string | undefined {
+  if (of > documentLimits.slotsMax) return `At most ${documentLimits.slotsMax} operators can be asked.`;
+  if (agree > of) return `${agree} of ${of} operators cannot agree.`;
+  if (2 * agree <= of)
+    return `Twice ${agree} must exceed ${of}: else two groups of one round could each agree on something else.`;
+  return undefined;
+}
+
 function roundsOf(part: string): number {
   const rounds = Number(/^rounds=([1-9]\d?)$/.exec(part)?.[1] ?? 0);
   if (rounds < 1 || rounds > documentLimits.roundsMax)
     throw new InvalidArgumentError(`Give from 1 to ${documentLimits.roundsMax} rounds, such as rounds=2.`);
   return rounds;
 }
-
-/** As `floorValue` parses it. */
-export const floorText = (floor: Policy): string =>
-  `${floor.agree}/${floor.of}${cosignersOf(floor) > 0 ? '+cosign' : ''}+rounds=${floor.rounds}`;
 
 type Floors = Pick<Charter, 'floor' | 'testFloor'>;
 

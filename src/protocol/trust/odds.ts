@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts';
 import type { Policy } from '../documents/index.ts';
 import { cosignersOf } from '../judge/policy.ts';
+import { trustLimits } from './limits.ts';
 
 /**
  * Exact odds of a policy against operators that act as one party, in a draw by chance. An operator is an invite: the number of its
@@ -44,11 +45,8 @@ const silentLeases = 2;
 
 export function oddsOf(policy: Policy, population: Population): Odds {
   const { operators, dishonest } = population;
-  assert(
-    Number.isSafeInteger(operators) && Number.isSafeInteger(dishonest),
-    'operators are counted in whole numbers',
-  );
-  assert(0 <= dishonest && dishonest <= operators, 'the party is a part of the operators');
+  assert(Number.isInteger(operators) && operators <= trustLimits.oddsOperatorsMax, 'operators are bounded');
+  assert(Number.isInteger(dishonest) && dishonest >= 0 && dishonest <= operators, 'the party is among them');
   const cosigned = cosignersOf(policy) > 0;
   const { agree } = policy;
   const wins = (drawn: number) => drawn >= agree;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { floorText, floorValue, lostBy, sayFloors } from '../../../src/owner/commands/floor.ts';
+import { floorValue, lostBy, sayFloors } from '../../../src/owner/commands/floor.ts';
 import type { Policy } from '../../../src/protocol/documents/index.ts';
+import { policyText } from '../../../src/protocol/trust/odds-report.ts';
 
 const policy = (text: string): Policy => ({ rounds: 8, ...floorValue(text) });
 
@@ -13,7 +14,7 @@ describe('a policy floor as an option', () => {
   ])('%s', (text, floor) => expect(floorValue(text)).toEqual(floor));
 
   it('is written as it is read', () => {
-    for (const text of ['2/3+rounds=8', '3/5+cosign+rounds=4']) expect(floorText(policy(text))).toBe(text);
+    for (const text of ['2/3+rounds=8', '3/5+cosign+rounds=4']) expect(policyText(policy(text))).toBe(text);
   });
 
   it.each([
