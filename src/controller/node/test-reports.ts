@@ -13,36 +13,46 @@ export interface TestReport extends TestResults {
 /** Results that tests put out as JUnit's XML. */
 export interface TestReports {
   /**
-   * Of a tree, read in a thread; kept, as trees do not change. `before` may refuse to read it. Undefined where it has no such file, or
-   * cannot be read within the limits, or others are being read.
+   * Of a tree, read in a thread; kept, as trees do not change. `before` may refuse to read it. Undefined where it has no such file.
+   * `unread` where it could not be read within the limits, which is tried again later, or others are being read.
    */
-  get(tree: string, before: () => void): Promise<TestReport | undefined>;
+  get(tree: string, before: () => void): Promise<TestReport | 'unread' | undefined>;
 }
 
 export interface TestReportPorts {
   store: Pick<Store, 'list' | 'readFile'>;
   /** For one tree. Tests have other ones. */
   seconds?: number;
+  /** In milliseconds. */
+  steady?: () => number;
 }
 
 export function openTestReports({
   store,
   seconds = controllerNodeLimits.junitSecondsMax,
+  steady = () => performance.now(),
 }: TestReportPorts): TestReports {
+  type Kept = { found: ReturnType<TestReports['get']>; until: number };
   /** By tree, the oldest first. */
-  const kept = new Map<string, Promise<TestReport | undefined>>();
+  const kept = new Map<string, Kept>();
   let reading = 0;
   return {
     async get(tree, before) {
       const known = kept.get(tree);
-      if (known !== undefined) return known;
-      if (reading >= controllerNodeLimits.junitAtOnceMax) return undefined;
+      if (known !== undefined && steady() < known.until) return known.found;
+      if (reading >= controllerNodeLimits.junitAtOnceMax) return 'unread';
       before();
       reading++;
+      kept.delete(tree);
+      const failed = () => {
+        one.until = steady() + controllerNodeLimits.junitAgainMs;
+        return 'unread' as const;
+      };
       const found = readTree(store, tree, seconds)
-        .catch(() => undefined)
+        .catch(failed)
         .finally(() => reading--);
-      kept.set(tree, found);
+      const one: Kept = { found, until: Number.POSITIVE_INFINITY };
+      kept.set(tree, one);
       const [oldest] = kept.keys();
       if (kept.size > controllerNodeLimits.junitKeptMax && oldest !== undefined) kept.delete(oldest);
       return found;
@@ -81,7 +91,8 @@ async function readTree(
     for await (const part of store.readFile(cid, { signal })) {
       read += part.length;
       // The tree states the sizes, and whoever built it made the tree.
-      if (read > controllerNodeLimits.junitBytesMax) return undefined;
+      if (read > controllerNodeLimits.junitBytesMax)
+        throw new Error('files are larger than their tree states');
       parts.push(part);
     }
     files.push(Buffer.concat(parts));

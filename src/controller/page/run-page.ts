@@ -59,7 +59,7 @@ export interface RunPageParts {
   logs: readonly LogSource[];
   failures: readonly FailedBuilds[];
   /** Results that a test put out. */
-  tests?: TestReport | undefined;
+  tests?: TestReport | 'unread' | undefined;
   /** Some logs are not shown, since their round is sealed. */
   sealed: boolean;
   /** The artifact or reports; undefined where there is none, or it is not here. */

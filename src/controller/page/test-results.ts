@@ -6,20 +6,23 @@ import { counted, duration } from '../../protocol/base/quantity.ts';
 import type { Trees } from '../node/page-parts.ts';
 import type { TestReport } from '../node/test-reports.ts';
 
-/** The results in the reports of a test, read in a thread; undefined where there are none. */
+/** The results in the reports of a test, read in a thread; undefined where there are none, `unread` where that is not known. */
 export async function testReportOf(
   trees: Trees | undefined,
   tree: string | undefined,
   account: Pick<Account, 'pay'> | undefined,
-): Promise<TestReport | undefined> {
+): Promise<TestReport | 'unread' | undefined> {
   if (trees?.testReports === undefined || tree === undefined) return undefined;
   if (!trees.isShown(tree) || !trees.isHere(tree)) return undefined;
   return trees.testReports.get(tree, () => account?.pay(workPrices.testReport));
 }
 
 /** A table of the cases that failed, below one line about all. */
-export function testResultsPart(report: TestReport | undefined): Html {
+export function testResultsPart(report: TestReport | 'unread' | undefined): Html {
   if (report === undefined) return html`<section data-part id="tests"></section>`;
+  if (report === 'unread')
+    return html`<section data-part id="tests"><h2>Tests</h2>
+<p class="quiet">The reports could not be read in time. Load the page again in a minute, or fetch them.</p></section>`;
   const { total, failed, skipped, ms, failures, partial } = report;
   const parts = [
     ...(failed === 0 ? ['none failed'] : [`${failed} failed`]),

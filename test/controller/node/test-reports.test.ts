@@ -73,7 +73,7 @@ describe('results of tests in a tree of reports', () => {
     const { own, tree } = await treeOf({ 'a.xml': suite('a') });
     const reports = openTestReports({ store: own });
     const first = reports.get(tree, () => {});
-    expect(await reports.get('another tree', () => expect.fail('it was begun'))).toBeUndefined();
+    expect(await reports.get('another tree', () => expect.fail('it was begun'))).toBe('unread');
     expect(await first).toMatchObject({ total: 1 });
   });
 
@@ -90,6 +90,44 @@ describe('results of tests in a tree of reports', () => {
   });
 
   it('are not waited for longer than they may take', async () => {
-    expect(await read({ 'a.xml': suite('a') }, 0.001)).toBeUndefined();
+    expect(await read({ 'a.xml': suite('a') }, 0.001)).toBe('unread');
+  });
+
+  it('that could not be read are read again later, and not at once', async () => {
+    const { own, tree } = await treeOf({ 'a.xml': suite('a') });
+    let [now, asked, fails] = [0, 0, true];
+    const failing: Pick<Store, 'list' | 'readFile'> = {
+      async *list(...of) {
+        if (fails) throw new Error('a block is missing');
+        yield* own.list(...of);
+      },
+      readFile: (...of) => own.readFile(...of),
+    };
+    const reports = openTestReports({ store: failing, steady: () => now });
+    const get = () => reports.get(tree, () => void asked++);
+    expect([await get(), await get(), asked]).toEqual(['unread', 'unread', 1]);
+    fails = false;
+    now = controllerNodeLimits.junitAgainMs - 1;
+    expect([await get(), asked]).toEqual(['unread', 1]);
+    now++;
+    expect([await get(), asked]).toMatchObject([{ total: 1 }, 2]);
+    now *= 1000;
+    expect([await get(), asked]).toMatchObject([{ total: 1 }, 2]);
+  });
+
+  it('are not read on where files are larger than their tree states', async () => {
+    const { own, tree } = await treeOf({ 'a.xml': suite('a') });
+    withLimits(controllerNodeLimits, { junitBytesMax: 2 });
+    let read = 0;
+    const lying: Pick<Store, 'list' | 'readFile'> = {
+      async *list(...of) {
+        for await (const entry of own.list(...of)) yield { ...entry, size: 1 };
+      },
+      async *readFile() {
+        for (; read < 10; read++) yield Uint8Array.of(60);
+      },
+    };
+    expect(await openTestReports({ store: lying }).get(tree, () => {})).toBe('unread');
+    expect(read).toBe(2);
   });
 });
