@@ -47,6 +47,9 @@ export const controllerNodeLimits = {
   keepTriesMax: 5,
   /** Orders of one moment are kept in one go, and after work that somebody waits for. */
   keepGatherMs: 500,
+  /** Logs that are kept for pages and `quorate logs`, and their bytes: the oldest go first. Those of revealed rounds stay in the store. */
+  logsKeptMax: 50_000,
+  logsKeptBytesMax: 8 * 1024 ** 3,
   /** Of a log file, read at once: for those who follow it, for the ends of its lines, and for lines. */
   logReadBytes: 32 * 1024,
   logIndexedBytes: 256 * 1024,
@@ -60,8 +63,9 @@ export const controllerNodeLimits = {
   junitEntriesMax: 2_000,
   junitFilesMax: 50,
   junitBytesMax: 8 * 1024 * 1024,
-  /** Time and memory for reading them, trees that are read at once, and trees of which the results are kept. */
+  /** Time and memory for reading them, time until a tree that could not be read is read again, trees at once, and trees of which the results are kept. */
   junitSecondsMax: 10,
+  junitAgainMs: 60_000,
   junitMemoryMiB: 128,
   junitAtOnceMax: 2,
   junitKeptMax: 64,
@@ -113,6 +117,8 @@ assert(
   'the beginnings of lines of the longest logs are in memory',
 );
 assert(own.pageBundlesMax * 30_000 <= own.spoolBytesMax, 'no more are read for pages than may be made again');
+assert(own.logsKeptBytesMax <= limits.treeBytesMax, 'logs take no more room than a tree');
+assert(own.logsKeptMax >= 50 * limits.openRequestsMax, 'logs of open runs are not the oldest');
 assert(own.logIndexedBytes < limits.logBytesMax, 'a log is read in pieces');
 assert(own.logLinesBytes <= own.logIndexedBytes, 'lines of one page are fewer than are indexed at once');
 assert(own.logFailureBytes < own.logLinesBytes, 'how a build failed is looked up with one read');
@@ -129,6 +135,10 @@ assert(own.probeMs < artifactLimits.repairSeconds * 1000, 'a few blocks take les
 assert(own.probeBlocks < limits.pathDepthMax, 'a look goes down a part of the deepest tree');
 assert(own.spoolBytesMax < limits.treeBytesMax, 'what was lost takes less room than a tree');
 assert(own.sbomCharsMax <= limits.bundleBytesMax, 'kept lists take less than a bundle');
+assert(
+  1000 * own.junitSecondsMax < own.junitAgainMs,
+  'a tree that cannot be read keeps a thread busy for less than half of the time',
+);
 assert(
   own.junitSecondsMax < own.sbomSecondsMax &&
     own.junitMemoryMiB < own.sbomMemoryMiB &&

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LineEscaper } from '../../protocol/base/escape.ts';
@@ -15,6 +15,11 @@ export interface StoredLogs extends LogFiles {
   isCut(lease: string): Promise<boolean>;
   /** Puts a log that its worker said in the place of the one that is stored. */
   replace(lease: string, said: AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Removes what a crash left of a log that was being replaced and, where there are more logs than are kept, those that were written longest
+   * ago, with their times. Resolves with the number of logs that went.
+   */
+  trim(signal: AbortSignal): Promise<number>;
 }
 
 export const timesFileOf = (dir: string, lease: string): string => join(dir, `${lease}.times`);
@@ -22,6 +27,8 @@ export const timesFileOf = (dir: string, lease: string): string => join(dir, `${
 /** Log files of builds in a folder that only this user can read: `<lease>.log`, and times of their lines in `<lease>.times`. */
 export function openLogFiles(dir: string): StoredLogs {
   const fileOf = (lease: string): string => join(dir, `${lease}.log`);
+  /** Leases of which a file is being written. */
+  const writing = new Set<string>();
   let made: Promise<unknown> | undefined;
   const makeFolder = () => {
     made ??= mkdir(dir, { recursive: true, mode: 0o700 }).catch((error) => {
@@ -44,6 +51,8 @@ export function openLogFiles(dir: string): StoredLogs {
     async create(lease) {
       await makeFolder();
       const output = createWriteStream(fileOf(lease), { mode: 0o600 });
+      writing.add(lease);
+      output.once('close', () => writing.delete(lease));
       // A full disk costs the stored log; followers still get theirs.
       output.on('error', () => output.destroy());
       return {
@@ -73,14 +82,61 @@ export function openLogFiles(dir: string): StoredLogs {
     async replace(lease, said) {
       await makeFolder();
       const whole = `${fileOf(lease)}.whole`;
+      writing.add(lease);
       try {
         await pipeline(said, storedText, createWriteStream(whole, { mode: 0o600 }));
         await rename(whole, fileOf(lease));
       } finally {
         await rm(whole, { force: true });
+        writing.delete(lease);
       }
     },
+    async trim(signal) {
+      const kept = await keptLogs(dir, writing, signal);
+      let [bytes, logs, gone] = [0, 0, 0];
+      for (const one of kept.toSorted((a, b) => b.at - a.at)) {
+        bytes += one.bytes;
+        logs++;
+        if (logs <= controllerNodeLimits.logsKeptMax && bytes <= controllerNodeLimits.logsKeptBytesMax)
+          continue;
+        if (signal.aborted) break;
+        if (writing.has(one.lease)) continue;
+        for (const file of one.files) await rm(join(dir, file), { force: true });
+        gone++;
+      }
+      return gone;
+    },
   };
+}
+
+interface KeptLog {
+  lease: string;
+  files: string[];
+  bytes: number;
+  /** When one of them was last written. */
+  at: number;
+}
+
+/** The logs of a folder, in which nothing else is left of those that are not being written. */
+async function keptLogs(dir: string, writing: ReadonlySet<string>, signal: AbortSignal): Promise<KeptLog[]> {
+  const kept = new Map<string, KeptLog>();
+  for (const file of await readdir(dir).catch(() => [])) {
+    if (signal.aborted) break;
+    const [, lease, kind] = /^([^.]+)\.(log|times|log\.whole)$/.exec(file) ?? [];
+    if (lease === undefined) continue;
+    if (kind === 'log.whole') {
+      if (!writing.has(lease)) await rm(join(dir, file), { force: true });
+      continue;
+    }
+    const found = await stat(join(dir, file)).catch(() => undefined);
+    if (found === undefined) continue;
+    const one = kept.get(lease) ?? { lease, files: [], bytes: 0, at: 0 };
+    one.files.push(file);
+    one.bytes += found.size;
+    one.at = Math.max(one.at, found.mtimeMs);
+    kept.set(lease, one);
+  }
+  return [...kept.values()];
 }
 
 /** A note of a log that is cut is shorter. */

@@ -18,6 +18,7 @@ import { type ProjectFolder, readCharter, unusedFile, writeAddress } from '../..
 import { version } from '../../program.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { counted } from '../../protocol/base/quantity.ts';
 import { ownVersion } from '../../protocol/wire/peer-version.ts';
 import { topicsOf } from '../../protocol/wire/protocols.ts';
 import { sha256InSlices } from '../../store/index.ts';
@@ -289,6 +290,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
         startBlockCollection({
           store,
           tell,
+          async trim(signal) {
+            const logs = await logFiles.trim(signal);
+            if (logs > 0) tell('info', 'logs', `removed the oldest ${counted(logs, 'log')}`, { logs });
+          },
           repair: (trees, signal) => repairTrees({ mesh, store, tell, holders }, trees, signal),
         }),
       );

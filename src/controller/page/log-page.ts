@@ -60,7 +60,7 @@ export function logBody(
   const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
   return html`${head(run.id, run.name, build, '')}
 ${cut === undefined ? '' : html`<p class="notice some">${cuts[cut.why]} <a href="${url}?line=${cut.line}#L${cut.line}">Where it is cut</a></p>`}
-<nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? 'Nothing was written yet.' : `Lines ${from} to ${to} of ${count}`}</span>
+<nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? (!build.delivered ? 'Nothing was written yet.' : 'There is no log here: none came, or it was one of the oldest, which are removed.') : `Lines ${from} to ${to} of ${count}`}</span>
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
 ${failureLink(steps, shown, url)}
