@@ -8,7 +8,7 @@ interface Told {
   /** Media type of the answer. */
   type: string;
   /** Default: 200. */
-  status?: 200 | 302 | 303;
+  status?: 200 | 202 | 302 | 303;
   query?: Readonly<Record<string, string>>;
   /** Fields of a form or, of one with `type` JSON, members of the body. */
   body?: { as: 'form' | 'json'; fields: Readonly<Record<string, string>> };
@@ -22,7 +22,7 @@ const csrf = {
 const form = (fields: Record<string, string>) => ({ as: 'form' as const, fields });
 const body = (fields: Record<string, string>) => ({ as: 'json' as const, fields });
 
-/** Pages, downloads and signing in: what a controller serves besides its feed. */
+/** Pages, downloads, actions and signing in: what a controller serves besides its feed, and all of a watcher. */
 const told: Readonly<Record<string, Told>> = {
   'GET /': { summary: 'The page of the project.', type: page },
   'GET /events': { summary: 'Parts of that page, as they change.', type: events },
@@ -70,6 +70,31 @@ const told: Readonly<Record<string, Told>> = {
     summary: 'The state of a branch or tag as an image, also of one that is not known.',
     type: 'image/svg+xml',
     query: { ref: '`main`, or `refs/tags/v1`.' },
+  },
+  'GET /pipelines': {
+    ...{ summary: 'The page of what a watcher has published.', type: page, role: 'publisher' },
+  },
+  'POST /pipelines': {
+    ...{ summary: 'Publishes a pipeline again, as the rules are now.', type: page, status: 303 },
+    ...{ role: 'publisher' },
+    body: form({
+      ...csrf,
+      id: 'Of the pipeline, as its page has it.',
+      which: '`all` jobs, or those that `failed`.',
+    }),
+  },
+  'GET /approvals': {
+    ...{ summary: 'The page of pull requests that wait, and of those that were decided.', type: page },
+    ...{ role: 'publisher' },
+  },
+  'POST /approvals': {
+    ...{ summary: 'Decides on one commit of a pull request.', type: page, status: 303, role: 'publisher' },
+    body: form({ ...csrf, id: 'Pull request and commit, `7@COMMIT`.', verdict: '`approved` or `denied`.' }),
+  },
+  'POST /webhook': {
+    summary:
+      'Has the watcher look at the repository now. Signed as the forge signs; nothing that it says is used.',
+    ...{ type: json, status: 202, body: body({}) },
   },
   'GET /verify': { summary: 'The page that verifies in the browser, one file.', type: page },
   'GET /static/{name}': { summary: 'A file of the pages, by its name with its hash.', type: 'text/css' },
@@ -158,7 +183,7 @@ const securitySchemes = {
   terminal: { type: 'http', scheme: 'bearer' },
 };
 
-/** Paths of what a controller serves besides its feed, and how people sign in there. `refused`: the answer to what is refused. */
+/** Paths of what controllers and watchers serve besides the feed, and how people sign in there. `refused`: the answer to what is refused. */
 export function siteOf(refused: object): { paths: Record<string, object>; securitySchemes: object } {
   const paths: Record<string, Record<string, object>> = {};
   for (const [route, { summary, type, status = 200, query = {}, body, role }] of Object.entries(told)) {
@@ -181,7 +206,7 @@ export function siteOf(refused: object): { paths: Record<string, object>; securi
       ...(body !== undefined && { requestBody: { required: true, content } }),
       ...(role !== undefined && { security: [{ session: [] }, { terminal: [] }] }),
       responses: {
-        [status]: { description: summary, ...(status === 200 && { content: { [type]: { schema: {} } } }) },
+        [status]: { description: summary, ...(status < 300 && { content: { [type]: { schema: {} } } }) },
         default: refused,
       },
     };

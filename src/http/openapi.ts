@@ -99,7 +99,7 @@ function schemaOf(schema: z.ZodType): object {
   return json;
 }
 
-/** The HTTP API of a controller (`quorate controller --http`) as OpenAPI 3.1. The build makes openapi.json from it. */
+/** The HTTP API of controllers (`quorate controller --http`) and watchers as OpenAPI 3.1. The build makes openapi.json from it. */
 export function openApi(version: string): OpenApi {
   const site = siteOf(refused('It is refused; also a page, for a browser.'));
   const ofLists = Object.entries(lists).map(([name, { summary, schema }]) => {

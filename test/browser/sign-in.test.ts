@@ -43,6 +43,7 @@ async function service() {
   const people = await startSignIn(settingsOf(origin, provider), { provider });
   const approved: string[] = [];
   const app = watchApp({
+    version: '1',
     label: 'ci',
     badge: () => undefined,
     approvals: {

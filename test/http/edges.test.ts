@@ -274,7 +274,7 @@ describe('an approval', () => {
   const decided: unknown[] = [];
   const app = wholeApp(
     watchApp({
-      ...{ label: 'x', badge: () => undefined },
+      ...{ version: '1', label: 'x', badge: () => undefined },
       approvals: { people: people as never, pulls: () => [], decide: (...of) => void decided.push(of) },
     }),
   );
@@ -304,7 +304,7 @@ describe('an approval', () => {
       decision: verdict === null ? null : { verdict, by: 'ada' },
     };
     const ports = { people, pulls: () => [pull], decide: () => {} } as never;
-    const page = watchApp({ label: 'x', badge: () => undefined, approvals: ports });
+    const page = watchApp({ version: '1', label: 'x', badge: () => undefined, approvals: ports });
     const text = await (await page.request('/approvals')).text();
     const buttons = [...text.matchAll(/name="verdict" value="(\w+)"/g)].map(([, one]) => one);
     const [waiting = '', decided = ''] = text.split('<h2>Decided</h2>');

@@ -7,6 +7,7 @@ import { answers, openApi, openApiApp } from '../../src/http/openapi.ts';
 import type { PublicView } from '../../src/http/views.ts';
 import { version } from '../../src/program.ts';
 import { encodeBundle } from '../../src/protocol/documents/bundle.ts';
+import { watchApp } from '../../src/watcher/page/index.ts';
 import { cidOf, idp } from '../support/documents.ts';
 import { makeProject, project } from '../support/project.ts';
 import { startSignIn } from '../support/sign-in.ts';
@@ -84,7 +85,7 @@ async function view(): Promise<Partial<PublicView>> {
 }
 
 describe('the OpenAPI page of the HTTP API', () => {
-  it('has every route of a controller and of a store, and no other', async () => {
+  it('has every route of a controller, of a watcher and of a store, and no other', async () => {
     const people = await startSignIn(`origin = "${origin}"`, {
       authority: {} as never,
       issuer: { signer: idp.signer, charter: () => ({ project }) },
@@ -98,16 +99,16 @@ describe('the OpenAPI page of the HTTP API', () => {
       cancel: { may: () => false, run: async () => {} },
     });
     onTestFinished(() => site.close());
-    for (const [app, more] of [
-      [site.app, []],
-      [
-        feed.route(
-          '/',
-          openApiApp('1', () => feed.routes),
-        ),
-        ['/openapi.json'],
-      ],
-    ] as const) {
+    const watch = watchApp({
+      ...{ version: '1', label: 'quorate', badge: () => undefined },
+      ...{ webhook: {}, approvals: { people }, pipelines: { people } },
+    } as never);
+    const store = feed.route(
+      '/',
+      openApiApp('1', () => feed.routes),
+    );
+    const described = new Set<string>();
+    for (const app of [site.app, watch, store]) {
       const served = (await (await app.request('/openapi.json')).json()) as typeof page;
       const operations = Object.entries(served.paths).flatMap(([path, all]) =>
         Object.keys(all).map((method) => ({ method, path })),
@@ -118,12 +119,16 @@ describe('the OpenAPI page of the HTTP API', () => {
         (route) => !operations.some(({ method, path }) => answers(route, method, path)),
       );
       expect(missing.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+      for (const { method, path } of operations) described.add(`${method} ${path}`);
       const lists = feedLists.map((name) => `/v1/{project}/${name}`);
-      const all = [...lists, '/v1/{project}/bundle/{which}', '/ipfs/{cid}', ...more];
-      if (app !== site.app) expect(Object.keys(served.paths).sort()).toEqual(all.sort());
-      // No row of what no server serves.
-      else expect(Object.keys(served.paths).sort()).toEqual(Object.keys(page.paths).sort());
+      const all = [...lists, '/v1/{project}/bundle/{which}', '/ipfs/{cid}', '/openapi.json'];
+      if (app === store) expect(Object.keys(served.paths).sort()).toEqual(all.sort());
     }
+    // No row of what no server serves.
+    const rows = Object.entries(page.paths).flatMap(([path, all]) =>
+      Object.keys(all).map((method) => `${method} ${path}`),
+    );
+    expect([...described].sort()).toEqual(rows.sort());
   });
 
   it('says how each path is answered', async () => {

@@ -3,6 +3,7 @@ import { namesIn, urlOf } from '../../http/addresses.ts';
 import { errorPageWith } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
+import { version } from '../../program.ts';
 import { refusalOfAgain } from '../machine/again.ts';
 import { badgeOf, viewOf } from '../machine/view.ts';
 import type { OpenWatcher } from '../node/open.ts';
@@ -27,7 +28,7 @@ export async function serveWatch(
   const options = { members: undefined, charter, issuer: undefined, onError };
   const people = signIn === undefined ? undefined : await openSignIn({ path: signIn, ...options });
   const app = watchApp({
-    label: settings.context,
+    ...{ version: version(), label: settings.context },
     badge: (ref) => badgeOf(state, ref),
     webhook:
       kind === undefined || secret === undefined

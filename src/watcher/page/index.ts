@@ -7,6 +7,7 @@ import { type BadgePorts, badgeApp } from '../../http/kit/badge.ts';
 import { page } from '../../http/kit/layout.ts';
 import { foreign, type Html, time } from '../../http/kit/parts.ts';
 import { httpLimits } from '../../http/limits.ts';
+import { openApiApp } from '../../http/openapi.ts';
 import type { SignIn } from '../../http/sign-in/index.ts';
 import { accountLink } from '../../http/sign-in/pages.ts';
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
@@ -96,15 +97,21 @@ export function webhookApp({ take }: WebhookPorts): Hono<HttpEnv> {
 }
 
 export interface WatchPorts extends BadgePorts {
+  /** Of Quorate. */
+  version: string;
   webhook?: WebhookPorts | undefined;
   approvals?: ApprovalPorts | undefined;
   pipelines?: PipelinePorts | undefined;
 }
 
-/** HTTP routes of a watcher: badges and, where there are ports for them, webhooks and approvals. */
+/** HTTP routes of a watcher: badges, their description and, where there are ports for them, webhooks and approvals. */
 export function watchApp(ports: WatchPorts): Hono<HttpEnv> {
-  const { webhook, approvals, pipelines } = ports;
+  const { webhook, approvals, pipelines, version } = ports;
   const app = new Hono<HttpEnv>().route('/', badgeApp(ports));
+  app.route(
+    '/',
+    openApiApp(version, () => app.routes),
+  );
   if (webhook !== undefined) app.route('/', webhookApp(webhook));
   if (approvals !== undefined) app.route('/', approvalsApp(approvals));
   if (pipelines !== undefined) app.route('/', pipelinesApp(pipelines));

@@ -142,6 +142,7 @@ describe('somebody who sends bodies of webhooks by halves', () => {
   it('has so many in memory at once, and the webhook of the forge comes through', async () => {
     const taken: number[] = [];
     const app = watchApp({
+      version: '1',
       label: 'quorate',
       badge: () => undefined,
       webhook: { take: ({ body }) => void taken.push(body.length) },

@@ -41,7 +41,9 @@ async function watched(settings = settingsOf({ pulls: { authors: [], paths: [] }
     },
   };
   const approvals = { people, pulls: () => [], decide: () => {} };
-  const app = wholeApp(watchApp({ label: 'quorate', badge: () => undefined, pipelines: ports, approvals }));
+  const app = wholeApp(
+    watchApp({ version: '1', label: 'quorate', badge: () => undefined, pipelines: ports, approvals }),
+  );
   const ada = await signedInPublisher(app, origin, now);
   const page = `${origin}/pipelines`;
   const post = async (which: string, id = first.id, who = ada) => {

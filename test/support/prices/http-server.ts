@@ -295,6 +295,7 @@ async function watcher(listen: Listen): Promise<void> {
     ...{ id: `${n}@${'a'.repeat(40)}`, pull: n, commit: 'a'.repeat(40) },
   }));
   const app = watchApp({
+    version: '1',
     label: 'quorate',
     badge: () => ({ level: 'trusted', commit: 'a'.repeat(40) }),
     webhook: { take: (parts) => void checkWebhook({ ...parts, kind: 'forgejo', secret, now: Date.now() }) },

@@ -19,6 +19,7 @@ async function approvals() {
   const people = await startSignIn(`origin = "${origin}"`, { now: () => now });
   onTestFinished(() => people.close());
   const app = watchApp({
+    version: '1',
     label: 'quorate',
     badge: (ref) => badgeOf(bench.machine.state, ref),
     approvals: {
@@ -98,7 +99,11 @@ describe('a badge', () => {
     const bench = new Bench().refs({ [main]: 1 }, true).push(main, 2);
     bench.published(bench.orders()[0] as never, 'a').say({ kind: 'stands', stands: [said] });
     if (verified) bench.proven('a');
-    const app = watchApp({ label: 'quorate', badge: (ref) => badgeOf(bench.machine.state, ref) });
+    const app = watchApp({
+      version: '1',
+      label: 'quorate',
+      badge: (ref) => badgeOf(bench.machine.state, ref),
+    });
     const answer = await app.request('/badge.svg?ref=main');
     expect(answer.headers.get('content-type')).toBe('image/svg+xml; charset=utf-8');
     const svg = await answer.text();
@@ -109,7 +114,11 @@ describe('a badge', () => {
   it('of a pull request, another ref or nonsense says that it is unknown', async () => {
     const bench = new Bench(settingsOf({ pulls: { authors: ['m'], paths: [] } })).refs({ [main]: 1 }, true);
     bench.pull({ pull: 7, commit: commit(2), author: 'm' });
-    const app = watchApp({ label: 'quorate', badge: (ref) => badgeOf(bench.machine.state, ref) });
+    const app = watchApp({
+      version: '1',
+      label: 'quorate',
+      badge: (ref) => badgeOf(bench.machine.state, ref),
+    });
     for (const ref of ['refs/pull/7/head', 'other', '../x', '<svg>', '']) {
       const svg = await (await app.request(`/badge.svg?ref=${encodeURIComponent(ref)}`)).text();
       expect(svg).toContain('<title>quorate: unknown</title>');
@@ -144,6 +153,7 @@ describe('webhooks', () => {
   async function listening() {
     const bench = new Bench().refs({ [main]: 1 }, true);
     const app = watchApp({
+      version: '1',
       label: 'quorate',
       badge: () => undefined,
       webhook: {
