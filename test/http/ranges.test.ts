@@ -1,6 +1,8 @@
 import fc from 'fast-check';
+import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
-import { rangeOf } from '../../src/http/answer.ts';
+import { answerWith, rangeOf } from '../../src/http/answer.ts';
+import type { HttpEnv } from '../../src/http/env.ts';
 import { collect, noiseBytes, store, tar } from '../store/support.ts';
 import { ask, bundleName, serve, viewOf } from './support.ts';
 
@@ -85,6 +87,17 @@ it.each([
 ])('a client that holds %s has the answer: %s', async (holds, has) => {
   const { get, etag } = await bundle();
   expect((await get({ 'if-none-match': holds.replace('ETAG', etag) })).status).toBe(has ? 304 : 200);
+});
+
+it('a part of an answer that was read whole costs as much as the whole', async () => {
+  const body = new Uint8Array(1_000);
+  const app = new Hono<HttpEnv>().get('/', (c) =>
+    answerWith(c, { body, etag: '"a"', type: 'application/octet-stream', cache: 'no-cache' }, () => {}),
+  );
+  let sent = 0;
+  const account = { pay() {}, sent: (bytes: number) => (sent += bytes) * 0, isWaiting: false };
+  const part = await app.request('/', { headers: { range: 'bytes=0-0' } }, { account });
+  expect([part.status, (await part.arrayBuffer()).byteLength, sent]).toEqual([206, 1, 999]);
 });
 
 it('a range is a part of its body, whatever is asked for', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { exited } from '../../../simulations/paperwork.ts';
 import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountLine, accountOf } from '../../../src/protocol/account/index.ts';
+import { wireLimits } from '../../../src/protocol/wire/limits.ts';
 import {
   A,
   B,
@@ -43,6 +44,14 @@ describe('the account that a controller gives of a run', () => {
     expect(line(bench, run)).toMatch(
       /^waiting: for an operator that takes it: ada: paused by its operator; bob: needs 64 cpus; until /,
     );
+  });
+
+  it('names so many of those that it waits for at most', async () => {
+    const all = Array.from({ length: wireLimits.declinedMax + 1 }, (_, n) => `op${n}`);
+    const bench = await projectOf(...all);
+    const run = await bench.submit();
+    const { open } = summaryOf(bench.controller.state, bench.facts(run));
+    expect([open?.eligible, open?.asked?.length]).toEqual([all.length, wireLimits.declinedMax]);
   });
 
   it('names the builders, counts sealed results, and says what the rest waits for', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { exited } from '../../../simulations/paperwork.ts';
-import { pipelineOf as shownPipeline } from '../../../src/controller/machine/queries/summary.ts';
+import { pipelineOf as shownPipeline, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { A, type Bench } from './bench.ts';
 import { agree, nobody, pipelineOf, publish, trust } from './pipelines.ts';
 
@@ -27,6 +29,35 @@ describe('the pipeline of a run', () => {
       ]);
     const [, , last] = shownPipeline(bench.controller.state, bench.facts(app));
     expect(last?.needs).toEqual([{ name: 'lib', run: lib, level: 'trusted' }]);
+  });
+
+  it('has so many jobs at most, those of its push included', async () => {
+    const bench = await pipelineOf();
+    const runs: string[] = [];
+    for (const name of ['a', 'b', 'c']) runs.push(await publish(bench, name));
+    const withPush = () =>
+      shownPipeline(bench.controller.state, bench.facts(runs[2] ?? ''), { withPush: true }).map(
+        ({ name }) => name,
+      );
+    expect(withPush()).toEqual(['a', 'b', 'c']);
+    withLimits(limits, { pipelineJobsMax: 2 });
+    expect(withPush()).toEqual(['a', 'c']);
+  });
+
+  it('is looked through for the job with which it fell as far as it may be long', async () => {
+    const bench = await pipelineOf();
+    const names = ['a', 'b', 'c', 'd'];
+    const runs: string[] = [];
+    for (const [n, name] of names.entries())
+      runs.push(
+        await publish(bench, name, n === 0 ? {} : { needs: { [names[n - 1] ?? '']: [runs[n - 1] ?? ''] } }),
+      );
+    const [a = '', b = '', , d = ''] = runs;
+    bench.send({ kind: 'cancel', token: 'c', which: a, by: bench.id('publisher'), reason: 'no' });
+    const fellWith = () => summaryOf(bench.controller.state, bench.facts(d)).fellWith?.run;
+    expect(fellWith()).toBe(a);
+    withLimits(limits, { pipelineJobsMax: 2 });
+    expect(fellWith()).toBe(b);
   });
 
   it('names runs that are over and out of memory, and why one was cancelled', async () => {

@@ -86,11 +86,7 @@ async function revealing(streamed: string, said: string) {
     return text;
   };
   return {
-    store,
-    files,
-    stored,
-    run,
-    context,
+    ...{ store, files, root, stored, run, context },
     keep: () => new Keeper(context, files).keep('run', { root, from: worker }),
   };
 }
@@ -157,6 +153,39 @@ it('a log that is no file keeps no other one from being replaced', async () => {
   keeper.keep('run', { root, from: worker });
   await until('replaced', async () => (await stored()) === 'one\n');
 });
+
+it.each<[string, { kind?: string; slot?: number; round?: number; worker?: string; log?: string | null }]>([
+  ['in another slot', { slot: 1 }],
+  ['in another round', { round: 2 }],
+  ['by another worker', { worker: '12D3KooWother' }],
+  ['in a round that is not revealed', { kind: 'agreed' }],
+  ['whose log is not here', { log: 'bafyother' }],
+  ['without a log', { log: null }],
+])(
+  'a log that is cut stays where what is here is of a build %s',
+  async (_, { kind = 'revealed', round = 1, ...said }) => {
+    const cut = `one\n${notReceivedNote}\n`;
+    const { files, root, stored, run, context } = await revealing(cut, 'two\n');
+    const later = 'cd'.repeat(32);
+    const log = await files.create(later);
+    log.write(cut);
+    await log.end();
+    const [receipt] = run.receipts;
+    const [told] = run.history;
+    if (receipt === undefined || told === undefined) throw new Error('a build');
+    const [result] = told.progress.results;
+    // The build after it, which is replaced, ends the look.
+    run.receipts.push({ ...receipt, lease: later, slot: 7 });
+    const progress = { ...told.progress, results: [{ ...result, slot: 7 }] };
+    Object.assign(told.progress, { kind, round, results: [{ ...result, ...said }] });
+    run.history.push({ ...told, progress: progress as never });
+    const warned: string[] = [];
+    const tell = (_: string, kind: string) => void warned.push(kind);
+    new Keeper({ ...context, tell }, files).keep('run', { root, from: worker });
+    await until('the build after it', async () => !(await files.isCut(later)));
+    expect([await stored(), warned]).toEqual([cut, []]);
+  },
+);
 
 it('a log that is not cut stays as it came', async () => {
   const { store, keep, stored } = await revealing('one\n', 'two\n');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent, Reply } from '../../../src/controller/machine/events.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
@@ -37,6 +37,8 @@ class Line extends FakeChannel<Down> {
   iss: string | undefined;
   monotonic = 0;
   readonly times: [lease: string, times: string][] = [];
+  /** Of a disk that takes none. */
+  timesFail: Error | undefined;
   constructor(bench: Bench, worker: string, keep: () => Promise<void> = async () => {}) {
     super(bench.id(worker));
     const { paper, controller } = bench;
@@ -58,7 +60,12 @@ class Line extends FakeChannel<Down> {
         }
       },
       ...{ replies, checkpoints: { keep } },
-      logFiles: { keepTimes: async (...kept: [string, string]) => void this.times.push(kept) },
+      logFiles: {
+        keepTimes: async (...kept: [string, string]) => {
+          this.times.push(kept);
+          if (this.timesFail !== undefined) throw this.timesFail;
+        },
+      },
     } as unknown as SharedPorts;
     const admission = new Admission(ports, (peer) => ports.machine.state.keys.has(peer));
     const server = new LeaseServer({ ...ports, admission });
@@ -335,5 +342,24 @@ describe('a receipt', () => {
     line.say({ kind: 'receipt', envelope: receipt.raw, times: '9+9' });
     await new Promise((resolve) => setImmediate(resolve));
     expect(line.times).toHaveLength(kept.length);
+  });
+
+  it('counts where the times of its log cannot be written', async () => {
+    const { bench, leases } = await leasedRound({ seconds: 3600 });
+    const line = new Line(bench, 'ada');
+    line.timesFail = new Error('no room');
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    line.say({ kind: 'resume', lease: leases.get('ada')?.raw });
+    await line.heard('lease');
+    const lease = leases.get('ada');
+    if (lease === undefined) throw new Error('no lease');
+    const receipt = await bench.paper.receipt('ada', lease, bench.jobOf(lease), built);
+    line.say({ kind: 'receipt', envelope: receipt.raw, times: '1+0' });
+    await line.heard('ack');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([line.times.length, unhandled]).toEqual([1, []]);
   });
 });

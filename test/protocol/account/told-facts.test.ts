@@ -3,6 +3,8 @@ import { exited } from '../../../simulations/paperwork.ts';
 import { summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { accountLine, accountOf } from '../../../src/protocol/account/index.ts';
 import { afterProgress, untold } from '../../../src/protocol/account/told-facts.ts';
+import { documentLimits } from '../../../src/protocol/documents/limits.ts';
+import type { Progress } from '../../../src/protocol/wire/progress.ts';
 import { again, build } from '../../controller/machine/asked-again.ts';
 import {
   A,
@@ -27,6 +29,13 @@ function both(bench: Bench, run: string): [told: string, known: string] {
 }
 
 describe('a follower of a run', () => {
+  it('counts all who agreed, and names as many as a round may have', () => {
+    const by = Array.from({ length: documentLimits.slotsMax + 1 }, (_, n) => `op${n}`);
+    const agreed: Progress = { kind: 'agreed', round: 1, artifact: A, by };
+    const { tally } = afterProgress(untold('a'), agreed);
+    expect([tally?.same, tally?.by?.length]).toEqual([by.length, documentLimits.slotsMax]);
+  });
+
   const ends: [string, () => Promise<{ bench: Bench; run: string }>][] = [
     [
       'trusted',

@@ -49,6 +49,18 @@ it('a publication that is superseded before it was tried is over at once; one th
   expect([bench.journal.length, all(bench)[0]?.runs]).toEqual([kept, []]);
 });
 
+it('a pipeline is published again once, also by two who ask before either is answered', () => {
+  const bench = begun().push(main, 2);
+  const [first] = bench.orders();
+  bench.published(first as never, 'a');
+  bench.say({ kind: 'stands', stands: [{ run: 'a', state: 'done', level: 'failed' }] });
+  for (const by of ['ada', 'bob']) {
+    bench.now += 1_000;
+    bench.say({ kind: 'again', id: first?.id ?? '', rebuild: true, by });
+  }
+  expect(all(bench).map(({ phase }) => phase)).toEqual(['ended', 'ordered']);
+});
+
 it('a publication is over once each of its runs is', () => {
   const bench = begun().push(main, 2);
   bench.published(bench.orders()[0] as never, 'a', 'b');
