@@ -43,8 +43,8 @@ export const homes: Readonly<Record<HomeRole, HomeKind>> = {
       ...files('bytes', 'store/public/*.car', 'images/*.car', 'images/*.json'),
       ...files('key', ...projectKeys),
     ],
-    // "unused" says that nothing was signed yet, which is true of this one moment.
-    madeAnew: ['peers.json', 'control', 'bundles', 'unused', 'up.json'],
+    // "unused" says that nothing was signed yet, which is true of this one moment; what "quorate up" plays is another project.
+    madeAnew: ['peers.json', 'control', 'bundles', 'unused', 'up'],
   },
   idp: {
     marks: ['idp.db', 'idp.key'],

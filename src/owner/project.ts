@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { playedOf } from './played.ts';
 import type { ProjectFolder } from './project-folder.ts';
 
 export function findUp(start: string, name: string): string | undefined {
@@ -15,20 +16,50 @@ export function findProject(start: string): string | undefined {
   return findUp(start, join('.quorate', 'charter.jws'));
 }
 
-/** Opens the project folder at or above `start`; undefined where there is none, or it is of another project than the wanted one. */
-export async function ownProject(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
-  const own = findProject(start);
-  if (own === undefined) return undefined;
-  const { openProjectFolder } = await import('./project-folder.ts');
-  const folder = await openProjectFolder(own);
-  return wanted === undefined || wanted === folder.project ? folder : undefined;
+/** The repository at or above `start` whose project `quorate up` plays, or has played. */
+export const findPlayed = (start: string): string | undefined =>
+  findUp(start, playedOf('.').concat('/.quorate/charter.jws'));
+
+/** Opens the owner's project folder at or above `start`; undefined where there is none, or it is of another project than the wanted one. */
+export const ownProject = (start: string, wanted?: string): Promise<ProjectFolder | undefined> =>
+  firstOf([findProject(start)], wanted);
+
+/** The same of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
+export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
+  const [own, played] = [findProject(start), findPlayed(start)];
+  const homes = played === undefined ? undefined : playedOf(played);
+  // A repository within that of the other goes first.
+  if (played === undefined || (own !== undefined && own.length > played.length))
+    return firstOf([own, homes], wanted);
+  const { servedSource } = await import('./served-source.ts');
+  const runs = (await servedSource(played)) !== undefined;
+  return firstOf(runs ? [homes, own] : [own, homes], wanted);
 }
 
-/** Opens the project folder at or above `cwd`. @throws {QuorateError} `PROJECT_NOT_FOUND` */
+async function firstOf(
+  places: readonly (string | undefined)[],
+  wanted: string | undefined,
+): Promise<ProjectFolder | undefined> {
+  for (const place of places) {
+    if (place === undefined) continue;
+    const { openProjectFolder } = await import('./project-folder.ts');
+    const folder = await openProjectFolder(place);
+    if (wanted === undefined || wanted === folder.project) return folder;
+  }
+  return undefined;
+}
+
+/** Opens the owner's project folder at or above `cwd`. @throws {QuorateError} `PROJECT_NOT_FOUND` */
 export async function openProject(cwd: string): Promise<ProjectFolder> {
   const folder = await ownProject(cwd);
   if (folder !== undefined) return folder;
-  throw new QuorateError('PROJECT_NOT_FOUND', `you are in no project: there is none in ${cwd} or above`, {
-    hint: 'Go to the repository of your project. To make one of a repository: quorate init',
-  });
+  const played =
+    findPlayed(cwd) === undefined ? '' : ' that is yours; what quorate up plays is for trying out';
+  throw new QuorateError(
+    'PROJECT_NOT_FOUND',
+    `you are in no project${played}: there is none in ${cwd} or above`,
+    {
+      hint: 'Go to the repository of your project. To make one of a repository: quorate init',
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Context } from '../terminal/context.ts';
-import { ownProject } from './project.ts';
+import { projectHere } from './project.ts';
 
 interface Places {
   project: string;
@@ -17,7 +17,7 @@ export async function whereFrom(
   { project, bootstrap }: { project?: string; bootstrap?: string[] | undefined },
 ): Promise<Places> {
   if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
-  const folder = await ownProject(cwd, project);
+  const folder = await projectHere(cwd, project);
   if (folder !== undefined) {
     const { byPeer } = await import('../node/membership/join.ts');
     const address = await folder.address();

@@ -85,7 +85,7 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['controller --sign-in x', /only --http starts/],
     ['controller', /PROJECT_NOT_FOUND[\s\S]*quorate init/],
     ['up --operators 9', /Give a whole number from 1 to 8/],
-    ['up', /PROJECT_NOT_FOUND[\s\S]*quorate up --yes/],
+    ['up', /SOURCE_NO_REPOSITORY[\s\S]*git init/],
     ['invite', /missing required argument 'operator'/],
     ['invite a --role boss', /Allowed choices are worker, trusted-worker, publisher, reader/],
     ['invite a --hosts 0', /Give a whole number/],

@@ -29,6 +29,16 @@ async function processesOf(dir: string): Promise<number[]> {
   return found;
 }
 
+/** The bytes of each file of a project, without those of what is played. */
+function filesOf(dir: string): Record<string, string> {
+  const names = readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.startsWith(join(dir, 'up/')))
+    .sort();
+  return Object.fromEntries(names.map((file) => [file, readFileSync(file, 'base64')]));
+}
+
 it('an owner alone tries a project out, stops it, and goes on with the same homes', async () => {
   const dir = await scratch();
   const repo = join(dir, 'tool');
@@ -55,11 +65,13 @@ it('an owner alone tries a project out, stops it, and goes on with the same home
     return { code, out, err };
   };
 
+  expect(await ask('init')).toMatchObject({ code: 0 });
+  const own = filesOf(join(repo, '.quorate'));
   const first = up();
   const { operators, trusted } = await first.event('ready');
   expect([operators, trusted]).toEqual([['local-1', 'local-2', 'local-3'], 'local-trusted']);
   const { source } = first.all('listening')[0] ?? {};
-  // The project that it made is in no commit yet.
+  // The job file is in no commit yet.
   for (const [name, text] of Object.entries(program('tried'))) await writeFile(join(repo, name), text);
   await git(repo, 'add', '.');
   await git(repo, 'commit', '-q', '-m', 'tool');
@@ -75,7 +87,9 @@ it('an owner alone tries a project out, stops it, and goes on with the same home
 
   expect(await first.stop('SIGINT')).toEqual({ code: 0, signal: null });
   expect(await processesOf(dir)).toEqual([]);
-  expect(existsSync(join(repo, '.quorate', 'up.json'))).toBe(false);
+  // The project is as it was: its root key has signed nothing.
+  expect(filesOf(join(repo, '.quorate'))).toEqual(own);
+  expect(existsSync(home)).toBe(false);
 
   const again = up();
   await again.event('ready');
@@ -86,5 +100,5 @@ it('an owner alone tries a project out, stops it, and goes on with the same home
   await again.kill();
   await expect.poll(() => processesOf(dir), { timeout: 30_000 }).toEqual([]);
   // The file that a killed one left does not mislead.
-  expect(await ask('run')).toMatchObject({ code: 2, err: expect.stringContaining('has no remote') });
+  expect(await ask('run')).toMatchObject({ code: 3, err: expect.stringContaining('has not run yet') });
 });

@@ -4,6 +4,7 @@ import { changeCharter, openProjectFolder, type ProjectFolder } from '../../owne
 import { endServed, tellServed } from '../../owner/served-source.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { jobFileNames } from '../../protocol/base/job-file-names.ts';
+import type { Charter } from '../../protocol/documents/index.ts';
 import { committedFile, serveFolder } from '../../source/index.ts';
 
 interface LocalSource {
@@ -17,12 +18,14 @@ interface LocalSource {
   close(): Promise<void>;
 }
 
-/** Serves the repository of a project to workers on this machine. The charter names the port, so it stays the same. @throws as of `changeCharter`, SOURCE_… */
-export async function openSource(folder: ProjectFolder): Promise<LocalSource> {
-  const root = join(folder.dir, '..');
+/** Ports at which the repository was served: open jobs name them. */
+export const portsBefore = ({ vcs }: Pick<Charter, 'vcs'>): number[] =>
+  vcs.flatMap((host) => /^127\.0\.0\.1:(\d+)$/.exec(host)?.[1] ?? []).map(Number);
+
+/** Serves the repository at `root` to workers on this machine. The charter of `folder` is made to name the port. @throws as of `changeCharter`, SOURCE_… */
+export async function openSource(root: string, folder: ProjectFolder): Promise<LocalSource> {
   const { vcs } = folder.charter;
-  const before = vcs.flatMap((host) => /^127\.0\.0\.1:(\d+)$/.exec(host)?.[1] ?? []).map(Number);
-  const served = await serveAt(root, folder.name, [...before, 0]);
+  const served = await serveAt(root, folder.name, [...portsBefore(folder.charter), 0]);
   const host = `127.0.0.1:${served.port}`;
   const url = `git://${host}/${folder.name}`;
   let isAnnounced = false;
@@ -34,11 +37,11 @@ export async function openSource(folder: ProjectFolder): Promise<LocalSource> {
       note: await missing(root),
       announce() {
         isAnnounced = true;
-        return tellServed(folder.dir, { url, pid: process.pid });
+        return tellServed(root, { url, pid: process.pid });
       },
       async close() {
         // Else the file is of another quorate up, which was faster.
-        if (isAnnounced) await endServed(folder.dir);
+        if (isAnnounced) await endServed(root);
         await served.close();
       },
     };

@@ -1,16 +1,16 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Tier } from '../../../sandbox/index.ts';
 import { serveFeed } from '../../controller/commands/controller.ts';
 import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
-import { makeProject } from '../../owner/commands/init.ts';
-import { findProject, openProject } from '../../owner/project.ts';
-import type { ProjectFolder } from '../../owner/project-folder.ts';
+import { prepareRepository, repositoryAt } from '../../owner/commands/init.ts';
+import { playedOf } from '../../owner/played.ts';
+import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
 import { units } from '../../protocol/base/units.ts';
 import { boundHeap } from '../../terminal/bounded-heap.ts';
-import { confirmed } from '../../terminal/confirm.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
 import { writeCompiledCode } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -39,7 +39,7 @@ export const up: Define = (program, act) => {
     .command('up')
     .summary('try a project out, alone on this machine')
     .description(
-      'Runs controller, trusted worker and volunteers of the project in this repository, all on this machine and in one process, until Ctrl-C. For trying it out: it is one machine, and proves nothing to anybody else. "quorate run" then builds what is committed here, without a push.',
+      'Plays a project of this repository, with keys of its own: controller, trusted worker and volunteers, all on this machine and in one process, until Ctrl-C. For trying it out: it is one machine, and proves nothing to anybody else. "quorate run" then builds what is committed here, without a push.',
     )
     .option(
       '--operators <n>',
@@ -71,46 +71,50 @@ const oneMachine = 'All of it is this one machine: what it calls trusted proves 
 async function run(context: Context, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { yellow, bold, dim } = out.colours;
-  if (findProject(cwd) === undefined && !(await offeredInit(context, options))) return exits.no;
-  let folder = await openProject(cwd);
-  await checkFree(folder);
-  const { localMembers, LocalProject } = await import('./local-project.ts');
-  const upDir = join(folder.dir, 'up');
-  const members = await localMembers(upDir, folder.project, options.operators);
+  const root = findProject(cwd) ?? repositoryAt(cwd);
+  await checkFree(root);
+  const upDir = playedOf(root);
+  const isFirst = !existsSync(join(upDir, '.quorate', 'charter.jws'));
+  const { yes, operators } = options;
+  if (isFirst && yes !== true && !context.interactive) throw nobodyToAsk();
   out.say(
-    bold(
-      `Project ${folder.name}, played by this machine alone: controller, trusted worker, ${volunteers(options)}.`,
-    ),
+    bold(`This machine alone plays a project: controller, trusted worker, ${volunteers(options)}.`),
     yellow(oneMachine),
     'Looking whether this machine can build…',
   );
   const sandboxDir = join(upDir, 'sandbox');
-  const { yes } = options;
-  const builds = members.length;
+  const builds = operators + 1;
   const lent = {
     cpus: options.cpus ?? Math.max(1, Math.floor(availableParallelism() / builds)),
     memory: options.memory ?? Math.max(memoryBytesMin, Math.floor(totalmem() / 2 / builds)),
     ...(options.tier !== undefined && { tier: options.tier }),
   };
-  const offer = await offerOf(context, upDir, sandboxDir, lent, folder.project);
+  const offer = await offerOf(context, upDir, sandboxDir, lent);
   const { consent, lending } = offer;
   const [tier = 'namespace'] = lending.capabilities.tiers;
   out.say(
     `Each of ${builds} builds at once has, at low priority and in a sandbox:`,
     ...describeLending(lending).slice(0, 3),
     `The sandbox is ${tierSays[tier]}.`,
-    `Its workers fetch from this repository, which it serves to programs on this machine; its charter is made to name that.`,
-    `Homes of its members are in ${upDir}.`,
+    'It builds what is committed in this repository, which it serves to programs on this machine.',
+    `It has keys and members of its own, all in ${upDir}; no other project is changed.`,
   );
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
-  const ask = consent !== undefined || members.some(({ known }) => known === undefined);
-  if (ask && !(await agreed(context, { yes }, consent))) {
+  const ask = consent !== undefined || isFirst;
+  if (ask && !(await agreed(context, { yes }, consent, 'Build on this machine'))) {
     out.say('Nothing was done.');
     return exits.no;
   }
+  const { jobFile, ignored } = await prepareRepository(root);
+  if (jobFile === 'made') out.say('Made quorate.yaml, an example job; make it yours.');
+  if (ignored === 'added') out.say('Added .quorate/ to .gitignore, as it holds keys.');
   await rememberTiers(upDir, offer.sandboxes.tiers);
   // Another one may have been started meanwhile, and the charter would name a port of this one as well.
-  await checkFree(folder);
+  await checkFree(root);
+  const { openPlayed } = await import('./played-project.ts');
+  const { localMembers, LocalProject } = await import('./local-project.ts');
+  let folder = await openPlayed(root);
+  const members = await localMembers(upDir, folder.project, operators);
 
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
@@ -139,7 +143,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const stopped = Promise.race([aborted(signal), failure.promise, rekeyed.promise]);
   try {
     const { openSource } = await import('./local-source.ts');
-    const source = await openSource(folder);
+    const source = await openSource(root, folder);
     closing.push(() => source.close());
     folder = source.folder;
     const project = await LocalProject.start({ ...nodes, folder });
@@ -174,7 +178,9 @@ async function run(context: Context, options: Options): Promise<Exit> {
   }
   out.say(
     'Stopped: nothing of it runs now; the next "quorate up" goes on with the same homes.',
-    yellow(`${oneMachine} With others: quorate controller, and quorate invite alice bob carol.`),
+    yellow(
+      `${oneMachine} With others: ${findProject(cwd) === undefined ? 'quorate init, ' : ''}quorate controller, and quorate invite alice bob carol.`,
+    ),
   );
   return exits.done;
 }
@@ -182,41 +188,34 @@ async function run(context: Context, options: Options): Promise<Exit> {
 const volunteers = ({ operators }: Options): string =>
   operators === 1 ? 'one volunteer' : `${operators} volunteers`;
 
-/** Makes a project where there is none, if the user wants one. */
-async function offeredInit(context: Context, { yes = false }: Options): Promise<boolean> {
-  const { out, interactive, cwd } = context;
-  if (!yes && !interactive)
-    throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
-      hint: 'quorate init makes one of this repository; so does quorate up --yes.',
-    });
-  if (!yes && !(await confirmed(context, 'There is no project here yet. Make one of this repository?'))) {
-    out.say('Nothing was done. By hand: quorate init');
-    return false;
-  }
-  const { folder, jobFile } = await makeProject(context, {});
-  out.say(
-    `Made a project of this repository, as quorate init does: keys and charter in ${folder.dir}${jobFile === 'made' ? ', an example job in quorate.yaml' : ''}.`,
-  );
-  return true;
-}
+const nobodyToAsk = () =>
+  new QuorateError('CLI_CONFIRMATION_NEEDED', 'there is no terminal to ask for confirmation', {
+    hint: 'To build on this machine without being asked: quorate up --yes',
+  });
 
-/** @throws JOURNAL_IN_USE where a controller of the project runs here */
-async function checkFree({ dir }: ProjectFolder): Promise<void> {
+/** @throws JOURNAL_IN_USE where a controller for the repository runs here */
+async function checkFree(root: string): Promise<void> {
   const { checkJournalFree } = await import('../../journal/index.ts');
   const { journalFile } = await import('../../owner/controller-socket.ts');
   const { servedSource } = await import('../../owner/served-source.ts');
-  const running = await servedSource(dir);
+  const running = await servedSource(root);
   if (running !== undefined)
     throw new QuorateError('JOURNAL_IN_USE', `quorate up runs here already, as process ${running.pid}`, {
       hint: 'Use it from this terminal: quorate run. Ctrl-C in its own ends it.',
     });
-  try {
-    checkJournalFree(journalFile(dir));
-  } catch (cause) {
-    if (codeOf(cause) !== 'JOURNAL_IN_USE') throw cause;
-    throw new QuorateError('JOURNAL_IN_USE', 'the controller of this project runs already', {
-      hint: 'quorate up starts one of its own: stop that one first.',
-      cause,
-    });
-  }
+  for (const [where, says, hint] of [
+    [playedOf(root), 'another quorate up starts or ends here', 'Try again in a minute.'],
+    // "quorate run" could mean either.
+    [
+      root,
+      'the controller of this project runs already',
+      'quorate up plays another one: stop that one first.',
+    ],
+  ] as const)
+    try {
+      checkJournalFree(journalFile(join(where, '.quorate')));
+    } catch (cause) {
+      if (codeOf(cause) !== 'JOURNAL_IN_USE') throw cause;
+      throw new QuorateError('JOURNAL_IN_USE', says, { hint, cause });
+    }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
@@ -381,7 +381,7 @@ export async function sourceOf(
   const { localRepo } = await import('../../source/index.ts');
   const { root, remoteUrl, branch, commit, dirty } = await localRepo(folder);
   const { servedSource } = await import('../../owner/served-source.ts');
-  const served = options.url === undefined ? await servedSource(join(root, '.quorate')) : undefined;
+  const served = options.url === undefined ? await servedSource(root) : undefined;
   const url = options.url ?? served?.url ?? remoteUrl;
   if (url === undefined)
     throw new QuorateError('CLI_USAGE', `${folder} has no remote, and workers fetch source from a server`, {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { findProject, ownProject } from '../../owner/project.ts';
+import { playedOf } from '../../owner/played.ts';
+import { findPlayed, findProject, projectHere } from '../../owner/project.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { TrialProject } from '../trial/inputs.ts';
@@ -17,7 +18,7 @@ export async function trialProject(
       if (codeOf(error) === 'MEMBERSHIP_NOT_FOUND') return undefined;
       throw error;
     });
-  const own = await ownProject(folder, wanted);
+  const own = await projectHere(folder, wanted);
   if (own !== undefined) {
     const { project, charter } = own;
     const { byPeer } = await import('../../node/membership/join.ts');
@@ -36,6 +37,7 @@ export async function trialProject(
 
 /** Folders of stores on this host that may hold an artifact. */
 export function storesHere({ home }: Context, folder: string): string[] {
-  const own = findProject(folder);
-  return [...(own === undefined ? [] : [join(own, '.quorate', 'store')]), join(home, 'store')];
+  const [own, played] = [findProject(folder), findPlayed(folder)];
+  const projects = [...(own === undefined ? [] : [own]), ...(played === undefined ? [] : [playedOf(played)])];
+  return [...projects.map((where) => join(where, '.quorate', 'store')), join(home, 'store')];
 }

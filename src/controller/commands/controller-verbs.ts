@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { openProject } from '../../owner/project.ts';
+import { openProject, projectHere } from '../../owner/project.ts';
 import { accountLine } from '../../protocol/account/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -48,7 +48,7 @@ export function addControllerVerbs(controller: Command, act: Act): void {
 }
 
 async function status({ cwd, out, signal }: Context): Promise<Exit> {
-  const folder = await openProject(cwd);
+  const folder = (await projectHere(cwd)) ?? (await openProject(cwd));
   const { askController } = await import('../node/control.ts');
   const now = await runningOr(
     () => askController(folder.dir, { do: 'status' }, { signal }),
@@ -71,7 +71,7 @@ async function runningOr<T>(ask: () => Promise<T>, read: () => Promise<T>): Prom
 }
 
 async function members({ cwd, out, signal }: Context): Promise<Exit> {
-  const folder = await openProject(cwd);
+  const folder = (await projectHere(cwd)) ?? (await openProject(cwd));
   const { askForMembers } = await import('../node/control.ts');
   const all = await runningOr(
     () => askForMembers(folder.dir, { signal }),

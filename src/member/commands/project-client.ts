@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import type { Home } from '../../node/membership/home.ts';
-import { findProject, ownProject } from '../../owner/project.ts';
+import { playedHomes } from '../../owner/played.ts';
+import { findPlayed, findProject, projectHere } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
 import type { Context } from '../../terminal/context.ts';
@@ -12,9 +14,10 @@ export async function membershipFor(
   project: string | undefined,
 ): Promise<{ home: Home; membership: Membership }> {
   const { openHome } = await import('../../node/membership/home.ts');
-  const home = openHome(dir);
   const tell = (says: string) => out.note(says);
-  const folder = await ownProject(cwd, project);
+  const folder = await projectHere(cwd, project);
+  const played = folder && playedHomes(folder);
+  const home = openHome(played === undefined ? dir : join(played, 'owner'));
   if (folder === undefined) {
     const inNone = (error: unknown): never => {
       if (project !== undefined || codeOf(error) !== 'MEMBERSHIP_NOT_FOUND') throw error;
@@ -45,7 +48,8 @@ export async function withClient<Result>(
     if (membership.role === 'publisher') await tellAlarms(context, home, client);
     return result;
   } catch (error) {
-    if (codeOf(error) !== 'CONTROLLER_UNREACHABLE' || findProject(context.cwd) === undefined) throw error;
+    const isOwner = (findProject(context.cwd) ?? findPlayed(context.cwd)) !== undefined;
+    if (codeOf(error) !== 'CONTROLLER_UNREACHABLE' || !isOwner) throw error;
     const { code, message, hint = '' } = error as QuorateError;
     throw new QuorateError(code, message, {
       hint: `${hint} Where it is to run here, in this repository: quorate controller, or quorate up`.trim(),

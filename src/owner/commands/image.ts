@@ -8,7 +8,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes } from '../../terminal/format.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { packages, several } from '../../terminal/values.ts';
-import { findProject } from '../project.ts';
+import { findPlayed, findProject } from '../project.ts';
 
 type Arch = 'x86_64' | 'aarch64';
 
@@ -82,7 +82,7 @@ const archOption = (): Option =>
 
 async function folderOf({ cwd, home }: Context): Promise<string> {
   const { imagesFolder } = await import('../../execution/images/files.ts');
-  const project = findProject(cwd);
+  const project = findProject(cwd) ?? findPlayed(cwd);
   return imagesFolder(project === undefined ? home : resolve(project, '.quorate'));
 }
 

@@ -67,7 +67,7 @@ export const init: Define = (program, act) =>
     .action(act(run));
 
 /** The top of the repository. @throws {QuorateError} `SOURCE_NO_REPOSITORY` */
-function repositoryAt(cwd: string): string {
+export function repositoryAt(cwd: string): string {
   const repo = findUp(cwd, '.git');
   if (repo !== undefined) return repo;
   throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
@@ -75,20 +75,24 @@ function repositoryAt(cwd: string): string {
   });
 }
 
-/** Makes a project of the repository around. `jobs`: in place of the example. @throws as of `repositoryAt` and `initProject` */
-export async function makeProject({ cwd }: Pick<Context, 'cwd'>, options: Options, jobs?: string) {
-  const repo = repositoryAt(cwd);
-  const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
-  const folder = await initProject(repo, {
+/** Of the charter of a project that is made of a repository. */
+export async function firstCharter(repo: string, options: Options) {
+  const { defaultFloor, defaultTestFloor } = await import('../project-folder.ts');
+  return {
     name: options.name ?? nameFrom(basename(repo)),
     vcs: options.vcs ?? (await hostOfRemote(repo)),
     bootstrap: options.bootstrap ?? [],
     idp: options.idp,
     floor: { ...defaultFloor, ...options.floor },
     testFloor: { ...defaultTestFloor, ...options.testFloor },
-  });
-  return { folder, jobFile: await writeJobFile(repo, jobs), ignored: await ignoreProjectFolder(repo) };
+  };
 }
+
+/** Its files that are committed. `jobs`: in place of the example. */
+export const prepareRepository = async (repo: string, jobs?: string) => ({
+  jobFile: await writeJobFile(repo, jobs),
+  ignored: await ignoreProjectFolder(repo),
+});
 
 async function run(context: Context, options: Options): Promise<Exit> {
   const { cwd, out } = context;
@@ -100,8 +104,10 @@ async function run(context: Context, options: Options): Promise<Exit> {
     out.say(...sayForeign(from));
     return exits.done;
   }
-  const { defaultFloor, defaultTestFloor } = await import('../project-folder.ts');
-  const { folder, jobFile, ignored } = await makeProject(context, options, from?.text);
+  const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
+  const repo = repositoryAt(cwd);
+  const folder = await initProject(repo, await firstCharter(repo, options));
+  const { jobFile, ignored } = await prepareRepository(repo, from?.text);
   const { charter } = folder;
   const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
   const { project, name, vcs, floor, testFloor } = charter;
@@ -118,7 +124,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     `  quorate.yaml         ${from !== undefined ? `made of ${escapeLine(from.path, 200)}` : jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
     `Source may come from ${vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : vcs.join(', ')}.`,
-    ...(await portsMissed(repositoryAt(cwd), vcs)).map(out.colours.yellow),
+    ...(await portsMissed(repo, vcs)).map(out.colours.yellow),
     ...sayFloors(charter),
     ...[...lost.floor, ...lost.testFloor].map((says) =>
       out.colours.yellow(`Lost against the default. ${says}`),

@@ -188,6 +188,7 @@ export async function agreed(
   context: Context,
   { yes = false }: JoinOptions,
   consent?: Consent,
+  question = 'Lend this machine',
 ): Promise<boolean> {
   if (yes && consent !== undefined) throw consentNeeded(consent);
   if (yes) return true;
@@ -196,5 +197,5 @@ export async function agreed(
       hint: consent === undefined ? 'Add --yes.' : `Add --yes, and --tier ${consent.tier}: ${consent.why}.`,
     });
   }
-  return confirmed(context, `Lend this machine${consent === undefined ? '' : ` with ${consent.tier}`}?`);
+  return confirmed(context, `${question}${consent === undefined ? '' : ` with ${consent.tier}`}?`);
 }

@@ -2,17 +2,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openSource } from '../../../src/cli/up/local-source.ts';
-import { initProject, openProjectFolder } from '../../../src/owner/project-folder.ts';
-import { folder } from '../../support/code-and-folder.ts';
+import { openPlayed } from '../../../src/cli/up/played-project.ts';
+import { repo } from '../../source/support.ts';
 
 it('the end of one that was never ready leaves the file of another', async () => {
-  const { dir } = await initProject(await folder(), { name: 'tools', vcs: [], bootstrap: [] });
-  const first = await openSource(await openProjectFolder(dir));
+  const root = await repo();
+  const file = join(root, '.quorate', 'up', 'up.json');
+  const first = await openSource(root, await openPlayed(root));
   onTestFinished(() => first.close());
   await first.announce();
-  const second = await openSource(await openProjectFolder(dir));
+  const second = await openSource(root, await openPlayed(root));
   await second.close();
-  expect(existsSync(join(dir, 'up.json'))).toBe(true);
+  expect(existsSync(file)).toBe(true);
   await first.close();
-  expect(existsSync(join(dir, 'up.json'))).toBe(false);
+  expect(existsSync(file)).toBe(false);
 });

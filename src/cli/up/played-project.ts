@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { firstCharter } from '../../owner/commands/init.ts';
+import { playedOf } from '../../owner/played.ts';
+import {
+  changeCharter,
+  initProject,
+  openProjectFolder,
+  type ProjectFolder,
+} from '../../owner/project-folder.ts';
+import { hasCode } from '../../protocol/base/errors.ts';
+import { portsBefore } from './local-source.ts';
+
+/**
+ * The project that is played for the repository at `root`, with the name, servers and policies that its own has, or would have. It has
+ * keys of its own: whatever is trusted in it is trusted in no other project, and removing its folder leaves no trace.
+ * @throws as of `initProject` and `changeCharter`
+ */
+export async function openPlayed(root: string): Promise<ProjectFolder> {
+  const own = existsSync(join(root, '.quorate', 'charter.jws')) ? await openProjectFolder(root) : undefined;
+  const {
+    name,
+    vcs,
+    floor,
+    testFloor = floor,
+    recipes = 'own' as const,
+  } = own?.charter ?? { ...(await firstCharter(root, {})), recipes: undefined };
+  const homes = playedOf(root);
+  const dir = join(homes, '.quorate');
+  if (!existsSync(join(dir, 'charter.jws'))) await initProject(homes, { name, vcs, bootstrap: [] });
+  // Its jobs build in the images of the repository.
+  await symlink(join('..', '..', 'images'), join(dir, 'images')).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  });
+  const folder = await openProjectFolder(homes);
+  const servers = new Set([...vcs, ...portsBefore(folder.charter).map((port) => `127.0.0.1:${port}`)]);
+  await changeCharter(folder, { vcs: [...servers], floor, testFloor, recipes });
+  return openProjectFolder(homes);
+}

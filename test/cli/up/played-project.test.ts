@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { openSource } from '../../../src/cli/up/local-source.ts';
+import { openPlayed } from '../../../src/cli/up/played-project.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { playedHomes } from '../../../src/owner/played.ts';
+import { openProject, projectHere } from '../../../src/owner/project.ts';
+import { changeCharter, defaultFloor, initProject } from '../../../src/owner/project-folder.ts';
+import { tellServed } from '../../../src/owner/served-source.ts';
+import { codeOf } from '../../../src/protocol/base/errors.ts';
+import { repo } from '../../source/support.ts';
+
+const floor = { ...defaultFloor, agree: 3, of: 4 };
+const first = { name: 'tools', vcs: ['git.example.org'], bootstrap: [], floor };
+
+it('a project that is played has the policies of the project, and leaves its charter as it is', async () => {
+  const root = await repo();
+  const own = await initProject(root, first);
+  const charter = () => readFileSync(join(own.dir, 'charter.jws'), 'utf8');
+  const before = charter();
+  const played = await openPlayed(root);
+  const source = await openSource(root, played);
+  onTestFinished(() => source.close());
+  expect(source.folder.charter).toMatchObject({ name: 'tools', floor });
+  expect(source.folder.charter.vcs).toEqual(['git.example.org', new URL(source.url).host]);
+  expect(charter()).toBe(before);
+  const { controller, idp } = source.folder;
+  expect([source.folder.project, controller.id, idp.id]).not.toContainEqual(own.project);
+  // It follows the project, and keeps the port that its open jobs name.
+  await changeCharter(own, { vcs: [], floor: { ...defaultFloor, rounds: 5 } });
+  expect((await openPlayed(root)).charter).toMatchObject({
+    floor: { agree: 2, of: 3, rounds: 5 },
+    vcs: [new URL(source.url).host],
+  });
+  expect((await openPlayed(root)).project).toBe(played.project);
+});
+
+it('removing what was played begins it anew', async () => {
+  const root = await repo();
+  const { project } = await openPlayed(root);
+  await rm(join(root, '.quorate', 'up'), { recursive: true });
+  expect((await openPlayed(root)).project).not.toBe(project);
+});
+
+it('commands are about what is played while it runs, and acts of the owner never are', async () => {
+  const root = await repo();
+  const played = await openPlayed(root);
+  expect(playedHomes(played)).toBe(join(root, '.quorate', 'up'));
+  expect((await projectHere(root))?.project).toBe(played.project);
+  expect(await openProject(root).catch(codeOf)).toBe('PROJECT_NOT_FOUND');
+  const own = await initProject(root, first);
+  expect(playedHomes(own)).toBeUndefined();
+  const used = async (wanted?: string) => (await projectHere(join(root, '.quorate'), wanted))?.project;
+  expect(await used()).toBe(own.project);
+  await tellServed(root, { url: 'git://127.0.0.1:1/tools', pid: process.pid });
+  expect(await used()).toBe(own.project);
+  const journal = openJournal(join(played.dir, 'controller.db'), { name: 'controller', rules: 3 });
+  onTestFinished(() => journal.close());
+  expect(await used()).toBe(played.project);
+  expect(await used(own.project)).toBe(own.project);
+  expect((await openProject(root)).project).toBe(own.project);
+  // A repository of its own within is none of it.
+  const inner = await initProject(join(root, 'inner'), first);
+  expect((await projectHere(join(root, 'inner')))?.project).toBe(inner.project);
+});
