@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { bugs } from './bugs.ts';
 import { simulatorWith } from './planted-source.ts';
 import { runStudy, type Study } from './report/study.ts';
+import { scaleStudy } from './scale/study.ts';
 import type { Result } from './simulate.ts';
 import * as simulator from './simulate.ts';
 import { watchBugs } from './watching/bugs.ts';
@@ -33,7 +34,7 @@ function describeResult({ seed, lines, levels }: Result): string {
 }
 
 /** Simulations that answer with figures. */
-const studies: Readonly<Record<string, Study>> = {};
+const studies: Readonly<Record<string, Study>> = { scale: scaleStudy };
 const named = Object.keys(studies);
 
 const usage = `usage: npm run simulate -- ${['faults', 'watching', ...named].join('|')} [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]

@@ -33,6 +33,16 @@ export class Random {
     return picked;
   }
 
+  /** The numbers from 0 to `count` - 1 in any order. */
+  shuffled(count: number): Uint32Array {
+    const order = Uint32Array.from({ length: count }, (_, n) => n);
+    for (let n = count - 1; n > 0; n--) {
+      const other = this.int(0, n);
+      [order[n], order[other]] = [order[other] ?? 0, order[n] ?? 0];
+    }
+    return order;
+  }
+
   shuffle<T>(all: readonly T[]): T[] {
     const left = [...all];
     const out: T[] = [];

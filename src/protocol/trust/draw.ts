@@ -23,7 +23,7 @@ export function mayClaim(offer: Offer, draw: number, elapsedMs: number): boolean
 }
 
 /** How long after the round was opened this draw may first claim, in ms. */
-export function shareReachedAfter(offer: Offer, draw: number): number {
+export function shareReachedAfter(offer: Pick<Offer, 'draw'>, draw: number): number {
   let doublings = 0;
   while (draw >= shareAt(offer.draw, doublings * offer.draw.widenMs)) doublings++;
   return doublings * offer.draw.widenMs;

@@ -9,6 +9,7 @@ const rooms = /^src\/(protocol\/(sessions|wire)|[a-z-]+\/sessions)\//;
 const excused: Record<string, string> = {
   'simulations/adversary.ts': 'says other messages than the sessions do: it lies',
   'simulations/hijacker.ts': 'asks what no controller of the product asks',
+  'simulations/scale/frames.ts': 'counts the bytes of the messages',
   'src/http/openapi.ts': 'describes the bodies of the HTTP feed',
   'src/http/verify-page/browser/knowledge.ts': 'reads the bodies of the HTTP feed',
   'src/member/client.ts': 'passes on the questions and answers of the API',

@@ -15,10 +15,15 @@ const claimsFor = (slots: number): number => 2 * slots + 4;
 const sharePerSlot = 8;
 
 function firstShare({ around, operators }: ControllerState, slots: number): number {
-  const [claims, among] =
-    around === undefined ? [sharePerSlot * slots, operators.worker.size] : [claimsFor(slots), around];
-  return Math.min(fullShare, Math.floor((fullShare * claims) / Math.max(1, among)));
+  if (around !== undefined) return shareAround(around, slots);
+  return shareOf(sharePerSlot * slots, operators.worker.size);
 }
+
+/** The share that an offer of so many slots begins with, where so many operators are around. */
+export const shareAround = (around: number, slots: number): number => shareOf(claimsFor(slots), around);
+
+const shareOf = (claims: number, among: number): number =>
+  Math.min(fullShare, Math.floor((fullShare * claims) / Math.max(1, among)));
 
 /** Operators that drew low for one instance of a job draw anew for the next. */
 function seedOf({ entropy, earlier, jobId }: Run, round: number): string {
