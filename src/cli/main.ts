@@ -1,4 +1,6 @@
 import { QuorateError } from '../protocol/base/errors.ts';
+import { boundHeap } from '../terminal/bounded-heap.ts';
+import { isDaemon, writeCompiledCode } from '../terminal/daemon-options.ts';
 import { asksForJson, asQuorateError, errorJson, errorText, isAnswered } from '../terminal/errors.ts';
 import { type Exit, exitOf, exits } from '../terminal/exit-codes.ts';
 import { createProgram } from './program.ts';
@@ -110,7 +112,13 @@ try {
   await createProgram(interrupts.signal, (given) => {
     // A command that was stopped does not know by what.
     exit = given === exits.interrupted ? (interrupts.exit() ?? given) : given;
-  }).parseAsync();
+  })
+    .hook('preAction', (_, command) => {
+      if (!isDaemon(command)) return;
+      boundHeap();
+      writeCompiledCode();
+    })
+    .parseAsync();
 } catch (error) {
   exit = failed(error);
 }

@@ -7,7 +7,6 @@ import type { NodeEvent } from '../node/node-events.ts';
 import { version } from '../program.ts';
 import { messageOf } from '../protocol/base/errors.ts';
 import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
-import { boundHeap } from './bounded-heap.ts';
 import { eventPrinter } from './node-events.ts';
 import type { Output } from './output.ts';
 import { several } from './values.ts';
@@ -36,6 +35,16 @@ export function writeCompiledCode(ms = afterMs): void {
   setTimeout(() => flushCompileCache(), ms).unref();
 }
 
+const daemons = new WeakSet<Command>();
+
+/** A command that goes on running. What it needs of a process of its own is set up by main.ts: tests run several in one. */
+export function asDaemon(command: Command): Command {
+  daemons.add(command);
+  return command;
+}
+
+export const isDaemon = (command: Command): boolean => daemons.has(command);
+
 export interface DaemonOptions {
   logLevel?: LogLevel;
   logFormat?: 'text' | 'json';
@@ -52,9 +61,7 @@ function metricsAddress(text: string): { host: string; port: number } {
 
 export function addDaemonOptions(command: Command): Command {
   return addMonitorOption(
-    command
-      .hook('preAction', () => boundHeap())
-      .hook('preAction', () => writeCompiledCode())
+    asDaemon(command)
       .addOption(
         new Option('--log-level <level>', 'least level of what is logged (default: info)').choices(logLevels),
       )

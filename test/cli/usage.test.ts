@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
+import { isDaemon } from '../../src/terminal/daemon-options.ts';
 import { folder, quorate, quorateProcess } from './support.ts';
 
 const exec = promisify(execFile);
@@ -237,6 +239,45 @@ describe('help', () => {
     const { stderr: err } = await exec(process.execPath, [bin, '--help'], { env, maxBuffer: 1e8 });
     expect(err).toContain('src/cli/program.ts');
     expect(err).not.toMatch(/src\/(node|mesh|store|[a-z-]+\/node)\/|node_modules\/(libp2p|helia|zod)\//);
+  });
+});
+
+describe('a command that goes on running', () => {
+  /** Flags of V8 that a process sets. */
+  async function flagsSet(...args: string[]): Promise<string> {
+    const dir = folder();
+    const preload = join(dir, 'flags.cjs');
+    const told = "v8.setFlagsFromString = (flag) => process.stderr.write('flag ' + flag + '\\n');";
+    await writeFile(preload, `const v8 = require('node:v8');\n${told}\n`);
+    const { err } = await quorateProcess(args, { cwd: dir, env: { NODE_OPTIONS: `--require=${preload}` } });
+    expect(err).toContain('PROJECT_NOT_FOUND');
+    return err;
+  }
+
+  it.concurrent('bounds the heap of its process', async () => {
+    expect(await flagsSet('controller')).toContain('flag --heap-growing-percent');
+  });
+
+  it.concurrent('leaves that of one that looks at it alone', async () => {
+    expect(await flagsSet('controller', 'status')).not.toContain('flag ');
+  });
+
+  it('is each of these', () => {
+    const named = (command: Command, name: string): [string, Command][] => [
+      [name, command],
+      ...command.commands.flatMap((one) => named(one, `${name} ${one.name()}`)),
+    ];
+    const all = named(
+      createProgram(new AbortController().signal, () => {}),
+      'quorate',
+    );
+    expect(all.filter(([, command]) => isDaemon(command)).map(([name]) => name)).toEqual([
+      'quorate up',
+      'quorate controller',
+      'quorate idp',
+      'quorate join',
+      'quorate store serve',
+    ]);
   });
 });
 

@@ -10,9 +10,8 @@ import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
 import { units } from '../../protocol/base/units.ts';
-import { boundHeap } from '../../terminal/bounded-heap.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
-import { writeCompiledCode } from '../../terminal/daemon-options.ts';
+import { asDaemon } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { eventPrinter } from '../../terminal/node-events.ts';
 import { aborted } from '../../terminal/run-node.ts';
@@ -35,8 +34,7 @@ const operatorsMax = 8;
 const memoryBytesMin = 1024 ** 3;
 
 export const up: Define = (program, act) => {
-  program
-    .command('up')
+  asDaemon(program.command('up'))
     .summary('try a project out, alone on this machine')
     .description(
       'Plays a project of this repository, with keys of its own: controller, trusted worker and volunteers, all on this machine and in one process, until Ctrl-C. For trying it out: it is one machine, and proves nothing to anybody else. "quorate run" then builds what is committed here, without a push.',
@@ -60,8 +58,6 @@ export const up: Define = (program, act) => {
     )
     .option('--http <host:port>', 'where to serve the pages', hostPort, { host: '127.0.0.1', port: 0 })
     .option('--yes', 'do not ask')
-    .hook('preAction', () => boundHeap())
-    .hook('preAction', () => writeCompiledCode())
     .addHelpText('after', examples('quorate up', 'quorate up --operators 5 --tier namespace --yes'))
     .action(act(run));
 };
