@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { anyCharacter } from '../support/any-character.ts';
 import { type Json, lists, type Tree, treeOf, treeText } from './json.ts';
 
 /** Random bytes, mostly few. */
@@ -119,7 +120,7 @@ const fragments = [
 ];
 const text = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...fragments) },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 8 }) },
+  { weight: 1, arbitrary: fc.string({ unit: anyCharacter, maxLength: 8 }) },
   // Half characters: what JSON lets through and UTF-8 does not.
   {
     weight: 1,
@@ -195,7 +196,7 @@ export const mutatedText = (
         ),
       ),
     },
-    { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 200 }) },
+    { weight: 1, arbitrary: fc.string({ unit: anyCharacter, maxLength: 200 }) },
   );
 };
 

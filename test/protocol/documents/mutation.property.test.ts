@@ -4,6 +4,7 @@ import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { openMessage, openStatement, signMessage } from '../../../src/protocol/documents/index.ts';
+import { anyCharacter } from '../../support/any-character.ts';
 import { idp, makeGrant, makeProject, workerKey } from '../../support/project.ts';
 
 const code = async (run: Promise<unknown>) =>
@@ -15,7 +16,11 @@ const code = async (run: Promise<unknown>) =>
     },
   );
 
-const edit = fc.record({ at: fc.nat(), drop: fc.nat(3), put: fc.string({ maxLength: 4, unit: 'binary' }) });
+const edit = fc.record({
+  at: fc.nat(),
+  drop: fc.nat(3),
+  put: fc.string({ maxLength: 4, unit: anyCharacter }),
+});
 const apply = (text: string, { at, drop, put }: { at: number; drop: number; put: string }) => {
   const from = at % (text.length + 1);
   return text.slice(0, from) + put + text.slice(from + drop);
