@@ -67,8 +67,8 @@ export default defineConfig({
   test: {
     // One more than a small machine has processors: many files wait for sandboxes and timers. A fourth made it slower (347 s, not 315).
     maxWorkers: 3,
-    // Node loads the modules itself, as it does for those who use them: less to load, and nothing between the code and its tests.
-    experimental: { viteModuleRunner: false },
+    // Node loads the modules itself, as it does for those who use them: less to load, and nothing between the code and its tests. No module is mocked.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     reporters: [
       'default',
       new Skipped(),

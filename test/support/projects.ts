@@ -7,7 +7,11 @@ const root = join(import.meta.dirname, '..', '..');
 export const common = {
   environment: 'node' as const,
   pool: 'forks' as const,
-  execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc'],
+  execArgv: [
+    '--disable-warning=ExperimentalWarning',
+    '--expose-gc',
+    `--import=${join(import.meta.dirname, 'untold-imports.ts')}`,
+  ],
   globalSetup: ['test/support/make-program.ts'],
   setupFiles: ['test/support/equal-bytes.ts', 'test/e2e/support/after-file.ts'],
   // Leaves out what needs root, where the tests are run by somebody else.
