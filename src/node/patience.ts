@@ -17,7 +17,10 @@ const reasons = {
     msMax: busyMsMax,
     says: 'waiting: the controller takes no more connections now; trying again for up to ten minutes',
   },
-  lost: { msMax: lostMsMax, says: 'the connection to the controller was lost: trying again' },
+  lost: {
+    msMax: lostMsMax,
+    says: `the connection to the controller was lost: trying again for up to ${lostMsMax / 1000} s`,
+  },
 } as const;
 type Reason = keyof typeof reasons;
 
@@ -29,7 +32,7 @@ const isLost = (error: unknown): boolean => isConnectionError(error) || passing.
 export interface Waiting {
   signal: AbortSignal;
   /** Called once for each reason of a wait that is long enough to be noticed. */
-  tell?: ((says: string) => void) | undefined;
+  tell?: ((says: string, reason: Reason) => void) | undefined;
 }
 
 const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
@@ -41,6 +44,9 @@ const isUnreached = (error: unknown): boolean =>
 /** It takes no more connections, also where another key answered at another one of its addresses: then a search found no other controller. */
 const isWaitedFor = (error: unknown): boolean =>
   isCrowded(error) || (unreachable.has(codeOf(error)) && error instanceof Error && isWaitedFor(error.cause));
+
+/** No controller answers; one that takes no more connections does. */
+export const isGone = (error: unknown): boolean => isLost(error) && !isWaitedFor(error);
 
 /** The question was not read, so that any question may be asked again. */
 export const isUnread = (error: unknown): boolean =>
@@ -92,7 +98,7 @@ export class Patience {
     this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
     if (now + ms - began.since > toldMs && !this.#told.has(reason)) {
       this.#told.add(reason);
-      this.#tell?.(says);
+      this.#tell?.(says, reason);
     }
     return ms;
   }

@@ -12,7 +12,7 @@ const reasons: [string, number, RegExp][] = [
   ['API_FOLLOWED_MAX', 10 * minute, /too many commands of this home/],
   ['MESH_BUSY', 10 * minute, /takes no more connections now/],
   ['MESH_FULL', 10 * minute, /takes no more connections now/],
-  ['CONTROLLER_LOST', minute / 2, /was lost/],
+  ['CONTROLLER_LOST', minute / 2, /was lost: trying again for up to 30 s/],
 ];
 
 /** Asks a peer that answers at once, with the codes in turn, on a clock that only waits move. Ends with the error of the wait. */

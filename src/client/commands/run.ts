@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
-import { membershipFor } from '../../member/commands/project-client.ts';
+import { controllerAdvice, membershipFor, withAdvice } from '../../member/commands/project-client.ts';
 import { accountOf, hasRefused } from '../../protocol/account/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -116,7 +116,17 @@ async function start(context: Context, given: string | undefined, options: Optio
         hint: 'The job goes on: quorate jobs lists it, quorate show <job> tells more.',
         cause: error,
       });
-    throw error;
+    throw await withAdvice(context, membership.project, error);
+  }
+
+  function tell(says: string, reason: string): void {
+    out.note(says);
+    if (reason !== 'lost') return;
+    // Its errors are those of the next attempt as well.
+    void controllerAdvice(context, membership.project).then(
+      (advice) => advice && out.note(advice),
+      () => {},
+    );
   }
 
   async function publish(): Promise<Exit> {
@@ -149,7 +159,7 @@ async function start(context: Context, given: string | undefined, options: Optio
         ),
       );
     }
-    const client = await openClient({ home, membership, signal: limit, tell: (says) => out.note(says) });
+    const client = await openClient({ home, membership, signal: limit, tell });
     let followed: string[] = [];
     try {
       const { url } = source.repo;

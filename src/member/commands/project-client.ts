@@ -1,7 +1,7 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Home } from '../../node/membership/home.ts';
 import { playedHomes } from '../../owner/played.ts';
-import { findPlayed, findProject, projectHere } from '../../owner/project.ts';
+import { projectHere } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
 import type { Context } from '../../terminal/context.ts';
@@ -48,14 +48,37 @@ export async function withClient<Result>(
     if (membership.role === 'publisher') await tellAlarms(context, home, client);
     return result;
   } catch (error) {
-    const isOwner = (findProject(context.cwd) ?? findPlayed(context.cwd)) !== undefined;
-    if (codeOf(error) !== 'CONTROLLER_UNREACHABLE' || !isOwner) throw error;
-    const { code, message, hint = '' } = error as QuorateError;
-    throw new QuorateError(code, message, {
-      hint: `${hint} Where it is to run here, in this repository: quorate controller, or quorate up`.trim(),
-      cause: error,
-    });
+    throw await withAdvice(context, project, error);
   } finally {
     await client.close();
   }
+}
+
+/** What the owner of a project does about its controller, which does not answer; undefined where it is no owner's to do. */
+export async function controllerAdvice(
+  { cwd }: Pick<Context, 'cwd'>,
+  project: string | undefined,
+): Promise<string | undefined> {
+  const folder = await projectHere(cwd, project);
+  if (folder === undefined) return undefined;
+  const homes = playedHomes(folder);
+  if (homes === undefined)
+    return 'Where it is to run here, in this repository: quorate controller, or quorate up';
+  const { servedSource } = await import('../../owner/served-source.ts');
+  if ((await servedSource(dirname(dirname(homes)))) !== undefined) return undefined;
+  return 'quorate up plays it in this repository, and has ended: start it again, and its jobs go on.';
+}
+
+/** The same error with that advice, where the controller does not answer. */
+export async function withAdvice(
+  context: Pick<Context, 'cwd'>,
+  project: string | undefined,
+  error: unknown,
+): Promise<unknown> {
+  const { isGone } = await import('../../node/patience.ts');
+  if (!(error instanceof QuorateError) || !isGone(error)) return error;
+  const advice = await controllerAdvice(context, project);
+  if (advice === undefined) return error;
+  const { code, message, hint = '' } = error;
+  return new QuorateError(code, message, { hint: `${hint} ${advice}`.trim(), cause: error });
 }
