@@ -1,21 +1,35 @@
-/** Kind of the example: for a Makefile, for an npm package, or for neither. */
-export type ExampleKind = 'make' | 'npm' | 'script';
+import { jobFileLimits } from './limits.ts';
 
-/** The kind that fits a folder with these file names. */
-export function exampleKind(fileNames: readonly string[]): ExampleKind {
-  if (fileNames.some((name) => ['Makefile', 'makefile', 'GNUmakefile'].includes(name))) return 'make';
-  return fileNames.includes('package.json') ? 'npm' : 'script';
+const makefiles = ['GNUmakefile', 'makefile', 'Makefile'];
+
+/** The file by which a folder with these names is built; undefined for none that is known. */
+export const exampleFrom = (names: readonly string[]): string | undefined =>
+  [...makefiles, 'package.json'].find((name) => names.includes(name));
+
+interface Example {
+  /** Comments and commands. */
+  run: string[];
+  dependencies?: string;
 }
 
-const steps: Record<ExampleKind, string[]> = {
-  make: ['make', 'make install DESTDIR=$OUT'],
-  npm: ['npm pack --pack-destination $OUT'],
-  script: ['./build.sh $OUT'],
-};
-
-/** The commented job file that `quorate init` writes. */
-export function exampleJobFile(kind: ExampleKind): string {
-  const run = steps[kind].map((step) => `      - ${step}\n`).join('');
+/** The commented job file that `quorate init` writes. `text`: of the file that `exampleFrom` names. */
+export function exampleJobFile(names: readonly string[], text = ''): string {
+  const about = text.slice(0, jobFileLimits.bytesMax);
+  const from = exampleFrom(names);
+  const { run, dependencies }: Example =
+    from === undefined
+      ? { run: ['./build.sh $OUT'] }
+      : from === 'package.json'
+        ? ofPackage(about, names)
+        : ofMakefile(about);
+  const steps = run.map((step) => `      ${step.startsWith('#') ? '' : '- '}${step}\n`).join('');
+  const locks =
+    dependencies === undefined
+      ? ''
+      : `
+    # Packages that this lock file names are fetched before the build, which has no network.
+    dependencies: [${dependencies}]
+`;
   return `# What Quorate builds from this repository. Every job runs from a clean checkout of one commit, without a
 # network unless it asks for one: network: [vcs, store], the charter's source servers and the project's artifact store.
 jobs:
@@ -23,12 +37,12 @@ jobs:
   build:
     # The system the build runs on. "host" is the worker's own; the same everywhere only where all workers run the same.
     image: host
-
+${locks}
     # Shell commands, one after another, in the checkout. The first that fails ends the job.
     # What should become the artifact goes below $OUT. A step may have a name, be for bash, or be allowed to fail:
     # {name: Lint, run: ./lint, shell: bash, allow_failure: true}
     run:
-${run}
+${steps}
     # Which paths of $OUT to keep. "." keeps everything.
     outputs: [.]
 
@@ -53,3 +67,89 @@ ${run}
       rounds: 2
 `;
 }
+
+/** Files that are kept of a Makefile without the target "install". */
+const madeMax = 8;
+const plainFile = /^\w[\w.+-]*(?:\/\w[\w.+-]*)*$/;
+const sourceFile = /\.(?:[chm]|cc|cpp|cxx|hh|hpp|[ao]|in|mk|py|sh|md)$/;
+
+function ofMakefile(text: string): Example {
+  if (
+    text === '' ||
+    /^-?include\s/m.test(text) ||
+    /^(?:[^\t#\n:=]* )?install(?:[ \t][^\n:=]*)?::?(?!=)/m.test(text)
+  ) {
+    const at = ['DESTDIR', 'PREFIX', 'prefix'].find((name) => new RegExp(`\\$[({]${name}[)}]`).test(text));
+    return { run: ['make', `make install ${at ?? 'DESTDIR'}=$OUT`] };
+  }
+  const made = madeBy(text);
+  const says = '# The Makefile has no target "install": these are the files that become the artifact.';
+  return {
+    run: ['make', says, `cp --parents ${made.length === 0 ? 'FILES-THAT-IT-MAKES' : made.join(' ')} $OUT`],
+  };
+}
+
+/** A guess at the files that the first target of a Makefile makes: itself, or what it asks for where it is no file. */
+function madeBy(text: string): string[] {
+  const values = new Map<string, string>();
+  const rules: { targets: string[]; needs: string[] }[] = [];
+  const phony = new Set(['all', 'build', 'default']);
+  for (const line of text.replaceAll('\\\n', ' ').split('\n')) {
+    const [, name, value = ''] = /^(\w{1,64})[ \t]*[:?]?=(.{0,500})$/.exec(line) ?? [];
+    if (name !== undefined) {
+      values.set(name, value.replace(/#.*/, '').trim());
+      continue;
+    }
+    const [, left = '', right = ''] = /^([^\t#:=]{1,500}):{1,2}([^=:;#|]{0,500})/.exec(line) ?? [];
+    const words = (part: string): string[] =>
+      part
+        .replace(/\$[({](\w{1,64})[)}]/g, (whole, key: string) => values.get(key) ?? whole)
+        .split(/\s+/)
+        .filter((word) => word !== '');
+    const targets = words(left);
+    if (targets[0] === '.PHONY') for (const word of words(right)) phony.add(word);
+    else if (targets.length > 0 && targets[0]?.startsWith('.') === false)
+      rules.push({ targets, needs: words(right) });
+  }
+  const [goal] = rules;
+  if (goal === undefined) return [];
+  const isFile = (word: string): boolean => !phony.has(word) && plainFile.test(word);
+  const found = goal.targets.every(isFile) ? goal.targets : goal.needs;
+  return found.filter((word) => isFile(word) && !sourceFile.test(word)).slice(0, madeMax);
+}
+
+const lockFiles = ['package-lock.json', 'npm-shrinkwrap.json'];
+
+function ofPackage(text: string, names: readonly string[]): Example {
+  const about = objectIn(text);
+  const scripts = objectOf(about.scripts);
+  const has = (name: string): boolean => Object.keys(objectOf(about[name])).length > 0;
+  const builds = (name: string): boolean => /\bbuild\b/.test(String(scripts[name] ?? ''));
+  const build =
+    scripts.build === undefined || builds('prepack') || builds('prepare') ? [] : ['npm run build'];
+  const lock = lockFiles.find((name) => names.includes(name));
+  const needs = has('dependencies') || has('devDependencies');
+  const pack =
+    text === '' || (about.name !== undefined && about.version !== undefined)
+      ? ['npm pack --pack-destination $OUT']
+      : [
+          '# package.json lacks name or version, which "npm pack" needs: this folder becomes the artifact.',
+          'cp -R --parents dist $OUT',
+        ];
+  if (!needs) return { run: [...build, ...pack] };
+  if (lock !== undefined) return { run: ['npm ci', ...build, ...pack], dependencies: lock };
+  const says =
+    '# It has dependencies and no package-lock.json: npm install --package-lock-only makes one. Then add above, and here:';
+  return { run: [says, '# dependencies: [package-lock.json]', '# - npm ci', ...build, ...pack] };
+}
+
+function objectIn(text: string): Record<string, unknown> {
+  try {
+    return objectOf(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+const objectOf = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};

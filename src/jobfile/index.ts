@@ -1,7 +1,7 @@
 /** The job file `quorate.yaml`: parses its text into plain data with all defaults filled in. */
 
 export type { JobFileErrorCode } from './error-codes.ts';
-export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';
+export { exampleFrom, exampleJobFile } from './example.ts';
 export { fromForeign } from './foreign/index.ts';
 export {
   checkJobFileSize,
@@ -11,3 +11,4 @@ export {
   parseJobFile,
 } from './parse.ts';
 export { jobFileJsonSchema } from './schema.ts';
+export { type Tool, toolsOf } from './tools.ts';

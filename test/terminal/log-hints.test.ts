@@ -14,6 +14,8 @@ it.each([
   ['npm error code ENOTCACHED', /no lock file of the job names/],
   [' ERR_PNPM_NO_OFFLINE_TARBALL  A package is missing from the store', /no lock file of the job names/],
   ['npm error code ENOTFOUND', /the job has no network/],
+  ['/bin/sh: 1: make: not found', /^make is not where it was built/],
+  ['bash: line 12: clang-format: command not found', /^clang-format is not where/],
   ['dd: error writing out/x: No space left on device', /limits\.disk of the job.*raise "disk"/],
 ])('%s is explained', (line, hint) => {
   expect(hintOf('added', line)).toMatch(hint);
@@ -22,7 +24,7 @@ it.each([
 it('a connection that a job with a network cannot make is left to its own message', () => {
   const network = 'quorate: network: 1 connection';
   expect(hintOf(network, 'npm error code ENOTFOUND')).toBeUndefined();
-  expect(hintOf('gcc: error: no input files')).toBeUndefined();
+  expect(hintOf('gcc: error: no input files', 'x: 1: file y: not found')).toBeUndefined();
 });
 
 it('a build that was aborted in a step is told once, and its hint with it', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Tier } from '../../../sandbox/index.ts';
 import { serveFeed } from '../../controller/commands/controller.ts';
 import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
-import { prepareRepository, repositoryAt } from '../../owner/commands/init.ts';
+import { jobFileText, prepareRepository, repositoryAt, sayMissingTools } from '../../owner/commands/init.ts';
 import { playedOf } from '../../owner/played.ts';
 import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
@@ -104,6 +104,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const { jobFile, ignored } = await prepareRepository(root);
   if (jobFile === 'made') out.say('Made quorate.yaml, an example job; make it yours.');
   if (ignored === 'added') out.say('Added .quorate/ to .gitignore, as it holds keys.');
+  out.say(...(await sayMissingTools(await jobFileText(root))).map(yellow));
   await rememberTiers(upDir, offer.sandboxes.tiers);
   // Another one may have been started meanwhile, and the charter would name a port of this one as well.
   await checkFree(root);

@@ -54,7 +54,7 @@ export async function withClient<Result>(
   }
 }
 
-/** What the owner of a project does about its controller, which does not answer; undefined where it is no owner's to do. */
+/** Advice for the owner of a project whose controller does not answer; undefined for others. */
 export async function controllerAdvice(
   { cwd }: Pick<Context, 'cwd'>,
   project: string | undefined,

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
-import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { appendFile, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { Tool } from '../../jobfile/index.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { allowsHost } from '../../protocol/base/host-entry.ts';
@@ -66,6 +67,9 @@ export const init: Define = (program, act) =>
     )
     .action(act(run));
 
+/** Programs that are named as missing. */
+const missingMax = 8;
+
 /** The top of the repository. @throws {QuorateError} `SOURCE_NO_REPOSITORY` */
 export function repositoryAt(cwd: string): string {
   const repo = findUp(cwd, '.git');
@@ -101,7 +105,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   if (from !== undefined && findProject(cwd) !== undefined) {
     await writeJobFile(repositoryAt(cwd), from.text);
     out.value({ jobFile: 'made', ...told });
-    out.say(...sayForeign(from));
+    out.say(...sayForeign(from), ...(await sayMissingTools(from.text)).map(out.colours.yellow));
     return exits.done;
   }
   const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
@@ -130,6 +134,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
       out.colours.yellow(`Lost against the default. ${says}`),
     ),
     ...(from === undefined ? [] : ['', ...sayForeign(from)]),
+    ...(await sayMissingTools(await jobFileText(repo))).map(out.colours.yellow),
     '',
     'Next:',
     ...(options.idp === undefined ? next : nextApart),
@@ -202,10 +207,55 @@ const hasJobFile = (repo: string): boolean => jobFileNames.some((name) => exists
 
 async function writeJobFile(repo: string, jobs?: string): Promise<'made' | 'kept'> {
   if (hasJobFile(repo)) return 'kept';
-  const { exampleJobFile, exampleKind } = await import('../../jobfile/index.ts');
-  const text = jobs ?? exampleJobFile(exampleKind(await readdir(repo)));
+  const text = jobs ?? (await exampleOf(repo));
   await writeFile(join(repo, 'quorate.yaml'), text, { flag: 'wx' });
   return 'made';
+}
+
+/** Empty where it is missing. */
+export async function jobFileText(repo: string): Promise<string> {
+  const name = jobFileNames.find((one) => existsSync(join(repo, one)));
+  return name === undefined ? '' : beginningOf(join(repo, name));
+}
+
+async function exampleOf(repo: string): Promise<string> {
+  const { exampleFrom, exampleJobFile } = await import('../../jobfile/index.ts');
+  const names = await readdir(repo);
+  const from = exampleFrom(names);
+  return exampleJobFile(names, from && (await beginningOf(join(repo, from))));
+}
+
+/** As much as a guess needs. */
+async function beginningOf(file: string): Promise<string> {
+  const { jobFileLimits } = await import('../../jobfile/limits.ts');
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) return '';
+    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(jobFileLimits.bytesMax) });
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Lines about programs that the jobs of this text run and this machine lacks, which builds on its own system; of a file with mistakes none. */
+export async function sayMissingTools(text: string, has?: (name: string) => boolean): Promise<string[]> {
+  const { parseJobFile, toolsOf } = await import('../../jobfile/index.ts');
+  const { findTool } = await import('../../../sandbox/host.ts');
+  const isHere = has ?? ((name: string) => findTool(name) !== undefined);
+  let lacking: Tool[];
+  try {
+    lacking = toolsOf(parseJobFile(text, 'quorate.yaml').jobs).filter(({ name }) => !isHere(name));
+  } catch {
+    return [];
+  }
+  if (lacking.length === 0) return [];
+  const all = (words: readonly string[]) => [...new Set(words)].slice(0, missingMax);
+  const more = lacking.length > missingMax ? ` and ${lacking.length - missingMax} more` : '';
+  return [
+    `Not on this machine, and a job builds on its worker's own system (image: host): ${all(lacking.map(({ name }) => name)).join(', ')}${more}. On Debian:`,
+    `  apt-get install ${all(lacking.map(({ of }) => of)).join(' ')}`,
+  ];
 }
 
 /** The job file that comes of a file of another system. @throws {QuorateError} `CLI_USAGE`, `SOURCE_NO_REPOSITORY`, `JOBFILE_…` */

@@ -49,7 +49,7 @@ const many = fc
 
 const jobFile = define<string>({
   name: 'job-file',
-  seeds: async () => [...yaml, exampleJobFile('make')],
+  seeds: async () => [...yaml, exampleJobFile(['Makefile'])],
   arbitrary: (seeds) =>
     fc.oneof(
       {
