@@ -45,6 +45,9 @@ async function opened(fragment = '') {
   return viewed;
 }
 
+/** The root key as its reader types it. */
+const typeKey = (page: Page) => page.getByLabel('Root key').fill(project);
+
 /** Gives the page a list of revocations without one. */
 const giveNoRevocations = (page: Page) =>
   page.locator('#revocations').setInputFiles({
@@ -94,11 +97,12 @@ async function give(page: Page, raw: string): Promise<void> {
 
 describe('the page that verifies, in Chromium, from a file and without a network', () => {
   it('says of each bundle of the vectors what Node says', async () => {
-    const { page, requests } = await opened(`#project=${project}`);
+    const { page, requests } = await opened();
     const told: Record<string, string[]> = {};
     const wanted: Record<string, string[]> = {};
     for (const { name, raw } of vectors) {
       await page.reload();
+      await typeKey(page);
       await giveNoRevocations(page);
       await give(page, raw);
       const lines = plain(await verify(page)).filter((line) => !isKnowledge(line));
@@ -116,7 +120,8 @@ describe('the page that verifies, in Chromium, from a file and without a network
   it('prints of real files, folders and archives the lines that quorate verify prints', async () => {
     const car = join(real.dir, 'tool.car');
     await writeFile(car, await carOf(real.tool));
-    const { page } = await opened(`#project=${project}&ref=main`);
+    const { page } = await opened('#ref=main');
+    await typeKey(page);
     await giveNoRevocations(page);
     await page.locator('#bundle').setInputFiles(real.bundleFile);
     const terminal = async (path: string) => {
@@ -143,7 +148,8 @@ describe('the page that verifies, in Chromium, from a file and without a network
   });
 
   it('refuses a folder with another file, less or more than the artifact, and an archive that was changed', async () => {
-    const { page } = await opened(`#project=${project}`);
+    const { page } = await opened();
+    await typeKey(page);
     await page.locator('#bundle').setInputFiles(real.bundleFile);
     const answer = async (id: string, path: string) => {
       await page.locator(id).setInputFiles(path);
@@ -220,7 +226,8 @@ describe('the page that verifies, in Chromium, from a file and without a network
     const classOf = () => page.locator('#result > p.last').getAttribute('class');
     const asked = async (address: string, fragment = '') => {
       await page.goto('about:blank');
-      await page.goto(`${address}#project=${project}${fragment}`);
+      await page.goto(`${address}#${fragment}`);
+      await typeKey(page);
       await page.locator('#bundle').setInputFiles(real.bundleFile);
       await page.locator('#files').setInputFiles(join(real.tool, 'bin/app'));
       return (await verify(page)).join(' ');
@@ -231,18 +238,18 @@ describe('the page that verifies, in Chromium, from a file and without a network
     expect(fresh).toContain('What was revoked since may be missing');
     expect(await classOf()).toBe('last good');
     // A link names no other one.
-    const linked = await asked(`${origin}/verify`, '&server=http://127.0.0.1:1');
+    const linked = await asked(`${origin}/verify`, 'server=http://127.0.0.1:1');
     expect(linked).toContain(`nothing, by ${origin}`);
-    expect(await asked(`${origin}/verify`, '&server=')).toContain('nobody was asked');
+    expect(await asked(`${origin}/verify`, 'server=')).toContain('nobody was asked');
     expect(await classOf()).toBe('last open');
     known = revoked;
     expect(await asked(`${origin}/verify`)).toContain('[ARTIFACT_REVOKED]');
     expect(await classOf()).toBe('last bad');
     // Opened as a file it asks another server.
-    expect(await asked(url, `&server=${origin}`)).toContain('[ARTIFACT_REVOKED]');
+    expect(await asked(url, `server=${origin}`)).toContain('[ARTIFACT_REVOKED]');
     expect(await asked(url)).toContain('nobody was asked');
-    expect(await asked(url, '&server=http://127.0.0.1:1')).toContain('[VERIFY_SERVER_UNREACHABLE]');
-    expect(await asked(url, '&server=javascript:alert(1)')).toContain('[VERIFY_INPUT_INVALID]');
+    expect(await asked(url, 'server=http://127.0.0.1:1')).toContain('[VERIFY_SERVER_UNREACHABLE]');
+    expect(await asked(url, 'server=javascript:alert(1)')).toContain('[VERIFY_INPUT_INVALID]');
     const paths = requests.map((one) => one.replace(/http:\/\/[^/]+/, ''));
     const lists = ['revocations', 'charter', 'checkpoint'].map((name) => `GET /v1/${project}/${name}`);
     expect([...new Set(paths)].sort()).toEqual([...lists, 'GET /verify'].sort());
@@ -272,7 +279,9 @@ describe('the page that verifies, in Chromium, from a file and without a network
     await last.waitFor();
     const lines = plain(await page.locator('#result li').allInnerTexts()).join(' ');
     expect(lines).toContain(`fetched from ${origin}: the bundle (`);
-    expect(lines).toContain('The root key came with the link.');
+    expect(lines).toContain(
+      'The root key came with the link, so this holds if you trust whoever made the link.',
+    );
     expect([await last.textContent(), await last.getAttribute('class')]).toEqual([
       'the artifact can be trusted.',
       'last open',
@@ -289,6 +298,21 @@ describe('the page that verifies, in Chromium, from a file and without a network
     expect(await page.locator('#handed').isVisible()).toBe(false);
     expect(faults.filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
     faults.length = 0;
+  });
+
+  it('is not green on files of a sender who named the root key in the link too, until it is typed', async () => {
+    const { page } = await opened(`#project=${project}`);
+    await page.locator('#bundle').setInputFiles(real.bundleFile);
+    await page.locator('#files').setInputFiles(join(real.tool, 'bin/app'));
+    await giveNoRevocations(page);
+    expect((await verify(page)).join(' ')).toMatch(
+      new RegExp(`The root key came with the link, .* Compare it .*: ${project}`),
+    );
+    const last = page.locator('#result > p.last');
+    expect(await last.getAttribute('class')).toBe('last open');
+    await typeKey(page);
+    expect((await verify(page)).join(' ')).not.toContain('came with the link');
+    await page.locator('#result > p.last.good').waitFor();
   });
 
   it('runs no script of foreign text', async () => {

@@ -107,7 +107,8 @@ async function run(): Promise<void> {
     verifier ??= await openWebVerifier();
     const fetched = await fetchedFor(own.signal);
     const answer = await check(await question(own.signal, fetched), verifier);
-    if (!own.signal.aborted) sayAnswer(fetched === undefined ? answer : ofLink(answer, fetched));
+    const lines = [...(fetched === undefined ? [] : [fetched.line]), ...answer.lines];
+    if (!own.signal.aborted) sayAnswer(ofKey({ ...answer, lines }));
   } catch (error) {
     if (!own.signal.aborted) sayFault(error);
   }
@@ -120,13 +121,12 @@ async function fetchedFor(signal: AbortSignal): Promise<Fetched | undefined> {
   return fetchHanded(handed, { origin, project }, (says) => show([line('p', '', says)]), signal);
 }
 
-/** The answer about a run of a link: not green where the link named the root key, whose word counts. */
-function ofLink(answer: Answer, { line }: Fetched): Answer {
-  const lines = [line, ...answer.lines];
-  if (!isKeyOfLink || answer.standing === 'bad') return { ...answer, lines };
-  const says =
-    'The root key came with the link. This holds if it is the key that the owner of the project gave you: compare it, or type it in yourself.';
-  return { ...answer, lines: [...lines, { kind: 'warning', says }], standing: 'open' };
+/** Not green where the link named the root key: whoever made the link chose which files hold. */
+function ofKey(answer: Answer): Answer {
+  if (!isKeyOfLink) return answer;
+  const says = `The root key came with the link, so this holds if you trust whoever made the link. Compare it with the key that the owner of the project gave you, or type that in: ${input('project').value.trim()}`;
+  const standing = answer.standing === 'bad' ? 'bad' : 'open';
+  return { ...answer, lines: [...answer.lines, { kind: 'warning', says }], standing };
 }
 
 async function question(signal: AbortSignal, fetched: Fetched | undefined): Promise<Question> {
