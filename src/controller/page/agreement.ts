@@ -132,9 +132,12 @@ function oneRound(round: Round, open: boolean, account: Account, aside: Aside): 
   const told = [...round.builds.values()];
   const outcomes = outcomesOf(told);
   const builds = told.sort((a, b) => (a.operator < b.operator ? -1 : 1));
+  const isSameTree = outcomes.length === 1 && round.files.length > 0;
   const groups = [
     ...outcomes.map((outcome, at) => {
-      const { kind, says } = markOf(outcome, at, builds);
+      const { kind, says } = isSameTree
+        ? { kind: 'differs', says: '≠ same tree, other files listed' }
+        : markOf(outcome, at, builds);
       const name = cidPattern.test(outcome) ? shownId(outcome) : html`${foreign(outcome, 120)}`;
       return { kind, says, name, of: builds.filter(({ result }) => result === outcome) };
     }),

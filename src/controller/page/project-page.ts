@@ -15,6 +15,7 @@ import {
   time,
 } from '../../http/kit/parts.ts';
 import { accountOf, byAttention, headlineOf, pushMs, worstOf } from '../../protocol/account/index.ts';
+import { isBad } from '../../protocol/account/whole-state.ts';
 import { counted, duration } from '../../protocol/base/quantity.ts';
 import { shortRef } from '../../protocol/base/ref-names.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
@@ -27,8 +28,8 @@ import { pageLimits } from './limits.ts';
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
   const told =
     branches.length === 0
-      ? html`${troublePart(view)}${startPart()}`
-      : html`${headlinePart(view.defaultBranch())}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}`;
+      ? html`${voidPart(view)}${troublePart(view)}${startPart()}`
+      : html`${voidPart(view)}${headlinePart(view.defaultBranch())}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}`;
   return html`${told}<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
 }
 
@@ -44,7 +45,10 @@ function headlinePart(branch: BranchView | undefined): Html {
   if (branch === undefined || worst === undefined || state === undefined)
     return html`<section data-part id="headline"></section>`;
   const [next] = accountOf(worst).next;
-  return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${foreign(says, 600)}.</p>
+  const why = isBad(accountOf(worst).state)
+    ? html` <a href="${runUrl(worst.run)}" aria-label="Why ${foreign(worst.name, 80)} is ${state}">See why</a>`
+    : '';
+  return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${foreign(says, 600)}.${why}</p>
 <p class="about">${subjectOf(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)} ${byWords(branch)}</p>
 ${next === undefined ? '' : nextSteps([next])}</section>`;
 }
@@ -141,13 +145,18 @@ ${
 }</section>`;
 }
 
-function troublePart(view: ProjectView): Html {
-  const { alarms, revoked, revocations, equivocations, fullKeys, full, declined } = view.trouble();
-  const notices = [
-    ...equivocations.map(
+/** Evidence against the log, above what it seems to say. */
+const voidPart = (view: ProjectView): Html =>
+  html`<section data-part id="void" aria-label="The log">${view
+    .trouble()
+    .equivocations.map(
       (says) =>
         html`<div class="notice bad"><p><strong>The log tells two stories.</strong> ${foreign(says, 600)}. Workers take no jobs of this project any more.</p></div>`,
-    ),
+    )}</section>`;
+
+function troublePart(view: ProjectView): Html {
+  const { alarms, revoked, revocations, fullKeys, full, declined } = view.trouble();
+  const notices = [
     ...fullKeys.map(
       (key) =>
         html`<div class="notice bad"><p><strong>A key has signed all it may.</strong> ${foreign(sayFullKey(key), 600)}.</p></div>`,
@@ -157,7 +166,7 @@ function troublePart(view: ProjectView): Html {
       : html`<div class="notice some"><p><strong>No more members can connect:</strong> ${foreign(full, 600)}.</p></div>`,
     alarms.count === 0
       ? ''
-      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run) => html`${namedLink(runUrl(run.run), run.name)} of ${named(shortRef(run.ref))}. `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">All disputed</a>`}</p></div>`,
+      : html`<div class="notice bad"><p><strong>Alarm: in ${counted(alarms.count, 'run')} somebody built something else.</strong> ${alarms.runs.slice(0, 3).map((run, at) => html`${at === 0 ? '' : '· '}${namedLink(runUrl(run.run), run.name)} of ${named(shortRef(run.ref))} `)}${view.counts().disputed === 0 ? '' : html`<a href="/runs?state=disputed">All disputed</a>`}</p></div>`,
     revoked.count === 0
       ? ''
       : html`<div class="notice bad"><p><strong>${counted(revoked.count, 'run')} no longer ${revoked.count === 1 ? 'stands' : 'stand'},</strong> because something was revoked. <a href="/runs?state=revoked">Which</a></p></div>`,

@@ -83,6 +83,18 @@ describe('the page of a project', () => {
     expect(text.indexOf('id="headline"')).toBeLessThan(text.indexOf('id="trouble"'));
     expect(await shown({ branches: states.slice(0, 1) })).toContain('id="headline" class="state-of trusted"');
     expect(text).not.toContain('Nothing was published yet');
+    // From what is bad one click leads to the reason.
+    expect(text).toContain(`<a href="/runs/${summary.run}" aria-label="Why app is failed">See why</a>`);
+    expect(await shown({ branches: states.slice(0, 1) })).not.toContain('See why');
+  });
+
+  it('says that the log tells two stories above what it seems to say', async () => {
+    const text = await shown({
+      branches: [branch({ jobs: [ended()] })],
+      trouble: { equivocations: ['two roots'] },
+    });
+    expect(text.indexOf('The log tells two stories.')).toBeGreaterThan(0);
+    expect(text.indexOf('The log tells two stories.')).toBeLessThan(text.indexOf('id="headline"'));
   });
 
   it('has those branches first that need somebody, and folds all but twelve', async () => {
@@ -205,7 +217,7 @@ describe('the page of a project', () => {
     [
       'alarms',
       { alarms: { count: 2, runs: [summary, summary, summary, summary] } },
-      ['in 2 runs somebody', 'app</a> of main. '],
+      ['in 2 runs somebody', 'app</a> of main · <a'],
     ],
     ['revoked runs', { revoked: { count: 3, runs: [] } }, ['3 runs no longer stand,']],
     [
@@ -353,6 +365,21 @@ describe('the page of a run', () => {
       'First difference: <code>bin/x</code> <span class="quiet">and 2 more</span>',
     );
     expect(await shown({ state: 'done', level: 'trusted' })).not.toContain('First difference');
+  });
+
+  it('of operators that list different files for one tree says of none that it is the same', async () => {
+    const results = ['ada', 'bob'].map((operator, slot) => ({ operator, worker: operator, slot, result: A }));
+    const told = {
+      kind: 'compared',
+      round: 1,
+      results: results.map((one) => ({ ...one, round: 1 })),
+      files: ['x'],
+      count: 1,
+    };
+    const text = await of({}, { run: at([round, { kind: 'revealed', round: 1, results }, told]) });
+    expect(text).toContain('≠ same tree, other files listed');
+    expect(text).not.toContain('✓ same');
+    expect(await of({}, { run: at([round, { kind: 'revealed', round: 1, results }]) })).toContain('✓ same');
   });
 
   it('of what was revoked has nothing to download', async () => {
