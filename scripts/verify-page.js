@@ -37,7 +37,7 @@ export async function makeVerifyPage() {
   // The end of a script element within the script would end it.
   if (/<\/script|<!--/i.test(script))
     throw new Error('assertion failed: the script does not close its element');
-  const style = `${read('../static/base.css')}${read('page.css')}`.trim();
+  const style = `${read('../static/base.css')}${read('../static/bar.css')}${read('page.css')}`.trim();
   const policy = [
     "default-src 'none'",
     `script-src ${sha256(script)}`,

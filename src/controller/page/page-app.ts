@@ -4,7 +4,7 @@ import { html } from 'hono/html';
 import type { Account } from '../../http/accounts.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
-import { page } from '../../http/kit/layout.ts';
+import { page, projectNav } from '../../http/kit/layout.ts';
 import { type Html, runUrl } from '../../http/kit/parts.ts';
 import { jobsPerToken } from '../../http/prices.ts';
 import { staticApp } from '../../http/static-files.ts';
@@ -92,12 +92,7 @@ interface Shown {
 }
 
 function pageText({ view, account, verifyPath }: PagePorts, c: Context<HttpEnv>, shown: Shown) {
-  const { path } = c.req;
-  const nav = [
-    { href: '/', text: 'Project', current: path === '/' },
-    { href: '/runs', text: 'Runs', current: path === '/runs' },
-    ...(verifyPath === undefined ? [] : [{ href: verifyPath, text: 'Verify' }]),
-  ];
+  const nav = projectNav(verifyPath, { path: c.req.path });
   return String(page({ ...shown, project: view.name, nav, account: account?.(c) }));
 }
 

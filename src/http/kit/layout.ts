@@ -3,10 +3,34 @@ import type { ErrorPage } from '../errors.ts';
 import { staticUrl } from '../static-files.ts';
 import { foreign, type Html } from './parts.ts';
 
+export interface NavLink {
+  href: string;
+  text: string;
+  current?: boolean;
+}
+
+/** The pages of a project, at an address or of the same server; `path`: of the page that is shown. */
+export const projectNav = (verify: string | undefined, { at = '', path = '' } = {}): NavLink[] => [
+  { href: `${at}/`, text: 'Project', current: path === '/' },
+  { href: `${at}/runs`, text: 'Runs', current: path === '/runs' },
+  ...(verify === undefined ? [] : [{ href: `${at}${verify}`, text: 'Verify' }]),
+];
+
+/** The bar at the head of every page. `more`: right of its links. */
+export const topBar = (brand: { href: string; text: string }, nav: readonly NavLink[], more?: Html): Html =>
+  html`<header class="top"><div class="bar">
+<a class="brand" href="${brand.href}">${brand.text}</a>
+<nav aria-label="Main">${nav.map(
+    ({ href, text, current }) =>
+      html`<a href="${href}"${current === true ? html` aria-current="page"` : ''}>${text}</a>`,
+  )}</nav>
+${more ?? ''}
+</div></header>`;
+
 export interface Layout {
   title: string;
   project?: string | undefined;
-  nav?: readonly { href: string; text: string; current?: boolean }[] | undefined;
+  nav?: readonly NavLink[] | undefined;
   /** Right of the links: who is signed in. */
   account?: Html | undefined;
   /** URL of the server-sent events that keep this page up to date. */
@@ -44,19 +68,11 @@ export function page({ title, project, nav = [], account, live, scripts = [], wi
   const name = project === undefined ? 'Quorate' : foreign(project, 80);
   return htmlDocument({
     title: `${foreign(title, 120)} · ${name}`,
-    sheets: ['page.css'],
+    sheets: ['bar.css', 'page.css'],
     scripts: ['page.js', ...scripts],
     body: html`<body${live === undefined ? '' : html` data-live="${live}"`}>
 <a class="skip" href="#main">Skip to content</a>
-<header class="top"><div class="bar">
-<a class="brand" href="/">${name}</a>
-<nav aria-label="Main">${nav.map(
-      ({ href, text, current }) =>
-        html`<a href="${href}"${current === true ? html` aria-current="page"` : ''}>${text}</a>`,
-    )}</nav>
-<span class="connection" role="status" aria-live="polite"></span>
-${account ?? ''}
-</div></header>
+${topBar({ href: '/', text: name }, nav, html`<span class="connection" role="status" aria-live="polite"></span>${account ?? ''}`)}
 <main id="main" class="${wide === true ? 'wide' : ''}" tabindex="-1">${body}</main>
 </body>`,
   });

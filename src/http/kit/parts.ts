@@ -43,11 +43,16 @@ export function namedLink(href: string, text: string, more: Html | '' = ''): Htm
   return html`<a href="${href}"${label}${more}>${named(text)}</a>`;
 }
 
+/** An address of others without its last slash; undefined for one that is none of the web. */
+export const webUrl = (url = ''): string | undefined =>
+  /^https?:\/\/[^\s"'<>\\]+$/.test(url) && URL.canParse(url) ? url.replace(/\/$/, '') : undefined;
+
 /** An address as text, and as a link where it is one of the web. */
 export function webLink(url: string): Html {
   const text = foreign(url, 200);
-  const isWeb = /^https?:\/\/[^\s"'<>\\]+$/.test(url) && URL.canParse(url);
-  return isWeb ? html`<a href="${url}" rel="noreferrer nofollow">${text}</a>` : html`${text}`;
+  return webUrl(url) === undefined
+    ? html`${text}`
+    : html`<a href="${url}" rel="noreferrer nofollow">${text}</a>`;
 }
 
 /** Subject of a commit, as its publisher says, where there is one. */

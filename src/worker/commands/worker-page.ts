@@ -28,8 +28,13 @@ export async function showWorkerPage(
   const { serveLender } = await import('../page/app.ts');
   const ask = (request: ControlRequest) => askWorker(home, project, request);
   await ask({ do: 'status' });
+  const { openHome } = await import('../../node/membership/home.ts');
+  const memberships = await openHome(home).memberships();
+  const [one, other] = memberships.filter(({ project: id }) => project === undefined || id === project);
   const server = await serveLender(listen, {
     secrets: { token: secret(), session: secret(), folder: secret(), csrf: secret() },
+    // Of several projects it is not known which one the worker is of.
+    project: one === undefined || other !== undefined ? undefined : { name: one.name, pages: one.feed?.[0] },
     host: { cpus: availableParallelism(), memoryBytes: totalmem() },
     ask,
     wait: (ms) => sleep(ms, true, { signal }).catch(() => false),

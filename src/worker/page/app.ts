@@ -16,7 +16,7 @@ import type { OperatorStatus } from '../node/operator.ts';
 import { admit, checkHost, checkSession, type Guard, type Secrets } from './guard.ts';
 import { changesIn, type HostSize, knobFields } from './knob-fields.ts';
 import { lenderPageLimits } from './limits.ts';
-import { type LenderView, lenderPage, type Part, partOf, parts } from './page.ts';
+import { type LenderProject, type LenderView, lenderPage, type Part, partOf, parts } from './page.ts';
 
 /** The page in a browser for a request that the page of a worker refuses. */
 export function lenderErrorPage({ code, message }: Refusal): string {
@@ -60,6 +60,8 @@ export interface LenderPorts {
   /** `http://127.0.0.1:4711`, once it listens. */
   origin(): string;
   secrets: Secrets;
+  /** Absent where it is not known which. */
+  project?: LenderProject | undefined;
   host: HostSize;
   /** Asks the worker that runs on this machine. @throws `PROCESS_NOT_RUNNING`, `CONTROL_…`, `LIMITS_…`. */
   ask(request: ControlRequest): Promise<ControlAnswer>;
@@ -99,7 +101,7 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
   const render = async (c: Context<HttpEnv>, over: Partial<LenderView>, code: 200 | 400 = 200) => {
     const status = over.status ?? (await statusOf(ports));
     const view: LenderView = {
-      status,
+      ...{ status, project: ports.project },
       knobs: status === undefined ? [] : knobFields(status.lending, ports.host),
       csrf: secrets.csrf,
       ...{ notice: undefined, faults: new Map() },

@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
-import { htmlDocument } from '../../http/kit/layout.ts';
+import { htmlDocument, projectNav, topBar } from '../../http/kit/layout.ts';
+import { webUrl } from '../../http/kit/parts.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { counted, duration, sizeText } from '../../protocol/base/quantity.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
@@ -10,10 +11,19 @@ import type { KnobFieldView } from './knob-fields.ts';
 
 type Html = ReturnType<typeof html>;
 
+/** The project that the worker is a member of, as its controller says. */
+export interface LenderProject {
+  name: string;
+  /** Address of its pages; undefined where it has none. */
+  pages: string | undefined;
+}
+
 /** Everything that one rendering of the page needs. */
 export interface LenderView {
   /** Undefined while no worker answers. */
   status: OperatorStatus | undefined;
+  /** Undefined where it is not known which. */
+  project?: LenderProject | undefined;
   knobs: readonly KnobFieldView[];
   csrf: string;
   /** The outcome of the last form, where there is one. */
@@ -27,14 +37,17 @@ export const parts = ['state', 'actions', 'builds', 'hosts', 'history'] as const
 export type Part = (typeof parts)[number];
 
 export function lenderPage(view: LenderView): Html {
-  const { status, notice } = view;
+  const { status, notice, project } = view;
+  const at = webUrl(project?.pages);
+  const nav = [{ href: './', text: 'This machine', current: true }];
   return htmlDocument({
     title: `${status?.state ?? 'no answer'} · worker · Quorate`,
-    sheets: ['base.css', 'lender.css'],
+    sheets: ['base.css', 'bar.css', 'lender.css'],
     scripts: ['lender.js'],
     body: html`<body>
-<header><h1>Worker on this machine</h1></header>
+${topBar({ href: './', text: project === undefined ? 'Quorate' : escapeLine(project.name, 80) }, [...nav, ...(at === undefined ? [] : projectNav('/verify', { at }))])}
 <main>
+<h1>Worker on this machine</h1>
 ${notice === undefined ? '' : noticeLine(notice)}
 <div id="state" role="status">${partOf('state', view)}</div>
 <div id="actions">${partOf('actions', view)}</div>

@@ -70,6 +70,25 @@ describe('the page of a worker', () => {
     expect(text).toContain('name="memoryBytes" value="256MiB"');
   });
 
+  it('leads to the pages of its project, where the controller named their address', async () => {
+    const shown = async (pages?: string) =>
+      (await get((await lender({}, { project: { name: 'lan<tern', pages } })).app)).text();
+    const text = await shown('https://ci.example.org/');
+    expect(text).toContain('lan&lt;tern</a>');
+    expect(
+      [...text.matchAll(/<a href="([^"]*)"[^>]*>([^<]*)<\/a>/g)].map(([, to, name]) => [to, name]),
+    ).toEqual([
+      ['./', 'This machine'],
+      ['https://ci.example.org/', 'Project'],
+      ['https://ci.example.org/runs', 'Runs'],
+      ['https://ci.example.org/verify', 'Verify'],
+    ]);
+    for (const pages of [undefined, 'javascript:alert(1)', 'https://a"b']) {
+      const without = await shown(pages);
+      expect([without.includes('>Runs<'), without.includes('This machine')]).toEqual([false, true]);
+    }
+  });
+
   it('escapes what strangers named', async () => {
     const text = await (await get((await lender({ history: () => [past] })).app)).text();
     expect(text).not.toContain('<script>alert');
