@@ -3,7 +3,7 @@ import type { Mesh } from '../../../src/mesh/index.ts';
 import { codeOf, echo, node, soon, until } from '../../mesh/harness.ts';
 import { addressesOf, connect, type Plain, plain } from './plain.ts';
 
-const places = 16;
+const places = 8;
 
 /** How a peer gets in, or not, while a place is free. An attacker that was sent away dials again, and may come first. */
 async function comesOnce(honest: Mesh, addrs: string[], settled: () => Promise<void>) {
