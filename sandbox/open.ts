@@ -62,8 +62,8 @@ export async function removeLeftovers(stateDir: string): Promise<void> {
   await sweepLeftovers(recordsFolder(stateDir));
 }
 
-/** Tiers, with their state folder, whose guards this process has seen to hold from inside → tools and versions that it found then. */
-const held = new Map<string, string>();
+/** Tiers, with their state folder, whose guards this process has seen to hold from inside → tools and versions that it found then, and the kernel. */
+const held = new Map<string, { host: string; kernel: string }>();
 
 /**
  * Opens one tier for jobs of the local user, after removing what a crashed process with the same state folder left behind.
@@ -90,10 +90,15 @@ async function lookOnce(stateDir: string, tier: Tier, watch: ProbeWatch): Return
   let host = '';
   const holds = (checks: readonly ProbeCheck[]): boolean => {
     host = JSON.stringify(checks.map(({ name, found: says }) => [name, says]));
-    return held.get(place) === host;
+    return held.get(place)?.host === host;
   };
   const found = await look(stateDir, tier, { ...watch, held: holds });
-  if (found.sandbox !== undefined && isHeld(found.probe)) held.set(place, host);
+  const { sandbox } = found;
+  if (sandbox === undefined || !isHeld(found.probe)) return found;
+  const before = held.get(place);
+  // No job of this probe has seen it.
+  if (before?.host === host) sandbox.kernel = before.kernel;
+  else held.set(place, { host, kernel: sandbox.unpinned.kernel ?? '' });
   return found;
 }
 

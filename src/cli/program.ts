@@ -102,14 +102,25 @@ export function createProgram(
   return program;
 }
 
-/** Names the commands that have a verb of this name, else the one that is spelled most alike. */
+/** Words by which other programs name what a command does. */
+const usual: Readonly<Record<string, string>> = {
+  ...{ status: 'jobs', list: 'jobs', ls: 'jobs', runs: 'jobs', log: 'logs' },
+  ...{ build: 'run', submit: 'run', start: 'up', serve: 'up', download: 'fetch', get: 'fetch' },
+};
+
+/** Names the command that does what the word usually means, and those that have a verb of this name, else the one that is spelled most alike. */
 function unknownCommand({ commands }: Command, word: string): QuorateError {
   const verbOf = commands.filter((command) => command.commands.some((verb) => verb.name() === word));
   const near = nearestWord(
     word,
     commands.map((command) => command.name()),
   );
-  const meant = verbOf.length > 0 ? verbOf.map((command) => `${command.name()} ${word}`).join(', ') : near;
+  const known = Object.hasOwn(usual, word) ? usual[word] : undefined;
+  const named = [
+    ...commands.flatMap((command) => (command.name() === known ? [known] : [])),
+    ...verbOf.map((command) => `${command.name()} ${word}`),
+  ];
+  const meant = named.length > 0 ? named.join(', ') : near;
   return new QuorateError('CLI_USAGE', `unknown command '${word}'`, {
     hint: meant === undefined ? 'Add --help for the commands.' : `Did you mean ${meant}?`,
   });

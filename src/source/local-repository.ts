@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { fetchedInto } from '../protocol/base/fetched-into.ts';
 import { type GitOptions, type RunOptions, run } from './git.ts';
 import { explain, GitFailed } from './git-failed.ts';
 import { visible } from './url.ts';
@@ -10,7 +11,7 @@ export interface LocalRepo {
   commit: string;
   /** Branch; absent if HEAD is detached. */
   branch?: string;
-  /** Whether files differ from the commit, or are new and not ignored. */
+  /** Whether files differ from the commit, or are new and not ignored, but for what was fetched. */
   dirty: boolean;
   /** URL of the remote `origin`, or of the only remote. */
   remoteUrl?: string;
@@ -61,12 +62,18 @@ export async function topFolder(git: OwnGit, path: string): Promise<string> {
 export const headOf = (git: OwnGit, root: string): Promise<string | undefined> =>
   askGit(git, root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
 
-export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
+/** Whether files differ from the commit, or are new and not ignored. `apart`: an untracked folder at the top that does not count. */
+export async function isDirty(git: OwnGit, root: string, apart?: string): Promise<boolean> {
+  const passed = apart === undefined ? undefined : `?? ${apart}/\0`;
+  let listed = '';
   let dirty = false;
   try {
     await git(root, ['status', '--porcelain', '-z'], {
       read: async (output) => {
-        for await (const _ of output) dirty = true;
+        for await (const chunk of output as AsyncIterable<Buffer>) {
+          if (listed.length <= (passed?.length ?? 0)) listed += chunk.toString('latin1');
+          dirty = listed !== passed;
+        }
       },
     });
   } catch (error) {
@@ -114,7 +121,7 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
   const commit = await headOf(git, root);
   if (commit === undefined) throw noCommit(root);
   const branch = await askGit(git, root, ['symbolic-ref', '--quiet', '--short', 'HEAD']);
-  const dirty = await isDirty(git, root);
+  const dirty = await isDirty(git, root, fetchedInto);
   const remotes = ((await askGit(git, root, ['remote'])) ?? '').split('\n').filter(Boolean);
   const remote = remotes.includes('origin') ? 'origin' : remotes.length === 1 ? remotes[0] : undefined;
   const remoteUrl =

@@ -20,7 +20,8 @@ export type Colours = ReturnType<typeof createColors>;
 const shownId = ({ isTTY }: Sink, id: string): string =>
   isTTY !== true ? id : /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 10) : shortId(id);
 
-const widthOf = ({ columns }: Sink): number => Math.max(widthMin, columns ?? widthWithout);
+/** A terminal that does not know its width says 0. */
+const widthOf = ({ columns = 0 }: Sink): number => (columns > 0 ? Math.max(widthMin, columns) : widthWithout);
 
 const laidOn = (sink: Sink, lines: readonly string[]): string[] =>
   sink.isTTY === true ? lines.flatMap((line) => laid(line, widthOf(sink))) : [...lines];
@@ -222,7 +223,7 @@ export class Board {
 
   #draw(above?: string): void {
     // One column stays free: a full line wraps on some terminals.
-    const width = Math.max(8, (this.#out.columns ?? 80) - 1);
+    const width = widthOf(this.#out) - 1;
     const rows = [...this.#rows.values()].map((row) => {
       const text = row.changing?.() ?? row.text;
       return painted(row, cutTo(text.length > width ? (row.brief?.(text, width) ?? text) : text, width));

@@ -26,6 +26,17 @@ function play(out: Sink, { json = false, story = agreement, cursor = true } = {}
 }
 
 describe('a run, shown', () => {
+  it('is as wide as usual on a terminal that does not know its width', () => {
+    for (const columns of [0, 80]) {
+      const output = new Output(sink({ columns, rows: 20 }), sink(), {
+        json: false,
+        colour: false,
+        cursor: true,
+      });
+      expect(output.width).toBe(80);
+    }
+  });
+
   it('prints a line per change where nothing can move', async () => {
     const out = sink();
     play(out);

@@ -340,6 +340,10 @@ describe('localRepo', () => {
     git(dir, 'remote', 'add', 'origin', 'https://example.org/a.git');
     const clean = { root: dir, commit, dirty: false, branch: 'main', remoteUrl: 'https://example.org/a.git' };
     expect(await localRepo(join(dir, 'sub'))).toEqual(clean);
+    // As the printed command makes it.
+    await mkdir(join(dir, 'out'));
+    await writeFile(join(dir, 'out/built'), 'x');
+    expect((await localRepo(dir)).dirty).toBe(false);
     await writeFile(join(dir, 'sub/new'), 'x');
     expect((await localRepo(dir)).dirty).toBe(true);
     git(dir, 'checkout', '-q', '--detach');

@@ -148,7 +148,9 @@ function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
     ]),
   );
   out.table(rows, '  ');
-  const says = workers.length === 0 ? 'nothing that their receipts say' : workers.join('; ');
+  const alike =
+    'nothing that their receipts say; what the build itself depends on is found by quorate try --vary';
+  const says = workers.length === 0 ? alike : workers.join('; ');
   out.say(dim(`What differed between the workers: ${says}`));
 }
 

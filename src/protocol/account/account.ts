@@ -1,3 +1,4 @@
+import { fetchedInto } from '../base/fetched-into.ts';
 import { counted } from '../base/quantity.ts';
 import { shortRef } from '../base/ref-names.ts';
 import { shortId } from '../base/short-id.ts';
@@ -208,7 +209,7 @@ const logs = ({ run }: AccountFacts): NextStep[] =>
 
 function fetchSteps({ artifact, test }: AccountFacts): NextStep[] {
   if (artifact === null || artifact === undefined || test === true) return [];
-  return [{ says: 'get it', command: `quorate fetch ${artifact} -o out` }];
+  return [{ says: 'get it', command: `quorate fetch ${artifact} -o ${fetchedInto}` }];
 }
 
 /** `2 of 3 operators built the same`: as many as did. */

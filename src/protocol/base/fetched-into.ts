@@ -1,0 +1,2 @@
+/** The folder into which the printed command fetches an artifact. */
+export const fetchedInto = 'out';
