@@ -77,6 +77,7 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
     },
     queue: () => [],
     workers: () => ({ shown: [], count: 0 }),
+    policy: () => undefined,
     trouble: () => ({
       ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] } },
       ...{ revocations: [], equivocations: [], fullKeys: [], full: null, declined: [] },

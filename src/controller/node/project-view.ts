@@ -4,11 +4,13 @@ import { assert } from '../../protocol/base/errors.ts';
 import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { refsNamed } from '../../protocol/base/ref-names.ts';
-import { pushWordsIn } from '../../protocol/documents/index.ts';
+import { type Charter, type Policy, pushWordsIn } from '../../protocol/documents/index.ts';
+import { trustLimits } from '../../protocol/trust/limits.ts';
+import { oddsByShare, policyText, type SharedOdds } from '../../protocol/trust/odds-report.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
-import { fullKeys } from '../machine/members/revocations.ts';
+import { fullKeys, operatorsLeft } from '../machine/members/revocations.ts';
 import { findRun, pipelineOf, summaryOf } from '../machine/queries/summary.ts';
 import { type ListState, listStates, type RunFilter } from '../machine/run-lists.ts';
 import { type ControllerState, liveLeases } from '../machine/state.ts';
@@ -99,6 +101,13 @@ export interface TroubleView {
   declined: { operator: string; reason: string }[];
 }
 
+/** The figures of the charter's policies, by the number of operators that the controller counts. */
+export interface PolicyView {
+  operators: number;
+  /** Of all jobs, and of tests where that is another one. */
+  floors: { of: 'jobs' | 'tests'; policy: Policy; shares: SharedOdds[] }[];
+}
+
 export interface RunView {
   summary: RunSummary;
   /** The operator of the key that published it. */
@@ -132,6 +141,8 @@ export interface ProjectView {
   /** At most a page, and how many there are. */
   workers(): { shown: WorkerView[]; count: number };
   trouble(): TroubleView;
+  /** Undefined where nobody counts operators, or there are none. */
+  policy(): PolicyView | undefined;
   /** By its id or the start of one. @throws `JOB_UNKNOWN`, `JOB_AMBIGUOUS`. */
   run(which: string): RunView;
   /** Changes when what `run` gives does; undefined for an id that no run has. */
@@ -165,9 +176,19 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     count: state.index.lists.countOf(listState),
     runs: page({ listState }, troubleRuns).runs,
   });
+  let figures: { key: string; policy: PolicyView } | undefined;
+  const policy = () => {
+    const { payload } = state.charter ?? {};
+    const operators = Math.min(operatorsLeft(state).length, trustLimits.oddsOperatorsMax);
+    if (payload === undefined || operators === 0) return undefined;
+    const key = `${payload.epoch} ${operators}`;
+    if (figures?.key !== key) figures = { key, policy: policyOf(payload, operators) };
+    return figures.policy;
+  };
   return {
     project,
     name,
+    policy,
     bootstrap: () => ports.addresses().slice(0, limits.feedUrlsMax),
     branches: () => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
     branch: (ref) => (state.index.lists.has(ref) ? branchOf(state, ref) : undefined),
@@ -297,6 +318,19 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
   const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;
   shown.sort((a, b) => (named(a) < named(b) ? -1 : 1));
   return { shown, count: workers.size };
+}
+
+function policyOf({ floor, testFloor = floor }: Charter, operators: number): PolicyView {
+  const shown = (of: 'jobs' | 'tests', policy: Policy) => ({
+    of,
+    policy,
+    shares: oddsByShare(policy, operators),
+  });
+  const same = policyText(floor) === policyText(testFloor);
+  return {
+    operators,
+    floors: same ? [shown('jobs', floor)] : [shown('jobs', floor), shown('tests', testFloor)],
+  };
 }
 
 /** Each operator with the last reason that it gave for a run that is open. */

@@ -23,6 +23,7 @@ import { listStates } from '../machine/run-lists.ts';
 import type { BranchView, ProjectView, PushView, ViewFilter } from '../node/project-view.ts';
 import { jobsOf, matricesOf } from './jobs.ts';
 import { pageLimits } from './limits.ts';
+import { policyPart } from './policy-part.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
@@ -30,7 +31,7 @@ export function projectParts(view: ProjectView, branches: readonly BranchView[] 
     branches.length === 0
       ? html`${voidPart(view)}${troublePart(view)}${startPart()}`
       : html`${voidPart(view)}${headlinePart(view.defaultBranch())}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}`;
-  return html`${told}<div class="columns">${queuePart(view)}${workersPart(view)}</div>`;
+  return html`${told}<div class="columns">${queuePart(view)}${workersPart(view)}</div>${policyPart(view.policy())}`;
 }
 
 export function projectBody(view: ProjectView, branches: readonly BranchView[]): Html {

@@ -9,6 +9,7 @@ import {
   adviceOn,
   commonPolicies,
   dishonestOf,
+  oddsByShare,
   oddsCells,
   oddsColumns,
   oddsText,
@@ -17,7 +18,7 @@ import {
   policyText,
   riskDefault,
   sayOdds,
-  suspectShares,
+  suspectsText,
   uncovered,
 } from '../../protocol/trust/odds-report.ts';
 import { type Context, type Define, examples } from '../../terminal/context.ts';
@@ -143,7 +144,10 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     out.value({ ...asked, policies: rows.map(jsonOf), shares: [], advice, uncovered });
     const heads = columns.map(([name]) => name);
     out.say('');
-    out.table([['policy', ...heads], ...rows.map((row) => [shortText(row, rounds), ...oddsCells(row)])]);
+    out.table([
+      ['policy', ...heads],
+      ...rows.map((row) => [shortText(row, rounds), ...oddsCells(row.odds), String(row.bears)]),
+    ]);
     const marks = Object.entries(markOf).filter(([from]) =>
       rows.some((row) => row.from.includes(from as From)),
     );
@@ -160,14 +164,10 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   } else {
     const policy: Policy = { ...votes, rounds, cosign: options.cosign ?? 'required' };
     const row: Row = { ...policyOdds(policy, population, risk), from: ['given'] };
-    const shares = suspectShares.map((share) => {
-      const dishonest = dishonestOf(operators, share);
-      return { share, dishonest, ...policyOdds(policy, { operators, dishonest }, risk) };
-    });
+    const shares = oddsByShare(policy, operators);
     out.value({
       ...{ ...asked, policies: [jsonOf(row)] },
-      shares: shares.map(({ share, dishonest, odds }) => ({ share, dishonest, odds })),
-      ...{ advice: [], uncovered },
+      ...{ shares, advice: [], uncovered },
     });
     const votesText = `${policy.agree} of ${policy.of} operators`;
     const signed = policy.cosign === 'required' ? ' and the trusted worker' : ', without a co-signature';
@@ -176,7 +176,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     out.say(...listed(sayOdds(row, population, risk)), '');
     out.table([
       ['suspects', ...few.map(([name]) => name)],
-      ...shares.map((one) => [`${oddsText(one.share)} (${one.dishonest})`, ...oddsCells(one).slice(0, -1)]),
+      ...shares.map((one) => [suspectsText(one), ...oddsCells(one.odds)]),
     ]);
     legend([['suspects', 'share of the operators, and how many these are'], ...few]);
   }

@@ -12,11 +12,17 @@ export interface PolicyOdds {
   bears: number;
 }
 
+/** Odds of a policy where this share of the operators is dishonest. */
+export interface SharedOdds {
+  share: number;
+  dishonest: number;
+  odds: Odds;
+}
+
 /** Risk that `bears` is told for, where nobody names one. */
 export const riskDefault = 0.01;
 
-/** Shares of dishonest operators that a single policy is shown for. */
-export const suspectShares: readonly number[] = [0.1, 0.2, 0.33, 0.5];
+const suspectShares: readonly number[] = [0.1, 0.2, 0.33, 0.5];
 
 /** Votes that policies are compared with: N, and M operators asked. */
 const commonVotes: readonly (readonly [agree: number, of: number])[] = [
@@ -33,6 +39,14 @@ export function policyOdds(policy: Policy, population: Population, risk: number)
     odds: oddsOf(policy, population),
     bears: dishonestMax(policy, population.operators, risk),
   };
+}
+
+/** A policy against each of `suspectShares` of the operators. */
+export function oddsByShare(policy: Policy, operators: number): SharedOdds[] {
+  return suspectShares.map((share) => {
+    const dishonest = dishonestOf(operators, share);
+    return { share, dishonest, odds: oddsOf(policy, { operators, dishonest }) };
+  });
 }
 
 /** A share of operators as a number of them: rounded up, for an attacker is no part of a person. */
@@ -92,14 +106,16 @@ export const oddsColumns = (risk: number) =>
     ['bears', `operators that may be dishonest, with agreed at most ${oddsText(risk)}`],
   ] as const;
 
-export const oddsCells = ({ odds, bears }: PolicyOdds): string[] => [
+/** Cells of a row, for the columns before `bears`. */
+export const oddsCells = (odds: Odds): string[] => [
   oddsText(odds.agreed),
   oddsText(odds.trusted),
   odds.noticed === null ? '-' : oddsText(odds.noticed),
   oddsText(odds.blocked),
   odds.builds === null ? '-' : odds.builds.toFixed(1),
-  String(bears),
 ];
+
+export const suspectsText = ({ share, dishonest }: SharedOdds): string => `${oddsText(share)} (${dishonest})`;
 
 /** Sentences on a policy: the attacks that it holds against. */
 export function sayOdds(

@@ -57,11 +57,16 @@ export function oddsOf(policy: Policy, population: Population): Odds {
 
   const asked = Math.min(policy.of, operators);
   const agreedInRound = firstRound(policy, population, (drawn) => chance(wins(drawn)));
-  const unnoticed = firstRound(policy, population, (drawn) => chance(wins(drawn) && drawn === asked));
+  const noticed = firstRound(policy, population, (drawn) => chance(wins(drawn) && drawn < asked));
   const agreed = agreedOdds(policy, population);
   const honest = overRounds(policy, population, (drawn, of) => ({
     value: chance(accepted(drawn, of)),
     goesOn: goesOn(drawn, of),
+  }));
+  const blocked = overRounds(policy, population, (drawn, of) => ({
+    value: chance(!accepted(drawn, of) && !goesOn(drawn, of)),
+    goesOn: goesOn(drawn, of),
+    last: 1,
   }));
   const operatorBuilds = overRounds(policy, population, (drawn, of) => ({
     value: of,
@@ -77,9 +82,9 @@ export function oddsOf(policy: Policy, population: Population): Odds {
           overRounds(policy, population, (drawn) => ({ value: chance(wins(drawn)), goesOn: !wins(drawn) })),
         )
       : agreed,
-    noticed: agreedInRound === 0 ? null : cosigned ? 1 : bounded(1 - unnoticed / agreedInRound),
+    noticed: agreedInRound === 0 ? null : cosigned ? 1 : bounded(noticed / agreedInRound),
     blockedInRound: firstRound(policy, population, (drawn) => chance(!accepted(drawn, asked))),
-    blocked: bounded(1 - honest),
+    blocked: bounded(blocked),
     stalled: stalledOdds(policy, population),
     lacking: operators - dishonest < agree,
     builds: honest === 0 ? null : (operatorBuilds + chance(cosigned)) / honest,
@@ -125,11 +130,14 @@ function firstRound(policy: Policy, population: Population, value: (drawn: numbe
   return bounded(overRounds(once, population, (drawn) => ({ value: value(drawn), goesOn: false })));
 }
 
-/** The expected sum of `value` over the rounds of a run. Each takes operators that no earlier one had. */
+/**
+ * The expected sum of `value` over the rounds of a run, and of `last` where it would go on and no further round opens. Each round takes
+ * operators that no earlier one had.
+ */
 function overRounds(
   { agree, of, rounds }: Policy,
   population: Population,
-  ofRound: (drawn: number, asked: number) => { value: number; goesOn: boolean },
+  ofRound: (drawn: number, asked: number) => { value: number; goesOn: boolean; last?: number },
 ): number {
   const known = new Map<string, number>();
   const from = (round: number, { operators, dishonest }: Population): number => {
@@ -141,10 +149,10 @@ function overRounds(
     for (let drawn = 0; drawn <= asked; drawn++) {
       const odds = drawOdds({ operators, dishonest }, asked, drawn);
       if (odds === 0) continue;
-      const { value, goesOn } = ofRound(drawn, asked);
+      const { value, goesOn, last = 0 } = ofRound(drawn, asked);
       const left = { operators: operators - asked, dishonest: dishonest - drawn };
       const more = goesOn && round < rounds && left.operators >= agree;
-      sum += odds * (value + (more ? from(round + 1, left) : 0));
+      sum += odds * (value + (more ? from(round + 1, left) : goesOn ? last : 0));
     }
     known.set(key, sum);
     return sum;
@@ -204,4 +212,5 @@ function add(sums: number[][], delivered: number, silent: number, odds: number):
   if (row !== undefined && odds > 0) row[silent] = (row[silent] ?? 0) + odds;
 }
 
-const bounded = (odds: number): number => Math.min(1, Math.max(0, odds));
+/** A sum of all cases may be less than 1 by some units of the last digit. */
+const bounded = (odds: number): number => (odds > 1 - 1e-12 ? 1 : odds);

@@ -49,6 +49,7 @@ describe('the page of a project', () => {
       workers: () => ({ shown: workers, count: workers.length }),
       pushes: () => ({ pushes, next: undefined }),
       trouble: () => ({ ...trouble, ...more }),
+      policy: () => undefined,
     };
     return textOf(projectBody(view as never, branches as never));
   }

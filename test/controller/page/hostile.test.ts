@@ -20,7 +20,7 @@ const hostile = [
   '${7*7}{{7*7}}',
 ];
 const elementsKnown = new Set(
-  'html head meta title link script body a header div nav span main h1 h2 h3 p section table thead tbody tr th td details summary ul ol li dl dt dd code pre time form label input select option button svg g path rect text strong'.split(
+  'html head meta title link script body a header div nav span main h1 h2 h3 p section table caption thead tbody tr th td details summary ul ol li dl dt dd code pre time form label input select option button svg g path rect text strong'.split(
     ' ',
   ),
 );

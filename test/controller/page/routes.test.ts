@@ -45,6 +45,7 @@ function siteOf(over: Partial<PagePorts> = {}) {
     counts: () => ({ open: told.views, disputed: 0 }),
     workers: () => ({ shown: [], count: 0 }),
     runs: () => ({ runs: [], next: undefined }),
+    policy: () => undefined,
     trouble: () => ({
       ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] }, revocations: [] },
       ...{ equivocations: [], fullKeys: [], full: null, declined: [] },

@@ -1,6 +1,7 @@
+import type { Policy } from '../../../../src/protocol/documents/index.ts';
 import { aborted, failed } from '../../machine/bench.ts';
 import type { Scene } from './scene.ts';
-import { cosignNone, lantern, lenders, Story } from './story.ts';
+import { cosignNone, lantern, lenders, Story, six } from './story.ts';
 import { cutLog, failingLog, hostile, hostileWord, junit } from './texts.ts';
 
 const longest =
@@ -218,6 +219,18 @@ export const cases: readonly Scene[] = [
       await branches(story);
       await story.bench.revoke({ kind: 'operator', id: 'bob' }, { reason: 'lost laptop' });
       return { story, path: '/', equivocations: ['two roots for size 7'] };
+    },
+  },
+  {
+    name: 'policy',
+    about: 'twelve operators, and tests with a floor of their own',
+    async play(store) {
+      const floor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
+      const charter = { floor, testFloor: { ...floor, cosign: 'none' as const } };
+      const more = ['gus', 'hana', 'ivo', 'june', 'kai', 'lena'];
+      const story = await Story.of(store, [...six, ...more], { charter });
+      await story.trusted(await story.publish('build'), await story.tree(lantern));
+      return { story, path: '/#policy' };
     },
   },
 ];
