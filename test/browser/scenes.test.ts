@@ -19,6 +19,7 @@ function wantedOf(name: string, { story, run, path }: Played): string[] {
   if (path?.includes('/logs/')) return ['h1', '.log'];
   if (path === '/runs') return ['h1', '.chip'];
   if (name === 'empty') return ['h1', '.begin > li'];
+  if (name === 'policy') return ['#policy h2'];
   if (path === '/' || run === undefined) {
     const sentence = ['[role=status]', '[role=status] .chip'];
     // Trouble stands above the branches.
