@@ -143,6 +143,26 @@ describe('the account that a controller gives of a run', () => {
     expect(open()).not.toHaveProperty('trustedPassed');
   });
 
+  it('says nothing of a reason that may be over: its trusted worker took another job, or is gone', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const runs: string[] = [];
+    for (const name of ['one', 'two']) {
+      const run = await publish(bench, name);
+      const leases = await bench.lease('ada', 'bob', 'cy');
+      await deliverAll(bench, leases, [built, built, built]);
+      bench.pinned(run);
+      const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
+      bench.send({ kind: 'passed', worker: bench.id('trusted'), offer, reason: 'paused by its operator' });
+      runs.push(run);
+    }
+    const said = () =>
+      runs.map((run) => summaryOf(bench.controller.state, bench.facts(run)).open?.trustedPassed);
+    expect(said()).toEqual(['paused by its operator', 'paused by its operator']);
+    bench.drive(2_000);
+    await bench.lease('trusted');
+    expect(said()).toEqual([undefined, undefined]);
+  });
+
   it('names the job that others fell with, at the end of a chain of them', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');
     const lib = await publish(bench, 'lib');

@@ -244,19 +244,26 @@ function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefin
   };
 }
 
+/** The last reason of a trusted worker that is connected; none of before it took another job, since it may have gone on. */
 function trustedPassedOf(
-  { keys }: ControllerState,
+  { keys, presence, index }: ControllerState,
   { history, trusted }: Run,
   round: Round | undefined,
 ): Pick<OpenFacts, 'trustedPassed'> {
   if (round === undefined || trusted.kind !== 'free') return {};
-  const said = history.findLast(
+  const told = history.findLast(
     ({ progress }) =>
       progress.kind === 'passed' &&
       progress.round === round.n &&
       keys.get(progress.worker)?.role === 'trusted-worker',
-  )?.progress;
-  return said?.kind === 'passed' ? { trustedPassed: said.reason.slice(0, reasonCharsMax) } : {};
+  );
+  if (told?.progress.kind !== 'passed') return {};
+  const { worker, reason } = told.progress;
+  const tookOther = [...index.open.values()].some(
+    ({ trusted: other }) =>
+      other.kind === 'leased' && other.live.worker === worker && other.live.lease.iat * 1000 >= told.at,
+  );
+  return presence.workers.has(worker) && !tookOther ? { trustedPassed: reason.slice(0, reasonCharsMax) } : {};
 }
 
 const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
