@@ -46,11 +46,9 @@ function headlinePart(branch: BranchView | undefined): Html {
   if (branch === undefined || worst === undefined || state === undefined)
     return html`<section data-part id="headline"></section>`;
   const [next] = accountOf(worst).next;
-  const why = isBad(accountOf(worst).state)
-    ? html` <a href="${runUrl(worst.run)}" aria-label="Why ${foreign(worst.name, 80)} is ${state}">See why</a>`
-    : '';
+  const why = isBad(accountOf(worst).state) ? html` <a href="${runUrl(worst.run)}">See why</a>` : '';
   return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${foreign(says, 600)}.${why}</p>
-<p class="about">${subjectOf(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)} ${byWords(branch)}</p>
+<p class="about">${subjectOf(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)}</p>
 ${next === undefined ? '' : nextSteps([next])}</section>`;
 }
 
