@@ -16,4 +16,8 @@ export interface Deciding {
   leave(at: number, given: Given): void | Promise<void>;
   /** All slots that were given so far, in order. */
   readonly given: readonly Given[];
+  /** When the controller told all that it has a slot free for them. */
+  readonly told: readonly number[];
+  /** Whether it says so now, to whoever polls its feed. */
+  isFree(): boolean;
 }

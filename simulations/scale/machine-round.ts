@@ -1,6 +1,7 @@
 import { type ControllerEvent, defaultTimings, type Reply } from '../../src/controller/machine/events.ts';
 import { Controller } from '../../src/controller/machine/machine.ts';
 import { operatorsAround } from '../../src/controller/machine/presence.ts';
+import { unfilledOffers } from '../../src/controller/machine/rounds/claims.ts';
 import { currentRound } from '../../src/controller/machine/state.ts';
 import {
   type Grant,
@@ -28,6 +29,8 @@ export class Project {
   readonly #numberOf = new Map<string, number>();
   #replies: { token: string; reply: Reply }[] = [];
   now = epochMs;
+  /** Called when an offer is told again. */
+  offered: (run: string) => void = () => {};
   #jobs = 0;
 
   private constructor(population: Population, keys: Keys) {
@@ -86,6 +89,7 @@ export class Project {
       for (const effect of this.#controller.handle(next, this.now).effects) {
         if (effect.kind === 'reply') this.#replies.push(effect);
         if (effect.kind === 'raise') waiting.push(effect.event);
+        if (effect.kind === 'offer') this.offered(effect.run);
       }
     }
     return this.#replies;
@@ -124,6 +128,7 @@ export class Project {
 /** One round of a job, by the machine. */
 export class MachineRound implements Deciding {
   readonly given: Given[] = [];
+  readonly told: number[] = [];
   readonly offer: Offer;
   readonly #project: Project;
   readonly #offerId: string;
@@ -139,6 +144,9 @@ export class MachineRound implements Deciding {
     this.offer = offer;
     this.#offerId = offerId;
     this.#openedAt = project.now;
+    project.offered = (of) => {
+      if (of === run) this.told.push(project.now - this.#openedAt);
+    };
     this.#beatAt = project.now + sessionTimes.heartbeatMs;
   }
 
@@ -169,6 +177,10 @@ export class MachineRound implements Deciding {
     if (held?.worker !== this.#project.idOf(worker)) throw new Error('another worker has this slot');
     this.#leases.delete(slot);
     this.#project.send({ kind: 'detached', ...held });
+  }
+
+  isFree(): boolean {
+    return unfilledOffers(this.#project.state).includes(this.#offerId);
   }
 
   /** The job ends without a verdict, so that the next one begins on an empty table. */

@@ -11,7 +11,7 @@ import type { Deciding } from './deciding.ts';
 import type { Spread } from './gossip.ts';
 import type { Project } from './machine-round.ts';
 import { operatorName, type Population, statesOf, workerName } from './population.ts';
-import { answersOf, playRound, type RoundResult } from './round.ts';
+import { playRound, type RoundResult, readersOf } from './round.ts';
 import { RuleRound } from './rule-round.ts';
 
 /** Of a build job. */
@@ -58,9 +58,9 @@ async function playJob(
   // Another worker is in the place of each in the mesh.
   const places = random.fork('places').shuffled(population.operatorOf.length);
   const arrivals = Array.from(places, (place) => spread.arrivals[place] ?? 0);
-  const answers = answersOf(population, draw, { draws, arrivals, states }, random.fork('answers'));
+  const readers = readersOf(population, draw, { draws, arrivals, states }, random.fork('readers'));
   const rules = { slots: policy.of, giveUpMs: windowMs + slotFillMs, random: random.fork('stays') };
-  const result = await playRound(deciding, answers, rules);
+  const result = await playRound(deciding, readers, rules);
   const able = new Set(population.operatorOf.filter((_, worker) => states[worker] === 'free')).size;
   return { ...result, draw, draws, able };
 }

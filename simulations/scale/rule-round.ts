@@ -20,6 +20,7 @@ interface Claimant {
  */
 export class RuleRound implements Deciding {
   readonly given: Given[] = [];
+  readonly told: number[] = [];
   readonly #draws: readonly number[];
   readonly #idOf: (worker: number) => string;
   readonly #operatorOf: readonly number[];
@@ -33,6 +34,8 @@ export class RuleRound implements Deciding {
   /** Workers below the first share that have not answered, by their draw. */
   readonly #unanswered: Set<number>;
   readonly #contends: boolean;
+  /** Whether there are operators above the first share. */
+  readonly #asksMore: boolean;
   #windowOpen = true;
 
   constructor(
@@ -49,6 +52,7 @@ export class RuleRound implements Deciding {
     const below = machines.flatMap((own, operator) => ((draws[operator] ?? 0) < draw.share ? own : []));
     this.#unanswered = new Set(below);
     this.#contends = below.length > 0;
+    this.#asksMore = draw.share < fullShare;
   }
 
   until(at: number): void {
@@ -84,14 +88,24 @@ export class RuleRound implements Deciding {
   #isSettled(): boolean {
     const draws = [...new Set(this.#candidates.map(({ draw }) => draw))].sort((a, b) => a - b);
     const highest = draws[this.#slots.length - 1] ?? fullShare;
-    for (const worker of this.#unanswered)
-      if ((this.#draws[this.#operatorOf[worker] ?? 0] ?? 0) < highest) return false;
+    const claimed = new Set(this.#candidates.map(({ operator }) => operator));
+    for (const worker of this.#unanswered) {
+      const operator = this.#operatorOf[worker] ?? 0;
+      if (!claimed.has(operator) && (this.#draws[operator] ?? 0) < highest) return false;
+    }
     return this.#contends;
   }
 
   #close(at: number): void {
     this.#windowOpen = false;
     this.#assign(at);
+    if (this.isFree()) this.told.push(at);
+  }
+
+  isFree(): boolean {
+    const isFree = (given: Given | undefined, slot: number) =>
+      given === undefined && (this.#leases[slot] ?? 0) < limits.slotLeasesMax;
+    return !this.#windowOpen && this.#asksMore && this.#slots.some(isFree);
   }
 
   #has(operator: number): boolean {
@@ -126,5 +140,8 @@ export class RuleRound implements Deciding {
     if (operator !== undefined) this.#lost.add(operator);
     this.#slots[slot] = undefined;
     this.#assign(at);
+    // The machine repeats its offer, whoever may claim by now.
+    if (this.#slots[slot] === undefined && (this.#leases[slot] ?? 0) < limits.slotLeasesMax)
+      this.told.push(at);
   }
 }

@@ -1,4 +1,5 @@
 import type { Capabilities, Grant, Role, Verified } from '../../protocol/documents/index.ts';
+import { drawOf } from '../../protocol/trust/draw.ts';
 import type { Witnessed } from '../../protocol/trust/witnesses.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Timings } from './events.ts';
@@ -17,6 +18,13 @@ export interface Present {
 /** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
 export type OfferAnswer = 'claimed' | 'busy' | 'declined';
 
+/** Connected workers whose draw is below the share of a round, with their draw. Some of them may have left since. */
+export interface Contenders {
+  seed: string;
+  share: number;
+  draws: Map<string, number>;
+}
+
 /**
  * Connections of this life of the controller. None of it is journaled, and no journaled event may depend on it: what follows
  * from it (a window closes, a lease is lost) is an event of its own, which the machine raises.
@@ -32,6 +40,8 @@ export class Presence {
   heard = new Map<string, { at: number; detachedAt: number | null }>();
   /** Answers of workers, by offer: its window closes when everybody present has answered. */
   answered = new Map<string, Map<string, OfferAnswer>>();
+  /** Connected workers below the share of a round whose window is open, by offer: a claim costs the same however many are connected. */
+  contenders = new Map<string, Contenders>();
   /** Since when nobody is there who could take what is left of a round, by offer; only where that is all it waits for. */
   absent = new Map<string, number>();
   /** Where a candidate waits for its answer, if it has claimed again since. */
@@ -63,6 +73,12 @@ export function expel({ workers, behind }: Presence, id: string): void {
   behind.delete(id);
 }
 
+export function arrive(presence: Presence, id: string, worker: Present): void {
+  presence.workers.set(id, worker);
+  presence.gone.delete(id);
+  contend(presence, id, worker);
+}
+
 export function leave(presence: Presence, id: string, now: number): void {
   const { workers, gone } = presence;
   const worker = workers.get(id);
@@ -73,7 +89,37 @@ export function leave(presence: Presence, id: string, now: number): void {
 
 export function forgetOffer({ presence }: Pick<Known, 'presence'>, offer: string): void {
   presence.answered.delete(offer);
+  presence.contenders.delete(offer);
   presence.absent.delete(offer);
+}
+
+/** Adds a worker that connected to those below the share of each open window. */
+function contend({ contenders }: Presence, worker: string, { role, operator }: Present): void {
+  if (role !== 'worker') return;
+  for (const { seed, share, draws } of contenders.values()) {
+    const draw = drawOf(operator, seed);
+    if (draw < share) draws.set(worker, draw);
+  }
+}
+
+/** Workers of now, by their draw, that are below a share. */
+export function contendersOf(
+  { contenders, workers }: Presence,
+  offer: string,
+  { seed, share }: { seed: string; share: number },
+): ReadonlyMap<string, number> {
+  const known = contenders.get(offer);
+  if (known?.share === share) return known.draws;
+  const drawn = new Map<string, number>();
+  const draws = new Map<string, number>();
+  for (const [worker, { role, operator }] of workers) {
+    if (role !== 'worker') continue;
+    const draw = drawn.get(operator) ?? drawOf(operator, seed);
+    drawn.set(operator, draw);
+    if (draw < share) draws.set(worker, draw);
+  }
+  contenders.set(offer, { seed, share, draws });
+  return draws;
 }
 
 interface Known {

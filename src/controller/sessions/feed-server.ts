@@ -16,6 +16,7 @@ import {
 import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
 import { refusalBy } from '../machine/members/charter.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
+import { unfilledOffers } from '../machine/rounds/claims.ts';
 import { BacklogPass } from './backlog-pass.ts';
 import { warnOfExpired } from './grants.ts';
 import { type SharedPorts, servedProtocol } from './shared.ts';
@@ -91,7 +92,7 @@ export class FeedServer {
       ...(feed.length > 0 && { feed }),
       ...(more && isStated && { more }),
       checkpoint: this.#ports.checkpoints.current?.note,
-      ...(isStated && { version: this.#ports.version }),
+      ...(isStated && { version: this.#ports.version, free: unfilledOffers(this.#ports.machine.state) }),
     };
   }
 

@@ -97,6 +97,8 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     checkpoint: note.optional(),
     /** Only to those who state theirs. */
     version: peerVersionSchema.optional(),
+    /** Offers with a slot that those who were asked first did not take: others may claim as their share opens. Absent: all may. */
+    free: z.array(sha256).max(limits.openRequestsMax).optional(),
   }),
   /** A round has begun: answered with `witness`. `since`: proof from the last checkpoint that the receiver witnessed on this stream. */
   ofKind('checkpoint', { note, since: z.object({ size: count, proof }).optional() }),

@@ -375,6 +375,7 @@ export class OfferFeed {
         this.#hosts.look();
         await this.#revocations.heard(message.revocations);
         if (message.checkpoint !== undefined) witness(message.checkpoint, false);
+        this.#postponed.told(message.free);
         for (const notice of message.offers) await this.#consider(notice, 'backlog');
         // As many in a row as a whole backlog takes; after that at the usual pace.
         following = message.more === true && following < backlogAnswersMax ? following + 1 : 0;
@@ -384,6 +385,7 @@ export class OfferFeed {
       stopPolling();
       cancelFirst();
       if (this.#stream === stream) this.#stream = undefined;
+      this.#postponed.lost();
       await stream.close();
     }
   }

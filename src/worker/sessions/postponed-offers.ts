@@ -1,4 +1,5 @@
 import { claimedPayloadOf, type Grant } from '../../protocol/documents/index.ts';
+import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
 import { drawOf, shareReachedAfter } from '../../protocol/trust/index.ts';
 import type { OfferNotice } from '../../protocol/wire/messages.ts';
@@ -11,15 +12,19 @@ interface Waiting {
   request: string;
   notice: OfferNotice;
   cancel: () => void;
+  /** Looks at the offer; undefined until the operator may claim. */
+  take: (() => void) | undefined;
 }
 
 /**
- * Offers that this worker's operator may not claim yet, by its draw. Nothing of them is verified: most are over before it may, and
- * then an offer costs a worker that does not get it as little as reading it.
+ * Offers that this worker's operator may not claim yet, by its draw, or need not, since those who were asked first took all slots. Nothing
+ * of them is verified: an offer costs a worker that does not get it as little as reading it.
  */
 export class PostponedOffers {
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();
+  /** Offers with a free slot, as the controller said last; undefined where it says nothing of that, or is not there. */
+  #free: ReadonlySet<string> | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -35,7 +40,8 @@ export class PostponedOffers {
   /** Whether an offer waits for its time. False where it has to be looked at now, as where another text with its id waits. */
   put(id: string, notice: OfferNotice, grant: Grant, take: Take): boolean {
     if (this.#waiting.has(id)) return false;
-    if (grant.role !== 'worker' || this.#waiting.size >= workerSessionLimits.postponedMax) return false;
+    if (grant.role !== 'worker') return false;
+    if (this.#waiting.size >= workerSessionLimits.postponedMax && !this.#dropFilled()) return false;
     const { offer: raw, request: asked, publisher, job } = notice;
     if (raw.length + asked.length + publisher.length + job.length > workerSessionLimits.postponedCharsMax)
       return false;
@@ -43,12 +49,37 @@ export class PostponedOffers {
     if (offer === undefined || grant.enrolled >= offer.index) return false;
     const waitMs = shareReachedAfter(offer, drawOf(grant.operator, offer.draw.seed));
     if (waitMs === 0) return false;
-    const cancel = this.#clock.after(waitMs, () => {
+    const waiting: Waiting = { request: offer.request, notice, cancel: () => {}, take: undefined };
+    const look = () => {
       this.#waiting.delete(id);
       if (!this.#clock.closing) take(notice, waitMs);
+    };
+    waiting.cancel = this.#clock.after(waitMs, () => {
+      if (this.#free?.has(id) !== false) look();
+      else waiting.take = look;
     });
-    this.#waiting.set(id, { request: offer.request, notice, cancel });
+    this.#waiting.set(id, waiting);
     return true;
+  }
+
+  /** The controller says which offers have a free slot, in each answer of its feed. Undefined: it says nothing of that. */
+  told(free: readonly string[] | undefined): void {
+    this.#free = free && new Set(free);
+    for (const [id, { take }] of [...this.#waiting]) if (this.#free?.has(id) !== false) take?.();
+  }
+
+  /** The feed ended. Without another one for `feedSilenceMs` the schedule alone says who may claim. */
+  lost(): void {
+    const free = this.#free;
+    this.#clock.after(sessionTimes.feedSilenceMs, () => {
+      if (this.#free === free) this.told(undefined);
+    });
+  }
+
+  /** Forgets the oldest offer whose slots were taken. It comes again when one of them is free. */
+  #dropFilled(): boolean {
+    for (const [id, { take }] of this.#waiting) if (take !== undefined) return this.#waiting.delete(id);
+    return false;
   }
 
   /** The rounds of a request are over. An offer of a later round comes again with the backlog. */

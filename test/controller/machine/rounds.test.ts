@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { capabilities } from '../../../simulations/paperwork.ts';
+import { unfilledOffers } from '../../../src/controller/machine/rounds/claims.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
+import { idOf } from '../../../src/protocol/documents/index.ts';
 import { drawOf, fullShare } from '../../../src/protocol/trust/draw.ts';
 import { aborted, type Bench, built, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 
@@ -61,6 +63,78 @@ describe('a claim window', () => {
     tokens.set(lowest, await bench.claim(lowest));
     const answers = [lowest, second, third, fourth].map((name) => code(bench, tokens.get(name) ?? ''));
     expect(answers).toEqual(['lease', 'lease', 'lease', 'reserve']);
+  });
+
+  it('does not wait for other machines of an operator that claimed', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy', 'dan');
+    await bench.enrol('more of ada', { operator: 'ada', hosts: 2, invite: 'a'.repeat(32) });
+    bench.present('more of ada');
+    await bench.submit();
+    const tokens = [];
+    for (const name of ['ada', 'bob', 'cy', 'dan']) tokens.push(await bench.claim(name));
+    expect(tokens.map((token) => code(bench, token)).sort()).toEqual(['lease', 'lease', 'lease', 'reserve']);
+  });
+
+  it('looks at each connected worker once, whatever number claims', async () => {
+    const operators = Array.from({ length: 40 }, (_, n) => `op-${n}`);
+    const bench = await projectOf(...operators);
+    await bench.submit({ policy: { agree: 2, of: 3 }, around: 40 });
+    let looked = 0;
+    class Counted<K, V> extends Map<K, V> {
+      override *[Symbol.iterator](): MapIterator<[K, V]> {
+        for (const entry of super[Symbol.iterator]()) {
+          looked++;
+          yield entry;
+        }
+      }
+    }
+    const { presence } = bench.controller.state;
+    presence.workers = new Counted(presence.workers);
+    const { seed, share } = bench.offer.draw;
+    const below = operators.filter((name) => drawOf(name, seed) < share);
+    expect(below.length).toBeGreaterThan(4);
+    // The lowest draw answers last, so that the window stays open.
+    const tokens = [];
+    for (const name of byDraw(bench, ...below).reverse()) tokens.push(await bench.claim(name));
+    expect(tokens.map((token) => code(bench, token)).filter((one) => one === 'lease')).toHaveLength(3);
+    expect(looked).toBeLessThan(2 * 40);
+  });
+
+  it('waits for one that connects while it is open, and has a lower draw', async () => {
+    const names = Array.from({ length: 24 }, (_, n) => `op-${n}`);
+    const bench = await projectOf(...names);
+    const late = names[0] ?? '';
+    bench.send({ kind: 'absent', worker: bench.id(late) });
+    for (let n = 0; ; n++) {
+      await bench.submit({ name: `app-${n}`, policy: { agree: 2, of: 3 }, around: 24 });
+      if (byDraw(bench, ...names)[0] === late) break;
+    }
+    const [, second = '', third = '', fourth = ''] = byDraw(bench, ...names);
+    const first = await bench.claim(fourth);
+    bench.present(late);
+    await bench.claim(third);
+    await bench.claim(second);
+    expect(code(bench, first)).toBe('standby');
+    await bench.claim(late);
+    expect(code(bench, first)).toBe('reserve');
+  });
+
+  it('that leaves a slot free has its offer told again, where others may claim later', async () => {
+    const operators = Array.from({ length: 24 }, (_, n) => `op-${n}`);
+    const told = (effects: { kind: string }[]) => effects.filter(({ kind }) => kind === 'offer').length;
+    for (const [around, claims, again] of [
+      [24, 2, 1],
+      [24, 3, 0],
+      // All may claim at once: nobody is left to be told.
+      [10, 2, 0],
+    ] as const) {
+      const bench = await projectOf(...operators);
+      await bench.submit({ policy: { agree: 2, of: 3 }, around });
+      for (const name of byDraw(bench, ...operators).slice(0, claims)) await bench.claim(name);
+      expect(unfilledOffers(bench.controller.state)).toEqual([]);
+      expect(told(bench.drive(timings.windowMs))).toBe(again);
+      expect(unfilledOffers(bench.controller.state)).toEqual(again === 1 ? [idOf(bench.offer)] : []);
+    }
   });
 
   it('lets in eight for each slot of all that ever enrolled, where nobody counted those around', async () => {

@@ -20,6 +20,7 @@ import {
   publisher,
   testKey,
 } from '../../support/documents.ts';
+import { FakeChannel } from './fake-channel.ts';
 
 const { bytes, id: jobId } = encodeJob(makeJob());
 const raw = (document: object) => `e30.${Buffer.from(JSON.stringify(document)).toString('base64url')}.c2ln`;
@@ -38,6 +39,7 @@ const noticeOf = (n: number) => ({
 function hearing({
   newer = false,
   isVoid = false,
+  isConnected = false,
   role = 'trusted-worker' as Role,
   wants = (_: string): boolean => true,
 } = {}) {
@@ -49,6 +51,7 @@ function hearing({
   const taken: { offer: { id: string }; waitedMs?: number }[] = [];
   const verdicts: unknown[] = [];
   const ids = new Map<string, string>();
+  const wire = new FakeChannel<{ kind: string }>(controller.id);
   const ports = {
     credentials: {
       membership: { project: 'p', controllers: [{ id: controller.id, addrs: [] }] },
@@ -57,6 +60,7 @@ function hearing({
         grant: { payload: makeGrant(testKey('trusted'), 'owner', role) },
       },
       catchUp: async () => {},
+      ...{ learnCharter: async () => {}, learnFeed: async () => {}, learnAddress: async () => {} },
     },
     clock: {
       now: () => (at + 20) * 1000,
@@ -84,14 +88,15 @@ function hearing({
     tell: (level: string, kind: string) => void told.push(`${level} ${kind}`),
     ...{ machine: { wants, refused: () => [] }, revocations: { revoked: [] }, version: undefined },
     dispatch: async (event: (typeof taken)[number]) => void taken.push(event),
-    dial: () => new Promise(() => {}),
+    ...{ lending: { capabilities: {} }, findPeer: async () => [] },
+    dial: () => (isConnected ? Promise.resolve(wire.channel) : new Promise(() => {})),
   } as unknown as WorkerPorts;
   const feed = new OfferFeed(
     ports,
     { renewDue: async () => {} } as unknown as GrantRenewal,
     { quietMs: 1e12, everyMs: 1e12 },
     {
-      revocations: { start: () => {} } as unknown as RevocationFeed,
+      revocations: { start: () => {}, heard: async () => {} } as unknown as RevocationFeed,
       witness: { start: () => {}, isVoid } as unknown as LogWitness,
     },
     { onVerdict: (verdict) => verdicts.push(verdict), pass: (offer) => passed.push(offer) },
@@ -103,7 +108,7 @@ function hearing({
     await settle();
   };
   return {
-    ...{ feed, told, timers, settle, passed, taken, verdicts, state, gossip },
+    ...{ feed, wire, told, timers, settle, passed, taken, verdicts, state, gossip },
     hear: (n: number) => gossip('offers', noticeOf(n)),
   };
 }
@@ -160,6 +165,26 @@ describe('an offer', () => {
     await settle();
     expect(taken).toEqual([expect.objectContaining({ waitedMs: expect.any(Number) })]);
     expect(taken[0]?.waitedMs).toBeGreaterThan(0);
+  });
+
+  it('waits on while the controller says that its slots are taken', async () => {
+    const { gossip, taken, timers, settle, wire } = hearing({ role: 'worker', isConnected: true });
+    const backlog = { kind: 'backlog', charter: 'a.b.c', offers: [], revocations: 0 };
+    const draw = { seed: 'a'.repeat(64), share: 1, widenMs: 1_000 };
+    const { raw: offer, id } = await signMessage(
+      'offer',
+      makeOffer(request.id, jobId, { draw, index: 5 }),
+      controller.signer,
+    );
+    wire.say({ ...backlog, free: [] });
+    await settle();
+    await gossip('offers', { ...noticeOf(5), offer });
+    timers.at(-1)?.();
+    await settle();
+    expect(taken).toEqual([]);
+    wire.say({ ...backlog, free: [id] });
+    await settle();
+    expect(taken).toHaveLength(1);
   });
 
   it('that the machine wants no more once it is verified is left alone', async () => {

@@ -98,7 +98,9 @@ describe('a controller', () => {
   it('gives one that does offers and its own version', async () => {
     const { notice, told, connect } = server(await projectOf('ada'));
     const wire = connect('ada', { program: '1.5.0', reads: { ...ownVersion('1.5.0').reads, tomorrow: 7 } });
-    expect(await wire.heard('backlog')).toMatchObject({ offers: [notice], version: ownVersion('2.0.0') });
+    expect(await wire.heard('backlog')).toMatchObject({
+      ...{ offers: [notice], version: ownVersion('2.0.0'), free: [] },
+    });
     expect(told.filter((line) => line.startsWith('behind'))).toEqual([]);
   });
 

@@ -65,6 +65,15 @@ describe('jobs beside 800 workers', async () => {
     },
   );
 
+  it('are answered by those who were asked at once alone, however long they build, where these took all slots', () => {
+    const filled = free.filter(({ told }) => told.length === 0);
+    expect(filled.length).toBeGreaterThan(200);
+    for (const job of filled) {
+      const { claims, passes } = job.untilLong;
+      expect(claims + passes).toBeLessThanOrEqual(askedAtOnce(population, job));
+    }
+  });
+
   it('lose as many builds as workers leave', () => {
     const { longBuildMs, stayMs } = assumptions;
     const lost = free.map(({ replacedAfter }) => replacedAfter.length);

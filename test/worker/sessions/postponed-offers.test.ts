@@ -44,6 +44,73 @@ describe('an offer that an operator may not claim yet', () => {
     expect(postponed.has(id, notice)).toBe(false);
   });
 
+  it('is left alone while its slots are taken, and looked at once the controller says that one is free', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const taken: number[] = [];
+    const { id, notice } = await noticeOf('app', 1);
+    postponed.told([]);
+    postponed.put(id, notice, grant, (_, ms) => taken.push(ms));
+    postponed.told([id]);
+    // It may not claim yet.
+    expect(taken).toEqual([]);
+    postponed.told([]);
+    const [[act, ms] = [() => {}, 0]] = timers.running;
+    act();
+    postponed.told(['another']);
+    expect([taken, postponed.has(id, notice)]).toEqual([[], true]);
+    postponed.told([id]);
+    expect([taken, postponed.has(id, notice)]).toEqual([[ms], false]);
+    postponed.told([id]);
+    expect(taken).toEqual([ms]);
+  });
+
+  it('is looked at by the schedule alone where a controller of before says nothing of slots', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const taken: number[] = [];
+    const { id, notice } = await noticeOf('app', 1);
+    postponed.told([]);
+    postponed.put(id, notice, grant, (_, ms) => taken.push(ms));
+    for (const [act] of timers.running) act();
+    expect(taken).toEqual([]);
+    postponed.told(undefined);
+    expect(taken).toHaveLength(1);
+  });
+
+  it('is looked at by the schedule alone once the feed has been gone for 90 s, and not where there is another one', async () => {
+    for (const [isBack, count] of [
+      [false, 1],
+      [true, 0],
+    ] as const) {
+      const timers = new Timers();
+      const postponed = new PostponedOffers(timers.clock);
+      const taken: number[] = [];
+      const { id, notice } = await noticeOf('app', 1);
+      postponed.told([]);
+      postponed.put(id, notice, grant, (_, ms) => taken.push(ms));
+      for (const [act] of timers.running) act();
+      postponed.lost();
+      if (isBack) postponed.told([]);
+      expect([...timers.running.values()].at(-1)).toBe(90_000);
+      [...timers.running.keys()].at(-1)?.();
+      expect(taken).toHaveLength(count);
+    }
+  });
+
+  it('makes room for another one where its slots are taken', async () => {
+    const timers = new Timers();
+    const postponed = new PostponedOffers(timers.clock);
+    const { notice } = await noticeOf('app', 1);
+    const put = (n: number) => postponed.put(`${n}`, notice, grant, () => {});
+    postponed.told([]);
+    for (let n = 0; n < 256; n++) put(n);
+    expect(put(256)).toBe(false);
+    [...timers.running.keys()][3]?.();
+    expect([put(256), postponed.has('3', notice), postponed.has('2', notice)]).toEqual([true, false, true]);
+    expect(put(257)).toBe(false);
+  });
+
   it('is looked at now where a false text with its id waits, which is no reason to leave it out', async () => {
     const timers = new Timers();
     const postponed = new PostponedOffers(timers.clock);

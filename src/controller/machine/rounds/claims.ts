@@ -1,14 +1,15 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { checkTime } from '../../../protocol/documents/index.ts';
 import { checkTrusted, cosignersOf, isBusy, lackOf } from '../../../protocol/judge/index.ts';
-import { drawOf, fullShare, mayClaim } from '../../../protocol/trust/draw.ts';
+import { drawOf, fullShare, mayClaim, shareAt } from '../../../protocol/trust/draw.ts';
 import { isOver, precedes } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { charterOf } from '../members/charter.ts';
 import { checkGranted } from '../members/enrolment.ts';
-import { answeredBy, attach, tokenOf } from '../presence.ts';
+import { answeredBy, attach, contendersOf, tokenOf } from '../presence.ts';
 import {
   type Candidate,
+  type ControllerState,
   currentRound,
   type EventOf,
   type LiveLease,
@@ -148,25 +149,49 @@ export function everyoneAnswered(transition: Transition, { offer }: EventOf<'ans
 /** Leases the slots to those who claimed. */
 export function closeWindow(transition: Transition, run: Run, round: Round): void {
   round.windowOpen = false;
+  transition.state.presence.contenders.delete(round.offerId);
   assignSlots(transition, run, round);
   tellReserve(transition, round);
+  // Workers above the first share learn that they may claim as it widens.
+  if (wantsMore(transition.state, round))
+    transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+}
+
+/** Whether those who were asked first left a slot of a round free, and others are there to be asked. */
+const wantsMore = (state: ControllerState, round: Round): boolean =>
+  !round.windowOpen &&
+  !round.revealed &&
+  round.offer.draw.share < fullShare &&
+  !isHeld(state, round) &&
+  round.slots.some(({ kind }) => kind === 'free');
+
+/** Offers of rounds that want more than those who were asked first. */
+export function unfilledOffers(state: ControllerState): string[] {
+  return [...state.index.open.values()].flatMap((run) => {
+    const round = run.phase.kind === 'building' ? currentRound(run) : undefined;
+    return round !== undefined && wantsMore(state, round) ? [round.offerId] : [];
+  });
 }
 
 function isSettled(transition: Transition, run: Run, round: Round): boolean {
-  const { state } = transition;
+  const { state, now } = transition;
+  const { presence } = state;
   const before = operatorsBefore(run, round);
   const have = answeredBy(state, round.offerId);
   const highest = highestDraw(round);
+  // Other machines of an operator that claimed change nothing: it gets one slot.
+  const claimed = new Set(round.candidates.map(({ operator }) => operator));
   let eligible = 0;
   const documents = documentsOffered(state, run, round);
-  for (const [worker, { operator, role, enrolled, version }] of state.presence.workers) {
-    if (role !== 'worker' || !precedes(enrolled, round.offer.index) || before.has(operator)) continue;
-    if (!isOfVersion(state, { version }, documents)) continue;
-    const answered = have.has(worker);
-    if (answered && eligible > 0) continue;
-    const draw = drawOf(operator, round.offer.draw.seed);
-    if (!mayClaim(round.offer, draw, transition.now - round.openedAt)) continue;
-    if (!answered && draw < highest) return false;
+  const { seed } = round.offer.draw;
+  const share = shareAt(round.offer.draw, now - round.openedAt);
+  for (const [worker, draw] of contendersOf(presence, round.offerId, { seed, share })) {
+    const present = presence.workers.get(worker);
+    if (present === undefined) continue;
+    const { operator, enrolled } = present;
+    if (!precedes(enrolled, round.offer.index) || before.has(operator)) continue;
+    if (!isOfVersion(state, present, documents)) continue;
+    if (!have.has(worker) && !claimed.has(operator) && draw < highest) return false;
     eligible++;
   }
   return eligible > 0;

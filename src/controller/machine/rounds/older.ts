@@ -6,7 +6,7 @@ import { canRead, unreadBy, type Versions } from '../../../protocol/wire/peer-ve
 import type { OlderWorker } from '../events.ts';
 import { precedes } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
-import type { Present } from '../presence.ts';
+import { arrive, type Present } from '../presence.ts';
 import {
   type ControllerState,
   currentRound,
@@ -46,8 +46,7 @@ const isBehind = ({ charter }: ControllerState, { version }: Present): boolean =
 export function arriveBehind(state: ControllerState, id: string, worker: Present, now: number): boolean {
   const { presence } = state;
   const before = presence.workers.get(id);
-  presence.workers.set(id, worker);
-  presence.gone.delete(id);
+  arrive(presence, id, worker);
   if (!isBehind(state, worker)) {
     presence.behind.delete(id);
     return false;
