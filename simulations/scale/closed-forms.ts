@@ -5,6 +5,10 @@ import { fullShare, shareAt } from '../../src/protocol/trust/draw.ts';
 export const firstClaims = ({ share }: Offer['draw'], workers: number): number =>
   (workers * share) / fullShare;
 
+/** Workers whose operator may claim within so many ms, whether slots are free or not. */
+export const scheduledClaims = (draw: Offer['draw'], workers: number, ms: number): number =>
+  (workers * shareAt(draw, ms)) / fullShare;
+
 /** How often the share doubles until `slots` of so many operators may claim. */
 export function doublingsUntil(draw: Offer['draw'], operators: number, slots: number): number {
   let expected = 0;

@@ -1,7 +1,7 @@
 import { fullShare } from '../../src/protocol/trust/draw.ts';
 import type { Figure } from '../report/figure.ts';
 import { assumptions } from './assumptions.ts';
-import { doublingsUntil, firstClaims, leavesWithin } from './closed-forms.ts';
+import { doublingsUntil, firstClaims, leavesWithin, scheduledClaims } from './closed-forms.ts';
 import type { Frames } from './frames.ts';
 import type { Spread } from './gossip.ts';
 import { forwardedLoad, jobLoad, jobMs, standingCores, standingLoad } from './load.ts';
@@ -18,18 +18,21 @@ export interface Measured {
   played: ReadonlyMap<string, readonly Played[]>;
 }
 
-const { longBuildMs, stayMs } = assumptions;
-const x = { label: 'connected workers', scale: 'log' } as const;
+const { shortBuildMs, longBuildMs, stayMs } = assumptions;
+const axisOf = (all: readonly Measured[]) => ({
+  label: 'connected workers',
+  names: all.map(({ workers }) => workers.toLocaleString('en')),
+});
 /** A number, or a word where there is none. */
 const told = (value: number): number | string => {
   if (Number.isNaN(value)) return 'none';
   return Number.isFinite(value) ? value : 'never';
 };
-/** Points of one column over the first one. */
+/** Points of one column, by the number of its row. */
 const pointsOf = (rows: readonly (readonly number[])[]) => (column: number) =>
-  rows.flatMap((row) => {
-    const [x = 0, y = 0] = [row[0], row[column]];
-    return Number.isFinite(y) ? [[x, y] as const] : [];
+  rows.flatMap((row, n) => {
+    const value = row[column] ?? 0;
+    return Number.isFinite(value) ? [[n, value] as const] : [];
   });
 const mean = (values: readonly number[]): number => sampleOf(values).mean;
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
@@ -64,6 +67,7 @@ export function claimsFigure(all: readonly Measured[]): Figure {
       of('untilFull'),
       of('untilShort'),
       of('untilLong'),
+      draw === undefined ? 0 : scheduledClaims(draw, workers, shortBuildMs),
     ];
   });
   const at = pointsOf(rows);
@@ -82,18 +86,19 @@ export function claimsFigure(all: readonly Measured[]): Figure {
         'answers_until_full',
         'answers_build_1_min',
         'answers_build_10_min',
+        'by_schedule_alone_1_min',
       ],
       rows,
     },
     plot: {
       title: 'Answers of workers to one offer',
-      x,
+      x: axisOf(all),
       y: { label: 'claims and passes', scale: 'log' },
       series: [
         { name: 'asked at once (share × workers)', points: at(5), loose: true },
         { name: 'until all slots are leased', points: at(6) },
-        { name: 'until a build of 1 minute ends', points: at(7) },
         { name: 'until a build of 10 minutes ends', points: at(8) },
+        { name: 'a minute, by the schedule alone: workers before ADR 0099', points: at(9) },
       ],
     },
   };
@@ -119,7 +124,7 @@ export function loadFigures(all: readonly Measured[], frames: Frames): Figure[] 
     };
   });
   const points = (value: (row: (typeof rows)[number]) => number) =>
-    rows.map((row) => [row.workers, value(row)] as const);
+    rows.map((row, n) => [n, value(row)] as const);
   const last = rows.at(-1);
   const messages = rows.map(
     ({ workers, gossip, answered, builds, forwarded, standing, shortMs, longMs, cores }) => [
@@ -151,7 +156,7 @@ export function loadFigures(all: readonly Measured[], frames: Frames): Figure[] 
       },
       plot: {
         title: 'Bytes of one job with builds of a minute',
-        x,
+        x: axisOf(all),
         y: { label: 'bytes', scale: 'log' },
         series: [
           {
@@ -177,7 +182,7 @@ export function loadFigures(all: readonly Measured[], frames: Frames): Figure[] 
       },
       plot: {
         title: 'Processor time of the controller, by measured costs',
-        x,
+        x: axisOf(all),
         y: { label: 'ms', scale: 'log' },
         series: [
           { name: 'of one job with builds of 10 minutes', points: points((row) => row.longMs) },
@@ -227,12 +232,14 @@ export function leasesFigure(all: readonly Measured[]): Figure {
     },
     plot: {
       title: 'Time until three operators have a lease, median',
-      x,
+      x: axisOf(all),
       y: { label: 'seconds' },
       series: names.map((name) => ({
         name,
         points: rows.flatMap((row) =>
-          row.name === name && Number.isFinite(row.median) ? [[row.workers, row.median] as const] : [],
+          row.name === name && Number.isFinite(row.median)
+            ? [[all.findIndex(({ workers }) => workers === row.workers), row.median] as const]
+            : [],
         ),
       })),
     },
@@ -309,7 +316,7 @@ export function fairnessFigure(all: readonly Measured[]): Figure {
     },
     plot: {
       title: 'Slots of an operator, over an equal part',
-      x,
+      x: axisOf(all),
       y: { label: 'parts', from: 0 },
       series: [
         { name: 'χ² over its critical value (all free)', points: at(5), loose: true },
@@ -359,7 +366,7 @@ export function churnFigure(all: readonly Measured[]): Figure {
     },
     plot: {
       title: `Builds of ${longBuildMs / 60_000} minutes whose worker leaves, of three`,
-      x,
+      x: axisOf(all),
       y: { label: 'builds of a job', from: 0 },
       series: [
         { name: 'simulated', points: at(2), loose: true },

@@ -68,7 +68,7 @@ export interface RoundResult {
   replacedAfter: number[];
 }
 
-/** What the controller says of free slots, as workers hear it: when it tells all, and whenever they poll. */
+/** Words of the controller about free slots, as workers hear them: when it tells all, and whenever they poll. */
 class FreeSlots {
   readonly #deciding: Deciding;
   readonly #changes: { at: number; isFree: boolean }[] = [];
@@ -165,7 +165,7 @@ export async function playRound(
     if (at > end() || at === Number.POSITIVE_INFINITY) break;
     await leave(at);
     await until(at);
-    // What happened until then may have brought an earlier answer.
+    // Slots that were given until then may have brought an earlier answer.
     if (next !== undefined && next === answers.at(-1) && next.at === at) {
       answers.pop();
       heard.push(next);
