@@ -247,6 +247,7 @@ export class OfferFeed {
       } catch (error) {
         if (clock.closing) return;
         this.#lost = messageOf(error);
+        this.#postponed.lost();
         if (this.#connected || wait === sessionTimes.feedRetryMsMax)
           tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
         if (this.#connected) wait = sessionTimes.feedRetryMsMin;
@@ -385,7 +386,6 @@ export class OfferFeed {
       stopPolling();
       cancelFirst();
       if (this.#stream === stream) this.#stream = undefined;
-      this.#postponed.lost();
       await stream.close();
     }
   }

@@ -25,6 +25,8 @@ export class PostponedOffers {
   readonly #waiting = new Map<string, Waiting>();
   /** Offers with a free slot, as the controller said last; undefined where it says nothing of that, or is not there. */
   #free: ReadonlySet<string> | undefined;
+  /** Monotonic time since when there is no feed. */
+  #lostAt: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -65,15 +67,15 @@ export class PostponedOffers {
   /** The controller says which offers have a free slot, in each answer of its feed. Undefined: it says nothing of that. */
   told(free: readonly string[] | undefined): void {
     this.#free = free && new Set(free);
+    this.#lostAt = undefined;
     for (const [id, { take }] of [...this.#waiting]) if (this.#free?.has(id) !== false) take?.();
   }
 
-  /** The feed ended. Without another one for `feedSilenceMs` the schedule alone says who may claim. */
+  /** There is no feed, now and at each further attempt: after `feedSilenceMs` the schedule alone says who may claim. */
   lost(): void {
-    const free = this.#free;
-    this.#clock.after(sessionTimes.feedSilenceMs, () => {
-      if (this.#free === free) this.told(undefined);
-    });
+    const now = this.#clock.monotonic();
+    this.#lostAt ??= now;
+    if (now - this.#lostAt >= sessionTimes.feedSilenceMs) this.told(undefined);
   }
 
   /** Forgets the oldest offer whose slots were taken. It comes again when one of them is free. */
