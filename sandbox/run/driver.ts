@@ -1,4 +1,5 @@
 import { assert } from '../../src/protocol/base/errors.ts';
+import { shellWord } from '../../src/protocol/base/shell-word.ts';
 import type { TrailingEntry } from '../archive.ts';
 import { type ProfileValues, type SandboxJob, type StepParts, stepParts } from '../types.ts';
 import { buildEnvironment } from './environment.ts';
@@ -132,7 +133,7 @@ function script({ step, files = [] }: DriverPrefixes, job: DrivenJob, steps: rea
   const { both, read, write } = pipeFds;
   const typed = job.terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
   const [begins, failed] = job.stepMarks === true ? markers(steps.length) : ['', ''];
-  const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
+  const words = (list: readonly string[]) => list.map((word) => `${shellWord(word)} `).join('');
   const handle = words(files);
   return `
 # The script kills every process it can see, so it must run in a process namespace of its own.
@@ -208,7 +209,7 @@ fail() {
 # The paths that are there.
 set --
 if cd /build/out 2>/dev/null; then
-  for path in ${coveringPaths(job.outputs).map(quote).join(' ')}; do
+  for path in ${coveringPaths(job.outputs).map(shellWord).join(' ')}; do
     if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; else fail "the steps did not make the output $path"; fi
   done
 else
@@ -233,8 +234,3 @@ const markers = (steps: number) =>
     `
     printf 'quorate: step %s of ${steps} failed%s: exit %s%s\\n' "$n" "\${allowed:+ (allowed)}" "$code" "\${name:+ ($name)}"`,
   ] as const;
-
-/** Quotes a word for sh(1). */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

@@ -1,4 +1,5 @@
-import { quote, terminalFds } from './driver.ts';
+import { shellWord } from '../../src/protocol/base/shell-word.ts';
+import { terminalFds } from './driver.ts';
 
 /** Size of a terminal window, in characters. */
 export interface ShellWindow {
@@ -21,5 +22,5 @@ exec sh -i
 /** An interactive shell on a pseudo-terminal inside of the sandbox. It exits 0 however it ends, so that $OUT is returned. */
 export const shellStep = (window: ShellWindow): string => `
 command -v script >/dev/null || { echo 'quorate: script, which opens the terminal, is not installed in the image (Debian: bsdutils)'; exit 127; }
-script -q -f -E always -c ${quote(inTerminal(window))} /dev/null || true
+script -q -f -E always -c ${shellWord(inTerminal(window))} /dev/null || true
 `;

@@ -1,5 +1,6 @@
+import { shellWord } from '../../src/protocol/base/shell-word.ts';
 import type { Guards } from '../namespace/guards.ts';
-import { driverCommand, quote } from '../run/driver.ts';
+import { driverCommand } from '../run/driver.ts';
 import type { ProcessBounds } from '../run/process-limits.ts';
 import { etcFiles, profileOf, profilePath } from '../run/profile.ts';
 import type { SandboxJob } from '../types.ts';
@@ -58,7 +59,7 @@ export function jobFiles(
   return cpio(entries);
 }
 
-const words = (list: readonly string[]): string => list.map(quote).join(' ');
+const words = (list: readonly string[]): string => list.map(shellWord).join(' ');
 
 /** The limits besides these are 0 in a guest already. */
 function ulimit(name: string, value: string): string[] {

@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isInUse } from '../journal/copy.ts';
+import { isAlive } from '../node/alive.ts';
 import { readJson, writeJson } from '../node/files.ts';
-import { hasCode } from '../protocol/base/errors.ts';
 import { journalFile } from './controller-socket.ts';
 import { playedOf } from './played.ts';
 
@@ -25,12 +25,3 @@ export const tellServed = (root: string, source: ServedSource): Promise<void> =>
   writeJson(fileOf(root), source);
 
 export const endServed = (root: string): Promise<void> => rm(fileOf(root), { force: true });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return hasCode(error, 'EPERM');
-  }
-}

@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { shellWord } from '../protocol/base/shell-word.ts';
 import type { SourceErrorCode } from './error-codes.ts';
 import { GitFailed } from './git-failed.ts';
 import { sourceLimits } from './limits.ts';
@@ -144,7 +145,7 @@ export function gitScript(
 ): string[] {
   const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
   const command = ['git', '--no-pager', ...settings(protocol, idleSeconds)];
-  const lines = calls.map((args) => [...command, ...args].map(quoted).join(' '));
+  const lines = calls.map((args) => [...command, ...args].map(shellWord).join(' '));
   const last = lines.pop() ?? '';
   // A limit of the shell applies to git and all its children.
   const script = [
@@ -161,9 +162,6 @@ export function startGit(
 ): StartedCommand {
   return startCommand(command, { ...options, env: { ...environment, ...options.env } });
 }
-
-/** A word of sh(1) that stands for exactly this text. */
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Runs a script of sh(1) in a folder, with the limits and the environment of git. @throws as `run` */
 export function runScript(

@@ -1,4 +1,5 @@
 import { Argument } from 'commander';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import { type Define, examples } from '../../terminal/context.ts';
 import { exits } from '../../terminal/exit-codes.ts';
 import {
@@ -25,9 +26,6 @@ function argumentKind(shape: CommandShape): ValueKind {
 
 const pathOf = ({ path }: CommandShape): string => path.join(' ');
 
-/** In single quotes for sh, bash, zsh. */
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-
 const namesOf = ({ short, long }: OptionShape): string[] => (short === undefined ? [long] : [short, long]);
 
 /** `--output=folder`: the kind of each option that has a value. */
@@ -40,7 +38,7 @@ const valuesOf = (options: readonly OptionShape[]): string[] =>
 /** Arms of a `case` that keep in a variable which command the words so far name. */
 const commandCases = (commands: readonly CommandShape[], variable: string): string =>
   commands
-    .map((shape) => quoted(pathOf(shape)))
+    .map((shape) => shellWord(pathOf(shape)))
     .map((path) => `      ${path}) ${variable}=${path} ;;`)
     .join('\n');
 
@@ -91,11 +89,11 @@ function bashWords(shape: CommandShape, program: CommandShape): string {
   const values = valuesOf(options);
   const kind = argumentKind(shape);
   const lines = [
-    `      words=${quoted(words.join(' '))}`,
-    ...(values.length === 0 ? [] : [`      values=${quoted(values.join(' '))}`]),
+    `      words=${shellWord(words.join(' '))}`,
+    ...(values.length === 0 ? [] : [`      values=${shellWord(values.join(' '))}`]),
     ...(kind === 'none' ? [] : [`      kind=${kind}`]),
   ];
-  return `    ${quoted(pathOf(shape))})\n${lines.join('\n')}\n      ;;`;
+  return `    ${shellWord(pathOf(shape))})\n${lines.join('\n')}\n      ;;`;
 }
 
 /** A completion script for zsh, as a function of `fpath` or read with `source`. */
@@ -151,17 +149,17 @@ fi
 function zshWords(shape: CommandShape, program: CommandShape): string {
   const options = [...shape.options, ...globalOptions(shape, program)];
   const described = (name: string, about: string) =>
-    quoted(`${name}:${about.replaceAll('\\', '\\\\').replaceAll(':', '\\:')}`);
+    shellWord(`${name}:${about.replaceAll('\\', '\\\\').replaceAll(':', '\\:')}`);
   const commands = shape.commands.map(({ name, summary }) => described(name, summary));
   const named = options.flatMap((option) =>
     namesOf(option)
       .reverse()
       .map((name) => described(name, option.description)),
   );
-  return `    ${quoted(pathOf(shape))})
+  return `    ${shellWord(pathOf(shape))})
       commands=(${commands.join(' ')})
       options=(${named.join(' ')})
-      values=(${valuesOf(options).map(quoted).join(' ')})
+      values=(${valuesOf(options).map(shellWord).join(' ')})
       kind=${argumentKind(shape)}
       ;;`;
 }

@@ -10,7 +10,6 @@ import {
   nextSteps,
   refLink,
   runUrl,
-  shellWord,
   subjectOf,
   time,
   webLink,
@@ -23,6 +22,7 @@ import {
   type RunState,
 } from '../../protocol/account/index.ts';
 import { duration } from '../../protocol/base/quantity.ts';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
 import type { TestReport } from '../node/test-reports.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from '../../node/alive.ts';
 
 /** Name of a marker file in an image's folder: `using-<pid>-<unique>`, one per use. */
 const pattern = /^using-(\d{1,10})-/;
@@ -50,15 +51,6 @@ export function isAbandoned(name: string, prefix: string): boolean {
   if (!name.startsWith(prefix)) return false;
   const [, pid] = /^(\d{1,10})-/.exec(name.slice(prefix.length)) ?? [];
   return pid === undefined || !isAlive(Number(pid));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** The folder of a home with images ready for builds of workers and of `quorate try`. */

@@ -73,10 +73,6 @@ export const refLink = (ref: string): Html =>
 export const command = (text: string): Html =>
   html`<div class="command"><code tabindex="0">${text}</code></div>`;
 
-/** A word of a shell command, quoted where it needs to be. */
-export const shellWord = (word: string): string =>
-  /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-
 /** Next steps, the most useful first, each command on a line of its own. */
 export const nextSteps = (steps: readonly NextStep[]): Html =>
   html`<ol class="next" aria-label="What to do">${steps.map(

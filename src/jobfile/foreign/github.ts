@@ -1,3 +1,4 @@
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import type { DraftJob, DraftStep } from './draft.ts';
 import type { Finding, ForeignFile, Value } from './reading.ts';
 import {
@@ -10,7 +11,6 @@ import {
   keepStep,
   lookAt,
   newJob,
-  quoted,
   reasons,
   type Surrounding,
   stepName,
@@ -25,10 +25,8 @@ const runner = /^(?:ubuntu|windows|macos)-[\w.-]+$/;
 /** A workflow of GitHub Actions, or of Forgejo or Gitea. */
 export function fromGithub({ top }: ForeignFile, around: Surrounding): DraftJob[] {
   triggers(top.get('on'));
-  for (const key of ['permissions', 'concurrency']) {
-    const value = top.get(key);
-    if (value.isThere) value.find(key, key === 'permissions' ? reasons.deploy : reasons.unknown);
-  }
+  top.findKey('permissions', reasons.deploy);
+  top.findKey('concurrency', reasons.unknown);
   const jobs: DraftJob[] = [];
   const names = new Map<string, string>();
   for (const [id, job] of firstJobs(top.get('jobs').entries())) {
@@ -72,10 +70,7 @@ class Workflow {
 
   read(top: Value): DraftJob {
     const [job, draft] = [this.#job, this.#draft];
-    const todo = (key: string, says: string) => {
-      const value = job.get(key);
-      if (value.isThere) draft.todo.push(value.find(key, says));
-    };
+    const todo = (key: string, says: string) => draft.todo.push(...job.findKey(key, says));
     const runsOn = job.get('runs-on');
     if (runsOn.isThere) draft.todo.push(runsOn.find(`runs-on ${runsOn.text ?? ''}`.trim(), reasons.image));
     todo('container', reasons.image);
@@ -150,10 +145,11 @@ class Workflow {
       );
     const own = step.get('working-directory').text ?? folder;
     if (own !== undefined)
-      lines.push(`cd ${this.#text(quoted(own), step.get('working-directory'), todo, true) ?? '.'}`);
+      lines.push(`cd ${this.#text(shellWord(own), step.get('working-directory'), todo, true) ?? '.'}`);
     for (const [name, at] of step.get('env').entries()) {
       const value = this.#text(at.text ?? '', at, todo, false);
-      if (value !== undefined && /^[A-Za-z_]\w*$/.test(name)) lines.push(`export ${name}=${quoted(value)}`);
+      if (value !== undefined && /^[A-Za-z_]\w*$/.test(name))
+        lines.push(`export ${name}=${shellWord(value)}`);
     }
     const command = this.#text(text, run, todo, true) ?? '';
     todo.push(...lookAt(command, run, draft, this.#around, variables));

@@ -49,9 +49,8 @@ const leftOut: Readonly<Record<string, string>> = {
 /** A pipeline of GitLab. */
 export function fromGitlab({ top }: ForeignFile, around: Surrounding): DraftJob[] {
   for (const key of ['include', 'workflow', 'cache', 'services', 'after_script']) {
-    const value = top.get(key);
     const says = key === 'include' ? 'files of others are not read: write their jobs here' : leftOut[key];
-    if (value.isThere) value.find(key, key === 'workflow' ? reasons.trigger : (says ?? reasons.unknown));
+    top.findKey(key, key === 'workflow' ? reasons.trigger : (says ?? reasons.unknown));
   }
   const all = [...top.entries()].filter(([name, value]) => value.isMap && !keywords.has(name));
   const named = firstJobs(all.filter(([name]) => !name.startsWith('.')));
@@ -162,16 +161,9 @@ function read(job: DraftJob, keys: Keys, top: Value, id: string, around: Surroun
     });
   const artifacts = keys.get('artifacts');
   if (artifacts === undefined) return;
-  for (const key of ['reports', 'exclude', 'untracked', 'when']) {
-    const value = artifacts.get(key);
-    if (value.isThere)
-      job.todo.push(
-        value.find(
-          `${id}: artifacts ${key}`,
-          'what a job leaves in $OUT is kept; of a test these are its reports',
-        ),
-      );
-  }
+  const says = 'what a job leaves in $OUT is kept; of a test these are its reports';
+  for (const key of ['reports', 'exclude', 'untracked', 'when'])
+    job.todo.push(...artifacts.findKey(key, says, `${id}: artifacts ${key}`));
   const kept = keepStep('Keep the artifacts', artifacts.get('paths').items(), job);
   if (kept !== undefined) addStep(job, artifacts, kept);
 }

@@ -153,4 +153,10 @@ export class Value {
   find(what: string, says: string): Finding {
     return this.file.find(this, what, says);
   }
+
+  /** A finding about this key, if it is there. */
+  findKey(key: string, says: string, what = key): Finding[] {
+    const value = this.get(key);
+    return value.isThere ? [value.find(what, says)] : [];
+  }
 }

@@ -1,4 +1,5 @@
 import { limits } from '../../protocol/base/limits.ts';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import { documentLimits } from '../../protocol/documents/limits.ts';
 import { commandSchema } from '../../protocol/documents/step.ts';
 import { jobFileLimits } from '../limits.ts';
@@ -139,10 +140,6 @@ export function addAxis(job: DraftJob, key: string, values: Value): void {
     job.todo.push(values.find(`matrix ${key}`, 'values that are no text or number are left out'));
 }
 
-/** One word of a command. */
-export const quoted = (text: string): string =>
-  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-
 const plainPath = /^[\w./*?@+,:=-]+$/;
 
 /** A step that makes paths of the checkout part of the artifact; undefined where there are none. */
@@ -154,7 +151,7 @@ export function keepStep(name: string, paths: readonly Value[], job: DraftJob): 
       if (line === '') continue;
       if (/^[!~/-]|\$|\*\*|(?:^|\/)\.\.(?:\/|$)/.test(line))
         todo.push(at.find(line, 'copy what should become the artifact below $OUT'));
-      else kept.push(plainPath.test(line) ? line : quoted(line));
+      else kept.push(plainPath.test(line) ? line : shellWord(line));
     }
   if (kept.length === 0) {
     job.todo.push(...todo);

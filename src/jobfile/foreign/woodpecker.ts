@@ -1,3 +1,4 @@
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import type { DraftJob, DraftStep } from './draft.ts';
 import type { Finding, ForeignFile, Value } from './reading.ts';
 import {
@@ -7,7 +8,6 @@ import {
   finished,
   lookAt,
   newJob,
-  quoted,
   reasons,
   type Surrounding,
   stepName,
@@ -19,10 +19,7 @@ const variables = /\bCI_[A-Z_]+\b/g;
 export function fromWoodpecker({ top }: ForeignFile, around: Surrounding): DraftJob[] {
   const job = newJob('build');
   job.shell = 'sh';
-  const todo = (key: string, says: string) => {
-    const value = top.get(key);
-    if (value.isThere) job.todo.push(value.find(key, says));
-  };
+  const todo = (key: string, says: string) => job.todo.push(...top.findKey(key, says));
   todo('when', reasons.trigger);
   todo('branches', reasons.trigger);
   todo('services', reasons.service);
@@ -50,10 +47,7 @@ export function fromWoodpecker({ top }: ForeignFile, around: Surrounding): Draft
 
 function addOne(name: string, step: Value, job: DraftJob, around: Surrounding): void {
   const todo: Finding[] = [];
-  const note = (key: string, says: string) => {
-    const value = step.get(key);
-    if (value.isThere) todo.push(value.find(`${name}: ${key}`, says));
-  };
+  const note = (key: string, says: string) => todo.push(...step.findKey(key, says, `${name}: ${key}`));
   const image = step.get('image');
   if (image.isThere) todo.push(image.find(`image ${image.text ?? ''}`, reasons.image));
   note('when', reasons.condition);
@@ -79,7 +73,7 @@ function addOne(name: string, step: Value, job: DraftJob, around: Surrounding): 
     job.todo.push(...todo);
     return;
   }
-  const env = Object.entries(own.env).map(([key, value]) => `export ${key}=${quoted(value)}`);
+  const env = Object.entries(own.env).map(([key, value]) => `export ${key}=${shellWord(value)}`);
   const run = [...env, ...commands].join('\n');
   const made: DraftStep = { ...stepName(name), run, todo };
   if (step.get('failure').text === 'ignore') made.allowFailure = true;

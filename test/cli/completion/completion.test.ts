@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { shapesOf } from '../../../src/cli/command-shapes.ts';
 import { bashCompletion, fishCompletion, zshCompletion } from '../../../src/cli/completion/completion.ts';
 import { createProgram } from '../../../src/cli/program.ts';
+import { shellWord } from '../../../src/protocol/base/shell-word.ts';
 
 const shapes = shapesOf(createProgram(new AbortController().signal, () => {}));
 const exec = promisify(execFile);
@@ -86,9 +87,8 @@ describe('the completions of zsh and fish', () => {
   it('know every command and option that bash knows', () => {
     for (const script of [zshCompletion(shapes), fishCompletion(shapes)])
       for (const { path, options, commands } of shapes) {
-        expect(script).toContain(
-          `'${path.join(' ')}'`.replaceAll("'", script.startsWith('# fish') ? '' : "'"),
-        );
+        const named = path.join(' ');
+        expect(script).toContain(script.startsWith('# fish') ? named : `${shellWord(named)})`);
         for (const { long } of options)
           expect(script).toContain(script.startsWith('# fish') ? `-l ${long.slice(2)}` : `'${long}:`);
         for (const { name } of commands) expect(script).toContain(name);

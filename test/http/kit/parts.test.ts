@@ -13,7 +13,7 @@ import { history } from '../../../src/controller/page/run-page.ts';
 import { fileTable } from '../../../src/controller/page/tree-routes.ts';
 import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
 import { errorPage, errorPageWith, page } from '../../../src/http/kit/layout.ts';
-import { named, namedLink, shellWord, webLink } from '../../../src/http/kit/parts.ts';
+import { named, namedLink, webLink } from '../../../src/http/kit/parts.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
@@ -521,11 +521,4 @@ it('a page has a title, links of which one is its own, and what its body needs',
   expect(errorPage({ ...refusal, status: 500 })).toContain('<h1>That did not work</h1>');
   expect(errorPage({ ...refusal, status: 404 })).toContain('<p><a href="/">To the project</a></p>');
   expect(errorPageWith(undefined)({ ...refusal, status: 404 })).not.toMatch(/<p><a /);
-});
-
-it('a word of a shell is quoted where it needs to be', () => {
-  expect([shellWord('a/b-c_1.2:3,4+5=%@'), shellWord(''), shellWord("it's"), shellWord('$x')]).toEqual([
-    ...['a/b-c_1.2:3,4+5=%@', "''"],
-    ...["'it'\\''s'", "'$x'"],
-  ]);
 });
