@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { caches } from '../support/caches.ts';
@@ -91,8 +91,10 @@ it('an owner alone tries a project out, stops it, and goes on with the same home
   expect(filesOf(join(repo, '.quorate'))).toEqual(own);
   expect(existsSync(home)).toBe(false);
 
-  const again = up();
-  await again.event('ready');
+  // One that lost its home and one more join, after those that know the log.
+  await rm(join(repo, '.quorate', 'up', 'local-2'), { recursive: true });
+  const again = up('--operators', '4');
+  expect(await again.event('ready')).toMatchObject({ operators: { length: 4 } });
   expect(again.all('listening')).toMatchObject([{ source }]);
   const fetched = await ask('fetch', artifact, '-o', join(dir, 'out'));
   expect(fetched.code, fetched.err).toBe(0);

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { openSandboxes } from '../../../sandbox/index.ts';
 import { type ControllerNode, startController } from '../../controller/node/node.ts';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
@@ -7,6 +7,8 @@ import { byPeer, joinProject } from '../../node/membership/join.ts';
 import type { NodeEvent } from '../../node/node-events.ts';
 import { machineTime } from '../../node/ports.ts';
 import { issueTicket, type ProjectFolder } from '../../owner/project-folder.ts';
+import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import type { Membership } from '../../protocol/sessions/credentials.ts';
 import type { Offer } from '../../worker/commands/joining.ts';
 import { startWorker, type WorkerNode } from '../../worker/node/node.ts';
@@ -57,6 +59,8 @@ interface LocalOptions {
 export class LocalProject {
   readonly controller: ControllerNode;
   readonly #workers: WorkerNode[] = [];
+  /** Whether one of them has the sandbox of the offer. */
+  #isOffered = false;
 
   private constructor(controller: ControllerNode) {
     this.controller = controller;
@@ -70,16 +74,29 @@ export class LocalProject {
     return new LocalProject(await startController({ ...ports, folder, listen: [loopback], ...rest }));
   }
 
-  /** Lets all members join, and start to work. */
+  /** Lets all members join, and start to work; those that did before first, since the controller asks them what its log was. */
   async join(options: LocalOptions): Promise<void> {
-    const { members, offer, sandboxDir } = options;
+    const { members } = options;
+    await this.#start(
+      members.filter(({ known }) => known !== undefined),
+      options,
+    );
+    await this.#start(
+      members.filter(({ known }) => known === undefined),
+      options,
+    );
+  }
+
+  async #start(members: readonly LocalMember[], options: LocalOptions): Promise<void> {
+    const { offer, sandboxDir } = options;
     const ready: Parameters<typeof startWorker>[0][] = [];
     // One after another: the ticket of the trusted worker changes the charter.
-    for (const [at, member] of members.entries()) {
+    for (const member of members) {
       const time = member.known === undefined ? machineTime() : undefined;
       const membership = await this.#membershipOf(member, options);
       const { tiers } = offer.sandboxes;
-      const sandboxes = at === 0 ? offer.sandboxes : await openSandboxes(sandboxDir, { tiers });
+      const sandboxes = this.#isOffered ? await openSandboxes(sandboxDir, { tiers }) : offer.sandboxes;
+      this.#isOffered = true;
       // The owner of the project is that of the machine.
       const rules = { ...offer.rules, hosts: 'any' as const };
       const ports = portsOf(options, member.name);
@@ -105,7 +122,18 @@ export class LocalProject {
       ...(key !== undefined && { key }),
     };
     const { ticket } = await issueTicket(folder, wanted);
-    return joinProject({ home, ticket, signal, tell });
+    return joinProject({ home, ticket, signal, tell }).catch((cause: unknown) => {
+      if (codeOf(cause) !== 'CONTROLLER_ASKING') throw cause;
+      const homes = dirname(home.dir);
+      throw new QuorateError(
+        'CONTROLLER_ASKING',
+        `homes below ${homes} are gone, and only they knew its log`,
+        {
+          hint: `To begin anew: rm -r ${shellWord(homes)}`,
+          cause,
+        },
+      );
+    });
   }
 
   /** Ends all builds and nodes at once. */

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { playedHomes } from '../../owner/played.ts';
 import { openProject, projectHere } from '../../owner/project.ts';
+import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { accountLine } from '../../protocol/account/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -57,7 +59,7 @@ async function status({ cwd, out, signal }: Context): Promise<Exit> {
   out.value(now);
   // A controller of before says nothing of it.
   if ((now.asking ?? null) !== null) await sayAsking(out, now);
-  say(out, folder.name, now);
+  say(out, folder, now);
   return exits.done;
 }
 
@@ -161,7 +163,7 @@ function sayConnections(out: Output, connections: ControllerStatus['connections'
     );
 }
 
-function say(out: Output, name: string, now: ControllerStatus): void {
+function say(out: Output, { name, dir }: Pick<ProjectFolder, 'name' | 'dir'>, now: ControllerStatus): void {
   const { bold, dim, yellow } = out.colours;
   const { state, runs, oldest, offers, leases, waitsFor, workers, behind, operators, leaves } = now;
   const { revocations, fullKeys } = now;
@@ -200,5 +202,10 @@ function say(out: Output, name: string, now: ControllerStatus): void {
       dim('             quorate revoke signs again what should count'),
     );
   for (const key of fullKeys) out.say(out.colours.red(`  ALARM      ${sayFullKey(key)}`));
-  if (state === 'stopped') out.say(dim('From its journal. To start it: quorate controller'));
+  if (state === 'stopped')
+    out.say(
+      dim(
+        `From its journal. To start it: quorate ${playedHomes({ dir }) === undefined ? 'controller' : 'up'}`,
+      ),
+    );
 }
