@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm, rmdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { firstCharter } from '../../owner/commands/init.ts';
 import { playedOf } from '../../owner/played.ts';
 import {
@@ -37,4 +37,13 @@ export async function openPlayed(root: string): Promise<ProjectFolder> {
   const servers = new Set([...vcs, ...portsBefore(folder.charter).map((port) => `127.0.0.1:${port}`)]);
   await changeCharter(folder, { vcs: [...servers], floor, testFloor, recipes });
   return openProjectFolder(homes);
+}
+
+/** Removes all of it, and the folder around where no project is in that. */
+export async function discardPlayed(root: string): Promise<void> {
+  const homes = playedOf(root);
+  await rm(homes, { recursive: true, force: true });
+  await rmdir(dirname(homes)).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOTEMPTY') && !hasCode(error, 'ENOENT')) throw error;
+  });
 }

@@ -98,6 +98,8 @@ async function run(context: Context, options: Options): Promise<Exit> {
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
   const ask = consent !== undefined || isFirst;
   if (ask && !(await agreed(context, { yes }, consent, 'Build on this machine'))) {
+    const { discardPlayed } = await import('./played-project.ts');
+    if (isFirst) await discardPlayed(root);
     out.say('Nothing was done.');
     return exits.no;
   }

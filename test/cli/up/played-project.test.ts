@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openSource } from '../../../src/cli/up/local-source.ts';
-import { openPlayed } from '../../../src/cli/up/played-project.ts';
+import { discardPlayed, openPlayed } from '../../../src/cli/up/played-project.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { playedHomes } from '../../../src/owner/played.ts';
 import { openProject, projectHere } from '../../../src/owner/project.ts';
@@ -64,4 +64,16 @@ it('commands are about what is played while it runs, and acts of the owner never
   // A repository of its own within is none of it.
   const inner = await initProject(join(root, 'inner'), first);
   expect((await projectHere(join(root, 'inner')))?.project).toBe(inner.project);
+});
+
+it('one that is discarded leaves no file, and a project beside it stays', async () => {
+  const root = await repo();
+  await discardPlayed(root);
+  await openPlayed(root);
+  await discardPlayed(root);
+  expect(existsSync(join(root, '.quorate'))).toBe(false);
+  const own = await initProject(root, first);
+  await openPlayed(root);
+  await discardPlayed(root);
+  expect([existsSync(join(root, '.quorate', 'up')), existsSync(own.dir)]).toEqual([false, true]);
 });
