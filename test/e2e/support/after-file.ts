@@ -1,6 +1,7 @@
 // No process, folder, variable or spy of a test file outlives it, however the file ends, since the next file may
 // run in the same process; where a test failed, the processes tell what they saw.
 import { afterAll, afterEach, vi } from 'vitest';
+import { collectGarbage } from '../../support/garbage.ts';
 import { failUndescribed } from '../../support/undescribed.ts';
 import { endAll, reports } from './processes.ts';
 
@@ -8,13 +9,10 @@ afterEach(({ task }) => {
   const said = task.result?.state === 'fail' ? reports() : '';
   if (said !== '') process.stderr.write(`what ran beside "${task.name}":\n${said}\n`);
 });
-/** Resident memory, in bytes, from which garbage is collected at the end of a file: a tenth of the time that a new process takes (pool.ts). */
-const collectBytes = 350 * 1024 * 1024;
-
 afterAll(async () => {
   vi.unstubAllEnvs();
   vi.restoreAllMocks();
   await endAll();
   failUndescribed();
-  if (process.memoryUsage.rss() > collectBytes) globalThis.gc?.();
+  collectGarbage();
 });
