@@ -22,6 +22,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/bad-input/flipped-bits.test.ts': 23,
   'test/bad-input/interrupts-with-controller.test.ts': 63,
   'test/bad-input/output.test.ts': 20,
+  'test/browser/actions.test.ts': 35,
   'test/browser/large-pages.test.ts': 45,
   'test/browser/log-script.test.ts': 4,
   'test/browser/lender-page.test.ts': 17,
