@@ -13,8 +13,10 @@ export const sourceLimits = {
   retryMs: 500,
   /** Longest time into an attempt at which a dropped connection is one of a busy server. */
   dropMsMax: 10_000,
-  /** Of a folder that is served on this host (`quorate up`): fetches at once, bytes of a request, silence of a fetch. */
+  /** Of a folder that is served on this host (`quorate up`): fetches at once, bytes and time of a request, silence and time of a fetch. */
   servedAtOnceMax: 32,
   servedRequestBytesMax: 1024,
+  servedRequestMsMax: 10_000,
   servedIdleMsMax: 60_000,
+  servedMsMax: 30 * 60_000,
 } as const;

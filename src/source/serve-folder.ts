@@ -21,12 +21,27 @@ export async function serveFolder(
   { name, port, env = {} }: { name: string; port: number; env?: Readonly<Record<string, string>> },
 ): Promise<ServedFolder> {
   const open = new Set<Socket>();
+  /** Those that have not said yet what they fetch, the oldest first. */
+  const silent = new Set<Socket>();
   const server = createServer((socket) => {
+    // Any user of this host may connect: whoever only holds a connection gives way.
+    const [oldest = socket] = silent;
+    if (open.size >= sourceLimits.servedAtOnceMax) end(oldest);
+    if (socket.destroyed) return;
     open.add(socket);
-    socket.on('error', () => socket.destroy()).once('close', () => open.delete(socket));
-    void answer(socket, root, name, env).catch(() => socket.destroy());
+    silent.add(socket);
+    socket.on('error', () => socket.destroy()).once('close', () => forget(socket));
+    const requested = requestOf(socket).finally(() => silent.delete(socket));
+    void answer(socket, requested, root, name, env).catch(() => socket.destroy());
   });
-  server.maxConnections = sourceLimits.servedAtOnceMax;
+  const forget = (socket: Socket) => {
+    open.delete(socket);
+    silent.delete(socket);
+  };
+  const end = (socket: Socket) => {
+    forget(socket);
+    socket.destroy();
+  };
   try {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -47,12 +62,16 @@ export async function serveFolder(
 
 async function answer(
   socket: Socket,
+  requested: Promise<string>,
   root: string,
   name: string,
   env: Readonly<Record<string, string>>,
 ): Promise<void> {
   socket.setTimeout(sourceLimits.servedIdleMsMax, () => socket.destroy());
-  const request = await requestOf(socket);
+  endsAfter(socket, sourceLimits.servedMsMax);
+  const stopWaiting = endsAfter(socket, sourceLimits.servedRequestMsMax);
+  const request = await requested;
+  stopWaiting();
   const [command, , ...extra] = request.split('\0');
   if (command !== `git-upload-pack /${name}`) {
     socket.end(packet(`ERR there is only /${name} here, and it is only read\n`));
@@ -98,4 +117,11 @@ function requestOf(socket: Socket): Promise<string> {
     };
     socket.on('data', take).once('close', () => reject(new Error('closed before its request')));
   });
+}
+
+/** However much it says meanwhile. The result takes that back. */
+function endsAfter(socket: Socket, ms: number): () => void {
+  const timer = setTimeout(() => socket.destroy(), ms);
+  socket.once('close', () => clearTimeout(timer));
+  return () => clearTimeout(timer);
 }

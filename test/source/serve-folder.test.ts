@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { sourceLimits } from '../../src/source/limits.ts';
 import { serveFolder } from '../../src/source/serve-folder.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { codeOf, commitAll, folder, git, repo } from './support.ts';
 
 const exec = promisify(execFile);
@@ -24,6 +25,9 @@ async function served(): Promise<{ dir: string; port: number; url: string; close
   return { dir, port, url: `git://127.0.0.1:${port}/tool`, close };
 }
 
+const request = 'git-upload-pack /tool\0host=127.0.0.1\0';
+const packet = `00${(request.length + 4).toString(16)}${request}`;
+
 /** Its whole answer to these bytes, until it closes the connection. */
 async function said(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
@@ -33,7 +37,7 @@ async function said(port: number, bytes: string): Promise<string> {
   });
   socket.on('error', () => {});
   socket.write(bytes);
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   return text;
 }
 
@@ -65,11 +69,51 @@ it('requests that are none, or too long, end the connection', async () => {
     expect(await said(port, bytes)).toBe('');
 });
 
+it('a connection on which nothing is fetched gives way to one that fetches, the oldest first', async () => {
+  withLimits(sourceLimits, { servedAtOnceMax: 2 });
+  const { dir, port, url } = await served();
+  const ended: number[] = [];
+  const idle: Socket[] = [];
+  onTestFinished(() => idle.forEach((socket) => void socket.destroy()));
+  for (const n of [0, 1]) {
+    const socket = connect(port, '127.0.0.1').on('close', () => ended.push(n));
+    idle.push(socket);
+    await once(socket, 'connect');
+  }
+  await asked(dir, 'ls-remote', url);
+  expect(ended).toEqual([0]);
+});
+
+it('more fetches than may be at once are refused, and go on', async () => {
+  withLimits(sourceLimits, { servedAtOnceMax: 1 });
+  const { port } = await served();
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.write(packet);
+  await once(socket, 'data');
+  expect(await said(port, packet)).toBe('');
+  expect(socket.destroyed).toBe(false);
+});
+
+it.each([
+  ['a request that comes byte by byte', { servedRequestMsMax: 100, servedRequestBytesMax: 2 ** 16 }, ''],
+  ['a fetch that goes on and on', { servedMsMax: 300 }, packet],
+])('%s ends in time', async (_, limits, begin) => {
+  withLimits(sourceLimits, limits);
+  const { port } = await served();
+  const socket = connect(port, '127.0.0.1').on('error', () => {});
+  // A packet of 65,516 bytes.
+  socket.write(`${begin}fff0`);
+  const more = setInterval(() => socket.write('0'), 20);
+  onTestFinished(() => clearInterval(more));
+  socket.resume();
+  await new Promise((resolve) => socket.once('close', resolve));
+});
+
 it('its end ends fetches, with their programs', async () => {
   const { port, close, dir } = await served();
   const socket = connect(port, '127.0.0.1');
-  const request = 'git-upload-pack /tool\0host=127.0.0.1\0';
-  socket.write(`00${(request.length + 4).toString(16)}${request}`);
+  socket.write(packet);
   await once(socket, 'data');
   const running = async () =>
     (await exec('ps', ['-eo', 'args'])).stdout
