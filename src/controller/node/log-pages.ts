@@ -8,12 +8,16 @@ import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { timesFileOf } from './log-files.ts';
 
+/** By whose clock: the worker's, since the build began, or the controller's, since its log began to come, while it does. */
+export type TimesBy = 'worker' | 'controller';
+
 /** Lines of a log from one on, 1 being the first. */
 export interface LogPage {
   from: number;
   lines: string[];
   /** As far as `head` has read them. */
   times: LineTimes;
+  timesBy: TimesBy;
   /** Another one where the log was begun anew: the same lines of a log of one version have the same text. */
   version: number;
 }
@@ -24,8 +28,9 @@ export interface LogHead {
   steps: readonly LogStep[];
   /** It says that it is cut, and why. */
   cut?: { why: LogCut; line: number };
-  /** As its worker says; empty until its receipt is there. */
+  /** Empty between the end of the log and the receipt, which brings those of the worker. */
   times: LineTimes;
+  timesBy: TimesBy;
 }
 
 /** How a build failed, by the end of its log. */
@@ -88,8 +93,14 @@ const { logIndexedBytes, logLinesBytes, logNearLines } = controllerNodeLimits;
 const { logFailureBytes, logFailureLines } = controllerNodeLimits;
 const leasePattern = /^[0-9a-f]{64}$/;
 
-/** Log files by lease. Line ends are indexed once, as far as a file has grown; a page then costs its own lines. */
-export function openLogPages(dir: string): LogPages {
+/**
+ * Log files by lease. Line ends are indexed once, as far as a file has grown; a page then costs its own lines. `liveTimes`: of a log that
+ * is being sent.
+ */
+export function openLogPages(
+  dir: string,
+  liveTimes: (lease: string) => LineTimes | undefined = () => undefined,
+): LogPages {
   const indexes = new Map<string, LineIndex>();
   const busy = new Map<string, Promise<unknown>>();
   let versions = 0;
@@ -140,15 +151,25 @@ export function openLogPages(dir: string): LogPages {
     return known;
   }
 
+  const stated = (lease: string, times: LineTimes): { times: LineTimes; timesBy: TimesBy } => {
+    const live = liveTimes(lease);
+    return live === undefined ? { times, timesBy: 'worker' } : { times: live, timesBy: 'controller' };
+  };
+
   return {
     head: (lease) =>
-      reading<LogHead>(lease, { count: 0, steps: [], times: noTimes }, async (_, index) => {
+      reading<LogHead>(lease, { count: 0, steps: [], ...stated(lease, noTimes) }, async (_, index) => {
         const { count, cut, steps } = index;
         const times = index.times.size > 0 ? index.times : await timesOf(lease);
         const known = indexes.get(lease);
         if (known?.version === index.version) known.times = times;
         // It may be read on meanwhile.
-        return { count, times, ...(cut && { cut }), steps: steps.steps.map((one) => ({ ...one })) };
+        return {
+          count,
+          ...stated(lease, times),
+          ...(cut && { cut }),
+          steps: steps.steps.map((one) => ({ ...one })),
+        };
       }),
     async failure(lease) {
       const file = await fileOf(lease);
@@ -160,14 +181,18 @@ export function openLogPages(dir: string): LogPages {
       }
     },
     page: (lease, from, max) =>
-      reading(lease, { from, lines: [], version: 0, times: noTimes }, async (file, index) => {
-        const lines: string[] = [];
-        for await (const piece of linesFrom(file, index, from)) {
-          lines.push(...piece.texts.slice(0, max - lines.length));
-          if (lines.length === max) break;
-        }
-        return { from, lines, version: index.version, times: index.times };
-      }),
+      reading<LogPage>(
+        lease,
+        { from, lines: [], version: 0, ...stated(lease, noTimes) },
+        async (file, index) => {
+          const lines: string[] = [];
+          for await (const piece of linesFrom(file, index, from)) {
+            lines.push(...piece.texts.slice(0, max - lines.length));
+            if (lines.length === max) break;
+          }
+          return { from, lines, version: index.version, ...stated(lease, index.times) };
+        },
+      ),
     search: (lease, text, { from, max, chars, signal, looked }) =>
       reading(lease, { found: [], next: undefined }, async (file, index) => {
         const wanted = text.toLowerCase();

@@ -53,7 +53,11 @@ export function controllerPages(
       connections: () => mesh.connections(),
       equivocations: () => logEvidence.equivocations.map(({ proves }) => proves.says),
     }),
-    logs: buildLogs(state, logs, openLogPages(join(dir, 'logs'))),
+    logs: buildLogs(
+      state,
+      logs,
+      openLogPages(join(dir, 'logs'), (lease) => logs.liveTimes(lease)),
+    ),
     trees: {
       ...storedTrees(state, store),
       testReports: openTestReports({ store }),

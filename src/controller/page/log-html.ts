@@ -75,7 +75,7 @@ export class LogHtmls {
 
   async #block(lease: string, page: LogPage): Promise<Block> {
     if (page.lines.length === 0) return { lines: [], chars: 0 };
-    const key = `${lease} ${page.version} ${page.from} ${page.lines.length} ${page.times.size}`;
+    const key = `${lease} ${page.version} ${page.from} ${page.lines.length} ${page.timesBy} ${page.times.size}`;
     const known = this.#kept.get(key);
     const kept = known ?? { making: made(page, this.#render), chars: 0 };
     this.#kept.delete(key);

@@ -4,7 +4,7 @@ import { limits } from '../../protocol/base/limits.ts';
 import type { LogCut } from '../../protocol/base/log-notes.ts';
 import { clockText } from '../../protocol/base/log-times.ts';
 import { counted, sizeText } from '../../protocol/base/quantity.ts';
-import type { FoundLine, LogHead } from '../node/log-pages.ts';
+import type { FoundLine, LogHead, TimesBy } from '../node/log-pages.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { logLineHtml } from './ansi.ts';
 import { pageLimits } from './limits.ts';
@@ -51,23 +51,30 @@ export function logBody(
     steps,
     cut,
     times,
+    timesBy,
     follows,
-  }: Pick<LogHead, 'cut' | 'times'> & { steps: readonly StepView[]; follows: boolean },
+  }: Pick<LogHead, 'cut' | 'times' | 'timesBy'> & { steps: readonly StepView[]; follows: boolean },
 ): Html {
   const { from, to, count } = shown;
   const url = logUrl(run.id, build.lease);
   const max = pageLimits.logLinesMax;
   const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
+  const isTimed = follows || times.size > 0;
   return html`${head(run.id, run.name, build, '')}
 ${cut === undefined ? '' : html`<p class="notice some">${cuts[cut.why]} <a href="${url}?line=${cut.line}#L${cut.line}">Where it is cut</a></p>`}
 <nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? (!build.delivered ? 'Nothing was written yet.' : 'There is no log here: none came, or it was one of the oldest, which are removed.') : `Lines ${from} to ${to} of ${count}`}</span>
 ${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
 ${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
 ${failureLink(steps, shown, url)}
-${times.size === 0 ? '' : html`<label title="Since the build began, by its worker's clock"><input type="checkbox" id="times" checked> Times</label>`}
+${!isTimed ? '' : html`<label title="${since[timesBy]}"><input type="checkbox" id="times" checked> Times</label>`}
 ${!follows ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
-${otherSteps(steps, shown, url)}<div class="log${times.size === 0 ? '' : ' timed'}" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
+${otherSteps(steps, shown, url)}<div class="log${isTimed ? ' timed' : ''}" id="log" ${follows ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" role="region" aria-label="Lines of the log">${raw(linesPlace)}</div>`;
 }
+
+const since: Readonly<Record<TimesBy, string>> = {
+  worker: "Since the build began, by its worker's clock",
+  controller: "Since the log began to come, by the controller's clock",
+};
 
 const cuts: Readonly<Record<LogCut, string>> = {
   missing:

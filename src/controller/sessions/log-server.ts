@@ -2,6 +2,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { LineEscaper, piecesWithoutColours, withoutColours } from '../../protocol/base/escape.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { limitNote, notReceivedNote } from '../../protocol/base/log-notes.ts';
+import { type LineTimes, LogTimes } from '../../protocol/base/log-times.ts';
 import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
@@ -22,6 +23,8 @@ interface LiveLog {
   /** The end of the text, for followers that come late. */
   tail: TextTail;
   listeners: Set<(text: string) => void>;
+  /** When its lines came. */
+  times: LogTimes;
 }
 
 const tailChars = 256 * 1024;
@@ -53,6 +56,11 @@ export class LogServer {
   /** Times of its lines, as its worker says them. */
   times(lease: string): Promise<string | undefined> {
     return this.#ports.logFiles.times(lease).catch(() => undefined);
+  }
+
+  /** When lines came, since the log began to; undefined when nothing is being sent. */
+  liveTimes(lease: string): LineTimes | undefined {
+    return this.#live.get(lease)?.times.lines;
   }
 
   isLive(lease: string): boolean {
@@ -100,7 +108,9 @@ export class LogServer {
     const { lease } = decodeMessage(header, logUpSchema, 'a log header');
     if (!(await this.#begin(channel.peer, lease)))
       throw new QuorateError('LOG_NO_LEASE', 'a log is sent by the worker that holds its lease');
-    const log: LiveLog = { bytes: 0, tail: new TextTail(tailChars), listeners: new Set() };
+    const log: LiveLog = {
+      ...{ bytes: 0, tail: new TextTail(tailChars), listeners: new Set(), times: new LogTimes() },
+    };
     this.#live.set(lease, log);
     try {
       const file = await this.#ports.logFiles.create(lease);
@@ -151,6 +161,8 @@ export class LogServer {
     const sendRights = (): SendRights => ({ sender: 'holder' });
     const account = `log ${channel.peer}`;
     const admit = this.#admission.admit(channel, { protocol: 'log', sendRights }, account);
+    const { clock } = this.#ports;
+    const began = clock.monotonic();
     let isWhole = false;
     try {
       for (;;) {
@@ -162,6 +174,7 @@ export class LogServer {
         }
         if (log.bytes >= limits.logBytesMax) continue;
         log.bytes += chunk.length;
+        log.times.push(chunk, clock.monotonic() - began);
         pass(lines.pushText(decoder.decode(chunk, { stream: true })));
         if (log.bytes >= limits.logBytesMax) pass(`${limitNote}\n`);
       }

@@ -14,6 +14,15 @@ export class LogTimes {
   /** Ends of lines so far, as `LineEscaper` counts them. */
   #lines = 0;
   #last = lineFeed;
+  #map: LineTimes | undefined;
+
+  /** Those so far; the same map until there is another one. */
+  get lines(): LineTimes {
+    this.#map ??= new Map(
+      this.#entries.flatMap((line, at, all) => (at % 2 === 0 ? [[line, all[at + 1] ?? 0] as const] : [])),
+    );
+    return this.#map;
+  }
 
   /** Takes the next bytes of the log. `ms`: since the build began; never less than before. */
   push(bytes: Uint8Array, ms: number): void {
@@ -33,6 +42,7 @@ export class LogTimes {
     const entries = this.#entries;
     const before = entries.at(-1) ?? Number.NEGATIVE_INFINITY;
     if (!this.#isLater(before, ms)) return;
+    this.#map = undefined;
     // It was not begun then: the line before it went on.
     if (entries.at(-2) === line) entries.length -= 2;
     entries.push(line, Math.round(ms));
@@ -43,6 +53,7 @@ export class LogTimes {
     Math.floor(before / this.#everyMs) < Math.floor(ms / this.#everyMs);
 
   #thin(): void {
+    this.#map = undefined;
     this.#everyMs *= 2;
     const all = this.#entries;
     const kept: number[] = [];

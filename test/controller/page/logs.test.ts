@@ -139,6 +139,41 @@ describe('the log of a build', () => {
     ]);
   });
 
+  it('that is written still has the times at which its lines came, and those of its worker afterwards', async () => {
+    const { get, write, writeTimes, live, liveTimes, lease, url } = await revealed();
+    await write(lease, linesOf(6));
+    const timed = async () => {
+      const { text } = await get(url);
+      const lines = [...text.matchAll(/id="L(\d+)" data-t="([^"]*)"/g)].map(([, line, t]) => `${line} ${t}`);
+      return [/by (?:its worker|the controller)&#39;s clock/.exec(text)?.[0], ...lines];
+    };
+    live.add(lease);
+    for (const [came, shown] of [
+      [
+        [
+          [1, 0],
+          [2, 3_000],
+        ],
+        ['1 0:00', '2 0:03'],
+      ],
+      [
+        [
+          [1, 0],
+          [2, 3_000],
+          [6, 70_000],
+        ],
+        ['1 0:00', '2 0:03', '6 1:10'],
+      ],
+    ] as const) {
+      liveTimes.set(lease, new Map(came));
+      expect(await timed()).toEqual(['by the controller&#39;s clock', ...shown]);
+    }
+    live.delete(lease);
+    liveTimes.delete(lease);
+    await writeTimes(lease, '1+1000 1+1000 4+60000');
+    expect(await timed()).toEqual(['by its worker&#39;s clock', '1 0:01', '2 0:02', '6 1:02']);
+  });
+
   it('that is cut says so at its head, and where', async () => {
     const { get, write, lease, url } = await revealed();
     await write(lease, `a line before it\n${leftOutNote(100)}\n`);
@@ -269,7 +304,14 @@ describe('lines of a log as HTML', () => {
     const page = async (_lease: string, from: number, max: number) => {
       const length = Math.max(0, Math.min(max, count - from + 1));
       const lines = Array.from({ length }, (_, n) => `line ${from + n}`);
-      return { from, lines, count, version: version(), times: new Map<number, number>() };
+      return {
+        from,
+        lines,
+        count,
+        version: version(),
+        times: new Map<number, number>(),
+        timesBy: 'worker' as const,
+      };
     };
     const htmls = new LogHtmls({ page }, (line) => {
       told.made++;
@@ -309,6 +351,7 @@ describe('lines of a log as HTML', () => {
       count: 250,
       version: 1,
       times: new Map<number, number>(),
+      timesBy: 'worker' as const,
     });
     let made = 0;
     const htmls = new LogHtmls({ page }, (line) => {

@@ -11,6 +11,7 @@ import type { PageSession } from '../../../src/controller/page/ports.ts';
 import { errorPage } from '../../../src/http/kit/layout.ts';
 import { Live } from '../../../src/http/kit/live.ts';
 import { wholeApp } from '../../../src/http/listen.ts';
+import type { LineTimes } from '../../../src/protocol/base/log-times.ts';
 import type { Bench } from '../machine/bench.ts';
 
 export interface Site {
@@ -19,6 +20,8 @@ export interface Site {
   write(lease: string, text: string): Promise<void>;
   writeTimes(lease: string, times: string): Promise<void>;
   live: Set<string>;
+  /** When lines of logs came that are live. */
+  liveTimes: Map<string, LineTimes>;
 }
 
 export const sessionOf = (role: string, operator?: string): PageSession => ({
@@ -41,9 +44,14 @@ export async function siteOf(
     equivocations: () => over.equivocations ?? [],
   });
   const lives = new Set<string>();
+  const liveTimes = new Map<string, LineTimes>();
   const files = openLogFiles(join(folder, 'logs'));
   const server = { isLive: (lease: string) => lives.has(lease), read: (lease: string) => files.read(lease) };
-  const logs: BuildLogs = buildLogs(state, server, openLogPages(join(folder, 'logs')));
+  const logs: BuildLogs = buildLogs(
+    state,
+    server,
+    openLogPages(join(folder, 'logs'), (lease) => liveTimes.get(lease)),
+  );
   const live = new Live();
   onTestFinished(() => live.close());
   const app = wholeApp(
@@ -51,7 +59,7 @@ export async function siteOf(
     errorPage,
   );
   return {
-    live: lives,
+    ...{ live: lives, liveTimes },
     async get(path, accept = '*/*') {
       const answer = await app.request(path, { headers: { accept } });
       return { status: answer.status, text: await answer.text(), headers: answer.headers };

@@ -44,7 +44,7 @@ async function serving({
   };
   const leases = new Map(isLive ? [[lease, 'run']] : []);
   const machine = { state: { runs: new Map([['run', run]]), leases, index } };
-  const clock = { now: () => recordedMs };
+  const clock = { now: () => recordedMs, steady: 0, monotonic: () => clock.steady };
   const ports = { machine, logFiles, clock } as unknown as ControllerPorts;
   const admission = { admit: () => async () => {} } as unknown as Admission;
   const server = new LogServer(ports, admission);
@@ -71,7 +71,7 @@ async function serving({
   };
   const stream = open();
   await turn();
-  return { server, stored, open, ...stream };
+  return { server, stored, open, clock, ...stream };
 }
 
 it('follower that joins in the middle has each line once, in order, without colours', async () => {
@@ -91,6 +91,28 @@ it('follower that joins in the middle has each line once, in order, without colo
   expect(heard).toEqual([all, all]);
   expect(stored.join('')).toBe(text.toString());
   expect(server.isLive(lease)).toBe(false);
+});
+
+it('says when lines came while they come, by its own clock', async () => {
+  const { server, clock, ended, put, send } = await serving();
+  expect([...(server.liveTimes(lease) ?? [])]).toEqual([]);
+  for (const [ms, text] of [
+    [500, 'one\ntwo\n'],
+    [2_500, 'thr'],
+    [4_500, 'ee\nfour\n'],
+    [4_600, 'five\n'],
+  ] as const) {
+    clock.steady = ms;
+    await send(text);
+  }
+  expect([...(server.liveTimes(lease) ?? [])]).toEqual([
+    [1, 500],
+    [3, 2_500],
+    [4, 4_500],
+  ]);
+  await put(undefined);
+  await ended;
+  expect(server.liveTimes(lease)).toBeUndefined();
 });
 
 it('follower that joins after more than what is kept has the whole lines at the end', async () => {

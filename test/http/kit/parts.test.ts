@@ -415,7 +415,7 @@ describe('the page of a log', () => {
         run,
         build,
         { from, to, count: of },
-        { steps: [], cut: undefined, times: new Map(), follows: running },
+        { steps: [], cut: undefined, times: new Map(), timesBy: 'worker', follows: running },
       ),
     );
   };
@@ -442,6 +442,8 @@ describe('the page of a log', () => {
     const text = await shown(1, 7, 7, true);
     expect(text).toContain(`data-events="${url}/events" data-next="8"`);
     expect(text).toContain('id="follow"');
+    // Times of lines that come are shown, also where none is there yet.
+    expect(text).toContain('<div class="log timed"');
     expect(text).toContain('slot 2, worker <code>…abcdef</code>');
     expect(
       await textOf(
@@ -449,7 +451,7 @@ describe('the page of a log', () => {
           run,
           { ...build, slot: 'trusted' },
           { from: 1, to: 1, count: 1 },
-          { steps: [], cut: undefined, times: new Map(), follows: false },
+          { steps: [], cut: undefined, times: new Map(), timesBy: 'worker', follows: false },
         ),
       ),
     ).toContain('trusted worker, worker');
