@@ -30,7 +30,7 @@ it('a page has the lines that are asked for, wherever they begin, and complete o
       ...{ from, lines: lines(from, Math.min(3, 1_201 - from)) },
     });
   for (const from of [1_201, 1_501]) expect((await pages.page(lease, from, 3)).lines).toEqual([]);
-  expect(await pages.head(lease)).toEqual({ count: 1_200, steps: [], times: new Map() });
+  expect(await pages.head(lease)).toEqual({ count: 1_200, steps: [], times: new Map(), timesBy: 'worker' });
   const { version } = await pages.page(lease, 1, 1);
   await appendFile(file, `\n${text(1_202, 2)}`);
   const grown = await pages.page(lease, 1_200, 10);
@@ -117,7 +117,7 @@ it('there is none of what is no lease, and of one without a log', async () => {
       (await pages.page(which, 1, 9)).lines,
       await pages.head(which),
       await pages.failure(which),
-    ]).toEqual([...[[], { count: 0, steps: [], times: new Map() }, undefined]]);
+    ]).toEqual([...[[], { count: 0, steps: [], times: new Map(), timesBy: 'worker' }, undefined]]);
   await writeFile(file, '');
   await expect(openLogPages(file).page(lease, 1, 9)).rejects.toMatchObject({ code: 'ENOTDIR' });
   expect(await pages.search('b'.repeat(64), 'x', { from: 1, max: 1 } as never)).toMatchObject({ found: [] });
@@ -166,7 +166,7 @@ it('a log that is cut says so, and where; one that is put in its place is read a
   const { version } = await pages.page(lease, 1, 1);
   await writeFile(`${file}.new`, text(1, 900));
   await rename(`${file}.new`, file);
-  expect(await pages.head(lease)).toEqual({ count: 900, steps: [], times: new Map() });
+  expect(await pages.head(lease)).toEqual({ count: 900, steps: [], times: new Map(), timesBy: 'worker' });
   expect((await pages.page(lease, 501, 1)).lines).toEqual(['line 501']);
   expect((await pages.page(lease, 1, 1)).version).not.toBe(version);
 });

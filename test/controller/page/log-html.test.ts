@@ -15,6 +15,7 @@ describe('lines of a log as HTML', () => {
         count: lines,
         version: 1,
         times: new Map<number, number>(),
+        timesBy: 'worker' as const,
       };
     };
     const htmls = new LogHtmls({ page }, (text) => {

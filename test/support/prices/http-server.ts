@@ -124,7 +124,11 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
       store,
     } as never,
     {
-      logs: { isLive: () => false, read: (which: string) => openLogFiles(join(dir, 'logs')).read(which) },
+      logs: {
+        isLive: () => false,
+        liveTimes: () => undefined,
+        read: (which: string) => openLogFiles(join(dir, 'logs')).read(which),
+      },
       logEvidence: { revoked: [], equivocations: [] },
       bundles: { get: async () => undefined, size: async () => undefined },
     } as never,

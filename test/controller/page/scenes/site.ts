@@ -75,7 +75,11 @@ export async function openSite({ dir, store }: Stage, name: string, played: Play
     },
     size: async (which: string) => (await bundles.get(which))?.length,
   };
-  const logs = { isLive: () => false, read: (lease: string) => openLogFiles(join(own, 'logs')).read(lease) };
+  const logs = {
+    isLive: () => false,
+    liveTimes: () => undefined,
+    read: (lease: string) => openLogFiles(join(own, 'logs')).read(lease),
+  };
   // The parts of a node that no page of a scene asks for are not there.
   const context = { folder, machine: bench.controller, mesh, store, logEvidence } as never;
   const site = controllerApp({
