@@ -1,21 +1,25 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { restsMs, WaitingNote } from '../../src/client/commands/next-steps.ts';
+import { farMs, restsMs, WaitingNote } from '../../src/client/commands/next-steps.ts';
 import type { Context } from '../../src/terminal/context.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A note on a run whose controller has told `events` events and counts `sealed` results. */
-function noteOf(known: { events: number; sealed: number }) {
+function noteOf(known: { events: number; sealed: number; summary?: object }) {
   const notes: string[] = [];
   const out = { note: (line: string) => notes.push(line), value: () => undefined };
   const open = { building: [], connected: 0, eligible: 0, declined: [] };
-  const show = async () => ({
-    history: Array.from({ length: known.events }),
-    summary: { state: 'building', level: null, open: { ...open, sealed: known.sealed } },
-  });
+  let asked = 0;
+  const show = async () => {
+    asked++;
+    return {
+      history: Array.from({ length: known.events }),
+      summary: { state: 'building', level: null, open: { ...open, sealed: known.sealed }, ...known.summary },
+    };
+  };
   const note = new WaitingNote({ out } as unknown as Context, { show } as never, { run: 'a'.repeat(64) });
-  return { note, notes };
+  return { note, notes, asked: () => asked };
 }
 
 it('whom a followed run waits for is told once, with what helps', async () => {
@@ -50,4 +54,22 @@ it('the note is not printed once stopped, also while the controller is asked', a
   note.stop();
   await vi.advanceTimersByTimeAsync(restsMs);
   expect(notes).toEqual([]);
+});
+
+it('how far an artifact is fetched is told again and again while that changes, and not once it is here', async () => {
+  const fetching = { bytes: 2 ** 20, total: null, bytesPerSecond: null, from: ['ada'] };
+  const open = { building: [], connected: 1, eligible: 0, declined: [], sealed: 0, fetching };
+  const summary = { state: 'pinning', tally: { ended: 2, failed: 0, same: 2, by: ['ada', 'ben'] }, open };
+  const { note, notes, asked } = noteOf({ events: 0, sealed: 0, summary });
+  note.every(farMs);
+  for (const mib of [1, 2, 2, 3]) {
+    fetching.bytes = mib * 2 ** 20;
+    await vi.advanceTimersByTimeAsync(farMs);
+  }
+  expect(notes.map((one) => one.replace(/^.*fetched/, ''))).toEqual(
+    [1, 2, 3].map((mib) => ` from ada: ${mib} MiB`),
+  );
+  note.stop();
+  await vi.advanceTimersByTimeAsync(10 * farMs);
+  expect(asked()).toBe(4);
 });

@@ -11,6 +11,8 @@ import { withLogs } from './failure-report.ts';
 export const idleMs = 20_000;
 /** Wait after a build or an answer before the account is told: another operator may take a slot at once. */
 export const restsMs = 3_000;
+/** How often it is told how far the fetching of an artifact is. */
+export const farMs = 5_000;
 
 function stepText({ says, command }: NextStep): string {
   const text = `${says.slice(0, 1).toUpperCase()}${says.slice(1)}`;
@@ -85,6 +87,7 @@ export class WaitingNote {
   readonly #of: { run: string; name?: string };
   #timer: NodeJS.Timeout | undefined;
   #said: string | undefined;
+  #everyMs: number | undefined;
   #putOff = 0;
 
   constructor(context: Context, client: Pick<Client, 'show'>, of: { run: string; name?: string }) {
@@ -100,9 +103,16 @@ export class WaitingNote {
     this.#timer = timer;
   }
 
+  /** The same again and again until it is stopped, as long as there is something new. */
+  every(ms: number): void {
+    this.in(ms);
+    this.#everyMs = ms;
+  }
+
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#everyMs = undefined;
   }
 
   /** Says nothing where the account cannot be had, as without a connection. */
@@ -110,7 +120,9 @@ export class WaitingNote {
     const { out } = this.#context;
     const { run, name } = this.#of;
     const shown = await this.#client.show(run).catch(() => undefined);
-    if (shown === undefined || this.#timer !== timer) return;
+    if (this.#timer !== timer) return;
+    if (this.#everyMs !== undefined) this.every(this.#everyMs);
+    if (shown === undefined) return;
     // Waits for the events that the account follows from, so that it is told after them.
     if (shown.history.length > this.seen && this.#putOff++ < putOffMax) return this.in(restsMs);
     const account = accountOf(shown.summary);

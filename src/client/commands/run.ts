@@ -20,7 +20,16 @@ import { secondsOf } from '../../terminal/values.ts';
 import { bringDependencies } from './bring-dependencies.ts';
 import { failedResults, sayFailure } from './failure-report.ts';
 import { LogLines } from './logs.ts';
-import { FollowedRun, idleMs, restsMs, runEvent, sayStep, type Until, WaitingNote } from './next-steps.ts';
+import {
+  FollowedRun,
+  farMs,
+  idleMs,
+  restsMs,
+  runEvent,
+  sayStep,
+  type Until,
+  WaitingNote,
+} from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll } from './publish.ts';
@@ -212,7 +221,8 @@ async function follow(
         if (progress.slot !== 'trusted' || followed.verdict !== undefined) waiting.stop();
       }
       if (kind === 'passed' || kind === 'delivered' || kind === 'lost') waiting.in(restsMs);
-      if (kind === 'revealed') waiting.stop();
+      if (kind === 'revealed' || kind === 'cosigning' || kind === 'pin-failed') waiting.stop();
+      if (kind === 'agreed' && progress.artifact !== null) waiting.every(farMs);
       if (kind === 'unwitnessed') awaited = true;
       if (kind !== 'verdict') continue;
       if (followed.isOver(until, rebuild)) break;
@@ -264,10 +274,13 @@ async function followAll(
       for await (const { at, progress } of client.follow(run, limit)) {
         if (progress.kind === 'waiting' || progress.kind === 'leased') waiting.stop();
         if (progress.kind === 'passed') waiting.in(restsMs);
+        if (progress.kind === 'cosigning' || progress.kind === 'pin-failed') waiting.stop();
+        if (progress.kind === 'agreed' && progress.artifact !== null) waiting.every(farMs);
         waiting.seen++;
         of.take(progress);
         out.value({ ...runEvent(at, progress, of.facts), name, run });
         view.show(name, at, progress, of.facts);
+        if (progress.kind === 'verdict') waiting.in(idleMs);
         if (progress.kind === 'verdict' && of.isOver(until, rebuild)) return;
       }
     } finally {

@@ -26,6 +26,7 @@ import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Endorsement, Fault, Stores, WitnessedLog } from './facts.ts';
 import { controllerLimits } from './limits.ts';
+import type { Fetching } from './presence.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
 export const defaultTimings = {
@@ -160,6 +161,8 @@ export type ControllerEvent =
     }
   /** No receipt comes under this lease: its worker says so, or what it sent is none. */
   | { kind: 'failed'; worker: string; lease: string; code: string; message: string }
+  /** How much of an artifact is here by now, of which size, as a worker says: shown only. `from`: workers. */
+  | ({ kind: 'fetching'; run: string; artifact: string } & Fetching)
   /** `store`: which of the stores answers; absent where the controller keeps artifacts. */
   | {
       kind: 'pinned';

@@ -157,11 +157,19 @@ const handlers: { [K in ControllerEvent['kind']]: (transition: Transition, event
     ofLease(transition, event, (live) => hear(transition.state, live.id, transition.now)),
   receipt,
   failed,
-  pinned: ofRun((transition, run, event) =>
-    run.phase.kind === 'answering'
-      ? reusedArtifactPinned(transition, run, event)
-      : pinned(transition, run, event),
-  ),
+  fetching: ofRun((transition, run, { artifact, bytes, total, bytesPerSecond, from }) => {
+    transition.unchanged();
+    if (run.phase.kind === 'pinning' && run.phase.artifact === artifact)
+      transition.state.presence.fetching.set(run.id, { bytes, total, bytesPerSecond, from });
+  }),
+  pinned(transition, event) {
+    transition.state.presence.fetching.delete(event.run);
+    ofRun<typeof event>((_, run) =>
+      run.phase.kind === 'answering'
+        ? reusedArtifactPinned(transition, run, event)
+        : pinned(transition, run, event),
+    )(transition, event);
+  },
   cosigned: ofRun((transition, run, event) =>
     run.reused === null ? cosigned(transition, run, event) : reuseCosigned(transition, run, event),
   ),

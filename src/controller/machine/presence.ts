@@ -1,3 +1,4 @@
+import type { TransferState } from '../../protocol/base/transfer-meter.ts';
 import type { Capabilities, Grant, Role, Verified } from '../../protocol/documents/index.ts';
 import { drawOf } from '../../protocol/trust/draw.ts';
 import type { Witnessed } from '../../protocol/trust/witnesses.ts';
@@ -13,6 +14,11 @@ export interface Present {
   grant: Verified<Grant>;
   /** Null where it states none. */
   version: PeerVersion | null;
+}
+
+/** An artifact that is being fetched from workers. */
+export interface Fetching extends TransferState {
+  from: readonly string[];
 }
 
 /** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
@@ -48,6 +54,8 @@ export class Presence {
   tokens = new WeakMap<object, string>();
   /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
   retries = new WeakMap<object, { since: number; tries: number; at: number | null }>();
+  /** Artifacts that are being fetched, by run, until the answer. */
+  fetching = new Map<string, Fetching>();
   /** Witnesses of the last checkpoint, by run that waits for them. */
   witnessed = new Map<string, Witnessed>();
 

@@ -3,6 +3,7 @@ import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { TransferMeter } from '../../protocol/base/transfer-meter.ts';
 import { artifactOf } from '../../protocol/documents/index.ts';
 import type { ControllerEffect } from '../machine/events.ts';
 import type { RunFacts } from '../machine/facts.ts';
@@ -39,21 +40,34 @@ export function holdersOf({ index }: ControllerState, root: string): string[] {
 export async function pin(
   context: ControllerContext,
   { run, artifact, from }: Extract<ControllerEffect, { kind: 'pin' }>,
+  pull: typeof pullArtifact = pullArtifact,
 ): Promise<void> {
   const { machine, store, dispatch, closing } = context;
   const of = machine.state.runs.get(run);
   const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
   const signal = AbortSignal.any([closing, AbortSignal.timeout(controllerNodeLimits.pullMs)]);
+  const meter = new TransferMeter();
+  const tellFar = (): void => {
+    const far = meter.state(performance.now());
+    if (far === undefined) return;
+    // The size is a worker's word.
+    const total = far.total !== null && far.total <= maxBytes ? far.total : null;
+    void dispatch({ kind: 'fetching', run, artifact, ...far, total, from }).catch(() => {});
+  };
+  const timer = setInterval(tellFar, controllerNodeLimits.fetchToldMs).unref();
+  const onProgress = (bytes: number, total?: number) => meter.add(performance.now(), bytes, total);
   let detail = '';
   let ok = false;
   try {
-    if (!(await store.has(artifact))) await pullArtifact(context, artifact, { from, signal, maxBytes });
+    if (!(await store.has(artifact))) await pull(context, artifact, { from, signal, maxBytes, onProgress });
     await store.pin([artifact], pinOfRuns);
     ok = true;
   } catch (error) {
     // The next life asks again.
     if (closing.aborted) return;
     detail = messageOf(error);
+  } finally {
+    clearInterval(timer);
   }
   await dispatch({ kind: 'pinned', run, artifact, ok, detail });
 }

@@ -44,6 +44,8 @@ export const controllerNodeLimits = {
   imageWaitMs: 5_000,
   /** One attempt to fetch an artifact or a log, and how many there are for what nothing waits for. */
   pullMs: 60_000,
+  /** How often it is told how much of an artifact is here that a run waits for. */
+  fetchToldMs: 1_000,
   keepTriesMax: 5,
   /** Orders of one moment are kept in one go, and after work that somebody waits for. */
   keepGatherMs: 500,

@@ -3,6 +3,7 @@ import { counted } from '../base/quantity.ts';
 import { shortRef } from '../base/ref-names.ts';
 import { shortId } from '../base/short-id.ts';
 import { isoTime } from '../base/time.ts';
+import { transferText } from '../base/transfer-meter.ts';
 import { passReason } from '../wire/pass-reason.ts';
 import { runAlarmOf } from './alarms.ts';
 import { endingText, shownLevel } from './endings.ts';
@@ -290,6 +291,13 @@ function failed(facts: AccountFacts): Stated {
   };
 }
 
+function fetched({ fetching }: Partial<OpenFacts> = {}): string {
+  const says = 'the bytes are being fetched';
+  return fetching === undefined
+    ? says
+    : `${says} from ${fetching.from.join(', ')}: ${transferText(fetching)}`;
+}
+
 /** The account of a run whose published verdict is `agreed`. */
 function agreed(facts: AccountFacts): Stated {
   const { state, awaits = [], missing } = facts;
@@ -359,7 +367,7 @@ function undecided(facts: AccountFacts): Stated {
     case 'building':
       return open === undefined ? { state: 'building', reason: '', next: [] } : round(facts, open);
     case 'pinning':
-      return { state: 'provisional', reason: `${agreeing(facts)}; the bytes are being fetched`, next: [] };
+      return { state: 'provisional', reason: `${agreeing(facts)}; ${fetched(open)}`, next: [] };
     case 'awaiting-trusted': {
       const { says, next } = trustedWorker(open);
       const { failed = 0, aborted } = facts.tally ?? {};

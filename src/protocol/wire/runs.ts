@@ -42,6 +42,13 @@ const openFactsSchema = z.object({
   trustedConnected: z.literal(true).optional(),
   /** Why the trusted worker last said that it takes no slot of this round. */
   trustedPassed: text(500).optional(),
+  /** How much of the artifact is at the controller, and from which operators it comes. `total`: as they say. */
+  fetching: z
+    .object({
+      ...{ bytes: count, total: count.nullable(), bytesPerSecond: z.number().min(0).nullable() },
+      from: z.array(name).max(documentLimits.slotsMax),
+    })
+    .optional(),
 });
 
 /** Counts of outcomes of a run by operator, as far as they are revealed. */

@@ -96,6 +96,24 @@ describe('the account that a controller gives of a run', () => {
     );
   });
 
+  it('says how much of an artifact is here that is being fetched, and from whom', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, built]);
+    const from = ['ada', 'bob', 'nobody'].map((name) => bench.id(name));
+    const far = { bytes: 2 ** 20, total: 3 * 2 ** 20, bytesPerSecond: 2 ** 19, from };
+    const journaled = bench.journal.length;
+    const tell = (artifact: string) => bench.send({ kind: 'fetching', run, artifact, ...far });
+    tell(B);
+    const says = 'provisional: 3 of 3 operators built the same; the bytes are being fetched';
+    expect(line(bench, run)).toBe(says);
+    tell(A);
+    expect(line(bench, run)).toBe(`${says} from ada, bob: 1 MiB of 3 MiB, 512 KiB/s, 4.0 s left`);
+    expect(bench.journal).toHaveLength(journaled);
+    bench.pinned(run);
+    tell(A);
+    expect(bench.controller.state.presence.fetching.size).toBe(0);
+  });
+
   it('says how long builds took, and the whole from its publication to the end', async () => {
     const { bench, run, leases, trusted } = await leasedRound();
     const times = () => {

@@ -2,8 +2,9 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import type { ControllerEvent } from '../../../src/controller/machine/events.ts';
 import type { ControllerContext } from '../../../src/controller/node/context.ts';
-import { Keeper } from '../../../src/controller/node/keep.ts';
+import { Keeper, pin } from '../../../src/controller/node/keep.ts';
 import { controllerNodeLimits } from '../../../src/controller/node/limits.ts';
 import { openLogFiles } from '../../../src/controller/node/log-files.ts';
 import { LineEscaper } from '../../../src/protocol/base/escape.ts';
@@ -273,4 +274,38 @@ it('a tree that nobody gives is asked for a few times, and then said to be lost'
   });
   await asking.promise;
   expect(told).toHaveLength(3);
+});
+
+it('how much of an artifact is here that a run waits for is told until it is, with a size that it may have', async () => {
+  withLimits(controllerNodeLimits, { fetchToldMs: 1 });
+  const told: ControllerEvent[] = [];
+  const job = { limits: { diskBytes: 1_000 } };
+  const receipts = [{ outcome: { kind: 'exit', code: 0, artifact: 'root' } }];
+  const context = {
+    machine: { state: { runs: new Map([['run', { job, receipts }]]) } },
+    store: { has: async () => false, pin: async () => {} },
+    dispatch: async (event: ControllerEvent) => void told.push(event),
+    closing: new AbortController().signal,
+  } as unknown as ControllerContext;
+  const far = () =>
+    told.map((event) => (event.kind === 'fetching' ? [event.bytes, event.total, event.from] : event.kind));
+  await pin(
+    context,
+    { kind: 'pin', run: 'run', artifact: 'root', from: ['w'] },
+    async (_ends, _root, { onProgress }) => {
+      for (const [bytes, total] of [
+        [1, 2 ** 60],
+        [2, 900],
+      ] as const) {
+        onProgress?.(bytes, total);
+        await until('told', async () => JSON.stringify(far().at(-1))?.startsWith(`[${bytes},`) === true);
+      }
+      return { bytes: 2 };
+    },
+  );
+  const seen = new Set(far().map((one) => JSON.stringify(one)));
+  expect([...seen]).toEqual(['[1,null,["w"]]', '[2,900,["w"]]', '"pinned"']);
+  const count = told.length;
+  await sleep(10);
+  expect(told).toHaveLength(count);
 });

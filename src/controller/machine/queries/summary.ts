@@ -11,6 +11,7 @@ import { QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { refsNamed } from '../../../protocol/base/ref-names.ts';
 import { isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts';
+import { documentLimits } from '../../../protocol/documents/limits.ts';
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import type { Revoked } from '../../../protocol/trust/revocations.ts';
@@ -241,7 +242,15 @@ function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefin
       trustedConnected: true,
     }),
     ...trustedPassedOf(state, open, round),
+    ...fetchingOf(state, open),
   };
+}
+
+function fetchingOf({ keys, presence }: ControllerState, { id, phase }: Run): Pick<OpenFacts, 'fetching'> {
+  const known = presence.fetching.get(id);
+  if (phase.kind !== 'pinning' || known === undefined) return {};
+  const operators = new Set(known.from.flatMap((worker) => keys.get(worker)?.operator ?? []));
+  return { fetching: { ...known, from: [...operators].slice(0, documentLimits.slotsMax) } };
 }
 
 /** The last reason of a trusted worker that is connected; none of before it took another job, since it may have gone on. */
