@@ -67,7 +67,7 @@ it('how far an artifact is fetched is told again and again while that changes, a
     await vi.advanceTimersByTimeAsync(farMs);
   }
   expect(notes.map((one) => one.replace(/^.*fetched/, ''))).toEqual(
-    [1, 2, 3].map((mib) => ` from ada: ${mib} MiB`),
+    [1, 2, 3].map((mib) => `: ${mib} MiB, from ada`),
   );
   note.stop();
   await vi.advanceTimersByTimeAsync(10 * farMs);

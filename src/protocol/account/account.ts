@@ -295,7 +295,7 @@ function fetched({ fetching }: Partial<OpenFacts> = {}): string {
   const says = 'the bytes are being fetched';
   return fetching === undefined
     ? says
-    : `${says} from ${fetching.from.join(', ')}: ${transferText(fetching)}`;
+    : `${says}: ${transferText(fetching)}, from ${fetching.from.join(', ')}`;
 }
 
 /** The account of a run whose published verdict is `agreed`. */

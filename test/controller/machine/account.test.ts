@@ -107,7 +107,7 @@ describe('the account that a controller gives of a run', () => {
     const says = 'provisional: 3 of 3 operators built the same; the bytes are being fetched';
     expect(line(bench, run)).toBe(says);
     tell(A);
-    expect(line(bench, run)).toBe(`${says} from ada, bob: 1 MiB of 3 MiB, 512 KiB/s, 4.0 s left`);
+    expect(line(bench, run)).toBe(`${says}: 1 MiB of 3 MiB, 512 KiB/s, 4.0 s left, from ada, bob`);
     expect(bench.journal).toHaveLength(journaled);
     bench.pinned(run);
     tell(A);
