@@ -107,7 +107,7 @@ it('a run is cancelled at the page of its controller, run again where it failed,
   const [first] = runs();
   const runPage = `${origins.controller}/runs/${first?.run}`;
 
-  // Who has not the right, or sends another token, ends nothing.
+  // Without the right, or with another token, nothing ends.
   const eve = await view(browser);
   await signInWithKey(eve.page, 'eve');
   await eve.page.goto(runPage);
