@@ -24,9 +24,8 @@ import type { OpenedRevocation } from '../../protocol/judge/index.ts';
 import { isRising, sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
-import type { Endorsement, Fault, Stores, WitnessedLog } from './facts.ts';
+import type { Endorsement, Fault, Fetching, Stores, WitnessedLog } from './facts.ts';
 import { controllerLimits } from './limits.ts';
-import type { Fetching } from './presence.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
 export const defaultTimings = {

@@ -1,4 +1,5 @@
 import type { Ending } from '../../protocol/account/index.ts';
+import type { TransferState } from '../../protocol/base/transfer-meter.ts';
 import {
   artifactOf,
   type Charter,
@@ -15,6 +16,11 @@ import type { Vote } from '../../protocol/trust/decide.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
 import type { OpenedWitnesses } from '../../protocol/trust/witnesses.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
+
+/** An artifact that is being fetched from workers. */
+export interface Fetching extends TransferState {
+  from: readonly string[];
+}
 
 /** An acknowledged receipt, without its document. Never removed or changed. */
 export interface Recorded extends Vote {

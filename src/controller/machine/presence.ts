@@ -1,9 +1,9 @@
-import type { TransferState } from '../../protocol/base/transfer-meter.ts';
 import type { Capabilities, Grant, Role, Verified } from '../../protocol/documents/index.ts';
 import { drawOf } from '../../protocol/trust/draw.ts';
 import type { Witnessed } from '../../protocol/trust/witnesses.ts';
 import type { PeerVersion } from '../../protocol/wire/peer-version.ts';
 import type { Timings } from './events.ts';
+import type { Fetching } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 
 export interface Present {
@@ -14,11 +14,6 @@ export interface Present {
   grant: Verified<Grant>;
   /** Null where it states none. */
   version: PeerVersion | null;
-}
-
-/** An artifact that is being fetched from workers. */
-export interface Fetching extends TransferState {
-  from: readonly string[];
 }
 
 /** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
