@@ -1,8 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { page, writePage } from './attackers/page.ts';
+import { attackers } from './attackers/study.ts';
 import { bugs } from './bugs.ts';
 import { simulatorWith } from './planted-source.ts';
+import { commandOf } from './report/figure.ts';
 import { runStudy, type Study } from './report/study.ts';
 import { scaleStudy } from './scale/study.ts';
 import type { Result } from './simulate.ts';
@@ -34,7 +38,7 @@ function describeResult({ seed, lines, levels }: Result): string {
 }
 
 /** Simulations that answer with figures. */
-const studies: Readonly<Record<string, Study>> = { scale: scaleStudy };
+const studies: Readonly<Record<string, Study>> = { attackers, scale: scaleStudy };
 const named = Object.keys(studies);
 
 const usage = `usage: npm run simulate -- ${['faults', 'watching', ...named].join('|')} [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
@@ -44,6 +48,7 @@ const usage = `usage: npm run simulate -- ${['faults', 'watching', ...named].joi
   --seed N    this one alone, with everything that happens
   --pipelines only seeds in which jobs read what others make; --seeds counts those
   --out DIR   ${named.join(', ')}: writes a CSV and an SVG of each figure there; --seed is 1 by default
+  --docs      attackers: writes ${page} and its figures
   --bug NAME  with a mistake planted around the real machines:
 ${Object.entries({ ...bugs, ...watchBugs })
   .map(([name, { says }]) => `              ${name}: ${says}`)
@@ -81,6 +86,7 @@ function readArguments(args: string[]) {
       pipelines: { type: 'boolean', default: false },
       bug: { type: 'string' },
       out: { type: 'string' },
+      docs: { type: 'boolean', default: false },
     },
   });
   const [what] = positionals;
@@ -93,6 +99,8 @@ function readArguments(args: string[]) {
     throw new UsageError(`what to simulate: ${['faults', 'watching', ...named].join(', ')}`);
   if (values.bug !== undefined && !Object.hasOwn(what === 'faults' ? bugs : watchBugs, values.bug))
     throw new UsageError(`no bug is called "${values.bug}"`);
+  if (values.docs && what !== 'attackers') throw new UsageError('--docs is for attackers');
+  if (values.out !== undefined && !isStudy) throw new UsageError(`--out is for ${named.join(', ')}`);
   const alone = values.seed !== undefined;
   const from = wholeNumber(values.seed ?? values.from, alone ? 'seed' : 'from');
   const count = alone ? 1 : wholeNumber(values.seeds, 'seeds');
@@ -104,6 +112,7 @@ function readArguments(args: string[]) {
     bug: values.bug,
     pipelines: values.pipelines && !alone,
     out: values.out,
+    docs: values.docs,
   };
 }
 
@@ -134,10 +143,11 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const { what, from, count, alone, bug, pipelines, out } = readArguments(args);
+  const { what, from, count, alone, bug, pipelines, out, docs } = readArguments(args);
   const study = studies[what];
   if (study !== undefined) {
-    await runStudy(study, { what, seed: from, out, say });
+    const figures = await runStudy(study, { what, seed: from, out, say });
+    if (docs) writePage(figures, join(import.meta.dirname, '..'), commandOf(what, from));
     return 0;
   }
   if (what === 'watching') return watching(from, count, bug);

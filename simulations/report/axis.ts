@@ -25,11 +25,7 @@ export function measure(
       place: (value) => (value + 0.5) / names.length,
       ticks: names.map((text, at) => ({ at, text })),
     };
-  if (axis.scale === 'log')
-    return logarithmic(
-      axis,
-      values.filter((value) => value > 0),
-    );
+  if (axis.scale === 'log') return logarithmic(axis, values);
   const from = axis.from ?? Math.min(0, ...values);
   const step = niceStep(((axis.to ?? Math.max(from, ...values)) - from || 1) / 5);
   const to = axis.to ?? from + step * Math.ceil((Math.max(from, ...values) - from) / step || 1);
@@ -39,15 +35,17 @@ export function measure(
 }
 
 function logarithmic(axis: Axis, values: readonly number[]) {
-  const low = Math.floor(Math.log10(axis.from ?? Math.min(...values, 1)) + 1e-9);
-  const high = Math.max(low + 1, Math.ceil(Math.log10(axis.to ?? Math.max(...values, 10 ** low)) - 1e-9));
+  const shown = values.filter((value) => value > 0);
+  const low = Math.floor(Math.log10(axis.from ?? (shown.length > 0 ? Math.min(...shown) : 1)) + 1e-9);
+  const high = Math.max(low + 1, Math.ceil(Math.log10(axis.to ?? Math.max(...shown, 10 ** low)) - 1e-9));
   const every = Math.ceil((high - low) / 7);
   const ticks = Array.from({ length: Math.floor((high - low) / every) + 1 }, (_, n) =>
     tick(10 ** (low + n * every)),
   );
   const place = (value: number) => (Math.max(low, value > 0 ? Math.log10(value) : low) - low) / (high - low);
   const [least, ...others] = ticks;
-  if (axis.from === undefined || least === undefined) return { place, ticks };
+  const isCut = values.some((value) => value < 0.999 * 10 ** low);
+  if (!isCut || least === undefined) return { place, ticks };
   return { place, ticks: [{ ...least, text: `≤ ${least.text}` }, ...others] };
 }
 

@@ -3,17 +3,29 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
 }
 
-/** The table as CSV (RFC 4180, LF), after one line `# command`. */
+/** The table as CSV (RFC 4180, LF), after one line `# command`. Empty: there is no such number. */
 export function csvOf({ columns, rows }: Table, command: string): string {
   return [`# ${command}`, ...[columns, ...rows].map((row) => row.map(fieldOf).join(','))]
     .join('\n')
     .concat('\n');
 }
 
+/** Reads a table that `csvOf` wrote: each field as text. */
+export function tableFrom(csv: string): Table {
+  const [, columns = [], ...rows] = csv.trimEnd().split('\n').map(fieldsOf);
+  return { columns, rows };
+}
+
+function fieldsOf(line: string): string[] {
+  return [...`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,"]*))/g)].map(([, quoted, plain = '']) =>
+    quoted === undefined ? plain : quoted.replaceAll('""', '"'),
+  );
+}
+
 /** Six significant digits: sums of doubles end in the same text on every host. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
 function fieldOf(value: string | number): string {
-  if (typeof value === 'number') return String(rounded(value));
+  if (typeof value === 'number') return Number.isFinite(value) ? String(rounded(value)) : '';
   return /[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }

@@ -16,7 +16,7 @@ export interface Plot {
 
 const width = 480;
 const left = 58;
-const right = 14;
+const right = 24;
 const plotHeight = 220;
 const inner = width - left - right;
 const lineHeight = 18;
@@ -56,7 +56,7 @@ export function svgOf({ title, x, y, series }: Plot, command: string): string {
     y,
     series.flatMap(({ points }) => points.map(([, at]) => at)),
   );
-  const titles = wrapped(title, 58);
+  const titles = wrapped(title, 54);
   const top = 14 + titles.length * lineHeight + lineHeight;
   const bottom = top + plotHeight;
   const px = (value: number) => fixed(left + inner * clamped(across.place(value)));
