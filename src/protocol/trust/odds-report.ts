@@ -164,7 +164,10 @@ export function adviceOn(
     ...(operators < 3 ? { agree: operators, of: operators } : { agree: 2, of: 3 }),
     ...{ cosign: 'required', rounds },
   };
-  const builds = `Where bytes are used: ${policyText(signed, rounds)}. Nothing tampered is trusted while your trusted worker is yours, whatever the operators do.`;
+  const { blocked } = oddsOf(signed, population);
+  const build = policyText(signed, rounds);
+  const block = blocked === 0 ? '' : ` They can block it in ${oddsText(blocked)} of the jobs.`;
+  const builds = `Where bytes are used: ${build}. Nothing tampered is trusted while your trusted worker is yours, whatever the operators do.${block}`;
   const few =
     operators < 3
       ? ['Invite more operators: of fewer than three, one that lies or is away stops every job.']
@@ -173,21 +176,24 @@ export function adviceOn(
   const within = `${oddsText(risk)} of the jobs`;
   const unsigned = cheapestPolicy(population, { risk, rounds, cosign: 'none' });
   const taken = cheapestPolicy(population, { risk, rounds, cosign: 'required' });
+  const test = unsigned === undefined ? build : policyText(unsigned, rounds);
   return [
     builds,
     taken === undefined
-      ? `Should the trusted worker be taken over too, no policy keeps tampering at ${within}: too many of ${counted(operators, 'operator')} are suspect.`
+      ? `Should the trusted worker be taken over too, no policy keeps tampering at ${within}: too large a part of the operators is suspect.`
       : `Should the trusted worker be taken over too, ${policyText(taken, rounds)} keeps tampering at ${within} or below.`,
     unsigned === undefined
       ? 'Without the co-signature no policy does. Ask for it for tests too, or invite operators that you know.'
-      : `Without the co-signature, as for tests: ${policyText(unsigned, rounds)} does.`,
+      : `Without the co-signature, as for tests: ${test} does.`,
     ...few,
+    `A job asks for it under trust in quorate.yaml. The least for all: quorate charter set --floor ${build} --test-floor ${test}`,
   ];
 }
 
 /** Attacks that none of these figures covers. */
 export const uncovered: readonly string[] = [
   'An operator is an invite. One person with two invites is two operators here: count the suspects by people.',
+  'Operators that are away take no slot: count those that are there on a bad day.',
   'Whoever holds the controller can invent operators and choose who is drawn: only the co-signature holds against that.',
   'An owner, publisher or source that was bribed or taken over gets what it asks for: all build it alike, and all agree.',
 ];

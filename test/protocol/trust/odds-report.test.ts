@@ -53,6 +53,9 @@ describe('odds in words', () => {
     expect(advice(12, 3)).toContain('4/7 does');
     expect(advice(40, 8)).toContain('5/9 does');
     expect(advice(40, 14)).toContain('Without the co-signature no policy does');
+    expect(advice(12, 3)).toContain('quorate charter set --floor 2/3+cosign --test-floor 4/7');
+    expect(advice(3, 2)).toContain('They can block it in 100% of the jobs.');
+    expect(advice(3, 2)).toContain('--test-floor 2/3+cosign');
     expect(advice(2, 1)).toMatch(/2\/2\+cosign.*\n[\s\S]*Invite more operators/);
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 500 }), fc.nat(60), (operators, percent) => {
