@@ -163,6 +163,12 @@ function overRounds(
 /** The chance that honest operators never reach `agree`, where the others are silent. Who is silent may be asked again in the next round. */
 function stalledOdds({ agree, of, rounds }: Policy, { operators, dishonest }: Population): number {
   const known = new Map<string, number>();
+  const delivering = new Map<number, number[]>();
+  const deliveredBy = (honest: number): number[] => {
+    const odds = delivering.get(honest) ?? deliveredOdds(of, { operators: honest + dishonest, dishonest });
+    delivering.set(honest, odds);
+    return odds;
+  };
   const from = (round: number, honest: number): number => {
     const all = honest + dishonest;
     // Silent operators count as there: a round opens while enough have no receipt.
@@ -171,7 +177,7 @@ function stalledOdds({ agree, of, rounds }: Policy, { operators, dishonest }: Po
     const before = known.get(key);
     if (before !== undefined) return before;
     let sum = 0;
-    for (const [delivered, odds] of deliveredOdds(of, { operators: all, dishonest }).entries())
+    for (const [delivered, odds] of deliveredBy(honest).entries())
       if (delivered < agree && odds > 0) sum += odds * from(round + 1, honest - delivered);
     known.set(key, sum);
     return sum;
@@ -186,9 +192,9 @@ function deliveredOdds(of: number, { operators, dishonest }: Population): number
   add(before, 0, 0, 1);
   for (let slot = 0; slot < of; slot++) {
     const after = table(of);
-    for (const [delivered, row] of before.entries())
-      for (const [silent, odds] of row.entries()) {
-        let failing = odds;
+    for (let delivered = 0; delivered <= slot; delivered++)
+      for (let silent = 0; silent <= slot * silentLeases; silent++) {
+        let failing = before[delivered]?.[silent] ?? 0;
         let leases = 0;
         for (; leases < silentLeases && failing > 0; leases++) {
           const left = operators - delivered - silent - leases;
