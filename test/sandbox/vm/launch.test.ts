@@ -108,9 +108,9 @@ describe('a virtual machine', () => {
     expect(start.split('\n').slice(0, 4)).toEqual([
       ...['ulimit -c 0', expect.stringMatching(/^ulimit -Hn \d+$/), 'ulimit -Sn 1024', 'set --'],
     ]);
-    expect(start).toContain("'--unshare-net'");
-    expect(start).toContain("'--tmpfs' '/build'");
-    expect(start).toContain("'--seccomp' '5'");
+    expect(start).toContain(' --unshare-net ');
+    expect(start).toContain(' --tmpfs /build ');
+    expect(start).toContain(' --seccomp 5 ');
     expect([found('mark'), found('network')]).toEqual(['the mark', undefined]);
     expect(found('filter')?.length).toBeGreaterThan(100);
     expect(readdirSync(join(folder.path, 'job/over')).sort()).toEqual(['build', 'dev', 'etc', 'proc', 'tmp']);
@@ -122,7 +122,7 @@ describe('a virtual machine', () => {
       jobFiles({ ...job, network }, guards, { mark, onDisk: true, bounds: { openFilesMax: 100 } }),
     );
     const start = found('start') ?? '';
-    expect(start).toContain("'--bind' '/disk' '/build'");
+    expect(start).toContain(' --bind /disk /build ');
     expect(start).toContain('ulimit -Hn 100\nulimit -Sn 100\n');
     expect(start).not.toMatch(/--unshare-net|--seccomp/);
     expect([found('network'), found('filter')]).toEqual(['', '']);
