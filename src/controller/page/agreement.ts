@@ -186,6 +186,9 @@ function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: 
   const results = builds.flatMap(({ result }) => result ?? []);
   if (results.length === 1) return { kind: 'only', says: 'built' };
   const same = results.filter((result) => result === outcome).length;
+  const own = builds.find(({ slot }) => slot === 'trusted')?.result;
+  if (at === 0 && own !== undefined && own !== outcome)
+    return { kind: 'differs', says: '≠ not as the trusted worker' };
   return at === 0 && same > 1 ? { kind: 'same', says: '✓ same' } : { kind: 'differs', says: '✗ differs' };
 }
 

@@ -56,7 +56,7 @@ ${next === undefined ? '' : nextSteps([next])}</section>`;
 function startPart(): Html {
   return html`<section data-part id="start"><h2>Nothing was published yet</h2>
 <ol class="begin">
-<li><strong>Invite those who lend machines.</strong> The command prints a ticket for each, to hand over; three of them are what the example of quorate init asks for.${command('quorate invite alice')}</li>
+<li><strong>Invite those who lend machines.</strong> The command prints a ticket for each, to hand over; the example of quorate init asks for three.${command('quorate invite alice bob carol')}</li>
 <li><strong>Have your own trusted worker join.</strong> On the machine that is to co-sign, the first command prints its key; the second, where the root key is, a ticket for it.${command('quorate key')}${command('quorate invite me --role trusted-worker --key KEY')}</li>
 <li><strong>Publish a commit.</strong> In the repository, with quorate.yaml pushed:${command('quorate run')}</li>
 </ol></section>`;

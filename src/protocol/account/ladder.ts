@@ -43,7 +43,7 @@ export function ladderOf(summary: RunSummary): Rung[] {
       level === 'trusted',
       level === 'trusted'
         ? cosign
-          ? 'your own worker built the same and signed'
+          ? `your own worker ${earlier === undefined ? 'built the same' : 'checked its evidence'} and signed`
           : 'witnesses signed the log'
         : cosign
           ? 'your own worker has to build the same, and signs'

@@ -15,8 +15,8 @@ export const isBad = (state: RunState): boolean => rankOf(state) < rankOf('cance
 
 /** The run in the worst state, which is the state of all together; the first of equals, undefined for none. */
 export function worstOf<Facts extends AccountFacts>(runs: readonly Facts[]): Facts | undefined {
-  const rank = (facts: Facts) => rankOf(accountOf(facts).state);
-  return runs.toSorted((a, b) => rank(a) - rank(b))[0];
+  const ranks = runs.map((facts) => rankOf(accountOf(facts).state));
+  return runs[ranks.indexOf(Math.min(...ranks))];
 }
 
 /** The less, the sooner somebody should look: an alarm, then the worst state of some runs; none of them is the last. */

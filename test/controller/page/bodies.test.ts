@@ -168,7 +168,7 @@ describe('the page of a project', () => {
     expect(
       [...text.matchAll(/<div class="command"><code tabindex="0">([^<]*)</g)].map(([, line]) => line),
     ).toEqual([
-      'quorate invite alice',
+      'quorate invite alice bob carol',
       'quorate key',
       'quorate invite me --role trusted-worker --key KEY',
       'quorate run',
@@ -381,6 +381,22 @@ describe('the page of a run', () => {
     expect(text).toContain('≠ same tree, other files listed');
     expect(text).not.toContain('✓ same');
     expect(await of({}, { run: at([round, { kind: 'revealed', round: 1, results }]) })).toContain('✓ same');
+  });
+
+  it('of operators that the trusted worker contradicts marks none as the same', async () => {
+    const results = ['ada', 'bob'].map((operator, slot) => ({ operator, worker: operator, slot, result: A }));
+    const own = { operator: 'me', worker: 'm', slot: 'trusted', result: 'exit 0' };
+    const told = (...of: object[]) => ({ kind: 'compared', files: [], count: 0, results: of });
+    const compared = (...of: (typeof own | (typeof results)[number])[]) =>
+      of.map((one) => ({ ...one, round: 1 }));
+    const shown = (trusted: typeof own) =>
+      of({}, { run: at([round, told(...compared(...results, trusted))]) });
+    const against = await shown(own);
+    expect([against.includes('≠ not as the trusted worker'), against.includes('✓ same')]).toEqual([
+      true,
+      false,
+    ]);
+    expect(await shown({ ...own, result: A })).toContain('✓ same');
   });
 
   it('of what was revoked has nothing to download', async () => {

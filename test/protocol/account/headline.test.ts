@@ -150,6 +150,10 @@ describe('the ladder of a run', () => {
       'reached: 3 of 3 operators built the same bytes',
       'reached: your own worker built the same and signed',
     ]);
+    // Of an answer from an earlier build it built nothing.
+    expect(of({ state: 'done', level: 'trusted', earlier: sha('e') }).at(-1)).toBe(
+      'reached: your own worker checked its evidence and signed',
+    );
     for (const state of ['cancelled', 'lost']) expect(of({ state })).toEqual([]);
   });
 
