@@ -283,9 +283,10 @@ describe('the page that verifies, in Chromium, from a file and without a network
       'The root key came with the link, so this holds if you trust whoever made the link.',
     );
     expect([await last.textContent(), await last.getAttribute('class')]).toEqual([
-      'the artifact can be trusted.',
+      'the artifact can be trusted, if the root key of the link is that of the project.',
       'last open',
     ]);
+    expect(await page.locator('#result .good.last').count()).toBe(0);
     expect(await page.locator('#handed').isVisible()).toBe(true);
     expect(await violations(page)).toEqual([]);
     // Typed by the reader, it is theirs.
@@ -310,6 +311,7 @@ describe('the page that verifies, in Chromium, from a file and without a network
     );
     const last = page.locator('#result > p.last');
     expect(await last.getAttribute('class')).toBe('last open');
+    expect(await page.locator('#result .good.last').count()).toBe(0);
     await typeKey(page);
     expect((await verify(page)).join(' ')).not.toContain('came with the link');
     await page.locator('#result > p.last.good').waitFor();

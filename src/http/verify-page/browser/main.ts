@@ -125,8 +125,10 @@ async function fetchedFor(signal: AbortSignal): Promise<Fetched | undefined> {
 function ofKey(answer: Answer): Answer {
   if (!isKeyOfLink) return answer;
   const says = `The root key came with the link, so this holds if you trust whoever made the link. Compare it with the key that the owner of the project gave you, or type that in: ${input('project').value.trim()}`;
-  const standing = answer.standing === 'bad' ? 'bad' : 'open';
-  return { ...answer, lines: [...answer.lines, { kind: 'warning', says }], standing };
+  const lines: ReportLine[] = [...answer.lines, { kind: 'warning', says }];
+  if (answer.standing === 'bad') return { ...answer, lines };
+  const last = `${answer.last.replace(/\.$/, '')}, if the root key of the link is that of the project.`;
+  return { ...answer, lines, standing: 'open', last };
 }
 
 async function question(signal: AbortSignal, fetched: Fetched | undefined): Promise<Question> {
@@ -205,9 +207,9 @@ function show(content: HTMLElement[]): void {
   result.replaceChildren(...content);
 }
 
-function lineOf(said: ReportLine): HTMLElement {
+function lineOf(said: ReportLine, standing: Answer['standing']): HTMLElement {
   if (said.kind === 'level')
-    return line('li', said.level === 'trusted' ? 'last good' : 'last bad', said.level);
+    return line('li', `last ${said.level === 'trusted' ? standing : 'bad'}`, said.level);
   if (said.kind === 'warning') return line('li', 'bad', said.says);
   const item = line('li', said.kind, '');
   if (said.kind === 'step')
@@ -218,7 +220,7 @@ function lineOf(said: ReportLine): HTMLElement {
 
 function sayAnswer({ lines, last, standing }: Answer): void {
   const list = line('ul', 'lines', '');
-  list.append(...lines.map(lineOf));
+  list.append(...lines.map((said) => lineOf(said, standing)));
   show([list, line('p', `last ${standing}`, last)]);
   result.focus();
 }
