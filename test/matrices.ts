@@ -28,6 +28,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/browser/lender-page.test.ts': 17,
   'test/browser/project-pages.test.ts': 34,
   'test/browser/scenes.test.ts': 150,
+  'test/browser/difference.test.ts': 60,
   'test/browser/sign-in.test.ts': 15,
   'test/browser/verify-page.test.ts': 20,
   'test/chaos/crashes.test.ts': 67,

@@ -122,6 +122,7 @@ const reached: Record<string, string> = {
   'src/node/artifacts/dependency-index.ts':
     'the CID of a job that was decoded; blocks are car-stream, their index is dependency-index',
   'src/http/static-files.ts': 'addresses of own files',
+  'src/http/static/diff-bytes.js': 'page-difference',
   'src/http/static/page.js': 'times in a page that the server made',
   'src/controller/node/bundles-view.ts': 'a time in a bundle that was verified',
   'src/controller/node/page-parts.ts': 'the CID of a tree that a verdict was about',

@@ -16,6 +16,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
   /** Runs with a published verdict about an artifact, in the order they were submitted. */
   readonly #byArtifact = new Map<string, number[]>();
+  /** Trees of results in a dispute that was told. */
+  readonly #compared = new Set<string>();
   /** Where the runs of a publisher are, by operator, in the order they were submitted. */
   readonly #byPublisher = new Map<string, number[]>();
   /** Where the runs are that need what a run makes, by that one. As many entries as the requests name needs. */
@@ -64,6 +66,15 @@ export class RunIndex<Open extends RunFacts> {
     runs.splice(before + 1, 0, at);
     this.#byArtifact.set(artifact, runs);
     this.#names.add(artifact, at);
+  }
+
+  /** Results in a dispute were told, of which these are trees. */
+  compared(trees: Iterable<string>): void {
+    for (const tree of trees) this.#compared.add(tree);
+  }
+
+  isCompared(tree: string): boolean {
+    return this.#compared.has(tree);
   }
 
   /** The run came to its last verdict, on receipts of its own. */

@@ -22,7 +22,7 @@ export interface ShownBuild extends LogSource {
 
 export type BuildLogs = ReturnType<typeof buildLogs>;
 
-/** Trees that verdicts were about, artifacts and reports, for pages. */
+/** Trees that verdicts were about, artifacts and reports, and those in disputes, for pages. */
 export type Trees = ReturnType<typeof storedTrees> & {
   /** Lists of what trees were made from. Absent: no tree has one. */
   sboms?: Sboms | undefined;
@@ -102,8 +102,8 @@ function storedTrees(
     }
   };
   return {
-    /** Whether a verdict was about it. */
-    isShown: (tree: string) => state.index.withArtifact(tree).length > 0,
+    /** Whether a verdict was about it, or it is a result in a dispute that was told. */
+    isShown: (tree: string) => state.index.withArtifact(tree).length > 0 || state.index.isCompared(tree),
     level: (tree: string) => artifactLevel(state, tree),
     /** Job and short commit of the newest run that made it. */
     called(tree: string): string | undefined {

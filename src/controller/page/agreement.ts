@@ -33,7 +33,8 @@ interface Round {
 }
 
 type Told = RunFacts['history'];
-const cidPattern = /^baf[a-z2-7]{20,110}$/;
+/** Whether a result is the CID of a tree. */
+export const isTree = (result: string): boolean => /^baf[a-z2-7]{20,110}$/.test(result);
 
 /** The rounds of a run by its history, which holds no result of a sealed one. */
 function roundsIn(history: Told): Round[] {
@@ -138,7 +139,7 @@ function oneRound(round: Round, open: boolean, account: Account, aside: Aside): 
       const { kind, says } = isSameTree
         ? { kind: 'differs', says: '≠ same tree, other files listed' }
         : markOf(outcome, at, builds);
-      const name = cidPattern.test(outcome) ? shownId(outcome) : html`${foreign(outcome, 120)}`;
+      const name = isTree(outcome) ? shownId(outcome) : html`${foreign(outcome, 120)}`;
       return { kind, says, name, of: builds.filter(({ result }) => result === outcome) };
     }),
     ...[...Map.groupBy(without(builds), ({ does }) => buildText(does, account))].map(([says, of]) => ({
@@ -204,7 +205,7 @@ function row(build: Build, { logUrlOf, timeOf }: Aside): Html {
 }
 
 function differences({ files, filesCount }: Round, outcomes: readonly string[]): Html {
-  const [most, ...others] = outcomes.filter((outcome) => cidPattern.test(outcome));
+  const [most, ...others] = outcomes.filter(isTree);
   const more = filesCount - files.length;
   return html`${
     files.length === 0

@@ -42,6 +42,10 @@ export const pageLimits = {
   pushesShownMax: 10,
   /** Jobs that a push names: of more it has counts, and the names of those that are bad. */
   jobsNamedMax: 8,
+  /** Results that the page of a dispute compares with that of most, files of each that it may look at, and operators that it names as builders of one. */
+  differencesShownMax: 3,
+  differingFilesMax: 3,
+  buildersNamedMax: 5,
   /** Edges of a pipeline that are drawn: of jobs without a matrix there may be thousands. */
   edgesDrawnMax: 400,
 } as const;

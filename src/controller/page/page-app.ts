@@ -54,6 +54,7 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
     const events = changes ? { live: `${runUrl(id)}/events` } : {};
     return shown(ports, c, {
       title: name,
+      scripts: ['diff.js'],
       ...events,
       body: html`${alarmPart(run, publisherOf(ports, c))}${runBody(parts)}${cancelPart(ports, run, publisherOf(ports, c))}`,
     });
@@ -140,7 +141,7 @@ async function partsOf(
   ]);
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
-    ...{ failures, tests, files },
+    ...{ failures, tests, files, hasBytes: trees !== undefined },
   };
 }
 

@@ -28,6 +28,7 @@ import type { RunSummary, RunView } from '../node/project-view.ts';
 import type { TestReport } from '../node/test-reports.ts';
 import type { LogSource } from '../sessions/log-answers.ts';
 import { agreement, filesThatDiffer } from './agreement.ts';
+import { differencePart } from './difference.ts';
 import { type FailedBuilds, failuresPart } from './failed-builds.ts';
 import { graph } from './graph.ts';
 import { jobsOf, matricesOf } from './jobs.ts';
@@ -64,6 +65,8 @@ export interface RunPageParts {
   sealed: boolean;
   /** The artifact or reports; undefined where there is none, or it is not here. */
   files: Html | undefined;
+  /** Files of results can be had here. */
+  hasBytes: boolean;
   /** Of the page that verifies in the browser. */
   verifyPath: string | undefined;
 }
@@ -75,8 +78,8 @@ ${runParts(parts)}${aboutPart(parts.run)}`;
 }
 
 export function runParts(parts: RunPageParts): Html {
-  const { run } = parts;
-  return html`${statePart(parts)}${testResultsPart(parts.tests)}${pipelinePart(run)}${agreementPart(parts)}${artifactPart(parts)}
+  const { run, hasBytes } = parts;
+  return html`${statePart(parts)}${differencePart(run, hasBytes)}${testResultsPart(parts.tests)}${pipelinePart(run)}${agreementPart(parts)}${artifactPart(parts)}
 <section data-part id="history"><h2>What happened</h2>${history(run.history)}</section>`;
 }
 
@@ -87,7 +90,7 @@ function statePart({ run, failures }: RunPageParts): Html {
   const took = summary.doneMs ?? summary.tookMs;
   return html`<section data-part id="state" class="state-of ${state}">
 <p class="about">${subjectOf(summary)}${refLink(summary.ref)} <code>${foreign(summary.commit.slice(0, 10))}</code> <span>${time(summary.submittedAt)}</span>${took === undefined ? '' : html` <span>took ${duration(took)}</span>`} ${byWords({ ...summary, publisher: run.publisher })}</p>
-<p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${differencePart(run, state)}${failuresPart(summary.run, failures)}${
+<p class="says" role="status">${chip(summary)} ${foreign(reason, 600)}</p>${neededPart(run, account)}${firstDifferencePart(run, state)}${failuresPart(summary.run, failures)}${
     next.length === 0 ? '' : nextSteps(next)
   }${ladder(summary, account)}</section>`;
 }
@@ -105,7 +108,7 @@ function neededPart({ summary, pipeline }: RunView, { state }: Account): Html {
   return html`<ul class="needed" aria-label="Jobs that it needs">${missing.slice(0, pageLimits.jobsNamedMax).map((job) => html`<li>${chip(job)} ${namedLink(runUrl(job.run), job.name)}: ${foreign(accountOf(job).reason)}</li>`)}</ul>`;
 }
 
-function differencePart({ history: told }: RunView, state: RunState): Html {
+function firstDifferencePart({ history: told }: RunView, state: RunState): Html {
   if (state !== 'disputed' && state !== 'differs') return html``;
   const { files, count } = filesThatDiffer(told);
   const [first] = files;

@@ -7,6 +7,7 @@ import { notFound } from '../../http/errors.ts';
 import { foreign, type Html } from '../../http/kit/parts.ts';
 import { httpLimits } from '../../http/limits.ts';
 import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { sha256InSlices } from '../../store/index.ts';
@@ -52,6 +53,7 @@ export async function filesOf(
 }
 
 const binary = 'application/octet-stream';
+const kinds = { dir: 'folder', link: 'link' } as const;
 
 /** Downloads. Every one is an attachment of no type that a browser shows. */
 export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, version: string): void {
@@ -70,7 +72,10 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     afterAnswer(c, release);
     const signal = untilGone(c);
     const entry = await trees.entry(tree, path, signal);
-    if (entry === undefined || entry.kind !== 'file') throw notFound('no such file');
+    if (entry === undefined && !trees.isHere(tree))
+      throw new QuorateError('STORE_BLOCK_MISSING', 'its bytes are not here');
+    if (entry?.kind !== 'file')
+      throw notFound(entry === undefined ? 'no such file' : `no file, but a ${kinds[entry.kind]}`);
     const { cid, size } = entry;
     const about = { level: trees.level(tree), name: path, extension: '', id: cid };
     const bytes = { body: (skip: number) => trees.file(cid, signal, skip), size, type: binary };

@@ -67,6 +67,7 @@ function update(markup) {
     for (const [at, one] of [...part.querySelectorAll('details')].entries()) one.open ||= open[at] ?? false;
     if (focused) part.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
     enhance(part);
+    part.dispatchEvent(new Event('replaced', { bubbles: true }));
   }
 }
 

@@ -25,6 +25,7 @@ async function served(bodyBytesMax = 0, idleMs = 500) {
     app,
     {
       isShown: () => true,
+      isHere: () => true,
       level: () => 'trusted',
       entry: async (_: string, path: string) =>
         note(path, path === 'out/a.html' ? { kind: 'file', cid: 'bafkrei', size: 5, path } : undefined),

@@ -255,6 +255,7 @@ describe('the page of a run', () => {
         ...{
           project: 'p',
           bootstrap: [],
+          hasBytes: false,
           logs: [],
           failures: [],
           sealed: false,

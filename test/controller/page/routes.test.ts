@@ -477,11 +477,18 @@ describe('an artifact', () => {
     ],
     [`/trees/${A}/file?path=x`, {}, 'no such file'],
     [`/trees/${A}/file?path=x`, { isShown: () => false }, 'no such file'],
-    [`/trees/${A}/file?path=x`, { entry: async () => ({ kind: 'dir' }) }, 'no such file'],
+    [`/trees/${A}/file?path=x`, { entry: async () => ({ kind: 'dir' }) }, 'no file, but a folder'],
+    [`/trees/${A}/file?path=x`, { entry: async () => ({ kind: 'link' }) }, 'no file, but a link'],
     [`/trees/${A}/file`, {}, 'no such file'],
   ])('%s of %j is not there', async (path, over, says) => {
     const { status, text } = await siteOf({ trees: treesOf(over) } as never).get(path);
     expect([status, text.includes('HTTP_NOT_FOUND'), text.includes(says)]).toEqual([404, true, true]);
+  });
+
+  it('is told apart from one whose bytes are not here', async () => {
+    const trees = treesOf({ isHere: () => false });
+    const { status, text } = await siteOf({ trees } as never).get(`/trees/${A}/file?path=x`);
+    expect([status, text]).toEqual([404, expect.stringContaining('STORE_BLOCK_MISSING')]);
   });
 
   it('is sent to one client so many times at once, and gives the slot of a file that there is not back', async () => {

@@ -8,6 +8,7 @@ import { type Content, UnpackBudget } from '../../../src/client/comparison/archi
 import { compareFiles, isGzip } from '../../../src/client/comparison/compare-files.ts';
 import { isTar } from '../../../src/client/comparison/tar-listing.ts';
 import { isZip } from '../../../src/client/comparison/zip-listing.ts';
+import { differenceOf, sentenceOf } from '../../http/static/diff-bytes.ts';
 import { mutatedBytes } from '../arbitraries.ts';
 import { Scratch, tarBytes } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
@@ -99,4 +100,23 @@ const target = define<Uint8Array>({
   close: () => scratch.close(),
 });
 
-export const targets: readonly AnyTarget[] = [target];
+const text = Buffer.from('one\r\ntwo \u{1f600}\u0301\n');
+
+/** Beside a text and beside bytes, whole and cut off. */
+const difference = define<Uint8Array>({
+  name: 'page-difference',
+  seeds: async () => [text, Uint8Array.of(0x7f, 0x45, 0, 0xff), Uint8Array.of()],
+  arbitrary: mutatedBytes,
+  run(bytes) {
+    for (const other of [text, zipBytes])
+      for (const bWhole of [true, false]) {
+        const found = differenceOf(other, bytes, { aWhole: true, bWhole });
+        if (found === undefined) continue;
+        const shown = `${JSON.stringify(found)}${sentenceOf(found, 'file', ['a', 'b'])}`;
+        must(shown.length < 40_000, 'more is shown than fits on a page');
+        must(!/(?![\t ])[\p{C}\p{Z}]/u.test(shown), 'something that is hidden is shown');
+      }
+  },
+});
+
+export const targets: readonly AnyTarget[] = [target, difference];

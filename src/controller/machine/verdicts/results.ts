@@ -93,6 +93,7 @@ export function compareResults(transition: Transition, run: Run, { verdict, endi
     };
   });
   transition.tell(run, { kind: 'compared', results, ...differingFiles(receipts) });
+  transition.state.index.compared(ended.flatMap(({ outcome }) => artifactOf(outcome) ?? []));
   for (const [at, { slot, outcome, worker }] of ended.entries()) {
     if (!isTrustedSlot(slot)) continue;
     const log = receipts[at]?.payload.predicate.quorate_receipt.log ?? null;

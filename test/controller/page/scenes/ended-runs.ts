@@ -195,6 +195,44 @@ const disputed: readonly Scene[] = [
   }),
 ];
 
+/** Of the state and the reason of `disputed-results-differ`; the first difference is of another kind. */
+const otherDifferences: readonly Scene[] = [
+  otherFiles('disputed-bytes', 'operators came to different bytes', 'bin/lantern', [
+    program('14:02:11'),
+    program('14:02:13'),
+  ]),
+  otherFiles('disputed-missing', 'one operator put out a file that others did not', 'share/lantern.log', [
+    undefined,
+    'started\nlit\n',
+  ]),
+];
+
+function otherFiles(
+  name: string,
+  about: string,
+  file: string,
+  [usual, bobs]: [string | undefined, string],
+): Scene {
+  return {
+    ...{ name, about },
+    async play(store) {
+      const story = await Story.of(store);
+      const run = await story.publish('build', { policy: { agree: 3 } });
+      const tree = await story.tree({ ...lantern, ...(usual !== undefined && { [file]: usual }) });
+      await story.build(run, {
+        alice: tree,
+        bob: await story.tree({ ...lantern, [file]: bobs }),
+        carol: tree,
+      });
+      return { story, run };
+    },
+  };
+}
+
+function program(at: string): string {
+  return `\u007fELF\u0002\u0001\u0001\0${'\0'.repeat(56)}built ${at}\0`;
+}
+
 const unfinished: readonly Scene[] = [
   withoutResult('aborted', 'unfinished', 'no operator could build it', async (story) => {
     const run = await story.publish('build', { policy: cosignNone });
@@ -347,6 +385,7 @@ export const endedRuns: readonly Scene[] = [
   ...isTrusted,
   ...contradicts,
   ...disputed,
+  ...otherDifferences,
   ...unfinished,
   ...over,
 ];

@@ -8,7 +8,7 @@ export interface Scene {
   /** In addresses and names of pictures: small letters, digits and hyphens. */
   name: string;
   about: string;
-  /** Of the run that it shows, by its account. Absent where it is about more than one run. */
+  /** Of the run that it shows, by its account. Absent where it is about more than one run, or what stands beside the account. */
   state?: RunState;
   ending?: Ending;
   play(store: Store): Promise<Played>;
