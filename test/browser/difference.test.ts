@@ -50,8 +50,8 @@ const beside = (page: Page) => page.locator('.beside').first();
 describe('the first difference of a dispute', () => {
   it.each([
     ['disputed-results-differ', 'alice built “Light it first.”; bob built “Light it first, on Mondays.”'],
-    ['disputed-bytes', 'bin/lantern, byte 77 (0x4d): alice and carol built 31 00; bob built 33 00.'],
-    ['disputed-missing', 'share/lantern.log: bob built it; of alice and carol: no such file.'],
+    ['disputed-bytes', '“bin/lantern”, byte 77 (0x4d): alice and carol built 31 00; bob built 33 00.'],
+    ['disputed-missing', '“share/lantern.log”: bob built it; of alice and carol: no such file.'],
     ['disputed-contradicted', 'your own worker built “Light it first.”'],
   ])('%s: is a sentence and stands side by side, at three widths in two themes', async (name, sentence) => {
     const scene = scenes.find((one) => one.name === name);
@@ -100,7 +100,7 @@ describe('the first difference of a dispute', () => {
     expect([await page.locator('#difference').textContent(), (await fetch(file)).status]).toEqual(['', 404]);
     await story.deliver(leases, { bob: b });
     await beside(page).waitFor();
-    expect(await says(page).textContent()).toBe('x, line 1, column 1: alice built “a”; bob built “b”.');
+    expect(await says(page).textContent()).toBe('“x”, line 1, column 1: alice built “a”; bob built “b”.');
     const answer = await fetch(file, { headers: { range: 'bytes=0-0' } });
     const header = (name: string) => answer.headers.get(name);
     expect([answer.status, header('content-type'), header('x-content-type-options')]).toEqual([
@@ -149,7 +149,7 @@ describe('the first difference of a dispute', () => {
       'a difference beyond the bound',
       { 'share/x': `${'a'.repeat(9_000_000)}1` },
       { 'share/x': `${'a'.repeat(9_000_000)}2` },
-      /share\/x: the first 8 MiB are the same/,
+      /“share\/x”: the first 8 MiB are the same/,
     ],
     [
       'files that only their receipts tell apart',
@@ -171,8 +171,8 @@ describe('the first difference of a dispute', () => {
     const { page, faults } = await disputed(a, { as: exited(root), files: [] });
     await expect
       .poll(() => says(page).textContent())
-      .toBe('share/x: alice built it; of bob: no file, but a link.');
-    expect(faults.splice(0)).toEqual([expect.stringContaining('404')]);
+      .toBe('“share/x”: alice built it; of bob: no file, but a link.');
+    await expect.poll(() => faults.splice(0)).toEqual([expect.stringContaining('404')]);
   });
 
   it('says that modes or links differ where no file does', async () => {
@@ -195,7 +195,6 @@ describe('the first difference of a dispute', () => {
     await expect
       .poll(() => says(page).textContent(), { timeout: 60_000 })
       .toBe('They could not be compared: its bytes are not here.');
-    faults.splice(0);
     await page.addInitScript(() => {
       const own = AbortSignal.timeout.bind(AbortSignal);
       AbortSignal.timeout = () => own(200);
@@ -207,5 +206,6 @@ describe('the first difference of a dispute', () => {
       .toBe('They could not be compared: it took more than 20 s.');
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('Comparing').waitFor();
+    expect(faults.splice(0).filter((fault) => !fault.includes('404'))).toEqual([]);
   });
 });

@@ -113,7 +113,7 @@ function textDifference(sides) {
   const [left, right] = sides.map((side) => textSide(side, of));
   for (const [n, row] of left.lines.entries()) {
     const other = right.lines[n];
-    if (row.n > line && other !== undefined && row.before !== other.before)
+    if (row.n > line && other !== undefined && left.whole[n] !== right.whole[n])
       row.differs = other.differs = true;
   }
   return {
@@ -121,7 +121,7 @@ function textDifference(sides) {
     line,
     // Beyond, a column is of no use to a reader.
     ...(at - start < bounds.tailChars && { column: column + 1 }),
-    sides: [left, right],
+    sides: [left, right].map(({ whole: _, ...side }) => side),
   };
 }
 
@@ -141,12 +141,14 @@ function sharedEnd(a, b) {
 
 function textSide({ text, whole }, { at, start, first, line, shared }) {
   const lines = [];
+  const wholeLines = [];
   let from = first;
   let n = line - countLines(text.slice(first, start), start - first) + 1;
   for (; n <= line + bounds.linesAround && from < text.length; n++) {
     const end = text.indexOf('\n', from);
     const to = end === -1 ? text.length : end;
     const isLast = end === -1;
+    wholeLines.push(text.slice(from, to));
     lines.push({
       n,
       ...(n === line ? markedLine(text, { from, to, at, shared }) : plainLine(text, from, to)),
@@ -159,6 +161,7 @@ function textSide({ text, whole }, { at, start, first, line, shared }) {
   const isEnd = at >= text.length && whole;
   return {
     lines,
+    whole: wholeLines,
     // The file ends before the difference.
     ...(isEnd && { ended: true }),
     told: own === undefined ? '' : toldLine(text, { start, at }),
@@ -219,16 +222,19 @@ function bytesDifference(sides, at) {
   return { kind: 'bytes', offset: at, sides: [sideOf(a, b), sideOf(b, a)] };
 }
 
+/** A text in quotes that it cannot end. */
+export const quoted = (text) => `“${text.replace(/[“”]/g, escaped)}”`;
+
 /** One sentence for all readers. `name` and `by`, who built each, are texts in which nothing is hidden. */
 export function sentenceOf({ kind, sides, line, column, offset }, name, by) {
   const codes = codesOf(sides);
   const parts = sides.map((side, n) => {
     if (side.ended) return `that of ${by[n]} ends there`;
-    return `${by[n]} built ${kind === 'text' ? `“${side.told}”${codes[n]}` : side.told.join(' ')}`;
+    return `${by[n]} built ${kind === 'text' ? `${quoted(side.told)}${codes[n]}` : side.told.join(' ')}`;
   });
   const place = column === undefined ? `line ${line}` : `line ${line}, column ${column}`;
   const where = kind === 'text' ? place : `byte ${offset} (0x${offset.toString(16)})`;
-  return `${name}, ${where}: ${parts.join('; ')}.`;
+  return `${quoted(name)}, ${where}: ${parts.join('; ')}.`;
 }
 
 /** Numbers of the characters that differ, where one of them may look like another. */

@@ -99,10 +99,10 @@ function sentence({ name, difference, missing }, by, code) {
   if (name === undefined) return 'The bytes of these files are the same on both sides.';
   if (missing !== undefined) {
     const [here, other] = missing[0] === undefined ? by : by.toReversed();
-    return `${name}: ${here} built it; of ${other}: ${missing[0] ?? missing[1]}.`;
+    return `${code.quoted(name)}: ${here} built it; of ${other}: ${missing[0] ?? missing[1]}.`;
   }
   if (difference.kind === 'beyond')
-    return `${name}: the first ${code.bounds.bytesMax / 2 ** 20} MiB are the same.`;
+    return `${code.quoted(name)}: the first ${code.bounds.bytesMax / 2 ** 20} MiB are the same.`;
   return code.sentenceOf(difference, name, by);
 }
 
@@ -135,6 +135,7 @@ function sideTable({ lines, rows, ended }, by, isMissing) {
   const made = lines?.map(lineRow) ?? rows.map(byteRow);
   const notes = [
     ...(isMissing ? ['There is no such file.'] : ended ? ['The file ends here.'] : []),
+    ...(lines?.at(-1)?.end === 'more' ? ['…'] : []),
     ...(!ended && lines?.at(-1)?.end === 'no line break' ? ['No line break at the end.'] : []),
   ];
   const table = element(

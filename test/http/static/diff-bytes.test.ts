@@ -26,24 +26,24 @@ const marked = (a: string, b: string) => {
 
 describe('the first difference of two texts', () => {
   it.each<[a: string, b: string, says: string]>([
-    ['a\nb\nc\n', 'a\nx\nc\n', 'f, line 2, column 1: alice built “b”; bob built “x”.'],
-    ['one\n', 'one, too\n', 'f, line 1, column 4: alice built “one\\n”; bob built “one, too”.'],
-    ['a\nb', 'a\nb\n', 'f, line 2, column 2: that of alice ends there; bob built “b\\n”.'],
-    ['a\n', 'a\nb\n', 'f, line 2, column 1: that of alice ends there; bob built “b”.'],
-    ['', 'x', 'f, line 1, column 1: that of alice ends there; bob built “x”.'],
-    ['a\r\n', 'a\n', 'f, line 1, column 2: alice built “a\\r” (U+000D); bob built “a\\n” (U+000A).'],
+    ['a\nb\nc\n', 'a\nx\nc\n', '“f”, line 2, column 1: alice built “b”; bob built “x”.'],
+    ['one\n', 'one, too\n', '“f”, line 1, column 4: alice built “one\\n”; bob built “one, too”.'],
+    ['a\nb', 'a\nb\n', '“f”, line 2, column 2: that of alice ends there; bob built “b\\n”.'],
+    ['a\n', 'a\nb\n', '“f”, line 2, column 1: that of alice ends there; bob built “b”.'],
+    ['', 'x', '“f”, line 1, column 1: that of alice ends there; bob built “x”.'],
+    ['a\r\n', 'a\n', '“f”, line 1, column 2: alice built “a\\r” (U+000D); bob built “a\\n” (U+000A).'],
     [
       'paypal',
       'p\u0430ypal',
-      'f, line 1, column 2: alice built “paypal” (U+0061); bob built “p\u0430ypal” (U+0430).',
+      '“f”, line 1, column 2: alice built “paypal” (U+0061); bob built “p\u0430ypal” (U+0430).',
     ],
-    ['\\x1b', '\u001b', 'f, line 1, column 1: alice built “\\x1b” (U+005C); bob built “\\x1b” (U+001B).'],
-    ['\ufeffa', 'a', 'f, line 1, column 1: alice built “\\u{feff}a” (U+FEFF); bob built “a” (U+0061).'],
-    ['a\tb', 'a    b', 'f, line 1, column 2: alice built “a\\tb” (U+0009); bob built “a    b” (U+0020).'],
+    ['\\x1b', '\u001b', '“f”, line 1, column 1: alice built “\\x1b” (U+005C); bob built “\\x1b” (U+001B).'],
+    ['\ufeffa', 'a', '“f”, line 1, column 1: alice built “\\u{feff}a” (U+FEFF); bob built “a” (U+0061).'],
+    ['a\tb', 'a    b', '“f”, line 1, column 2: alice built “a\\tb” (U+0009); bob built “a    b” (U+0020).'],
     [
       '\u{1f600}',
       '\u{1f601}',
-      'f, line 1, column 1: alice built “\u{1f600}” (U+1F600); bob built “\u{1f601}” (U+1F601).',
+      '“f”, line 1, column 1: alice built “\u{1f600}” (U+1F600); bob built “\u{1f601}” (U+1F601).',
     ],
   ])('%j, %j', (a, b, says) => {
     expect(told(a, b)).toBe(says);
@@ -72,6 +72,22 @@ describe('the first difference of two texts', () => {
     expect(sides.map(({ lines }) => lines?.map(({ n, differs }) => `${n}${differs ? '!' : ''}`))).toEqual(
       Array(2).fill(['2', '3', '4', '5!', '6', '7!', '8']),
     );
+  });
+
+  it('is told so that nothing in it ends its quotes', () => {
+    const text = 'x”; bob built “y';
+    expect(sentenceOf(shown(text, 'z'), text, by)).toBe(
+      '“x\\u{201d}; bob built \\u{201c}y”, line 1, column 1: alice built “x\\u{201d}; bob built \\u{201c}y”; bob built “z”.',
+    );
+  });
+
+  it('says that a line after it differs, also where it is too long to be shown', () => {
+    const of = (end: string) => `a${end}\n${'x'.repeat(500)}${end}\nsame\n`;
+    expect(shown(of('1'), of('2')).sides[0].lines?.map(({ differs }) => differs)).toEqual([
+      true,
+      true,
+      undefined,
+    ]);
   });
 
   it('cuts a long line around the difference', () => {
@@ -109,7 +125,7 @@ describe('the first difference of bytes', () => {
       [0, 8, 16, 24, 32],
     ]);
     expect(sides[1].rows?.[2]?.cells.map(({ differs }) => differs).indexOf(true)).toBe(5);
-    expect(told(a, b)).toBe('f, byte 21 (0x15): alice built 15 16 17 18; bob built ff 16 17 18.');
+    expect(told(a, b)).toBe('“f”, byte 21 (0x15): alice built 15 16 17 18; bob built ff 16 17 18.');
     expect(told(a, a.slice(0, 21))).toContain('that of bob ends there');
     expect(shown('text', Uint8Array.of(0x74, 0xff)).kind).toBe('bytes');
     expect(shown('a\0', 'b').kind).toBe('bytes');
