@@ -32,6 +32,14 @@ interface Feed {
   witnessed: number | undefined;
 }
 
+/** `free`: looked up once for all who are told the same. */
+interface Told {
+  offers: OfferNotice[];
+  free: string[];
+  /** Whether further offers follow. */
+  more?: boolean;
+}
+
 /** The controller's side of the feed protocol: presence of workers, and the backlog of open offers. */
 export class FeedServer {
   readonly served = servedProtocol('feed', limits.bundleBytesMax, (channel) => this.#session(channel));
@@ -64,15 +72,18 @@ export class FeedServer {
   push(offers: OfferNotice[]): void {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    for (const feed of this.#feeds.values()) feed.stream.post(this.#answer(feed, charter.raw, offers));
+    const free = this.#free;
+    for (const feed of this.#feeds.values())
+      feed.stream.post(this.#answer(feed, charter.raw, { offers, free }));
   }
 
   /** Tells every present worker the charter in force. Resolves when it has left, or its stream has failed. */
   async tellCharter(): Promise<void> {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
+    const told = { offers: [], free: this.#free };
     const feeds = [...this.#feeds.values()];
-    await Promise.allSettled(feeds.map((feed) => feed.stream.send(this.#answer(feed, charter.raw, []))));
+    await Promise.allSettled(feeds.map((feed) => feed.stream.send(this.#answer(feed, charter.raw, told))));
   }
 
   /** The least version of workers that get offers. */
@@ -80,7 +91,11 @@ export class FeedServer {
     return leastWorkerOf(this.#ports.machine.state.charter?.payload);
   }
 
-  #answer({ version }: Feed, charter: string, offers: OfferNotice[], more = false): Down {
+  get #free(): string[] {
+    return unfilledOffers(this.#ports.machine.state);
+  }
+
+  #answer({ version }: Feed, charter: string, { offers, free, more = false }: Told): Down {
     const isStated = version !== null;
     const feed = [...this.#ports.feedUrls()];
     const revocations = this.#ports.machine.state.revocations.length;
@@ -92,7 +107,7 @@ export class FeedServer {
       ...(feed.length > 0 && { feed }),
       ...(more && isStated && { more }),
       checkpoint: this.#ports.checkpoints.current?.note,
-      ...(isStated && { version: this.#ports.version, free: unfilledOffers(this.#ports.machine.state) }),
+      ...(isStated && { version: this.#ports.version, free }),
     };
   }
 
@@ -179,8 +194,7 @@ export class FeedServer {
         const { charter } = machine.state;
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
-        const { offers, more } = pass.next();
-        await stream.send(this.#answer(feed, charter.raw, offers, more));
+        await stream.send(this.#answer(feed, charter.raw, { ...pass.next(), free: this.#free }));
       }
     } catch (error) {
       stream.post(errorMessage(error));

@@ -18,7 +18,7 @@ export const workerSessionLimits = {
   checkpointsWaitingMax: 16,
   /** Members whose checkpoints wait for a proof of the controller. A worker asks three of them at a time. */
   uncomparedMax: 64,
-  /** Offers that wait, unverified, until this operator may claim them; of a further one everything is verified at once. */
+  /** Offers that wait, unverified, until this operator may claim them; of a further one everything is verified at once, unless its slots are taken. */
   postponedMax: 256,
   /** A notice with a larger job or request does not wait: 8 MB in all. */
   postponedCharsMax: 32 * 1024,

@@ -39,11 +39,13 @@ export class PostponedOffers {
     return isSame && notice.publisher === publisher && notice.job === job;
   }
 
-  /** Whether an offer waits for its time. False where it has to be looked at now, as where another text with its id waits. */
+  /**
+   * Whether an offer waits for its time. False where it has to be looked at now, as where another text with its id waits. Of one too many
+   * whose slots are taken nothing is kept: it comes again when one of them is free.
+   */
   put(id: string, notice: OfferNotice, grant: Grant, take: Take): boolean {
     if (this.#waiting.has(id)) return false;
     if (grant.role !== 'worker') return false;
-    if (this.#waiting.size >= workerSessionLimits.postponedMax && !this.#dropFilled()) return false;
     const { offer: raw, request: asked, publisher, job } = notice;
     if (raw.length + asked.length + publisher.length + job.length > workerSessionLimits.postponedCharsMax)
       return false;
@@ -51,6 +53,10 @@ export class PostponedOffers {
     if (offer === undefined || grant.enrolled >= offer.index) return false;
     const waitMs = shareReachedAfter(offer, drawOf(grant.operator, offer.draw.seed));
     if (waitMs === 0) return false;
+    if (this.#waiting.size >= workerSessionLimits.postponedMax) {
+      if (this.#free?.has(id) === false) return true;
+      if (!this.#dropFilled()) return false;
+    }
     const waiting: Waiting = { request: offer.request, notice, cancel: () => {}, take: undefined };
     const look = () => {
       this.#waiting.delete(id);

@@ -76,6 +76,24 @@ describe('a controller', () => {
     expect([[...feed.present], told]).toEqual([[], []]);
   });
 
+  it('looks for offers with a free slot once for all whom it tells of one', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const { feed, notice, connect } = server(bench);
+    const wires = ['ada', 'bob', 'cy'].map((name) => connect(name, ownVersion('2.0.0')));
+    for (const wire of wires) await wire.heard('backlog');
+    let looked = 0;
+    const { open } = bench.controller.state.index;
+    Object.defineProperty(bench.controller.state.index, 'open', {
+      get: () => {
+        looked++;
+        return open;
+      },
+    });
+    feed.push([notice]);
+    for (const wire of wires) expect(await wire.heard('backlog', 2)).toMatchObject({ free: [] });
+    expect(looked).toBe(1);
+  });
+
   it('gives a worker that states no version no offer, nothing that it would not know, and names it', async () => {
     const bench = await projectOf('ada');
     const { feed, notice, told, connect } = server(bench);

@@ -103,17 +103,21 @@ describe('an offer that an operator may not claim yet', () => {
     }
   });
 
-  it('makes room for another one where its slots are taken', async () => {
+  it('is left to the backlog where many wait and its slots are taken, and takes the place of such a one once a slot is free', async () => {
     const timers = new Timers();
     const postponed = new PostponedOffers(timers.clock);
     const { notice } = await noticeOf('app', 1);
     const put = (n: number) => postponed.put(`${n}`, notice, grant, () => {});
     postponed.told([]);
     for (let n = 0; n < 256; n++) put(n);
+    expect([put(256), postponed.has('256', notice)]).toEqual([true, false]);
+    postponed.told(['256']);
+    // All of them may be free by the time that they may be claimed.
     expect(put(256)).toBe(false);
     [...timers.running.keys()][3]?.();
-    expect([put(256), postponed.has('3', notice), postponed.has('2', notice)]).toEqual([true, false, true]);
-    expect(put(257)).toBe(false);
+    expect(put(256)).toBe(true);
+    expect(['256', '3', '2'].map((id) => postponed.has(id, notice))).toEqual([true, false, true]);
+    expect(timers.running.size).toBe(257);
   });
 
   it('is looked at now where a false text with its id waits, which is no reason to leave it out', async () => {
