@@ -317,6 +317,32 @@ describe('the page that verifies, in Chromium, from a file and without a network
     await page.locator('#result > p.last.good').waitFor();
   });
 
+  it('is not green for the key of a link where another one was typed before the answer', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const app = new Hono<HttpEnv>()
+      .use('/v1/*', async (_, next) => {
+        arrived.resolve();
+        await held.promise;
+        await next();
+      })
+      .route('/', feedApp(viewOf({ checkpoint: () => undefined, charter: () => undefined })))
+      .route('/', verifyPageApp(verifyPage));
+    const server = await listenHttp({ host: '127.0.0.1', port: 0, app, limits: { requestsBurst: 1_000 } });
+    onTestFinished(() => server.close());
+    const { page, faults } = await view(browser, {});
+    await page.goto(`http://127.0.0.1:${server.port}/verify#project=${project}`);
+    await page.locator('#bundle').setInputFiles(real.bundleFile);
+    await page.getByRole('button', { name: 'Verify' }).click();
+    await arrived.promise;
+    await page.locator('#project').fill(idp.id);
+    held.resolve();
+    await page.locator('#result > p.last').waitFor();
+    expect(await page.locator('#result .good.last').count()).toBe(0);
+    expect(await page.locator('#result').innerText()).toContain(`or type that in: ${project}`);
+    faults.length = 0;
+  });
+
   it('runs no script of foreign text', async () => {
     const { page } = await opened(`#project=${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
     await page

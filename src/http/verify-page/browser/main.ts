@@ -106,9 +106,10 @@ async function run(): Promise<void> {
   try {
     verifier ??= await openWebVerifier();
     const fetched = await fetchedFor(own.signal);
-    const answer = await check(await question(own.signal, fetched), verifier);
+    const project = keyGiven();
+    const answer = await check(await question(project.key, own.signal, fetched), verifier);
     const lines = [...(fetched === undefined ? [] : [fetched.line]), ...answer.lines];
-    if (!own.signal.aborted) sayAnswer(ofKey({ ...answer, lines }));
+    if (!own.signal.aborted) sayAnswer(ofKey({ ...answer, lines }, project));
   } catch (error) {
     if (!own.signal.aborted) sayFault(error);
   }
@@ -121,19 +122,26 @@ async function fetchedFor(signal: AbortSignal): Promise<Fetched | undefined> {
   return fetchHanded(handed, { origin, project }, (says) => show([line('p', '', says)]), signal);
 }
 
+/** The root key as the form has it now: another one may be typed before there is an answer. */
+const keyGiven = () => ({ key: input('project').value.trim(), isOfLink: isKeyOfLink });
+
 /** Not green where the link named the root key: whoever made the link chose which files hold. */
-function ofKey(answer: Answer): Answer {
-  if (!isKeyOfLink) return answer;
-  const says = `The root key came with the link, so this holds if you trust whoever made the link. Compare it with the key that the owner of the project gave you, or type that in: ${input('project').value.trim()}`;
+function ofKey(answer: Answer, { key, isOfLink }: ReturnType<typeof keyGiven>): Answer {
+  if (!isOfLink) return answer;
+  const says = `The root key came with the link, so this holds if you trust whoever made the link. Compare it with the key that the owner of the project gave you, or type that in: ${key}`;
   const lines: ReportLine[] = [...answer.lines, { kind: 'warning', says }];
   if (answer.standing === 'bad') return { ...answer, lines };
   const last = `${answer.last.replace(/\.$/, '')}, if the root key of the link is that of the project.`;
   return { ...answer, lines, standing: 'open', last };
 }
 
-async function question(signal: AbortSignal, fetched: Fetched | undefined): Promise<Question> {
+async function question(
+  project: string,
+  signal: AbortSignal,
+  fetched: Fetched | undefined,
+): Promise<Question> {
   const text = Object.fromEntries(fields.map((name) => [name, input(name).value.trim()]));
-  const { project = '', server, source, ref, recipe, path, age } = text;
+  const { server, source, ref, recipe, path, age } = text;
   const file = fetched?.bundle ?? bundle;
   const given = fetched === undefined ? artifact : fetched.artifact && pickedFrom([fetched.artifact]);
   if (file === undefined)
