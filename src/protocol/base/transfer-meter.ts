@@ -2,6 +2,8 @@ import { duration, sizeText } from './quantity.ts';
 
 /** The rate is over this long: long enough to be steady, short enough to show a change. */
 const windowMs = 5_000;
+/** Of what comes closer together only the last is kept: peers choose how small their blocks are. */
+const apartMs = 50;
 /** Before that nothing can be said about a rate. */
 const settleMs = 1_000;
 
@@ -20,6 +22,7 @@ export class TransferMeter {
 
   add(at: number, bytes: number, total?: number): void {
     this.#total = total;
+    if (at - (this.#seen.at(-2)?.at ?? Number.NEGATIVE_INFINITY) < apartMs) this.#seen.pop();
     this.#seen.push({ at, bytes });
     while ((this.#seen[1]?.at ?? at) < at - windowMs) this.#seen.shift();
   }

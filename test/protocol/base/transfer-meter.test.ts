@@ -57,3 +57,22 @@ it('says no time left for what is over its stated size', () => {
   meter.add(2_000, 2 * MiB, MiB);
   expect(text(meter, 2_000)).toBe('2 MiB of 1 MiB, 1 MiB/s');
 });
+
+it('keeps few of many small blocks', () => {
+  const meter = new TransferMeter();
+  const { shift } = Array.prototype;
+  let shifted = 0;
+  const count = function (this: unknown[]) {
+    shifted++;
+    return shift.call(this);
+  };
+  Object.defineProperty(Array.prototype, 'shift', { value: count, configurable: true, writable: true });
+  try {
+    for (let n = 0; n <= 70_000; n++) meter.add(n / 10, n);
+  } finally {
+    Object.defineProperty(Array.prototype, 'shift', { value: shift, configurable: true, writable: true });
+  }
+  // Each that falls out of the window moves all others.
+  expect(shifted).toBeLessThan(100);
+  expect(meter.state(7_000)?.bytesPerSecond).toBeCloseTo(10_000, 0);
+});
