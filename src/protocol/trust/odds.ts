@@ -211,7 +211,7 @@ function deliveredOdds(of: number, { operators, dishonest }: Population): number
 }
 
 const table = (of: number): number[][] =>
-  Array.from({ length: of + 1 }, () => Array.from({ length: of * silentLeases + 1 }, () => 0));
+  Array.from({ length: of + 1 }, () => new Array<number>(of * silentLeases + 1).fill(0));
 
 function add(sums: number[][], delivered: number, silent: number, odds: number): void {
   const row = sums[delivered];
