@@ -32,7 +32,7 @@ export function differencePart({ summary, history }: RunView, hasBytes: boolean)
       ? sameTree(told)
       : told.files.length === 0
         ? html`<p>All files have the same bytes, as their receipts state it: a mode, a link or a folder differs.</p>`
-        : shown.map((other, at) => onePair(told.files, most, other, at));
+        : shown.map((other, at) => onePair(told, most, other, at));
   if (body === undefined) return html`<section data-part id="difference"></section>`;
   return html`<section data-part id="difference" data-code="${staticUrl('diff-bytes.js')}"><h2>The difference</h2>
 ${body}
@@ -69,14 +69,15 @@ function sameTree({ results, files }: Compared): Html | undefined {
   return html`<p>The files are the same; how the builds ended differs.</p>`;
 }
 
-function onePair(files: readonly string[], a: Made, b: Made, at: number): Html {
+function onePair({ files, count }: Compared, a: Made, b: Made, at: number): Html {
+  const shown = files.slice(0, pageLimits.differingFilesMax);
+  // A receipt may list any files, and those first that are the same.
+  const more = count - shown.length;
   const link = ({ tree, by }: Made, path: string) =>
     html`<a href="/trees/${tree}/file?path=${encodeURIComponent(path)}">as ${by} built it</a>`;
-  const box = html`<div class="compare" data-a="${a.by}" data-b="${b.by}"><ul>${files
-    .slice(0, pageLimits.differingFilesMax)
-    .map(
-      (path) => html`<li><code>${foreign(path, 200)}</code>: ${link(a, path)} · ${link(b, path)}</li>`,
-    )}</ul></div>`;
+  const box = html`<div class="compare" data-a="${a.by}" data-b="${b.by}"><ul>${shown.map(
+    (path) => html`<li><code>${foreign(path, 200)}</code>: ${link(a, path)} · ${link(b, path)}</li>`,
+  )}</ul>${more > 0 ? html`<p>${counted(more, 'more file')} may differ, by the receipts; no bytes of them are compared here.</p>` : ''}</div>`;
   return at === 0
     ? box
     : html`<details><summary>What ${b.by} built (${shortId(b.tree)})</summary>${box}</details>`;

@@ -239,7 +239,9 @@ export function sentenceOf({ kind, sides, line, column, offset }, name, by) {
 
 /** Numbers of the characters that differ, where one of them may look like another. */
 function codesOf(sides) {
-  const isPlain = ({ code }) => code === undefined || code === 0x0a || (code > 0x20 && code < 0x7f);
+  // A backslash may begin what looks like one of `escaped`.
+  const isPlain = ({ code }) =>
+    code === undefined || code === 0x0a || (code > 0x20 && code < 0x7f && code !== 0x5c);
   return sides.map(({ code }) =>
     code === undefined || sides.every(isPlain)
       ? ''

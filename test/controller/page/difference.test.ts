@@ -42,8 +42,11 @@ describe('the difference of a dispute', () => {
     expect(text.match(/class="compare"/g)).toHaveLength(differencesShownMax);
     expect(text.match(/<details>/g)).toHaveLength(differencesShownMax - 1);
     expect(text.match(/<li>/g)).toHaveLength(differencesShownMax * differingFilesMax);
+    const left = `${files.length - differingFilesMax} more files may differ, by the receipts`;
+    expect(text.split(left)).toHaveLength(differencesShownMax + 1);
     const many = compared([...Array.from({ length: 40 }, (_, n) => of(n, `o${n}`, A)), of(40, 'bob', B)]);
     expect(many).toContain('data-a="o0, o1, o2, o3, o4 and 35 other operators"');
+    expect(many).not.toContain('may differ');
   });
 
   it('is that of the reports of a test', () => {

@@ -38,6 +38,7 @@ describe('the first difference of two texts', () => {
       '“f”, line 1, column 2: alice built “paypal” (U+0061); bob built “p\u0430ypal” (U+0430).',
     ],
     ['\\x1b', '\u001b', '“f”, line 1, column 1: alice built “\\x1b” (U+005C); bob built “\\x1b” (U+001B).'],
+    ['a\n', 'a\\n', '“f”, line 1, column 2: alice built “a\\n” (U+000A); bob built “a\\n” (U+005C).'],
     ['\ufeffa', 'a', '“f”, line 1, column 1: alice built “\\u{feff}a” (U+FEFF); bob built “a” (U+0061).'],
     ['a\tb', 'a    b', '“f”, line 1, column 2: alice built “a\\tb” (U+0009); bob built “a    b” (U+0020).'],
     [
