@@ -99,6 +99,8 @@ const runtimeErrors = {
     'The artifact is not `trusted`, so it is not fetched; the message says why, and of what was built at another ref or from another repository, which. If it is `agreed`, the trusted worker has not confirmed it yet: try again when it has.',
   PROJECT_EXISTS:
     'The folder holds a project already. `quorate charter set` changes it, `quorate controller` runs it.',
+  PROJECT_FOREIGN:
+    'What `quorate up` would play here came with the repository, or is of another user: its keys, members and settings are theirs. Nothing of it is used. Take `.quorate/` out of the commits, and remove `.quorate/up`.',
   PROJECT_NOT_FOUND:
     'You are in no project: neither this folder nor one above holds one. Run the command in the repository of your project; `quorate init` there makes one.',
   PROJECT_NOT_SERVED:

@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { QuorateError } from '../protocol/base/errors.ts';
 
 /** The folder of the project that `quorate up` plays for the repository at `root`: its keys, runs and members are no other project's. */
 export const playedOf = (root: string): string => join(root, '.quorate', 'up');
@@ -7,4 +9,24 @@ export const playedOf = (root: string): string => join(root, '.quorate', 'up');
 export function playedHomes({ dir }: { dir: string }): string | undefined {
   const homes = dirname(dir);
   return homes === playedOf(dirname(dirname(homes))) ? homes : undefined;
+}
+
+/**
+ * What is played has keys, members and settings of this user: none that came with the repository, or that another user put there.
+ * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_…
+ */
+export async function checkOwnPlayed(root: string): Promise<void> {
+  const homes = playedOf(root);
+  const found = await stat(homes).catch(() => undefined);
+  if (found === undefined) return;
+  if (found.uid !== process.getuid?.())
+    throw new QuorateError('PROJECT_FOREIGN', `${homes} is of another user`, {
+      hint: 'quorate up plays a project of your own in a clone of your own.',
+    });
+  const { isKept } = await import('../source/index.ts');
+  // The folder around it too: it may be a link or a submodule.
+  if (await isKept(root, '.quorate'))
+    throw new QuorateError('PROJECT_FOREIGN', `${root} has .quorate/ in its commits`, {
+      hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then rm -r .quorate/up',
+    });
 }

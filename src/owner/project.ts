@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { playedOf } from './played.ts';
+import { checkOwnPlayed, playedOf } from './played.ts';
 import type { ProjectFolder } from './project-folder.ts';
 
 export function findUp(start: string, name: string): string | undefined {
@@ -28,6 +28,7 @@ export const ownProject = (start: string, wanted?: string): Promise<ProjectFolde
 export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
   const [own, played] = [findProject(start), findPlayed(start)];
   const homes = played === undefined ? undefined : playedOf(played);
+  if (played !== undefined) await checkOwnPlayed(played);
   // A repository within that of the other goes first.
   if (played === undefined || (own !== undefined && own.length > played.length))
     return firstOf([own, homes], wanted);

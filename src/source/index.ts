@@ -3,7 +3,7 @@ export type { SourceErrorCode } from './error-codes.ts';
 export type { GitAccess, GitOptions } from './git.ts';
 export type { GitTag } from './git-folder.ts';
 export { type ListedRef, listRefs, type Resolved, resolveRef } from './list-refs.ts';
-export { type CommittedFile, committedFile, type LocalRepo, localRepo } from './local-repository.ts';
+export { type CommittedFile, committedFile, isKept, type LocalRepo, localRepo } from './local-repository.ts';
 export type { CommitOptions, CommitWords, ReadCommit } from './repository.ts';
 export { serveFolder } from './serve-folder.ts';
 export { checkRef, type GitProtocol, type GitUrl, isCommitId, parseGitUrl } from './url.ts';

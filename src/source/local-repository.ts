@@ -87,6 +87,23 @@ export const noCommit = (root: string): QuorateError =>
     hint: 'Commit first, and push unless "quorate up" runs here.',
   });
 
+/** Whether git keeps a path of the working tree at `root`, or something below it. */
+export async function isKept(root: string, path: string, options: GitOptions = {}): Promise<boolean> {
+  const args = ['ls-files', '--error-unmatch', '-z', '--', `:(top,literal)${path}`];
+  try {
+    // However much it is.
+    await ownGit(options)(root, args, {
+      read: async (output) => {
+        for await (const _ of output);
+      },
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof GitFailed) return false;
+    throw error;
+  }
+}
+
 export interface CommittedFile {
   /** Below the top folder. */
   path: string;

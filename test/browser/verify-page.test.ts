@@ -339,7 +339,7 @@ describe('the page that verifies, in Chromium, from a file and without a network
     held.resolve();
     await page.locator('#result > p.last').waitFor();
     expect(await page.locator('#result .good.last').count()).toBe(0);
-    expect(await page.locator('#result').innerText()).toContain(`or type that in: ${project}`);
+    expect(await page.locator('#result').textContent()).toContain(`or type that in: ${project}`);
     faults.length = 0;
   });
 

@@ -5,7 +5,7 @@ import type { Tier } from '../../../sandbox/index.ts';
 import { serveFeed } from '../../controller/commands/controller.ts';
 import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
 import { jobFileText, prepareRepository, repositoryAt, sayMissingTools } from '../../owner/commands/init.ts';
-import { playedOf } from '../../owner/played.ts';
+import { checkOwnPlayed, playedOf } from '../../owner/played.ts';
 import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
@@ -68,6 +68,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { yellow, bold, dim } = out.colours;
   const root = findProject(cwd) ?? repositoryAt(cwd);
+  await checkOwnPlayed(root);
   await checkFree(root);
   const upDir = playedOf(root);
   const isFirst = !existsSync(join(upDir, '.quorate', 'charter.jws'));

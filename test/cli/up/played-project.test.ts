@@ -1,16 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { openSource } from '../../../src/cli/up/local-source.ts';
 import { discardPlayed, openPlayed } from '../../../src/cli/up/played-project.ts';
 import { openJournal } from '../../../src/journal/index.ts';
-import { playedHomes } from '../../../src/owner/played.ts';
+import { checkOwnPlayed, playedHomes } from '../../../src/owner/played.ts';
 import { openProject, projectHere } from '../../../src/owner/project.ts';
 import { changeCharter, defaultFloor, initProject } from '../../../src/owner/project-folder.ts';
 import { tellServed } from '../../../src/owner/served-source.ts';
 import { codeOf } from '../../../src/protocol/base/errors.ts';
-import { repo } from '../../source/support.ts';
+import { commitAll, git, repo } from '../../source/support.ts';
 
 const floor = { ...defaultFloor, agree: 3, of: 4 };
 const first = { name: 'tools', vcs: ['git.example.org'], bootstrap: [], floor };
@@ -76,4 +76,37 @@ it('one that is discarded leaves no file, and a project beside it stays', async 
   await openPlayed(root);
   await discardPlayed(root);
   expect([existsSync(join(root, '.quorate', 'up')), existsSync(own.dir)]).toEqual([false, true]);
+});
+
+it('one that came with the repository, or is of another user, is not used', async () => {
+  const refused = async (root: string) => [
+    await projectHere(root).catch(codeOf),
+    await checkOwnPlayed(root).catch(codeOf),
+  ];
+  const foreign = ['PROJECT_FOREIGN', 'PROJECT_FOREIGN'];
+  const root = await repo();
+  await openPlayed(root);
+  await checkOwnPlayed(root);
+  expect(await projectHere(root)).toBeDefined();
+  // Settings alone would be used by the next "quorate up".
+  await writeFile(join(root, '.quorate/up/worker.toml'), '');
+  git(root, 'add', '-f', '.quorate/up/worker.toml');
+  expect(await refused(root)).toEqual(foreign);
+  await initProject(root, first);
+  expect(await refused(root)).toEqual(foreign);
+  git(root, 'rm', '-q', '--cached', '.quorate/up/worker.toml');
+  await checkOwnPlayed(root);
+  vi.spyOn(process, 'getuid').mockReturnValue((process.getuid?.() ?? 0) + 1);
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await refused(root)).toEqual(foreign);
+  vi.restoreAllMocks();
+  // The folder as a link to another one.
+  const linked = await repo();
+  await mkdir(join(linked, 'kept'));
+  await openPlayed(linked);
+  await rename(join(linked, '.quorate'), join(linked, 'kept/dot'));
+  await symlink('kept/dot', join(linked, '.quorate'));
+  await writeFile(join(linked, '.gitignore'), 'kept\n');
+  commitAll(linked);
+  expect(await refused(linked)).toEqual(foreign);
 });
