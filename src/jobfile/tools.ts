@@ -52,8 +52,9 @@ export interface Tool {
   of: string;
 }
 
+/** Each repetition is bounded: steps come with a repository, and a place may begin what every place after it is in. */
 const atBegin =
-  /(?<=^|[;&|(]|\b(?:if|while|until|then|do|else|exec|time|env)[ \t])[ \t]*(?:[A-Za-z_]\w*=[^\s;&|]*[ \t]+)*([a-z][\w.+-]*)(?=[\s;&|)]|$)/gm;
+  /(?<=^|[;&|(]|\b(?:if|while|until|then|do|else|exec|time|env)[ \t])[ \t]{0,99}(?:[A-Za-z_]\w{0,60}=[^\s;&|]{0,300}[ \t]{1,9}){0,9}([a-z][\w.+-]{0,60})(?=[\s;&|)]|$)/gm;
 
 /** Programs of the list that jobs run on the system of their worker, each once. */
 export function toolsOf(jobs: readonly Pick<JobSpec, 'image' | 'run'>[]): Tool[] {

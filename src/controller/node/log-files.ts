@@ -17,7 +17,7 @@ export interface StoredLogs extends LogFiles {
   replace(lease: string, said: AsyncIterable<Uint8Array>): Promise<void>;
   /**
    * Removes what a crash left of a log that was being replaced and, where there are more logs than are kept, those that were written longest
-   * ago, with their times. Resolves with the number of logs that went.
+   * ago, with their times; where they have more bytes, only those that are longer than their share. Resolves with the number of logs that went.
    */
   trim(signal: AbortSignal): Promise<number>;
 }
@@ -92,13 +92,19 @@ export function openLogFiles(dir: string): StoredLogs {
       }
     },
     async trim(signal) {
-      const kept = await keptLogs(dir, writing, signal);
-      let [bytes, logs, gone] = [0, 0, 0];
-      for (const one of kept.toSorted((a, b) => b.at - a.at)) {
+      const { logsKeptMax, logsKeptBytesMax } = controllerNodeLimits;
+      const kept = (await keptLogs(dir, writing, signal)).toSorted((a, b) => b.at - a.at);
+      // Only many logs take the place of one that takes no more than its share: an operator may write as much as a log holds.
+      const isLong = ({ bytes }: KeptLog) => bytes > logsKeptBytesMax / logsKeptMax;
+      const counted = kept.slice(0, logsKeptMax);
+      let bytes = counted.reduce((sum, one) => sum + (isLong(one) ? 0 : one.bytes), 0);
+      const over = counted.filter((one) => {
+        if (!isLong(one)) return false;
         bytes += one.bytes;
-        logs++;
-        if (logs <= controllerNodeLimits.logsKeptMax && bytes <= controllerNodeLimits.logsKeptBytesMax)
-          continue;
+        return bytes > logsKeptBytesMax;
+      });
+      let gone = 0;
+      for (const one of [...over, ...kept.slice(logsKeptMax)]) {
         if (signal.aborted) break;
         if (writing.has(one.lease)) continue;
         for (const file of one.files) await rm(join(dir, file), { force: true });

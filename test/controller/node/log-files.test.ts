@@ -94,6 +94,18 @@ describe('logs that are removed', () => {
     expect(await files.trim(signal)).toBe(0);
   });
 
+  it('are the long ones where there are more bytes, and no other operator loses a short one by them', async () => {
+    withLimits(controllerNodeLimits, { logsKeptMax: 10, logsKeptBytesMax: 400 });
+    const { dir, files, names } = folder();
+    for (const [n, bytes] of [40, 90, 200, 200, 41].entries()) {
+      const file = join(dir, `${n}.log`);
+      writeFileSync(file, 'x'.repeat(bytes));
+      utimesSync(file, 1_000 + n, 1_000 + n);
+    }
+    expect(await files.trim(signal)).toBe(2);
+    expect(names()).toEqual(['0.log', '3.log', '4.log']);
+  });
+
   it('are none that is being written, and none where the controller ends', async () => {
     withLimits(controllerNodeLimits, { logsKeptMax: 0 });
     const { files, names } = await three();
