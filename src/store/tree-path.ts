@@ -1,5 +1,6 @@
 import { murmur364 } from '@multiformats/murmur3';
 import type { CID } from 'multiformats/cid';
+import { limits } from '../protocol/base/limits.ts';
 import { toUtf8 } from '../protocol/base/text.ts';
 import { type BlockReader, malformed, parseCid, readNode, type UnixNode } from './nodes.ts';
 import { describe, entryOf, fileBytes, readFolder, readShard } from './tree-walk.ts';
@@ -15,6 +16,8 @@ export async function entryAt(
   signal?: AbortSignal,
 ): Promise<TreeEntry | undefined> {
   const names = path.split('/').filter((part) => part !== '');
+  // Further down no tree has an entry that can be listed or written, and each level costs a block, as large as its builder made it.
+  if (names.length > limits.pathDepthMax) return undefined;
   let cid = parseCid(root);
   for (const name of names) {
     signal?.throwIfAborted();

@@ -5,6 +5,7 @@ import type { CID } from 'multiformats/cid';
 import { pack } from 'tar-stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pbCode } from '../../src/protocol/base/car.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import type { Store } from '../../src/store/index.ts';
 import type { BlockReader } from '../../src/store/nodes.ts';
@@ -92,6 +93,31 @@ describe('a path of a tree', () => {
     expect(await codeOf(entryAt({ root: cid.toString(), blocks: counting(own).reader }, 'x'))).toBe(
       'STORE_TREE_MALFORMED',
     );
+  });
+
+  it('ends where no tree goes on, however many folders its builder nested', async () => {
+    const nested = new Map<string, Uint8Array>();
+    const folderOf = (links: { Name: string; Hash: CID }[]): CID => {
+      const Data = new UnixFS({ type: 'directory' }).marshal();
+      const bytes = encode(prepare({ Data, Links: links.map((link) => ({ ...link, Tsize: 1 })) }));
+      const cid = cidOf(pbCode, bytes);
+      nested.set(cid.toString(), bytes);
+      return cid;
+    };
+    let root = folderOf([]);
+    for (let n = 0; n < 500; n++) root = folderOf([{ Name: 'a', Hash: root }]);
+    let reads = 0;
+    const blocks: BlockReader = {
+      async read(cid) {
+        reads++;
+        return nested.get(cid.toString()) ?? Buffer.alloc(0);
+      },
+      size: () => 0,
+    };
+    const at = (depth: number) => entryAt({ root: root.toString(), blocks }, 'a/'.repeat(depth));
+    expect(await at(limits.pathDepthMax)).toMatchObject({ kind: 'dir' });
+    reads = 0;
+    expect([await at(limits.pathDepthMax + 1), await at(400), reads]).toEqual([undefined, undefined, 0]);
   });
 });
 
