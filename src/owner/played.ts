@@ -12,7 +12,7 @@ export function playedHomes({ dir }: { dir: string }): string | undefined {
 }
 
 /**
- * What is played has keys, members and settings of this user: none that came with the repository, or that another user put there.
+ * Keys, members and settings of what is played are of this user: none came with the repository, and no other user put them there.
  * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_…
  */
 export async function checkOwnPlayed(root: string): Promise<void> {
