@@ -45,6 +45,8 @@ export class FeedServer {
   readonly served = servedProtocol('feed', limits.bundleBytesMax, (channel) => this.#session(channel));
   readonly #ports: SharedPorts;
   readonly #feeds = new Map<string, Feed>();
+  /** Offers that are about to be told again. */
+  #again: OfferNotice[] = [];
 
   constructor(ports: SharedPorts) {
     this.#ports = ports;
@@ -66,6 +68,18 @@ export class FeedServer {
       const since = isKnown ? { size: witnessed, proof: log.consistency(witnessed, size) } : undefined;
       stream.post({ kind: 'checkpoint', note, since });
     }
+  }
+
+  /** Sends an offer to every present worker, together with those that follow within `toldTogetherMs`: each message names all free offers. */
+  pushAgain(offer: OfferNotice): void {
+    this.#again.push(offer);
+    if (this.#again.length > 1) return;
+    this.#ports.clock.after(sessionTimes.toldTogetherMs, () => {
+      const offers = this.#again;
+      this.#again = [];
+      for (let at = 0; at < offers.length; at += limits.feedOffersMax)
+        this.push(offers.slice(at, at + limits.feedOffersMax));
+    });
   }
 
   /** Sends offers, and the count of revocations, to every present worker: gossip repeats no message and may miss some. */

@@ -102,6 +102,8 @@ export const sessionTimes = {
   requestMs: (judgeLimits.requestSecondsMax + limits.grantSecondsMax) * 1000,
   /** Between two questions of a worker for the backlog. */
   pollMs: 15_000,
+  /** Offers that are told again within this go in one message: the windows of all jobs of a commit close together. */
+  toldTogetherMs: 100,
   /** Until a worker's first question for the backlog: gossip does not reach it before its connections are made. */
   firstPollMs: 2_000,
   /** Silence on a feed after which its worker is absent. */

@@ -35,13 +35,17 @@ describe('a controller', () => {
   function server(bench: Bench) {
     const { paper, controller } = bench;
     const told: string[] = [];
+    const timers: (() => void)[] = [];
     const notice = { offer: 'a', request: 'b', publisher: 'c', job: '{}' };
     const ports = {
       inquiry: started,
       machine: controller,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
       version: ownVersion('2.0.0'),
-      clock: { now: () => bench.now, monotonic: () => 0, closing: false },
+      clock: {
+        ...{ now: () => bench.now, monotonic: () => 0, closing: false },
+        after: (_ms: number, act: () => void) => void timers.push(act),
+      },
       charge: () => 0,
       feedUrls: () => [],
       tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
@@ -58,7 +62,7 @@ describe('a controller', () => {
       wire.say({ kind: 'hello', grant: bench.grantOf(worker).raw, capabilities, ...stated });
       return wire;
     };
-    return { ports, feed, notice, told, connect };
+    return { ports, feed, notice, told, timers, connect };
   }
 
   it('answers on a feed after a hello alone, with the grant of who sends it', async () => {
@@ -92,6 +96,20 @@ describe('a controller', () => {
     feed.push([notice]);
     for (const wire of wires) expect(await wire.heard('backlog', 2)).toMatchObject({ free: [] });
     expect(looked).toBe(1);
+  });
+
+  it('tells offers again that come together in few messages', async () => {
+    const { feed, notice, timers, connect } = server(await projectOf('ada'));
+    const wire = connect('ada', ownVersion('2.0.0'));
+    await wire.heard('backlog');
+    const told = async (count: number) => {
+      for (let n = 0; n < count; n++) feed.pushAgain(notice);
+      for (const act of timers.splice(0)) act();
+      await new Promise(setImmediate);
+      return wire.said.splice(0).map(({ offers }) => offers?.length);
+    };
+    await told(0);
+    expect([await told(250), await told(1)]).toEqual([[100, 100, 50], [1]]);
   });
 
   it('gives a worker that states no version no offer, nothing that it would not know, and names it', async () => {
