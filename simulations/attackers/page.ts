@@ -56,6 +56,8 @@ export function pageOf(tables: Tables, command: string): string {
     percent(cellOf(tables.accepted, { policy, share_percent: share }, 'trusted'));
   const taken = (policy: string, share: number) =>
     percent(cellOf(tables['taken-over'], { policy, share_percent: share }, 'trusted'));
+  const takenLoud = (policy: string, share: number) =>
+    percent(cellOf(tables['taken-over'], { policy, share_percent: share }, 'exact_loud'));
   const won = (attack: string, oneVote = 'yes', policy = '2 of 3', share = 20) =>
     percent(cellOf(tables.attackers, { attack, one_vote: oneVote, policy, share_percent: share }, 'trusted'));
   const paid = (scheme: string, months: number) =>
@@ -80,9 +82,9 @@ Quorate keeps no score of workers. This page shows why, and which policy to choo
 
 | choose | if | a tampered artifact is trusted, one operator in five hostile | builds for each artifact |
 |---|---|---|---|
-| \`agree: 2, of: 3, cosign: required\` (the default) | you invite people you do not know | ${trusted(usual)}; ${taken(usual, 20)} where they hold the trusted worker, too | ${builds(usual)} |
-| \`agree: 1, of: 1, cosign: required\` | builds are dear, and the trusted worker’s host is safe | ${trusted('1 of 1 + co-signature')}; ${taken('1 of 1 + co-signature', 20)} | ${builds('1 of 1 + co-signature')} |
-| \`agree: 4, of: 7, cosign: required\` | the trusted worker may be taken over, and fewer than half of the operators are hostile | ${trusted('4 of 7 + co-signature')}; ${taken('4 of 7 + co-signature', 20)} | ${cost('4 of 7 + co-signature', 0)} |
+| \`agree: 2, of: 3, cosign: required\` (the default) | you invite people you do not know | ${trusted(usual)}; ${takenLoud(usual, 20)} where they hold the trusted worker, too | ${builds(usual)} |
+| \`agree: 1, of: 1, cosign: required\` | builds are dear, and the trusted worker’s host is safe | ${trusted('1 of 1 + co-signature')}; ${takenLoud('1 of 1 + co-signature', 20)} | ${builds('1 of 1 + co-signature')} |
+| \`agree: 4, of: 7, cosign: required\` | the trusted worker may be taken over, and fewer than half of the operators are hostile | ${trusted('4 of 7 + co-signature')}; ${takenLoud('4 of 7 + co-signature', 20)} | ${cost('4 of 7 + co-signature', 0)} |
 | \`agree: 2, of: 3, cosign: none\` | for tests; or you know everybody you invite, and the controller’s host is safe | ${trusted('2 of 3')} | ${cost('2 of 3', 0)} |
 
 ${picture('accepted', 'Accepted tampered artifacts by policy and attackers’ share')}
@@ -109,7 +111,7 @@ Here the same hosts tamper with every job after their year. Of the first 100 art
 
 ${picture('taken-over', 'Accepted tampered artifacts where the trusted worker is taken over, by its party’s share of the operators')}
 
-Who takes over a single builder wins every job, and nobody notices. Under 2 of 3 + co-signature the thief also needs operators: ${taken(usual, 10)} of the jobs with one in ten, ${taken(usual, 20)} with one in five, ${taken(usual, 40)} with two in five (tampering only where its party has N slots). **A taken-over trusted worker with enough colluders wins**.
+Who takes over a single builder wins every job, and nobody notices. Under 2 of 3 + co-signature the thief also needs operators: ${taken(usual, 10)} of the jobs with one in ten, ${taken(usual, 20)} with one in five, ${taken(usual, 40)} with two in five, if it tampers only with N slots in hand, unseen. One that forces both rounds gets ${takenLoud(usual, 10)}, ${takenLoud(usual, 20)} and ${takenLoud(usual, 40)}, and is seen; more rounds give it more (\`quorate policy --rounds\`). **A taken-over trusted worker with enough colluders wins**.
 
 ## Why not N of M alone?
 

@@ -135,6 +135,11 @@ describe('a pipeline of GitLab', () => {
     );
   });
 
+  it('asks for a co-signature of tests that others need: without an output they pass for nobody else', () => {
+    expect(named('unit.gcc')?.trust.cosign).toBe('required');
+    expect(named('ship')?.trust.cosign).toBe('none');
+  });
+
   it('tells line by line what it does not say', () => {
     expect(told).toEqual([
       '3 compile: image gcc:13',

@@ -14,6 +14,8 @@ export interface DraftStep {
 export interface DraftJob {
   name: string;
   isTest: boolean;
+  /** A test that others need: without an output it passes for them only if the trusted worker signs. */
+  cosigned?: true;
   shell: 'sh' | 'bash';
   needs: string[];
   matrix: Record<string, string[]>;
@@ -43,9 +45,10 @@ export function writeDraft(path: string, jobs: readonly DraftJob[], todo: readon
 }
 
 function jobLines(job: DraftJob): string[] {
-  const { name, isTest, shell, needs, matrix, refs, env, dependencies, minutes, steps, todo } = job;
+  const { name, isTest, cosigned, shell, needs, matrix, refs, env, dependencies, minutes, steps, todo } = job;
   const keys = {
     ...(isTest && { kind: 'test' }),
+    ...(cosigned && { trust: { cosign: 'required' } }),
     ...(needs.length > 0 && { needs }),
     ...(refs.length > 0 && { if: { ref: refs } }),
     ...(Object.keys(matrix).length > 0 && { matrix }),

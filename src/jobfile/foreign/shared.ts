@@ -202,5 +202,7 @@ export function finished(jobs: DraftJob[], at: Value): DraftJob[] {
     }
     combinations += combinationsOf(job);
   }
+  for (const job of kept)
+    if (job.isTest && kept.some(({ needs }) => needs.includes(job.name))) job.cosigned = true;
   return kept;
 }
