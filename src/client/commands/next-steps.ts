@@ -2,6 +2,7 @@ import type { Client } from '../../member/client.ts';
 import { type AccountFacts, accountLine, accountOf, type NextStep } from '../../protocol/account/index.ts';
 import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { capitalised } from '../../protocol/base/quantity.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { Output } from '../../terminal/output.ts';
@@ -15,8 +16,7 @@ export const restsMs = 3_000;
 export const farMs = 5_000;
 
 function stepText({ says, command }: NextStep): string {
-  const text = `${says.slice(0, 1).toUpperCase()}${says.slice(1)}`;
-  return `${escapeLine(text, 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
+  return `${escapeLine(capitalised(says), 500)}${command === undefined ? '' : `: ${escapeLine(command, 500)}`}`;
 }
 
 /** A next step, its command on a line of its own at a terminal. `head`: a label before it. */

@@ -7,6 +7,7 @@ import {
   verdictText,
 } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { capitalised } from '../../protocol/base/quantity.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
@@ -45,7 +46,7 @@ const endsRows: readonly Progress['kind'][] = ['reopened', 'input-lost', 'unwitn
 
 function sentence(progress: Progress): string {
   const text = eventText(progress);
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+  return `${capitalised(text)}${text.endsWith('.') ? '' : '.'}`;
 }
 
 /** Shows the progress of a run: a row per slot that changes in place, and a line for each other event. */

@@ -40,3 +40,7 @@ export function duration(ms: number): string {
   if (hours < 24) return pair(hours, 'h', minutes % 60, 'min');
   return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
+
+/** The text with a capital, as a sentence begins; an id or a file name at its head stays as it is. */
+export const capitalised = (text: string): string =>
+  /^\S*[\d…/_]/.test(text) ? text : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;

@@ -4,6 +4,7 @@ import { type Tier, tiers } from '../../../sandbox/index.ts';
 import { amountSchema } from '../../protocol/base/amount-schema.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { isHostEntry } from '../../protocol/base/host-entry.ts';
+import { capitalised } from '../../protocol/base/quantity.ts';
 import { lineOf, parseSettings, type SettingsKind } from '../../protocol/base/settings-file.ts';
 import { units } from '../../protocol/base/units.ts';
 import { peerId } from '../../protocol/documents/index.ts';
@@ -61,7 +62,7 @@ const forms = {
       .max(tiers.length),
 } satisfies Record<Knob['type'], (knob: Knob) => z.ZodType>;
 
-const sentence = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+const sentence = (text: string) => `${capitalised(text)}.`;
 const sectionNames = Object.keys(sections) as (keyof typeof sections)[];
 
 const sectionSchema = (section: keyof typeof sections) =>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { counted, duration, sizeText, sizeTexts } from '../../../src/protocol/base/quantity.ts';
+import { capitalised, counted, duration, sizeText, sizeTexts } from '../../../src/protocol/base/quantity.ts';
 
 const GiB = 2 ** 30;
 
@@ -54,3 +54,11 @@ it.each([
 it('one is no plural', () => {
   expect([counted(1, 'job'), counted(2, 'job'), counted(0, 'job')]).toEqual(['1 job', '2 jobs', '0 jobs']);
 });
+
+it.each([
+  ['the trusted worker looks', 'The trusted worker looks'],
+  ['cancelled: by its owner', 'Cancelled: by its owner'],
+  ['bafybeib3…mnpe is asked for', 'bafybeib3…mnpe is asked for'],
+  ['src/main.c differs', 'src/main.c differs'],
+  ['', ''],
+])('the sentence of %j begins as %j', (text, says) => expect(capitalised(text)).toBe(says));
