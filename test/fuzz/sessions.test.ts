@@ -20,7 +20,6 @@ it.each(ends)(
 
 it('every end of every protocol takes a changed message or refuses it with a code, and all goes on afterwards', async () => {
   const changed = new Set<string>();
-  for (const seed of [1, 2]) for (const what of await tampered(seed)) changed.add(what);
   const asked = served.flatMap(([protocol, , , table]) =>
     (kinds.find(([name]) => name === table)?.[2] ?? []).map((message) => {
       const { kind = '' } = message as { kind?: string };
@@ -40,5 +39,9 @@ it('every end of every protocol takes a changed message or refuses it with a cod
   const answers = Object.entries(answered).flatMap(([protocol, all]) =>
     all.map((kind) => `${protocol} down ${kind}`),
   );
-  expect([...asked, ...answers].filter((what) => !changed.has(what))).toEqual([]);
+  const missing = () => [...asked, ...answers].filter((what) => !changed.has(what));
+  // Not every seed has each message changed.
+  for (let seed = 1; seed <= 2 || (seed <= 6 && missing().length > 0); seed++)
+    for (const what of await tampered(seed)) changed.add(what);
+  expect(missing()).toEqual([]);
 });

@@ -386,6 +386,7 @@ describe('a list of the feed', () => {
 it('pages of a view alone are served by their names until they are closed', async () => {
   const view = {
     ...{ project, name: 'demo', branches: () => [], queue: () => [], counts: () => ({ open: 0 }) },
+    policy: () => undefined,
     workers: () => ({ shown: [], count: 0 }),
     runs: () => ({ runs: [], next: undefined }),
     trouble: () => ({
