@@ -1,4 +1,4 @@
-import { drawOf, shareAt } from '../../src/protocol/trust/draw.ts';
+import { drawOf, fullShare, shareAt } from '../../src/protocol/trust/draw.ts';
 
 const widenMs = 2_000;
 
@@ -8,12 +8,12 @@ const widenMs = 2_000;
  */
 export function lowestDraws(names: readonly string[], seed: string, count: number): number[] {
   const draws = names.map((name) => drawOf(name, seed));
-  const first = Math.min(2 ** 32, Math.floor((2 ** 32 * (2 * count + 4)) / Math.max(1, names.length)));
+  const first = Math.min(fullShare, Math.floor((fullShare * (2 * count + 4)) / Math.max(1, names.length)));
   for (let doublings = 0; ; doublings++) {
     const share = shareAt({ seed, share: first, widenMs }, doublings * widenMs);
     const claims: number[] = [];
     for (let n = 0; n < draws.length; n++) if ((draws[n] ?? 0) < share) claims.push(n);
-    if (claims.length < count && share < 2 ** 32) continue;
+    if (claims.length < count && share < fullShare) continue;
     return claims.sort((a, b) => (draws[a] ?? 0) - (draws[b] ?? 0)).slice(0, count);
   }
 }

@@ -1,3 +1,4 @@
+import { wrapped } from '../../src/protocol/base/text.ts';
 import { type Axis, measure } from './axis.ts';
 
 export interface Series {
@@ -129,17 +130,6 @@ function lookOf(n: number): (typeof looks)[number] {
 
 const fixed = (value: number): number => Number(value.toFixed(1));
 const clamped = (place: number): number => Math.min(1, Math.max(0, place));
-
-/** Lines of at most `most` characters, broken at spaces. */
-function wrapped(text: string, most: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1) ?? '';
-    if (last !== '' && last.length + 1 + word.length > most) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
-  }
-  return lines;
-}
 
 function escaped(text: string): string {
   return text

@@ -25,3 +25,14 @@ export function fromUtf8(bytes: Uint8Array): string {
     throw new QuorateError('DOC_NOT_UTF8', 'the bytes are not UTF-8', { cause });
   }
 }
+
+/** Lines of at most `most` characters, broken at spaces. */
+export function wrapped(text: string, most: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last !== '' && last.length + 1 + word.length > most) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
+}

@@ -6,6 +6,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { isHostEntry } from '../../protocol/base/host-entry.ts';
 import { capitalised } from '../../protocol/base/quantity.ts';
 import { lineOf, parseSettings, type SettingsKind } from '../../protocol/base/settings-file.ts';
+import { wrapped } from '../../protocol/base/text.ts';
 import { units } from '../../protocol/base/units.ts';
 import { peerId } from '../../protocol/documents/index.ts';
 import { isPromised, knobList, sections } from '../lending-knobs.ts';
@@ -178,13 +179,3 @@ export const exampleWorkerFile = [
       ),
   ]),
 ].join('\n');
-
-function wrapped(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1) ?? '';
-    if (last !== '' && last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
-  }
-  return lines;
-}
