@@ -111,7 +111,7 @@ Here the same hosts tamper with every job after their year. Of the first 100 art
 
 ${picture('taken-over', 'Accepted tampered artifacts where the trusted worker is taken over, by its party’s share of the operators')}
 
-Who takes over a single builder wins every job, and nobody notices. Under 2 of 3 + co-signature the thief also needs operators: ${taken(usual, 10)} of the jobs with one in ten, ${taken(usual, 20)} with one in five, ${taken(usual, 40)} with two in five, if it tampers only with N slots in hand, unseen. One that forces both rounds gets ${takenLoud(usual, 10)}, ${takenLoud(usual, 20)} and ${takenLoud(usual, 40)}, and is seen; more rounds give it more (\`quorate policy --rounds\`). **A taken-over trusted worker with enough colluders wins**.
+Who takes over a single builder wins every job, and nobody notices. Under 2 of 3 + co-signature the thief also needs operators: ${taken(usual, 10)} of the jobs with one in ten, ${taken(usual, 20)} with one in five, ${taken(usual, 40)} with two in five, if it tampers only with N slots in hand. One that forces both rounds gets ${takenLoud(usual, 10)}, ${takenLoud(usual, 20)} and ${takenLoud(usual, 40)}; more rounds give it more (\`quorate policy --rounds\`). **A taken-over trusted worker with enough colluders wins**.
 
 ## Why not N of M alone?
 
