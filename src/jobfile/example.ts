@@ -77,7 +77,7 @@ function ofMakefile(text: string): Example {
   if (
     text === '' ||
     /^-?include\s/m.test(text) ||
-    /^(?:[^\t#\n:=]* )?install(?:[ \t][^\n:=]*)?::?(?!=)/m.test(text)
+    /^(?:[^\t#\n:=]{0,500} )?install(?:[ \t][^\n:=]{0,500})?::?(?!=)/m.test(text)
   ) {
     const at = ['DESTDIR', 'PREFIX', 'prefix'].find((name) => new RegExp(`\\$[({]${name}[)}]`).test(text));
     return { run: ['make', `make install ${at ?? 'DESTDIR'}=$OUT`] };

@@ -123,7 +123,6 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const everybody = Promise.withResolvers<void>();
   const print = eventPrinter(out, { service: 'up' });
   const nodes = {
-    folder,
     members,
     offer,
     sandboxDir,

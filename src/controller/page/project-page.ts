@@ -27,10 +27,11 @@ import { policyPart } from './policy-part.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
 export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
+  const trouble = view.trouble();
   const told =
     branches.length === 0
-      ? html`${voidPart(view)}${troublePart(view)}${startPart()}`
-      : html`${voidPart(view)}${headlinePart(view.defaultBranch())}${troublePart(view)}${branchesPart(branches)}${pushesPart(view)}`;
+      ? html`${voidPart(trouble)}${troublePart(view, trouble)}${startPart()}`
+      : html`${voidPart(trouble)}${headlinePart(view.defaultBranch())}${troublePart(view, trouble)}${branchesPart(branches)}${pushesPart(view)}`;
   return html`${told}<div class="columns">${queuePart(view)}${workersPart(view)}</div>${policyPart(view.policy())}`;
 }
 
@@ -45,8 +46,9 @@ function headlinePart(branch: BranchView | undefined): Html {
   const worst = branch && worstOf(branch.jobs);
   if (branch === undefined || worst === undefined || state === undefined)
     return html`<section data-part id="headline"></section>`;
-  const [next] = accountOf(worst).next;
-  const why = isBad(accountOf(worst).state) ? html` <a href="${runUrl(worst.run)}">See why</a>` : '';
+  const account = accountOf(worst);
+  const [next] = account.next;
+  const why = isBad(account.state) ? html` <a href="${runUrl(worst.run)}">See why</a>` : '';
   return html`<section data-part id="headline" class="state-of ${state}"><p class="says" role="status">${chip(worst)} ${foreign(says, 600)}.${why}</p>
 <p class="about">${subjectOf(branch)}<a href="${runUrl(worst.run)}">${foreign(worst.name, 80)}</a> ${refLink(branch.ref)} <code>${foreign(branch.commit.slice(0, 10))}</code> ${time(branch.submittedAt)}</p>
 ${next === undefined ? '' : nextSteps([next])}</section>`;
@@ -144,17 +146,17 @@ ${
 }</section>`;
 }
 
-/** Evidence against the log, above what it seems to say. */
-const voidPart = (view: ProjectView): Html =>
-  html`<section data-part id="void" aria-label="The log">${view
-    .trouble()
-    .equivocations.map(
-      (says) =>
-        html`<div class="notice bad"><p><strong>The log tells two stories.</strong> ${foreign(says, 600)}. Workers take no jobs of this project any more.</p></div>`,
-    )}</section>`;
+type Trouble = ReturnType<ProjectView['trouble']>;
 
-function troublePart(view: ProjectView): Html {
-  const { alarms, revoked, revocations, fullKeys, full, declined } = view.trouble();
+/** Evidence against the log, above what it seems to say. */
+const voidPart = ({ equivocations }: Trouble): Html =>
+  html`<section data-part id="void" aria-label="The log">${equivocations.map(
+    (says) =>
+      html`<div class="notice bad"><p><strong>The log tells two stories.</strong> ${foreign(says, 600)}. Workers take no jobs of this project any more.</p></div>`,
+  )}</section>`;
+
+function troublePart(view: ProjectView, trouble: Trouble): Html {
+  const { alarms, revoked, revocations, fullKeys, full, declined } = trouble;
   const notices = [
     ...fullKeys.map(
       (key) =>

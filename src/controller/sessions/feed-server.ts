@@ -77,6 +77,7 @@ export class FeedServer {
     this.#ports.clock.after(sessionTimes.toldTogetherMs, () => {
       const offers = this.#again;
       this.#again = [];
+      if (this.#ports.clock.closing) return;
       for (let at = 0; at < offers.length; at += limits.feedOffersMax)
         this.push(offers.slice(at, at + limits.feedOffersMax));
     });

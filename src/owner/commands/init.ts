@@ -228,7 +228,8 @@ async function exampleOf(repo: string): Promise<string> {
 /** As much as a guess needs. */
 async function beginningOf(file: string): Promise<string> {
   const { jobFileLimits } = await import('../../jobfile/limits.ts');
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (handle === undefined) return '';
   try {
     if (!(await handle.stat()).isFile()) return '';
     const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(jobFileLimits.bytesMax) });

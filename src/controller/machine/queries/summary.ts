@@ -268,11 +268,12 @@ function trustedPassedOf(
   );
   if (told?.progress.kind !== 'passed') return {};
   const { worker, reason } = told.progress;
+  if (!presence.workers.has(worker)) return {};
   const tookOther = [...index.open.values()].some(
     ({ trusted: other }) =>
       other.kind === 'leased' && other.live.worker === worker && other.live.lease.iat * 1000 >= told.at,
   );
-  return presence.workers.has(worker) && !tookOther ? { trustedPassed: reason.slice(0, reasonCharsMax) } : {};
+  return !tookOther ? { trustedPassed: reason.slice(0, reasonCharsMax) } : {};
 }
 
 const slotsOf = ({ slots }: Round, kind: Round['slots'][number]['kind']): number =>
