@@ -1,3 +1,4 @@
+import { shareAround } from '../../src/controller/machine/rounds/open-round.ts';
 import { drawOf, fullShare, shareAt } from '../../src/protocol/trust/draw.ts';
 
 const widenMs = 2_000;
@@ -8,7 +9,7 @@ const widenMs = 2_000;
  */
 export function lowestDraws(names: readonly string[], seed: string, count: number): number[] {
   const draws = names.map((name) => drawOf(name, seed));
-  const first = Math.min(fullShare, Math.floor((fullShare * (2 * count + 4)) / Math.max(1, names.length)));
+  const first = shareAround(names.length, count);
   for (let doublings = 0; ; doublings++) {
     const share = shareAt({ seed, share: first, widenMs }, doublings * widenMs);
     const claims: number[] = [];

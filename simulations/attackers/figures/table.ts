@@ -21,7 +21,8 @@ export function cellOf(
   const [row] = found;
   if (row === undefined || found.length > 1)
     throw new Error(`${found.length} rows have ${JSON.stringify(where)}`);
-  return Number(row[at(column)]);
+  const cell = row[at(column)];
+  return cell === '' || cell === undefined ? Number.NaN : Number(cell);
 }
 
 /** Wilson's interval for a share of `jobs`: 95 % for z = 1.96. */
