@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { unzipSync } from 'node:zlib';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { processorMs } from '../../test/e2e/support/proc-files.ts';
 import { Proc } from '../../test/e2e/support/processes.ts';
 import type { Line } from '../../test/e2e/support/told.ts';
-import { freePort } from '../../test/e2e/support/wait.ts';
 
 const exec = promisify(execFile);
 const startMsMax = 120_000;

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { program } from '../e2e/support/jobs.ts';
 import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import type { Line } from '../e2e/support/told.ts';
-import { freePort } from '../e2e/support/wait.ts';
 
 /** As many as a small project has: with one of them missing no job can be agreed in time. */
 const volunteers = ['ada', 'ben', 'cleo'];

@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import type { Inside } from './support/inside.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
-import { freePort, until } from './support/wait.ts';
+import { until } from './support/wait.ts';
 
 let cluster: LocalCluster;
 let url = '';

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { jobFile } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
-import { freePort, until } from './support/wait.ts';
+import { until } from './support/wait.ts';
 
 let cluster: LocalCluster;
 let http = '';

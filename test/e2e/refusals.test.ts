@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { controllerNodeLimits } from '../../src/controller/node/limits.ts';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { encodeTicket } from '../../src/identity/ticket.ts';
@@ -13,7 +14,6 @@ import type { Answer } from './support/any-cluster.ts';
 import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
-import { freePort } from './support/wait.ts';
 
 let cluster: LocalCluster;
 

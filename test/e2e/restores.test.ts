@@ -1,12 +1,13 @@
 import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { Cluster } from './support/cluster.ts';
 import { gate } from './support/gate.ts';
 import { git } from './support/git.ts';
 import { program } from './support/jobs.ts';
 import type { Proc } from './support/processes.ts';
-import { freePort, until } from './support/wait.ts';
+import { until } from './support/wait.ts';
 
 let cluster: Cluster;
 /** The repository in which the controller runs. */

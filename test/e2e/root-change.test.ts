@@ -1,10 +1,10 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { git } from './support/git.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
-import { freePort } from './support/wait.ts';
 
 it('another project takes over, step by step as in docs/rotation.md', async () => {
   const cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cyd'], trusted: true });

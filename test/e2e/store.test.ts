@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 import type { Line, Told } from './support/told.ts';
-import { freePort } from './support/wait.ts';
 
 let cluster: LocalCluster;
 let store: Told & { stop(): Promise<unknown> };

@@ -1,23 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 
 /** Variables of proxies, their certificates, and npm's registry. */
 const reaching = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_(file|dir)|npm_config_registry)$/i;
 const root = join(import.meta.dirname, '..', '..');
-
-function freePort(): Promise<string> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(String(typeof address === 'object' ? address?.port : 0)));
-    });
-  });
-}
 
 interface Place {
   ports?: readonly string[];
@@ -47,7 +38,7 @@ export async function typed(
   if (block === '') throw new Error(`${page} has no block ${name}`);
   block = block.replaceAll('/tmp', temp).replaceAll('/usr/local/bin', temp);
   for (const [named, here] of Object.entries(folders)) block = block.replaceAll(named, here);
-  for (const port of ports) block = block.replaceAll(port, await freePort());
+  for (const port of ports) block = block.replaceAll(port, String(await freePort()));
   const shell = spawn('bash', ['-eo', 'pipefail', '-c', block], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],

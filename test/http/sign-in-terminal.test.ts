@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { whoIs } from '../../src/client/login.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { type DevicePrompt, signInDevice } from '../../src/identity/oidc/device.ts';
-import { freePort } from '../e2e/support/wait.ts';
 import { startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { settingsOf, startSignIn } from '../support/sign-in.ts';
 import { WebClient } from '../support/web-client.ts';

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { projectRendezvous } from '../../src/mesh/index.ts';
 import { RememberedPeers } from '../../src/mesh/remembered-peers.ts';
 import { testKey } from '../support/documents.ts';
@@ -113,7 +114,7 @@ describe('finding each other', () => {
     const bootAddresses = boot.addresses();
     const keys = [randomBytes(32), randomBytes(32), randomBytes(32)];
     const files = keys.map(() => join(folder(), 'peers.json'));
-    const ports = await Promise.all(keys.map(freePort));
+    const ports = await Promise.all(keys.map(() => freePort()));
     const start = () =>
       Promise.all(
         keys.map((key, i) =>
@@ -255,11 +256,3 @@ test('the rendezvous of a project is the raw sha256 CID of its name', () => {
   const digest = '88de04e88b888898bad45b85da268994da12a47f3b4d071f3531991cd36bb70d';
   expect(Buffer.from(cid.multihash.digest).toString('hex')).toBe(digest);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}

@@ -6,6 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { freePort } from '../../examples/demo/free-port.ts';
 import { type CommitOptions, type ReadCommit, readCommit } from '../../src/source/index.ts';
 
 export { codeOf } from '../support/codes.ts';
@@ -78,13 +79,7 @@ export async function listen(onConnection: (socket: Socket) => void): Promise<nu
 
 /** A real git daemon over the folder that holds `dir`; returns the repository's URL. */
 export async function serve(dir: string): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  const { port } = address;
-  probe.close();
-  await once(probe, 'close');
+  const port = await freePort();
   const exec = git(dir, '--exec-path');
   const daemon = spawn(
     join(exec, 'git-daemon'),

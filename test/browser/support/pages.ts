@@ -1,5 +1,5 @@
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { LocalCluster } from '../../e2e/support/local-cluster.ts';
-import { freePort } from '../../e2e/support/wait.ts';
 
 /** A job whose log has that many lines, some of them coloured, and whose artifact is a program with a text beside it. */
 export const jobWithLog = (lines: number): string => `jobs:

@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { caches } from '../../support/caches.ts';
 import { quorateWords } from '../../support/program.ts';
 import { GitServer, git } from './git.ts';
@@ -7,7 +8,6 @@ import { command, Inside } from './inside.ts';
 import { Proc, scratch } from './processes.ts';
 import { refused } from './refused.ts';
 import type { Line, Told } from './told.ts';
-import { freePort } from './wait.ts';
 
 export interface Answer {
   code: number | null;

@@ -3,9 +3,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { childrenOf } from './proc-files.ts';
 import { Proc } from './processes.ts';
-import { freePort, until } from './wait.ts';
+import { until } from './wait.ts';
 
 const exec = promisify(execFile);
 const gitEnv = {

@@ -1,5 +1,3 @@
-import { createServer } from 'node:net';
-
 /**
  * The one limit of every wait of these tests, in milliseconds. It is there against hanging only, and long enough for a
  * machine on which each process is many times slower than alone; no test passes or fails by how long something takes.
@@ -40,16 +38,4 @@ export async function until<T>(
     if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
     await sleep(50);
   }
-}
-
-/** A port of 127.0.0.1 that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

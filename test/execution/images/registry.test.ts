@@ -1,21 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { Person } from '../../bad-input/support/person.ts';
 import { file, layoutOf, writeLayout } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Debian's docker-registry with its files in a folder. Resolves when it answers. */
 async function dockerRegistry(dir: string): Promise<string> {

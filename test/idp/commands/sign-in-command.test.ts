@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { git } from '../../e2e/support/git.ts';
 import { command, Inside } from '../../e2e/support/inside.ts';
-import { freePort, until } from '../../e2e/support/wait.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { folder } from '../../support/code-and-folder.ts';
 import { startProvider, type TestProvider } from '../../support/oidc-provider.ts';
 import { rules } from '../../support/sign-in.ts';

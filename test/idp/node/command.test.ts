@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { git } from '../../e2e/support/git.ts';
 import { command, Inside } from '../../e2e/support/inside.ts';
-import { freePort } from '../../e2e/support/wait.ts';
 import { folder } from '../../support/code-and-folder.ts';
 
 /** `quorate … --json` in a folder. */

@@ -3,6 +3,7 @@ import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '../../../examples/demo/free-port.ts';
 import { type ControllerNode, startController } from '../../../src/controller/node/node.ts';
 import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
 import { type IdpNode, startIdp } from '../../../src/idp/node/node.ts';
@@ -17,7 +18,6 @@ import {
   type ProjectFolder,
 } from '../../../src/owner/project-folder.ts';
 import { rotateIdp, rotateTrusted } from '../../../src/owner/rotate.ts';
-import { freePort } from '../../e2e/support/wait.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { testKey } from '../../support/documents.ts';
 

@@ -7,7 +7,7 @@ import { encodeTicket } from '../../../src/identity/ticket.ts';
 import { type Channel, openMesh } from '../../../src/mesh/index.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
-import { initProject, issueTicket } from '../../../src/owner/project-folder.ts';
+import { initProject, type ProjectFolder } from '../../../src/owner/project-folder.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
@@ -18,6 +18,14 @@ async function listening(server: Server): Promise<number> {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   onTestFinished(() => void server.close());
   return (server.address() as AddressInfo).port;
+}
+
+async function ticketOf(project: ProjectFolder, addrs: readonly string[]): Promise<string> {
+  const invite = await issueInvite(project.idp.signer, {
+    ...{ project: project.project, operator: 'ada', role: 'reader', hosts: 1, seconds: 600, now: Date.now() },
+    addrs,
+  });
+  return encodeTicket({ invite: invite.raw });
 }
 
 /** A ticket of these addresses, and of a port that leads to the controller once it has broken off so many connections. */
@@ -36,28 +44,30 @@ async function behindBusy(brokenOff: number, others: readonly string[]) {
     socket.pipe(there).pipe(socket);
   });
   const places = [...others, `/ip4/127.0.0.1/tcp/${await listening(server)}`];
-  const invite = await issueInvite(project.idp.signer, {
-    ...{ project: project.project, operator: 'ada', role: 'reader', hosts: 1, seconds: 600, now: Date.now() },
-    addrs: places.map((place) => `${place}/p2p/${controller.id}`),
-  });
+  const ticket = await ticketOf(
+    project,
+    places.map((place) => `${place}/p2p/${controller.id}`),
+  );
   const home = openHome(join(dir, 'home'));
-  return { home, ticket: encodeTicket({ invite: invite.raw }), connections: () => connections };
+  return { home, ticket, connections: () => connections };
 }
 
-/** A ticket whose controller is replaced by this handler of questions, under its key and at its address. */
+/** A ticket of a controller that answers questions by this handler. */
 async function ticketTo(handler: (channel: Channel) => Promise<void>) {
   const dir = await folder();
   const project = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
-  const controller = await loopbackController(project);
-  const { ticket } = await issueTicket(project, { operator: 'ada', role: 'worker', hosts: 1, seconds: 60 });
-  const listen = controller.addresses().map((address) => address.replace(/\/p2p\/.*/, ''));
-  await controller.close();
-  const other = await openMesh({
-    ...{ key: project.controller.seed, listen, bootstrap: [], topics: [], role: 'node' },
+  const controller = await openMesh({
+    ...{
+      key: project.controller.seed,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      bootstrap: [],
+      topics: [],
+      role: 'node',
+    },
   });
-  onTestFinished(() => other.close());
-  other.handle(protocols.api, handler, { maxInboundStreams: 9, maxMessageBytes: 10_000 });
-  return { home: openHome(join(dir, 'home')), ticket };
+  onTestFinished(() => controller.close());
+  controller.handle(protocols.api, handler, { maxInboundStreams: 9, maxMessageBytes: 10_000 });
+  return { home: openHome(join(dir, 'home')), ticket: await ticketOf(project, controller.addresses()) };
 }
 
 it('ends with a code when a controller does not answer in time', async () => {
