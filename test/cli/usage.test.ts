@@ -208,14 +208,24 @@ describe('help', () => {
     expect(prose.filter((line) => line.length > 80)).toEqual([]);
   });
 
-  it('tells the default of a time with its unit', () => {
-    const optionsOf = (command: Command): Option[] => [
-      ...command.options,
-      ...command.commands.flatMap(optionsOf),
-    ];
-    const times = optionsOf(createProgram(new AbortController().signal, () => {})).filter(({ flags }) =>
-      flags.includes('<time>'),
+  const optionsOf = (command: Command): Option[] => [
+    ...command.options,
+    ...command.commands.flatMap(optionsOf),
+  ];
+  const allOptions = optionsOf(createProgram(new AbortController().signal, () => {}));
+
+  it('tells no default as JSON of an object', () => {
+    const objects = allOptions.filter(
+      ({ defaultValue, defaultValueDescription }) =>
+        defaultValueDescription === undefined &&
+        typeof defaultValue === 'object' &&
+        !Array.isArray(defaultValue),
     );
+    expect(objects.map(({ flags }) => flags)).toEqual([]);
+  });
+
+  it('tells the default of a time with its unit', () => {
+    const times = allOptions.filter(({ flags }) => flags.includes('<time>'));
     expect(times.length).toBeGreaterThan(5);
     for (const { flags, defaultValue, defaultValueDescription } of times)
       if (defaultValue !== undefined) expect(defaultValueDescription, flags).toMatch(/^\d+[smhd]$/);

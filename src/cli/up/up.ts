@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { Option } from 'commander';
 import type { Tier } from '../../../sandbox/index.ts';
 import { serveFeed } from '../../controller/commands/controller.ts';
 import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
@@ -56,7 +57,11 @@ export const up: Define = (program, act) => {
       'memory of each build (default: an equal share of half of it, 1GiB at least)',
       amountOf(units.size),
     )
-    .option('--http <host:port>', 'where to serve the pages', hostPort, { host: '127.0.0.1', port: 0 })
+    .addOption(
+      new Option('--http <host:port>', 'where to serve the pages')
+        .argParser(hostPort)
+        .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1, any free port'),
+    )
     .option('--yes', 'do not ask')
     .addHelpText('after', examples('quorate up', 'quorate up --operators 5 --tier namespace --yes'))
     .action(act(run));
