@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { QuorateError } from '../protocol/base/errors.ts';
+import { hasCode, QuorateError } from '../protocol/base/errors.ts';
 
 /** The folder of the project that `quorate up` plays for the repository at `root`: its keys, runs and members are no other project's. */
 export const playedOf = (root: string): string => join(root, '.quorate', 'up');
@@ -17,7 +17,10 @@ export function playedHomes({ dir }: { dir: string }): string | undefined {
  */
 export async function checkOwnPlayed(root: string): Promise<void> {
   const homes = playedOf(root);
-  const found = await stat(homes).catch(() => undefined);
+  const found = await stat(homes).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
+    throw error;
+  });
   if (found === undefined) return;
   if (found.uid !== process.getuid?.())
     throw new QuorateError('PROJECT_FOREIGN', `${homes} is of another user`, {

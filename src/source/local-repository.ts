@@ -87,21 +87,20 @@ export const noCommit = (root: string): QuorateError =>
     hint: 'Commit first, and push unless "quorate up" runs here.',
   });
 
-/** Whether git keeps a path of the working tree at `root`, or something below it. */
-export async function isKept(root: string, path: string, options: GitOptions = {}): Promise<boolean> {
-  const args = ['ls-files', '--error-unmatch', '-z', '--', `:(top,literal)${path}`];
+/** Whether git keeps a path below `folder`, or something below it. @throws {QuorateError} SOURCE_… where git cannot tell */
+export async function isKept(folder: string, path: string, options: GitOptions = {}): Promise<boolean> {
+  let bytes = 0;
   try {
     // However much it is.
-    await ownGit(options)(root, args, {
+    await ownGit(options)(folder, ['ls-files', '-z', '--', `:(literal)${path}`], {
       read: async (output) => {
-        for await (const _ of output);
+        for await (const chunk of output as AsyncIterable<Buffer>) bytes += chunk.length;
       },
     });
-    return true;
   } catch (error) {
-    if (error instanceof GitFailed) return false;
-    throw error;
+    throw explain(error, `cannot tell what git keeps in ${visible(folder)}`);
   }
+  return bytes > 0;
 }
 
 export interface CommittedFile {

@@ -109,4 +109,24 @@ it('one that came with the repository, or is of another user, is not used', asyn
   await writeFile(join(linked, '.gitignore'), 'kept\n');
   commitAll(linked);
   expect(await refused(linked)).toEqual(foreign);
+  // Of a project in a folder of the repository.
+  const inner = join(root, 'inner');
+  await initProject(inner, first);
+  await openPlayed(inner);
+  await checkOwnPlayed(inner);
+  git(root, 'add', '-f', 'inner/.quorate/up');
+  expect(await refused(inner)).toEqual(foreign);
+});
+
+it('one is not used where git or the system cannot tell whether it is of this user', async () => {
+  const root = await repo();
+  await openPlayed(root);
+  const refused = () => checkOwnPlayed(root).catch(codeOf);
+  await writeFile(join(root, '.git/index'), 'no index');
+  expect(await refused()).toMatch(/^SOURCE_/);
+  await rm(join(root, '.git'), { recursive: true });
+  expect(await refused()).toMatch(/^SOURCE_/);
+  const loop = await repo();
+  await symlink('.quorate', join(loop, '.quorate'));
+  expect(await checkOwnPlayed(loop).catch((error: NodeJS.ErrnoException) => error.code)).toBe('ELOOP');
 });
