@@ -160,10 +160,11 @@ const handlers: { [K in ControllerEvent['kind']]: (transition: Transition, event
   fetching: ofRun((transition, run, { artifact, bytes, total, bytesPerSecond, from }) => {
     transition.unchanged();
     if (run.phase.kind === 'pinning' && run.phase.artifact === artifact)
-      transition.state.presence.fetching.set(run.id, { bytes, total, bytesPerSecond, from });
+      transition.state.presence.fetching.set(run.id, { artifact, bytes, total, bytesPerSecond, from });
   }),
   pinned(transition, event) {
-    transition.state.presence.fetching.delete(event.run);
+    const { fetching } = transition.state.presence;
+    if (fetching.get(event.run)?.artifact === event.artifact) fetching.delete(event.run);
     ofRun<typeof event>((_, run) =>
       run.phase.kind === 'answering'
         ? reusedArtifactPinned(transition, run, event)

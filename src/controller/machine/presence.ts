@@ -49,8 +49,8 @@ export class Presence {
   tokens = new WeakMap<object, string>();
   /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
   retries = new WeakMap<object, { since: number; tries: number; at: number | null }>();
-  /** Artifacts that are being fetched, by run, until the answer. */
-  fetching = new Map<string, Fetching>();
+  /** The artifact that is being fetched, by run, until its own answer: one that was wanted before may end later. */
+  fetching = new Map<string, Fetching & { artifact: string }>();
   /** Witnesses of the last checkpoint, by run that waits for them. */
   witnessed = new Map<string, Witnessed>();
 

@@ -27,8 +27,14 @@ export const timesFileOf = (dir: string, lease: string): string => join(dir, `${
 /** Log files of builds in a folder that only this user can read: `<lease>.log`, and times of their lines in `<lease>.times`. */
 export function openLogFiles(dir: string): StoredLogs {
   const fileOf = (lease: string): string => join(dir, `${lease}.log`);
-  /** Leases of which a file is being written. */
-  const writing = new Set<string>();
+  /** Leases of which files are being written, and how many: a log may be begun again before the one before has closed. */
+  const writing = new Map<string, number>();
+  const begins = (lease: string) => writing.set(lease, (writing.get(lease) ?? 0) + 1);
+  const ends = (lease: string) => {
+    const left = (writing.get(lease) ?? 0) - 1;
+    if (left > 0) writing.set(lease, left);
+    else writing.delete(lease);
+  };
   let made: Promise<unknown> | undefined;
   const makeFolder = () => {
     made ??= mkdir(dir, { recursive: true, mode: 0o700 }).catch((error) => {
@@ -51,8 +57,8 @@ export function openLogFiles(dir: string): StoredLogs {
     async create(lease) {
       await makeFolder();
       const output = createWriteStream(fileOf(lease), { mode: 0o600 });
-      writing.add(lease);
-      output.once('close', () => writing.delete(lease));
+      begins(lease);
+      output.once('close', () => ends(lease));
       // A full disk costs the stored log; followers still get theirs.
       output.on('error', () => output.destroy());
       return {
@@ -82,13 +88,13 @@ export function openLogFiles(dir: string): StoredLogs {
     async replace(lease, said) {
       await makeFolder();
       const whole = `${fileOf(lease)}.whole`;
-      writing.add(lease);
+      begins(lease);
       try {
         await pipeline(said, storedText, createWriteStream(whole, { mode: 0o600 }));
         await rename(whole, fileOf(lease));
       } finally {
         await rm(whole, { force: true });
-        writing.delete(lease);
+        ends(lease);
       }
     },
     async trim(signal) {
@@ -124,7 +130,11 @@ interface KeptLog {
 }
 
 /** The logs of a folder, in which nothing else is left of those that are not being written. */
-async function keptLogs(dir: string, writing: ReadonlySet<string>, signal: AbortSignal): Promise<KeptLog[]> {
+async function keptLogs(
+  dir: string,
+  writing: ReadonlyMap<string, number>,
+  signal: AbortSignal,
+): Promise<KeptLog[]> {
   const kept = new Map<string, KeptLog>();
   for (const file of await readdir(dir).catch(() => [])) {
     if (signal.aborted) break;

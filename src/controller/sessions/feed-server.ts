@@ -45,8 +45,8 @@ export class FeedServer {
   readonly served = servedProtocol('feed', limits.bundleBytesMax, (channel) => this.#session(channel));
   readonly #ports: SharedPorts;
   readonly #feeds = new Map<string, Feed>();
-  /** Offers that are about to be told again. */
-  #again: OfferNotice[] = [];
+  /** Ids of offers that are about to be told again. */
+  readonly #again = new Set<string>();
 
   constructor(ports: SharedPorts) {
     this.#ports = ports;
@@ -70,13 +70,17 @@ export class FeedServer {
     }
   }
 
-  /** Sends an offer to every present worker, together with those that follow within `toldTogetherMs`: each message names all free offers. */
-  pushAgain(offer: OfferNotice): void {
-    this.#again.push(offer);
-    if (this.#again.length > 1) return;
+  /**
+   * Sends an offer of the backlog to every present worker, once together with those that follow within `toldTogetherMs`: each message names
+   * all free offers.
+   */
+  pushAgain(id: string): void {
+    this.#again.add(id);
+    if (this.#again.size > 1) return;
     this.#ports.clock.after(sessionTimes.toldTogetherMs, () => {
-      const offers = this.#again;
-      this.#again = [];
+      // One may have been withdrawn.
+      const offers = [...this.#again].flatMap((one) => this.#ports.backlog.get(one) ?? []);
+      this.#again.clear();
       if (this.#ports.clock.closing) return;
       for (let at = 0; at < offers.length; at += limits.feedOffersMax)
         this.push(offers.slice(at, at + limits.feedOffersMax));

@@ -92,7 +92,7 @@ export class Publisher {
     const again = this.#ports.backlog.has(signed.id);
     this.#ports.backlog.set(signed.id, notice);
     // Gossip drops a message that it has seen: an offer that is repeated goes to the present workers.
-    if (again) this.#feed.pushAgain(notice);
+    if (again) this.#feed.pushAgain(signed.id);
     else await publish(topics.offers(project), encodeMessage(notice));
   }
 

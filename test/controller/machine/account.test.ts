@@ -109,6 +109,12 @@ describe('the account that a controller gives of a run', () => {
     tell(A);
     expect(line(bench, run)).toBe(`${says}: 1 MiB of 3 MiB, 512 KiB/s, 4.0 s left, from ada, bob`);
     expect(bench.journal).toHaveLength(journaled);
+    // The answer about an artifact that was wanted before ends nothing, and its figures are not this one's.
+    bench.send({ kind: 'pinned', run, artifact: B, ok: false, detail: 'no' });
+    expect(line(bench, run)).toContain('1 MiB of 3 MiB');
+    bench.controller.state.presence.fetching.set(run, { artifact: B, ...far });
+    expect(line(bench, run)).toBe(says);
+    tell(A);
     bench.pinned(run);
     tell(A);
     expect(bench.controller.state.presence.fetching.size).toBe(0);

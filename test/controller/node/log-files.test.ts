@@ -134,6 +134,20 @@ describe('logs that are removed', () => {
     expect(names()).toEqual([]);
   });
 
+  it('are none of a lease whose log was begun again, until all of them are closed', async () => {
+    withLimits(controllerNodeLimits, { logsKeptMax: 0 });
+    const { files, names } = folder();
+    const first = await files.create('a');
+    const again = await files.create('a');
+    await first.end();
+    again.write('x\n');
+    await files.replace('a', (async function* () {})());
+    expect(await files.trim(signal)).toBe(0);
+    expect(names()).toEqual(['a.log']);
+    await again.end();
+    await expect.poll(() => files.trim(signal)).toBe(1);
+  });
+
   it('are none where there is no folder', async () => {
     expect(await openLogFiles('/nonexistent/logs').trim(signal)).toBe(0);
   });

@@ -98,18 +98,22 @@ describe('a controller', () => {
     expect(looked).toBe(1);
   });
 
-  it('tells offers again that come together in few messages', async () => {
-    const { feed, notice, timers, connect } = server(await projectOf('ada'));
+  it('tells offers again that come together in few messages, each once, and none that was withdrawn', async () => {
+    const { feed, ports, notice, timers, connect } = server(await projectOf('ada'));
     const wire = connect('ada', ownVersion('2.0.0'));
     await wire.heard('backlog');
-    const told = async (count: number) => {
-      for (let n = 0; n < count; n++) feed.pushAgain(notice);
+    const told = async (count: number, withdrawn?: string) => {
+      for (let n = 0; n < count; n++) {
+        ports.backlog.set(`${n}`, notice);
+        for (const _ of [1, 2]) feed.pushAgain(`${n}`);
+      }
+      if (withdrawn !== undefined) ports.backlog.delete(withdrawn);
       for (const act of timers.splice(0)) act();
       await new Promise(setImmediate);
       return wire.said.splice(0).map(({ offers }) => offers?.length);
     };
     await told(0);
-    expect([await told(250), await told(1)]).toEqual([[100, 100, 50], [1]]);
+    expect([await told(250), await told(1), await told(3, '1')]).toEqual([[100, 100, 50], [1], [2]]);
   });
 
   it('gives a worker that states no version no offer, nothing that it would not know, and names it', async () => {

@@ -248,9 +248,11 @@ function openFactsOf(state: ControllerState, run: RunFacts): OpenFacts | undefin
 
 function fetchingOf({ keys, presence }: ControllerState, { id, phase }: Run): Pick<OpenFacts, 'fetching'> {
   const known = presence.fetching.get(id);
-  if (phase.kind !== 'pinning' || known === undefined) return {};
+  if (phase.kind !== 'pinning' || known?.artifact !== phase.artifact) return {};
+  const { bytes, total, bytesPerSecond } = known;
   const operators = new Set(known.from.flatMap((worker) => keys.get(worker)?.operator ?? []));
-  return { fetching: { ...known, from: [...operators].slice(0, documentLimits.slotsMax) } };
+  const from = [...operators].slice(0, documentLimits.slotsMax);
+  return { fetching: { bytes, total, bytesPerSecond, from } };
 }
 
 /** The last reason of a trusted worker that is connected; none of before it took another job, since it may have gone on. */
