@@ -339,10 +339,11 @@ describe('a crate', () => {
   });
 
   it('that is no archive, or cut, or unpacks to more than the limit is refused', async () => {
+    withLimits(layoutLimits, { crateBytesMax: 1024 ** 2, crateFilesMax: 500 });
     const whole = await archive([{ name: 'x-1.0.0/a', content: 'a'.repeat(9_000) }]);
     const limit = layoutLimits.crateBytesMax;
     // Zeros after the end are no file, and unpack to a thousand times their size.
-    const padded = Buffer.concat([whole, gzipSync(Buffer.alloc(4 * 1024 ** 2))]);
+    const padded = Buffer.concat([whole, gzipSync(Buffer.alloc(2 * layoutLimits.aheadBytesMax))]);
     for (const [crate, why] of [
       [bytes('no gzip'), 'incorrect header check'],
       [whole.subarray(0, -20), 'unexpected end of file'],

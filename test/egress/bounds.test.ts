@@ -85,7 +85,7 @@ describe('bounds of a proxy', () => {
     await Promise.all([connectTo(`127.0.0.1:${port}`), '', 'CONNECT 127.0'].map((text) => say(egress, text)));
     // Also after a first request on a connection that is kept.
     const site = await web((_, response) => response.end('first'));
-    const kept = await egressTo(site, { idleMs: 1_000 });
+    const kept = await egressTo(site, { idleMs: 400 });
     const get = `GET http://127.0.0.1:${site}/ HTTP/1.1\r\nHost: a\r\n\r\n`;
     const half = `${get}POST http://127.0.0.1:${site}/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n`;
     const [twice] = await Promise.all([`${get}${get}`, half].map((text) => say(kept, text)));

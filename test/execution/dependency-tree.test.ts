@@ -265,7 +265,8 @@ it('a lock file is read up to its bound, and what is larger only as that', async
 
 it('lock files that are too large together are not read into memory', async () => {
   const { store } = await place();
-  const big = Buffer.alloc(33 * 1024 * 1024, 'large');
+  withLimits(lockFileLimits, { bytesMax: 2 * 1024 * 1024 });
+  const big = Buffer.alloc(1024 * 1024, 'large');
   const locks = ['a/yarn.lock', 'b/yarn.lock', 'c/yarn.lock'];
   const tree = await treeOf(store, Object.fromEntries(locks.map((path) => [path, big])));
   const read = async (paths: string[]) => (await lockFilesInTree(store, tree, paths, { signal })).size;

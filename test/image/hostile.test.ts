@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { Budget } from '../../src/image/layer.ts';
+import { imageLimits } from '../../src/image/limits.ts';
 import { Root } from '../../src/image/root-tree.ts';
 import { header } from '../sandbox/native/support.ts';
+import { withLimits } from '../support/with-limits.ts';
 import {
   dir,
   file,
@@ -146,11 +148,12 @@ describe('an image has bounds:', () => {
   });
 
   it('steps, when each entry leads over long links', () => {
+    withLimits(imageLimits, { stepsMax: 500_000 });
     const root = new Root();
     root.addLink(['l'], 'd/../'.repeat(800), 0);
     root.addFolder(['d'], 0);
     expect(() => {
-      for (let n = 0; n < 500_000; n++) root.addFile(['l', `${n}`], { layer: 0, at: 0, size: 0 }, false);
+      for (let n = 0; n < 1_000; n++) root.addFile(['l', `${n}`], { layer: 0, at: 0, size: 0 }, false);
     }).toThrow(expect.objectContaining({ code: 'IMAGE_TOO_LARGE' }));
   });
 });

@@ -53,7 +53,7 @@ describe('gossip', () => {
     // A message is lost while its author knows no subscriber yet.
     await until('all know a subscriber', () => leaves.every((leaf) => subscribers(leaf) > 0));
     // A mesh that falls apart does so at a heartbeat.
-    for (let beats = 0; beats < 3; beats++) await heartbeat(hub);
+    for (let beats = 0; beats < 3; beats++) await Promise.all([hub, ...leaves].map(heartbeat));
     const [first] = leaves;
     await first?.publish('jobs', bytes('one for all'));
     await until('all but the author hear it', () => heard.slice(1).every((set) => set.has('one for all')));

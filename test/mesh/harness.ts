@@ -79,10 +79,10 @@ export const subscribers = (mesh: Mesh, topic = 'jobs'): number => {
 };
 
 /** The next time a node looks at its neighbours: their scores, and whom it passes messages on to. */
-export function heartbeat({ libp2p }: { libp2p: Mesh['libp2p'] }): Promise<unknown> {
-  const { pubsub } = libp2p.services as { pubsub?: EventTarget };
+export function heartbeat({ libp2p }: { libp2p: Mesh['libp2p'] }): Promise<void> {
+  const { pubsub } = libp2p.services as { pubsub?: { heartbeat(): Promise<void> } };
   if (pubsub === undefined) throw new Error('a node without topics has no heartbeat');
-  return new Promise((resolve) => pubsub.addEventListener('gossipsub:heartbeat', resolve, { once: true }));
+  return pubsub.heartbeat();
 }
 
 /** Subscribers this node passes others' messages on to: within a second of their subscription all of them. */

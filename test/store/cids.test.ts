@@ -122,9 +122,9 @@ describe('CIDs of the profile unixfs-v1-2025+x', () => {
       entries.push({ name: `d/${longName(index)}/`, type: 'directory' });
       entries.push({ name: `d/${longName(index)}/f`, body: 'same' });
     }
-    const shuffled = [...entries].sort((a, b) =>
-      a.name.split('').reverse().join() < b.name.split('').reverse().join() ? -1 : 1,
-    );
+    const backwards = ({ name }: TarEntry) => name.split('').reverse().join();
+    const keyed = entries.map((entry) => ({ key: backwards(entry), entry }));
+    const shuffled = keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ entry }) => entry);
     const filesOnly = entries.filter(({ type }) => type !== 'directory');
     const s = await store();
     const roots = [];

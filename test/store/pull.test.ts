@@ -107,7 +107,7 @@ describe('pull', () => {
     const to = await store(b);
     await silent(a);
     const root = await someRoot();
-    const alone = { from: [a.peerId.toString()], idleSeconds: 1 };
+    const alone = { from: [a.peerId.toString()], idleSeconds: 0.3 };
     expect(await codeOf(to.pull(root, alone))).toBe('STORE_PULL_STALLED');
 
     const c = await node();

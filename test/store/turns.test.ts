@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Slices } from '../../src/protocol/base/slices.ts';
 import { TreeBuilder } from '../../src/store/tree-builder.ts';
 
-const folders = 30_000;
+const folders = 15_000;
 
 /** Milliseconds of a processor that this thread has had, however many others wanted one. */
 function spentMs(): number {

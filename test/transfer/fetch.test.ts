@@ -33,7 +33,7 @@ describe('a transfer', () => {
     // Just under the size at which folders are split. What lies below takes longer to come than the folder to be written.
     const entries = Array.from({ length: 1500 }, (_, index) => ({
       name: `folder/${String(index).padStart(80, 'n')}`,
-      body: noiseBytes(20_000, index),
+      body: noiseBytes(4_000, index),
     }));
     const root = await importInto(from.store, entries);
     const to = await Receiver.open();
@@ -106,7 +106,7 @@ describe('a transfer', () => {
 
   it('uses several providers at once', async () => {
     const [a, b] = [await serving(), await serving()];
-    const entries = [...small(200, 30_000), { name: 'big', body: noiseBytes(24_000_000) }];
+    const entries = [...small(200, 10_000), { name: 'big', body: noiseBytes(12_000_000) }];
     const root = await importInto(a.store, entries);
     await importInto(b.store, entries);
     const to = await Receiver.open();
@@ -119,7 +119,7 @@ describe('a transfer', () => {
 
   it('drops a provider that is much slower than another, and one that says nothing', async () => {
     const fast = await serving();
-    const root = await importInto(fast.store, [{ name: 'big', body: noiseBytes(20_000_000) }]);
+    const root = await importInto(fast.store, [{ name: 'big', body: noiseBytes(10_000_000) }]);
     // It sends its first message, and the rest when it is not waited for any more.
     const dropped = Promise.withResolvers<void>();
     const slow = await answering(async (channel) => {

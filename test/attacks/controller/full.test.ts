@@ -16,7 +16,9 @@ import { initProject, issueTicket } from '../../../src/owner/project-folder.ts';
 import type { Role } from '../../../src/protocol/documents/index.ts';
 import { ask } from '../../../src/protocol/sessions/ask.ts';
 import { join } from '../../../src/protocol/sessions/join.ts';
+import { command, Inside } from '../../e2e/support/inside.ts';
 import { endAll, Proc } from '../../e2e/support/processes.ts';
+import type { Told } from '../../e2e/support/told.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { codeOf } from '../../mesh/harness.ts';
 import { caches } from '../../support/caches.ts';
@@ -80,8 +82,11 @@ async function fullController() {
   const worker = await early('ada', 'worker');
   const home = joinPath(dir, 'rita');
   await joinProject({ home: openHome(home), ticket: await ticketFor('rita', 'reader'), signal });
-  /** A member's command, in a process of its own. */
-  const command = () =>
+  /** A member's command, in this process. */
+  const commandInside = () =>
+    new Inside('quorate jobs', command(['jobs'], { home, cwd: tmpdir(), json: true }));
+  /** The same in a process of its own, for its signals. */
+  const commandAlone = () =>
     new Proc('quorate jobs', quorateWords[0], [...quorateWords.slice(1), '--home', home, '--json', 'jobs'], {
       ...{ cwd: tmpdir(), env: { ...process.env, ...caches } },
     });
@@ -95,7 +100,7 @@ async function fullController() {
     members.push(mesh);
   }
   const status = async () => (await askController(folder.dir, { do: 'status' })).connections;
-  return { asks, joins, command, members, publisher, worker, status };
+  return { asks, joins, commandInside, commandAlone, members, publisher, worker, status };
 }
 
 describe('members take all the connections of a controller that they can', () => {
@@ -111,16 +116,15 @@ describe('members take all the connections of a controller that they can', () =>
   });
 
   it('the command of a member says that it waits, goes on at a place that gets free, and ends by Ctrl-C', async () => {
-    const { command, members } = await fullController();
-    const waits = async () => {
-      const proc = command();
+    const { commandInside, commandAlone, members } = await fullController();
+    const waits = async <T extends Told>(proc: T): Promise<T> => {
       await until('word that it waits', () => {
         if (!proc.alive) throw new Error(`it ended before\n${proc.report()}`);
         return proc.stderr.includes('waiting: the controller takes no more connections now');
       });
       return proc;
     };
-    const [given, up] = [await waits(), await waits()];
+    const [given, up] = await Promise.all([waits(commandInside()), waits(commandAlone())]);
     expect(await up.stop('SIGINT'), up.report()).toMatchObject({ code: 130 });
     await members[0]?.close();
     expect(await given.end(), given.report()).toMatchObject({ code: 0 });

@@ -8,6 +8,7 @@ import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { signMessage } from '../../../src/protocol/documents/index.ts';
 import { Credentials, type Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { join } from '../../../src/protocol/sessions/join.ts';
+import { sessionTimes } from '../../../src/protocol/sessions/limits.ts';
 import type { Dial, Signing } from '../../../src/protocol/sessions/ports.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
@@ -21,6 +22,7 @@ import {
   root,
   testKey,
 } from '../../support/documents.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const member = testKey('a member that was away');
 const successor = testKey('the next controller');
@@ -102,6 +104,8 @@ describe('a stranger at the address where the controller was', () => {
   });
 
   it('is waited for no longer than a few seconds where it says nothing', async () => {
+    expect(sessionTimes.searchMs).toBeLessThan(5_000);
+    withLimits(sessionTimes, { searchMs: 1_500 });
     const credentials = await away();
     // It ends by itself: before what would end it here, and while the stranger still says nothing.
     const limit = AbortSignal.timeout(deadlineMs);

@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { Bandwidth } from '../../../src/protocol/base/bandwidth.ts';
 import { node, sleep, until } from '../../mesh/harness.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { connect, plain } from './plain.ts';
 
 /** Of YamuxMuxer of @libp2p/yamux. */
@@ -48,6 +49,8 @@ async function flood(pings: number, bytesPerSecond?: number): Promise<string | u
 }
 
 describe('a peer has its frames answered and reads nothing', () => {
+  beforeEach(() => withLimits(meshLimits, { heldFramesMax: 4_000 }));
+
   test('is left once so many answers wait', async () => {
     expect(await flood(4 * meshLimits.heldFramesMax, 1_000)).toBe('MESH_PEER_QUOTA');
   });

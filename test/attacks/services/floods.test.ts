@@ -86,7 +86,7 @@ describe('somebody who sends requests by halves, from eight addresses', () => {
 
 describe('somebody who asks and reads nothing of the answers, from eight addresses', () => {
   const limits = { connectionsMax: 64, connectionsPerAddressMax: 8 };
-  const big = 'x'.repeat(16 * 1024 * 1024);
+  const big = 'x'.repeat(8 * 1024 * 1024);
   const app = () => new Hono<HttpEnv>().get('/', (c) => c.text('hello')).get('/big', (c) => c.text(big));
   /** One after the other, so that each has an answer before the next one comes: it waits for nothing then. */
   const attack = async (server: HttpServer) => {

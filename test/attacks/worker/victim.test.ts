@@ -123,9 +123,9 @@ describe('a project whose charter names the host of a victim', () => {
   });
 
   const job = makeJob({ network: ['vcs'] });
-  const builds = 8;
+  const builds = 4;
   const names = Array.from({ length: 8 }, (_, n) => `name${n}.example`);
-  const perName = 24;
+  const perName = 5;
 
   /** Each way in which a project has one lender connect: many builds, many names with one address, the feed, and git. */
   async function attack(gate: HostGate | undefined): Promise<{ made: number; tried: number }> {
@@ -158,9 +158,11 @@ describe('a project whose charter names the host of a victim', () => {
     return { made: knocks(), tried: builds * names.length * perName };
   }
 
-  it('has one who allowed it make no more connections than the default limit, whatever its jobs do', async () => {
-    const { default: most } = knobs.hostConnections;
-    const gate = new HostGate({ allows: () => true, limits: hostLimitsOf({ hours: [] }) });
+  it('has one who allowed it make no more connections than the limit, whatever its jobs do', async () => {
+    expect(hostLimitsOf({ hours: [] })).toMatchObject({ connections: knobs.hostConnections.default });
+    const most = 100;
+    const limits = hostLimitsOf({ hours: [], hostConnections: most });
+    const gate = new HostGate({ allows: () => true, limits });
     const { made, tried } = await attack(gate);
     expect(tried).toBeGreaterThan(most);
     expect(made).toBe(most);

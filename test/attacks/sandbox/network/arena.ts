@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import type { Sandbox } from '../../../../sandbox/index.ts';
 import { type Egress, openEgressProxy } from '../../../../src/egress/index.ts';
-import { exited, MiB, type Play, play, type Ran, tempFolder } from '../../../sandbox/support.ts';
+import { MiB, type Play, play, type Ran, tempFolder } from '../../../sandbox/support.ts';
 import { listen } from '../../../source/support.ts';
 
 export interface NetworkTier {
@@ -88,16 +88,10 @@ export function networkArena({ open, openToHost, more = {} }: NetworkTier) {
       ...(egress !== undefined && { network: { socket: egress.socket } }),
     });
   /** The control: the same words in a build that is in the host's network. */
-  const onHost = (steps: string[]): Promise<Ran> => play(toHost, steps, more);
-  /** After whatever was tried, the next build works, and has its network. */
-  async function nextWorks(): Promise<void> {
-    const { port } = await bystander();
-    const ran = await inside(await proxy([port]), [ask(`127.0.0.1:${port}`)]);
-    expect(ran.log).toContain(' 200 ');
-    expect(ran.outcome).toEqual(exited(0));
-  }
+  const onHost = (steps: string[], options: Play = {}): Promise<Ran> =>
+    play(toHost, steps, { ...more, ...options });
   const codes = ({ refusals }: Egress): string[] => refusals.map(({ code }) => code);
-  return { proxy, inside, onHost, nextWorks, codes };
+  return { proxy, inside, onHost, codes };
 }
 
 export type NetworkArena = ReturnType<typeof networkArena>;

@@ -1,16 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { exited, MiB } from '../../../sandbox/support.ts';
+import { sandboxLimits } from '../../../../sandbox/limits.ts';
+import { MiB } from '../../../sandbox/support.ts';
 import { listen } from '../../../source/support.ts';
 
 import { fountain, type NetworkArena, type NetworkTier } from './arena.ts';
 
-export function takesWhatItCan(
-  { proxy, inside, nextWorks, codes }: NetworkArena,
-  { slowToConnect }: NetworkTier,
-): void {
+export function takesWhatItCan({ proxy, inside, codes }: NetworkArena, { slowToConnect }: NetworkTier): void {
   describe('a build that takes what it can', () => {
     it('gets no more bytes than may be received, whatever the connections', async () => {
-      const pour = 24 * MiB;
+      const pour = 8 * MiB;
       const take = (port: number) =>
         `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; cat <&3' | wc -c`;
       const source = await fountain(pour);
@@ -22,7 +21,6 @@ export function takesWhatItCan(
       const free = await fountain(pour);
       const all = await inside(await proxy([free.port]), [take(free.port)]);
       expect(Number(all.log)).toBeGreaterThanOrEqual(pour);
-      await nextWorks();
     });
 
     it('sends out no more bytes than may be sent', async () => {
@@ -41,17 +39,26 @@ export function takesWhatItCan(
       heard = 0;
       await inside(await proxy([port]), [give(port)]);
       expect(heard).toBeGreaterThan(4 * MiB);
-      await nextWorks();
     });
 
     it('and never reads it, has the server wait, not the worker keep it', async () => {
-      const pour = 64 * MiB;
+      const pour = 32 * MiB;
       const asking = (port: number, then: string) =>
         `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; ${then}'`;
       const held = await fountain(pour);
       const still = await proxy([held.port], { receivedBytesMax: 2 * pour });
-      const ran = await inside(still, [asking(held.port, 'sleep 2')]);
-      expect(ran.outcome).toEqual(exited(0));
+      const stop = new AbortController();
+      // Until its server has written nothing for half a second.
+      const stalled = async (): Promise<void> => {
+        for (let before = -1; before < held.written() && held.written() < pour; await sleep(500))
+          before = held.written();
+        stop.abort();
+      };
+      await inside(still, [asking(held.port, 'head -n 1 <&3; sleep 300')], {
+        signal: stop.signal,
+        onLog: () => void stalled(),
+      });
+      expect(held.written()).toBeGreaterThan(0);
       expect(held.written()).toBeLessThan(pour / 2);
       expect(still.counts.received).toBeLessThan(pour / 2);
       const read = await fountain(pour);
@@ -59,18 +66,18 @@ export function takesWhatItCan(
         asking(read.port, 'cat <&3 > /dev/null'),
       ]);
       expect(read.written()).toBe(pour);
-      await nextWorks();
     });
 
     const knocks = async (): Promise<void> => {
-      const knock = `perl -MSocket -e 'for (1..9000) { socket(S, AF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(3128, inet_aton("127.0.0.1"))) ? $n++ : $refused++; close S } print "$n $refused"'`;
-      const egress = await proxy([]);
+      const { egressConnectionsMax: most, egressConnectionsTotalMax: total } = sandboxLimits;
+      // It keeps as many as may be open, and opens more than may wait for the worker besides.
+      const knock = `perl -MSocket -e 'for (1..${total + 1500}) { socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(3128, inet_aton("127.0.0.1"))) ? $n++ : $refused++; push @held, $s if @held < ${most} } print "$n $refused"'`;
+      const egress = await proxy([], { connectionsMax: most });
       const ran = await inside(egress, [knock]);
       const [opened = 0, refused = 0] = ran.log.split(' ').map(Number);
-      expect(opened).toBeLessThan(8000);
-      expect(refused).toBeGreaterThan(1000);
-      expect(egress.counts.connections).toBeLessThan(8000);
-      await nextWorks();
+      expect(opened).toBeGreaterThanOrEqual(total);
+      expect(opened).toBeLessThan(total + 1000);
+      expect(refused).toBeGreaterThan(500);
     };
     if (slowToConnect === undefined) it('knocks without end, and the worker stops to open', knocks);
   });

@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { exited, processesOfJobs, uniqueSleep } from '../../../sandbox/support.ts';
 import { listen } from '../../../source/support.ts';
 
-import { ask, get, type NetworkArena } from './arena.ts';
+import { ask, bystander, get, type NetworkArena } from './arena.ts';
 
 const run = promisify(execFile);
 
@@ -62,6 +62,7 @@ export function usesIt({ proxy, inside, onHost }: NetworkArena): void {
 }
 
 export function leavesNothing({ proxy, inside }: NetworkArena): void {
+  // Also after all that was tried before.
   describe('after a build with a network', () => {
     it('no process, connection or socket of it is left, however it ended', async () => {
       const [opened, closed] = [new Set<Socket>(), new Set<Socket>()];
@@ -81,6 +82,13 @@ export function leavesNothing({ proxy, inside }: NetworkArena): void {
       expect((await run('ps', ['-eo', 'args'])).stdout).not.toContain(nap);
       expect(opened.size).toBe(1);
       await expect.poll(() => closed.size).toBe(1);
+    });
+
+    it('the next one works, and has its network', async () => {
+      const { port } = await bystander();
+      const ran = await inside(await proxy([port]), [ask(`127.0.0.1:${port}`)]);
+      expect(ran.log).toContain(' 200 ');
+      expect(ran.outcome).toEqual(exited(0));
     });
   });
 }

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { ask, bystander, get, type NetworkArena, say } from './arena.ts';
 
-export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): void {
+export function wantsMore({ proxy, inside, codes }: NetworkArena): void {
   describe('a build that wants more of the proxy than is listed', () => {
     it('gets no other port by CONNECT, and nothing that is no HTTP', async () => {
       const { port, knocks } = await bystander();
@@ -28,7 +28,6 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
       // With the port on the list it arrives.
       await inside(await proxy([port, other.port]), [ask(`127.0.0.1:${other.port}`)]);
       expect(other.knocks()).toBe(1);
-      await nextWorks();
     });
 
     it('does not follow a redirect off the list', async () => {
@@ -47,7 +46,6 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
       expect(knocks()).toBe(0);
       await inside(await proxy([first, port]), [follow]);
       expect(knocks()).toBe(1);
-      await nextWorks();
     });
 
     it('is not led to a host at home by a name that changes (DNS rebinding)', async () => {
@@ -71,7 +69,6 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
       expect(home.knocks()).toBe(0);
       await inside(await proxy([home.port], rebinding), ask2);
       expect(home.knocks()).toBe(2);
-      await nextWorks();
     });
 
     it('gets at no cloud metadata: not by its address, not by a name for it', async () => {
@@ -103,7 +100,6 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
         words.slice(0, 2),
       );
       expect(reached).toEqual([metadata]);
-      await nextWorks();
     });
   });
 }
