@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { findProject } from '../owner/project.ts';
 import { version } from '../program.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
-import { type Act, type Context, examples } from '../terminal/context.ts';
+import { type Act, type Context, defineCommand } from '../terminal/context.ts';
 import { type Exit, exits } from '../terminal/exit-codes.ts';
 import { bytes, counted, when } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
@@ -44,49 +44,36 @@ interface Asked {
 export function addBackupVerbs(group: Command, act: Act, role: HomeRole): void {
   const { of, copied, bytes: more } = words[role];
   const name = `quorate ${role}`;
-  const backup = group
-    .command('backup')
-    .summary('copy what it knows into a new folder, while it runs')
-    .description(
-      `Copies what ${of} knows, as of one moment, whether or not it runs: ${copied}. The folder is there as a whole or not at all. Keys are not copied, unless --keys says so.${role === 'controller' ? ' Bundles are not copied: the controller makes them again from the journal.' : ''}`,
-    )
+  const backup = defineCommand(group, 'backup', {
+    summary: 'copy what it knows into a new folder, while it runs',
+    description: `Copies what ${of} knows, as of one moment, whether or not it runs: ${copied}. The folder is there as a whole or not at all. Keys are not copied, unless --keys says so.${role === 'controller' ? ' Bundles are not copied: the controller makes them again from the journal.' : ''}`,
+    examples: [`${name} backup /mnt/backups/2026-11-29`, `${name} backup --keys /mnt/safe/2026-11-29`],
+  })
     .argument('<folder>', 'a new folder, best on another disk')
     .option('--keys', 'copy the keys too: whoever has that folder can act as this process');
   if (more !== undefined) backup.option('--artifacts', `copy the bytes of ${more}`);
-  backup
-    .addHelpText(
-      'after',
-      examples(`${name} backup /mnt/backups/2026-11-29`, `${name} backup --keys /mnt/safe/2026-11-29`),
-    )
-    .action(
-      act((context: Context, folder: string, options: Asked) => backUp(context, role, folder, options)),
-    );
-  group
-    .command('restore')
-    .summary('make its home from a backup, here or on another machine')
-    .description(
-      `Makes the home of ${of} from a backup, whose files are compared with their sums first. It is there as a whole or not at all. The process must not run. Says what is to be done before the next start.`,
-    )
+  backup.action(
+    act((context: Context, folder: string, options: Asked) => backUp(context, role, folder, options)),
+  );
+  defineCommand(group, 'restore', {
+    summary: 'make its home from a backup, here or on another machine',
+    description: `Makes the home of ${of} from a backup, whose files are compared with their sums first. It is there as a whole or not at all. The process must not run. Says what is to be done before the next start.`,
+    examples: [`${name} restore /mnt/backups/2026-11-29`, `${name} restore --aside /mnt/backups/2026-11-29`],
+  })
     .argument('<folder>', `what "${name} backup" made`)
     .option(
       '--aside',
       'rename the home that is there first; keys that the backup does not have are copied from it',
     )
-    .addHelpText(
-      'after',
-      examples(`${name} restore /mnt/backups/2026-11-29`, `${name} restore --aside /mnt/backups/2026-11-29`),
-    )
     .action(
       act((context: Context, folder: string, { aside }: Asked) => restore(context, role, folder, aside)),
     );
-  group
-    .command('check')
-    .summary('read everything it has on disk, and say what is whole')
-    .description(
-      `Reads everything that ${of} has on disk, or a backup, as a start does, and names each file that is not whole, with the place. Changes nothing; the process may run. Exits with 1 where something is damaged, with 4 where all that is not whole is made again or fetched by the process itself.`,
-    )
+  defineCommand(group, 'check', {
+    summary: 'read everything it has on disk, and say what is whole',
+    description: `Reads everything that ${of} has on disk, or a backup, as a start does, and names each file that is not whole, with the place. Changes nothing; the process may run. Exits with 1 where something is damaged, with 4 where all that is not whole is made again or fetched by the process itself.`,
+    examples: [`${name} check`, `${name} check /mnt/backups/2026-11-29`],
+  })
     .argument('[folder]', 'a backup (default: the home)')
-    .addHelpText('after', examples(`${name} check`, `${name} check /mnt/backups/2026-11-29`))
     .action(act((context: Context, folder: string | undefined) => check(context, role, folder)));
 }
 

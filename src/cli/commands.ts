@@ -30,7 +30,7 @@ import { rotate } from '../owner/commands/rotate.ts';
 import { version as versionOf } from '../program.ts';
 import { assert } from '../protocol/base/errors.ts';
 import { store } from '../store-node/commands/store.ts';
-import { type Define, examples } from '../terminal/context.ts';
+import { type Define, defineCommand } from '../terminal/context.ts';
 import { exits } from '../terminal/exit-codes.ts';
 import { on } from '../watcher/commands/on.ts';
 import { watch } from '../watcher/commands/watch.ts';
@@ -41,19 +41,18 @@ import { completion } from './completion/completion.ts';
 import { up } from './up/up.ts';
 
 const version: Define = (program, act) => {
-  program
-    .command('version')
-    .summary('print the version')
-    .description('Prints the version of Quorate and of the Node that runs it.')
-    .addHelpText('after', examples('quorate version'))
-    .action(
-      act(({ out }) => {
-        const node = process.version.slice(1);
-        out.value({ version: versionOf(), node });
-        out.say(`quorate ${versionOf()} (Node ${node})`);
-        return exits.done;
-      }),
-    );
+  defineCommand(program, 'version', {
+    summary: 'print the version',
+    description: 'Prints the version of Quorate and of the Node that runs it.',
+    examples: ['quorate version'],
+  }).action(
+    act(({ out }) => {
+      const node = process.version.slice(1);
+      out.value({ version: versionOf(), node });
+      out.say(`quorate ${versionOf()} (Node ${node})`);
+      return exits.done;
+    }),
+  );
 };
 
 /** A process and the verbs for a backup of its home, which a role cannot know: it is read with the machines of all roles. */

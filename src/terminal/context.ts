@@ -24,8 +24,24 @@ export type Act = <Given extends unknown[]>(
 /** Adds one command to the program. A command imports the runtime when it runs, so that --help is fast. */
 export type Define = (program: Command, act: Act) => void;
 
-export function examples(...lines: string[]): string {
-  return `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ ${line}\n`).join('')}`.trimEnd();
+interface CommandTexts {
+  /** A line in the list of commands. */
+  summary: string;
+  /** The beginning of its own help. */
+  description?: string;
+  /** Command lines, at the end of its help. */
+  examples: readonly string[];
+}
+
+/** Adds a command below the program or a group, with its texts. Arguments, options and the action are for the caller to add. */
+export function defineCommand(parent: Command, name: string, texts: CommandTexts): Command {
+  const { summary, description = '', examples } = texts;
+  const lines = examples.map((line) => `\n  $ ${line}`);
+  return parent
+    .command(name)
+    .summary(summary)
+    .description(description)
+    .addHelpText('after', `\nExample${lines.length > 1 ? 's' : ''}:${lines.join('')}`);
 }
 
 /** The option of commands of members, who may be one of several projects. */

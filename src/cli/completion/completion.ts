@@ -1,6 +1,6 @@
 import { Argument } from 'commander';
 import { shellWord } from '../../protocol/base/shell-word.ts';
-import { type Define, examples } from '../../terminal/context.ts';
+import { type Define, defineCommand } from '../../terminal/context.ts';
 import { exits } from '../../terminal/exit-codes.ts';
 import {
   type CommandShape,
@@ -211,21 +211,17 @@ const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion
 type Shell = keyof typeof scripts;
 
 export const completion: Define = (program, act) =>
-  program
-    .command('completion')
-    .summary('print a completion script for a shell')
-    .description(
+  defineCommand(program, 'completion', {
+    summary: 'print a completion script for a shell',
+    description:
       'Prints a script that completes commands, options and files of quorate. It is made from the commands of this version and starts no program.',
-    )
+    examples: [
+      'source <(quorate completion bash)',
+      'quorate completion zsh > ~/.zfunc/_quorate',
+      'quorate completion fish > ~/.config/fish/completions/quorate.fish',
+    ],
+  })
     .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(scripts)))
-    .addHelpText(
-      'after',
-      examples(
-        'source <(quorate completion bash)',
-        'quorate completion zsh > ~/.zfunc/_quorate',
-        'quorate completion fish > ~/.config/fish/completions/quorate.fish',
-      ),
-    )
     .action(
       act(({ out }, shell: Shell) => {
         const script = scripts[shell](shapesOf(program));

@@ -11,7 +11,7 @@ import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
 import { units } from '../../protocol/base/units.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { asDaemon } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { eventPrinter } from '../../terminal/node-events.ts';
@@ -35,11 +35,13 @@ const operatorsMax = 8;
 const memoryBytesMin = 1024 ** 3;
 
 export const up: Define = (program, act) => {
-  asDaemon(program.command('up'))
-    .summary('try a project out, alone on this machine')
-    .description(
+  const command = defineCommand(program, 'up', {
+    summary: 'try a project out, alone on this machine',
+    description:
       'Plays a project of this repository, with keys of its own: controller, trusted worker and volunteers, all on this machine and in one process, until Ctrl-C. For trying it out: it is one machine, and proves nothing to anybody else. "quorate run" then builds what is committed here, without a push.',
-    )
+    examples: ['quorate up', 'quorate up --operators 5 --tier namespace --yes'],
+  });
+  asDaemon(command)
     .option(
       '--operators <n>',
       `volunteers to play, 1 to ${operatorsMax}`,
@@ -63,7 +65,6 @@ export const up: Define = (program, act) => {
         .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1, any free port'),
     )
     .option('--yes', 'do not ask')
-    .addHelpText('after', examples('quorate up', 'quorate up --operators 5 --tier namespace --yes'))
     .action(act(run));
 };
 

@@ -1,7 +1,7 @@
 import type { Client } from '../../member/client.ts';
 import { withClient } from '../../member/commands/project-client.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortRun } from '../../terminal/format.ts';
 import { reasonText } from '../../terminal/values.ts';
@@ -13,20 +13,16 @@ interface Options {
 }
 
 export const cancel: Define = (program, act) =>
-  program
-    .command('cancel')
-    .summary('end a job without a verdict')
-    .description(
+  defineCommand(program, 'cancel', {
+    summary: 'end a job without a verdict',
+    description:
       'Ends a job that this machine published: its builds stop, and nothing more comes of it. Jobs that rest on it end with the same reason. What was published before stays.',
-    )
+    examples: ['quorate cancel 3f9a1c02d7', 'quorate cancel 3f9a1c02d7 --reason "wrong branch"'],
+  })
     .argument('<job>', "a run's or job's id, or the first 8 characters of it")
     .option('--reason <text>', 'why, for everybody who looks at it (default: who cancelled it)', reasonText)
     .option('--pipeline', 'end all jobs of its pipeline that are not over')
     .option(...whichProject)
-    .addHelpText(
-      'after',
-      examples('quorate cancel 3f9a1c02d7', 'quorate cancel 3f9a1c02d7 --reason "wrong branch"'),
-    )
     .action(act(run));
 
 async function run(

@@ -2,18 +2,23 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import type { CompareOptions, PartGiven } from './comparison-report.ts';
 
 export const diff: Define = (program, act) =>
-  program
-    .command('diff')
-    .alias('compare')
-    .summary('tell whether two artifacts, files or folders are the same, and where they differ')
-    .description(
+  defineCommand(program, 'diff', {
+    summary: 'tell whether two artifacts, files or folders are the same, and where they differ',
+    description:
       'Compares two sides, each an artifact, a file or folder of one, or a file or folder of this machine, such as a package of a registry. Says that they are the same, the same after a named normalisation (compressed again by gzip or zip; order and times of the members of a tar or zip), or different, and in what: names, kinds, modes, sizes, targets of links, members of archives, and where the bytes of a file begin to differ. Then shows the files in diffoscope, where that is installed (Debian: diffoscope-minimal), in a sandbox. Takes artifacts from the stores of this machine, else from peers, whatever their level: nothing of them is written or run. Of a run whose results differ: who came to which, on what, their logs side by side, and the artifacts.',
-    )
+    examples: [
+      'quorate diff bafybeia… bafybeib…',
+      'quorate diff bafybeia… p-map-7.0.6.tgz',
+      'quorate diff bafybeia…/dist/tool ./tool',
+      'quorate diff 3f9a1c02d7',
+    ],
+  })
+    .alias('compare')
     .argument(
       '<a>',
       "an artifact's CID, or <cid>/<path> of a file or folder in it; or a file or folder here; alone: the run whose results differ",
@@ -26,15 +31,6 @@ export const diff: Define = (program, act) =>
         .default('gvisor'),
     )
     .option('--project <id>', 'whose peers to ask, where this machine knows several')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate diff bafybeia… bafybeib…',
-        'quorate diff bafybeia… p-map-7.0.6.tgz',
-        'quorate diff bafybeia…/dist/tool ./tool',
-        'quorate diff 3f9a1c02d7',
-      ),
-    )
     .action(act(run));
 
 async function run(

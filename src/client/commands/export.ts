@@ -5,7 +5,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Bundle } from '../../protocol/documents/index.ts';
 import type { Made } from '../../protocol/interop/index.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { checkNewFolder } from '../../terminal/new-file.ts';
 import { checkBundle, readBundle, readIndexBytes, sayVerification } from './verification.ts';
@@ -22,12 +22,16 @@ interface Options {
 }
 
 export const exportEvidence: Define = (program, act) =>
-  program
-    .command('export')
-    .summary("write evidence for others' tools")
-    .description(
+  defineCommand(program, 'export', {
+    summary: "write evidence for others' tools",
+    description:
       'Checks a bundle as verify does and writes what it rests on in the forms that in-toto and cosign read, with the keys they need.',
-    )
+    examples: [
+      'quorate export tool.bundle --project 12D3KooW… --in-toto -o evidence',
+      'quorate export tool.bundle --project 12D3KooW… --cosign --files tool -o evidence',
+      'quorate export tool.bundle --project 12D3KooW… --provenance --index tool.index -o evidence',
+    ],
+  })
     .argument('<bundle>', 'the evidence, as fetch --bundle-out wrote it')
     .requiredOption('--project <id>', "the project's root key")
     .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
@@ -39,14 +43,6 @@ export const exportEvidence: Define = (program, act) =>
     .option(
       '--files <folder>',
       "with --cosign: the artifact, to write the block that its tree's digest is of",
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate export tool.bundle --project 12D3KooW… --in-toto -o evidence',
-        'quorate export tool.bundle --project 12D3KooW… --cosign --files tool -o evidence',
-        'quorate export tool.bundle --project 12D3KooW… --provenance --index tool.index -o evidence',
-      ),
     )
     .action(act(run));
 

@@ -4,7 +4,7 @@ import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes as sizeOf } from '../../terminal/format.ts';
 import { checkNewFolder, NewFile } from '../../terminal/new-file.ts';
@@ -26,12 +26,15 @@ interface Options {
 }
 
 export const fetch: Define = (program, act) =>
-  program
-    .command('fetch')
-    .summary('get an artifact that can be trusted')
-    .description(
+  defineCommand(program, 'fetch', {
+    summary: 'get an artifact that can be trusted',
+    description:
       "Finds an artifact and its evidence in the network, checks the evidence step by step against the project's root key, and only then writes the files. Refuses what is not trusted.",
-    )
+    examples: [
+      'quorate fetch bafybeig… -o tool',
+      'quorate fetch bafybeig… -o tool --project 12D3KooW… --bootstrap /dns4/boot.example.org/tcp/4001/p2p/12D3KooW…',
+    ],
+  })
     .argument('<cid>', "the artifact; with --reports a test's run, or its reports")
     .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
     .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
@@ -43,13 +46,6 @@ export const fetch: Define = (program, act) =>
     .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
     .option('--index-out <file>', 'keep the list of its dependencies, for sbom and export offline')
     .option('--reports', 'get what a test put out, passed or failed; it is no artifact')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate fetch bafybeig… -o tool',
-        'quorate fetch bafybeig… -o tool --project 12D3KooW… --bootstrap /dns4/boot.example.org/tcp/4001/p2p/12D3KooW…',
-      ),
-    )
     .action(act(run));
 
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {

@@ -2,18 +2,18 @@ import { withClient } from '../../member/commands/project-client.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { headlineLine, jobLines } from './job-list.ts';
 
 export const jobs: Define = (program, act) =>
-  program
-    .command('jobs')
-    .summary('list the jobs of a project')
-    .description('Lists the jobs of a project by what was pushed, newest first, and how far each has come.')
+  defineCommand(program, 'jobs', {
+    summary: 'list the jobs of a project',
+    description: 'Lists the jobs of a project by what was pushed, newest first, and how far each has come.',
+    examples: ['quorate jobs', 'quorate jobs --ref main', 'quorate jobs --json'],
+  })
     .option('--ref <ref>', 'of this branch or tag only')
     .option(...whichProject)
-    .addHelpText('after', examples('quorate jobs', 'quorate jobs --ref main', 'quorate jobs --json'))
     .action(act(run));
 
 async function run(context: Context, { ref, project }: { ref?: string; project?: string }): Promise<Exit> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
@@ -11,33 +11,28 @@ import type { FixingOptions } from '../lock.ts';
 import { DependenciesShown } from './bring-dependencies.ts';
 
 export const lock: Define = (program, act) => {
-  const command = program
-    .command('lock')
-    .summary('write quorate.lock: what lock files leave open')
-    .description(
+  const command = defineCommand(program, 'lock', {
+    summary: 'write quorate.lock: what lock files leave open',
+    description:
       'Fixes what the lock files of quorate.yaml leave open, in quorate.lock: which file of a Python package is meant, the sha256 of an entry that has no hash, or a broken one, the archive of a git dependency. Nothing is published. Commit quorate.lock: every worker reads it from its own checkout.',
-    )
+    examples: ['quorate lock', 'quorate lock --check', 'quorate lock add https://files.example/model.bin'],
+  })
     .argument('[locks...]', 'lock files, from the top of the repository (default: those of quorate.yaml)')
     .option('--check', 'write and fetch nothing, and fail where something is open')
     .option('--python <version>', 'take wheels for this version of Python only, such as 3.13', pythonVersion)
-    .addHelpText(
-      'after',
-      examples('quorate lock', 'quorate lock --check', 'quorate lock add https://files.example/model.bin'),
-    )
     .action(act(run));
-  command
-    .command('add')
-    .summary('add a file at an address')
-    .description(
+  defineCommand(command, 'add', {
+    summary: 'add a file at an address',
+    description:
       'Fetches a file, and adds its name, address and sha256 to quorate.lock. A job that names quorate.lock under dependencies finds it in $QUORATE_FILES.',
-    )
+    examples: ['quorate lock add https://files.example/v2/model.bin --name model-2.bin'],
+  })
     .argument('<url>', 'address of the file, http or https', webAddress)
     .option(
       '--name <name>',
       'name that the build finds it by (default: the last part of the address)',
       fileName,
     )
-    .addHelpText('after', examples('quorate lock add https://files.example/v2/model.bin --name model-2.bin'))
     .action(act(add));
 };
 

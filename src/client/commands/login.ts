@@ -1,7 +1,7 @@
 import { membershipFor, withClient } from '../../member/commands/project-client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 
 interface Options {
@@ -12,23 +12,19 @@ interface Options {
 }
 
 export const login: Define = (program, act) =>
-  program
-    .command('login')
-    .summary('sign in at the page of a project')
-    .description(
+  defineCommand(program, 'login', {
+    summary: 'sign in at the page of a project',
+    description:
       "Signs in at a web service of a project. With --page by this machine's key, for its members: prints an address that a browser opens once. With --issuer by a code that a person who is signed in there confirms in a browser; then this terminal has a token for it. Signing in gives nobody a vote.",
-    )
+    examples: [
+      'quorate login --page https://ci.example.org',
+      'quorate login --issuer https://ci.example.org',
+    ],
+  })
     .option('--page <url>', 'sign a browser in there with the key of this machine')
     .option('--issuer <url>', 'sign this terminal in there, with a code to confirm in a browser')
     .option('--token <url>', 'print the token that this terminal has for a service, for other programs')
     .option(...whichProject)
-    .addHelpText(
-      'after',
-      examples(
-        'quorate login --page https://ci.example.org',
-        'quorate login --issuer https://ci.example.org',
-      ),
-    )
     .action(act(run));
 
 async function run(context: Context, options: Options): Promise<Exit> {

@@ -4,7 +4,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import { LogSteps } from '../../protocol/base/log-steps.ts';
 import { clockText, type LineTimes, parseLogTimes } from '../../protocol/base/log-times.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 
 interface Options {
@@ -16,19 +16,18 @@ interface Options {
 }
 
 export const logs: Define = (program, act) =>
-  program
-    .command('logs')
-    .summary('print what builds of a job wrote')
-    .description(
+  defineCommand(program, 'logs', {
+    summary: 'print what builds of a job wrote',
+    description:
       'Prints what the builds of a job wrote, each line with its operator, and what several wrote alike once. Control characters are shown, never obeyed. While a round is sealed only publishers see its logs.',
-    )
+    examples: ['quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --failed --times'],
+  })
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option('-f, --follow', 'go on until the verdict')
     .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
     .option('--failed', 'only the steps in which builds failed')
     .option('--times', 'time since the build began before each line, by the clock of its worker')
     .option(...whichProject)
-    .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --failed --times'))
     .action(act(run));
 
 async function run(context: Context, which: string, options: Options): Promise<Exit> {

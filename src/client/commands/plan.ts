@@ -5,7 +5,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
@@ -19,12 +19,12 @@ interface Options {
 }
 
 export const plan: Define = (program, act) =>
-  program
-    .command('plan')
-    .summary('show what a run would build')
-    .description(
+  defineCommand(program, 'plan', {
+    summary: 'show what a run would build',
+    description:
       'Prints the jobs that quorate.yaml of a commit comes to: what each needs, each combination of a matrix, and what its conditions skip. Nothing is published. In a folder it reads what is committed there, and fetches nothing; quorate try takes the files as they are.',
-    )
+    examples: ['quorate plan', 'quorate plan --working-tree', 'quorate plan --ref v1.2 --base v1.1'],
+  })
     .argument('[repo]', 'a folder or a git URL (default: the repository here)')
     .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
     .option('--working-tree', 'the files as they are here instead, as quorate try takes them')
@@ -33,10 +33,6 @@ export const plan: Define = (program, act) =>
       'branch, tag or commit that "changed" compares with (default: all counts as changed)',
     )
     .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
-    .addHelpText(
-      'after',
-      examples('quorate plan', 'quorate plan --working-tree', 'quorate plan --ref v1.2 --base v1.1'),
-    )
     .action(act(run));
 
 async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {

@@ -11,7 +11,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, shortRun } from '../../terminal/format.ts';
@@ -56,12 +56,18 @@ interface Options {
 const restMsMax = 2_000;
 
 export const run: Define = (program, act) =>
-  program
-    .command('run')
-    .summary('have a commit built')
-    .description(
+  defineCommand(program, 'run', {
+    summary: 'have a commit built',
+    description:
       'Publishes the jobs of a repository as signed requests and follows them to their verdicts. Workers fetch the source from its server, so push first. Ctrl-C stops following; the job goes on.',
-    )
+    examples: [
+      'quorate run',
+      'quorate run https://git.example.org/tool.git --ref v1.2',
+      'quorate run --failed',
+      'quorate run https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
+      'quorate run --ref v1.2 --rebuild',
+    ],
+  })
     .argument('[repo]', 'a folder or a git URL (default: the repository here)')
     .option('--url <url>', "where workers fetch it from (default: the repository's remote)")
     .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
@@ -86,16 +92,6 @@ export const run: Define = (program, act) =>
     .option('--no-subject', "leave the commit's subject and author out of the requests")
     .option('--private', 'dependencies may be published that registries give to authorised clients only')
     .option(...whichProject)
-    .addHelpText(
-      'after',
-      examples(
-        'quorate run',
-        'quorate run https://git.example.org/tool.git --ref v1.2',
-        'quorate run --failed',
-        'quorate run https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
-        'quorate run --ref v1.2 --rebuild',
-      ),
-    )
     .action(act(start));
 
 async function start(context: Context, given: string | undefined, options: Options): Promise<Exit> {

@@ -3,7 +3,7 @@ import type { VerifiedMade } from '../../node/artifacts/made.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { version } from '../../program.ts';
 import { jsonPage } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
@@ -18,24 +18,20 @@ interface Options {
 }
 
 export const sbom: Define = (program, act) =>
-  program
-    .command('sbom')
-    .summary('list what an artifact was made from')
-    .description(
+  defineCommand(program, 'sbom', {
+    summary: 'list what an artifact was made from',
+    description:
       'Writes the bill of materials of an artifact as CycloneDX 1.6 in JSON: source, image, artifacts of other jobs, and each dependency with package URL and hashes. The evidence is checked before, step by step, and the list of dependencies against the job that was signed. The same artifact and evidence give the same bytes.',
-    )
+    examples: [
+      'quorate sbom bafybeig… -o tool.cdx.json',
+      'quorate sbom tool.bundle --index tool.index --project 12D3KooW… -o tool.cdx.json',
+    ],
+  })
     .argument('<artifact>', 'its CID, or without a network the evidence, as fetch --bundle-out wrote it')
     .option('--index <file>', 'the list of its dependencies, as fetch --index-out wrote it')
     .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
     .option('-o, --output <file>', 'where to put it; default: standard output')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate sbom bafybeig… -o tool.cdx.json',
-        'quorate sbom tool.bundle --index tool.index --project 12D3KooW… -o tool.cdx.json',
-      ),
-    )
     .action(act(run));
 
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {

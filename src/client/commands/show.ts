@@ -6,7 +6,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
@@ -17,15 +17,14 @@ import { graphRows } from './pipeline-graph.ts';
 import { ProgressView } from './progress.ts';
 
 export const show: Define = (program, act) =>
-  program
-    .command('show')
-    .summary('tell what happened to a job')
-    .description(
+  defineCommand(program, 'show', {
+    summary: 'tell what happened to a job',
+    description:
       'Tells what happened to a job so far: who built it, who agreed, what the verdict is, what it rests on and what rests on it.',
-    )
+    examples: ['quorate show 2a4b2f15'],
+  })
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option(...whichProject)
-    .addHelpText('after', examples('quorate show 2a4b2f15'))
     .action(act(run));
 
 async function run(context: Context, which: string, { project }: { project?: string }): Promise<Exit> {

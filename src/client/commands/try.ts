@@ -7,7 +7,7 @@ import { findProject } from '../../owner/project.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, duration } from '../../terminal/format.ts';
 import { LogHints } from '../../terminal/log-hints.ts';
@@ -56,12 +56,19 @@ const filesShownMax = 100;
 export const tryJob =
   (imageBytes: ImageBytes): Define =>
   (program, act) => {
-    program
-      .command('try')
-      .summary('run a job here, alone')
-      .description(
+    defineCommand(program, 'try', {
+      summary: 'run a job here, alone',
+      description:
         'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
-      )
+      examples: [
+        'quorate try',
+        'quorate try --ref v1.2 --job docs -o out',
+        'quorate try --vary',
+        'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
+        'quorate try --job build -o out && quorate try --job test --input build=out',
+        'quorate try --input lib=bafybei…',
+      ],
+    })
       .argument('[repo]', 'a folder in a git repository, or a git URL (default: here)')
       .option('--job <name>', 'which job of quorate.yaml, where it has several')
       .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
@@ -77,17 +84,6 @@ export const tryJob =
       .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
       .option('--shell', 'instead of the steps a shell for you, in the sandbox, at this terminal')
       .option('--vary', 'build it again under other conditions; say what changes the outputs')
-      .addHelpText(
-        'after',
-        examples(
-          'quorate try',
-          'quorate try --ref v1.2 --job docs -o out',
-          'quorate try --vary',
-          'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
-          'quorate try --job build -o out && quorate try --job test --input build=out',
-          'quorate try --input lib=bafybei…',
-        ),
-      )
       .action(act((...given: [Context, string | undefined, Options]) => run(...given, imageBytes)));
   };
 

@@ -7,7 +7,7 @@ import type { Bundle } from '../../protocol/documents/index.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
 import type { Fingerprint } from '../../store/fingerprint.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
@@ -31,12 +31,17 @@ interface Options {
 }
 
 export const verify: Define = (program, act) =>
-  program
-    .command('verify')
-    .summary('check an artifact and its evidence offline')
-    .description(
+  defineCommand(program, 'verify', {
+    summary: 'check an artifact and its evidence offline',
+    description:
       "Checks that files are what the evidence beside them says, and the evidence step by step, from nothing but the project's root key: without a network, unless --online.",
-    )
+    examples: [
+      'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
+      'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --path bin/app --ref v1.2',
+      'quorate verify --equivocation evidence.json --project 12D3KooW…',
+      'quorate verify --page verify.html',
+    ],
+  })
     .argument('[path]', 'the artifact: the fetched folder, or one file of it')
     .option('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
     .option('--project <id>', "the project's root key")
@@ -54,15 +59,6 @@ export const verify: Define = (program, act) =>
       'instead: check evidence that the log tells two stories, and remember it',
     )
     .option('--page <file>', 'instead: write the page that verifies in a browser, as one file')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
-        'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --path bin/app --ref v1.2',
-        'quorate verify --equivocation evidence.json --project 12D3KooW…',
-        'quorate verify --page verify.html',
-      ),
-    )
     .action(act(run));
 
 async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {

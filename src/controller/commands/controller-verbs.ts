@@ -7,7 +7,7 @@ import { accountLine } from '../../protocol/account/index.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { sayFullKey, sayLapsed } from '../../protocol/trust/key-texts.ts';
-import { type Act, type Context, examples } from '../../terminal/context.ts';
+import { type Act, type Context, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
@@ -21,31 +21,26 @@ const lookMs = 1_000;
 
 /** `controller status`, `controller members` and `controller drain`, for the controller that runs from this repository. */
 export function addControllerVerbs(controller: Command, act: Act): void {
-  controller
-    .command('status')
-    .summary('show what it does and what it waits for')
-    .description(
+  defineCommand(controller, 'status', {
+    summary: 'show what it does and what it waits for',
+    description:
       'Shows queue, leases and workers of the controller that runs from this repository, as its own user. Of one that is stopped it shows what the journal says.',
-    )
-    .addHelpText('after', examples('quorate controller status'))
-    .action(act(status));
-  controller
-    .command('members')
-    .summary('show who joined, and by which key')
-    .description(
+    examples: ['quorate controller status'],
+  }).action(act(status));
+  defineCommand(controller, 'members', {
+    summary: 'show who joined, and by which key',
+    description:
       "Lists the keys that joined the project of this repository, in the order they did: operator, role, the key of the identity provider that signed the ticket, and the leaves of the log then. Also those that were revoked, or dismissed because that key was not its owner's any more.",
-    )
-    .addHelpText('after', examples('quorate controller members', 'quorate controller members --json'))
-    .action(act(members));
-  controller
-    .command('drain')
-    .summary('begin no round, wait for the builds that run, then end')
-    .description(
+    examples: ['quorate controller members', 'quorate controller members --json'],
+  }).action(act(members));
+  defineCommand(controller, 'drain', {
+    summary: 'begin no round, wait for the builds that run, then end',
+    description:
       'Has the running controller begin no further round. It takes requests meanwhile, and ends when the leases that are live have; requests and leases that are left go on after its next start. Ctrl-C stops waiting, not the drain.',
-    )
+    examples: ['quorate controller drain --limit 20m'],
+  })
     .option('--limit <time>', 'end after this time whatever still runs (default: 1h)', secondsOf)
     .option('--no-wait', 'return at once')
-    .addHelpText('after', examples('quorate controller drain --limit 20m'))
     .action(act(drain));
 }
 

@@ -4,7 +4,7 @@ import { openProject } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { version } from '../../program.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import {
   addDaemonOptions,
   type DaemonLog,
@@ -64,12 +64,12 @@ function absenceOf(text: string): number {
 }
 
 export const controller: Define = (program, act) => {
-  const command = program
-    .command('controller')
-    .summary('hand out the work of a project')
-    .description(
+  const command = defineCommand(program, 'controller', {
+    summary: 'hand out the work of a project',
+    description:
       'Runs the controller of the project in this repository: it admits operators, hands out work, keeps artifacts and publishes verdicts. It builds nothing. Runs until Ctrl-C; what it knows is on disk.',
-    )
+    examples: ['quorate controller', 'quorate controller --announce /dns4/ci.example.org/tcp/4710'],
+  })
     .option('--listen <address>', `where to listen; repeatable (default: ${listenDefault})`, addresses)
     .option(
       '--announce <address>',
@@ -127,12 +127,7 @@ export const controller: Define = (program, act) => {
       wholeNumber,
     );
   addControllerVerbs(command, act);
-  addDaemonOptions(command)
-    .addHelpText(
-      'after',
-      examples('quorate controller', 'quorate controller --announce /dns4/ci.example.org/tcp/4710'),
-    )
-    .action(act(run));
+  addDaemonOptions(command).action(act(run));
 };
 
 /** @throws `CLI_USAGE`. */

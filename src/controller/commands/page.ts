@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { whereFrom } from '../../owner/where-from.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { aborted } from '../../terminal/run-node.ts';
@@ -19,17 +19,16 @@ interface Options {
 const httpDefault = { host: '127.0.0.1', port: 8080 };
 
 export const page: Define = (program, act) => {
-  program
-    .command('page')
-    .summary('serve pages of what bundles prove')
-    .description(
+  defineCommand(program, 'page', {
+    summary: 'serve pages of what bundles prove',
+    description:
       "Serves the pages of a project from a folder of bundles alone, to read only. Each bundle is verified against the project's root key at the start; what proves nothing is named and left out. Runs until Ctrl-C, without a network.",
-    )
+    examples: ['quorate page --bundles proofs --project 12D3KooW…'],
+  })
     .requiredOption('--bundles <folder>', 'bundles, as fetch --bundle-out writes them')
     .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
     .option('--http <host:port>', 'where to serve (default: 127.0.0.1:8080)', hostPort)
     .option('--http-announce <url>', 'a name that browsers may use; repeatable', webAddresses)
-    .addHelpText('after', examples('quorate page --bundles proofs --project 12D3KooW…'))
     .action(act(run));
 };
 

@@ -1,5 +1,5 @@
 import { type Tier, tierByNameOnly } from '../../../sandbox/types.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { severalTiers } from '../../terminal/values.ts';
 import type { HostCheck } from './host-checks.ts';
@@ -8,22 +8,18 @@ import type { HostCheck } from './host-checks.ts';
 export const doctor =
   (checkVersions: (home: string, cwd: string) => Promise<HostCheck[]>): Define =>
   (program, act) => {
-    program
-      .command('doctor')
-      .summary('see whether this machine can build')
-      .description(
+    defineCommand(program, 'doctor', {
+      summary: 'see whether this machine can build',
+      description:
         'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock; and whether the workers that run here, and those of the project here, have a version that reads the documents of their controller. What the machine can do comes first, then what is missing and what mends it.',
-      )
+      examples: ['quorate doctor', 'quorate doctor --verbose', `quorate doctor --tier ${tierByNameOnly}`],
+    })
       .option(
         '--tier <tier>',
         `the sandbox to look at, repeatable (default: all but ${tierByNameOnly}, which takes its time)`,
         severalTiers,
       )
       .option('--verbose', 'show everything that was looked at, and what was found')
-      .addHelpText(
-        'after',
-        examples('quorate doctor', 'quorate doctor --verbose', `quorate doctor --tier ${tierByNameOnly}`),
-      )
       .action(act((context: Context, options: Options) => run(context, options, checkVersions)));
   };
 

@@ -4,7 +4,7 @@ import { findProject } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import {
   addDaemonOptions,
   type DaemonLog,
@@ -34,12 +34,12 @@ interface Options extends DaemonOptions {
 const listenDefault = '/ip4/0.0.0.0/tcp/4711';
 
 export const idp: Define = (program, act) => {
-  const group = program
-    .command('idp')
-    .summary('run the identity provider apart from the controller')
-    .description(
+  const group = defineCommand(program, 'idp', {
+    summary: 'run the identity provider apart from the controller',
+    description:
       'Runs the identity provider of a project in a process of its own, in the folder that "quorate idp init" made: it signs the grants with which members act, for what it checked itself, so that whoever takes over the controller cannot make operators. Runs until Ctrl-C; what it knows is on disk.',
-    )
+    examples: ['quorate idp init', 'quorate idp --charter charter.jws'],
+  })
     .option('--listen <address>', `where to listen; repeatable (default: ${listenDefault})`, addresses)
     .option('--announce <address>', 'what to print instead: a name, a forwarded port; repeatable', addresses)
     .option('--charter <file>', 'charter of the project, for the first start')
@@ -48,30 +48,26 @@ export const idp: Define = (program, act) => {
     .option('--http <host:port>', 'where people sign in, with --sign-in', hostPort)
     .option('--http-trusted-proxy <address>', proxyHelp, proxyAddresses)
     .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says');
-  addDaemonOptions(group)
-    .addHelpText('after', examples('quorate idp init', 'quorate idp --charter charter.jws'))
-    .action(act(run));
-  group
-    .command('init')
-    .summary('make its key')
-    .description(
+  addDaemonOptions(group).action(act(run));
+  defineCommand(group, 'init', {
+    summary: 'make its key',
+    description:
       'Makes the key of an identity provider in .quorate/ here, and prints its PeerId, for "quorate init --idp" where the project is made. A key that is there is kept.',
-    )
-    .addHelpText('after', examples('quorate idp init'))
-    .action(act(init));
-  group
+    examples: ['quorate idp init'],
+  }).action(act(init));
+  const sessions = group
     .command('sessions')
     .summary('end what people are signed in with')
     .description(
       'Ends sessions of people who signed in. They may sign in again: "revoked" in sign-in.toml names those who may not.',
-    )
-    .command('revoke <person>')
-    .summary('end all sessions of a person')
-    .description(
+    );
+  defineCommand(sessions, 'revoke <person>', {
+    summary: 'end all sessions of a person',
+    description:
       'Ends all sessions that a person has, here and at services that ask this one, within a second. A person is named as in "revoked" of sign-in.toml: https://issuer#subject, or the PeerId or operator of who signed in with a key.',
-    )
+    examples: ['quorate idp sessions revoke https://login.example.org#ada'],
+  })
     .option('--file <file>', 'sign-in.toml of the service (default: .quorate/sign-in.toml)')
-    .addHelpText('after', examples('quorate idp sessions revoke https://login.example.org#ada'))
     .action(act(revokeSessions));
 };
 

@@ -5,7 +5,7 @@ import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
 import { policyMeetsFloor } from '../../protocol/judge/policy.ts';
 import { policyText } from '../../protocol/trust/odds-report.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { gitServers, leastWorker, wholeNumber, witnessKeys } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
@@ -26,27 +26,31 @@ interface Options {
 }
 
 export const charter: Define = (program, act) => {
-  const group = program
-    .command('charter')
-    .summary('show or change what the root key signed')
-    .description(
+  const group = defineCommand(program, 'charter', {
+    summary: 'show or change what the root key signed',
+    description:
       'The charter says who runs the project, where source may come from, and what a job needs at least; the root key signs it.',
-    )
-    .addHelpText('after', examples('quorate charter show', 'quorate charter set --vcs git.example.org'));
-  group
-    .command('show')
-    .summary('show the charter in force')
-    .description(
+    examples: ['quorate charter show', 'quorate charter set --vcs git.example.org'],
+  });
+  defineCommand(group, 'show', {
+    summary: 'show the charter in force',
+    description:
       'Shows what the charter of the project in this repository says, and by which keys it is run.',
-    )
-    .addHelpText('after', examples('quorate charter show', 'quorate charter show --json'))
-    .action(act(show));
-  group
-    .command('set')
-    .summary('sign the next charter')
-    .description(
+    examples: ['quorate charter show', 'quorate charter show --json'],
+  }).action(act(show));
+  defineCommand(group, 'set', {
+    summary: 'sign the next charter',
+    description:
       'Signs the next version of the charter with the root key, which must be in .quorate/ for it. A running controller takes it over at once, workers with the next offer.',
-    )
+    examples: [
+      'quorate charter set --vcs git.example.org --vcs 192.168.1.5:3000',
+      'quorate charter set --any-vcs',
+      'quorate charter set --recipes outside',
+      'quorate charter set --least-worker 0.2.0',
+      'quorate charter set --floor 3/5+cosign --test-floor 2/3',
+      'quorate charter set --witness witness.example.org+9f1c…+BEqM… --witnesses-needed 1',
+    ],
+  })
     .option(
       '--vcs <host>',
       'server a job may fetch source from, as host or host:port, in place of those before; repeatable',
@@ -76,17 +80,6 @@ export const charter: Define = (program, act) => {
       '--least-worker <version>',
       'the least version of Quorate on workers that get jobs, such as 0.2.0; none: any',
       leastWorker,
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate charter set --vcs git.example.org --vcs 192.168.1.5:3000',
-        'quorate charter set --any-vcs',
-        'quorate charter set --recipes outside',
-        'quorate charter set --least-worker 0.2.0',
-        'quorate charter set --floor 3/5+cosign --test-floor 2/3',
-        'quorate charter set --witness witness.example.org+9f1c…+BEqM… --witnesses-needed 1',
-      ),
     )
     .action(act(set));
 };

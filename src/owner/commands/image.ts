@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { MadeImage } from '../../execution/images/make.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes } from '../../terminal/format.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
@@ -13,65 +13,55 @@ import { findPlayed, findProject } from '../project.ts';
 type Arch = 'x86_64' | 'aarch64';
 
 export const image: Define = (program, act) => {
-  const group = program
-    .command('image')
-    .summary('make root file systems to build in')
-    .description(
+  const group = defineCommand(program, 'image', {
+    summary: 'make root file systems to build in',
+    description:
       'A job with "image: <cid>" builds in a root file system of its own, the same on every worker. Images are kept in .quorate/images of the project, from where the controller serves them; outside of a project in the home folder, for "quorate try".',
-    )
-    .addHelpText(
-      'after',
-      examples('quorate image build --include gcc,libc6-dev,make', 'quorate image import gcc.tar'),
-    );
-  group
-    .command('build')
-    .summary('make one of Debian packages')
-    .description(
+    examples: ['quorate image build --include gcc,libc6-dev,make', 'quorate image import gcc.tar'],
+  });
+  defineCommand(group, 'build', {
+    summary: 'make one of Debian packages',
+    description:
       'Makes an image of Debian packages, with mmdebstrap. The same packages give the same CID on each host and at any time.',
-    )
+    examples: ['quorate image build --include gcc,libc6-dev,make'],
+  })
     .option('--suite <name>', 'of Debian', 'trixie')
     .option('--include <packages>', 'besides the essential ones, by commas; repeatable', packages)
     .option('--mirror <url>', 'where packages come from (default: as apt does here); repeatable', several)
-    .addHelpText('after', examples('quorate image build --include gcc,libc6-dev,make'))
     .action(act(build));
-  group
-    .command('import')
-    .summary('make one of what a container tool wrote')
-    .description(
+  defineCommand(group, 'import', {
+    summary: 'make one of what a container tool wrote',
+    description:
       'Makes an image of an OCI image layout (a folder, or a tar of one) or of what "docker save" writes. Every digest is checked.',
-    )
+    examples: ['docker save -o gcc.tar gcc && quorate image import gcc.tar'],
+  })
     .argument('<path>', 'the folder or the tar file')
     .option('--name <name>', 'which, where it holds several')
     .addOption(archOption())
-    .addHelpText('after', examples('docker save -o gcc.tar gcc && quorate image import gcc.tar'))
     .action(act(importFrom));
-  group
-    .command('pull')
-    .summary('make one of an image in a registry')
-    .description(
+  defineCommand(group, 'pull', {
+    summary: 'make one of an image in a registry',
+    description:
       'Makes an image of one in a container registry, named by its digest. Every digest is checked. Layers are fetched once and kept in the home folder. Credentials are those of skopeo, podman or docker.',
-    )
+    examples: ['quorate image pull registry.example/tools/gcc@sha256:4f53…'],
+  })
     .argument('<image>', 'HOST/NAME@sha256:…')
     .addOption(archOption())
     .option('--plain-http', 'ask without TLS; a registry on this machine is asked so anyway')
-    .addHelpText('after', examples('quorate image pull registry.example/tools/gcc@sha256:4f53…'))
     .action(act(pull));
-  group
-    .command('list')
-    .summary('list the images there are here')
-    .description(
+  defineCommand(group, 'list', {
+    summary: 'list the images there are here',
+    description:
       'Lists the images of the project, or outside of one those in the home folder; then those that "quorate try" and workers keep ready in the home folder.',
-    )
-    .addHelpText('after', examples('quorate image list'))
-    .action(act(list));
-  group
-    .command('remove')
-    .summary('remove an image here')
-    .description(
+    examples: ['quorate image list'],
+  }).action(act(list));
+  defineCommand(group, 'remove', {
+    summary: 'remove an image here',
+    description:
       'Removes an image of the project, and what is ready of it in the home folder; a running controller keeps what it has until it ends.',
-    )
+    examples: ['quorate image remove bafybei…'],
+  })
     .argument('<cid>', 'which')
-    .addHelpText('after', examples('quorate image remove bafybei…'))
     .action(act(remove));
 };
 

@@ -6,7 +6,7 @@ import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { allowsHost } from '../../protocol/base/host-entry.ts';
 import { jobFileNames } from '../../protocol/base/job-file-names.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
@@ -25,12 +25,16 @@ interface Options {
 }
 
 export const init: Define = (program, act) =>
-  program
-    .command('init')
-    .summary('make a project of this repository')
-    .description(
+  defineCommand(program, 'init', {
+    summary: 'make a project of this repository',
+    description:
       'Makes a project of the git repository around: its root key and charter in .quorate/ (kept out of git), and a job file, quorate.yaml, to start from.',
-    )
+    examples: [
+      'quorate init',
+      'quorate init --from .github/workflows/test.yml',
+      'quorate init --name my-tool --vcs git.example.org',
+    ],
+  })
     .option('--name <name>', "the project's name (default: that of the folder)", nameOf)
     .option(
       '--vcs <host>',
@@ -56,14 +60,6 @@ export const init: Define = (program, act) =>
     .option(
       '--from <file>',
       'make the job file of that of GitHub, Forgejo, Gitea, Woodpecker or GitLab, and list what has no counterpart; also where there is a project already',
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate init',
-        'quorate init --from .github/workflows/test.yml',
-        'quorate init --name my-tool --vcs git.example.org',
-      ),
     )
     .action(act(run));
 

@@ -3,7 +3,7 @@ import { identityLimits } from '../../identity/limits.ts';
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import type { Role } from '../../protocol/documents/index.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted, duration, when } from '../../terminal/format.ts';
 import { nameForm, namePattern, secondsOf, wholeNumber } from '../../terminal/values.ts';
@@ -22,12 +22,16 @@ const roles: Role[] = ['worker', 'trusted-worker', 'publisher', 'reader'];
 const week = 7 * 24 * 3600;
 
 export const invite: Define = (program, act) =>
-  program
-    .command('invite')
-    .summary('make tickets for operators')
-    .description(
+  defineCommand(program, 'invite', {
+    summary: 'make tickets for operators',
+    description:
       'Makes a ticket, one line to paste into a chat, with which one operator joins the project. One ticket, one vote: all hosts that join with it count once. Of several operators each gets one of their own, or none does.',
-    )
+    examples: [
+      'quorate invite alice',
+      'quorate invite alice bob carol',
+      'quorate invite me --role trusted-worker --key 12D3KooW…',
+    ],
+  })
     .argument('<operator...>', "the operators' names, such as alice")
     .addOption(new Option('--role <role>', 'what they may do').choices(roles).default('worker'))
     .option('--hosts <n>', 'how many hosts may join with it', wholeNumber, 1)
@@ -39,14 +43,6 @@ export const invite: Define = (program, act) =>
       )
         .argParser(secondsOf)
         .default(week, '7d'),
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate invite alice',
-        'quorate invite alice bob carol',
-        'quorate invite me --role trusted-worker --key 12D3KooW…',
-      ),
     )
     .action(act(run));
 

@@ -1,16 +1,14 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 
 export const key: Define = (program, act) =>
-  program
-    .command('key')
-    .summary("print this machine's key")
-    .description(
+  defineCommand(program, 'key', {
+    summary: "print this machine's key",
+    description:
       "Prints the PeerId of this machine's key, and makes the key on first use. A project's owner needs it to name a trusted worker.",
-    )
-    .addHelpText('after', examples('quorate key'))
-    .action(act(run));
+    examples: ['quorate key'],
+  }).action(act(run));
 
 async function run({ home: dir, out }: Context): Promise<Exit> {
   const { openHome } = await import('../../node/membership/home.ts');

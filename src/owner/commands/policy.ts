@@ -21,7 +21,7 @@ import {
   suspectsText,
   uncovered,
 } from '../../protocol/trust/odds-report.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { wholeNumberFrom } from '../../terminal/values.ts';
 import { ownProject } from '../project.ts';
@@ -45,12 +45,16 @@ const { slotsMax, roundsMax } = documentLimits;
 const roundsDefault = 2;
 
 export const policy: Define = (program, act) =>
-  program
-    .command('policy')
-    .summary('show by figures what a policy holds against')
-    .description(
+  defineCommand(program, 'policy', {
+    summary: 'show by figures what a policy holds against',
+    description:
       'Shows how likely operators that act as one party get a tampered artifact accepted, are noticed, or block the honest one, in a draw by chance: for several policies side by side, or for the one of --agree and --of. In a project its own floors come first.',
-    )
+    examples: [
+      'quorate policy --operators 12 --suspect 20%',
+      'quorate policy --operators 12 --suspect 3 --agree 2 --of 3 --cosign none',
+      'quorate policy --operators 40 --suspect 33% --risk 0.1% --json',
+    ],
+  })
     .option(
       '--operators <n>',
       `operators (invites, not machines) that take part, 1 to ${trustLimits.oddsOperatorsMax}; default in a project: those that its running controller knows`,
@@ -85,14 +89,6 @@ export const policy: Define = (program, act) =>
       new Option('--risk <share>', 'share of the jobs in which you accept tampering')
         .argParser(percentValue)
         .default(riskDefault, '1%'),
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate policy --operators 12 --suspect 20%',
-        'quorate policy --operators 12 --suspect 3 --agree 2 --of 3 --cosign none',
-        'quorate policy --operators 40 --suspect 33% --risk 0.1% --json',
-      ),
     )
     .action(act(run));
 

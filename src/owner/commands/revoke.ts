@@ -7,7 +7,7 @@ import type { RevocationTarget } from '../../protocol/documents/index.ts';
 import type { RevocationList } from '../../protocol/judge/index.ts';
 import type { OwnRevocation } from '../../protocol/sessions/own-revocations.ts';
 import { confirmed } from '../../terminal/confirm.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { logIndex, reasonText, repeatable, textOf } from '../../terminal/values.ts';
@@ -30,12 +30,15 @@ interface Options {
 }
 
 export const revoke: Define = (program, act) =>
-  program
-    .command('revoke')
-    .summary('take trust back from an operator, a key, a job, an image or an artifact')
-    .description(
+  defineCommand(program, 'revoke', {
+    summary: 'take trust back from an operator, a key, a job, an image or an artifact',
+    description:
       'Signs a revocation and puts it into the log. An operator or a key may not work any more at once; every verdict that rests on what is revoked is decided again, and whoever fetches or verifies learns of it. It cannot be taken back.',
-    )
+    examples: [
+      'quorate revoke mallory --reason "tampered with builds" --since 120',
+      'quorate revoke bafybeig… --reason "contains CVE-2026-1234"',
+    ],
+  })
     .argument('<what>', "an operator's name, a PeerId, or a CID")
     .requiredOption('--reason <text>', 'why, for everybody', reasonText)
     .option(
@@ -58,13 +61,6 @@ export const revoke: Define = (program, act) =>
     .option(
       '--out <file>',
       'write the revocation to a file as well, for verify --revocations, whether the controller takes it or not',
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate revoke mallory --reason "tampered with builds" --since 120',
-        'quorate revoke bafybeig… --reason "contains CVE-2026-1234"',
-      ),
     )
     .action(act(run));
 

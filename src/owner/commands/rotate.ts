@@ -1,5 +1,5 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { logIndex, peerIds, reasonText } from '../../terminal/values.ts';
 import { openProject } from '../project.ts';
@@ -8,27 +8,24 @@ import type { RevokedNow } from '../revoke.ts';
 import { sayEnd } from './revoke.ts';
 
 export const rotate: Define = (program, act) => {
-  const group = program
-    .command('rotate')
-    .summary('replace a key of the project')
-    .description(
+  const group = defineCommand(program, 'rotate', {
+    summary: 'replace a key of the project',
+    description:
       'Signs the next charter with the root key, which must be in .quorate/ for it, and replaces a key in it. What was signed with the keys of before stays as good as it was; a key that was stolen is revoked as well.',
-    )
-    .addHelpText('after', examples('quorate rotate controller', 'quorate rotate idp --finish'));
-  group
-    .command('controller')
-    .summary("a new key for the controller and the project's log")
-    .description(
+    examples: ['quorate rotate controller', 'quorate rotate idp --finish'],
+  });
+  defineCommand(group, 'controller', {
+    summary: "a new key for the controller and the project's log",
+    description:
       'Makes another key for the controller, which signs the log too. A running controller ends the jobs that are open, tells its workers and goes on with the new key within seconds; one that is down does at its start. Members find it by themselves, at the same address.',
-    )
-    .addHelpText('after', examples('quorate rotate controller'))
-    .action(act(controller));
-  group
-    .command('idp')
-    .summary('a new key for the identity provider')
-    .description(
+    examples: ['quorate rotate controller'],
+  }).action(act(controller));
+  defineCommand(group, 'idp', {
+    summary: 'a new key for the identity provider',
+    description:
       'Makes another key for the identity provider, which signs tickets and grants from now on. Those of before stay good until --finish; with --at-once they end now. A key that is dropped is revoked with the root key: what it revoked itself before --since stays, and it revokes nothing more.',
-    )
+    examples: ['quorate rotate idp', 'quorate rotate idp --finish'],
+  })
     .option('--at-once', 'drop the keys of before now: one of them was stolen')
     .option('--finish', 'make no key; drop the keys of before')
     .option(
@@ -37,17 +34,15 @@ export const rotate: Define = (program, act) => {
       logIndex,
     )
     .option('--reason <text>', 'why they are dropped, for everybody', reasonText)
-    .addHelpText('after', examples('quorate rotate idp', 'quorate rotate idp --finish'))
     .action(act(idp));
-  group
-    .command('trusted-worker')
-    .summary('name trusted workers, or leave some out')
-    .description(
+  defineCommand(group, 'trusted-worker', {
+    summary: 'name trusted workers, or leave some out',
+    description:
       'Changes which keys the charter names as trusted workers. One that is left out signs nothing from then on.',
-    )
+    examples: ['quorate rotate trusted-worker --add 12D3KooW… --remove 12D3KooW…'],
+  })
     .option('--add <PeerId>', 'key of a host, as "quorate key" prints it there; repeatable', peerIds)
     .option('--remove <PeerId>', 'key that the charter names; repeatable', peerIds)
-    .addHelpText('after', examples('quorate rotate trusted-worker --add 12D3KooW… --remove 12D3KooW…'))
     .action(act(trusted));
 };
 

@@ -8,7 +8,7 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { globFault } from '../../protocol/base/pattern.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import {
   addDaemonOptions,
   type DaemonOptions,
@@ -80,19 +80,22 @@ const connectionsMin = 16;
 const connectionsMax = 8_000;
 
 export const store: Define = (program, act) => {
-  const group = program
-    .command('store')
-    .summary('keep artifacts and serve them')
-    .description(
+  const group = defineCommand(program, 'store', {
+    summary: 'keep artifacts and serve them',
+    description:
       'An artifact store follows the verdicts of a project and keeps what they prove, for whoever fetches. It needs no key and no ticket of the project, and nobody has to believe it: who fetches checks every byte and the evidence.',
-    )
-    .addHelpText('after', examples('quorate store serve --project 12D3KooW… --bootstrap /dns4/…'));
-  const served = group
-    .command('serve')
-    .summary('keep what the verdicts of a project prove, until Ctrl-C')
-    .description(
+    examples: ['quorate store serve --project 12D3KooW… --bootstrap /dns4/…'],
+  });
+  const served = defineCommand(group, 'serve', {
+    summary: 'keep what the verdicts of a project prove, until Ctrl-C',
+    description:
       "Fetches the evidence of each verdict, checks it against the project's root key, then fetches and pins what it is about, and serves it to peers, with --http to web clients as well. What it keeps is in the home folder.",
-    )
+    examples: [
+      'quorate store serve',
+      'quorate store serve --home /srv/store --project 12D3KooW… --bootstrap /dns4/… --quota 200GiB --http 0.0.0.0:8081',
+      'quorate store serve --keep "refs/tags/*=forever" --keep "refs/heads/main=90d" --keep "**=7d"',
+    ],
+  })
     .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
     .option('--listen <address>', `where to listen; repeatable (default: ${listenDefault})`, addresses)
@@ -128,25 +131,15 @@ export const store: Define = (program, act) => {
       `connections at once, ${connectionsMin} to ${connectionsMax} (default: 500)`,
       wholeNumberFrom(connectionsMin, connectionsMax),
     );
-  addDaemonOptions(served)
-    .addHelpText(
-      'after',
-      examples(
-        'quorate store serve',
-        'quorate store serve --home /srv/store --project 12D3KooW… --bootstrap /dns4/… --quota 200GiB --http 0.0.0.0:8081',
-        'quorate store serve --keep "refs/tags/*=forever" --keep "refs/heads/main=90d" --keep "**=7d"',
-      ),
-    )
-    .action(act(serve));
-  group
-    .command('forget')
-    .summary('keep a damaged tree no longer')
-    .description(
+  addDaemonOptions(served).action(act(serve));
+  defineCommand(group, 'forget', {
+    summary: 'keep a damaged tree no longer',
+    description:
       'Drops all pins of a tree, so that what is left of it is removed at the next sweep: a tree that is to be kept and is damaged is fetched again from peers, and nothing is removed from the store before; if nobody has it any more, it can be given up. Its node must not run. In a project it is the store of the controller, elsewhere that of the home folder.',
-    )
+    examples: ['quorate store forget bafybei…', 'quorate store forget bafybei… --worker'],
+  })
     .argument('<cid>', 'the tree, as the event "damaged" names it')
     .option('--worker', 'the store of the home folder, in a project too')
-    .addHelpText('after', examples('quorate store forget bafybei…', 'quorate store forget bafybei… --worker'))
     .action(act(forget));
 };
 

@@ -4,7 +4,7 @@ import type { Home } from '../../node/membership/home.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
-import { type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import { recipe, secondsOf, several } from '../../terminal/values.ts';
@@ -109,25 +109,25 @@ interface TrustedOptions extends Shared {
 }
 
 export const on: Define = (program, act) => {
-  const group = program
-    .command('on')
-    .summary("run a command of the owner's on an outcome")
-    .description(
+  const group = defineCommand(program, 'on', {
+    summary: "run a command of the owner's on an outcome",
+    description:
       "Follows a project from the owner's machine and runs a command there: for each trusted artifact of a branch or tag, or when something is wrong. Secrets stay with that command, and in no build. Runs until Ctrl-C.",
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'quorate on trusted --ref main -- ./publish.sh',
-        'quorate on disputed -- mail -s "Quorate" me@example.org',
-      ),
-    );
-  group
-    .command('trusted')
-    .summary('for each trusted artifact of a branch or tag')
-    .description(
+    examples: [
+      'quorate on trusted --ref main -- ./publish.sh',
+      'quorate on disputed -- mail -s "Quorate" me@example.org',
+    ],
+  });
+  defineCommand(group, 'trusted', {
+    summary: 'for each trusted artifact of a branch or tag',
+    description:
       "Runs the command with each trusted artifact of a branch or tag, once: verified in this process from the project's root key, with the revocations of that moment. Never for pull requests, never for an older run after a newer one. Trusted means that the commit gives these bytes, and not that somebody approved the commit.",
-    )
+    examples: [
+      'quorate on trusted --ref main --job package -- ./publish.sh',
+      "quorate on trusted --ref 'refs/tags/v*' --once -- sh -c 'rsync -a \"$QUORATE_ARTIFACT/\" web:/srv/'",
+      'quorate on trusted --ref main --again 2a4b2f15 -- ./publish.sh',
+    ],
+  })
     .argument('[command...]', 'after --: a program and its arguments; no shell reads them')
     .option(
       '--ref <ref>',
@@ -143,28 +143,19 @@ export const on: Define = (program, act) => {
     .option('--name <name>', 'of this hook: each has a journal of its own (default: trusted)')
     .option('--again [run]', 'run the command for this run again; without one: list what did not end well')
     .option(...whichProject)
-    .addHelpText(
-      'after',
-      examples(
-        'quorate on trusted --ref main --job package -- ./publish.sh',
-        "quorate on trusted --ref 'refs/tags/v*' --once -- sh -c 'rsync -a \"$QUORATE_ARTIFACT/\" web:/srv/'",
-        'quorate on trusted --ref main --again 2a4b2f15 -- ./publish.sh',
-      ),
-    )
     .action(act(trusted));
-  group
-    .command('disputed')
-    .summary('when results are disputed, revoked, or the log tells two stories')
-    .description(
+  defineCommand(group, 'disputed', {
+    summary: 'when results are disputed, revoked, or the log tells two stories',
+    description:
       'Runs the command once for each run whose results are in dispute or were contradicted, for each verdict that a revocation voids, and for evidence that the log tells two stories. QUORATE_EVENT says which.',
-    )
+    examples: ['quorate on disputed -- mail -s "Quorate" me@example.org'],
+  })
     .argument('[command...]', 'after --: a program and its arguments; no shell reads them')
     .option('--ref <ref>', 'only runs at this branch or tag; repeatable (default: every run)', several)
     .option('--timeout <time>', 'end the command after this time: 10m, 2h (default: 1h)', secondsOf)
     .option('--once', 'end after the first command, with its result')
     .option('--name <name>', 'of this hook: each has a journal of its own (default: disputed)')
     .option(...whichProject)
-    .addHelpText('after', examples('quorate on disputed -- mail -s "Quorate" me@example.org'))
     .action(act(disputed));
 };
 

@@ -4,7 +4,7 @@ import { membershipFor } from '../../member/commands/project-client.ts';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Act, type Context, type Define, examples, whichProject } from '../../terminal/context.ts';
+import { type Act, type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { addMonitorOption, type DaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortRun, when } from '../../terminal/format.ts';
@@ -89,26 +89,21 @@ interface Options extends Pick<DaemonOptions, 'metrics'> {
   project?: string;
 }
 
-const summary = 'publish what is pushed, and show the levels at the forge';
-
 export const watch: Define = (program, act) => {
-  const group = addMonitorOption(program.command('watch'))
-    .summary(summary)
-    .description(
+  const group = defineCommand(program, 'watch', {
+    summary: 'publish what is pushed, and show the levels at the forge',
+    description:
       'Watches a repository on any git server, publishes the pipeline of quorate.yaml at each commit that the rules of watch.toml are about, and tells the forge how it stands. It holds the key of a publisher and the token of the forge; the controller has neither. Ctrl-C stops it, and it goes on where it was.',
-    )
+    examples: ['quorate watch example > ~/.quorate/watch.toml', 'quorate watch', 'quorate watch approvals'],
+  });
+  addMonitorOption(group)
     .option('--file <file>', 'the rules (default: watch.toml in the home folder)')
     .option(...whichProject)
-    .addHelpText(
-      'after',
-      examples('quorate watch example > ~/.quorate/watch.toml', 'quorate watch', 'quorate watch approvals'),
-    )
     .action(act(start));
-  group
-    .command('example')
-    .summary('print a watch.toml with every key explained')
-    .addHelpText('after', examples('quorate watch example > ~/.quorate/watch.toml'))
-    .action(act(example));
+  defineCommand(group, 'example', {
+    summary: 'print a watch.toml with every key explained',
+    examples: ['quorate watch example > ~/.quorate/watch.toml'],
+  }).action(act(example));
   ask(group, act, 'status', 'show what was published, and what the forge was not told');
   ask(group, act, 'approvals', 'show the pull requests that wait, and what was decided');
   decide(group, act, 'approve', 'approved', 'have the commit of a pull request built');
@@ -116,11 +111,8 @@ export const watch: Define = (program, act) => {
 };
 
 function ask(group: Command, act: Act, verb: 'status' | 'approvals', what: string): void {
-  group
-    .command(verb)
-    .summary(what)
+  defineCommand(group, verb, { summary: what, examples: [`quorate watch ${verb}`] })
     .option('--project <id>', 'the watcher of this project, where several run')
-    .addHelpText('after', examples(`quorate watch ${verb}`))
     .action(act((context: Context, options: Options) => tell(context, options, { do: 'view' }, verb)));
 }
 
@@ -131,15 +123,14 @@ function decide(
   verdict: 'approved' | 'denied',
   what: string,
 ): void {
-  group
-    .command(verb)
-    .summary(what)
-    .description(
+  defineCommand(group, verb, {
+    summary: what,
+    description:
       'Decides on one commit. A commit that is pushed to the same pull request afterwards waits again. What strangers propose is built under the floor of the charter, whatever their job file says.',
-    )
+    examples: [`quorate watch ${verb} 7@0123456789abcdef0123456789abcdef01234567`],
+  })
     .argument('<id>', 'PULL@COMMIT, as "quorate watch approvals" prints it')
     .option('--project <id>', 'the watcher of this project, where several run')
-    .addHelpText('after', examples(`quorate watch ${verb} 7@0123456789abcdef0123456789abcdef01234567`))
     .action(
       act((context: Context, id: string, options: Options) => {
         const [, pull, commit] = /^(\d{1,9})@([0-9a-f]{40}|[0-9a-f]{64})$/.exec(id) ?? [];

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { rememberTiers } from '../../execution/tier-consent.ts';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { addDaemonOptions, daemonLog } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { shortId } from '../../terminal/format.ts';
@@ -24,13 +24,16 @@ import { addJoinKnobs } from './knob-options.ts';
 const listenDefault = '/ip4/0.0.0.0/tcp/0';
 
 export const join: Define = (program, act) => {
-  const command = program
-    .command('join')
-    .summary('lend this machine to a project')
-    .description(
+  const command = defineCommand(program, 'join', {
+    summary: 'lend this machine to a project',
+    description:
       'Joins a project with a ticket and works for it until Ctrl-C. Checks the machine first, shows what it would lend, and asks. Without a ticket it goes on with the project it joined before.',
-    )
-    .argument('[ticket]', 'what the project owner sent');
+    examples: [
+      'quorate join quorate1.eyJ…',
+      'quorate join --cpus 2 --memory 4GiB --tier namespace',
+      'sudo quorate join quorate1.eyJ… --service',
+    ],
+  }).argument('[ticket]', 'what the project owner sent');
   addDaemonOptions(addJoinKnobs(command))
     .option(
       '--tier <tier>',
@@ -45,14 +48,6 @@ export const join: Define = (program, act) => {
     .option('--service', 'have systemd start it with this machine, instead of working now')
     .option('--user', 'with --service: of your own account, not of the machine')
     .option('--print-unit', 'show what --service would write, and do nothing')
-    .addHelpText(
-      'after',
-      examples(
-        'quorate join quorate1.eyJ…',
-        'quorate join --cpus 2 --memory 4GiB --tier namespace',
-        'sudo quorate join quorate1.eyJ… --service',
-      ),
-    )
     .action(act(run));
 };
 

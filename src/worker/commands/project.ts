@@ -1,28 +1,26 @@
 import { escapeLine } from '../../protocol/base/escape.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { leave } from './leave.ts';
 
 export const project: Define = (program, act) => {
-  const group = program
-    .command('project')
-    .summary('the projects that this machine has joined')
-    .description('Lists the projects that this machine has joined; "quorate worker leave" leaves one.')
-    .addHelpText('after', examples('quorate project list'));
-  group
-    .command('list')
-    .summary('list them')
-    .description(
+  const group = defineCommand(program, 'project', {
+    summary: 'the projects that this machine has joined',
+    description: 'Lists the projects that this machine has joined; "quorate worker leave" leaves one.',
+    examples: ['quorate project list'],
+  });
+  defineCommand(group, 'list', {
+    summary: 'list them',
+    description:
       'Lists the projects that this machine has joined, with the operator and the role it has there.',
-    )
-    .addHelpText('after', examples('quorate project list'))
-    .action(act(list));
-  group
-    .command('forget')
-    .summary('leave one, as "quorate worker leave" does, without a question')
-    .description('As "quorate worker leave --yes"; kept for scripts that use its --json.')
+    examples: ['quorate project list'],
+  }).action(act(list));
+  defineCommand(group, 'forget', {
+    summary: 'leave one, as "quorate worker leave" does, without a question',
+    description: 'As "quorate worker leave --yes"; kept for scripts that use its --json.',
+    examples: ['quorate project forget tools'],
+  })
     .argument('<project>', 'its id, or its name where only one has it')
-    .addHelpText('after', examples('quorate project forget tools'))
     .action(act(forget));
 };
 

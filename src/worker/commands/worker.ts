@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { transferText } from '../../protocol/base/transfer-meter.ts';
-import { type Context, type Define, examples } from '../../terminal/context.ts';
+import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, counted, duration } from '../../terminal/format.ts';
 import { hostEntry, hostPort } from '../../terminal/values.ts';
@@ -30,80 +30,68 @@ const words = {
 } as const;
 
 export const worker: Define = (program, act) => {
-  const group = program
-    .command('worker')
-    .summary('control the worker that runs on this machine')
-    .description(
+  const group = defineCommand(program, 'worker', {
+    summary: 'control the worker that runs on this machine',
+    description:
       'Controls the worker that "quorate join" runs here, from another terminal. The worker answers its own user only.',
-    )
-    .addHelpText(
-      'after',
-      examples('quorate worker status', 'quorate worker limits --cpus 1', 'quorate worker pause'),
-    );
-  const add = (verb: string, summary: string, description: string, ...shown: string[]): Command =>
-    group
-      .command(verb)
-      .summary(summary)
-      .description(description)
-      .addHelpText('after', examples(...shown));
+    examples: ['quorate worker status', 'quorate worker limits --cpus 1', 'quorate worker pause'],
+  });
   const ofProject = (command: Command): Command =>
     command.option('--project <id>', 'the worker of this project, where several run');
   for (const verb of Object.keys(words) as (keyof typeof words)[])
-    ofProject(add(verb, words[verb], '', `quorate worker ${verb}`)).action(
-      act((context: Context, { project }: Which) => ask(context, project, { do: verb })),
-    );
-  const limits = add(
-    'limits',
-    'lend more or less, also to builds that run',
-    'Changes what the running worker lends, until it ends; worker.toml holds for every start. Without options it shows what is lent.',
-    'quorate worker limits --cpus 1 --memory 2GiB',
-    'quorate worker limits --up 256KiB/s --priority idle',
-  );
+    ofProject(
+      defineCommand(group, verb, { summary: words[verb], examples: [`quorate worker ${verb}`] }),
+    ).action(act((context: Context, { project }: Which) => ask(context, project, { do: verb })));
+  const limits = defineCommand(group, 'limits', {
+    summary: 'lend more or less, also to builds that run',
+    description:
+      'Changes what the running worker lends, until it ends; worker.toml holds for every start. Without options it shows what is lent.',
+    examples: [
+      'quorate worker limits --cpus 1 --memory 2GiB',
+      'quorate worker limits --up 256KiB/s --priority idle',
+    ],
+  });
   ofProject(addLiveKnobs(limits)).action(
     act((context: Context, { project, ...wanted }: Which & Record<string, unknown>) =>
       ask(context, project, { do: 'limits', ...changesOf(wanted) }),
     ),
   );
-  const allowed = add(
-    'allow',
-    'let it connect to a host that its project names',
-    'Allows a host that "worker status" lists as pending: of a charter that names another one, or of a job. Holds for the running worker and its next starts.',
-    'quorate worker allow git.example.org',
-    'quorate worker allow ci.example.org:8080 --withdraw',
-  )
+  const allowed = defineCommand(group, 'allow', {
+    summary: 'let it connect to a host that its project names',
+    description:
+      'Allows a host that "worker status" lists as pending: of a charter that names another one, or of a job. Holds for the running worker and its next starts.',
+    examples: ['quorate worker allow git.example.org', 'quorate worker allow ci.example.org:8080 --withdraw'],
+  })
     .argument('<host>', 'host, or host:port', hostEntry)
     .option('--withdraw', 'no longer allow it; what worker.toml lists stays allowed');
   ofProject(allowed).action(act(allow));
-  add(
-    'config',
-    'show, check or begin worker.toml',
-    'Shows what a worker started now would lend, from worker.toml in the home folder and the defaults.',
-    'quorate worker config --example > ~/.quorate/worker.toml',
-    'quorate worker config --check',
-  )
+  defineCommand(group, 'config', {
+    summary: 'show, check or begin worker.toml',
+    description:
+      'Shows what a worker started now would lend, from worker.toml in the home folder and the defaults.',
+    examples: ['quorate worker config --example > ~/.quorate/worker.toml', 'quorate worker config --check'],
+  })
     .option('--check [file]', 'say whether the file is right (default: the one in the home folder)')
     .option('--example', 'print a file with every key explained')
     .action(act(config));
-  const page = add(
-    'page',
-    'show and steer the worker in a browser',
-    'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
-    'quorate worker page',
-    'quorate worker page --listen 127.0.0.1:4711',
-  ).option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort);
+  const page = defineCommand(group, 'page', {
+    summary: 'show and steer the worker in a browser',
+    description:
+      'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
+    examples: ['quorate worker page', 'quorate worker page --listen 127.0.0.1:4711'],
+  }).option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort);
   ofProject(page).action(
     act(async (context: Context, options: PageOptions) => {
       const { showWorkerPage } = await import('./worker-page.ts');
       return showWorkerPage(context, options);
     }),
   );
-  add(
-    'leave',
-    'leave a project, and remove what is left of it here',
-    'Leaves a project: removes its grant and charter, the journal of its worker, and what that kept of builds. Where this machine is in no other project, all images and trees that workers kept go too. The key, which is the same for all projects, and worker.toml stay. To come back it needs a ticket. Also for members without a worker.',
-    'quorate worker leave',
-    'quorate worker leave tools',
-  )
+  defineCommand(group, 'leave', {
+    summary: 'leave a project, and remove what is left of it here',
+    description:
+      'Leaves a project: removes its grant and charter, the journal of its worker, and what that kept of builds. Where this machine is in no other project, all images and trees that workers kept go too. The key, which is the same for all projects, and worker.toml stay. To come back it needs a ticket. Also for members without a worker.',
+    examples: ['quorate worker leave', 'quorate worker leave tools'],
+  })
     .argument('[project]', 'its id, or its name where only one has it (default: the only one)')
     .option('--yes', 'do not ask')
     .action(act(leaveHere));
