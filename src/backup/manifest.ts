@@ -51,9 +51,7 @@ export async function readManifest(dir: string, role: HomeRole): Promise<Manifes
     throw new QuorateError(
       'BACKUP_FOLDER_REFUSED',
       `${dir} is a backup made by "quorate ${manifest.role} backup"`,
-      {
-        hint: `quorate ${manifest.role} restore, or check.`,
-      },
+      { hint: `quorate ${manifest.role} restore, or check.` },
     );
   return manifest;
 }

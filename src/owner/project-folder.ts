@@ -150,9 +150,7 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
     throw new QuorateError(
       'CHARTER_ISSUER_MISMATCH',
       `${file} is not signed by the root key of its project`,
-      {
-        hint: 'Restore it from a copy; members refuse this one.',
-      },
+      { hint: 'Restore it from a copy; members refuse this one.' },
     );
   return charter;
 }

@@ -59,8 +59,6 @@ export async function openProject(cwd: string): Promise<ProjectFolder> {
   throw new QuorateError(
     'PROJECT_NOT_FOUND',
     `you are in no project${played}: there is none in ${cwd} or above`,
-    {
-      hint: 'Go to the repository of your project. To make one of a repository: quorate init',
-    },
+    { hint: 'Go to the repository of your project. To make one of a repository: quorate init' },
   );
 }

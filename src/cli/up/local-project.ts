@@ -128,10 +128,7 @@ export class LocalProject {
       throw new QuorateError(
         'CONTROLLER_ASKING',
         `homes below ${homes} are gone, and only they knew its log`,
-        {
-          hint: `To begin anew: rm -r ${shellWord(homes)}`,
-          cause,
-        },
+        { hint: `To begin anew: rm -r ${shellWord(homes)}`, cause },
       );
     });
   }

@@ -48,9 +48,7 @@ async function run(context: Context, given: string | undefined, options: Options
     throw new QuorateError(
       'CLI_USAGE',
       '--working-tree reads the files here, and no other ref or repository',
-      {
-        hint: 'Leave one of them out.',
-      },
+      { hint: 'Leave one of them out.' },
     );
   if ('folder' in repository && options.ref === undefined && !working) {
     const { localRepo } = await import('../../source/index.ts');

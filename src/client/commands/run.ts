@@ -100,9 +100,7 @@ async function start(context: Context, given: string | undefined, options: Optio
     throw new QuorateError(
       'CLI_USAGE',
       '--failed keeps what is trusted, and --rebuild builds all of it again',
-      {
-        hint: 'Give one of them.',
-      },
+      { hint: 'Give one of them.' },
     );
   const { home, membership } = await membershipFor(context, options.project);
   const source = await sourceOf(context.cwd, given, options);
@@ -153,9 +151,7 @@ async function start(context: Context, given: string | undefined, options: Optio
       throw new QuorateError(
         'CLI_USAGE',
         `--log prints what one job writes; these are ${prepared.jobs.length}`,
-        {
-          hint: 'Without --log, quorate logs <run> --follow prints those of a run.',
-        },
+        { hint: 'Without --log, quorate logs <run> --follow prints those of a run.' },
       );
     if (source.here !== undefined && source.here !== prepared.commit) {
       out.note(

@@ -56,9 +56,7 @@ async function entryOf(side: Side, path: string): Promise<Chosen> {
     throw new QuorateError(
       'COMPARE_PATH_UNKNOWN',
       `${side.cid} has no ${JSON.stringify(path.slice(0, 300))}`,
-      {
-        hint: 'Give the path of a file of the artifact: <cid>/<path>.',
-      },
+      { hint: 'Give the path of a file of the artifact: <cid>/<path>.' },
     );
   return { side: below(side, entry), entry };
 }

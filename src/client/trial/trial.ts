@@ -277,9 +277,7 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
   throw new QuorateError(
     'TRY_NO_PROJECT',
     `${what}, and the permitted servers are listed in a project's charter`,
-    {
-      hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
-    },
+    { hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>' },
   );
 }
 

@@ -74,9 +74,7 @@ export class Guard {
           throw new QuorateError(
             'SIGN_IN_ROLE',
             `this needs a publisher; ${session.name} is a ${session.role}`,
-            {
-              hint: 'The owner gives roles by rules in sign-in.toml.',
-            },
+            { hint: 'The owner gives roles by rules in sign-in.toml.' },
           );
         // A token is sent by programs, never by a browser of its own accord.
         if (isChange && this.#token(c) === undefined) await checkCsrf(c, this.origin, session.csrf);

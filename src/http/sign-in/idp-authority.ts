@@ -157,10 +157,7 @@ export class IdpAuthority implements Authority {
       throw new QuorateError(
         'OIDC_PROVIDER_UNREACHABLE',
         `cannot ask the identity provider ${idp}: ${messageOf(cause)}`,
-        {
-          hint: 'Check url in [idp] of sign-in.toml, and that quorate idp runs there.',
-          cause,
-        },
+        { hint: 'Check url in [idp] of sign-in.toml, and that quorate idp runs there.', cause },
       );
     }
   }

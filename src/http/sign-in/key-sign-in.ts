@@ -136,9 +136,7 @@ export class KeySignIn {
       throw new QuorateError(
         'SIGN_IN_CHALLENGE',
         'the challenge is not of this service, too old, or answered',
-        {
-          hint: 'Run quorate login again.',
-        },
+        { hint: 'Run quorate login again.' },
       );
   }
 

@@ -70,9 +70,7 @@ export function serviceRoutes(
     throw new QuorateError(
       'SIGN_IN_SERVICE_REFUSED',
       `${service.slice(0, 100)} is not a service of this one`,
-      {
-        hint: 'Its origin has to be under services in sign-in.toml here.',
-      },
+      { hint: 'Its origin has to be under services in sign-in.toml here.' },
     );
   };
 

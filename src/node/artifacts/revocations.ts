@@ -68,9 +68,7 @@ export async function askForRevocations(options: {
     throw new QuorateError(
       'REVOCATION_NO_ANSWER',
       'no member of the project could be asked for revocations',
-      {
-        hint: `Tried: ${tried || 'no address is known; name one: --bootstrap /dns4/…'}.`,
-      },
+      { hint: `Tried: ${tried || 'no address is known; name one: --bootstrap /dns4/…'}.` },
     );
   } finally {
     await mesh.close();

@@ -173,9 +173,7 @@ function changesOf(options: Options): CharterChanges {
     throw new QuorateError(
       'CLI_USAGE',
       '--witnesses-needed is more than the witnesses that --witness names',
-      {
-        hint: 'Name each with --witness: they take the place of those before.',
-      },
+      { hint: 'Name each with --witness: they take the place of those before.' },
     );
   const servers = anyVcs ? [] : vcs;
   const named =

@@ -204,9 +204,7 @@ function suspectsOf(suspect: Suspect, operators: number): number {
     throw new QuorateError(
       'CLI_USAGE',
       `--suspect ${suspect.operators} is more than ${counted(operators, 'operator')}`,
-      {
-        hint: 'Give as many as there are at most, or a share such as 20%.',
-      },
+      { hint: 'Give as many as there are at most, or a share such as 20%.' },
     );
   return suspect.operators;
 }

@@ -138,9 +138,7 @@ function decide(
           throw new QuorateError(
             'CLI_USAGE',
             `"${id.slice(0, 100)}" is not PULL@COMMIT with a whole commit id`,
-            {
-              hint: 'quorate watch approvals prints it.',
-            },
+            { hint: 'quorate watch approvals prints it.' },
           );
         const by = `${context.env.SUDO_USER ?? context.env.USER ?? 'a person'} on the command line`;
         return tell(context, options, { do: 'decide', pull: Number(pull), commit, verdict, by }, 'approvals');

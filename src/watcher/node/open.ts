@@ -95,8 +95,6 @@ export function checkPublisher(home: string, role: string): void {
   throw new QuorateError(
     'WATCH_ACCOUNT',
     `${home} is a member with the role ${role}, which may not publish`,
-    {
-      hint: 'Run it with the home of a publisher: --home <folder>.',
-    },
+    { hint: 'Run it with the home of a publisher: --home <folder>.' },
   );
 }

@@ -35,9 +35,7 @@ function baseOf(address: string): string {
     throw new QuorateError(
       'VERIFY_INPUT_INVALID',
       'the address to ask is not http:// or https:// and a host',
-      {
-        hint: 'Such as https://ci.example.org',
-      },
+      { hint: 'Such as https://ci.example.org' },
     );
   return url.href.replace(/\/+$/, '');
 }
