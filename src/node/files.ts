@@ -16,9 +16,7 @@ export async function makePrivate(dir: string): Promise<void> {
 }
 
 /** Writes a file atomically and durably: into a temporary file, which is synced and renamed; then its folder is synced. */
-export function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
-  return writeAtomicAs([file], content, mode);
-}
+export const writeAtomic = (file: string, content: string): Promise<void> => writeAtomicAs([file], content);
 
 /** Folders that this process has looked into for files of writes that were never finished. */
 const swept = new Set<string>();
@@ -53,20 +51,20 @@ export async function writesEnded(dir: string): Promise<void> {
 }
 
 /** As `writeAtomic`, for several names of one folder, which are hard links to one file. */
-export function writeAtomicAs(files: readonly string[], content: string, mode = 0o600): Promise<void> {
-  const write = replace(files, content, mode).finally(() => writing.delete(write));
+export function writeAtomicAs(files: readonly string[], content: string): Promise<void> {
+  const write = replace(files, content).finally(() => writing.delete(write));
   writing.set(write, files[0] ?? '');
   return write;
 }
 
-async function replace(files: readonly string[], content: string, mode: number): Promise<void> {
+async function replace(files: readonly string[], content: string): Promise<void> {
   const [file = ''] = files;
   // A unique name: two writers of one file must not share the temporary file.
   const beside = `${file}.${randomUUID()}.new`;
   const more = files.slice(1).map((name) => ({ name, link: `${name}.${randomUUID()}.new` }));
   await sweepUnfinished(dirname(file));
   try {
-    const handle = await openIn(dirname(file), () => open(beside, 'w', mode));
+    const handle = await openIn(dirname(file), () => open(beside, 'w', 0o600));
     try {
       await handle.writeFile(content);
       await handle.sync();

@@ -155,6 +155,10 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   return charter;
 }
 
+/** Read again: another command may have changed it since the folder was opened. */
+export const currentCharter = async ({ dir, charter }: ProjectFolder): Promise<Charter> =>
+  (await readCharter(dir))?.payload ?? charter;
+
 /** Puts the charter in force back where the file is an older copy, or another one of that epoch. Returns whether it was. */
 export async function restoreCharter(dir: string, inForce: Verified<Charter> | null): Promise<boolean> {
   const there = await readCharter(dir);
@@ -225,7 +229,7 @@ export async function issueTicket(
 
 async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean> {
   // Read again: another ticket may have changed it since the folder was opened.
-  const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
+  const current = await currentCharter(folder);
   if (current.trusted.includes(key)) return false;
   checkApart(current, key);
   if (folder.root === undefined) throw needsRoot('name a trusted worker', folder.dir);
@@ -260,7 +264,7 @@ export async function changeCharter(
   folder: ProjectFolder,
   changes: CharterChanges,
 ): Promise<{ before: Charter; now: Charter; changed: boolean }> {
-  const before = (await readCharter(folder.dir))?.payload ?? folder.charter;
+  const before = await currentCharter(folder);
   const { vcs = before.vcs, witnesses = before.witnesses ?? null } = changes;
   for (const key of witnesses?.keys ?? []) {
     const { name, kind, id } = parseNoteKey(key);

@@ -20,11 +20,11 @@ export function findProject(start: string): string | undefined {
 export const findPlayed = (start: string): string | undefined =>
   findUp(start, playedOf('.').concat('/.quorate/charter.jws'));
 
-/** Opens the owner's project folder at or above `start`; undefined where there is none, or it is of another project than the wanted one. */
-export const ownProject = (start: string, wanted?: string): Promise<ProjectFolder | undefined> =>
-  firstOf([findProject(start)], wanted);
+/** Opens the owner's project folder at or above `start`; undefined where there is none. */
+export const ownProject = (start: string): Promise<ProjectFolder | undefined> =>
+  firstOf([findProject(start)], undefined);
 
-/** The same of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
+/** The same of the wanted project, of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
 export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
   const [own, played] = [findProject(start), findPlayed(start)];
   const homes = played === undefined ? undefined : playedOf(played);

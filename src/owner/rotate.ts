@@ -1,6 +1,6 @@
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Charter } from '../protocol/documents/index.ts';
-import { type ProjectFolder, readCharter, signNext } from './project-folder.ts';
+import { currentCharter, type ProjectFolder, signNext } from './project-folder.ts';
 import { addKey, checkApart, nameKeys } from './project-keys.ts';
 
 export interface Rotated {
@@ -71,7 +71,3 @@ async function rotate(
   await nameKeys(folder.dir, now);
   return { before, now, key, old };
 }
-
-/** Read again: another command may have changed it since the folder was opened. */
-export const currentCharter = async (folder: ProjectFolder): Promise<Charter> =>
-  (await readCharter(folder.dir))?.payload ?? folder.charter;

@@ -44,8 +44,11 @@ export function addControllerVerbs(controller: Command, act: Act): void {
     .action(act(drain));
 }
 
+const projectInUse = async (cwd: string): Promise<ProjectFolder> =>
+  (await projectHere(cwd)) ?? openProject(cwd);
+
 async function status({ cwd, out, signal }: Context): Promise<Exit> {
-  const folder = (await projectHere(cwd)) ?? (await openProject(cwd));
+  const folder = await projectInUse(cwd);
   const { askController } = await import('../node/control.ts');
   const now = await runningOr(
     () => askController(folder.dir, { do: 'status' }, { signal }),
@@ -68,7 +71,7 @@ async function runningOr<T>(ask: () => Promise<T>, read: () => Promise<T>): Prom
 }
 
 async function members({ cwd, out, signal }: Context): Promise<Exit> {
-  const folder = (await projectHere(cwd)) ?? (await openProject(cwd));
+  const folder = await projectInUse(cwd);
   const { askForMembers } = await import('../node/control.ts');
   const all = await runningOr(
     () => askForMembers(folder.dir, { signal }),

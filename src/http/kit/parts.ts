@@ -37,10 +37,10 @@ export function named(text: string, maxChars = 300): Html {
 }
 
 /** A link whose text is such a name: it is called by all of it. */
-export function namedLink(href: string, text: string, more: Html | '' = ''): Html {
+export function namedLink(href: string, text: string): Html {
   const whole = foreign(text);
   const label = [...whole].length > wholeChars ? html` aria-label="${whole}"` : '';
-  return html`<a href="${href}"${label}${more}>${named(text)}</a>`;
+  return html`<a href="${href}"${label}>${named(text)}</a>`;
 }
 
 /** An address of others without its last slash; undefined for one that is none of the web. */

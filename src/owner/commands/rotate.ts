@@ -81,7 +81,8 @@ async function idp(context: Context, options: IdpOptions): Promise<Exit> {
       '--since and --reason are of keys that are dropped: --at-once, --finish',
     );
   const folder = await openProject(cwd);
-  const { currentCharter, dropOldIdps, rotateIdp } = await import('../rotate.ts');
+  const { currentCharter } = await import('../project-folder.ts');
+  const { dropOldIdps, rotateIdp } = await import('../rotate.ts');
   const { bold } = out.colours;
   const { idps: before } = await currentCharter(folder);
   // Where that key is not here, nothing is signed.

@@ -34,7 +34,6 @@ interface HookAsked {
 async function hookPorts<T>(
   context: Context,
   { name, command, once = false, timeout, project }: HookAsked,
-  tell: (told: HookTold) => void,
   use: (hook: OpenHook) => Promise<T>,
 ): Promise<T> {
   const { cwd, signal, out } = context;
@@ -65,28 +64,12 @@ async function hookPorts<T>(
             // Standard output is for JSON alone then.
             stdout: out.json ? 2 : 1,
           }),
-        tell,
+        tell: (told) => say(context, told),
       };
       return await use({ ports, home, client });
     } finally {
       await client.close();
     }
-  } finally {
-    await folder.close();
-  }
-}
-
-/** Failures in the ledger of a hook that does not run now. @throws `JOURNAL_IN_USE`, `MEMBERSHIP_…`. */
-async function readLedger(
-  context: Context,
-  name: string,
-  project: string | undefined,
-): Promise<ShownEntry[]> {
-  const { openHookFolder } = await import('../node/hook-folder.ts');
-  const { home, membership } = await membershipFor(context, project);
-  const folder = await openHookFolder(home.dir, membership.project, name);
-  try {
-    return folder.ledger.open;
   } finally {
     await folder.close();
   }
@@ -172,22 +155,16 @@ async function trusted(context: Context, command: string[], options: TrustedOpti
   const [{ TrustedHook }, { followTrusted, repeatTrusted }, { logInMemory, takeTrusted }] = await Promise.all(
     [import('../machine/trusted-hook.ts'), import('../sessions/hook.ts'), import('../node/hook-evidence.ts')],
   );
-  const told = { ...options, name, command };
-  return hookPorts(
-    context,
-    told,
-    (told) => say(context, told),
-    async ({ ports, home, client }) => {
-      const hook = new TrustedHook({ refs, jobs: job, uncosigned }, ports.folder.ledger);
-      const log = { source: client.source, copy: logInMemory() };
-      const { recipe } = options;
-      const at = { home, project: client.project, source, recipe, log, signal: context.signal };
-      const take: Take = (run, dir, accept) => takeTrusted({ ...at, run, dir, accept });
-      if (again === undefined) return exitOf(context, options, await followTrusted(ports, hook, take));
-      const run = await find(client, again);
-      return exitOf(context, { once: true }, await repeatTrusted(ports, hook, take, run));
-    },
-  );
+  return hookPorts(context, { ...options, name, command }, async ({ ports, home, client }) => {
+    const hook = new TrustedHook({ refs, jobs: job, uncosigned }, ports.folder.ledger);
+    const log = { source: client.source, copy: logInMemory() };
+    const { recipe } = options;
+    const at = { home, project: client.project, source, recipe, log, signal: context.signal };
+    const take: Take = (run, dir, accept) => takeTrusted({ ...at, run, dir, accept });
+    if (again === undefined) return exitOf(context, options, await followTrusted(ports, hook, take));
+    const run = await find(client, again);
+    return exitOf(context, { once: true }, await repeatTrusted(ports, hook, take, run));
+  });
 }
 
 async function disputed(context: Context, command: string[], options: Shared): Promise<Exit> {
@@ -197,17 +174,11 @@ async function disputed(context: Context, command: string[], options: Shared): P
   checkCommand(command);
   const { followDisputed } = await import('../sessions/hook.ts');
   const { provenByMembers } = await import('../node/hook-evidence.ts');
-  const told = { ...options, name, command };
-  return hookPorts(
-    context,
-    told,
-    (told) => say(context, told),
-    async ({ ports, home, client }) => {
-      const { signal } = context;
-      const proven = provenByMembers({ home, project: client.project, signal, tell: ports.tell });
-      return exitOf(context, options, await followDisputed(ports, refs, proven));
-    },
-  );
+  return hookPorts(context, { ...options, name, command }, async ({ ports, home, client }) => {
+    const { signal } = context;
+    const proven = provenByMembers({ home, project: client.project, signal, tell: ports.tell });
+    return exitOf(context, options, await followDisputed(ports, refs, proven));
+  });
 }
 
 function checkCommand(command: readonly string[]): void {
@@ -234,9 +205,14 @@ function exitOf({ signal }: Context, { once = false }: Shared, last: Outcome | u
   return last.kind === 'exit' && last.code === 0 ? exits.done : exits.no;
 }
 
+/** Lists failures in the ledger of a hook that does not run now. @throws `JOURNAL_IN_USE`, `MEMBERSHIP_…`. */
 async function listOpen(context: Context, name: string, project: string | undefined): Promise<Exit> {
   const { outcomeText } = await import('../machine/hook-ledger.ts');
-  const open = await readLedger(context, name, project);
+  const { openHookFolder } = await import('../node/hook-folder.ts');
+  const { home, membership } = await membershipFor(context, project);
+  const folder = await openHookFolder(home.dir, membership.project, name);
+  const { open } = folder.ledger;
+  await folder.close();
   const { out } = context;
   out.value(open);
   if (open.length === 0) out.say(`Every command of the hook ${name} ended well.`);

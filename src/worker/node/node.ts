@@ -43,7 +43,7 @@ import { WorkerImages } from './images.ts';
 import { removeInputs } from './inputs.ts';
 import type { WorkerMeters } from './metrics.ts';
 import { Operator } from './operator.ts';
-import { pinOfResults, Results } from './results.ts';
+import { pinOfResults, trimResults } from './results.ts';
 import { checkServed, hostLimitsOf, type OperatorRules } from './terms.ts';
 import { openWitnessFile } from './witness-file.ts';
 
@@ -253,13 +253,12 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       await sessions.idle();
       await builder.close();
     });
-    const results = new Results(context, sessions.publication, rules.resultBytes);
     const holders = () => credentials.membership.controllers.map(({ id }) => id);
     kernel.onClose(
       startBlockCollection({
         store,
         tell,
-        trim: (signal) => results.trim(signal),
+        trim: (signal) => trimResults(context, sessions.publication, { bytesMax: rules.resultBytes, signal }),
         async repair(trees, signal) {
           await repairTrees({ mesh, store, tell, holders }, trees, signal);
           // Its files are the blocks of a tree that were damaged.

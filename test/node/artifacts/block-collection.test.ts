@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startBlockCollection } from '../../../src/node/artifacts/block-collection.ts';
 import { openBundles } from '../../../src/node/artifacts/bundles.ts';
 import { PinsIncomplete, type Store } from '../../../src/store/index.ts';
-import { Results } from '../../../src/worker/node/results.ts';
+import { trimResults } from '../../../src/worker/node/results.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
 import { damage, folder, noiseBytes, reopened, store, tar } from '../../store/support.ts';
 import { node } from '../../transfer/support.ts';
@@ -136,8 +136,9 @@ describe('results of a worker', () => {
     const unprovided = vi.spyOn(mesh, 'unprovide');
     const told: string[] = [];
     const tell = (level: string, _: string, says: string) => void told.push(`${level} ${says}`);
-    const results = new Results({ store: s, bundles, mesh, tell }, serving, 1000);
-    for (const _ of [1, 2]) await results.trim(AbortSignal.timeout(120_000));
+    const signal = AbortSignal.timeout(120_000);
+    for (const _ of [1, 2])
+      await trimResults({ store: s, bundles, mesh, tell }, serving, { bytesMax: 1000, signal });
     expect(told).toEqual(['info removes the 1 least recently requested results and logs']);
     expect((await s.pins()).map(({ root }) => root).sort()).toEqual([fresh, image].sort());
     expect({ forgotten, unprovided: unprovided.mock.calls }).toEqual({
@@ -161,7 +162,7 @@ it('a result that is built again while it is let go of stays announced, and one 
   };
   const forget = (root: string) => void forgotten.push(root);
   const serving = { isNew: (root: string) => root === 'built again', forget };
-  await new Results(context as never, serving).trim(AbortSignal.timeout(120_000));
+  await trimResults(context as never, serving, { signal: AbortSignal.timeout(120_000) });
   expect(forgotten).toEqual(['gone', 'bundle of gone']);
   expect(told).toEqual([
     'warn gone stays announced: no network',
