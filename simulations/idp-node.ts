@@ -1,5 +1,6 @@
 import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
 import type { Controller } from '../src/controller/machine/machine.ts';
+import { signedCharter } from '../src/controller/machine/members/charter.ts';
 import { IdpClient } from '../src/controller/sessions/grants.ts';
 import type { IdpEffect, IdpEvent } from '../src/idp/machine/events.ts';
 import type { IdentityProvider } from '../src/idp/machine/machine.ts';
@@ -155,7 +156,7 @@ export function idpClient(
     },
     documents,
     clock: life.clock,
-    charter: () => life.machine.state.charter,
+    charter: () => signedCharter(life.machine),
     takeCharter,
     addresses: () => ['/dns4/controller.example/tcp/1'],
     tell: (level, kind, says) => {

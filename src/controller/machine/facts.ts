@@ -148,11 +148,11 @@ export function isOver({ phase }: RunFacts): boolean {
 
 /** The artifact that a run made with this outcome. A test makes none: what it puts out are reports. */
 export function artifactIn({ job }: Pick<RunFacts, 'job'>, outcome?: Outcome | null): string | null {
-  return !outcome || job.kind === 'test' ? null : artifactOf(outcome);
+  return job.kind === 'test' ? null : artifactOf(outcome ?? null);
 }
 
 export function reportsIn({ job }: Pick<RunFacts, 'job'>, outcome?: Outcome | null): string | null {
-  return !outcome || job.kind !== 'test' ? null : artifactOf(outcome);
+  return job.kind === 'test' ? artifactOf(outcome ?? null) : null;
 }
 
 /** Artifact stores that keep bytes in the place of a controller, from its last start on. */

@@ -2,6 +2,7 @@ import { joseDocuments, meshDial } from '../../node/ports.ts';
 import { keyIsHere, writeCharter } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
+import { signedCharter } from '../machine/members/charter.ts';
 import { IdpClient, localGrants } from '../sessions/grants.ts';
 import type { Grants } from '../sessions/ports.ts';
 import type { ControllerContext } from './context.ts';
@@ -25,7 +26,7 @@ export function openGrants(
     dial: meshDial(mesh, closing),
     documents: joseDocuments,
     clock,
-    charter: () => machine.state.charter,
+    charter: () => signedCharter(machine),
     async takeCharter(charter) {
       await writeCharter(folder.dir, charter);
       await refresh();

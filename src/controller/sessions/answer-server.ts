@@ -1,6 +1,6 @@
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { checkTime, type Grant, idOf, type Verified } from '../../protocol/documents/index.ts';
+import { type Grant, idOf, type Verified } from '../../protocol/documents/index.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel } from '../../protocol/sessions/ports.ts';
@@ -15,7 +15,7 @@ import { reuseDraftOf } from '../machine/queries/draft.ts';
 import { assembleBundle } from './bundle.ts';
 import { cosignatureFlaw } from './cosignature.ts';
 import { inputEvidenceOf } from './own-evidence.ts';
-import { type SharedPorts, servedProtocol } from './shared.ts';
+import { type SharedPorts, servedProtocol, shownGrant } from './shared.ts';
 
 const againMs = 1_000;
 /** Text of the bundles that are shown at once, but for one that has more by itself. */
@@ -94,7 +94,6 @@ export class AnswerServer {
   /** @throws those for which the machine does not count a member as present, `COSIGN_NOT_TRUSTED_KEY`. */
   #check(grant: Verified<Grant>): void {
     const { machine, clock } = this.#ports;
-    checkTime(grant.payload, clock.now(), 'the grant');
     const { role } = checkPresent({ state: machine.state, now: clock.now() }, grant);
     if (role !== 'trusted-worker')
       throw new QuorateError(
@@ -153,7 +152,7 @@ export class AnswerServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { clock, signing, admission } = this.#ports;
+    const { clock, admission } = this.#ports;
     const { peer } = channel;
     const sent = (bytes: number) => admission.answered(channel, bytes);
     const what = 'an answer to drafts';
@@ -170,9 +169,7 @@ export class AnswerServer {
         });
         if (message === undefined) break;
         if (message.kind === 'hello') {
-          const grant = await signing.documents.message('grant', message.grant);
-          if (grant.payload.sub !== peer)
-            throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          const grant = await shownGrant(this.#ports, message, peer);
           this.#check(grant);
           if (signer !== undefined) signer.grant = grant;
           else {

@@ -11,7 +11,7 @@ import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../prot
 import { topics } from '../../protocol/wire/protocols.ts';
 import type { ControllerEvent, Reply } from '../machine/events.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
-import { checkPublisher } from '../machine/members/enrolment.ts';
+import { checkGranted } from '../machine/members/enrolment.ts';
 import { fullKeys } from '../machine/members/revocations.ts';
 import { operatorsAround } from '../machine/presence.ts';
 import { findRun, pipelineOf, summaries, summaryOf } from '../machine/queries/summary.ts';
@@ -266,12 +266,12 @@ export class ApiServer {
     await stream.send({ kind: 'grant', grant: raw, charter, ...this.#feed() });
   }
 
-  /** The operator of a publisher that asks. @throws those of `checkPublisher`. */
+  /** The operator of a publisher that asks. @throws those of `checkGranted`. */
   async #publisher(stream: ApiStream, grant: string): Promise<string> {
     const { machine, signing, clock } = this.#ports;
     const publisher = await signing.documents.message('grant', grant);
-    checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
-    return publisher.payload.operator;
+    const moment = { state: machine.state, now: clock.now() };
+    return checkGranted(moment, publisher, { by: stream.peer, as: 'publisher' }).operator;
   }
 
   #feed(): { feed?: string[] } {

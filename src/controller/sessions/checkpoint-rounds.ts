@@ -5,7 +5,7 @@ import { every } from '../../protocol/sessions/timing.ts';
 import {
   type Checkpoint,
   formatCheckpoint,
-  openCheckpoint,
+  openCheckpointOf,
   openWitnessLine,
   signatureLines,
   signCheckpoint,
@@ -77,13 +77,14 @@ export class CheckpointRounds {
 
   /** Takes up the last checkpoint; returns it where the journal is behind it. @throws `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file. */
   async load(): Promise<Pick<Checkpoint, 'size' | 'root'> | undefined> {
-    const { checkpointFile, machine, signing, retired } = this.#ports;
+    const { checkpointFile, machine, project, signing, retired } = this.#ports;
     const note = await checkpointFile.load();
     if (note === undefined) return undefined;
     const { log, keys } = machine.state;
-    let opened = await this.#openOf(note, signing.signer.id);
+    const openOf = (log: string) => openCheckpointOf(note, { project, log }, signing.documents.verifier);
+    let opened = await openOf(signing.signer.id);
     const isOurs = opened !== undefined;
-    for (const { id } of retired) opened ??= await this.#openOf(note, id);
+    for (const { id } of retired) opened ??= await openOf(id);
     if (opened === undefined) return undefined;
     const { size, root, witnesses } = opened;
     if (isOurs && size > log.size) return { size, root };
@@ -120,15 +121,6 @@ export class CheckpointRounds {
     const waits = { waitsFor: undefined, asked: new Set<string>() };
     this.#round = { size, root, base, members, outside, answered, ...waits, open: false };
     return undefined;
-  }
-
-  /** Undefined where another key signed it. @throws `CHECKPOINT_…`. */
-  #openOf(note: string, log: string): Promise<Checkpoint | undefined> {
-    const { project, signing } = this.#ports;
-    return openCheckpoint(note, { project, log }, signing.documents.verifier).catch((error) => {
-      if (codeOf(error) === 'CHECKPOINT_UNSIGNED') return undefined;
-      throw error;
-    });
   }
 
   start(feed: RoundsFeed, use: RoundsUse): void {

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isBelow, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { checkTime, type Grant, type Verified } from '../../protocol/documents/index.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
 import { errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel } from '../../protocol/sessions/ports.ts';
@@ -14,12 +14,12 @@ import {
   type OfferNotice,
 } from '../../protocol/wire/messages.ts';
 import { behindText, type PeerVersion } from '../../protocol/wire/peer-version.ts';
-import { refusalBy } from '../machine/members/charter.ts';
+import { refusalBy, signedCharter } from '../machine/members/charter.ts';
 import { checkPresent } from '../machine/members/enrolment.ts';
 import { unfilledOffers } from '../machine/rounds/claims.ts';
 import { BacklogPass } from './backlog-pass.ts';
 import { warnOfExpired } from './grants.ts';
-import { type SharedPorts, servedProtocol } from './shared.ts';
+import { type SharedPorts, servedProtocol, shownGrant } from './shared.ts';
 import { askingError } from './start-inquiry.ts';
 
 type Down = z.infer<typeof feedDownSchema>;
@@ -150,7 +150,7 @@ export class FeedServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { machine, dispatch, tell, signing, clock, inquiry } = this.#ports;
+    const { machine, dispatch, tell, inquiry } = this.#ports;
     const { peer } = channel;
     const sent = (bytes: number) => this.#ports.admission.answered(channel, bytes);
     const stream = new MessageStream<Down, FeedUp>(channel, feedUpSchema, 'a feed message', sent);
@@ -168,16 +168,13 @@ export class FeedServer {
         });
         if (message === undefined) break;
         if (message.kind === 'hello') {
-          const grant = await signing.documents.message('grant', message.grant);
-          if (grant.payload.sub !== peer)
-            throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          const grant = await shownGrant(this.#ports, message, peer);
           if (!inquiry.isOpen) {
             inquiry.hello(peer, grant);
             throw askingError(inquiry);
           }
           const { recovered, keys } = machine.state;
           if (recovered && !keys.has(peer)) await dispatch({ kind: 'readmit', grant });
-          checkTime(grant.payload, clock.now(), 'the grant');
           // A peer that the machine refuses is sent nothing.
           this.#check(grant);
           worker = peer;
@@ -210,9 +207,7 @@ export class FeedServer {
           if (message.size <= machine.state.log.size) feed.witnessed = message.size;
           continue;
         }
-        const { charter } = machine.state;
-        if (charter === null)
-          throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+        const charter = signedCharter(machine);
         await stream.send(this.#answer(feed, charter.raw, { ...pass.next(), free: this.#free }));
       }
     } catch (error) {

@@ -24,8 +24,8 @@ export interface IdpClientPorts {
   readonly dial: Dial;
   readonly documents: Documents;
   readonly clock: Clock;
-  /** The charter in force; null before the start. */
-  charter(): Verified<Charter> | null;
+  /** The charter in force. @throws `CONTROLLER_NOT_STARTED`. */
+  charter(): Verified<Charter>;
   /** Keeps a charter of a higher epoch, and puts it in force. @throws `HOME_…`. */
   takeCharter(charter: Verified<Charter>): Promise<void>;
   /** Of this controller, for the tickets of the identity provider. */
@@ -87,7 +87,7 @@ export class IdpClient implements Grants {
       kind: 'grant',
       enrol: enrol.raw,
       enrolled: wanted.enrolled,
-      epoch: this.#charter.payload.epoch,
+      epoch: this.#ports.charter().payload.epoch,
       invite: invite?.raw,
       at: joinedAt,
       possession: possession?.raw,
@@ -111,7 +111,7 @@ export class IdpClient implements Grants {
     const grant = await documents.message('grant', answer.grant);
     const { sub, role, operator, enrolled, jti } = grant.payload;
     const at = Math.floor(clock.now() / 1000);
-    checkGrant(enforce, grant, this.#charter.payload, { by: wanted.sub, as: wanted.role, at });
+    checkGrant(enforce, grant, this.#ports.charter().payload, { by: wanted.sub, as: wanted.role, at });
     if (operator !== wanted.operator || enrolled !== wanted.enrolled || jti !== wanted.jti)
       throw mismatch(`gave ${sub} a grant as ${operator} (${role}), enrolled at ${enrolled}`);
     return grant;
@@ -120,7 +120,7 @@ export class IdpClient implements Grants {
   /** Tells it the charter in force and the addresses, and takes its charter where that is newer. @throws `IDP_UNREACHABLE`, `CHARTER_…`. */
   async exchange(): Promise<void> {
     const { project, documents, addresses, takeCharter } = this.#ports;
-    const { raw, payload } = this.#charter;
+    const { raw, payload } = this.#ports.charter();
     const addrs = addresses().slice(0, wireLimits.controllerAddrsMax);
     const answer = await this.#ask({ kind: 'charter', charter: raw, addrs });
     if (answer.kind === 'error') throw errorFrom(answer);
@@ -134,17 +134,10 @@ export class IdpClient implements Grants {
   async #learn(): Promise<boolean> {
     if (this.#learning) return false;
     this.#learning = true;
-    const { epoch } = this.#charter.payload;
+    const { epoch } = this.#ports.charter().payload;
     await this.exchange().catch(() => {});
     this.#learning = false;
-    return this.#charter.payload.epoch > epoch;
-  }
-
-  get #charter(): Verified<Charter> {
-    const charter = this.#ports.charter();
-    if (charter === null)
-      throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
-    return charter;
+    return this.#ports.charter().payload.epoch > epoch;
   }
 
   /** Asks at each place in turn, until one answers. @throws `IDP_UNREACHABLE`. */
@@ -174,7 +167,7 @@ export class IdpClient implements Grants {
   /** The keys that the charter names; a question about the charter goes to whoever is there, whose key may be another by now. */
   #targets(question: IdpUp): DialTarget[] {
     const addrs = this.#ports.idpAddrs.map((addr) => addr.replace(/\/p2p\/[^/]+$/, ''));
-    const named = this.#charter.payload.idps.map((id) => ({
+    const named = this.#ports.charter().payload.idps.map((id) => ({
       id,
       addrs: addrs.map((addr) => `${addr}/p2p/${id}`),
     }));

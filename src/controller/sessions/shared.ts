@@ -1,3 +1,5 @@
+import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Grant, Verified } from '../../protocol/documents/index.ts';
 import type { Admission } from '../../protocol/sessions/admission.ts';
 import type { ServedProtocol } from '../../protocol/sessions/ports.ts';
 import type { Followers, Replies } from '../../protocol/sessions/replies.ts';
@@ -18,6 +20,17 @@ export interface SharedPorts extends ControllerPorts {
   readonly logs: LogServer;
   /** Open offers by id, oldest first, as they are gossiped and pulled. */
   readonly backlog: Map<string, OfferNotice>;
+}
+
+/** The grant in a hello, which is that of the peer. @throws `GRANT_KEY_MISMATCH`, `DOC_…`. */
+export async function shownGrant(
+  { signing }: ControllerPorts,
+  hello: { grant: string },
+  peer: string,
+): Promise<Verified<Grant>> {
+  const grant = await signing.documents.message('grant', hello.grant);
+  if (grant.payload.sub === peer) return grant;
+  throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
 }
 
 /** A protocol of a controller. `maxSendBytes`: of one message that it sends. */

@@ -12,11 +12,16 @@ export async function wholeBytes(
     if (bytes > max) throw tooLong();
     chunks.push(chunk);
   }
-  const whole = new Uint8Array(bytes);
+  return concat(chunks);
+}
+
+/** Pieces as one, however many. */
+export function concat(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
   }
   return whole;
 }

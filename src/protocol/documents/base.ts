@@ -6,6 +6,7 @@ import { limits } from '../base/limits.ts';
 import { Recent } from '../base/recent.ts';
 import { withoutControl } from '../base/text.ts';
 import { isBelow } from '../base/tree-path.ts';
+import { concat } from '../base/whole-bytes.ts';
 import { documentLimits } from './limits.ts';
 
 /** Protobuf prefix of an Ed25519 public key, inside an identity multihash of 36 bytes (libp2p peer-ids spec). */
@@ -18,10 +19,7 @@ const peerIdCharsMax = 64;
 export function peerIdOf(publicKey: Uint8Array): string {
   if (publicKey.length !== 32)
     throw new QuorateError('KEY_INVALID', `an Ed25519 public key has 32 bytes, not ${publicKey.length}`);
-  const bytes = new Uint8Array(38);
-  bytes.set(ed25519Prefix);
-  bytes.set(publicKey, ed25519Prefix.length);
-  return base58btc.encode(bytes).slice(1);
+  return base58btc.encode(concat([ed25519Prefix, publicKey])).slice(1);
 }
 
 const noPeerId = (message: string, cause?: unknown): QuorateError =>

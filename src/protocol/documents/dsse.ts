@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { toUtf8 } from '../base/text.ts';
+import { concat } from '../base/whole-bytes.ts';
 import { peerId } from './base.ts';
 import { fromBase64, toBase64 } from './base64.ts';
 import { canonicalText, decodeCanonical, decodeDocument, sha256Hex } from './canonical.ts';
@@ -21,6 +22,9 @@ const envelopeSchema = z.strictObject({
 });
 export type Envelope = z.infer<typeof envelopeSchema>;
 
+const readEnvelope = (raw: string, what = 'envelope'): Envelope =>
+  decodeCanonical(toUtf8(raw), envelopeSchema, what, limits.receiptBytesMax);
+
 interface Statements {
   receipt: Receipt;
   verdict: Verdict;
@@ -33,11 +37,7 @@ const schemas: { [K in StatementKind]: z.ZodType<Statements[K]> } = {
 
 /** Pre-authentication encoding of DSSE v1: what is signed. */
 export function preAuthEncoding(payload: Uint8Array): Uint8Array {
-  const head = toUtf8(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `);
-  const bytes = new Uint8Array(head.length + payload.length);
-  bytes.set(head);
-  bytes.set(payload, head.length);
-  return bytes;
+  return concat([toUtf8(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `), payload]);
 }
 
 /** A verified statement and every key that validly signed it, each once, in the envelope's order. */
@@ -62,7 +62,7 @@ export async function openStatement<K extends StatementKind>(
   }
   const known = verifier.opened?.get(kind, raw);
   if (known !== undefined) return known as VerifiedStatement<Statements[K]>;
-  const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, `${kind} envelope`, limits.receiptBytesMax);
+  const envelope = readEnvelope(raw, `${kind} envelope`);
   const bytes = fromBase64(envelope.payload, `${kind} payload`);
   const message = preAuthEncoding(bytes);
   const signers: string[] = [];
@@ -85,8 +85,7 @@ export async function openStatement<K extends StatementKind>(
 /** The id a statement has if it holds, without a look at its signatures; undefined where it is none. */
 export function claimedStatementId(raw: string): string | undefined {
   try {
-    const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
-    return sha256Hex(fromBase64(envelope.payload, 'payload'));
+    return sha256Hex(fromBase64(readEnvelope(raw).payload, 'payload'));
   } catch {
     return undefined;
   }
@@ -95,8 +94,7 @@ export function claimedStatementId(raw: string): string | undefined {
 /** The keys a statement says it is signed by, without a look at the signatures; none where it is no statement. */
 export function claimedSigners(raw: string): string[] {
   try {
-    const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
-    return envelope.signatures.map(({ keyid }) => keyid);
+    return readEnvelope(raw).signatures.map(({ keyid }) => keyid);
   } catch {
     return [];
   }
@@ -128,12 +126,11 @@ export async function signStatement<K extends StatementKind>(
 
 /** Adds another signature over the same payload: how a trusted worker co-signs. Returns the bare signature, base64. */
 export async function cosignStatement(raw: string, signer: Signer): Promise<string> {
-  const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
-  return toBase64(await signer.raw(preAuthEncoding(fromBase64(envelope.payload, 'payload'))));
+  return toBase64(await signer.raw(preAuthEncoding(fromBase64(readEnvelope(raw).payload, 'payload'))));
 }
 
 /** Puts a signature made elsewhere beside those that are there. Nothing is checked: open the result. */
 export function addSignature(raw: string, keyid: string, sig: string): string {
-  const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
+  const envelope = readEnvelope(raw);
   return canonicalText({ ...envelope, signatures: [...envelope.signatures, { keyid, sig }] });
 }

@@ -175,8 +175,9 @@ export function subjectsOf(artifact: string | null, job: string, files: ReceiptP
   ];
 }
 
-export function artifactOf(outcome: Outcome): string | null {
-  return outcome.kind === 'exit' ? outcome.artifact : null;
+/** The tree that a build left; null for none, and for a verdict about no build. */
+export function artifactOf(outcome: Outcome | null): string | null {
+  return outcome?.kind === 'exit' ? outcome.artifact : null;
 }
 
 /** A receipt of a job with lock files names all materials, any other the commit alone: older evidence stays valid (ADR 0047). */
@@ -285,11 +286,10 @@ function trustedLevelOf({ kind, policy }: VerdictFacts): string {
 
 export function makeVerdict(parts: VerdictParts): Verdict {
   const { facts } = parts;
-  const artifact = facts.outcome === null ? null : artifactOf(facts.outcome);
   const { earlier } = facts;
   return {
     _type: statementType,
-    subject: subjectsOf(artifact, facts.job, parts.files),
+    subject: subjectsOf(artifactOf(facts.outcome), facts.job, parts.files),
     predicateType: 'https://slsa.dev/verification_summary/v1',
     predicate: {
       verifier: { id: `urn:quorate:controller:${parts.controller}` },

@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { QuorateError } from '../base/errors.ts';
 import { toUtf8 } from '../base/text.ts';
+import { concat } from '../base/whole-bytes.ts';
 import { peerIdOf, publicKeyOf } from './base.ts';
 import { fromBase64, toBase64 } from './base64.ts';
 import { documentLimits } from './limits.ts';
@@ -12,12 +13,7 @@ export type NoteKind = (typeof noteKinds)[keyof typeof noteKinds];
 
 /** `SHA-256(name ‖ 0x0A ‖ kind ‖ key)[:4]`. Source: C2SP signed-note, "Signatures". */
 export function noteKeyId(name: string, kind: NoteKind, peerId: string): Uint8Array {
-  const [text, key] = [toUtf8(name), publicKeyOf(peerId)];
-  const bytes = new Uint8Array(text.length + 2 + key.length);
-  bytes.set(text);
-  bytes.set([0x0a, kind], text.length);
-  bytes.set(key, text.length + 2);
-  return sha256(bytes).slice(0, 4);
+  return sha256(concat([toUtf8(name), Uint8Array.of(0x0a, kind), publicKeyOf(peerId)])).slice(0, 4);
 }
 
 /** A key of a signed note, with the name it signs under. */

@@ -2,6 +2,7 @@ import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { type EventLoop, Slices } from '../base/slices.ts';
 import { toUtf8 } from '../base/text.ts';
+import { concat } from '../base/whole-bytes.ts';
 import { meteredBounds } from '../wire/bounds.ts';
 import { bundleDownSchema, bundleUpSchema, encodeMessage } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
@@ -98,13 +99,7 @@ async function messageOf(
     at = cut;
   }
   pieces.push(toUtf8(`"${tail}`));
-  const message = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let to = 0;
-  for (const piece of pieces) {
-    message.set(piece, to);
-    to += piece.length;
-  }
-  return message;
+  return concat(pieces);
 }
 
 /** Bytes of bundles that are being sent. */

@@ -1,6 +1,16 @@
 import { QuorateError } from '../base/errors.ts';
 import { LogIndex, LogView } from '../trust/index.ts';
+import { sessionLimits } from './limits.ts';
 import type { LeafFile } from './ports.ts';
+
+/** @throws `LOG_TOO_LARGE`. */
+export function checkLogSize(size: number): void {
+  if (size > sessionLimits.logLeavesMax)
+    throw new QuorateError(
+      'LOG_TOO_LARGE',
+      `the log has ${size} leaves; ${sessionLimits.logLeavesMax} are read at most`,
+    );
+}
 
 /** Asks for the leaves of the log from an index on; as many as fit into one answer. */
 export type AskLeaves = (from: number) => Promise<readonly string[]>;

@@ -6,10 +6,11 @@ import { LogView, revokedByLeaf } from '../trust/index.ts';
 import { revocationAt } from '../trust/revocations.ts';
 import type { ApiDown, ApiUp } from '../wire/messages.ts';
 import { sessionLimits } from './limits.ts';
+import { checkLogSize } from './log-copy.ts';
 import type { Dial, PeerAddress } from './ports.ts';
 import { RevocationBook } from './revocation-book.ts';
 import { requestLeaves, requestRevocations } from './revocation-exchange.ts';
-import { unexpected } from './run-source.ts';
+import { expected, unexpected } from './run-source.ts';
 
 /** A revocation that a key signed, for people. */
 export interface OwnRevocation {
@@ -95,8 +96,7 @@ async function signedLately(
   );
   const keys = charter.witnesses?.keys ?? [];
   if (trusted.length + keys.length === 0) return undefined;
-  const answer = await ask({ kind: 'checkpoint', old: 0 });
-  if (answer.kind !== 'checkpoint') throw unexpected('checkpoint', answer);
+  const answer = expected('checkpoint', await ask({ kind: 'checkpoint', old: 0 }));
   const checkpoint = await openCheckpoint(answer.note, { project, log: charter.log }, verifier);
   const named = await openNamedWitnesses(answer.note, keys, verifier);
   const lines = [...checkpoint.witnesses.filter(({ witness }) => trusted.includes(witness)), ...named];
@@ -113,9 +113,7 @@ async function signedLately(
 }
 
 async function saidSize({ ask }: Asked): Promise<number> {
-  const answer = await ask({ kind: 'log', from: Number.MAX_SAFE_INTEGER });
-  if (answer.kind !== 'leaves') throw unexpected('leaves', answer);
-  return answer.size;
+  return expected('leaves', await ask({ kind: 'log', from: Number.MAX_SAFE_INTEGER })).size;
 }
 
 /** The leaves of the log; each revocation before this index is known then. */
@@ -141,11 +139,7 @@ async function completeLeaves(asked: Asked, book: RevocationBook, before: number
 }
 
 async function leavesOf({ ask }: Asked, size: number): Promise<string[]> {
-  if (size > sessionLimits.logLeavesMax)
-    throw new QuorateError(
-      'LOG_TOO_LARGE',
-      `the log has ${size} leaves; ${sessionLimits.logLeavesMax} are read at most`,
-    );
+  checkLogSize(size);
   const leaves: string[] = [];
   while (leaves.length < size) {
     const from = leaves.length;

@@ -117,8 +117,7 @@ export async function requestRevocations(
     let after: string | undefined;
     for (let pages = 0; pages < limits.revocationPagesMax; pages++) {
       const wanted = ids !== undefined ? { ids: [...ids] } : after !== undefined ? { after } : {};
-      const answer = await question({ kind: 'ask', ...wanted });
-      if (answer.kind !== 'revocations') throw unexpected(answer.kind);
+      const answer = await question({ kind: 'ask', ...wanted }, 'revocations');
       refused += (await learn(answer)).refused.length;
       after = answer.next;
       if (after === undefined || ids !== undefined || refused > limits.revocationsMax) return;
@@ -145,20 +144,12 @@ export async function requestCheckpoint(
   dial: Dial,
   peer: PeerAddress,
 ): Promise<{ note: string | null; equivocations: readonly string[] }> {
-  return asking(dial, peer, async (question) => {
-    const answer = await question({ kind: 'checkpoint' });
-    if (answer.kind !== 'checkpoint') throw unexpected(answer.kind);
-    return answer;
-  });
+  return asking(dial, peer, (question) => question({ kind: 'checkpoint' }, 'checkpoint'));
 }
 
 /** Asks a worker what it holds of this controller's log. @throws as above; `WIRE_INVALID` of a worker that does not know the question. */
 export async function requestHeld(dial: Dial, peer: PeerAddress): Promise<ReturnType<HeldOfLog['held']>> {
-  return asking(dial, peer, async (question) => {
-    const answer = await question({ kind: 'held' });
-    if (answer.kind !== 'held') throw unexpected(answer.kind);
-    return answer;
-  });
+  return asking(dial, peer, (question) => question({ kind: 'held' }, 'held'));
 }
 
 /** Asks a trusted worker for the leaves from `from` to `to` − 1 that it kept; returns as many as it has. */
@@ -169,11 +160,10 @@ export async function requestKeptLeaves(
 ): Promise<string[]> {
   const leaves: string[] = [];
   while (from + leaves.length < to) {
-    const more = await asking(dial, peer, async (question) => {
-      const answer = await question({ kind: 'leaves', from: from + leaves.length });
-      if (answer.kind !== 'leaves') throw unexpected(answer.kind);
-      return answer.leaves;
-    });
+    const at = from + leaves.length;
+    const { leaves: more } = await asking(dial, peer, (question) =>
+      question({ kind: 'leaves', from: at }, 'leaves'),
+    );
     leaves.push(...more.slice(0, to - from - leaves.length));
     // A member that has more fills a message: one leaf in each would last for days.
     if (more.length < limits.leavesPerMessageMax) break;
@@ -181,13 +171,12 @@ export async function requestKeptLeaves(
   return leaves;
 }
 
-const unexpected = (kind: string): QuorateError =>
-  new QuorateError('WIRE_INVALID', `the peer answered something else than was asked: ${kind}`);
+type Question = <K extends Down['kind']>(asked: Up, wanted: K) => Promise<Extract<Down, { kind: K }>>;
 
 async function asking<T>(
   dial: Dial,
   peer: PeerAddress,
-  work: (question: (asked: Up) => Promise<Exclude<Down, { kind: 'error' }>>) => Promise<T>,
+  work: (question: Question) => Promise<T>,
 ): Promise<T> {
   const channel = await dial(peer, protocols.revocations, {
     timeoutMs: sessionTimes.openMs,
@@ -195,13 +184,18 @@ async function asking<T>(
   });
   const stream = new MessageStream<Up, Down>(channel, revocationsDownSchema, 'an answer about revocations');
   try {
-    return await work(async (asked) => {
+    return await work(async <K extends Down['kind']>(asked: Up, wanted: K) => {
       await stream.send(asked);
       const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs });
       if (answer === undefined)
         throw new QuorateError('CONTROLLER_SILENT', 'the peer closed the stream without an answer');
       if (answer.kind === 'error') throw errorFrom(answer);
-      return answer;
+      if (answer.kind !== wanted)
+        throw new QuorateError(
+          'WIRE_INVALID',
+          `the peer answered something else than was asked: ${answer.kind}`,
+        );
+      return answer as Extract<Down, { kind: K }>;
     });
   } finally {
     await stream.close();

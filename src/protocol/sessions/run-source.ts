@@ -21,20 +21,17 @@ export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSou
   return {
     bundle,
     async charter() {
-      const answer = await ask({ kind: 'charter' });
-      if (answer.kind !== 'charter') throw unexpected('charter', answer);
-      await credentials.learnCharter(answer.charter);
+      const { charter } = expected('charter', await ask({ kind: 'charter' }));
+      await credentials.learnCharter(charter);
       // An older one than is known is no answer.
       return credentials.membership.charter;
     },
     async checkpoint() {
-      const answer = await ask({ kind: 'checkpoint', old: 0 });
-      if (answer.kind !== 'checkpoint') throw unexpected('checkpoint', answer);
-      return { note: answer.note, grants: answer.grants ?? [] };
+      const { note, grants = [] } = expected('checkpoint', await ask({ kind: 'checkpoint', old: 0 }));
+      return { note, grants };
     },
     async leaves(from) {
-      const answer = await ask({ kind: 'log', from });
-      if (answer.kind !== 'leaves') throw unexpected('leaves', answer);
+      const answer = expected('leaves', await ask({ kind: 'log', from }));
       return answer.from === from ? answer.leaves : [];
     },
     async revocations(book, withheld) {
@@ -51,6 +48,12 @@ export function runSource({ ask, credentials, dial, bundle, askMembers }: RunSou
 /** Passes over errors of others. @throws those of our own disk. */
 function orHome(error: unknown): void {
   if (codeOf(error).startsWith('HOME_')) throw error;
+}
+
+/** An answer of the kind that was asked for. @throws `CONTROLLER_UNEXPECTED_ANSWER`. */
+export function expected<K extends ApiDown['kind']>(kind: K, answer: ApiDown): Extract<ApiDown, { kind: K }> {
+  if (answer.kind !== kind) throw unexpected(kind, answer);
+  return answer as Extract<ApiDown, { kind: K }>;
 }
 
 /** The controller answered something else than was asked. */

@@ -1,4 +1,4 @@
-import { codeOf, type ErrorCode, QuorateError } from '../base/errors.ts';
+import { type ErrorCode, QuorateError } from '../base/errors.ts';
 import { toUtf8 } from '../base/text.ts';
 import {
   type Bundle,
@@ -9,7 +9,7 @@ import {
   type Verified,
 } from '../documents/index.ts';
 import { type Check, enforce } from '../judge/index.ts';
-import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../transparency/index.ts';
+import { type Checkpoint, openCheckpointOf, parseCheckpoint } from '../transparency/index.ts';
 import {
   areFresh,
   type Expected,
@@ -21,8 +21,7 @@ import {
 } from '../trust/index.ts';
 import { type Revoked, revokedUnder } from '../trust/revocations.ts';
 import { openCharter } from './ask.ts';
-import { sessionLimits } from './limits.ts';
-import type { LogCopy } from './log-copy.ts';
+import { checkLogSize, type LogCopy } from './log-copy.ts';
 import type { Documents } from './ports.ts';
 import type { RevocationBook } from './revocation-book.ts';
 import { withheldHint } from './revocation-exchange.ts';
@@ -153,8 +152,11 @@ export class RunVerifier {
     const charter = await openCharter(await source.charter(), project, documents);
     const current = await source.checkpoint();
     const grants = charter.payload.trusted.length > 0 ? [] : await this.#grants(current.grants, bundle);
-    const found = [await this.#open(current.note, charter.payload.log)];
-    if (bundle !== undefined) found.push(await this.#open(bundle.checkpoint, charter.payload.log));
+    // Another key than that of the charter in force may have signed one, as before a rotation.
+    const signedBy = { project, log: charter.payload.log };
+    const found = [await openCheckpointOf(current.note, signedBy, documents.verifier)];
+    if (bundle !== undefined)
+      found.push(await openCheckpointOf(bundle.checkpoint, signedBy, documents.verifier));
     const opened = found.filter((one) => one !== undefined);
     const freshUnder = (revoked: readonly Revoked[]) =>
       opened.filter(({ witnesses }) =>
@@ -209,15 +211,6 @@ export class RunVerifier {
     return opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
-  /** Undefined where another key than that of the charter in force signed it, as before a rotation. @throws `CHECKPOINT_…`. */
-  #open(note: string, log: string): Promise<Checkpoint | undefined> {
-    const { project, documents } = this.#ports;
-    return openCheckpoint(note, { project, log }, documents.verifier).catch((error: unknown) => {
-      if (codeOf(error) === 'CHECKPOINT_UNSIGNED') return undefined;
-      throw error;
-    });
-  }
-
   /** The leaves under the checkpoints, and all that were kept: a charter or revocation that was seen once counts. */
   async #read(
     copy: LogCopy,
@@ -228,11 +221,7 @@ export class RunVerifier {
     const sizes = opened.map(({ size }) => size);
     if (bundle !== undefined) sizes.push(parseCheckpoint(bundle.checkpoint).size);
     const size = Math.max(await copy.size, ...sizes);
-    if (size > sessionLimits.logLeavesMax)
-      throw new QuorateError(
-        'LOG_TOO_LARGE',
-        `the log has ${size} leaves; ${sessionLimits.logLeavesMax} are read at most`,
-      );
+    checkLogSize(size);
     const log = await copy.read(size, (from) => source.leaves(from));
     for (const checkpoint of opened)
       this.#check(

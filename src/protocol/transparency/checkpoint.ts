@@ -1,6 +1,7 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { codeOf, QuorateError } from '../base/errors.ts';
 import { toUtf8 } from '../base/text.ts';
+import { concat } from '../base/whole-bytes.ts';
 import {
   fromBase64,
   type NoteKey,
@@ -23,18 +24,8 @@ interface NoteLine {
   text: string;
 }
 
-function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
 function formatLine(name: string, keyId: Uint8Array, bytes: Uint8Array): string {
-  return `\u2014 ${name} ${toBase64(concat(keyId, bytes))}\n`;
+  return `\u2014 ${name} ${toBase64(concat([keyId, bytes]))}\n`;
 }
 
 function malformed(message: string): QuorateError {
@@ -136,7 +127,7 @@ export async function witnessCheckpoint(note: string, signer: Signer, time: numb
   const { body } = splitNote(note);
   const signature = await signer.raw(cosignedMessage(body, time));
   const keyId = noteKeyId(signer.id, noteKinds.cosignature, signer.id);
-  return formatLine(signer.id, keyId, concat(timeBytes(time), signature));
+  return formatLine(signer.id, keyId, concat([timeBytes(time), signature]));
 }
 
 /** Opens a witness's line for a note; undefined where its name is no PeerId. */
@@ -294,4 +285,14 @@ export async function openCheckpoint(
     }
   }
   return { origin, size, root, body, witnesses };
+}
+
+/** The same; undefined where another key signed it. @throws {QuorateError} other `CHECKPOINT_…`, `DOC_NOT_BASE64` */
+export function openCheckpointOf(
+  ...asked: Parameters<typeof openCheckpoint>
+): Promise<Checkpoint | undefined> {
+  return openCheckpoint(...asked).catch((error: unknown) => {
+    if (codeOf(error) === 'CHECKPOINT_UNSIGNED') return undefined;
+    throw error;
+  });
 }

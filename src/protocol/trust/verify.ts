@@ -282,7 +282,7 @@ function collectFacts(
 ): VerifiedFacts {
   const { repo, ref, commit, recipe = null, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
-  const artifact = outcome === null ? null : artifactOf(outcome);
+  const artifact = artifactOf(outcome);
   const { predicate } = verdict.payload;
   const times = [...witnessTimes(logged, cosigners), ...(witnessed?.times ?? [])];
   const about = ask.resultOf(verdict.payload);

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { epochMs, nonceOf, Paperwork } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
+import { signedCharter } from '../../../src/controller/machine/members/charter.ts';
+import type { ControllerState } from '../../../src/controller/machine/state.ts';
 import { IdpClient } from '../../../src/controller/sessions/grants.ts';
 import type { GrantAsked } from '../../../src/controller/sessions/ports.ts';
 import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
@@ -142,7 +144,7 @@ class Desk {
       },
       documents: this.documents,
       clock: this.clock,
-      charter: () => this.charter,
+      charter: () => signedCharter({ state: { charter: this.charter } as ControllerState }),
       takeCharter: async (charter) => {
         this.charter = charter;
       },

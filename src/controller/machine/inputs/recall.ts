@@ -11,7 +11,7 @@ import { newTrustedSlot } from '../slots.ts';
 import { type EventOf, publishedOf, type Round, type Run, type Transition } from '../state.ts';
 import { bundleBytesOf } from '../verdicts/evidence-size.ts';
 import { inputLevels, inputOf, inputRevoked, needsOfRun } from '../verdicts/input-levels.ts';
-import { runVoidedBy } from '../verdicts/review.ts';
+import { nextVoidedBy } from '../verdicts/review.ts';
 
 /** Asks for the documents of a run that has ended and whose verdict is void, where something else may still come of it. */
 export function considerRecall(transition: Transition, run: RunFacts): void {
@@ -58,11 +58,7 @@ export function reopened(transition: Transition, event: EventOf<'recalled'>): Ru
 function mayComeBack({ state, now }: Transition, run: RunFacts): boolean {
   const { exp, aud } = run.request.payload;
   if (now >= exp * 1000 || aud !== state.id || state.index.open.size >= limits.openRequestsMax) return false;
-  const next = { index: state.log.size, artifact: null };
-  const offers = run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index }));
-  // Its next verdict would be void.
-  if (runVoidedBy(state, run, next, state.charter, [...offers, { signer: state.id, index: next.index }]))
-    return false;
+  if (nextVoidedBy(state, run) !== undefined) return false;
   if (needsOfRun(run).some(([, need]) => inputOf(state, need).lost !== undefined)) return false;
   if (Object.values(inputLevels(state, run)).includes('none')) return true;
   return mayBeDecided(state, run);

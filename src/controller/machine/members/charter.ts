@@ -15,7 +15,7 @@ import type { ControllerState, Run, Transition } from '../state.ts';
 export type Moment = Pick<Transition, 'state' | 'now'> & Partial<Pick<Transition, 'rules'>>;
 
 /** The charter in force, as the root key signed it. @throws `CONTROLLER_NOT_STARTED`. */
-export function signedCharter({ state }: Moment): Verified<Charter> {
+export function signedCharter({ state }: Pick<Moment, 'state'>): Verified<Charter> {
   if (state.charter === null)
     throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
   return state.charter;

@@ -17,6 +17,7 @@ import {
   checkTickets,
   checkTrusted,
   enforce,
+  type GrantUse,
   grantTimes,
   unknownKey,
 } from '../../../protocol/judge/index.ts';
@@ -24,16 +25,6 @@ import { revocationAt, sayRevoked } from '../../../protocol/trust/revocations.ts
 import type { ControllerState, EventOf, Transition } from '../state.ts';
 import { charterOf, type Moment } from './charter.ts';
 import { checkNotRevoked, endedKeys, isMember, memberRevoked, revocationsIn } from './revocations.ts';
-
-/** Whether a peer may act as a publisher here and now. @throws those of `checkTime`, `checkGrant` and `checkEnrolled`. */
-export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer: string): void {
-  const charter = charterOf(moment);
-  checkTime(publisher.payload, moment.now, 'the grant');
-  const at = Math.floor(moment.now / 1000);
-  checkGrant(enforce, publisher, charter, { by: peer, as: 'publisher', at });
-  checkIssuer(moment, publisher.signer, 'GRANT_ISSUER_MISMATCH');
-  checkEnrolled(moment, publisher.payload);
-}
 
 function grantFor(transition: Transition, key: string, jti: string): Grant {
   const enrolled = transition.state.keys.get(key);
@@ -118,11 +109,15 @@ export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>
   transition.unchanged();
 }
 
-/** Whether a grant counts and its holder is enrolled as it says. @throws those of `checkTime`, `checkGrant`, `checkEnrolled`. */
-export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string): Grant {
+/** Whether a grant counts here and now, for a role where one is needed, and its holder is enrolled as it says. @throws those of `checkTime`, `checkGrant`, `checkEnrolled`. */
+export function checkGranted(
+  moment: Moment,
+  grant: Verified<Grant>,
+  use: Pick<GrantUse, 'by' | 'as'>,
+): Grant {
   const charter = charterOf(moment);
   checkTime(grant.payload, moment.now, 'the grant');
-  checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
+  checkGrant(enforce, grant, charter, { ...use, at: Math.floor(moment.now / 1000) });
   checkIssuer(moment, grant.signer, 'GRANT_ISSUER_MISMATCH');
   checkEnrolled(moment, grant.payload);
   return grant.payload;
@@ -137,7 +132,7 @@ function checkIssuer({ state, rules = 2 }: Moment, id: string, code: ErrorCode):
 
 /** Whether a member counts as present. @throws those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`. */
 export function checkPresent(moment: Moment, grant: Verified<Grant>): Grant {
-  const granted = checkGranted(moment, grant, grant.payload.sub);
+  const granted = checkGranted(moment, grant, { by: grant.payload.sub });
   if (granted.role === 'trusted-worker') checkTrusted(charterOf(moment).trusted, granted.sub);
   return granted;
 }

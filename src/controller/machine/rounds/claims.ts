@@ -31,7 +31,7 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (claim.payload.aud !== state.id)
     throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim was made for another controller');
   checkTime(claim.payload, transition.now, 'the claim');
-  const granted = checkGranted(transition, grant, worker);
+  const granted = checkGranted(transition, grant, { by: worker });
   const run = runOfOffer(state, claim.payload.offer);
   const round = run?.rounds.find(({ offerId }) => offerId === claim.payload.offer);
   if (run === undefined || round === undefined) throw closed('the offer is closed, or never was');

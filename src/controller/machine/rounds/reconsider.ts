@@ -9,7 +9,7 @@ import { isMember, memberRevoked, revocationsIn } from '../members/revocations.t
 import { expel } from '../presence.ts';
 import { trustedLeases } from '../slots.ts';
 import { currentRound, liveLeases, type Run, type Transition } from '../state.ts';
-import { reviewPublished, runVoidedBy } from '../verdicts/review.ts';
+import { nextVoidedBy, reviewPublished } from '../verdicts/review.ts';
 import { considerAbsence } from './absence.ts';
 import { endRun } from './cancel.ts';
 import { considerWindow } from './claims.ts';
@@ -79,12 +79,7 @@ export function reviewAll(transition: Transition): void {
 
 function applyRevocations(transition: Transition, run: Run): void {
   const { state } = transition;
-  const next = { index: state.log.size, artifact: null };
-  // Its next verdict would be void.
-  const whole = runVoidedBy(state, run, next, state.charter, [
-    ...run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
-    { signer: state.id, index: state.log.size },
-  ]);
+  const whole = nextVoidedBy(state, run);
   if (whole !== undefined) return endRun(transition, run, sayRevoked(whole));
   const dismissed = dismiss(transition, run, ({ payload }) => {
     if (!isMember(state, state.keys.get(payload.sub))) return unknownKey(payload.sub);

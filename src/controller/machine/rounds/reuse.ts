@@ -30,8 +30,7 @@ export function reuseOrBuild(transition: Transition, run: Run): void {
   if (lapsed !== undefined) return endRun(transition, run, lapsed);
   const found = reusableRun(transition, run);
   if (found === undefined) return openRound(transition, run);
-  const { outcome } = found.published.verdict;
-  const artifact = outcome === null ? null : artifactOf(outcome);
+  const artifact = artifactOf(found.published.verdict.outcome);
   if (artifact === null) return reuseEarlierRun(transition, run, found);
   run.phase = { kind: 'answering', from: found.run.id, artifact, answers: { by: [], failed: [] } };
   pinReusedArtifact(transition, run);
@@ -63,8 +62,7 @@ export function reusedArtifactPinned(transition: Transition, run: Run, event: Ev
     return openRound(transition, run);
   }
   const found = reusableRun(transition, run);
-  const outcome = found?.published.verdict.outcome ?? null;
-  if (found === undefined || outcome === null || artifactOf(outcome) !== artifact)
+  if (found === undefined || artifactOf(found.published.verdict.outcome) !== artifact)
     return openRound(transition, run);
   reuseEarlierRun(transition, run, found);
 }
@@ -139,14 +137,14 @@ function reusableRun(transition: Transition, run: Run): Found | undefined {
 }
 
 /** An earlier run and the level that its evidence has for this one; undefined below what this one asks for. */
-function foundIn({ state, now }: Transition, run: Run, earlier: RunFacts): Found | undefined {
+function foundIn({ state }: Transition, run: Run, earlier: RunFacts): Found | undefined {
   const ended = finishedOf(earlier);
   const published = ended === undefined ? null : publishedOf(ended);
   // A run that is open again may come to something else, also as another instance of its request.
   if (ended?.phase.kind !== 'done' || published === null || published.verdict.result === null)
     return undefined;
   if (earlier.revoked !== null) return undefined;
-  const level = levelFor(state, run, earlier, published, signedCharter({ state, now }));
+  const level = levelFor(state, run, earlier, published, signedCharter({ state }));
   return level && { run: { ...ended, history: [], revoked: null }, published, level };
 }
 
@@ -177,7 +175,7 @@ function levelFor(
 ): Found['level'] | undefined {
   const { verdict } = published;
   const { policy } = run.request.payload;
-  const next = { index: state.log.size, artifact: verdict.outcome && artifactOf(verdict.outcome) };
+  const next = { index: state.log.size, artifact: artifactOf(verdict.outcome) };
   const first = { signer: state.id, index: state.log.size };
   if (runVoidedBy(state, run, next, charter, [first]) !== undefined) return undefined;
   const reached = levelOfEarlier(state, run, { earlier, published, charter, index: state.log.size });

@@ -111,7 +111,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
       if (decision.level === 'trusted') return conclude(transition, run, 'trusted', about);
       return isFinal(transition, run) ? finish(transition, run, run.phase.published) : undefined;
     }
-    const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
+    const artifact = artifactOf(decision.outcome);
     transition.tell(run, {
       kind: 'agreed',
       round: round.n,
@@ -241,7 +241,7 @@ function afterPin(transition: Transition, run: Run): void {
   // Some of those who agreed may have been revoked meanwhile.
   const agreed = decision.level === 'agreed' || decision.level === 'trusted';
   if (round !== undefined && !agreed) return nextRound(transition, run, round);
-  const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
+  const artifact = artifactOf(decision.outcome);
   if (round !== undefined && run.phase.kind === 'pinning' && run.phase.artifact !== artifact)
     return decideRound(transition, run, round);
   const last = isFinal(transition, run);

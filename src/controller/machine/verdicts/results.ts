@@ -121,8 +121,7 @@ export function compareWithEarlier(transition: Transition, run: Run, { verdict }
   const found = rules < 3 ? newest : (others.find(({ earlier }) => earlier.revoked === null) ?? newest);
   if (found === undefined) return;
   const { earlier, before } = found;
-  const made = (outcome: typeof before.outcome) => outcome && artifactOf(outcome);
-  const [mine, theirs] = [made(verdict.outcome), made(before.outcome)];
+  const [mine, theirs] = [artifactOf(verdict.outcome), artifactOf(before.outcome)];
   const same = before.result === verdict.result;
   const voided = earlier.revoked !== null;
   transition.tell(run, {

@@ -23,7 +23,7 @@ export function runVoidedBy(
   run: RunFacts,
   { index, artifact, last = index }: Pick<VerdictUse, 'index' | 'artifact'> & { last?: number },
   charter: Verified<Charter> | null = state.charter,
-  offers: VerdictUse['offers'] = run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
+  offers: VerdictUse['offers'] = offersOf(run),
 ): Revoked | undefined {
   return verdictRevoked(revocationsIn(state, charter), {
     project: charter?.payload.project ?? '',
@@ -43,6 +43,16 @@ export function runVoidedBy(
     offers: offers.filter((offer) => offer.index <= index),
   });
 }
+
+/** The revocation that would void the next verdict of a run. */
+export function nextVoidedBy(state: ControllerState, run: RunFacts): Revoked | undefined {
+  const { size: index } = state.log;
+  const offers = [...offersOf(run), { signer: state.id, index }];
+  return runVoidedBy(state, run, { index, artifact: null }, state.charter, offers);
+}
+
+const offersOf = ({ rounds }: RunFacts): VerdictUse['offers'] =>
+  rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index }));
 
 /** The revocation that voids a published verdict, decided again. The published document stays as it is. */
 function verdictVoidedBy(
@@ -68,7 +78,7 @@ function reuseVoidedBy(
   const { index, charter, level, outcome } = verdict;
   const published = publishedOf(earlier);
   if (published === null) return undefined;
-  const artifact = outcome === null ? null : artifactOf(outcome);
+  const artifact = artifactOf(outcome);
   const first = { signer: run.request.payload.aud, index };
   const whole =
     runVoidedBy(state, run, { index, artifact }, charter, [first]) ??
@@ -92,7 +102,7 @@ function evidenceVoidedBy(
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || provenBy(level) === 'none') return undefined;
-  const artifact = outcome === null ? null : artifactOf(outcome);
+  const artifact = artifactOf(outcome);
   const last = endorsement.kind === 'witnessed' ? endorsement.size - 1 : index;
   const whole = runVoidedBy(state, run, { index, artifact, last }, charter);
   if (whole !== undefined) return whole;
@@ -164,7 +174,7 @@ export function reviewPublished(transition: Transition, run: RunFacts): void {
   const isVoid = by !== undefined && endedKeys(state).voids(by.signer, by.id);
   if (run.revoked !== null && !isVoid) return;
   const { level, outcome } = published.verdict;
-  const artifact = outcome === null ? null : artifactOf(outcome);
+  const artifact = artifactOf(outcome);
   const revoked = verdictVoidedBy(state, run, published);
   run.revoked = revoked ?? null;
   if (revoked !== undefined) {

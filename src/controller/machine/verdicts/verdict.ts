@@ -129,7 +129,7 @@ function writeVerdict(transition: Transition, run: Run, level: VerdictLevel, abo
       ...(earlier && run.reused && { earlier: { request: run.reused.id, verdict: earlier.verdict.id } }),
     },
   }));
-  const artifact = outcome === null ? null : artifactOf(outcome);
+  const artifact = artifactOf(outcome);
   if (artifact !== null) state.index.decided(run, artifact);
   const index = transition.appendLeaf(leaves.verdict(id, run.jobId));
   return { payload, charter, id, index, level, outcome, result, size: state.log.size };

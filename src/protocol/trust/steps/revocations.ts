@@ -60,7 +60,7 @@ function useOf(revoked: readonly Revoked[], opened: Opened, logged: Logged): Ver
     project: charter.payload.project,
     jobId,
     image: job.image,
-    artifact: outcome === null ? null : artifactOf(outcome),
+    artifact: artifactOf(outcome),
     controller: verdict.signer,
     index: verdictIndex,
     log: {
