@@ -1,8 +1,9 @@
 import { PushNumbers } from '../../protocol/account/index.ts';
+import { addTo } from '../../protocol/base/maps.ts';
 import { pushWordsIn } from '../../protocol/documents/index.ts';
 import type { RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
-import { append, newestOf } from './run-lists.ts';
+import { newestOf } from './run-lists.ts';
 
 export interface PushPage {
   /** `next` of the page before. */
@@ -34,7 +35,7 @@ export class Pushes {
     if (runs !== undefined) runs.push(at);
     else {
       this.#all.push([at]);
-      append(this.#byRef, ref, push);
+      addTo(this.#byRef, ref, push);
     }
   }
 

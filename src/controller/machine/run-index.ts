@@ -1,9 +1,10 @@
 import { assert } from '../../protocol/base/errors.ts';
+import { addTo } from '../../protocol/base/maps.ts';
 import { compareTexts } from '../../protocol/base/order.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 import { Pushes, type PushPage } from './pushes.ts';
-import { append, listStateOf, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
+import { listStateOf, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
 
 /** Finds runs at a cost that does not grow with history. Follows from the runs. */
 export class RunIndex<Open extends RunFacts> {
@@ -42,9 +43,9 @@ export class RunIndex<Open extends RunFacts> {
     this.#names.add(run.jobId, at);
     this.lists.submitted(at, run);
     this.pushes.submitted(at, run);
-    append(this.#byPublisher, run.publisher.payload.operator, at);
+    addTo(this.#byPublisher, run.publisher.payload.operator, at);
     for (const { request } of Object.values(run.request.payload.needs ?? {}))
-      append(this.#readers, request, at);
+      addTo(this.#readers, request, at);
   }
 
   /** The run has another job than when it was submitted: an instance of its template. */

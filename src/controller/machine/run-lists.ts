@@ -1,4 +1,5 @@
 import { accountOf } from '../../protocol/account/index.ts';
+import { addTo } from '../../protocol/base/maps.ts';
 import { limitText } from '../../protocol/judge/index.ts';
 import type { RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
@@ -42,8 +43,8 @@ export class RunLists {
 
   submitted(at: number, run: RunFacts): void {
     const { ref } = run.request.payload;
-    append(this.#byRef, ref, at);
-    append(this.#byName, run.job.name, at);
+    addTo(this.#byRef, ref, at);
+    addTo(this.#byName, run.job.name, at);
     const known = this.#recentRefs.indexOf(ref);
     if (known !== -1) this.#recentRefs.splice(known, 1);
     this.#recentRefs.push(ref);
@@ -118,13 +119,6 @@ export function* newestOf(
     yield last(next);
     next.left--;
   }
-}
-
-/** Adds a number that none in the list is above. */
-export function append<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [at]);
-  else list.push(at);
 }
 
 function insert<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {

@@ -11,7 +11,7 @@ import {
 import { messageOf } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { RevocationTarget } from '../../protocol/documents/index.ts';
-import { revocationAt } from '../../protocol/trust/revocations.ts';
+import { everyLeaf, revocationAt } from '../../protocol/trust/revocations.ts';
 import type { ControllerEvent } from '../machine/events.ts';
 import { revocationsIn } from '../machine/members/revocations.ts';
 import { type MemberFacts, membersPage } from '../machine/queries/members.ts';
@@ -84,7 +84,7 @@ export class ControllerControl {
 
   #revoked(what: RevocationTarget): RevokedAnswer['revoked'] {
     const { state } = this.#options;
-    const found = revocationAt(revocationsIn(state), what, Number.MAX_SAFE_INTEGER);
+    const found = revocationAt(revocationsIn(state), what, everyLeaf);
     const leaf = state.revocations.find(({ revocation: { payload } }) => {
       return payload.what.kind === what.kind && payload.what.id === what.id && payload.since === found?.since;
     });

@@ -4,6 +4,7 @@ import { withoutColours } from '../../protocol/base/escape.ts';
 import { type LogCut, logCutIn } from '../../protocol/base/log-notes.ts';
 import { failedStepIn, type LogStep, LogSteps } from '../../protocol/base/log-steps.ts';
 import { type LineTimes, parseLogTimes } from '../../protocol/base/log-times.ts';
+import { keepNewest } from '../../protocol/base/maps.ts';
 import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { timesFileOf } from './log-files.ts';
@@ -144,10 +145,7 @@ export function openLogPages(
 
   function indexOf(lease: string): LineIndex {
     const known = indexes.get(lease) ?? noIndex(++versions);
-    indexes.delete(lease);
-    indexes.set(lease, known);
-    const [oldest] = indexes.keys();
-    if (indexes.size > controllerNodeLimits.logIndexesMax && oldest !== undefined) indexes.delete(oldest);
+    keepNewest(indexes, lease, known, controllerNodeLimits.logIndexesMax);
     return known;
   }
 

@@ -1,5 +1,6 @@
 import { askThread, threadFile } from '../../dependencies/thread/ask.ts';
 import type { TestResults } from '../../protocol/base/junit.ts';
+import { keepNewest } from '../../protocol/base/maps.ts';
 import type { Store } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 
@@ -43,7 +44,6 @@ export function openTestReports({
       if (reading >= controllerNodeLimits.junitAtOnceMax) return 'unread';
       before();
       reading++;
-      kept.delete(tree);
       const failed = () => {
         one.until = steady() + controllerNodeLimits.junitAgainMs;
         return 'unread' as const;
@@ -52,9 +52,7 @@ export function openTestReports({
         .catch(failed)
         .finally(() => reading--);
       const one: Kept = { found, until: Number.POSITIVE_INFINITY };
-      kept.set(tree, one);
-      const [oldest] = kept.keys();
-      if (kept.size > controllerNodeLimits.junitKeptMax && oldest !== undefined) kept.delete(oldest);
+      keepNewest(kept, tree, one, controllerNodeLimits.junitKeptMax);
       return found;
     },
   };

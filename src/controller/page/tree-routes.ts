@@ -9,6 +9,7 @@ import { httpLimits } from '../../http/limits.ts';
 import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { keepNewest } from '../../protocol/base/maps.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { sha256InSlices } from '../../store/index.ts';
 import type { ListedFiles, Trees } from '../node/page-parts.ts';
@@ -42,10 +43,7 @@ export async function filesOf(
     account?.pay(workPrices.files);
     listed = trees.list(tree, pageLimits.filesShownMax);
   }
-  lists.delete(tree);
-  const [oldest] = lists.keys();
-  if (lists.size >= pageLimits.fileListsMax && oldest !== undefined) lists.delete(oldest);
-  lists.set(tree, listed);
+  keepNewest(lists, tree, listed, pageLimits.fileListsMax);
   const files = await listed.catch(() => undefined);
   // It may arrive later.
   if (files === undefined) lists.delete(tree);

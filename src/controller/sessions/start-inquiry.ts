@@ -4,7 +4,7 @@ import type { Charter, Grant, Revocation, Verified } from '../../protocol/docume
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import type { Clock, Tell } from '../../protocol/sessions/ports.ts';
 import type { Checkpoint } from '../../protocol/transparency/index.ts';
-import { revocationAt } from '../../protocol/trust/revocations.ts';
+import { trustedAmong } from '../../protocol/trust/revocations.ts';
 import { isMember, memberRevoked, revocationsIn } from '../machine/members/revocations.ts';
 import type { ControllerState, EventOf } from '../machine/state.ts';
 import { HeldLog, type HeldLogPorts } from './held-log.ts';
@@ -150,10 +150,8 @@ export class StartInquiry {
 
   /** Trusted workers of the charter whose keys are not revoked. */
   get #trusted(): string[] {
-    const all = revocationsIn(this.#state);
-    return this.#inForce.trusted.filter(
-      (id) => revocationAt(all, { kind: 'key', id }, this.#state.log.size) === undefined,
-    );
+    const { trusted } = this.#inForce;
+    return trustedAmong(trusted, this.#inForce, revocationsIn(this.#state), this.#state.log.size);
   }
 
   get #operatorsNeeded(): number {

@@ -1,4 +1,5 @@
 import { limits } from '../base/limits.ts';
+import { keepNewest } from '../base/maps.ts';
 
 /** The facts by which runs are one push. */
 export interface Pushed {
@@ -36,10 +37,7 @@ export class PushNumbers {
       return last.push;
     }
     const push = this.#count++;
-    this.#growing.delete(key);
-    this.#growing.set(key, { push, names: new Set([name]) });
-    const [oldest] = this.#growing.keys();
-    if (this.#growing.size > this.#growingMax && oldest !== undefined) this.#growing.delete(oldest);
+    keepNewest(this.#growing, key, { push, names: new Set([name]) }, this.#growingMax);
     return push;
   }
 }

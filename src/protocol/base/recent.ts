@@ -1,3 +1,5 @@
+import { keepNewest } from './maps.ts';
+
 /** Values by key, at most so many: the oldest one goes first. */
 export class Recent<Value> {
   readonly #held = new Map<string, Value>();
@@ -11,9 +13,7 @@ export class Recent<Value> {
     const held = this.#held.get(key);
     if (held !== undefined) return held;
     const value = make(key);
-    this.#held.set(key, value);
-    const [oldest = key] = this.#held.keys();
-    if (this.#held.size > this.#max) this.#held.delete(oldest);
+    keepNewest(this.#held, key, value, this.#max);
     return value;
   }
 }

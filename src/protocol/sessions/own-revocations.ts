@@ -3,7 +3,7 @@ import { limits } from '../base/limits.ts';
 import type { Charter, RevocationTarget, Verifier } from '../documents/index.ts';
 import { type Checkpoint, openCheckpoint, openNamedWitnesses } from '../transparency/index.ts';
 import { LogView, revokedByLeaf } from '../trust/index.ts';
-import { revocationAt } from '../trust/revocations.ts';
+import { everyLeaf, trustedAmong } from '../trust/revocations.ts';
 import type { ApiDown, ApiUp } from '../wire/messages.ts';
 import { sessionLimits } from './limits.ts';
 import { checkLogSize } from './log-copy.ts';
@@ -90,10 +90,8 @@ async function signedLately(
   book: RevocationBook,
 ): Promise<Checkpoint | undefined> {
   const { revoked } = book;
-  const trusted = charter.trusted.filter(
-    (id) =>
-      id !== target && revocationAt(revoked, { kind: 'key', id }, Number.MAX_SAFE_INTEGER) === undefined,
-  );
+  const others = charter.trusted.filter((id) => id !== target);
+  const trusted = trustedAmong(others, charter, revoked, everyLeaf);
   const keys = charter.witnesses?.keys ?? [];
   if (trusted.length + keys.length === 0) return undefined;
   const answer = expected('checkpoint', await ask({ kind: 'checkpoint', old: 0 }));

@@ -2,11 +2,8 @@ import { limits } from '../base/limits.ts';
 import type { Charter, Grant, Verified } from '../documents/index.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import type { Witness } from '../transparency/index.ts';
-import { type Revoked, revocationAt } from './revocations.ts';
+import { everyLeaf, type Revoked, trustedAmong } from './revocations.ts';
 import { witnessedBy } from './witnesses.ts';
-
-/** The index of a leaf that all revocations reach. */
-const everyLeaf = Number.MAX_SAFE_INTEGER;
 
 export interface Freshness {
   charter: Charter;
@@ -30,10 +27,13 @@ export function areFresh(lines: readonly Witness[], about: Freshness): boolean {
     ({ time }) => time >= now - ageSecondsMax && time <= now + limits.clockSkewSeconds,
   );
   if (charter.trusted.length > 0)
-    return recent.some(
-      ({ witness }) =>
-        charter.trusted.includes(witness) &&
-        revocationAt(revoked, { kind: 'key', id: witness }, everyLeaf) === undefined,
+    return (
+      trustedAmong(
+        recent.map(({ witness }) => witness),
+        charter,
+        revoked,
+        everyLeaf,
+      ).length > 0
     );
   const more = grants.filter((grant) =>
     recent.some(({ witness, time }) => grant.payload.sub === witness && holds(grant, charter, time)),

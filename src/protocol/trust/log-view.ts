@@ -1,3 +1,4 @@
+import { addTo } from '../base/maps.ts';
 import { MerkleTree } from '../transparency/index.ts';
 
 /** Leaves of the log by what they say: checking a bundle costs the same however long the log is. 200 bytes a leaf. */
@@ -38,12 +39,6 @@ export class LogIndex {
 /** The id in the leaf of a revocation. A line of another form names no document, and nobody waits for it. */
 export const revokedByLeaf = (leaf: string): string | undefined =>
   /^revocation ([0-9a-f]{64})$/.exec(leaf)?.[1];
-
-function addTo(lists: Map<string, number[]>, key: string, at: number): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [at]);
-  else list.push(at);
-}
 
 interface Part {
   index: LogIndex;

@@ -140,6 +140,21 @@ export function revocationAt(
   return first !== undefined && first.since <= index ? first : undefined;
 }
 
+/** The index of a leaf that all revocations reach. */
+export const everyLeaf = Number.MAX_SAFE_INTEGER;
+
+/** The ones of these keys that are of trusted workers of a charter, and not revoked at a log index. */
+export function trustedAmong(
+  keys: readonly string[],
+  { trusted }: Pick<Charter, 'trusted'>,
+  all: readonly Revoked[],
+  index: number,
+): string[] {
+  return keys.filter(
+    (id) => trusted.includes(id) && revocationAt(all, { kind: 'key', id }, index) === undefined,
+  );
+}
+
 /** The revocation for which a key may not act in its role any more, at a log index. A trusted worker's key is revoked by itself. */
 export function memberRevokedAt(
   all: readonly Revoked[],

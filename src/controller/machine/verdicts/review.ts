@@ -6,6 +6,7 @@ import {
   type Revoked,
   revocationAt,
   revocationsFor,
+  trustedAmong,
   type VerdictUse,
   verdictRevoked,
   voteRevoked,
@@ -140,9 +141,7 @@ export function levelOfEarlier(
   const { policy } = run.request.payload;
   const { trusted, witnesses } = charter.payload;
   const all = [...revocationsIn(state, charter), ...revocationsIn(state, verdict.charter)];
-  const cosigned = cosignersIn(endorsement).filter(
-    (id) => trusted.includes(id) && revocationAt(all, { kind: 'key', id }, verdict.index) === undefined,
-  );
+  const cosigned = trustedAmong(cosignersIn(endorsement), charter.payload, all, verdict.index);
   const decision = decideEarlier(
     decide,
     policy,

@@ -2,7 +2,7 @@ import { isTrustedSlot, type Outcome, type Policy, sameValue } from '../../docum
 import { cosignersOf } from '../../judge/policy.ts';
 import { bearsFailure, type Decision, isCheap, levelWithoutResult, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
-import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
+import { revocationAt, revocationsFor, sayRevoked, trustedAmong, voteRevoked } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { checkReceiptList, factsOf } from './documents.ts';
 import { checkWitnessTime } from './times.ts';
@@ -39,8 +39,6 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   const { charter, verdict } = opened;
   const { trusted } = charter.payload;
   const { level: stated, outcome } = factsOf(verdict);
-  const index = logged.verdictIndex;
-  const isValid = (key: string) => revocationAt(revoked, { kind: 'key', id: key }, index) === undefined;
   checkReceiptList(ask, opened, logged.votes);
 
   const atMost = decideWith(ask, opened, logged, trusted, {});
@@ -71,7 +69,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
     bears[stated],
     `the verdict says "${stated}"; its receipts do not bear that out`,
   );
-  const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
+  const cosigners = trustedAmong(verdict.signers, charter.payload, revoked, logged.verdictIndex);
   if (stated === 'disputed' || stated === 'unfinished') return { level: 'none', operators: [], cosigners };
   const low = Object.entries(opened.inputs).find(([, of]) => of !== 'trusted');
   check(

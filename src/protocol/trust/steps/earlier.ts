@@ -1,7 +1,7 @@
 import { artifactOf, filesOf, sameValue } from '../../documents/index.ts';
 import { decideEarlier, mayBeAnswered } from '../earlier.ts';
 import { atLeast, provenBy } from '../evidence.ts';
-import { revocationAt, revocationsFor } from '../revocations.ts';
+import { revocationsFor, trustedAmong } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { type Decided, signaturesNeeded } from './decision.ts';
 import { checkReceiptList, factsOf } from './documents.ts';
@@ -94,11 +94,8 @@ export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven
     filesOf(verdict.payload).length === 0,
     'the verdict lists files of a job that was not built for its request',
   );
-  const isValid = (key: string) =>
-    trusted.includes(key) &&
-    revocationAt(ask.revoked, { kind: 'key', id: key }, proven.logged.verdictIndex) === undefined;
-  const cosigners = proven.cosigners.filter(isValid);
-  const { votes } = proven.logged;
+  const { votes, verdictIndex } = proven.logged;
+  const cosigners = trustedAmong(proven.cosigners, charter.payload, ask.revoked, verdictIndex);
   const decision = decideEarlier(
     ask.decide,
     request.payload.policy,

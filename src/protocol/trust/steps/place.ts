@@ -1,5 +1,5 @@
 import { limits } from '../../base/limits.ts';
-import { revocationAt } from '../revocations.ts';
+import { trustedAmong } from '../revocations.ts';
 import type { Witnessed } from '../witnesses.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { signedAt } from './decision.ts';
@@ -16,11 +16,7 @@ export function placeOf(
   witnessed: Witnessed | null,
 ): VerdictPlace {
   const { charter, request, verdict } = opened;
-  const signers = verdict.signers.filter(
-    (key) =>
-      charter.payload.trusted.includes(key) &&
-      revocationAt(revoked, { kind: 'key', id: key }, logged.verdictIndex) === undefined,
-  );
+  const signers = trustedAmong(verdict.signers, charter.payload, revoked, logged.verdictIndex);
   const signed = signedAt(logged, signers, request.payload.policy);
   if (signed !== undefined && decidedAt(opened) <= signed + limits.clockSkewSeconds) return 'cosigned';
   return witnessed === null ? 'controller' : 'witnessed';

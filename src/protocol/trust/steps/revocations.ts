@@ -3,8 +3,8 @@ import {
   codeOfRevoked,
   forkOf,
   type Revoked,
-  revocationAt,
   sayRevoked,
+  trustedAmong,
   type VerdictUse,
   verdictRevoked,
 } from '../revocations.ts';
@@ -28,16 +28,6 @@ export function checkRevocations(
   return forkOf(revoked, use.log);
 }
 
-/** Keys of trusted workers of the charter that signed the checkpoint, and were not revoked at the verdict. */
-function linesOf(revoked: readonly Revoked[], { charter }: Opened, { checkpoint, verdictIndex }: Logged) {
-  const { trusted } = charter.payload;
-  return checkpoint.witnesses
-    .map(({ witness }) => witness)
-    .filter(
-      (id) => trusted.includes(id) && revocationAt(revoked, { kind: 'key', id }, verdictIndex) === undefined,
-    );
-}
-
 /** Above evidence in a log with two stories a trusted worker has to have co-signed this verdict and its checkpoint. */
 export function checkBeneath(
   { check, revoked }: Ask,
@@ -54,6 +44,7 @@ function useOf(revoked: readonly Revoked[], opened: Opened, logged: Logged): Ver
   const { charter, request, publisher, job, jobId, offers, verdict } = opened;
   const { outcome, earlier } = factsOf(verdict);
   const rounds = offers.map(({ signer, payload }) => ({ signer, index: payload.index }));
+  const lines = checkpoint.witnesses.map(({ witness }) => witness);
   // Without a round the verdict is the first that was done for the request.
   const first = { signer: verdict.signer, index: verdictIndex };
   return {
@@ -66,7 +57,7 @@ function useOf(revoked: readonly Revoked[], opened: Opened, logged: Logged): Ver
     log: {
       key: charter.payload.log,
       last: checkpoint.size - 1,
-      hasLine: linesOf(revoked, opened, logged).length > 0,
+      hasLine: trustedAmong(lines, charter.payload, revoked, verdictIndex).length > 0,
     },
     publisher: {
       key: request.signer,
