@@ -27,7 +27,6 @@ import { rankOf } from '../machine/queries/members.ts';
 import { CheckedBundles } from '../sessions/checked-bundles.ts';
 import { ControllerSessions } from '../sessions/controller-sessions.ts';
 import { LostBundles } from '../sessions/lost-bundles.ts';
-import type { CheckpointFile } from '../sessions/ports.ts';
 import { StartInquiry } from '../sessions/start-inquiry.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerControl } from './control.ts';
@@ -46,21 +45,9 @@ import { openSpool } from './spool.ts';
 import { controllerHealth, tellAtStart, tellLost } from './status.ts';
 import { storePorts } from './store-ports.ts';
 
-/** The last checkpoint, in a file of mode 0600. Uses of what it holds have errors that name the file. */
-function openCheckpointFile(file: string): CheckpointFile {
-  return {
-    load: () => readOptional(file),
-    save: (note) => writeAtomic(file, note),
-  };
-}
-
-/** Uses what it holds. @throws `HOME_DAMAGED`, and what `use` throws. */
-const inCheckpointFile = <T>(file: string, use: () => Promise<T>): Promise<T> =>
-  inFile(
-    file,
-    'Put it back from a copy. Without one remove it: the controller asks its members for the newest checkpoint before it signs anything.',
-    use,
-  );
+/** Remedy for a last checkpoint that cannot be read. */
+const checkpointHint =
+  'Put it back from a copy. Without one remove it: the controller asks its members for the newest checkpoint before it signs anything.';
 
 export interface ControllerOptions extends NodePorts {
   folder: ProjectFolder;
@@ -204,7 +191,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
       charge: (account, turns) => mesh.charge(account, turns),
       bundles,
       lost,
-      checkpointFile: openCheckpointFile(checkpointFile),
+      checkpointFile: {
+        load: () => readOptional(checkpointFile),
+        save: (note) => writeAtomic(checkpointFile, note),
+      },
       logEvidence,
       externalWitnesses: () =>
         machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
@@ -263,7 +253,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     serveArtifacts(context);
     kernel.onClose(mesh.joinProject(folder.project));
     const begin = async () => {
-      await inCheckpointFile(checkpointFile, () =>
+      await inFile(checkpointFile, checkpointHint, () =>
         sessions.begin({
           kind: 'started',
           charter,

@@ -39,30 +39,8 @@ export interface PushView {
   jobs: RunSummary[];
 }
 
-export interface PushPage {
-  pushes: PushView[];
-  /** Where the list goes on; undefined at its end. */
-  next: number | undefined;
-}
-
-/** The last commit of a branch or tag that was built, and its jobs. */
-export interface BranchView {
-  ref: string;
-  commit: string;
-  /** As of a push. */
-  subject?: string;
-  author?: string;
-  publisher: string;
-  submittedAt: number;
-  /** The newest run of each job of that commit, in the order they were submitted. */
-  jobs: RunSummary[];
-}
-
-export interface RunPage {
-  runs: RunSummary[];
-  /** Where the list goes on; undefined at its end. */
-  next: number | undefined;
-}
+/** The last commit of a branch or tag that was built, as of a push, with the newest run of each of its jobs. */
+export type BranchView = Omit<PushView, 'id'>;
 
 /** An open run, and who works on it. */
 export interface QueuedView {
@@ -131,10 +109,10 @@ export interface ProjectView {
   branch(ref: string): BranchView | undefined;
   /** The branch that the page opens with, also where many others were published since; undefined where nothing was. */
   defaultBranch(): BranchView | undefined;
-  /** The newest first; `before` as `next` of the page before. */
-  runs(filter: ViewFilter, before?: number): RunPage;
+  /** The newest first; `before` as `next` of the page before, which is undefined at the end. */
+  runs(filter: ViewFilter, before?: number): { runs: RunSummary[]; next: number | undefined };
   /** Pushes with a job that the filter lets through; the newest first, by their first jobs. */
-  pushes(filter: ViewFilter, before?: number): PushPage;
+  pushes(filter: ViewFilter, before?: number): { pushes: PushView[]; next: number | undefined };
   counts(): Record<ListState | 'all', number>;
   /** The oldest first, at most a page. */
   queue(): QueuedView[];
@@ -164,7 +142,7 @@ const troubleRuns = 10;
 /** Reads what a controller knows. Each call costs a page at most, however many runs there were. */
 export function projectView({ project, name, state, ...ports }: ProjectViewPorts): ProjectView {
   const summary = (run: RunFacts) => summaryOf(state, run);
-  const page = (filter: RunFilter, max: number, before?: number): RunPage => {
+  const page = (filter: RunFilter, max: number, before?: number) => {
     const { runs, next } = state.index.list(filter, max, before);
     return { runs: runs.map(summary), next };
   };
