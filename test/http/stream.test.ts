@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { servePages } from '../../src/controller/page/bundles-site.ts';
+import { servePages } from '../../src/controller/page/page-app.ts';
 import { type Answer, answerWith, artifactAnswer, attachment } from '../../src/http/answer.ts';
 import { formFields } from '../../src/http/body.ts';
 import { holderOf, targetOf, untilGone } from '../../src/http/env.ts';

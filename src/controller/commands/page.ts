@@ -37,7 +37,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const { publicKeyOf } = await import('../../protocol/documents/index.ts');
   const { openRevocationBook } = await import('../../node/membership/revocation-file.ts');
   const { bundlesView } = await import('../node/bundles-view.ts');
-  const { servePages } = await import('../page/bundles-site.ts');
+  const { servePages } = await import('../page/page-app.ts');
   const { urlsOf } = await import('../../http/addresses.ts');
   const project = options.project ?? (await whereFrom(context, options)).project;
   publicKeyOf(project);

@@ -2,17 +2,19 @@ import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import type { Account } from '../../http/accounts.ts';
+import { namesIn } from '../../http/addresses.ts';
 import type { HttpEnv } from '../../http/env.ts';
 import { notFound } from '../../http/errors.ts';
-import { page, projectNav } from '../../http/kit/layout.ts';
+import { errorPage, page, projectNav } from '../../http/kit/layout.ts';
+import { Live } from '../../http/kit/live.ts';
 import { type Html, runUrl } from '../../http/kit/parts.ts';
+import { type HttpServer, listenHttp } from '../../http/listen.ts';
 import { jobsPerToken } from '../../http/prices.ts';
 import { staticApp } from '../../http/static-files.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
-import type { RunView } from '../node/project-view.ts';
-import { addAlarmRoute, alarmPart } from './alarm.ts';
-import { addCancelRoute, cancelPart } from './cancel.ts';
+import type { ProjectView, RunView } from '../node/project-view.ts';
+import { addAlarmRoute, addCancelRoute, alarmPart, cancelPart } from './actions.ts';
 import { failedBuilds } from './failed-builds.ts';
 import { pageLimits } from './limits.ts';
 import { addLogRoutes } from './log-routes.ts';
@@ -160,6 +162,26 @@ function partsSource(render: () => Promise<Html>, everyMs: number, version?: () 
         last = { id: current ?? hashOf(data), data };
       }
       return last.id === id ? undefined : { name: 'parts', ...last };
+    },
+  };
+}
+
+/** Serves pages of a view, without logs and bytes. `urls`: further addresses of it. @throws `HTTP_LISTEN_FAILED`. */
+export async function servePages(options: {
+  host: string;
+  port: number;
+  view: ProjectView;
+  urls: readonly string[];
+}): Promise<HttpServer> {
+  const { host, port, view, urls } = options;
+  const live = new Live();
+  const app = pageApp({ view, live });
+  const server = await listenHttp({ host, port, app, names: namesIn(urls), errorPage });
+  return {
+    ...server,
+    async close() {
+      live.close();
+      await server.close();
     },
   };
 }

@@ -1,8 +1,7 @@
 export { accountLine, accountOf, lostInRestore } from './account.ts';
 export { hasRefused, projectAlarms, type RunAlarm, runAlarmOf, runAlarms, tellAlarm } from './alarms.ts';
 export { type Ending, shownLevel, verdictText } from './endings.ts';
-export { eventText } from './event-text.ts';
-export { type FoldedEvents, foldHistory } from './folded.ts';
+export { eventText, type FoldedEvents, foldHistory } from './event-text.ts';
 export { byAttention, defaultBranch, defaultRef, type Headline, headlineOf, pushMs } from './headline.ts';
 export { ladderOf, type Rung } from './ladder.ts';
 export { branchJobs, type Pushed, PushNumbers, pushesOf } from './pushes.ts';

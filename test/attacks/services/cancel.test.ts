@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { projectView } from '../../../src/controller/node/project-view.ts';
-import { addCancelRoute } from '../../../src/controller/page/cancel.ts';
+import { addCancelRoute } from '../../../src/controller/page/actions.ts';
 import { controllerApp } from '../../../src/controller/page/controller-app.ts';
 import type { HttpEnv } from '../../../src/http/env.ts';
 import { wholeApp } from '../../../src/http/listen.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { addAlarmRoute } from '../../../src/controller/page/alarm.ts';
+import { addAlarmRoute } from '../../../src/controller/page/actions.ts';
 import { pageLimits } from '../../../src/controller/page/limits.ts';
 import { pageApp } from '../../../src/controller/page/page-app.ts';
 import type { PagePorts } from '../../../src/controller/page/ports.ts';
