@@ -1,6 +1,6 @@
 import { defaultTimings } from '../../src/controller/machine/events.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
-import { compareTexts } from '../../src/protocol/base/order.ts';
+import { compareTexts } from '../../src/protocol/base/text.ts';
 import type { Offer } from '../../src/protocol/documents/index.ts';
 import { fullShare } from '../../src/protocol/trust/draw.ts';
 import type { Deciding, Given } from './deciding.ts';

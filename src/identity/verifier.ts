@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
-import { Recent } from '../protocol/base/recent.ts';
+import { Recent } from '../protocol/base/maps.ts';
 import { DocumentMemory, type Verifier } from '../protocol/documents/index.ts';
 import { holdsCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';

@@ -1,6 +1,6 @@
 import { type CryptoKey, compactVerify, errors } from 'jose';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { Recent } from '../protocol/base/recent.ts';
+import { Recent } from '../protocol/base/maps.ts';
 import { publicKeyOf, type Verifier } from '../protocol/documents/index.ts';
 
 /** Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key of WebCrypto. */

@@ -11,7 +11,7 @@ import { isUnread, patiently, type Waiting } from '../node/patience.ts';
 import { meshDial } from '../node/ports.ts';
 import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeValue } from '../protocol/base/escape.ts';
-import { refsNamed } from '../protocol/base/ref-names.ts';
+import { refsNamed } from '../protocol/base/git-ref.ts';
 import { fromUtf8 } from '../protocol/base/text.ts';
 import {
   type Bundle,

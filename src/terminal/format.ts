@@ -1,7 +1,7 @@
 import { isoTime } from '../protocol/base/time.ts';
 
 export { counted, duration, sizeText as bytes } from '../protocol/base/quantity.ts';
-export { shortId } from '../protocol/base/short-id.ts';
+export { shortId } from '../protocol/base/text.ts';
 
 /** The first ten characters of a run's id, which all commands accept. */
 export const shortRun = (run: string): string => run.slice(0, 10);

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { createColors } from 'picocolors';
 import { jsonLine } from '../protocol/base/escape.ts';
-import { shortId } from '../protocol/base/short-id.ts';
+import { shortId } from '../protocol/base/text.ts';
 import { cutTo, laid, table } from './layout.ts';
 
 export interface Sink extends Writable {

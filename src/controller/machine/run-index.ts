@@ -1,6 +1,6 @@
 import { assert } from '../../protocol/base/errors.ts';
 import { addTo } from '../../protocol/base/maps.ts';
-import { compareTexts } from '../../protocol/base/order.ts';
+import { compareTexts } from '../../protocol/base/text.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 import { Pushes, type PushPage } from './pushes.ts';

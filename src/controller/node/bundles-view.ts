@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { branchJobs, defaultBranch, pushesOf } from '../../protocol/account/index.ts';
 import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { refsNamed } from '../../protocol/base/git-ref.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { refsNamed } from '../../protocol/base/ref-names.ts';
 import { decodeBundle, openMessage, type PushWords, pushWordsIn } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import {

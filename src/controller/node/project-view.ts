@@ -1,9 +1,9 @@
 import { sayFull } from '../../node/full-warning.ts';
 import { accountLine, accountOf, defaultRef } from '../../protocol/account/index.ts';
 import { assert } from '../../protocol/base/errors.ts';
+import { refsNamed } from '../../protocol/base/git-ref.ts';
 import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { refsNamed } from '../../protocol/base/ref-names.ts';
 import { type Charter, type Policy, pushWordsIn } from '../../protocol/documents/index.ts';
 import { trustLimits } from '../../protocol/trust/limits.ts';
 import { oddsByShare, policyText, type SharedOdds } from '../../protocol/trust/odds-report.ts';

@@ -3,7 +3,7 @@ import { foreign, type Html } from '../../http/kit/parts.ts';
 import { staticUrl } from '../../http/static-files.ts';
 import { accountOf, firstOfMost } from '../../protocol/account/index.ts';
 import { counted } from '../../protocol/base/quantity.ts';
-import { shortId } from '../../protocol/base/short-id.ts';
+import { shortId } from '../../protocol/base/text.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { RunView } from '../node/project-view.ts';
 import { isTree } from './agreement.ts';

@@ -16,8 +16,8 @@ import {
 } from '../../http/kit/parts.ts';
 import { accountOf, byAttention, headlineOf, pushMs, worstOf } from '../../protocol/account/index.ts';
 import { isBad } from '../../protocol/account/whole-state.ts';
+import { shortRef } from '../../protocol/base/git-ref.ts';
 import { counted, duration } from '../../protocol/base/quantity.ts';
-import { shortRef } from '../../protocol/base/ref-names.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
 import { oddsCells, oddsColumns, riskDefault, suspectsText } from '../../protocol/trust/odds-report.ts';

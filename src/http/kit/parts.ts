@@ -1,9 +1,9 @@
 import { html } from 'hono/html';
 import { type AccountFacts, accountOf, type NextStep } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { shortRef } from '../../protocol/base/git-ref.ts';
 import { duration } from '../../protocol/base/quantity.ts';
-import { shortRef } from '../../protocol/base/ref-names.ts';
-import { shortId } from '../../protocol/base/short-id.ts';
+import { shortId } from '../../protocol/base/text.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 
 /** Escaped HTML, from `html`. */

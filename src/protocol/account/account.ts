@@ -1,7 +1,7 @@
 import { fetchedInto } from '../base/fetched-into.ts';
+import { shortRef } from '../base/git-ref.ts';
 import { counted } from '../base/quantity.ts';
-import { shortRef } from '../base/ref-names.ts';
-import { shortId } from '../base/short-id.ts';
+import { shortId } from '../base/text.ts';
 import { isoTime } from '../base/time.ts';
 import { transferText } from '../base/transfer-meter.ts';
 import { passReason } from '../wire/pass-reason.ts';

@@ -1,6 +1,6 @@
 import { escapeLine } from '../base/escape.ts';
 import { counted } from '../base/quantity.ts';
-import { shortId } from '../base/short-id.ts';
+import { shortId } from '../base/text.ts';
 import { isoTime } from '../base/time.ts';
 import { passReason } from '../wire/pass-reason.ts';
 import type { Progress } from '../wire/progress.ts';

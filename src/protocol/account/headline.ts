@@ -1,5 +1,5 @@
+import { shortRef } from '../base/git-ref.ts';
 import { counted, duration } from '../base/quantity.ts';
-import { shortRef } from '../base/ref-names.ts';
 import type { RunSummary } from '../wire/runs.ts';
 import { accountOf } from './account.ts';
 import type { RunState } from './states.ts';

@@ -36,3 +36,11 @@ export function wrapped(text: string, most: number): string[] {
   }
   return lines;
 }
+
+/** Order of texts by their UTF-16 code units, for `sort`: the same whatever the language of the host is. */
+export const compareTexts = (a: string, b: string): number => Number(a > b) - Number(a < b);
+
+/** The first and last characters of an id: ids of one kind begin alike. */
+export function shortId(id: string): string {
+  return id.length <= 16 ? id : `${id.slice(0, 7)}…${id.slice(-6)}`;
+}

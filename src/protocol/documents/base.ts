@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid';
 import { z } from 'zod';
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import { Recent } from '../base/recent.ts';
+import { Recent } from '../base/maps.ts';
 import { withoutControl } from '../base/text.ts';
 import { isBelow } from '../base/tree-path.ts';
 import { concat } from '../base/whole-bytes.ts';

@@ -1,7 +1,6 @@
 import { assert } from '../base/errors.ts';
-import { compareTexts } from '../base/order.ts';
 import { recipeText } from '../base/recipe-name.ts';
-import { toUtf8 } from '../base/text.ts';
+import { compareTexts, toUtf8 } from '../base/text.ts';
 import { cidDigestHex, sha256Hex } from '../documents/index.ts';
 import { purlOf } from '../lock-formats/index.ts';
 import type { Level } from '../trust/index.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { QuorateError } from '../base/errors.ts';
 import { escapeLine } from '../base/escape.ts';
 import { limits } from '../base/limits.ts';
-import { compareTexts } from '../base/order.ts';
+import { compareTexts } from '../base/text.ts';
 import { count, sha256, text } from '../documents/base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
 import { jobSchema } from '../documents/job.ts';

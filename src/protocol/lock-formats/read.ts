@@ -1,7 +1,6 @@
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import { compareTexts } from '../base/order.ts';
-import { fromUtf8 } from '../base/text.ts';
+import { compareTexts, fromUtf8 } from '../base/text.ts';
 import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
 import type { Entry, Found } from './entry.ts';

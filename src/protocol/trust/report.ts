@@ -1,6 +1,6 @@
 import { escapeLine } from '../base/escape.ts';
 import { recipeText } from '../base/recipe-name.ts';
-import { shortId } from '../base/short-id.ts';
+import { shortId } from '../base/text.ts';
 import type { Level } from './evidence.ts';
 import { countsUncosigned, notCosigned } from './not-cosigned.ts';
 import type { StepName, Verification, VerifiedFacts } from './verification.ts';

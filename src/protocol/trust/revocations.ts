@@ -1,6 +1,6 @@
 import { type ErrorCode, QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import { compareTexts } from '../base/order.ts';
+import { compareTexts } from '../base/text.ts';
 import type {
   Charter,
   Grant,

@@ -1,4 +1,4 @@
-import { compareTexts } from '../base/order.ts';
+import { compareTexts } from '../base/text.ts';
 import { isTrustedSlot, type Policy } from '../documents/index.ts';
 import { type ExitVote, isExit, isRevoked, type Revocations, type Vote } from './evidence.ts';
 

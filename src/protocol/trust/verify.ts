@@ -1,7 +1,7 @@
 import { QuorateError } from '../base/errors.ts';
+import { refsNamed } from '../base/git-ref.ts';
 import { counted } from '../base/quantity.ts';
 import { isRecipe, recipeText } from '../base/recipe-name.ts';
-import { refsNamed } from '../base/ref-names.ts';
 import { isoTime } from '../base/time.ts';
 import {
   artifactOf,

@@ -1,6 +1,6 @@
 import { assert } from '../../protocol/base/errors.ts';
-import { compareTexts } from '../../protocol/base/order.ts';
 import { refMatches } from '../../protocol/base/pattern.ts';
+import { compareTexts } from '../../protocol/base/text.ts';
 
 /** A verdict, whose evidence was verified, on a tree. Times in milliseconds since the epoch. */
 export interface Entry {

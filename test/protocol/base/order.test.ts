@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { compareTexts } from '../../../src/protocol/base/order.ts';
+import { compareTexts } from '../../../src/protocol/base/text.ts';
 
 it('texts are in the order of their UTF-16 code units', () => {
   expect([compareTexts('a', 'b'), compareTexts('b', 'a'), compareTexts('a', 'a')]).toEqual([-1, 1, 0]);

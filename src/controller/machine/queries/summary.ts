@@ -8,8 +8,8 @@ import {
 } from '../../../protocol/account/index.ts';
 import { afterFailure } from '../../../protocol/account/told-facts.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
+import { refsNamed } from '../../../protocol/base/git-ref.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { refsNamed } from '../../../protocol/base/ref-names.ts';
 import { isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts';
 import { documentLimits } from '../../../protocol/documents/limits.ts';
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';

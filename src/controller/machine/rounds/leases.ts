@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { compareTexts } from '../../../protocol/base/order.ts';
+import { compareTexts } from '../../../protocol/base/text.ts';
 import { idOf, isTrustedSlot, type Lease, type Slot } from '../../../protocol/documents/index.ts';
 import type { RunFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';

@@ -1,7 +1,7 @@
 import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { sizeText } from '../../../protocol/base/quantity.ts';
-import { shortId } from '../../../protocol/base/short-id.ts';
+import { shortId } from '../../../protocol/base/text.ts';
 import type { ReportLine } from '../../../protocol/trust/index.ts';
 
 /** A run of the server that this page is from, as a link of it names it. */

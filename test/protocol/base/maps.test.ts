@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Recent } from '../../../src/protocol/base/recent.ts';
+import { Recent } from '../../../src/protocol/base/maps.ts';
 
 it('makes a value once, holds so many, and gives up the oldest', () => {
   const made: string[] = [];
