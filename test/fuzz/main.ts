@@ -117,9 +117,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 try {
-  const args = process.argv.slice(2);
-  if (args.includes('--help')) process.stdout.write(usage);
-  else process.exitCode = await main(args);
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const wrong = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
   if (!wrong) throw error;

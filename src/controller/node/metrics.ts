@@ -6,6 +6,7 @@ import type { EventLog } from '../../protocol/sessions/loop.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Store } from '../../store/index.ts';
 import type { ControllerEffect, ControllerEvent } from '../machine/events.ts';
+import { workersByRole } from '../machine/presence.ts';
 import type { ControllerState } from '../machine/state.ts';
 
 const phases = [
@@ -101,12 +102,9 @@ export function meterController(
   });
   meters.read('quorate_offers_open', () => state.offers.size);
   meters.read('quorate_leases', () => state.leases.size);
-  meters.read('quorate_workers_connected', () => {
-    const counts = { worker: 0, 'trusted-worker': 0 };
-    for (const { role } of state.presence.workers.values())
-      if (role === 'worker' || role === 'trusted-worker') counts[role]++;
-    return Object.entries(counts).map(([role, count]) => [{ role }, count]);
-  });
+  meters.read('quorate_workers_connected', () =>
+    Object.entries(workersByRole(state.presence)).map(([role, count]) => [{ role }, count]),
+  );
   meters.read('quorate_controller_draining', () => (state.draining ? 1 : 0));
   meters.read('quorate_log_leaves', () => state.log.size);
   meters.read('quorate_store_bytes', async () => (await store.usage()).bytes);

@@ -8,6 +8,7 @@ import type { KnownEquivocation } from '../../protocol/sessions/revocation-book.
 import { sayFullKey, sayLapsed } from '../../protocol/trust/index.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { fullKeys, lapsedRevocations, operatorsLeft, slotsAsked } from '../machine/members/revocations.ts';
+import { workersByRole } from '../machine/presence.ts';
 import { summaryOf } from '../machine/queries/summary.ts';
 import { type AwaitedLease, awaitedLeases } from '../machine/rounds/leases.ts';
 import type { ControllerState } from '../machine/state.ts';
@@ -84,9 +85,6 @@ export function statusOf(
   const states: ControllerStatus['runs']['states'] = {};
   for (const { state: one } of stands) states[one] = (states[one] ?? 0) + 1;
   const leases = awaitedLeases(state);
-  const workers = { worker: 0, 'trusted-worker': 0 };
-  for (const { role } of state.presence.workers.values())
-    if (role === 'worker' || role === 'trusted-worker') workers[role]++;
   return {
     state: !about.running
       ? 'stopped'
@@ -109,7 +107,7 @@ export function statusOf(
     offers: state.offers.size,
     leases: leases.length,
     waitsFor: leases.slice(0, statusNamedMax),
-    workers: about.running ? workers : null,
+    workers: about.running ? workersByRole(state.presence) : null,
     behind: about.running ? behindOf(state) : [],
     operators: {
       worker: operatorsLeft(state).length,

@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { foreign, type Html } from '../../http/kit/parts.ts';
 import { staticUrl } from '../../http/static-files.ts';
 import { accountOf, firstOfMost } from '../../protocol/account/index.ts';
-import { counted } from '../../protocol/base/quantity.ts';
+import { counted, listed } from '../../protocol/base/quantity.ts';
 import { shortId } from '../../protocol/base/text.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { RunView } from '../node/project-view.ts';
@@ -51,12 +51,12 @@ function madeIn({ results }: Compared): Made[] {
     const operators = of.flatMap(({ slot, operator }) => (slot === 'trusted' ? [] : foreign(operator, 40)));
     const named = operators.slice(0, pageLimits.buildersNamedMax);
     const more = operators.length - named.length;
-    const all = [
+    const by = listed([
       ...named,
       ...(more > 0 ? [counted(more, 'other operator')] : []),
       ...(operators.length < of.length ? ['your own worker'] : []),
-    ];
-    return { tree, by: all.length === 1 ? all.join('') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}` };
+    ]);
+    return { tree, by };
   });
 }
 

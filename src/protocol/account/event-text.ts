@@ -1,5 +1,5 @@
 import { escapeLine } from '../base/escape.ts';
-import { counted } from '../base/quantity.ts';
+import { counted, listed } from '../base/quantity.ts';
 import { shortId } from '../base/text.ts';
 import { isoTime } from '../base/time.ts';
 import { passReason } from '../wire/pass-reason.ts';
@@ -158,7 +158,6 @@ const joined = (progress: Progress | undefined): boolean =>
   (progress?.kind === 'leased' || progress?.kind === 'delivered') && progress.slot !== 'trusted';
 
 function together(told: readonly Progress[]): string {
-  const names = told.flatMap((one) => ('operator' in one ? [escapeLine(one.operator, 80)] : []));
-  const who = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+  const who = listed(told.flatMap((one) => ('operator' in one ? [escapeLine(one.operator, 80)] : [])));
   return told[0]?.kind === 'leased' ? `${who} build` : `${who} are done; the results are sealed`;
 }

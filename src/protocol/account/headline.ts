@@ -1,5 +1,5 @@
 import { shortRef } from '../base/git-ref.ts';
-import { counted, duration } from '../base/quantity.ts';
+import { counted, duration, listed } from '../base/quantity.ts';
 import type { RunSummary } from '../wire/runs.ts';
 import { accountOf } from './account.ts';
 import type { RunState } from './states.ts';
@@ -79,8 +79,7 @@ function builders({ tally, policy, earlier, cosigned }: RunSummary): string {
     by.length > 0
       ? [...by.slice(0, namesMax), ...(more > 0 ? [counted(more, 'other operator')] : [])]
       : [earlier !== undefined ? 'operators of an earlier run' : counted(same ?? policy.agree, 'operator')];
-  const all = [...operators, ...own];
-  return all.length === 1 ? all.join('') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
+  return listed([...operators, ...own]);
 }
 
 const signed = (jobs: readonly RunSummary[]): string =>

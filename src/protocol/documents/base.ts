@@ -92,6 +92,9 @@ export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, . _ - only, at most 64');
 export const text = (max: number) => z.string().max(max).regex(withoutControl, 'holds control characters');
+/** Whether texts are in order, each once: one set of them has one spelling. */
+export const inOrder = (all: readonly string[]): boolean =>
+  all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one);
 /** Path of a file below the top of a source tree. */
 export const treePath = text(limits.pathBytesMax).refine(
   isBelow,

@@ -3,7 +3,19 @@ import { isRefName } from '../base/git-ref.ts';
 import { limits } from '../base/limits.ts';
 import { sandboxProfile } from '../base/sandbox-profile.ts';
 import { isBelow } from '../base/tree-path.ts';
-import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text, treePath } from './base.ts';
+import {
+  cid,
+  commitId,
+  count,
+  inOrder,
+  name,
+  nonce,
+  peerId,
+  policySchema,
+  sha256,
+  text,
+  treePath,
+} from './base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical } from './canonical.ts';
 import { lasting, signed } from './growth.ts';
 import { recipeSchema } from './recipe.ts';
@@ -13,9 +25,6 @@ const outputPath = text(limits.pathBytesMax).refine(
   (path) => path === '.' || isBelow(path),
   'an output is a path below $OUT, or "."',
 );
-
-const inOrder = (all: readonly string[]): boolean =>
-  all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one);
 
 /** A tag of the commit: `object` is the id of the annotated tag, or of the commit for a tag without annotation. */
 const gitTagSchema = z.strictObject({

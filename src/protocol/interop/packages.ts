@@ -17,13 +17,8 @@ export interface LockedPackage {
 
 /** The packages of an index, in the order of their package URLs. */
 export function packagesOf({ blobs }: DependencyIndex): LockedPackage[] {
-  const byPurl = new Map<string, LockedPackage>();
-  for (const blob of blobs) {
-    const found = byPurl.get(blob.purl);
-    if (found === undefined) byPurl.set(blob.purl, { ...partsOf(blob.purl), files: [blob] });
-    else found.files.push(blob);
-  }
-  return [...byPurl.values()];
+  const byPurl = Map.groupBy(blobs, ({ purl }) => purl);
+  return [...byPurl].map(([purl, files]) => ({ ...partsOf(purl), files }));
 }
 
 /** Whether all that the build has of a package is the list of what it requires: go.sum names those of modules whose code is not read. */

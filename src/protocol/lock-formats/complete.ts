@@ -6,17 +6,12 @@ import type { FixedAt } from './quorate-lock.ts';
 
 /** The entries of `quorate.lock`, by package URL. */
 export class FixedFiles {
-  readonly #byPurl = new Map<string, FixedAt[]>();
-
+  readonly #byPurl: ReadonlyMap<string, readonly FixedAt[]>;
   readonly #arch: Arch;
 
   constructor(records: readonly FixedAt[], arch: Arch) {
+    this.#byPurl = Map.groupBy(records, ({ purl }) => purl);
     this.#arch = arch;
-    for (const record of records) {
-      const same = this.#byPurl.get(record.purl);
-      if (same === undefined) this.#byPurl.set(record.purl, [record]);
-      else same.push(record);
-    }
   }
 
   /**

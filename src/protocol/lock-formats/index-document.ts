@@ -3,11 +3,12 @@ import { QuorateError } from '../base/errors.ts';
 import { escapeLine } from '../base/escape.ts';
 import { limits } from '../base/limits.ts';
 import { compareTexts } from '../base/text.ts';
-import { count, sha256, text } from '../documents/base.ts';
+import { count, inOrder, sha256, text } from '../documents/base.ts';
 import { dagJsonCid, decodeDocument, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
 import { jobSchema } from '../documents/job.ts';
 import type { Entry, Integrity } from './entry.ts';
 import { quote } from './fault.ts';
+import { sameHash } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
 import type { Arch } from './platform.ts';
 import { filesOfLocks, readLocks } from './read.ts';
@@ -55,8 +56,7 @@ function checkLocks(given: DependencyIndex['locks'], own: DependencyIndex['locks
 
 function checkHashes({ integrity, sha256 }: DependencyBlob, entry: Entry): void {
   const own = entry.integrity;
-  const same = own.algorithm === integrity.algorithm && own.digests.join() === integrity.digests.join();
-  if (!same || (own.algorithm === 'sha256' && !own.digests.includes(sha256)))
+  if (!sameHash(own, integrity) || (own.algorithm === 'sha256' && !own.digests.includes(sha256)))
     throw mismatch(`${named(entry)} has another hash in the index than in ${placeOf(entry)}`);
 }
 
@@ -80,16 +80,13 @@ export function checkBlob(blob: DependencyBlob, { size, sha256, digest }: BlobDi
 /** The name of the index in the tree of dependencies: the first one there, before the folder `sha256` with the files. */
 export const indexName = 'index.json';
 
-const ordered = (keys: readonly string[]): boolean =>
-  keys.every((key, n) => n === 0 || (keys[n - 1] ?? '') < key);
-
 const integritySchema = z.strictObject({
   algorithm: z.enum(['sha512', 'sha384', 'sha256', 'dirhash']),
   digests: z
     .array(z.string().regex(/^[0-9a-f]{64,128}$/, 'not a digest in hexadecimal'))
     .min(1)
     .max(dependencyLimits.digestsMax)
-    .refine(ordered, 'not in order, each once'),
+    .refine(inOrder, 'not in order, each once'),
 });
 
 /** One file that a build may read. */
@@ -116,12 +113,12 @@ const dependencyIndexSchema = z.strictObject({
     .array(z.strictObject({ path: text(limits.pathBytesMax).min(1), sha256 }))
     .min(1)
     .max(limits.jobLocksMax + 1)
-    .refine((locks) => ordered(locks.map(({ path }) => path)), 'not in order, each once'),
+    .refine((locks) => inOrder(locks.map(({ path }) => path)), 'not in order, each once'),
   /** Sorted by package URL and file, each once. */
   blobs: z
     .array(blobSchema)
     .max(dependencyLimits.entriesMax)
-    .refine((blobs) => ordered(blobs.map(blobKey)), 'not in order, each once'),
+    .refine((blobs) => inOrder(blobs.map(blobKey)), 'not in order, each once'),
 });
 export type DependencyIndex = z.infer<typeof dependencyIndexSchema>;
 export type DependencyBlob = DependencyIndex['blobs'][number];

@@ -1,6 +1,6 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import { base64 } from 'multiformats/bases/base64';
 import { toUtf8 } from '../base/text.ts';
+import { fromBase64, toBase64 } from '../documents/base64.ts';
 import { sha256Hex } from '../documents/canonical.ts';
 import type { Integrity } from './entry.ts';
 import { invalid, type Place, quote } from './fault.ts';
@@ -35,21 +35,19 @@ const digestCharsMax = 88;
 /** Bytes of standard base64 with its padding, in hexadecimal; undefined for anything else. */
 export function base64ToHex(text: string): string | undefined {
   if (text.length > digestCharsMax) return undefined;
-  const bare = text.replace(/=+$/, '');
   try {
-    const bytes = base64.decode(`m${bare}`);
-    const padding = '='.repeat((3 - (bytes.length % 3)) % 3);
-    return base64.encode(bytes) === `m${bare}` && text === bare + padding ? bytesToHex(bytes) : undefined;
+    return bytesToHex(fromBase64(text, 'a digest'));
   } catch {
     return undefined;
   }
 }
 
 /** Hexadecimal as standard base64 with its padding. */
-export function base64OfHex(hex: string): string {
-  const text = base64.encode(hexToBytes(hex)).slice(1);
-  return text + '='.repeat((4 - (text.length % 4)) % 4);
-}
+export const base64OfHex = (hex: string): string => toBase64(hexToBytes(hex));
+
+/** Whether two name the same algorithm and digests. */
+export const sameHash = (a: Integrity, b: Integrity): boolean =>
+  a.algorithm === b.algorithm && a.digests.join() === b.digests.join();
 
 export const sortedDigests = (digests: Iterable<string>): string[] => [...new Set(digests)].sort();
 

@@ -5,7 +5,7 @@ import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
 import type { Entry, Found } from './entry.ts';
 import { invalid, lockFault, quote, unsupported } from './fault.ts';
-import { base64ToHex } from './integrity.ts';
+import { base64ToHex, sameHash } from './integrity.ts';
 import { dependencyLimits } from './limits.ts';
 import { checkName, checkVersion, purlOf } from './names.ts';
 import { parseNpm } from './npm.ts';
@@ -230,7 +230,7 @@ class Merged {
   add(entry: Entry): void {
     const same = this.#byFile.get(fileKey(entry));
     if (same === undefined) this.#byFile.set(fileKey(entry), entry);
-    else if (!sameHash(same, entry)) {
+    else if (!sameHash(same.integrity, entry.integrity)) {
       const message = `${quote(entry.purl)} has another hash here than in ${same.lock}:${same.line}`;
       throw lockFault('LOCK_CONFLICT', entry, message, 'One of them is not what its registry serves.');
     }
@@ -250,7 +250,3 @@ class Merged {
     return [...this.#entries].sort(([a], [b]) => compareTexts(a, b)).map(([, entry]) => entry);
   }
 }
-
-const sameHash = (a: Entry, b: Entry): boolean =>
-  a.integrity.algorithm === b.integrity.algorithm &&
-  a.integrity.digests.join() === b.integrity.digests.join();
