@@ -202,6 +202,12 @@ export type ControllerEvent =
   | { kind: 'drain' }
   | { kind: 'tick' };
 
+export interface ReceiptDocuments {
+  receipt: Verified<Receipt>;
+  lease: Lease;
+  grant: Verified<Grant>;
+}
+
 /** Documents of a run, from the bundle of its last verdict. */
 export interface RunDocuments {
   request: Verified<Request>;
@@ -209,7 +215,7 @@ export interface RunDocuments {
   job: Job;
   /** Of all rounds, in order. */
   offers: Offer[];
-  receipts: { receipt: Verified<Receipt>; lease: Lease; grant: Verified<Grant> }[];
+  receipts: ReceiptDocuments[];
 }
 
 /** The parts of a bundle. The sessions sign those of the controller (Ed25519 is deterministic). */

@@ -8,7 +8,6 @@ import type {
   Lease,
   Offer,
   Outcome,
-  Receipt,
   Request,
   Role,
   Verdict,
@@ -22,6 +21,7 @@ import {
   type ControllerEffect,
   type ControllerEvent,
   defaultTimings,
+  type ReceiptDocuments,
   type Reply,
   type Timings,
 } from './events.ts';
@@ -90,12 +90,6 @@ export interface Round extends RoundFacts {
   revealed: boolean;
   /** Its free slots expired because no connected worker could take them. */
   untaken?: true;
-}
-
-export interface ReceiptDocuments {
-  receipt: Verified<Receipt>;
-  lease: Lease;
-  grant: Verified<Grant>;
 }
 
 /** A verdict in the log. `size`: leaves of the log right after it. */

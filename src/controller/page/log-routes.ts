@@ -31,6 +31,17 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
   const searches = slots('searches', pageLimits.searchesMax, pageLimits.searchesPerAddressMax);
   const downloads = slots('logs', httpLimits.treesMax, httpLimits.treesPerAddressMax);
   const htmls = new LogHtmls(logs.pages);
+  const sent = (
+    c: Context<HttpEnv>,
+    type: Record<string, string>,
+    text: () => AsyncIterable<string>,
+    weight: number,
+  ): Response => {
+    const headers = { ...type, 'transfer-encoding': 'chunked', 'cache-control': 'no-store' };
+    if (c.req.method === 'HEAD') return new Response(null, { headers });
+    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
+    return c.body(streamOf(c, bytesOf(text()), { weight }), 200, headers);
+  };
   const asked = (c: Context<HttpEnv>) => {
     const run = runAsked(c);
     return { run, ...buildAsked(logs, ports, c, run) };
@@ -76,30 +87,19 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
     const follows = running && count < from + max - 1;
     const body = logBody(named, build, shown, { ...head, steps, follows });
     const [before = '', after = ''] = pageText(c, { ...layout, scripts: ['log.js'], body }).split(linesPlace);
-    const headers = {
-      'content-type': 'text/html; charset=UTF-8',
-      'transfer-encoding': 'chunked',
-      'cache-control': 'no-store',
-    };
-    if (c.req.method === 'HEAD') return new Response(null, { headers });
-    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
     const parts = partsOf(steps, shown, c.req.query('line') === undefined ? undefined : line);
-    const text = around(before, htmls.parts(build.lease, parts), after);
-    return c.body(streamOf(c, bytesOf(text), { weight: logHtmlWeight }), 200, headers);
+    const text = () => around(before, htmls.parts(build.lease, parts), after);
+    return sent(c, { 'content-type': 'text/html; charset=UTF-8' }, text, logHtmlWeight);
   });
 
   app.get('/runs/:run/logs/:lease/raw', (c) => {
     const { run, build } = asked(c);
     const { name, commit } = run.summary;
-    const headers = {
+    const type = {
       'content-type': 'text/plain; charset=utf-8',
       'content-disposition': attachment(`${name}-${commit.slice(0, 8)}-${build.operator}`, '.log'),
-      'transfer-encoding': 'chunked',
-      'cache-control': 'no-store',
     };
-    if (c.req.method === 'HEAD') return new Response(null, { headers });
-    afterAnswer(c, downloads.take(c.env?.client, holderOf(c.env?.outgoing)));
-    return c.body(streamOf(c, bytesOf(logs.read(build.lease)), { weight: logWeight }), 200, headers);
+    return sent(c, type, () => logs.read(build.lease), logWeight);
   });
 
   app.get('/runs/:run/logs/:lease/events', (c) => {

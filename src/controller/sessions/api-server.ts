@@ -4,7 +4,7 @@ import { limits } from '../../protocol/base/limits.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { decodeJob } from '../../protocol/documents/index.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
-import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
+import { answering, errorFrom, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel } from '../../protocol/sessions/ports.ts';
 import { pause } from '../../protocol/sessions/timing.ts';
 import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../protocol/wire/messages.ts';
@@ -41,7 +41,7 @@ export class ApiServer {
   async #session(channel: Channel): Promise<void> {
     const sent = (bytes: number) => this.#ports.admission.answered(channel, bytes);
     const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request', sent);
-    try {
+    return answering(stream, async () => {
       let timeoutMs: number = sessionTimes.questionMs;
       for (;;) {
         const question = await this.#ports.admission.receive(stream, { protocol: 'api', timeoutMs });
@@ -53,10 +53,7 @@ export class ApiServer {
         await this.#answer(stream, question);
         timeoutMs = sessionLimits.nextConversationMs;
       }
-    } catch (error) {
-      await stream.send(errorMessage(error)).catch(() => {});
-    }
-    await stream.close();
+    });
   }
 
   /** @throws `API_FOLLOWED_MAX`. */

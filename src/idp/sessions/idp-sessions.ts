@@ -3,7 +3,7 @@ import { type Charter, signMessage, type Verified } from '../../protocol/documen
 import { openCharterOf } from '../../protocol/judge/index.ts';
 import { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionTimes } from '../../protocol/sessions/limits.ts';
-import { errorFrom, errorMessage, MessageStream } from '../../protocol/sessions/message-stream.ts';
+import { answering, errorFrom, MessageStream } from '../../protocol/sessions/message-stream.ts';
 import type { Channel, Clock, ServedProtocol, Signing } from '../../protocol/sessions/ports.ts';
 import { Replies } from '../../protocol/sessions/replies.ts';
 import { servedBounds } from '../../protocol/wire/bounds.ts';
@@ -60,16 +60,13 @@ export class IdpSessions {
   async #session(channel: Channel): Promise<void> {
     const sent = (bytes: number) => this.#admission.answered(channel, bytes);
     const stream: IdpStream = new MessageStream<IdpDown, IdpUp>(channel, idpUpSchema, 'a question', sent);
-    try {
+    return answering(stream, async () => {
       const question = await this.#admission.receive(stream, {
         protocol: 'idp',
         timeoutMs: sessionTimes.questionMs,
       });
       if (question !== undefined) await stream.send(await this.#answer(stream, question));
-    } catch (error) {
-      await stream.send(errorMessage(error)).catch(() => {});
-    }
-    await stream.close();
+    });
   }
 
   #answer(stream: IdpStream, question: IdpUp): Promise<IdpDown> {

@@ -9,13 +9,10 @@ const saysCharsMax = 300;
 
 /** Trusted workers that failed at a run, after one more event of it: one entry for each, the newest last. */
 export function afterFailure(failures: TrustedFailure[], progress: Progress): TrustedFailure[] {
-  if (progress.kind === 'cosign-refused') {
-    const { worker, code, message } = progress;
-    return withFailure(failures, { worker, says: `${code}: ${message}`, refused: true });
-  }
-  if (progress.kind === 'cosign-delayed') {
-    const { worker, code, message } = progress;
-    return withFailure(failures, { worker, says: `${code}: ${message}`, delayed: true });
+  if (progress.kind === 'cosign-refused' || progress.kind === 'cosign-delayed') {
+    const { kind, worker, code, message } = progress;
+    const mark = kind === 'cosign-refused' ? ({ refused: true } as const) : ({ delayed: true } as const);
+    return withFailure(failures, { worker, says: `${code}: ${message}`, ...mark });
   }
   // It has signed.
   if (progress.kind === 'verdict' && progress.level !== 'agreed' && progress.reason === undefined)

@@ -4,7 +4,7 @@ import { limits } from '../base/limits.ts';
 import { toUtf8 } from '../base/text.ts';
 import { count, sha256, text } from './base.ts';
 import { canonicalText, decodeDocument } from './canonical.ts';
-import { documentLimits } from './limits.ts';
+import { documentLimits, receiptsMax } from './limits.ts';
 
 const jws = z.string().min(1).max(limits.documentBytesMax);
 /** Signed note (C2SP tlog-checkpoint) by the log key. */
@@ -26,9 +26,7 @@ const ownFields = z.strictObject({
   job: z.string().min(2).max(limits.jobBytesMax),
   /** Empty, as `receipts` is, where the verdict rests on those of an earlier request, whose bundle is among `inputs`. */
   offers: z.array(jws).max(documentLimits.roundsMax),
-  receipts: z
-    .array(bundledReceiptSchema)
-    .max((documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax),
+  receipts: z.array(bundledReceiptSchema).max(receiptsMax),
   verdict: envelope,
   /** With the lines of its witnesses: the trusted worker's where it co-signed. */
   checkpoint,

@@ -92,3 +92,8 @@ export const growth = {
 export const signed = { ...growth, iss: peerId };
 /** Of each that is valid for a time. */
 export const lasting = { iat: seconds, exp: seconds };
+/** Whether a document ends after it begins, and in time. */
+export const lastsAtMost =
+  (secondsMax: number) =>
+  ({ iat, exp }: { iat: number; exp: number }): boolean =>
+    exp > iat && exp - iat <= secondsMax;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../base/limits.ts';
 import { count, multiaddr, name, nonce, peerId, policySchema, roleSchema, seconds, text } from './base.ts';
-import { lasting, signed } from './growth.ts';
+import { lasting, lastsAtMost, signed } from './growth.ts';
 import { documentLimits } from './limits.ts';
 import { noteKinds, parseNoteKey } from './vkey.ts';
 
@@ -103,7 +103,7 @@ export const grantSchema = z
     jti: nonce,
     ...lasting,
   })
-  .refine((g) => g.exp > g.iat && g.exp - g.iat <= limits.grantSecondsMax, 'a grant lasts at most 24 hours');
+  .refine(lastsAtMost(limits.grantSecondsMax), 'a grant lasts at most 24 hours');
 export type Grant = z.infer<typeof grantSchema>;
 
 /** Signed by a node to enrol or to renew: proves it holds `iss`, for this IDP and this project. */
@@ -141,10 +141,7 @@ export const signInSchema = z
     challenge: text(200),
     ...lasting,
   })
-  .refine(
-    ({ iat, exp }) => exp > iat && exp - iat <= limits.signInSecondsMax,
-    `a sign-in lasts at most ${limits.signInSecondsMax} s`,
-  );
+  .refine(lastsAtMost(limits.signInSecondsMax), `a sign-in lasts at most ${limits.signInSecondsMax} s`);
 export type SignIn = z.infer<typeof signInSchema>;
 
 /** States that a person is signed in at the identity provider, in a role; for one web service, and for minutes. */
@@ -162,7 +159,7 @@ export const sessionSchema = z
     ...lasting,
   })
   .refine(
-    ({ iat, exp }) => exp > iat && exp - iat <= limits.sessionSecondsMax,
+    lastsAtMost(limits.sessionSecondsMax),
     `a session document lasts at most ${limits.sessionSecondsMax} s`,
   );
 export type Session = z.infer<typeof sessionSchema>;

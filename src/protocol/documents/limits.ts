@@ -1,4 +1,5 @@
 import { assert } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 
 /** Bounds of signed documents. */
 export const documentLimits = {
@@ -22,6 +23,9 @@ export const documentLimits = {
   /** Name of a step: a line of a log. */
   stepNameCharsMax: 100,
 } as const;
+
+/** Receipts of one run: of each slot and of the trusted worker, in each round. */
+export const receiptsMax = (documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax;
 
 const { subjectCharsMax, authorCharsMax, pushIdCharsMax, moreBytesMax } = documentLimits;
 assert(

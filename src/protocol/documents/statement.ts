@@ -5,7 +5,7 @@ import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text }
 import { cidDigestHex, idOf } from './canonical.ts';
 import { growth } from './growth.ts';
 import { fenceSchema, type Job } from './job.ts';
-import { documentLimits } from './limits.ts';
+import { documentLimits, receiptsMax } from './limits.ts';
 import { recipeSchema } from './recipe.ts';
 import { slotSchema } from './round.ts';
 
@@ -243,9 +243,7 @@ const verdictFactsSchema = z.strictObject({
   outcome: outcomeSchema.nullable(),
   /** The earlier request of this job and its last verdict, on whose receipts this one rests. Absent where the job was built. */
   earlier: z.strictObject({ request: sha256, verdict: sha256 }).optional(),
-  receipts: z
-    .array(countedReceiptSchema)
-    .max((documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax),
+  receipts: z.array(countedReceiptSchema).max(receiptsMax),
 });
 export type VerdictFacts = z.infer<typeof verdictFactsSchema>;
 
@@ -261,9 +259,7 @@ export const verdictSchema = z.strictObject({
     policy: z.strictObject({ uri: text(100) }),
     inputAttestations: z
       .array(z.strictObject({ uri: text(100), digest: z.strictObject({ sha256 }) }))
-      .max(
-        (documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax,
-      ),
+      .max(receiptsMax),
     verificationResult: z.enum(['PASSED', 'FAILED']),
     verifiedLevels: z.array(text(40)).max(1),
     quorate_verdict: verdictFactsSchema,

@@ -38,20 +38,11 @@ export function planPipeline<T extends Template>(
 ): Plan<T> {
   const skipped = new Map<string, Skipped>();
   const published: Instance<T>[] = [];
-  const decided = new Map<string, SkipReason | undefined>();
   const work = { left: pipelineLimits.globWorkMax };
-  for (const instance of instances) {
-    const { template, name } = instance;
-    const known = decided.has(template.name);
-    const reason = known ? decided.get(template.name) : skipReason(template, facts, skipped, work);
-    decided.set(template.name, reason);
-    if (reason === undefined) {
-      published.push(instance);
-      continue;
-    }
-    const entry = skipped.get(template.name) ?? { job: template.name, instances: [], reason };
-    entry.instances.push(name);
-    skipped.set(template.name, entry);
+  for (const [template, own] of Map.groupBy(instances, (instance) => instance.template)) {
+    const reason = skipReason(template, facts, skipped, work);
+    if (reason === undefined) published.push(...own);
+    else skipped.set(template.name, { job: template.name, instances: own.map(({ name }) => name), reason });
   }
   return { instances: published, skipped: [...skipped.values()] };
 }

@@ -8,7 +8,7 @@ import { bundleDownSchema, bundleUpSchema, encodeMessage } from '../wire/message
 import { protocols } from '../wire/protocols.ts';
 import { isStale } from './kept-streams.ts';
 import { sessionLimits, sessionTimes } from './limits.ts';
-import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
+import { answering, errorFrom, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 
 const { bundlesPerStreamMax, bundleBytesPerStream } = sessionLimits;
@@ -58,7 +58,7 @@ export function bundleServer(
           end();
         }
       };
-      try {
+      return answering(stream, async () => {
         let timeoutMs: number = sessionTimes.questionMs;
         let sent = 0;
         for (let count = 0; count < bundlesPerStreamMax && sent < bundleBytesPerStream; count += 1) {
@@ -67,10 +67,7 @@ export function bundleServer(
           sent += await send(asked.which);
           timeoutMs = sessionLimits.nextConversationMs;
         }
-      } catch (error) {
-        await stream.send(errorMessage(error)).catch(() => {});
-      }
-      await stream.close();
+      });
     },
   };
 }

@@ -78,6 +78,19 @@ export class MessageStream<Sent, Received> {
   }
 }
 
+/** Answers on a stream, which ends then; an error is the last answer. */
+export async function answering(
+  stream: { send(error: ErrorMessage): Promise<void>; close(): Promise<void> },
+  answer: () => Promise<void>,
+): Promise<void> {
+  try {
+    await answer();
+  } catch (error) {
+    await stream.send(errorMessage(error)).catch(() => {});
+  }
+  await stream.close();
+}
+
 export interface ErrorMessage {
   kind: 'error';
   code: string;

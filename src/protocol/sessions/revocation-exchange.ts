@@ -6,7 +6,7 @@ import { wireLimits } from '../wire/limits.ts';
 import { revocationsDownSchema, revocationsUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { sessionTimes } from './limits.ts';
-import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
+import { answering, errorFrom, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 import type { Learned, RevocationBook, RevocationPage } from './revocation-book.ts';
 
@@ -59,7 +59,7 @@ export function revocationServer(known: Known): ServedProtocol {
     options: { ...meteredBounds('revocations'), maxSendBytes: limits.receiptBytesMax },
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, revocationsUpSchema, 'a question for revocations');
-      try {
+      return answering(stream, async () => {
         for (let pages = 0; pages < limits.revocationPagesMax; pages++) {
           const asked = await stream.receive({ timeoutMs: sessionTimes.questionMs });
           if (asked === undefined) break;
@@ -68,10 +68,7 @@ export function revocationServer(known: Known): ServedProtocol {
             isOfStart ? await answerAtStart(known, asked, channel.peer) : answerTo(known, asked),
           );
         }
-      } catch (error) {
-        await stream.send(errorMessage(error)).catch(() => {});
-      }
-      await stream.close();
+      });
     },
   };
 }

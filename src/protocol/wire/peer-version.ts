@@ -30,7 +30,10 @@ export interface Unread {
 }
 
 /** The documents among these that a peer cannot read. */
-export function unreadBy({ reads }: PeerVersion, documents: Versions = documentVersions): Unread[] {
+export function unreadBy(
+  { reads }: Pick<PeerVersion, 'reads'>,
+  documents: Versions = documentVersions,
+): Unread[] {
   return Object.entries(documents).flatMap(([kind, version]) => {
     const known = reads[kind] ?? 1;
     return version > known ? [{ kind, version, reads: known }] : [];
@@ -57,10 +60,7 @@ export function behindText(peer: PeerVersion | null, least?: string): string | u
 
 /** Says how this node is behind a peer; undefined where it reads all that that one may write. */
 export function ownBehindText({ program, reads }: PeerVersion): string | undefined {
-  const known: Readonly<Record<string, number>> = documentVersions;
-  const unread = Object.entries(reads).flatMap(([kind, version]) =>
-    version > (known[kind] ?? 1) ? [{ kind, version, reads: known[kind] ?? 1 }] : [],
-  );
+  const unread = unreadBy({ reads: documentVersions }, reads);
   if (unread.length === 0) return undefined;
   return `the controller is ${program}, and this version cannot read ${list(unread)}: update Quorate here`;
 }

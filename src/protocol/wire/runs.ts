@@ -157,21 +157,15 @@ export const runSummarySchema = z.object({
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
+const { run, test, state, level, cosigned, limit, cancelled, awaits, differs, fellWith } =
+  runSummarySchema.shape;
+
+/** A job of a pipeline, as far as its summary tells. */
 export const pipelineJobSchema = z.object({
-  run: sha256,
-  name,
-  test: z.literal(true).optional(),
-  state: text(40),
-  level: verdictLevelSchema.nullable(),
-  cosigned: z.literal(false).optional(),
+  ...{ run, name, test, state, level, cosigned },
   revoked: z.literal(true).optional(),
-  /** As in a summary. */
   reason: text(500).optional(),
-  limit: text(500).optional(),
-  cancelled: text(500).optional(),
-  awaits: z.array(text(200)).max(limits.pipelineJobsMax).optional(),
-  differs: differsSchema.optional(),
-  fellWith: fellWithSchema.optional(),
+  ...{ limit, cancelled, awaits, differs, fellWith },
   /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
   needs: z
     .array(z.object({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))

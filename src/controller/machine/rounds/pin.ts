@@ -1,15 +1,19 @@
-import type { Fault, StoreAnswers } from '../facts.ts';
+import { artifactOf } from '../../../protocol/documents/index.ts';
+import type { Fault, Recorded, StoreAnswers } from '../facts.ts';
 import type { EventOf, Run, Transition } from '../state.ts';
 
 /** `waiting`: other stores may still answer. `foreign`: the answer is of nobody that was asked. */
 export type Pinned = 'kept' | 'waiting' | 'foreign' | Fault;
 
-/** Has an artifact fetched and kept: by stores that do not yet, where there are stores, from those that do too; else by the controller. */
+/** Has an artifact fetched from those of these who built it, and kept: by stores that do not yet, where there are stores, from those that do too; else by the controller. */
 export function askToPin(
   { state: { stores }, out }: Transition,
   run: Run,
-  { artifact, from, answers }: { artifact: string; from: string[]; answers: StoreAnswers },
+  { artifact, answers }: { artifact: string; answers: StoreAnswers },
+  receipts: readonly Recorded[],
 ): void {
+  const built = receipts.filter(({ outcome }) => artifactOf(outcome) === artifact);
+  const from = new Set(built.map(({ worker }) => worker));
   const asked = stores === null ? {} : { stores: stores.ids.filter((id) => !answers.by.includes(id)) };
   out.push({ kind: 'pin', run: run.id, artifact, from: [...answers.by, ...from], ...asked });
 }

@@ -39,12 +39,7 @@ export function reuseOrBuild(transition: Transition, run: Run): void {
 /** Has the artifact of the earlier run pinned: it may have been removed since. */
 export function pinReusedArtifact(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'answering') return;
-  const { state } = transition;
-  const { from: earlier, artifact, answers } = run.phase;
-  const from = (state.index.get(earlier)?.receipts ?? [])
-    .filter(({ outcome }) => artifactOf(outcome) === artifact)
-    .map(({ worker }) => worker);
-  askToPin(transition, run, { artifact, from: [...new Set(from)], answers });
+  askToPin(transition, run, run.phase, transition.state.index.get(run.phase.from)?.receipts ?? []);
 }
 
 /** Takes the outcome of that pin. Looks for an earlier run again: a revocation or the end of another run may have come meanwhile. */

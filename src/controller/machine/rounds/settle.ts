@@ -194,11 +194,12 @@ function agreeing(run: Run, round: Round, result: string | null): Recorded[] {
 
 export function pin(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'pinning') return;
-  const { artifact, answers } = run.phase;
-  const from = run.receipts
-    .filter((r) => artifactOf(r.outcome) === artifact && !isTrustedSlot(r.slot))
-    .map((r) => r.worker);
-  askToPin(transition, run, { artifact, from: [...new Set(from)], answers });
+  askToPin(
+    transition,
+    run,
+    run.phase,
+    run.receipts.filter(({ slot }) => !isTrustedSlot(slot)),
+  );
 }
 
 export function pinned(transition: Transition, run: Run, event: EventOf<'pinned'>): void {
