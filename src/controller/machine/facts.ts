@@ -199,7 +199,7 @@ export interface CountedWitness {
 }
 
 /** Signatures beside the controller's on a published verdict, without documents. */
-export type EndorsementFacts =
+type EndorsementFacts =
   /** No signature: the verdict is not trusted. */
   | { readonly kind: 'none' }
   | { readonly kind: 'cosigned'; readonly workers: readonly string[] }

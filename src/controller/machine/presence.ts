@@ -17,10 +17,10 @@ export interface Present {
 }
 
 /** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */
-export type OfferAnswer = 'claimed' | 'busy' | 'declined';
+type OfferAnswer = 'claimed' | 'busy' | 'declined';
 
 /** Connected workers whose draw is below the share of a round, with their draw. Some of them may have left since. */
-export interface Contenders {
+interface Contenders {
   seed: string;
   share: number;
   draws: Map<string, number>;

@@ -66,7 +66,7 @@ export type SlotState =
   | { kind: 'expired' };
 
 /** The trusted worker's slot, one for all rounds. */
-export type TrustedSlotState =
+type TrustedSlotState =
   | Exclude<SlotState, { kind: 'delivered' }>
   /** `live`: its lease, whose stream the draft goes out on; null once the run is over. */
   | { kind: 'delivered'; receipt: string; live: LiveLease | null };
@@ -104,7 +104,7 @@ export interface Published extends PublishedFacts {
 }
 
 /** Why other trusted workers are asked first. */
-export interface PassedOver {
+interface PassedOver {
   /** Leases of the slot that it lost. */
   lost: number;
   /** The worker waits for others until then, ms since the epoch. */

@@ -18,7 +18,7 @@ import { type ListState, listStates } from '../machine/run-lists.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { BranchView, ProjectView, PushView, RunSummary, RunView, ViewFilter } from './project-view.ts';
 
-export interface BundlesViewOptions {
+interface BundlesViewOptions {
   /** Folder with bundles, as fetch --bundle-out writes them or a controller keeps them. */
   dir: string;
   /** Names of files in it. */

@@ -28,7 +28,7 @@ type AnswerTo<Request extends ControllerRequest> = Request extends { do: 'member
     ? RevokedAnswer
     : ControllerStatus;
 
-export interface ControlOptions {
+interface ControlOptions {
   /** Of the project: `<repo>/.quorate`. */
   dir: string;
   project: string;

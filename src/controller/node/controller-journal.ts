@@ -18,7 +18,7 @@ export const idpIdOf = (folder: ProjectFolder): string =>
   folder.holds.idp ? folder.idp.id : (folder.charter.idps[0] ?? '');
 
 /** A machine that knows nothing yet. `key`: whose journal it is to be given. */
-export function newController(folder: ProjectFolder, key: { id: string } = folder.controller): Controller {
+function newController(folder: ProjectFolder, key: { id: string } = folder.controller): Controller {
   return new Controller(key.id, idpIdOf(folder));
 }
 

@@ -79,7 +79,7 @@ const counters: Partial<Record<Progress['kind'], keyof typeof controllerMetrics>
   round: 'quorate_rounds_opened_total',
 };
 
-export interface ControllerMeters {
+interface ControllerMeters {
   effect(effect: ControllerEffect): void;
   journal(journal: EventLog<ControllerEvent>): EventLog<ControllerEvent>;
 }

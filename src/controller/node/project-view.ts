@@ -43,13 +43,13 @@ export interface PushView {
 export type BranchView = Omit<PushView, 'id'>;
 
 /** An open run, and who works on it. */
-export interface QueuedView {
+interface QueuedView {
   summary: RunSummary;
   building: string[];
 }
 
 /** A worker that is connected. Says nothing of where it is, nor of how large its host is. */
-export interface WorkerView {
+interface WorkerView {
   operator: string;
   trusted: boolean;
   /** The last characters of its id. */
@@ -63,7 +63,7 @@ export interface WorkerView {
 }
 
 /** Runs, evidence and keys that somebody should look at. */
-export interface TroubleView {
+interface TroubleView {
   /** Alarms of runs that nobody has looked at, the newest first. */
   alarms: { count: number; runs: RunSummary[] };
   revoked: { count: number; runs: RunSummary[] };
@@ -127,7 +127,7 @@ export interface ProjectView {
   version(run: string): string | undefined;
 }
 
-export interface ProjectViewPorts {
+interface ProjectViewPorts {
   project: string;
   name: string;
   state: ControllerState;

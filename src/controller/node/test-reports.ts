@@ -20,7 +20,7 @@ export interface TestReports {
   get(tree: string, before: () => void): Promise<TestReport | 'unread' | undefined>;
 }
 
-export interface TestReportPorts {
+interface TestReportPorts {
   store: Pick<Store, 'list' | 'readFile'>;
   /** For one tree. Tests have other ones. */
   seconds?: number;

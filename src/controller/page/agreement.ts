@@ -103,7 +103,7 @@ function cosigned(round: Round): void {
 }
 
 /** Where the log of a build is; undefined where there is none, or it is not shown. */
-export type LogUrlOf = (build: { slot: string; worker: string }) => string | undefined;
+type LogUrlOf = (build: { slot: string; worker: string }) => string | undefined;
 
 /** Facts of a build beside its result. */
 interface Aside {

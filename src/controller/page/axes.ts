@@ -1,5 +1,5 @@
 /** Jobs of one matrix by two axes: what its keys' values are called in their names. */
-export interface Grid<Job> {
+interface Grid<Job> {
   /** The name that they share. */
   name: string;
   columns: string[];

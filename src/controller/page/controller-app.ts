@@ -13,7 +13,7 @@ import { verifyPage } from '../../http/verify-page/page-file.ts';
 import type { ControllerNode } from '../node/node.ts';
 import { pageApp } from './page-app.ts';
 
-export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge' | 'cancel'> {
+interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge' | 'cancel'> {
   /** Undefined where nobody signs in. */
   people: SignIn | undefined;
   /** Of Quorate. */

@@ -5,7 +5,7 @@ import { isBad, rankOf } from '../../protocol/account/whole-state.ts';
 import { gridOf, groupsOf, type JobGroup } from './axes.ts';
 import { pageLimits } from './limits.ts';
 
-export type ShownJob = AccountFacts & { run: string; name: string };
+type ShownJob = AccountFacts & { run: string; name: string };
 
 /** A job as its name in the colour of its state, or as its state alone. */
 function jobChip(job: ShownJob, text: string, here?: string): Html {

@@ -16,7 +16,7 @@ interface Block {
   chars: number;
 }
 
-export interface LogHtml {
+interface LogHtml {
   html: string;
   /** Of how many lines. */
   lines: number;

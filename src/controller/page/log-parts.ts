@@ -12,7 +12,7 @@ export interface ShownRange {
 }
 
 /** Facts of a build besides its log. */
-export interface BuildFacts {
+interface BuildFacts {
   /** `describeOutcome` of its receipt; undefined until its round is revealed. */
   result?: string | undefined;
   /** The log is written still. */

@@ -25,7 +25,7 @@ import { askingError, behindCheckpoint } from './start-inquiry.ts';
 /** Difference between the time in a line and the clock of this host. */
 const timeSecondsMax = limits.clockSkewSeconds + sessionTimes.roundMsMax / 1000;
 
-export interface RoundsUse {
+interface RoundsUse {
   /** Whether a verdict waits for witnesses, so that a round begins at once. */
   isUrgent(): boolean;
   /** The round has got a line and goes on. */
@@ -34,7 +34,7 @@ export interface RoundsUse {
   ended(checkpoint: WitnessedCheckpoint): void;
 }
 
-export interface RoundsFeed {
+interface RoundsFeed {
   /** Keys of the workers that are there. */
   readonly present: Iterable<string>;
   /** Sends a checkpoint to some of them. */

@@ -17,7 +17,7 @@ export function localGrants(idp: Signer): Grants {
 }
 
 /** Everything outside of a client of the identity provider. */
-export interface IdpClientPorts {
+interface IdpClientPorts {
   readonly project: string;
   /** Where it is, with a key at the end of each or without. */
   readonly idpAddrs: readonly string[];

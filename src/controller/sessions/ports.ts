@@ -29,7 +29,7 @@ export interface LogFiles {
 }
 
 /** The last checkpoint that was put before witnesses. */
-export interface CheckpointFile {
+interface CheckpointFile {
   /** Undefined where there is none. @throws `HOME_UNREADABLE`. */
   load(): Promise<string | undefined>;
   /** Replaces it; resolves when it is on disk. @throws `HOME_UNWRITABLE`. */

@@ -6,7 +6,7 @@ export type RunAlarm = (typeof runAlarms)[number];
 
 /** Alarms of a project: kinds of lines in the log of a controller or a worker. docs/operations.md says what to do about each alarm. */
 export const projectAlarms = ['equivocated', 'key-full', 'revocations-full', 'revocations-lapsed'] as const;
-export type ProjectAlarm = (typeof projectAlarms)[number];
+type ProjectAlarm = (typeof projectAlarms)[number];
 
 /** Whether a trusted worker refused to sign on the way, however the run ended. */
 export const hasRefused = ({ trustedFailures = [] }: Pick<AccountFacts, 'trustedFailures'>): boolean =>

@@ -52,7 +52,7 @@ export function buildTimes(history: readonly Told[]): BuildTime[] {
 const msBetween = (from: number, to: number): number => Math.max(0, to - from);
 
 /** See the members of a run's summary. */
-export interface RunTimes {
+interface RunTimes {
   startedAt?: number;
   tookMs?: number;
   doneMs?: number;

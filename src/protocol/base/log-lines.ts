@@ -6,7 +6,7 @@ export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** One line of a log, with the fields of docs/operations.md. */
-export interface LogRecord {
+interface LogRecord {
   event: string;
   /** Milliseconds since the epoch. */
   at: number;

@@ -6,7 +6,7 @@ export const isBelow = (path: string): boolean =>
   !path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 
 /** Why text cannot name an entry of a tree. */
-export type NameFlaw = 'dots' | 'separator' | 'encoding' | 'control' | 'length';
+type NameFlaw = 'dots' | 'separator' | 'encoding' | 'control' | 'length';
 
 /** The rule for names in a tree, for outputs, reads, receipts and verdicts. Undefined where the name holds. */
 export function flawOfName(name: string): NameFlaw | undefined {

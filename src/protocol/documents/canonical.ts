@@ -161,7 +161,7 @@ export function reasonOf(message: string | undefined): string {
 }
 
 /** The schema alone, for values that came from our own journal or a parsed parent document. */
-export function checkShape<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
+function checkShape<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
   const result = schema.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0];

@@ -157,7 +157,7 @@ export interface FileHash {
   sha256: string;
 }
 
-export interface ReceiptParts {
+interface ReceiptParts {
   worker: string;
   job: Parameters<typeof resolvedDependenciesOf>[0];
   files: readonly FileHash[];
@@ -267,7 +267,7 @@ export const verdictSchema = z.strictObject({
 });
 export type Verdict = z.infer<typeof verdictSchema>;
 
-export interface VerdictParts {
+interface VerdictParts {
   controller: string;
   time: string;
   files: readonly FileHash[];

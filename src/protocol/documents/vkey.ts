@@ -9,7 +9,7 @@ import { documentLimits } from './limits.ts';
 
 /** Signature kinds of C2SP signed-note: a log's plain Ed25519, and a witness's timestamped cosignature/v1. */
 export const noteKinds = { ed25519: 0x01, cosignature: 0x04 } as const;
-export type NoteKind = (typeof noteKinds)[keyof typeof noteKinds];
+type NoteKind = (typeof noteKinds)[keyof typeof noteKinds];
 
 /** `SHA-256(name ‖ 0x0A ‖ kind ‖ key)[:4]`. Source: C2SP signed-note, "Signatures". */
 export function noteKeyId(name: string, kind: NoteKind, peerId: string): Uint8Array {

@@ -10,7 +10,7 @@ import {
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf, linkEnvelope, stepNames } from './link.ts';
 
-export interface ExportedLink {
+interface ExportedLink {
   /** As in-toto looks for it: `<step>.<first eight of the key's id>.link`. */
   file: string;
   operator: string;

@@ -30,7 +30,7 @@ interface Inspection extends Rules {
   run: string[];
 }
 
-export interface LayoutParts {
+interface LayoutParts {
   /** PeerIds of the workers that count, one of each operator. */
   builders: readonly string[];
   /** How many of them must have made the same. */

@@ -55,7 +55,7 @@ export interface Link {
 export const stepNames = { build: 'build', trusted: 'trusted-build' } as const;
 
 /** Parts of a link, all of them in a receipt too. */
-export interface LinkParts {
+interface LinkParts {
   /** CID. */
   job: string;
   commit: string;

@@ -61,7 +61,7 @@ function checkHashes({ integrity, sha256 }: DependencyBlob, entry: Entry): void 
 }
 
 /** Computed over the bytes of a blob; `digest` by the algorithm of its integrity (`dirhash` of a Go module), in hexadecimal. */
-export interface BlobDigests {
+interface BlobDigests {
   size: number;
   sha256: string;
   digest: string;
@@ -130,7 +130,7 @@ export interface LockSources {
   arch: Arch;
 }
 
-export type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size'>;
+type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size'>;
 
 /** The lock files by path, with their sha256. */
 function hashedLocks({ locks, files }: LockSources): DependencyIndex['locks'] {

@@ -43,7 +43,7 @@ function parseGoSum(text: string, lock: string): Found[] {
 }
 
 /** The records that `quorate.lock` needs for some lock files, and those that it has. */
-export interface OpenFiles {
+interface OpenFiles {
   /** Files that lock files demand and nothing names, each once. */
   open: Found[];
   /** Records of `quorate.lock` that stay. */

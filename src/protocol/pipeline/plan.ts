@@ -10,7 +10,7 @@ export interface CommitFacts {
   changed?: { base: string; paths: readonly string[] };
 }
 
-export type SkipReason =
+type SkipReason =
   | { kind: 'ref'; ref: string; patterns: readonly string[] }
   | { kind: 'changed'; base: string; patterns: readonly string[] }
   | { kind: 'needs'; job: string };

@@ -1,7 +1,7 @@
 import type { Step } from '../documents/step.ts';
 
 /** Level that an input has to have before a job that reads it begins. */
-export type NeedLevel = 'agreed' | 'trusted';
+type NeedLevel = 'agreed' | 'trusted';
 
 export interface Need {
   /** Name of a job of the same file. */
@@ -44,7 +44,7 @@ export interface Instance<T extends Template = Template> {
   env: Record<string, string>;
 }
 
-export type PipelineFaultCode = 'PIPELINE_INVALID' | 'PIPELINE_TOO_LARGE';
+type PipelineFaultCode = 'PIPELINE_INVALID' | 'PIPELINE_TOO_LARGE';
 
 /** An error in the jobs of a file, with its place: the template's name, then keys below it. */
 export interface PipelineFault {

@@ -13,7 +13,7 @@ export function checkLogSize(size: number): void {
 }
 
 /** Asks for the leaves of the log from an index on; as many as fit into one answer. */
-export type AskLeaves = (from: number) => Promise<readonly string[]>;
+type AskLeaves = (from: number) => Promise<readonly string[]>;
 
 /**
  * A worker's own copy of the log, on which its signatures rest. Kept leaves stay, so that a rewritten log does not fit; those that no

@@ -99,7 +99,7 @@ export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationL
   askedAt: z.number().nullable(),
 });
 
-export interface RevocationFile {
+interface RevocationFile {
   load(): Promise<StoredRevocations | undefined>;
   save(stored: StoredRevocations): Promise<void>;
 }

@@ -7,7 +7,7 @@ import type { RevocationBook } from './revocation-book.ts';
 import { requestLeaves, requestRevocations } from './revocation-exchange.ts';
 import type { RunSource } from './run-verifier.ts';
 
-export interface RunSourcePorts {
+interface RunSourcePorts {
   ask(question: ApiUp): Promise<ApiDown>;
   credentials: Credentials;
   dial: Dial;

@@ -49,7 +49,7 @@ export interface PublishedAs {
   job: string;
 }
 
-export interface RunVerifierPorts {
+interface RunVerifierPorts {
   /** PeerId of the root key. */
   project: string;
   documents: Documents;
@@ -65,7 +65,7 @@ export interface RunVerifierPorts {
 }
 
 /** A run whose evidence is trusted. */
-export interface VerifiedRun {
+interface VerifiedRun {
   facts: VerifiedFacts;
   /** Stands for the revocations that it was verified with: another one where others are known. */
   known: string;

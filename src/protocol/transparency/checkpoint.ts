@@ -147,7 +147,7 @@ export function withoutWitnesses(note: string): string {
   return `${body}\n${own.map(({ text }) => text).join('')}`;
 }
 
-export interface WitnessLine extends Witness {
+interface WitnessLine extends Witness {
   /** With its line feed. */
   line: string;
 }

@@ -5,7 +5,7 @@ import type { Witness } from '../transparency/index.ts';
 import { everyLeaf, type Revoked, trustedAmong } from './revocations.ts';
 import { witnessedBy } from './witnesses.ts';
 
-export interface Freshness {
+interface Freshness {
   charter: Charter;
   /** Revocations that count under it. */
   revoked: readonly Revoked[];

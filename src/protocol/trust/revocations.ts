@@ -232,7 +232,7 @@ export function forkOf(
 }
 
 /** The parts of an order that a worker knows before anything is built. */
-export interface OrderUse {
+interface OrderUse {
   offer: Verified<Offer>;
   request: Verified<Request>;
   publisher: Verified<Grant>;

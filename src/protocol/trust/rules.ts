@@ -2,7 +2,7 @@ import { compareTexts } from '../base/text.ts';
 import { isTrustedSlot, type Policy } from '../documents/index.ts';
 import { type ExitVote, isExit, isRevoked, type Revocations, type Vote } from './evidence.ts';
 
-export interface RuleContext {
+interface RuleContext {
   policy: Policy;
   /** All votes, each receipt once. */
   all: readonly Vote[];

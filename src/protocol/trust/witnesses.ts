@@ -44,7 +44,7 @@ export function isWitnessed(by: Witnessed, policy: Policy, charter: Charter): bo
   return by.operators.length >= operators && by.named.length >= named;
 }
 
-export interface WitnessGrants {
+interface WitnessGrants {
   /** Of the receipts, which were judged with them. */
   receipts: readonly Verified<Grant>[];
   more: readonly Verified<Grant>[];

@@ -20,7 +20,7 @@ export interface MessageBound {
   turns?: number;
 }
 
-export interface ProtocolBound<Kind extends string> {
+interface ProtocolBound<Kind extends string> {
   /** Streams that one peer may have open. */
   streams: number;
   /** Streams that one peer may open in a minute. */
