@@ -174,13 +174,20 @@ const joined = (lines: readonly string[]): string => (lines.length === 0 ? '' : 
 /** Ours are three levels deep. */
 const valueDepthMax = 8;
 
-/** Foreign JSON with every text in it, names of fields included, made one harmless line; what is nested too deep is left out. */
-export function escapeValue(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return escapeLine(value);
+/** A JSON value with each text in it, and each name of a field, as these make them; what is nested too deep is left out. */
+export function mapTexts(
+  value: unknown,
+  ofText: (text: string) => string,
+  ofName = ofText,
+  depth = 0,
+): unknown {
+  if (typeof value === 'string') return ofText(value);
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= valueDepthMax) return null;
-  if (Array.isArray(value)) return value.map((item) => escapeValue(item, depth + 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [escapeLine(key), escapeValue(item, depth + 1)]),
-  );
+  const mapped = (item: unknown) => mapTexts(item, ofText, ofName, depth + 1);
+  if (Array.isArray(value)) return value.map(mapped);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [ofName(name), mapped(item)]));
 }
+
+/** Foreign JSON in which each text and name is one harmless line. */
+export const escapeValue = (value: unknown): unknown => mapTexts(value, (text) => escapeLine(text));

@@ -1,4 +1,4 @@
-import { escapeLine } from './escape.ts';
+import { escapeLine, mapTexts } from './escape.ts';
 import { isoTime } from './time.ts';
 
 /** From what is of use to a developer only to what stops the process. */
@@ -18,7 +18,6 @@ interface LogRecord {
 }
 
 const saysCharsMax = 500;
-const dataDepthMax = 8;
 /** syslog(3), as journald reads them at the start of a line (sd-daemon(3)). */
 const priorities: Record<LogLevel, number> = { debug: 7, info: 6, warn: 4, error: 3 };
 
@@ -44,20 +43,12 @@ export function logRecord(
   service: string,
   { kind, at, level, says, data }: Omit<LogRecord, 'event' | 'service'> & { kind: string },
 ): LogRecord {
-  const cleaned = data === undefined ? {} : { data: cleanedValue(data) as Record<string, unknown> };
-  return { event: kind, at, level, service, says: withoutSecrets(says), ...cleaned };
+  const cleaned = mapTexts(data, withoutSecrets, (name) => name) as LogRecord['data'];
+  return { event: kind, at, level, service, says: withoutSecrets(says), ...(cleaned && { data: cleaned }) };
 }
 
 /** Time, level and kind before the sentence, without control characters; in the form of journald, which has its own time, with a priority. */
 export function logText({ event, at, level, says }: LogRecord, { journald }: { journald: boolean }): string {
   const text = `${event}: ${escapeLine(says, saysCharsMax)}`;
   return journald ? `<${priorities[level]}>${text}` : `${isoTime(at)} ${level.padEnd(5)} ${text}`;
-}
-
-function cleanedValue(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return withoutSecrets(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (depth >= dataDepthMax) return null;
-  if (Array.isArray(value)) return value.map((item) => cleanedValue(item, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cleanedValue(item, depth + 1)]));
 }
