@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { limits } from '../protocol/base/limits.ts';
+import { keepNewest } from '../protocol/base/maps.ts';
 import { LongWork } from '../store/index.ts';
 import { type Answer, answerWith, artifactAnswer, etagOf, revalidate } from './answer.ts';
 import { type Asker, type HttpEnv, holderOf, targetOf } from './env.ts';
@@ -39,10 +40,7 @@ export class Routes {
     const answer = this.#list(String(list ?? next), after).then(answerOf);
     // A failure is not kept.
     answer.catch(() => this.#kept.delete(target));
-    this.#kept.delete(target);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size >= httpLimits.listsKeptMax && oldest !== undefined) this.#kept.delete(oldest);
-    this.#kept.set(target, { answer, until: now + httpLimits.listMs });
+    keepNewest(this.#kept, target, { answer, until: now + httpLimits.listMs }, httpLimits.listsKeptMax);
     return [await answer, () => {}];
   }
 

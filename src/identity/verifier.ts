@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, verify } from 'node:crypto';
-import { Recent } from '../protocol/base/maps.ts';
+import { dropOldest, Recent } from '../protocol/base/maps.ts';
 import { DocumentMemory, type Verifier } from '../protocol/documents/index.ts';
 import { holdsCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
@@ -26,8 +26,7 @@ export function remembering(verifier: Verifier, max = goodMax): Verifier {
     const known = good.delete(name) || (await check());
     if (!known) return false;
     good.add(name);
-    const [oldest] = good;
-    if (good.size > max && oldest !== undefined) good.delete(oldest);
+    dropOldest(good, max);
     return true;
   };
   return {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dropOldest } from '../protocol/base/maps.ts';
 import { meshLimits } from './limits.ts';
 
 type Walk = (cid: string, signal: AbortSignal) => Promise<void>;
@@ -32,9 +33,7 @@ export class Announcements {
     const announced = this.#inTurn(cid);
     this.#announced.set(cid, announced);
     announced.catch(() => this.#forget(cid, announced));
-    const [oldest] = this.#announced.keys();
-    if (this.#announced.size > meshLimits.announcedMax && oldest !== undefined)
-      this.#announced.delete(oldest);
+    dropOldest(this.#announced, meshLimits.announcedMax);
     return announced;
   }
 

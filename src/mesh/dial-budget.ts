@@ -1,9 +1,10 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { keepNewest } from '../protocol/base/maps.ts';
 import { isIncompleteDial } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { isName, networkOf } from './network.ts';
-import { Buckets, renew } from './token-buckets.ts';
+import { Buckets } from './token-buckets.ts';
 
 const { failedDialsPerNetwork, failedDialAgainMs, rememberedPlacesMax } = meshLimits;
 
@@ -51,12 +52,12 @@ export class DialBudget {
         this.#proven.delete(place);
         this.#failed.charge(network, 1, this.#now());
       }
-      renew(this.#failures, place, error, rememberedPlacesMax);
+      keepNewest(this.#failures, place, error, rememberedPlacesMax);
       throw error;
     }
     this.#failures.delete(place);
     if (!isFree) this.#failed.charge(network, -1, this.#now());
-    renew(this.#proven, place, true, rememberedPlacesMax);
+    keepNewest(this.#proven, place, true, rememberedPlacesMax);
     return found;
   }
 }

@@ -1,3 +1,4 @@
+import { keepNewest } from '../protocol/base/maps.ts';
 import { meshLimits } from './limits.ts';
 
 /** Token buckets by key. An evicted key starts full again, so `keysMax` must exceed the number of connections. */
@@ -37,17 +38,9 @@ export class Buckets {
     const { tokens, at } = this.#buckets.get(key) ?? { tokens: this.#burst, at: now };
     const earned = (Math.max(0, now - at) / 1000) * this.#perSecond;
     const bucket = { tokens: Math.min(this.#burst, tokens + earned), at: now };
-    renew(this.#buckets, key, bucket, this.#keysMax);
+    keepNewest(this.#buckets, key, bucket, this.#keysMax);
     return bucket;
   }
-}
-
-/** Sets a key of a table at its end; the key at its beginning goes where there are more than `max`. */
-export function renew<K, V>(table: Map<K, V>, key: K, value: V, max: number): void {
-  table.delete(key);
-  table.set(key, value);
-  const [oldest] = table.keys();
-  if (table.size > max && oldest !== undefined) table.delete(oldest);
 }
 
 /** Turns of each account at a node: a turn is about a millisecond of its processor time. `now` in milliseconds. */

@@ -11,17 +11,9 @@ export interface Equivalent {
 
 /** Conditions that a map is full, before its first entry is removed: a map with more entries than a bound has a first one. */
 const full: readonly (readonly [path: string, condition: string])[] = [
-  ['src/watcher/machine/hook-ledger.ts', 'this.#entries.size > hookLimits.entriesMax'],
-  ['src/store-node/node/hints.ts', 'this.#waiting.size > storeNodeLimits.hintsMax'],
-  ['src/store-node/node/keeper.ts', 'this.#passed.size > storeNodeLimits.hintsMax'],
   ['src/execution/images/cache.ts', 'this.#refused.size >= imageCacheLimits.refusedMax'],
   ['src/controller/node/sbom.ts', 'kept.size > controllerNodeLimits.sbomsKeptMax'],
-  ['src/controller/machine/state.ts', 'alarms.size > controllerLimits.alarmsMax'],
-  ['src/controller/sessions/log-server.ts', 'this.#begun.size > begunMax'],
   ['src/worker/sessions/log-comparison.ts', 'this.#open.size >= workerSessionLimits.uncomparedMax'],
-  ['src/http/feed.ts', 'this.#kept.size >= httpLimits.listsKeptMax'],
-  ['src/mesh/announcements.ts', 'this.#announced.size > meshLimits.announcedMax'],
-  ['src/mesh/token-buckets.ts', 'table.size > max'],
 ];
 
 /** Each is left out of the rate. An entry that fits no mutation any more fails a test. */

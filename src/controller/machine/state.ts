@@ -1,6 +1,7 @@
 import { isAlarmingRepeat, shownLevel } from '../../protocol/account/index.ts';
 import type { Durability } from '../../protocol/base/durability.ts';
 import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
+import { dropOldest } from '../../protocol/base/maps.ts';
 import type {
   Charter,
   Grant,
@@ -296,8 +297,7 @@ function considerAlarm({ alarms }: ControllerState, run: string, progress: Progr
   if (!disputed && !differs && kind !== 'contradicted' && kind !== 'cosign-refused') return;
   alarms.delete(run);
   alarms.add(run);
-  const [oldest] = alarms;
-  if (alarms.size > controllerLimits.alarmsMax && oldest !== undefined) alarms.delete(oldest);
+  dropOldest(alarms, controllerLimits.alarmsMax);
 }
 
 /** The published verdict; null before the first one, and again while a new round runs after a contradiction. */

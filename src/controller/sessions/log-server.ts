@@ -3,6 +3,7 @@ import { LineEscaper, piecesWithoutColours, withoutColours } from '../../protoco
 import { limits } from '../../protocol/base/limits.ts';
 import { limitNote, notReceivedNote } from '../../protocol/base/log-notes.ts';
 import { type LineTimes, LogTimes } from '../../protocol/base/log-times.ts';
+import { dropOldest } from '../../protocol/base/maps.ts';
 import type { Admission } from '../../protocol/sessions/admission.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import type { Channel, ServedProtocol } from '../../protocol/sessions/ports.ts';
@@ -134,8 +135,7 @@ export class LogServer {
     const by = isLate ? index.receiptOf(lease)?.recorded.worker : holder?.worker;
     if (by !== peer) return false;
     this.#begun.add(lease);
-    const [oldest] = this.#begun;
-    if (this.#begun.size > begunMax && oldest !== undefined) this.#begun.delete(oldest);
+    dropOldest(this.#begun, begunMax);
     // It may have come before this process started.
     return !isLate || !(await this.#isStored(lease));
   }

@@ -5,12 +5,19 @@ export function addTo<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item):
   else list.push(item);
 }
 
-/** Keeps a value as the newest of at most `max`: the oldest one makes room. */
+/** The oldest go where there are more than `max`. */
+export function dropOldest<Key>(held: Map<Key, unknown> | Set<Key>, max: number): void {
+  for (const key of held.keys()) {
+    if (held.size <= max) return;
+    held.delete(key);
+  }
+}
+
+/** Keeps a value as the newest of at most `max`. */
 export function keepNewest<Key, Value>(held: Map<Key, Value>, key: Key, value: Value, max: number): void {
   held.delete(key);
   held.set(key, value);
-  const [oldest = key] = held.keys();
-  if (held.size > max) held.delete(oldest);
+  dropOldest(held, max);
 }
 
 /** Values by key, at most so many: the oldest one goes first. */

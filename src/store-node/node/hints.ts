@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dropOldest } from '../../protocol/base/maps.ts';
 import type { VerdictHint } from '../sessions/project-watch.ts';
 import { storeNodeLimits } from './limits.ts';
 
@@ -23,8 +24,7 @@ export class Hints {
     const before = this.#waiting.get(hint.run);
     if (before !== undefined && (before.hint.level === 'trusted' || hint.level === 'agreed')) return;
     this.#waiting.set(hint.run, { hint, tries: 0, notBefore: Number.NEGATIVE_INFINITY });
-    const [oldest] = this.#waiting.keys();
-    if (this.#waiting.size > storeNodeLimits.hintsMax && oldest !== undefined) this.#waiting.delete(oldest);
+    dropOldest(this.#waiting, storeNodeLimits.hintsMax);
     this.#wake.resolve();
   }
 

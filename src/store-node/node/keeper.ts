@@ -6,6 +6,7 @@ import { providersFound } from '../../node/artifacts/members.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { dropOldest } from '../../protocol/base/maps.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { isUnread, sayRevoked } from '../../protocol/trust/revocations.ts';
 import { planStore } from '../machine/plan.ts';
@@ -281,8 +282,7 @@ export class StoreKeeper {
   async #pass({ run, tree }: LedgerEntry): Promise<void> {
     const { bundles, ledger } = this.#context;
     this.#passed.add(run);
-    const [oldest] = this.#passed;
-    if (this.#passed.size > storeNodeLimits.hintsMax && oldest !== undefined) this.#passed.delete(oldest);
+    dropOldest(this.#passed, storeNodeLimits.hintsMax);
     const kept = ledger.trees.get(tree);
     const bytes = (await bundles.size(run)) ?? 0;
     await bundles.dropRun(run);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Handled } from '../../protocol/base/durability.ts';
 import { unreachable } from '../../protocol/base/errors.ts';
+import { keepNewest } from '../../protocol/base/maps.ts';
 import type { Machine } from '../../protocol/sessions/loop.ts';
 import { hookLimits } from './hook-limits.ts';
 
@@ -133,10 +134,7 @@ export class Ledger {
   }
 
   #put(subject: string, entry: Entry): void {
-    this.#entries.delete(subject);
-    this.#entries.set(subject, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > hookLimits.entriesMax && oldest !== undefined) this.#entries.delete(oldest);
+    keepNewest(this.#entries, subject, entry, hookLimits.entriesMax);
   }
 
   get(subject: string): Entry | undefined {

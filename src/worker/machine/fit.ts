@@ -1,4 +1,5 @@
 import { limits } from '../../protocol/base/limits.ts';
+import { keepNewest } from '../../protocol/base/maps.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import {
   type Capabilities,
@@ -94,10 +95,7 @@ export class SlowJobs {
     // There is no other trusted worker to leave it to; and a paused build is not slow.
     if (early || isTrustedSlot(slot) || lending.closed !== undefined) return '';
     const key = keyOf(repo, job.name);
-    this.#until.delete(key);
-    const [oldest] = this.#until.keys();
-    if (this.#until.size >= workerLimits.slowJobsMax && oldest !== undefined) this.#until.delete(oldest);
-    this.#until.set(key, now + workerLimits.slowJobSeconds * 1000);
+    keepNewest(this.#until, key, now + workerLimits.slowJobSeconds * 1000, workerLimits.slowJobsMax);
     return `; this host emulates and is too slow for ${job.name}, which it leaves to others for a day`;
   }
 

@@ -4,6 +4,7 @@ import { openBuildNetwork } from '../../execution/network.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { LogTimes } from '../../protocol/base/log-times.ts';
+import { dropOldest } from '../../protocol/base/maps.ts';
 import { artifactOf, type Job, type Outcome } from '../../protocol/documents/index.ts';
 import { signLink } from '../../protocol/interop/index.ts';
 import { receiptBytesMaxOf } from '../../protocol/judge/index.ts';
@@ -103,9 +104,7 @@ export class Builder {
 
   #keepTimes(lease: string, job: Job, { times }: BuildLog): void {
     this.#times.set(lease, { times, bytesMax: receiptBytesMaxOf(job) });
-    const [oldest] = this.#times.keys();
-    if (this.#times.size > workerNodeLimits.logTimesKeptMax && oldest !== undefined)
-      this.#times.delete(oldest);
+    dropOldest(this.#times, workerNodeLimits.logTimesKeptMax);
   }
 
   /** Builds that run, and for how long. */
