@@ -94,10 +94,10 @@ function ask({ port, path, method = 'GET', headers = {}, body, leaveMs }: Exampl
 export const unpriced = (routes: readonly string[], measured: readonly Pick<Measured, 'route'>[]): string[] =>
   routes.filter((route) => prices[route] === undefined || !measured.some((one) => one.route === route));
 
-/** A Markdown table of requests that take at least ten times a request for nothing; times as multiples of that. */
+/** A Markdown table of requests that take at least a hundred times what one for nothing takes; times as multiples of that. */
 export function httpTable([nothing, ...rest]: readonly Measured[]): string {
   if (nothing === undefined) return '';
-  const dear = rest.filter(({ cpuMs }) => cpuMs >= 10 * nothing.cpuMs);
+  const dear = rest.filter(({ cpuMs }) => cpuMs >= 100 * nothing.cpuMs);
   const rows = dear.map(({ route, what, cpuMs, heldMs, charged }) => {
     const of = (ms: number) => (ms / nothing.cpuMs).toFixed(1);
     return `| \`${route}\` | ${what} | ${prices[route] ?? leastPrice} | ${charged.toFixed(1)} | ${of(cpuMs)} | ${of(heldMs)} |`;
