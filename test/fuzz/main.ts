@@ -117,7 +117,9 @@ async function main(args: string[]): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) process.stdout.write(usage);
+  else process.exitCode = await main(args);
 } catch (error) {
   const wrong = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
   if (!wrong) throw error;

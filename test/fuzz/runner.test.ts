@@ -92,6 +92,14 @@ describe('npm run fuzz', () => {
     expect(status).toBe(0);
   });
 
+  it('lists options and targets with --help', () => {
+    expect(main('--help')).toMatchObject({
+      status: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/^targets: .*units/m),
+    });
+  });
+
   it.each([
     [['--only', 'nothing'], /no target is called "nothing"/],
     [['--input', '"a"'], /one input belongs to one target/],
