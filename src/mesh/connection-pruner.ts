@@ -1,7 +1,7 @@
 import type { Connection } from '@libp2p/interface';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { Counts } from '../protocol/base/maps.ts';
 import type { Rank } from '../protocol/base/rank.ts';
-import { Counts } from './counts.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
 import { networkOf } from './network.ts';

@@ -1,7 +1,7 @@
 import { NotFoundError } from '@libp2p/interface';
 import { BaseDatastore } from 'datastore-core';
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore';
-import { addTo, dropFrom } from './counts.ts';
+import { addToSet, dropFrom } from '../protocol/base/maps.ts';
 import { meshLimits } from './limits.ts';
 
 export const DHT_PROTOCOL = '/quorate/kad/1';
@@ -79,8 +79,8 @@ export class BoundedDatastore extends BaseDatastore {
   }
 
   #addProvider(name: string, { cid, peer }: { cid: string; peer: string }): void {
-    const ofCid = addTo(this.#providersOf, cid, name);
-    const held = addTo(this.#heldBy, peer, name);
+    const ofCid = addToSet(this.#providersOf, cid, name);
+    const held = addToSet(this.#heldBy, peer, name);
     this.#providers += 1;
     if (held.size > this.#bounds.providersPerPeerMax && !this.#pinned(peer)) this.#evictFirst(held);
     if (ofCid.size > this.#bounds.providersPerCidMax)

@@ -1,4 +1,4 @@
-import { addTo, dropFrom } from './counts.ts';
+import { addToSet, dropFrom } from '../protocol/base/maps.ts';
 
 /**
  * Open streams of guests on one protocol, by network. Where all guests have as many as they may, the network with the most gives its
@@ -27,7 +27,7 @@ export class GuestStreams<S> {
   }
 
   add(network: string, stream: S): void {
-    addTo(this.#of, network, stream);
+    addToSet(this.#of, network, stream);
     this.#networks.set(stream, network);
   }
 

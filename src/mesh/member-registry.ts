@@ -1,5 +1,5 @@
 import { assert } from '../protocol/base/errors.ts';
-import { addTo, dropFrom } from './counts.ts';
+import { addToSet, dropFrom } from '../protocol/base/maps.ts';
 import { meshLimits } from './limits.ts';
 import { largest } from './network.ts';
 import { shuffled } from './shuffled.ts';
@@ -82,7 +82,7 @@ export class MemberRegistry {
     const members = this.#projects.get(root) ?? new Map<string, Entry>();
     this.#projects.set(root, members);
     members.set(peer.id, { addrs: peer.addrs, network, at: now });
-    addTo(this.#projectsOf, peer.id, root);
+    addToSet(this.#projectsOf, peer.id, root);
     this.#entries += 1;
   }
 

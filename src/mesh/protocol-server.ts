@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { Counts } from '../protocol/base/maps.ts';
 import { toUtf8 } from '../protocol/base/text.ts';
 import { sessionLimits } from '../protocol/sessions/limits.ts';
 import { errorMessage } from '../protocol/sessions/message-stream.ts';
 import { StreamChannel, type Toll } from './channel.ts';
 import type { ConnectionPruner } from './connection-pruner.ts';
-import { Counts } from './counts.ts';
 import { GuestStreams } from './guest-streams.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Recent } from '../../../src/protocol/base/maps.ts';
+import { Counts, Recent } from '../../../src/protocol/base/maps.ts';
 
 it('makes a value once, holds so many, and gives up the oldest', () => {
   const made: string[] = [];
@@ -14,4 +14,14 @@ it('makes a value once, holds so many, and gives up the oldest', () => {
     }),
   ).toThrow('none');
   expect(of('a', 'd', 'b')).toEqual(['a5', 'd4', 'b6']);
+});
+
+it('counts are kept by key and in all, and of keys that have any only', () => {
+  const counts = new Counts();
+  for (const key of ['a', 'a', 'b']) counts.add(key, 1);
+  expect([counts.of('a'), counts.of('b'), counts.of('c'), counts.total, counts.size]).toEqual([
+    2, 1, 0, 3, 2,
+  ]);
+  for (const key of ['b', 'a']) counts.add(key, -1);
+  expect([counts.of('a'), counts.of('b'), counts.total, counts.size]).toEqual([1, 0, 1, 1]);
 });
