@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { clientOf } from '../protocol/base/client-address.ts';
+import { addToSet, dropFrom } from '../protocol/base/maps.ts';
 import { httpLimits } from './limits.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
@@ -72,8 +73,7 @@ export class Waiting {
   }
 
   enter(socket: Socket, client: string): void {
-    const mine = this.#clients.get(client) ?? new Set();
-    this.#clients.set(client, mine.add(socket));
+    addToSet(this.#clients, client, socket);
     this.#of.set(socket, client);
   }
 
@@ -82,9 +82,7 @@ export class Waiting {
     const client = this.#of.get(socket);
     if (client === undefined) return undefined;
     this.#of.delete(socket);
-    const mine = this.#clients.get(client);
-    mine?.delete(socket);
-    if (mine?.size === 0) this.#clients.delete(client);
+    dropFrom(this.#clients, client, socket);
     return client;
   }
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { LineEscaper } from '../../protocol/base/escape.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { limitNote, logCutIn } from '../../protocol/base/log-notes.ts';
+import { Counts } from '../../protocol/base/maps.ts';
 import type { LogFiles } from '../sessions/ports.ts';
 import { controllerNodeLimits } from './limits.ts';
 
@@ -28,13 +29,7 @@ export const timesFileOf = (dir: string, lease: string): string => join(dir, `${
 export function openLogFiles(dir: string): StoredLogs {
   const fileOf = (lease: string): string => join(dir, `${lease}.log`);
   /** Leases of which files are being written, and how many: a log may be begun again before the one before has closed. */
-  const writing = new Map<string, number>();
-  const begins = (lease: string) => writing.set(lease, (writing.get(lease) ?? 0) + 1);
-  const ends = (lease: string) => {
-    const left = (writing.get(lease) ?? 0) - 1;
-    if (left > 0) writing.set(lease, left);
-    else writing.delete(lease);
-  };
+  const writing = new Counts();
   let made: Promise<unknown> | undefined;
   const makeFolder = () => {
     made ??= mkdir(dir, { recursive: true, mode: 0o700 }).catch((error) => {
@@ -57,8 +52,8 @@ export function openLogFiles(dir: string): StoredLogs {
     async create(lease) {
       await makeFolder();
       const output = createWriteStream(fileOf(lease), { mode: 0o600 });
-      begins(lease);
-      output.once('close', () => ends(lease));
+      writing.add(lease, 1);
+      output.once('close', () => writing.add(lease, -1));
       // A full disk costs the stored log; followers still get theirs.
       output.on('error', () => output.destroy());
       return {
@@ -88,13 +83,13 @@ export function openLogFiles(dir: string): StoredLogs {
     async replace(lease, said) {
       await makeFolder();
       const whole = `${fileOf(lease)}.whole`;
-      begins(lease);
+      writing.add(lease, 1);
       try {
         await pipeline(said, storedText, createWriteStream(whole, { mode: 0o600 }));
         await rename(whole, fileOf(lease));
       } finally {
         await rm(whole, { force: true });
-        ends(lease);
+        writing.add(lease, -1);
       }
     },
     async trim(signal) {
@@ -112,7 +107,7 @@ export function openLogFiles(dir: string): StoredLogs {
       let gone = 0;
       for (const one of [...over, ...kept.slice(logsKeptMax)]) {
         if (signal.aborted) break;
-        if (writing.has(one.lease)) continue;
+        if (writing.of(one.lease) > 0) continue;
         for (const file of one.files) await rm(join(dir, file), { force: true });
         gone++;
       }
@@ -130,18 +125,14 @@ interface KeptLog {
 }
 
 /** The logs of a folder, in which nothing else is left of those that are not being written. */
-async function keptLogs(
-  dir: string,
-  writing: ReadonlyMap<string, number>,
-  signal: AbortSignal,
-): Promise<KeptLog[]> {
+async function keptLogs(dir: string, writing: Counts, signal: AbortSignal): Promise<KeptLog[]> {
   const kept = new Map<string, KeptLog>();
   for (const file of await readdir(dir).catch(() => [])) {
     if (signal.aborted) break;
     const [, lease, kind] = /^([^.]+)\.(log|times|log\.whole)$/.exec(file) ?? [];
     if (lease === undefined) continue;
     if (kind === 'log.whole') {
-      if (!writing.has(lease)) await rm(join(dir, file), { force: true });
+      if (writing.of(lease) === 0) await rm(join(dir, file), { force: true });
       continue;
     }
     const found = await stat(join(dir, file)).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { tellAlarm } from '../../protocol/account/index.ts';
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { Counts } from '../../protocol/base/maps.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { decodeJob } from '../../protocol/documents/index.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
@@ -32,7 +33,7 @@ export class ApiServer {
   /** Keys of identity providers of which it was told that no more tickets are taken. */
   readonly #full = new Set<string>();
   /** Lasting answers that are under way, by peer. */
-  readonly #followed = new Map<string, number>();
+  readonly #followed = new Counts();
 
   constructor(ports: SharedPorts) {
     this.#ports = ports;
@@ -58,21 +59,18 @@ export class ApiServer {
 
   /** @throws `API_FOLLOWED_MAX`. */
   async #lasting({ peer }: ApiStream, answer: () => Promise<void>): Promise<void> {
-    const count = this.#followed.get(peer) ?? 0;
     const { followedPerPeerMax } = sessionLimits;
-    if (count >= followedPerPeerMax)
+    if (this.#followed.of(peer) >= followedPerPeerMax)
       throw new QuorateError(
         'API_FOLLOWED_MAX',
         `one key may follow ${followedPerPeerMax} runs and logs at once`,
         { hint: 'Several processes with one key share this limit. Try again when some of them have ended.' },
       );
-    this.#followed.set(peer, count + 1);
+    this.#followed.add(peer, 1);
     try {
       await answer();
     } finally {
-      const left = (this.#followed.get(peer) ?? 1) - 1;
-      if (left > 0) this.#followed.set(peer, left);
-      else this.#followed.delete(peer);
+      this.#followed.add(peer, -1);
     }
   }
 

@@ -66,7 +66,7 @@ export class Counts {
     return this.#of.get(key) ?? 0;
   }
 
-  add(key: string, change: 1 | -1): void {
+  add(key: string, change: number): void {
     const count = this.of(key) + change;
     this.total += change;
     if (count > 0) this.#of.set(key, count);

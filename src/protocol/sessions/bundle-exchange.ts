@@ -1,5 +1,6 @@
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { Counts } from '../base/maps.ts';
 import { type EventLoop, Slices } from '../base/slices.ts';
 import { toUtf8 } from '../base/text.ts';
 import { concat } from '../base/whole-bytes.ts';
@@ -103,9 +104,8 @@ async function messageOf(
 class Sending {
   readonly #bytesMax: number;
   #all = 0;
-  #guests = 0;
-  /** By network. */
-  readonly #networks = new Map<string, number>();
+  /** Of guests, by network. */
+  readonly #guests = new Counts();
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -114,19 +114,15 @@ class Sending {
   /** `guest`: the network of a guest. Returns what is called at the end. @throws `BUNDLE_BUSY`. */
   begin(bytes: number, guest: string | undefined): () => void {
     const max = this.#bytesMax;
-    const ofNetwork = guest === undefined ? 0 : (this.#networks.get(guest) ?? 0);
     const isOver =
       exceeds(this.#all, bytes, max) ||
-      (guest !== undefined && (exceeds(ofNetwork, bytes, max / 8) || exceeds(this.#guests, bytes, max / 2)));
+      (guest !== undefined &&
+        (exceeds(this.#guests.of(guest), bytes, max / 8) || exceeds(this.#guests.total, bytes, max / 2)));
     if (isOver && bytes > smallBytes)
       throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
     const add = (change: number) => {
       this.#all += change;
-      if (guest === undefined) return;
-      this.#guests += change;
-      const left = (this.#networks.get(guest) ?? 0) + change;
-      if (left > 0) this.#networks.set(guest, left);
-      else this.#networks.delete(guest);
+      if (guest !== undefined) this.#guests.add(guest, change);
     };
     add(bytes);
     return () => add(-bytes);

@@ -1,3 +1,5 @@
+import { addToSet, dropFrom } from '../base/maps.ts';
+
 /** Passes the machine's replies to the sessions that wait for them, by token. */
 export class Replies<Answer> {
   readonly #waiting = new Map<string, (reply: Answer) => void>();
@@ -36,12 +38,8 @@ export class Followers {
 
   /** Calls `listener` whenever the run's history has grown, until the returned function is called. */
   follow(run: string, listener: () => void): () => void {
-    const listeners = this.#followers.get(run) ?? new Set();
-    this.#followers.set(run, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0) this.#followers.delete(run);
-    };
+    addToSet(this.#followers, run, listener);
+    return () => dropFrom(this.#followers, run, listener);
   }
 
   notify(run: string): void {

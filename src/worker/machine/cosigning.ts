@@ -1,4 +1,5 @@
 import { limits } from '../../protocol/base/limits.ts';
+import { Counts } from '../../protocol/base/maps.ts';
 import { isTrustedSlot, resultIdOf } from '../../protocol/documents/index.ts';
 import type { WorkerEffect, WorkerEvent } from './events.ts';
 import { workerLimits } from './limits.ts';
@@ -34,7 +35,7 @@ export class SignedAnswers {
   /** By request: the id of the verdict, its publisher's operator, and the end of the request in seconds since the epoch. */
   readonly #signed = new Map<string, { verdict: string; publisher: string | undefined; exp: number }>();
   /** How many of them are of an operator. */
-  readonly #of = new Map<string, number>();
+  readonly #of = new Counts();
 
   /** Decides on an answer whose evidence was checked; `isNew`: it has to be on disk before it is signed. `now`: ms since the epoch. */
   decide(
@@ -61,13 +62,13 @@ export class SignedAnswers {
       return refuse('COSIGN_ANSWERED', 'this worker signed another answer to that request');
     if (this.#signed.size >= workerLimits.answersMax)
       return refuse('COSIGN_ANSWERS_FULL', `this worker remembers ${this.#signed.size} answers already`);
-    if (publisher !== undefined && (this.#of.get(publisher) ?? 0) >= workerLimits.answersPerPublisherMax)
+    if (publisher !== undefined && this.#of.of(publisher) >= workerLimits.answersPerPublisherMax)
       return refuse(
         'COSIGN_ANSWERS_FULL',
         `this worker remembers ${workerLimits.answersPerPublisherMax} answers to requests of ${publisher} already`,
       );
     this.#signed.set(request, { verdict, publisher, exp });
-    this.#count(publisher, 1);
+    if (publisher !== undefined) this.#of.add(publisher, 1);
     return { effect: sign, isNew: true };
   }
 
@@ -76,14 +77,7 @@ export class SignedAnswers {
     for (const [request, { publisher, exp }] of this.#signed) {
       if (seconds <= exp + limits.clockSkewSeconds) return;
       this.#signed.delete(request);
-      this.#count(publisher, -1);
+      if (publisher !== undefined) this.#of.add(publisher, -1);
     }
-  }
-
-  #count(publisher: string | undefined, more: 1 | -1): void {
-    if (publisher === undefined) return;
-    const count = (this.#of.get(publisher) ?? 0) + more;
-    if (count === 0) this.#of.delete(publisher);
-    else this.#of.set(publisher, count);
   }
 }
