@@ -94,10 +94,7 @@ async function make(artifact: string, version: string, ports: SbomPorts): Promis
     throw new QuorateError(
       'EXPORT_TOO_LARGE',
       `to list what ${artifact} was made from takes ${error.message}`,
-      {
-        hint: 'Fetch its bundle and list it yourself: quorate sbom <artifact>',
-        cause: error,
-      },
+      { hint: 'Fetch its bundle and list it yourself: quorate sbom <artifact>', cause: error },
     );
   }
 }

@@ -156,9 +156,7 @@ export function checkTime(document: { iat: number; exp?: number }, now: number, 
     throw new QuorateError(
       'DOC_FROM_FUTURE',
       `${what} was issued ${document.iat - nowSeconds} s in the future`,
-      {
-        hint: 'Check the clocks of both machines (timedatectl).',
-      },
+      { hint: 'Check the clocks of both machines (timedatectl).' },
     );
   }
   if (document.exp !== undefined && document.exp + limits.clockSkewSeconds < nowSeconds) {

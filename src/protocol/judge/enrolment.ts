@@ -117,9 +117,7 @@ export function checkSameMember(
   throw new QuorateError(
     'KEY_ALREADY_ENROLLED',
     `the key ${key} is enrolled as ${known.operator} (${known.role}) already`,
-    {
-      hint: 'Use another --home: each has a key of its own.',
-    },
+    { hint: 'Use another --home: each has a key of its own.' },
   );
 }
 
@@ -129,9 +127,7 @@ export function checkRoom(ticket: Invite, joined: readonly string[]): void {
   throw new QuorateError(
     'TICKET_EXHAUSTED',
     `the ticket was for ${counted(ticket.hosts, 'host')}, and that many have joined`,
-    {
-      hint: 'Ask the owner for a ticket with more: quorate invite <name> --hosts <n>',
-    },
+    { hint: 'Ask the owner for a ticket with more: quorate invite <name> --hosts <n>' },
   );
 }
 

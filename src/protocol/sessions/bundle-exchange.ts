@@ -40,10 +40,7 @@ export function bundleServer(
   const sending = new Sending(bytesMax);
   return {
     protocol: protocols.bundle,
-    options: {
-      ...meteredBounds('bundle'),
-      maxSendBytes: limits.bundleBytesMax,
-    },
+    options: { ...meteredBounds('bundle'), maxSendBytes: limits.bundleBytesMax },
     async session(channel: Channel) {
       const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
       const { link } = channel;

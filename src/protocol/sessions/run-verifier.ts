@@ -111,10 +111,7 @@ export class RunVerifier {
       throw error;
     }
     const { log, revoked: revocations, known } = knowledge;
-    const { ok, level, steps, code, facts } = await this.#verifyBundle(bundle, {
-      log,
-      revocations,
-    });
+    const { ok, level, steps, code, facts } = await this.#verifyBundle(bundle, { log, revocations });
     if (!ok || facts === null) throw refusedAt(code, steps);
     this.#checkPublished(facts, expected);
     this.#check('RUN_NOT_TRUSTED', level === 'trusted', `the evidence of ${facts.request} comes to ${level}`);

@@ -71,12 +71,7 @@ export function openRound(transition: Transition, run: Run): void {
   run.rounds.push(round);
   run.phase = { kind: 'building' };
   openOffer(transition, run, round);
-  transition.tell(run, {
-    kind: 'round',
-    round: n,
-    offer: offerId,
-    ...toldPolicy(policy),
-  });
+  transition.tell(run, { kind: 'round', round: n, offer: offerId, ...toldPolicy(policy) });
   passForOlder(transition, run);
   considerOutdated(transition, run);
 }

@@ -88,9 +88,7 @@ export function submit(
     throw new QuorateError(
       'RUN_LOST',
       'rounds of this request are in the log, and their documents are lost',
-      {
-        hint: 'Ask again with another request: quorate run.',
-      },
+      { hint: 'Ask again with another request: quorate run.' },
     );
   checkRoom(transition, publisher.payload.operator);
   // A publisher does not submit an accepted job again, and one that waits for others has no leaf in the log yet.

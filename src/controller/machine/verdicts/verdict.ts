@@ -79,10 +79,7 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
     run.phase = { kind: 'witnessing', draft, published: publishedOf(run) };
     transition.state.presence.witnessed.delete(run.id);
     endBuilding(transition, run);
-    return transition.tell(run, {
-      kind: 'witnessing',
-      ...witnessesNeeded(policy, draft.charter.payload),
-    });
+    return transition.tell(run, { kind: 'witnessing', ...witnessesNeeded(policy, draft.charter.payload) });
   }
   finish(transition, run, publish(transition, run, level, about));
 }

@@ -59,11 +59,7 @@ function useOf(revoked: readonly Revoked[], opened: Opened, logged: Logged): Ver
       last: checkpoint.size - 1,
       hasLine: trustedAmong(lines, charter.payload, revoked, verdictIndex).length > 0,
     },
-    publisher: {
-      key: request.signer,
-      operator: publisher.payload.operator,
-      issuer: publisher.signer,
-    },
+    publisher: { key: request.signer, operator: publisher.payload.operator, issuer: publisher.signer },
     offers: earlier === undefined ? rounds : [first],
   };
 }
