@@ -37,11 +37,10 @@ export class ControllerImages {
   async need(image: string): Promise<void> {
     if (image === 'host' || this.#ready.has(image)) return;
     const dir = imagesFolder(this.#context.folder.dir);
-    if (!hasImageFile(dir, image)) {
+    if (!hasImageFile(dir, image))
       throw new QuorateError('IMAGE_UNKNOWN', `the controller does not have the image ${image}`, {
         hint: 'The owner brings it where the controller runs: quorate image build, or quorate image import.',
       });
-    }
     const taking =
       this.#taking.get(image) ?? this.#take(dir, image).finally(() => this.#taking.delete(image));
     this.#taking.set(image, taking);

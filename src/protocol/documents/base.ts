@@ -39,9 +39,7 @@ export function publicKeyOf(peerId: string): Uint8Array {
 function decodeKey(peerId: string): Uint8Array {
   let bytes: Uint8Array;
   // Base 58 takes time with the square of the length.
-  if (peerId.length > peerIdCharsMax) {
-    throw noPeerId(`not a PeerId: ${peerId.slice(0, 80)}…`);
-  }
+  if (peerId.length > peerIdCharsMax) throw noPeerId(`not a PeerId: ${peerId.slice(0, 80)}…`);
   try {
     bytes = base58btc.decode(`z${peerId}`);
   } catch (cause) {

@@ -104,30 +104,26 @@ export function decodeDocument<T>(
 }
 
 function readCanonical(bytes: Uint8Array, what: string, bytesMax: number): unknown {
-  if (bytes.length > bytesMax) {
+  if (bytes.length > bytesMax)
     throw new QuorateError(
       'DOC_TOO_LARGE',
       `${what} has ${bytes.length} bytes; at most ${bytesMax} are read`,
     );
-  }
   const { depth, isHalf } = survey(bytes);
-  if (depth > documentLimits.jsonDepthMax) {
+  if (depth > documentLimits.jsonDepthMax)
     throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${documentLimits.jsonDepthMax}`);
-  }
   const value = readPlain(bytes) ?? readDagJson(bytes, what);
   // A lone surrogate has no UTF-8: all of them would hash alike.
-  if (value === undefined || isHalf) {
+  if (value === undefined || isHalf)
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
-  }
   return value;
 }
 
 function checkExact<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
   const checked = checkShape(value, schema, what);
   // A schema may drop a key it cannot keep (`__proto__`): what was signed must be what is read, to the byte.
-  if (!sameValue(value, checked)) {
+  if (!sameValue(value, checked))
     throw new QuorateError('DOC_INVALID', `${what} is not valid: it holds a key that cannot be kept`);
-  }
   return checked;
 }
 

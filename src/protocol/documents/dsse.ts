@@ -54,12 +54,11 @@ export async function openStatement<K extends StatementKind>(
   raw: string,
   verifier: Verifier,
 ): Promise<VerifiedStatement<Statements[K]>> {
-  if (raw.length > limits.receiptBytesMax) {
+  if (raw.length > limits.receiptBytesMax)
     throw new QuorateError(
       'DOC_TOO_LARGE',
       `${kind} has ${raw.length} characters; at most ${limits.receiptBytesMax} are read`,
     );
-  }
   const known = verifier.opened?.get(kind, raw);
   if (known !== undefined) return known as VerifiedStatement<Statements[K]>;
   const envelope = readEnvelope(raw, `${kind} envelope`);

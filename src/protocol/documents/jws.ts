@@ -56,12 +56,11 @@ export async function openMessage<K extends MessageKind>(
 ): Promise<Verified<Messages[K]>> {
   const known = verifier.opened?.get(kind, compact);
   if (known !== undefined) return known as Verified<Messages[K]>;
-  if (compact.length > limits.documentBytesMax) {
+  if (compact.length > limits.documentBytesMax)
     throw new QuorateError(
       'DOC_TOO_LARGE',
       `${kind} has ${compact.length} characters; at most ${limits.documentBytesMax} are read`,
     );
-  }
   const parts = compact.split('.');
   if (parts.length !== 3)
     throw new QuorateError('DOC_NOT_JWS', `${kind} is not a compact JWS of three parts`);
@@ -72,15 +71,13 @@ export async function openMessage<K extends MessageKind>(
     `${kind} header`,
     512,
   );
-  if (header.alg !== 'Ed25519') {
+  if (header.alg !== 'Ed25519')
     throw new QuorateError(
       'DOC_WRONG_ALG',
       `${kind} is signed with "${header.alg}"; only Ed25519 is accepted`,
     );
-  }
-  if (header.typ !== typOf(kind)) {
+  if (header.typ !== typOf(kind))
     throw new QuorateError('DOC_WRONG_TYPE', `expected a document of type ${typOf(kind)}, got ${header.typ}`);
-  }
   if (
     fromBase64Url(signaturePart, `${kind} signature`).length !== 64 ||
     !(await verifier.jws(compact, header.kid))
@@ -89,12 +86,11 @@ export async function openMessage<K extends MessageKind>(
   }
   const bytes = fromBase64Url(payloadPart, `${kind} payload`);
   const payload = decodeDocument(kind, bytes, schemas[kind], limits.documentBytesMax);
-  if (payload.iss !== header.kid) {
+  if (payload.iss !== header.kid)
     throw new QuorateError(
       'DOC_WRONG_ISSUER',
       `${kind} names ${payload.iss} as its issuer but ${header.kid} signed it`,
     );
-  }
   const message = markVerified({ payload, raw: compact, id: sha256Hex(bytes), signer: header.kid });
   verifier.opened?.put(kind, compact, message);
   return message;
@@ -152,14 +148,12 @@ export async function signMessage<K extends MessageKind>(
 /** `iat` not in the future, `exp` not past, at `now` (ms), with the allowed skew. Throws `DOC_FROM_FUTURE`, `DOC_EXPIRED`. */
 export function checkTime(document: { iat: number; exp?: number }, now: number, what: string): void {
   const nowSeconds = Math.floor(now / 1000);
-  if (document.iat > nowSeconds + limits.clockSkewSeconds) {
+  if (document.iat > nowSeconds + limits.clockSkewSeconds)
     throw new QuorateError(
       'DOC_FROM_FUTURE',
       `${what} was issued ${document.iat - nowSeconds} s in the future`,
       { hint: 'Check the clocks of both machines (timedatectl).' },
     );
-  }
-  if (document.exp !== undefined && document.exp + limits.clockSkewSeconds < nowSeconds) {
+  if (document.exp !== undefined && document.exp + limits.clockSkewSeconds < nowSeconds)
     throw new QuorateError('DOC_EXPIRED', `${what} expired ${nowSeconds - document.exp} s ago`);
-  }
 }

@@ -18,13 +18,12 @@ const askOwner = 'Ask the owner of the project for a new ticket.';
 /** Whether an enrolment or renewal is for this project now (ms since the epoch). */
 export function checkEnrol(enrol: Enrol, charter: Charter, now: number): void {
   checkTime(enrol, now, 'the enrolment');
-  if (enrol.project !== charter.project) {
+  if (enrol.project !== charter.project)
     throw new QuorateError(
       'TICKET_PROJECT_MISMATCH',
       `this controller serves project ${charter.project}, not ${enrol.project}`,
       { hint: askOwner },
     );
-  }
   // A member may know an older charter, whose key is named beside the one that signs now.
   if (!charter.idps.includes(enrol.aud))
     throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
@@ -45,24 +44,22 @@ export function checkTicket(
   now: number,
 ): void {
   checkTime(ticket, now, 'the ticket');
-  if (!charter.idps.includes(signer)) {
+  if (!charter.idps.includes(signer))
     throw new QuorateError(
       'TICKET_ISSUER_MISMATCH',
       'the ticket is not signed by an identity provider of this project',
       { hint: askOwner },
     );
-  }
-  if (ticket.project !== charter.project) {
+  if (ticket.project !== charter.project)
     throw new QuorateError(
       'TICKET_PROJECT_MISMATCH',
       `the ticket is for project ${ticket.project}, not ${charter.project}`,
       { hint: askOwner },
     );
-  }
   if (enrol.payload.invite !== ticket.jti)
     throw new QuorateError('ENROL_TICKET_MISMATCH', 'the enrolment names another ticket');
   const key = enrol.signer;
-  if (ticket.key !== undefined && ticket.key !== key) {
+  if (ticket.key !== undefined && ticket.key !== key)
     throw new QuorateError(
       'TICKET_KEY_MISMATCH',
       `the ticket is bound to the key ${ticket.key}; this host has ${key}`,
@@ -70,7 +67,6 @@ export function checkTicket(
         hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
       },
     );
-  }
   if (ticket.holder !== undefined) checkHeld(ticket, key, possession, now);
   // A ticket of that role is bound to a key.
   if (ticket.role === 'trusted-worker') checkTrusted(ticket.key === key ? charter.trusted : [], key);

@@ -46,12 +46,11 @@ const authority = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 export function checkUrl(text: string, at: Place): string {
   const [, scheme, host, rest = ''] =
     text.length > dependencyLimits.urlCharsMax ? [] : (address.exec(text) ?? []);
-  if (host?.includes('@')) {
+  if (host?.includes('@'))
     throw invalid(
       at,
       `the address of ${quote(rest)} holds a user name or a password, which a lock file makes public`,
     );
-  }
   const printable = /^[\x21-\x7e]*$/.test(rest);
   if (
     (scheme !== 'https' && scheme !== 'http') ||

@@ -109,9 +109,8 @@ function resolvedOf(resolution: Fields, at: Place): { url: string | undefined } 
     checkPath(resolution.text('directory') ?? '', at);
     return undefined;
   }
-  if (type === 'git') {
+  if (type === 'git')
     return { url: `git+${gitRepository(resolution.text('repo') ?? '')}#${resolution.text('commit') ?? ''}` };
-  }
   if (type !== undefined)
     throw unsupported(at, `the resolution ${quote(type)} of pnpm`, 'pnpm 9 does not write it.');
   const url = resolution.text('tarball');

@@ -170,12 +170,11 @@ export function foundIn(
   arch: Arch,
 ): { found: Found[]; records: FixedAt[] } {
   const text = textsOf(files);
-  if (locks.length > limits.jobLocksMax) {
+  if (locks.length > limits.jobLocksMax)
     throw new QuorateError(
       'LOCK_TOO_LARGE',
       `${locks.length} lock files; at most ${limits.jobLocksMax} are read`,
     );
-  }
   const records = files.has(quorateLock) ? parseQuorateLock(text(quorateLock), quorateLock) : [];
   const listed = new Set(locks);
   const found = [...listed].flatMap((path) =>
@@ -202,14 +201,13 @@ function textsOf(files: ReadonlyMap<string, Uint8Array>): Files {
   return (path) => {
     const at = { lock: path, line: 1 };
     const bytes = files.get(path);
-    if (bytes === undefined) {
+    if (bytes === undefined)
       throw lockFault(
         'LOCK_NOT_FOUND',
         at,
         'the source tree has no such file',
         'Add the lock file to the repository. Its path in quorate.yaml begins at the top of the repository.',
       );
-    }
     const { lockBytesMax } = dependencyLimits;
     if (bytes.length > lockBytesMax)
       throw lockFault('LOCK_TOO_LARGE', at, `${bytes.length} bytes; at most ${lockBytesMax} are read`);

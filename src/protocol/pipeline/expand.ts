@@ -93,9 +93,8 @@ const combinationsOf = (matrix: Matrix): number =>
 /** Each choice of one value for each key, the last key changing first; one empty choice of an empty matrix. */
 function combinations(matrix: Matrix): Record<string, string>[] {
   let made: Record<string, string>[] = [{}];
-  for (const [key, values] of Object.entries(matrix)) {
+  for (const [key, values] of Object.entries(matrix))
     made = made.flatMap((before) => values.map((value) => ({ ...before, [key]: value })));
-  }
   return made;
 }
 

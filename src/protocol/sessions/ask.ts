@@ -147,7 +147,7 @@ export async function openCharter(
   documents: Pick<Documents, 'message'>,
 ): Promise<Verified<Charter>> {
   const charter = await documents.message('charter', raw);
-  if (charter.signer !== project || charter.payload.project !== project) {
+  if (charter.signer !== project || charter.payload.project !== project)
     throw new QuorateError(
       'CHARTER_ISSUER_MISMATCH',
       `the charter is not signed by the root key of project ${project}`,
@@ -155,7 +155,6 @@ export async function openCharter(
         hint: 'The controller at that address serves another project. Ask the owner of yours for a new ticket.',
       },
     );
-  }
   return charter;
 }
 

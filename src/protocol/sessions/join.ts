@@ -31,13 +31,12 @@ export async function join(
   const { project, operator, role } = invite.payload;
   checkInvite(invite, signing.signer.id, clock.now());
   const { charter, controllers } = await findController({ dial, signing }, project, named);
-  if (!charter.idps.includes(invite.signer)) {
+  if (!charter.idps.includes(invite.signer))
     throw new QuorateError(
       'TICKET_ISSUER_MISMATCH',
       'the ticket is not signed by an identity provider of this project',
       { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
     );
-  }
   const asking = { dial, signing, clock };
   const joined = await obtainGrant(asking, { project, controllers, idp: invite.signer }, { invite, holder });
   return {
@@ -81,12 +80,11 @@ export async function findController(
       hint: 'It may run another version: update both.',
     });
   const charter = (await openCharter(answer.charter, project, signing.documents)).payload;
-  if (!charter.controllers.includes(controller)) {
+  if (!charter.controllers.includes(controller))
     throw new QuorateError(
       'CONTROLLER_NOT_IN_CHARTER',
       `the charter does not name ${controller} as a controller`,
       { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
     );
-  }
   return { charter, controllers: [...named], feed: answer.feed };
 }

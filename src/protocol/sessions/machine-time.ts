@@ -32,7 +32,7 @@ export class MachineTime {
   /** Is not before `last`, the time of the last event in the journal. @throws `CLOCK_BEHIND`. */
   follow(last: number): void {
     const time = this.now();
-    if (last - time > differenceMsMax) {
+    if (last - time > differenceMsMax)
       throw new QuorateError(
         'CLOCK_BEHIND',
         `the clock of this host says ${isoTime(time)}, and the last event of its journal is of ${isoTime(last)}`,
@@ -40,7 +40,6 @@ export class MachineTime {
           hint: `${look} and set it where it is wrong: sudo timedatectl set-ntp true. Where it is right now and was wrong then, start once with --accept-clock: what waits for the wrong time is given up.`,
         },
       );
-    }
     this.#time = Math.max(this.#time, last);
   }
 

@@ -34,11 +34,10 @@ function malformed(message: string): QuorateError {
 
 /** Splits a signed note into the text that is signed and its signature lines. Throws `CHECKPOINT_MALFORMED`. */
 export function splitNote(note: string): { body: string; lines: NoteLine[] } {
-  if (note.length > transparencyLimits.checkpointCharsMax) {
+  if (note.length > transparencyLimits.checkpointCharsMax)
     throw malformed(
       `a checkpoint of ${note.length} characters; at most ${transparencyLimits.checkpointCharsMax} are read`,
     );
-  }
   const end = note.lastIndexOf('\n\n');
   if (end === -1 || !note.endsWith('\n')) throw malformed('the checkpoint is not a signed note');
   const lines = note
@@ -88,16 +87,14 @@ export function formatCheckpoint(checkpoint: { project: string; size: number; ro
 
 function parseBody(body: string): { origin: string; size: number; root: string } {
   const [origin = '', size = '', root = '', rest, ...more] = body.split('\n');
-  if (rest !== '' || more.length > 0 || !/^(0|[1-9][0-9]{0,15})$/.test(size)) {
+  if (rest !== '' || more.length > 0 || !/^(0|[1-9][0-9]{0,15})$/.test(size))
     throw new QuorateError(
       'CHECKPOINT_MALFORMED',
       'a checkpoint is three lines: origin, size, root; without more',
     );
-  }
   const bytes = fromBase64(root, 'checkpoint root');
-  if (bytes.length !== 32 || !Number.isSafeInteger(Number(size))) {
+  if (bytes.length !== 32 || !Number.isSafeInteger(Number(size)))
     throw new QuorateError('CHECKPOINT_MALFORMED', 'the checkpoint has no valid size and sha256 root');
-  }
   return { origin, size: Number(size), root: bytesToHex(bytes) };
 }
 
@@ -263,20 +260,17 @@ export async function openCheckpoint(
 ): Promise<Checkpoint> {
   const { body, lines } = splitNote(note);
   const { origin, size, root } = parseBody(body);
-  if (origin !== originOf(expected.project)) {
+  if (origin !== originOf(expected.project))
     throw new QuorateError(
       'CHECKPOINT_LOG_MISMATCH',
       `the checkpoint is of the log "${origin.slice(0, 100)}"`,
     );
-  }
   const logKeyId = noteKeyId(origin, noteKinds.ed25519, expected.log);
   const [own] = lines.filter((line) => line.name === origin && same(line.keyId, logKeyId));
-  if (own === undefined) {
+  if (own === undefined)
     throw new QuorateError('CHECKPOINT_UNSIGNED', "the checkpoint is not signed by the charter's log key");
-  }
-  if (own.bytes.length !== 64 || !(await verifier.raw(toUtf8(body), own.bytes, expected.log))) {
+  if (own.bytes.length !== 64 || !(await verifier.raw(toUtf8(body), own.bytes, expected.log)))
     throw new QuorateError('CHECKPOINT_BAD_SIGNATURE', "the log key's signature does not fit the checkpoint");
-  }
   const witnesses: Witness[] = [];
   for (const line of lines) {
     const witness = await openWitness(line, body, verifier);

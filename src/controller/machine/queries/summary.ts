@@ -186,11 +186,10 @@ export function summaries(
  * it is refused for several jobs. @throws `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
  */
 export function findRun(state: ControllerState, which: string, { ofOneJob = false } = {}): RunFacts {
-  if (which.length < shortest) {
+  if (which.length < shortest)
     throw new QuorateError('JOB_UNKNOWN', `"${which}" is too short to name a job`, {
       hint: `Give ${shortest} characters at least.`,
     });
-  }
   const fits = state.index
     .beginning(which)
     .filter(
@@ -214,11 +213,10 @@ export function findRun(state: ControllerState, which: string, { ofOneJob = fals
     run.jobId !== newest.jobId &&
     outcomeOf(run) !== outcomeOf(newest) &&
     (made === null || artifactBy(run) !== made);
-  if (fits.some(isAnother)) {
+  if (fits.some(isAnother))
     throw new QuorateError('JOB_AMBIGUOUS', `${which} begins several jobs`, {
       hint: 'Give more characters.',
     });
-  }
   return newest;
 }
 

@@ -12,20 +12,18 @@ export function cancel(
   found: RunFacts,
   { token, by, reason }: EventOf<'cancel'>,
 ): void {
-  if (found.request.signer !== by) {
+  if (found.request.signer !== by)
     throw new QuorateError(
       'CANCEL_PUBLISHER_MISMATCH',
       `only who published a run can cancel it; this one is ${found.request.signer}'s`,
     );
-  }
   const run = transition.state.index.open.get(found.id);
-  if (run === undefined) {
+  if (run === undefined)
     throw new QuorateError(
       'RUN_OVER',
       found.phase.kind === 'done' ? 'the job has its verdict already' : 'the job was cancelled already',
       { hint: `quorate show ${found.id.slice(0, 10)} tells what came of it.` },
     );
-  }
   endRun(transition, run, reason);
   transition.reply(token, { kind: 'cancelled', run: run.id });
 }

@@ -58,16 +58,14 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
     throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
   if (!mayClaim(round.offer, draw, transition.now - round.openedAt))
     throw new QuorateError('CLAIM_ABOVE_SHARE', 'the draw is above the share of the offer at this time');
-  if (operatorsBefore(run, round).has(operator)) {
+  if (operatorsBefore(run, round).has(operator))
     throw new QuorateError('CLAIM_NOT_FRESH', 'the operator took part in an earlier round of this job');
-  }
   const held = round.slots.find((slot) => slot.kind === 'leased' && slot.live.worker === worker);
   if (held?.kind === 'leased') return giveAgain(transition, run, token, held.live);
   if (round.lostBy.has(operator))
     throw new QuorateError('CLAIM_SLOT_LOST', 'the operator lost its slot of this round');
-  if (operatorsIn(run, round).has(operator)) {
+  if (operatorsIn(run, round).has(operator))
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
-  }
   answeredBy(state, round.offerId).set(worker, 'claimed');
   const first = round.candidates.find((candidate) => candidate.worker === worker);
   const again = first !== undefined && !outlasts(grant, first.grant);
