@@ -7,11 +7,8 @@ const programs = ['dash', 'env', 'sleep', 'tar', 'setpriv', 'cat', 'rm', 'ls'];
 /** The least that a build can run in, taken from this machine: a shell, what the sandbox needs, and their libraries. */
 export function smallSystem(without: readonly string[] = []): LayerEntry[] {
   const paths = programs.filter((name) => !without.includes(name)).map((name) => `/usr/bin/${name}`);
-  const libraries = new Set<string>();
-  for (const path of paths) {
-    const said = execFileSync('/usr/bin/ldd', [path], { encoding: 'utf8' });
-    for (const [, library = ''] of said.matchAll(/(\/\S+) \(0x/g)) libraries.add(library);
-  }
+  const said = execFileSync('/usr/bin/ldd', paths, { encoding: 'utf8' });
+  const libraries = new Set([...said.matchAll(/(\/\S+) \(0x/g)].map(([, library = '']) => library));
   return [
     ...['usr', 'usr/bin', 'usr/lib', 'usr/lib64'].map(dir),
     ...['bin', 'lib', 'lib64'].map((name) => link(name, `usr/${name}`)),

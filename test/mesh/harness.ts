@@ -78,7 +78,7 @@ export const subscribers = (mesh: Mesh, topic = 'jobs'): number => {
   return services.pubsub?.getSubscribers(topic).length ?? 0;
 };
 
-/** The next time a node looks at its neighbours: their scores, and whom it passes messages on to. */
+/** Has a node look at its neighbours, as it does each second: their scores, and whom it passes messages on to. */
 export function heartbeat({ libp2p }: { libp2p: Mesh['libp2p'] }): Promise<void> {
   const { pubsub } = libp2p.services as { pubsub?: { heartbeat(): Promise<void> } };
   if (pubsub === undefined) throw new Error('a node without topics has no heartbeat');

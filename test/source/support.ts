@@ -77,12 +77,19 @@ export async function listen(onConnection: (socket: Socket) => void): Promise<nu
   return address.port;
 }
 
+let execPath: string | undefined;
+
+/** Not by `git NAME`, which is another process for each. */
+function programOfGit(name: string): string {
+  execPath ??= git(tmpdir(), '--exec-path');
+  return join(execPath, name);
+}
+
 /** A real git daemon over the folder that holds `dir`; returns the repository's URL. */
 export async function serve(dir: string): Promise<string> {
   const port = await freePort();
-  const exec = git(dir, '--exec-path');
   const daemon = spawn(
-    join(exec, 'git-daemon'),
+    programOfGit('git-daemon'),
     ['--listen=127.0.0.1', `--port=${port}`, '--export-all', '--reuseaddr', `--base-path=${dir}`, dir],
     { stdio: 'ignore', env: { PATH: process.env.PATH ?? '', HOME: dir, GIT_CONFIG_NOSYSTEM: '1' } },
   );
@@ -97,15 +104,15 @@ export async function serve(dir: string): Promise<string> {
     });
     socket.destroy();
     if (up) break;
-    if (tries > 2_400) throw new Error('git daemon did not start');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (tries > 24_000) throw new Error('git daemon did not start');
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return `git://127.0.0.1:${port}/.git`;
 }
 
 /** Git's own HTTP server program behind a real HTTP server; returns the repository's URL. */
 export async function serveHttp(dir: string): Promise<string> {
-  const program = join(git(dir, '--exec-path'), 'git-http-backend');
+  const program = programOfGit('git-http-backend');
   const server = createHttpServer((request, response) => {
     const [path, query] = (request.url ?? '').split('?');
     const child = spawn(program, [], {

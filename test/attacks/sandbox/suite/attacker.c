@@ -114,8 +114,12 @@ static void threads(long most) {
 static void bomb(long most) {
   int *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (fork() > 0) {
-    for (int tries = 0; tries < 150 && *made < most; tries++) usleep(20000);
-    usleep(100000);
+    // Until there are so many, or no more have come for a second.
+    for (int tries = 0, still = 0, before = 0; tries < 150 && still < 50 && *made < most; tries++) {
+      usleep(20000);
+      still = *made > 0 && *made == before ? still + 1 : 0;
+      before = *made;
+    }
     printf("%d\n", *made);
     return;
   }
