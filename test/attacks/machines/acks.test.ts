@@ -12,7 +12,7 @@ async function lost(bug?: string): Promise<boolean> {
     checkers: () => allCheckers().filter(({ invariant }) => invariant === 'acks'),
     ...(bug === undefined ? {} : { patches: bugs[bug]?.patches }),
   };
-  return (await simulate(1, options)).failure !== null;
+  return (await simulate(5, options)).failure !== null;
 }
 
 describe('a crash right after an acknowledgement', () => {

@@ -9,7 +9,7 @@ import type { Patches } from '../../../simulations/world.ts';
 /** Somebody with the controller's key gives a request another place in the log. */
 async function attack(patches: () => Patches) {
   const checkers = () => allCheckers().filter(({ invariant }) => invariant === 'answers');
-  const found = await simulate(1, { scenario: answerScenario, rates: calm, checkers, patches, once: true });
+  const found = await simulate(6, { scenario: answerScenario, rates: calm, checkers, patches, once: true });
   const refusals = found.trace.filter((line) => /answer-checked .* -> refuse-answer/.test(line));
   return {
     failed: found.failure?.message,

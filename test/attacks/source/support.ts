@@ -15,7 +15,7 @@ export async function project(): Promise<{ dir: string; commit: string }> {
   return { dir, commit: commitAll(dir) };
 }
 
-/** After whatever was tried, the next checkout on this machine works. */
+/** A checkout as any other. */
 export async function nextWorks(): Promise<void> {
   const { dir, commit } = await project();
   const url = await serve(dir);

@@ -137,7 +137,7 @@ export function makesHostileOutputs(arena: Arena): void {
 
   describe('a build that writes its log to hurt', () => {
     it('floods it: the worker stays awake and holds none of it', async () => {
-      const flood = 300_000_000 / arena.tier.slower;
+      const flood = 200_000_000 / arena.tier.slower;
       let bytes = 0;
       // The longest computation at a stretch, however much of the processor others have.
       let longest = 0;
