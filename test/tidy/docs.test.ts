@@ -68,6 +68,17 @@ describe('the pages', () => {
     expect(unknown).toEqual([]);
   });
 
+  it('link to files that exist', () => {
+    const dead = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([^()\s#]+)\)/g)].flatMap(({ 1: to = '', index }) =>
+        /^[a-z]+:/.test(to) || existsSync(join(root, path, '..', to))
+          ? []
+          : [`${path}:${lineAt(text, index)} ${to}`],
+      ),
+    );
+    expect(dead).toEqual([]);
+  });
+
   it('link to headings that are on the page', () => {
     const dead = pages.flatMap(({ path, text }) =>
       [...text.matchAll(/\]\(([^()\s#]*)#([^()\s]+)\)/g)].flatMap(
