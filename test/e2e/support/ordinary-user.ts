@@ -16,7 +16,7 @@ export interface Handed {
   takeBack(): Promise<void>;
 }
 
-/** As systemd does with Delegate=yes on v2; on v1 what root can do by hand (docs/sandbox.md). */
+/** As systemd does with Delegate=yes on v2; on v1 what root can do by hand (docs/lending.md). */
 const files = ['', 'cgroup.procs', 'tasks', 'cgroup.subtree_control', 'cgroup.threads'];
 
 const enterScript = `set -eu
