@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -7,18 +10,22 @@ import { transferText } from '../../protocol/base/transfer-meter.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, counted, duration } from '../../terminal/format.ts';
+import { aborted } from '../../terminal/run-node.ts';
 import { hostEntry, hostPort } from '../../terminal/values.ts';
 import type { ControlAnswer, ControlRequest } from '../node/control.ts';
 import { addLiveKnobs, changesOf } from './knob-options.ts';
 import { leave } from './leave.ts';
 import { describeAllowed, describeHosts, describeLent } from './lending.ts';
-import type { PageOptions } from './worker-page.ts';
 
 /** Damaged trees that are named. */
 const damagedShownMax = 5;
 
 interface Which {
   project?: string;
+}
+
+interface PageOptions extends Which {
+  listen?: { host: string; port: number };
 }
 
 const words = {
@@ -80,12 +87,7 @@ export const worker: Define = (program, act) => {
       'Serves a page to the browsers of this machine: what the worker does, what it lends, pause, resume, drain. Runs until Ctrl-C; the worker goes on.',
     examples: ['quorate worker page', 'quorate worker page --listen 127.0.0.1:4711'],
   }).option('--listen <host:port>', 'a loopback address (default: 127.0.0.1 and a free port)', hostPort);
-  ofProject(page).action(
-    act(async (context: Context, options: PageOptions) => {
-      const { showWorkerPage } = await import('./worker-page.ts');
-      return showWorkerPage(context, options);
-    }),
-  );
+  ofProject(page).action(act(showPage));
   defineCommand(group, 'leave', {
     summary: 'leave a project, and remove what is left of it here',
     description:
@@ -206,4 +208,47 @@ async function config(
       hint: 'Name the file to check, or leave the name out for the one in the home folder.',
     });
   return checkConfig(context, path, {});
+}
+
+/** 256 random bits, base64url. */
+const secret = () => randomBytes(32).toString('base64url');
+
+/** Serves the page of the worker that runs on this machine, until Ctrl-C. @throws `CLI_USAGE`, `WORKER_…`, `CONTROL_…`, `HTTP_…`. */
+async function showPage(
+  { home, out, signal }: Context,
+  { listen = { host: '127.0.0.1', port: 0 }, project }: PageOptions,
+): Promise<Exit> {
+  if (!/^(127(\.\d{1,3}){3}|::1)$/.test(listen.host))
+    throw new QuorateError('CLI_USAGE', `--listen ${listen.host} is not a loopback address`, {
+      hint: 'The page is for this machine: 127.0.0.1:PORT or [::1]:PORT. From elsewhere: ssh -L PORT:127.0.0.1:PORT',
+    });
+  const { askWorker } = await import('../node/control.ts');
+  const { serveLender } = await import('../page/app.ts');
+  const ask = (request: ControlRequest) => askWorker(home, project, request);
+  await ask({ do: 'status' });
+  const { openHome } = await import('../../node/membership/home.ts');
+  const memberships = await openHome(home).memberships();
+  const [one, other] = memberships.filter(({ project: id }) => project === undefined || id === project);
+  const server = await serveLender(listen, {
+    secrets: { token: secret(), session: secret(), folder: secret(), csrf: secret() },
+    // Of several projects it is not known which one the worker is of.
+    project: one === undefined || other !== undefined ? undefined : { name: one.name, pages: one.feed?.[0] },
+    host: { cpus: availableParallelism(), memoryBytes: totalmem() },
+    ask,
+    wait: (ms) => sleep(ms, true, { signal }).catch(() => false),
+  });
+  try {
+    const { url } = server;
+    out.value({ event: 'listening', url });
+    out.say(
+      `The page of the worker: ${out.colours.bold(url)}`,
+      out.colours.dim(
+        'Whoever has this address can steer the worker. Ctrl-C ends the page; the worker goes on.',
+      ),
+    );
+    await aborted(signal);
+  } finally {
+    await server.close();
+  }
+  return exits.done;
 }

@@ -1,17 +1,14 @@
-import type { Job, Lease, Offer, Receipt, Request, Verified } from '../../protocol/documents/index.ts';
+import type { Job, Lease, Receipt, Verified } from '../../protocol/documents/index.ts';
 import type { BuildResult, Reads, WorkerEvent } from './events.ts';
 import { workerLimits } from './limits.ts';
 
 /** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
 export const workerRules = 2;
 
+type Told = Extract<WorkerEvent, { kind: 'offer' }>;
+
 /** An offer this worker knows. */
-export interface KnownOffer {
-  offer: Verified<Offer>;
-  request: Verified<Request>;
-  job: Job;
-  jobId: string;
-  entropy: string;
+export interface KnownOffer extends Pick<Told, 'offer' | 'request' | 'job' | 'jobId' | 'entropy'> {
   /** That building it may connect to. */
   hosts: readonly string[];
   firstSeenAt: number;
@@ -22,7 +19,7 @@ export interface KnownOffer {
 
 /** An offer that is heard of at `now`. */
 export const knownFrom = (
-  { kind: _, hosts = [], waitedMs = 0, ...told }: Extract<WorkerEvent, { kind: 'offer' }>,
+  { kind: _, hosts = [], waitedMs = 0, ...told }: Told,
   state: KnownOffer['state'],
   now: number,
 ): KnownOffer => ({ ...told, hosts, state, firstSeenAt: now - waitedMs, claimAt: now });
