@@ -84,6 +84,8 @@ export interface ListenOptions {
   accounts?: Accounts;
   /** The page of an error, for clients that prefer HTML. Without it they get JSON, as all others do. */
   errorPage?: ErrorPage;
+  /** Called when it is closed, and where it cannot listen: ends what its app rests on. */
+  onClose?: () => void;
 }
 
 export interface HttpServer {
@@ -118,12 +120,17 @@ export async function listenHttp(options: ListenOptions): Promise<HttpServer> {
       socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     else socket.destroy();
   });
-  const bound = await listen(server, host, port, option);
+  const { onClose = () => {} } = options;
+  const bound = await listen(server, host, port, option).catch((error: unknown) => {
+    onClose();
+    throw error;
+  });
   return {
     host,
     port: bound,
     close: () =>
       new Promise((resolve) => {
+        onClose();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

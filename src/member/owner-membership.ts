@@ -5,7 +5,7 @@ import { membershipHint, openCharter } from '../node/membership/credentials.ts';
 import type { Home } from '../node/membership/home.ts';
 import { byPeer, joinProject } from '../node/membership/join.ts';
 import type { Waiting } from '../node/patience.ts';
-import type { ProjectFolder } from '../owner/project-folder.ts';
+import { controllerAddrs, type ProjectFolder } from '../owner/project-folder.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import type { Membership } from '../protocol/sessions/credentials.ts';
 
@@ -16,11 +16,7 @@ export async function ownerMembership(
   signal: AbortSignal,
   tell?: Waiting['tell'],
 ): Promise<Membership> {
-  const address = await folder.address();
-  if (address === undefined)
-    throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
-      hint: 'Start it: quorate controller; to try it out, alone on this machine: quorate up',
-    });
+  const addrs = await controllerAddrs(folder);
   const known = (await home.memberships()).find(({ project }) => project === folder.project);
   if (known?.role === 'publisher') {
     const { payload } = await inFile(home.fileOf(known.project), membershipHint, () =>
@@ -28,7 +24,7 @@ export async function ownerMembership(
     );
     const { epoch } = payload;
     const charter = folder.charter.epoch > epoch ? folder.charterJws : known.charter;
-    const current = { ...known, charter, controllers: byPeer(address.addrs) };
+    const current = { ...known, charter, controllers: byPeer(addrs) };
     await home.save(current);
     return current;
   }
@@ -46,7 +42,7 @@ export async function ownerMembership(
     operator: 'owner',
     role: 'publisher',
     key: key.id,
-    addrs: address.addrs.slice(0, 8),
+    addrs: addrs.slice(0, 8),
     now: Date.now(),
     seconds: 600,
   });

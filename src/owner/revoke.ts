@@ -21,7 +21,7 @@ import {
 } from '../protocol/sessions/own-revocations.ts';
 import { parseCheckpoint } from '../protocol/transparency/index.ts';
 import { ownerLimits } from './limits.ts';
-import { type ProjectFolder, readCharter } from './project-folder.ts';
+import { controllerAddrs, type ProjectFolder, readCharter } from './project-folder.ts';
 
 type Question = Parameters<typeof ask>[2];
 
@@ -73,12 +73,8 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   const byRoot =
     keeps !== undefined || voidLeaves !== undefined || (what.kind === 'key' && isNamed(inForce, what.id));
   if (byRoot && root === undefined) throw needsRoot(folder, what.id);
-  const address = await folder.address();
-  if (address === undefined)
-    throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
-      hint: 'Start it: quorate controller; to try it out, alone on this machine: quorate up',
-    });
-  let controllers = byPeer(address.addrs);
+  const addrs = await controllerAddrs(folder);
+  let controllers = byPeer(addrs);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(revokeMsMax)]);
   // A fresh key: a revocation counts by its signature, whichever peer brings it.
   const { generateSeed } = await import('../identity/keys.ts');
@@ -89,7 +85,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   const reached = <T>(work: () => Promise<T>) =>
     untilReached(work, end, signal, async () => {
       // Under another key it is somebody else.
-      controllers = byPeer((await folder.address())?.addrs ?? address.addrs);
+      controllers = byPeer((await folder.address())?.addrs ?? addrs);
     });
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';

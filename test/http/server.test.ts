@@ -254,4 +254,14 @@ describe('a port', () => {
     await expect(start('127.0.0.1')).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED', message });
     await expect(start('192.0.2.1')).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
   });
+
+  it('ends what its app rests on when it is closed, and where it cannot listen', async () => {
+    const onClose = vi.fn();
+    const options = { host: '127.0.0.1', port: 0, app: new Hono(), onClose };
+    const server = await listenHttp(options);
+    await expect(listenHttp({ ...options, port: server.port })).rejects.toThrow('in use');
+    expect(onClose).toHaveBeenCalledTimes(1);
+    await server.close();
+    expect(onClose).toHaveBeenCalledTimes(2);
+  });
 });

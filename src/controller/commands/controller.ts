@@ -265,15 +265,14 @@ export async function serveFeed(
     version: version(),
   });
   const proxies = trustedProxies(httpTrustedProxy);
-  const server = await listenHttp({ ...http, app: site.app, names, limits: site.limits, errorPage, proxies });
-  const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
-  node.tellFeed(urls);
-  return {
-    urls,
-    close() {
+  const server = await listenHttp({
+    ...{ ...http, app: site.app, names, limits: site.limits, errorPage, proxies },
+    onClose() {
       people?.close();
       site.close();
-      return server.close();
     },
-  };
+  });
+  const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
+  node.tellFeed(urls);
+  return { urls, close: server.close };
 }

@@ -29,10 +29,7 @@ export interface Authority {
 /** Holders of a session: a cookie, a terminal's token, or the handle of a service that asks for somebody. */
 export type SessionKind = 'browser' | 'terminal' | 'service';
 
-export interface Session {
-  readonly person: string;
-  readonly name: string;
-  readonly operator?: string;
+export interface Session extends Pick<Right, 'person' | 'name' | 'operator'> {
   readonly role: SignInRole;
   /** The token that a form of this session has to send back. */
   readonly csrf: string;

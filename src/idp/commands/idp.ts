@@ -168,21 +168,12 @@ async function serveSignIn(
     issuer: { signer: folder.idp.signer, charter: () => node.members.charter() },
     onError: ({ message }) => out.note(message),
   });
-  try {
-    const limits = { bodyBytesMax: signInLimits.bodyBytesMax };
-    const names = namesIn([people.origin]);
-    const proxies = trustedProxies(httpTrustedProxy);
-    const errorPage = errorPageWith({ href: '/sign-in', text: 'Sign in' });
-    const server = await listenHttp({ ...http, app: people.app, names, limits, errorPage, proxies });
-    return {
-      origin: people.origin,
-      close() {
-        people.close();
-        return server.close();
-      },
-    };
-  } catch (error) {
-    people.close();
-    throw error;
-  }
+  const server = await listenHttp({
+    ...{ ...http, app: people.app, names: namesIn([people.origin]) },
+    limits: { bodyBytesMax: signInLimits.bodyBytesMax },
+    errorPage: errorPageWith({ href: '/sign-in', text: 'Sign in' }),
+    proxies: trustedProxies(httpTrustedProxy),
+    onClose: people.close,
+  });
+  return { origin: people.origin, close: server.close };
 }

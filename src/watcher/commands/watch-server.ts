@@ -44,20 +44,10 @@ export async function serveWatch(
   });
   const known = [...names, ...(people === undefined ? [] : namesIn([people.origin]))];
   const errorPage = errorPageWith(people && { href: '/approvals', text: 'To the pull requests' });
-  try {
-    const server = await listenHttp({
-      ...{ host, port, names: known, app, limits, errorPage },
-      option: '[http] listen in watch.toml',
-    });
-    return {
-      url: urlOf(host, server.port),
-      close() {
-        people?.close();
-        return server.close();
-      },
-    };
-  } catch (error) {
-    people?.close();
-    throw error;
-  }
+  const server = await listenHttp({
+    ...{ host, port, names: known, app, limits, errorPage },
+    option: '[http] listen in watch.toml',
+    onClose: () => people?.close(),
+  });
+  return { url: urlOf(host, server.port), close: server.close };
 }
