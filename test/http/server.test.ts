@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { HttpEnv } from '../../src/http/env.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { listenHttp } from '../../src/http/listen.ts';
 import { until } from '../e2e/support/wait.ts';
@@ -257,7 +258,7 @@ describe('a port', () => {
 
   it('ends what its app rests on when it is closed, and where it cannot listen', async () => {
     const onClose = vi.fn();
-    const options = { host: '127.0.0.1', port: 0, app: new Hono(), onClose };
+    const options = { host: '127.0.0.1', port: 0, app: new Hono<HttpEnv>(), onClose };
     const server = await listenHttp(options);
     await expect(listenHttp({ ...options, port: server.port })).rejects.toThrow('in use');
     expect(onClose).toHaveBeenCalledTimes(1);

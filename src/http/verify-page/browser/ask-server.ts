@@ -1,7 +1,9 @@
 import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
+import { wholeBytes } from '../../../protocol/base/whole-bytes.ts';
 import { decodeRevocations, type RevocationPage } from '../../../protocol/sessions/revocation-book.ts';
 import type { Brought } from './knowledge.ts';
+import { chunksOf } from './picked.ts';
 
 const askMsMax = 20_000;
 
@@ -49,27 +51,13 @@ async function textOf(url: string, signal: AbortSignal): Promise<string | undefi
     });
     if (answer.status === 404) return undefined;
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    return await boundedText(answer);
+    const tooLong = () => new Error(`it sends more than ${limits.receiptBytesMax} bytes`);
+    const bytes = answer.body && (await wholeBytes(chunksOf(answer.body), limits.receiptBytesMax, tooLong));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes ?? undefined);
   } catch (cause) {
     signal.throwIfAborted();
     throw unreachable(url, messageOf(cause), cause);
   }
-}
-
-async function boundedText({ body }: Response): Promise<string> {
-  const reader = body?.getReader();
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let text = '';
-  let bytes = 0;
-  for (let next = await reader?.read(); next?.done === false; next = await reader?.read()) {
-    bytes += next.value.length;
-    if (bytes > limits.receiptBytesMax) {
-      await reader?.cancel();
-      throw new Error(`it sends more than ${limits.receiptBytesMax} bytes`);
-    }
-    text += decoder.decode(next.value, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 const unreachable = (where: string, why: string, cause?: unknown): QuorateError =>

@@ -7,8 +7,9 @@ export interface Picked {
   files: GivenFile[];
 }
 
-async function* bytesOf(file: File): AsyncGenerator<Uint8Array> {
-  const reader = file.stream().getReader();
+/** Not every browser iterates over a stream by itself. Who stops early ends it. */
+export async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -23,7 +24,7 @@ async function* bytesOf(file: File): AsyncGenerator<Uint8Array> {
 const given = (file: File, path: string): GivenFile => ({
   path,
   size: file.size,
-  read: () => bytesOf(file),
+  read: () => chunksOf(file.stream()),
 });
 
 /** Files from an input; those of a folder have paths that begin with its name. */
