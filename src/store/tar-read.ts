@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { Blockstore } from 'interface-blockstore';
-import { extract, type pack, type Header as TarHeader } from 'tar-stream';
+import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
 import { refuseEmptyHeaders } from '../protocol/base/tar-headers.ts';
+import { drained } from '../protocol/base/tar-pack.ts';
 import { ByteBudget, chunkBytes, storeFile, storePieces } from './file-import.ts';
 import { printable } from './names.ts';
 import { TaskPool } from './task-pool.ts';
@@ -191,21 +192,6 @@ async function pump(
 }
 
 type Parser = ReturnType<typeof extract>;
-
-/** Resolves when a stream of an archive takes more bytes or is closed. */
-export function drained(stream: Parser | ReturnType<ReturnType<typeof pack>['entry']>): Promise<void> {
-  // A closed one emits no more events.
-  if (stream.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-  });
-}
 
 const refused = (header: Header, what: string): QuorateError =>
   new QuorateError('STORE_ENTRY_REFUSED', `the archive entry ${printable(header.name)} is ${what}`, {
