@@ -1,6 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../simulations/random.ts';
-import { csvOf } from '../../../simulations/report/csv.ts';
 import { assumptions, situations } from '../../../simulations/scale/assumptions.ts';
 import { doublingsUntil, firstClaims, leavesWithin } from '../../../simulations/scale/closed-forms.ts';
 import { askedAtOnce, drawsFairness, fairness } from '../../../simulations/scale/figures.ts';
@@ -148,11 +148,32 @@ describe('bytes of messages', () => {
 describe('npm run simulate -- scale', () => {
   it('gives the same figures for the same seed, and others for another', async () => {
     const sizes = [30, 60].map((workers) => ({ workers, jobs: 8, byMachine: 1 }));
-    const text = async (seed: number) =>
-      (await scaleStudy(seed, sizes)).map(({ name, table }) => csvOf(table, name)).join('\n');
-    const first = await text(1);
-    expect(await text(1)).toBe(first);
-    expect(await text(2)).not.toBe(first);
-    expect(first).not.toMatch(/NaN|undefined/);
+    const tables = async (seed: number) => (await scaleStudy(seed, sizes)).map(({ table }) => table);
+    const first = await tables(1);
+    expect(await tables(1)).toEqual(first);
+    expect(await tables(2)).not.toEqual(first);
+    const numbers = first.flatMap(({ rows }) => rows.flat()).filter((cell) => typeof cell === 'number');
+    expect(numbers.filter((number) => !Number.isFinite(number))).toEqual([]);
+  });
+
+  it('gives the numbers in docs/simulation.md that few jobs give, too', async () => {
+    const sizes = [400, 1, 1].map((jobs, n) => ({ workers: 100 * 10 ** n, jobs, byMachine: 0 }));
+    const figures = await scaleStudy(1, sizes);
+    const page = readFileSync(new URL('../../../docs/simulation.md', import.meta.url), 'utf8');
+    const check = (answer: string, first: number, name: string, column: string, unit = 1, rows = 1): void => {
+      const [, cell = ''] = new RegExp(`^\\| ${answer}[^|]*\\|([^|]*)`, 'm').exec(page) ?? [];
+      const told = cell.match(/\d+(\.\d+)?/g)?.slice(first, first + rows) ?? [];
+      const table = figures.find((figure) => figure.name === name)?.table;
+      const found = table?.rows.map((row) => Number(row[table.columns.indexOf(column)]) / unit) ?? [];
+      expect(told).toHaveLength(rows);
+      expect(told).toEqual(told.map((text, n) => found[n]?.toFixed(text.split('.')[1]?.length ?? 0)));
+    };
+    check('claims and passes', 0, 'scale-claims', 'answers_build_1_min');
+    check('three leases', 0, 'scale-leases', 'median_s');
+    check('of three builds', 0, 'scale-churn', 'expected');
+    check('gossip', 0, 'scale-bytes', 'gossip_bytes', 1e6, 3);
+    check('processor time', 0, 'scale-controller', 'build_1_min_ms');
+    check('feed and checkpoints', 0, 'scale-bytes', 'standing_per_s_bytes', 1e6, 3);
+    check('feed and checkpoints', 4, 'scale-controller', 'standing_cores', 1, 3);
   });
 });
