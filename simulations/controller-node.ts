@@ -1,4 +1,4 @@
-import type { ControllerEffect, ControllerEvent } from '../src/controller/machine/events.ts';
+import type { ControllerEffect, ControllerEvent, Timings } from '../src/controller/machine/events.ts';
 import type { Controller } from '../src/controller/machine/machine.ts';
 import { awaitedLeases } from '../src/controller/machine/rounds/leases.ts';
 import { CheckedBundles } from '../src/controller/sessions/checked-bundles.ts';
@@ -17,23 +17,43 @@ import { ownVersion } from '../src/protocol/wire/peer-version.ts';
 import { topics } from '../src/protocol/wire/protocols.ts';
 import { AskedMembers } from './asked-members.ts';
 import { ControllerDisk, type DiskCopy } from './controller-disk.ts';
-import type { ControllerOptions } from './controller-options.ts';
 import { describeController } from './describe.ts';
 import { TwoStories } from './forked-log.ts';
 import { idpClient } from './idp-node.ts';
 import { logFilesOn } from './logs.ts';
 import type { RestoreKind } from './mishaps.ts';
-import { serve } from './network.ts';
+import { type Node, serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type CrashPoint, type Life, Process, type Surroundings, whenAlive } from './process.ts';
 import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
-import { storePorts } from './store-node.ts';
+import { type Stores, storePorts } from './store-node.ts';
+import type { WorkerNode } from './worker-node.ts';
 
 const drainLookMs = 500;
 /** The owner waits as long for members to answer at a start. */
 const aloneAfterMs = 10 * 60_000;
+
+interface ControllerOptions {
+  timings: Timings;
+  listeners: () => readonly WorkerNode[];
+  /** Whether one of these nodes serves an artifact now. */
+  serves: (artifact: string, from: readonly string[]) => boolean;
+  fresh: () => Controller;
+  /** Where it keeps no bytes. */
+  stores: Stores | undefined;
+  /** It dies at this event, once. */
+  crash: { at: number; point: CrashPoint } | undefined;
+  /** A planted bug: other ports for what is asked at a start. */
+  inquiry: ((ports: InquiryPorts) => InquiryPorts) | undefined;
+  /** Whether a trusted worker has joined, which has the log. */
+  mayLoseJournal: () => boolean;
+  /** It tells its workers two stories. */
+  forks: number | undefined;
+  /** The identity provider's process; undefined where its key is in this one. */
+  idp: Node | undefined;
+}
 
 type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
 

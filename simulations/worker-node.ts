@@ -25,14 +25,38 @@ import { WorkerSessions } from '../src/worker/sessions/worker-sessions.ts';
 import { tapped } from './adversary.ts';
 import { describeWorker } from './describe.ts';
 import { sayLog, timesOf } from './logs.ts';
-import { controllerAt, serve } from './network.ts';
+import { controllerAt, type Node, serve } from './network.ts';
 import { observedSigner } from './observed-signer.ts';
 import type { IdleWorker } from './observer.ts';
 import { spoiltInputs, statedBy } from './outcomes.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { type Life, Process, type Surroundings, whenAlive } from './process.ts';
 import type { Random } from './random.ts';
-import type { WorkerOptions } from './worker-options.ts';
+import type { Behaviour, Work } from './scenario.ts';
+
+interface WorkerOptions {
+  name: string;
+  behaviour: Behaviour;
+  controller: Node;
+  others: () => readonly (Node & { hear(topic: string, author: string, message: Uint8Array): void })[];
+  /** Compact JWS. */
+  invite: string;
+  /** Another ticket of the owner for the same person, by the identity provider of now. */
+  anotherInvite: () => Promise<string>;
+  workOf: (job: string) => Work;
+  /** Grants of others, for those who try with them. */
+  foreignGrants: () => readonly string[];
+  joined: (membership: Membership) => void;
+  /** Writes of log leaves fail. */
+  fullDisk: boolean;
+  /** Its receipts cannot be signed. */
+  unsigned: boolean;
+  /** As of an operator. */
+  allowsAfterMs: number | undefined;
+  fresh: (id: string) => Worker;
+  /** A planted bug: ports that do something else. */
+  ports: (ports: WorkerPorts) => WorkerPorts;
+}
 
 type WorkerLife = Life<WorkerEvent, WorkerEffect, Worker>;
 

@@ -13,6 +13,9 @@ export interface Figure {
   plot: Plot;
 }
 
+/** The answers of a simulation. The same figures for the same seed. */
+export type Study = (seed: number) => readonly Figure[] | Promise<readonly Figure[]>;
+
 /** The command that makes the figures again. */
 export const commandOf = (what: string, seed: number): string => `npm run simulate -- ${what} --seed ${seed}`;
 
@@ -23,4 +26,22 @@ export function writeFigures(figures: readonly Figure[], folder: string, command
     writeFileSync(join(folder, `${name}.csv`), csvOf(table, command));
     writeFileSync(join(folder, `${name}.svg`), svgOf(plot, command));
   }
+}
+
+/** Tells the sentence of each figure, writes them where a folder is named, and returns them. */
+export async function runStudy(
+  study: Study,
+  {
+    what,
+    seed,
+    out,
+    say,
+  }: { what: string; seed: number; out: string | undefined; say: (line: string) => void },
+): Promise<readonly Figure[]> {
+  const figures = await study(seed);
+  for (const { name, says } of figures) say(`${name}: ${says}`);
+  if (out === undefined) return figures;
+  writeFigures(figures, out, commandOf(what, seed));
+  say(`${figures.length} figures, a CSV and an SVG each: ${out}`);
+  return figures;
 }

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { measure } from '../../../simulations/report/axis.ts';
 import { csvOf } from '../../../simulations/report/csv.ts';
-import { commandOf } from '../../../simulations/report/figure.ts';
+import { commandOf, runStudy } from '../../../simulations/report/figure.ts';
 import { type Plot, svgOf } from '../../../simulations/report/plot.ts';
-import { runStudy } from '../../../simulations/report/study.ts';
 
 const plot: Plot = {
   title: 'Tampered artifacts <accepted>',
