@@ -16,7 +16,6 @@ export interface Setting {
 
 export interface Attack {
   name: string;
-  says: string;
   cast: (setting: Setting) => Cast;
   /** The operators asked in the rounds of a run; by default those that the draw gives. */
   ask?: (setting: Setting, job: number, slots: number) => Round;
@@ -45,21 +44,29 @@ export const drawn =
   (round) =>
     draws.group(job + (round - 1) * Math.floor(draws.count / 2));
 
-const alike = (name: string, says: string, over: Partial<Cast> = {}): Attack => ({
+/** The operators under the one of so many seeds that gives the attackers the most of the first slots. */
+export function bestOfSeeds(setting: Setting, seeds: number, job: number, slots: number): readonly number[] {
+  const count = drawing(setting);
+  const won = (group: readonly number[]) =>
+    group.slice(0, slots).filter((operator) => operator < count).length;
+  const tried = Array.from({ length: seeds }, (_, n) => setting.draws.another(job, n));
+  return tried.reduce((best, group) => (won(group) > won(best) ? group : best));
+}
+
+const alike = (name: string, over: Partial<Cast> = {}): Attack => ({
   name,
-  says,
   cast: (setting) => castOf(setting, 'tampers-alike', over),
 });
 
 export const attacks: readonly Attack[] = [
   {
+    // Each puts something else into the artifact.
     name: 'independent tamperers',
-    says: 'each puts something else into the artifact',
     cast: (setting) => castOf(setting, 'tampers-alone'),
   },
   {
+    // One party, one invite, many machines.
     name: 'many keys',
-    says: 'one party, one invite, many machines',
     cast: (setting) => {
       const count = setting.oneVote ? 1 : Math.round(setting.draws.size * setting.share);
       return {
@@ -68,42 +75,32 @@ export const attacks: readonly Attack[] = [
       };
     },
   },
-  alike('many invites', 'one party with many invites, bought or stolen: all tamper alike'),
+  // One party, which bought or stole them.
+  alike('many invites'),
   {
+    // Such a party, which tampers only where it holds N slots of the round.
     name: 'careful colluders',
-    says: 'one party with many invites, which tampers only where it holds N slots of the round',
     cast: (setting) => castOf(setting, 'careful'),
   },
-  alike('sleepers', 'a party that behaved well for a year: nothing of that year counts'),
+  // A party that behaved well for a year: nothing of that year counts.
+  alike('sleepers'),
   {
+    // They deliver what others delivered; one operator in twenty tampers.
     name: 'copiers',
-    says: 'deliver what others delivered; one operator in twenty tampers',
     cast: (setting) => copying(setting, false),
   },
   {
+    // Receipts are seen as they come, and late ones count.
     name: 'copiers, receipts not sealed',
-    says: 'the same with the guard off: receipts are seen as they come, and late ones count',
     cast: (setting) => copying(setting, true),
   },
-  alike('colluders that stall', 'every second honest lease is lost beside them', { lossPerLease: 0.5 }),
+  alike('colluders that stall', { lossPerLease: 0.5 }),
   {
-    ...alike(
-      'controller grinds the seed',
-      `takes the best of ${seedsGround} seeds for its party, each round`,
-    ),
-    ask: ({ draws, ...setting }, job, slots) => {
-      const count = drawing({ draws, ...setting });
-      const won = (group: readonly number[]) =>
-        group.slice(0, slots).filter((operator) => operator < count).length;
-      return (round) => {
-        const tried = Array.from({ length: seedsGround }, (_, n) => draws.another(job + round * 7, n));
-        return tried.reduce((best, group) => (won(group) > won(best) ? group : best));
-      };
-    },
+    ...alike('controller grinds the seed'),
+    ask: (setting, job, slots) => (round) => bestOfSeeds(setting, seedsGround, job + round * 7, slots),
   },
   {
     name: 'controller invents operators',
-    says: 'all slots go to operators that nobody else knows',
     cast: (setting) => ({
       ...castOf(setting, 'honest'),
       behaviourOf: () => (setting.share > 0 ? 'tampers-alike' : 'honest'),
@@ -113,14 +110,11 @@ export const attacks: readonly Attack[] = [
       (round) =>
         Array.from({ length: 28 }, (_, n) => size + round * 28 + n),
   },
-  alike('trusted worker slow', 'many invites; the trusted worker takes twelve hours', { trustedHours: 12 }),
-  alike('trusted worker dead', 'many invites; the trusted worker never comes', { trustedHours: null }),
-  alike('trusted worker taken over', 'many invites, and it builds what they build', {
-    trustedTampers: 'always',
-  }),
+  alike('trusted worker slow', { trustedHours: 12 }),
+  alike('trusted worker dead', { trustedHours: null }),
+  alike('trusted worker taken over', { trustedTampers: 'always' }),
   {
     name: 'trusted worker taken over, careful',
-    says: 'both tamper only where the party holds N slots',
     cast: (setting) => castOf(setting, 'careful', { trustedTampers: 'careful' }),
   },
 ];

@@ -21,7 +21,7 @@ export function doublingsUntil(draw: Offer['draw'], operators: number, slots: nu
 }
 
 /** Probability of fewer than `least` successes. */
-function binomialBelow(trials: number, probability: number, least: number): number {
+export function binomialBelow(trials: number, probability: number, least: number): number {
   if (probability === 1) return trials < least ? 1 : 0;
   let term = (1 - probability) ** trials;
   let sum = 0;

@@ -1,6 +1,6 @@
 import { agreedOdds, oddsOf } from '../../../src/protocol/trust/odds.ts';
 import type { Figure } from '../../report/figure.ts';
-import { type Attack, attacks, drawing, seedsGround } from '../attacks.ts';
+import { type Attack, attacks, bestOfSeeds, drawing, seedsGround } from '../attacks.ts';
 import type { Draws } from '../draw.ts';
 import { measure } from '../measure.ts';
 import { alone, cosigned, nameOf, policies, usual, usualAlone } from '../policies.ts';
@@ -188,15 +188,9 @@ export function controllerFigure(draws: Draws, jobs: number, seed: string): Figu
   const once = [...alone.slice(2), usual].map((policy) => ({ ...policy, rounds: 1 }));
   const records = once.flatMap((policy) =>
     seedCounts.map((seeds) => {
-      const count = attackNamed('careful colluders');
       const grinding: Attack = {
-        ...count,
-        ask: (_setting, job, slots) => {
-          const won = (group: readonly number[]) =>
-            group.slice(0, slots).filter((operator) => operator < dishonest).length;
-          const tried = Array.from({ length: seeds }, (_, n) => draws.another(job, n));
-          return () => tried.reduce((best, group) => (won(group) > won(best) ? group : best));
-        },
+        ...attackNamed('careful colluders'),
+        ask: (setting, job, slots) => () => bestOfSeeds(setting, seeds, job, slots),
       };
       const { trusted } = measure(grinding, policy, { draws, share, oneVote: true }, jobs, seed);
       const odds = agreedOdds(policy, { operators: draws.size, dishonest });

@@ -1,6 +1,7 @@
 import type { Policy } from '../../../src/protocol/documents/index.ts';
 import { Random } from '../../random.ts';
 import type { Figure } from '../../report/figure.ts';
+import { binomialBelow } from '../../scale/closed-forms.ts';
 import { drawn } from '../attacks.ts';
 import type { Draws } from '../draw.ts';
 import { type Measured, measure, summed } from '../measure.ts';
@@ -147,7 +148,7 @@ export function lackFigure(small: (size: number) => Draws, jobs: number, seed: s
         operators: size,
         jobs,
         failed: 1 - honest,
-        exact: tooFew(size, policy.agree),
+        exact: binomialBelow(size, onlineShare, policy.agree),
       };
     }),
   );
@@ -169,17 +170,6 @@ export function lackFigure(small: (size: number) => Draws, jobs: number, seed: s
       })),
     },
   };
-}
-
-/** Binomial: fewer than `agree` of `size` operators are there. */
-function tooFew(size: number, agree: number): number {
-  let sum = 0;
-  let ways = 1;
-  for (let there = 0; there < agree && there <= size; there++) {
-    sum += ways * onlineShare ** there * (1 - onlineShare) ** (size - there);
-    ways *= (size - there) / (there + 1);
-  }
-  return sum;
 }
 
 /** One dishonest invite, and its price for the others. */

@@ -7,7 +7,6 @@ import type { Scheme } from './scheme.ts';
 export function agreement(policy: Policy): Scheme {
   return {
     name: nameOf(policy),
-    says: 'draw and decision of Quorate; nothing is remembered',
     fresh: (hosts) => ({
       replace: () => {},
       run: ({ next, build }, random) => {

@@ -6,11 +6,11 @@ const quorum = 2;
 
 /**
  * BOINC's adaptive replication, from its source (commit c5c6cb79): `set_trust` in `sched/sched_send.cpp`, `is_valid` and `is_invalid`
- * in `sched/validator.cpp`, and the page "AdaptiveReplication" of its wiki.
+ * in `sched/validator.cpp`, and the page "AdaptiveReplication" of its wiki. CV: results in a row that another host confirmed. A host
+ * with CV >= 10 is believed alone with probability 1 - 1/CV, else two must agree; a wrong result sets CV = 0.
  */
 export const boinc: Scheme = {
   name: 'BOINC adaptive replication',
-  says: 'CV = results in a row that another host confirmed; a host with CV >= 10 is believed alone with probability 1 - 1/CV, else two must agree; a wrong one sets CV = 0',
   fresh: (hosts) => {
     const valid = new Uint32Array(hosts);
     const count = (host: number) => valid[host] ?? 0;

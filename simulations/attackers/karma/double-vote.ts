@@ -3,9 +3,12 @@ import { hostsPerJobMax, type Scheme } from './scheme.ts';
 const goodAfter = 20;
 const votersFirst = 3;
 
+/**
+ * A host whose last 20 results were all accepted has two votes, others one. Three hosts vote, then one more at a time, until a result
+ * has more than half of the votes.
+ */
 export const doubleVote: Scheme = {
   name: 'double vote for good hosts',
-  says: 'a host whose last 20 results were all accepted has two votes, others one; three hosts vote, then one more at a time, until a result has more than half of the votes',
   fresh: (hosts) => {
     const row = new Uint32Array(hosts);
     return {

@@ -21,11 +21,12 @@ export function groupCredibility(groups: readonly (readonly number[])[]): number
 
 /**
  * L. F. G. Sarmenta, Sabotage-tolerance mechanisms for volunteer computing systems, Future Generation Computer Systems 18 (2002). Only
- * its abstract could be read here; the formulas are written down from memory.
+ * its abstract could be read here; the formulas are written down from memory. A host that passed k spot-checks is right with
+ * Cr = 1 - f/(1-f)/(k e), or 1 - f for k = 0, where f is 20 %. One job in ten is a spot-check, and who fails one is excluded. A result
+ * counts once its group has Cr >= 99 %.
  */
 export const sarmenta: Scheme = {
   name: 'credibility (Sarmenta)',
-  says: 'a host that passed k spot-checks is right with Cr = 1 - f/(1-f)/(k e), 1 - f for k = 0 (f = 20 %); one job in ten is a spot-check, who fails one is excluded; a result counts once its group has Cr >= 99 %',
   fresh: (hosts) => {
     const passed = new Uint32Array(hosts);
     const excluded = new Uint8Array(hosts);

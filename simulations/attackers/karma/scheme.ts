@@ -22,8 +22,6 @@ export interface Memory {
 
 export interface Scheme {
   name: string;
-  /** The rule as formulas, and where it is from. */
-  says: string;
   fresh: (hosts: number) => Memory;
 }
 
