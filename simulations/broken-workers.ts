@@ -1,6 +1,4 @@
 import type { Handled } from '../src/protocol/base/durability.ts';
-import type { Credentials } from '../src/protocol/sessions/credentials.ts';
-import type { RevocationBook } from '../src/protocol/sessions/revocation-book.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 import { Worker } from '../src/worker/machine/machine.ts';
 import type { WorkerPorts } from '../src/worker/sessions/ports.ts';
@@ -42,52 +40,11 @@ export class Copier extends Worker {
   }
 }
 
-/** The revocations that a worker knows, without its evidence of equivocation. */
-export function withoutEvidence(book: RevocationBook): RevocationBook {
-  return new Proxy(book, {
+/** An object of which some members are others; everything else is the real one. */
+export function withMembers<T extends object>(real: T, others: Partial<T>): T {
+  return new Proxy(real, {
     get(target, name) {
-      if (name === 'equivocationOf') return () => undefined;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
-/** Credentials that take any charter they know for the newest. */
-export function content(credentials: Credentials): Credentials {
-  return new Proxy(credentials, {
-    get(target, name) {
-      if (name === 'charter') return { ...target.charter, epoch: Number.MAX_SAFE_INTEGER };
-      if (name === 'catchUp') return async () => {};
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
-/** Credentials that look for no other controller. */
-export function incurious(credentials: Credentials): Credentials {
-  return new Proxy(credentials, {
-    get(target, name) {
-      if (name === 'searchControllers') return async () => false;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
-/** A machine of which the sessions see some answers changed; everything else is the real one. */
-export function withMethods(
-  machine: Worker,
-  changed: {
-    leaseOf?: (machine: Worker, lease: string) => ReturnType<Worker['leaseOf']>;
-    isOpen?: (machine: Worker, lease: string) => boolean;
-  },
-): Worker {
-  return new Proxy(machine, {
-    get(target, name) {
-      const method = changed[name as keyof typeof changed];
-      if (method !== undefined) return (lease: string) => method(target, lease);
+      if (Object.hasOwn(others, name)) return Reflect.get(others, name);
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },

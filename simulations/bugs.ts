@@ -10,15 +10,7 @@ import { Worker } from '../src/worker/machine/machine.ts';
 import { answerBugs } from './answer-bugs.ts';
 import { Broken, breaking, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
-import {
-  breakingPorts,
-  Copier,
-  content,
-  Forgetful,
-  Greedy,
-  incurious,
-  withMethods,
-} from './broken-workers.ts';
+import { breakingPorts, Copier, Forgetful, Greedy, withMembers } from './broken-workers.ts';
 import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
 import { endingBugs } from './ending-bugs.ts';
@@ -273,8 +265,8 @@ export const bugs: Record<string, Bug> = {
     rates: { ...calm, crashPerMinute: 1, stallMsMax: 1_000 },
     scenario: busy,
     patches: breakingPorts((ports) => ({
-      machine: withMethods(ports.machine, {
-        leaseOf: (machine, lease) => machine.leaseOf(lease) ?? unknownLease,
+      machine: withMembers(ports.machine, {
+        leaseOf: (lease) => ports.machine.leaseOf(lease) ?? unknownLease,
       }),
       dispatch(event) {
         if (event.kind !== 'started') return ports.dispatch(event);
@@ -286,19 +278,28 @@ export const bugs: Record<string, Bug> = {
   'offers-under-old-charter': {
     says: 'a worker judges an offer by the charter it knows, although the offer was made under a newer one',
     caughtBy: 'charters',
-    patches: breakingPorts(({ credentials }) => ({ credentials: content(credentials) })),
+    patches: breakingPorts(({ credentials }) => ({
+      credentials: withMembers(credentials, {
+        get charter() {
+          return { ...credentials.charter, epoch: Number.MAX_SAFE_INTEGER };
+        },
+        catchUp: async () => {},
+      }),
+    })),
   },
   'controller-never-looked-for': {
     says: 'a worker dials the controller that it knows, and asks nobody whether there is another one',
     caughtBy: 'rotations',
-    patches: breakingPorts(({ credentials }) => ({ credentials: incurious(credentials) })),
+    patches: breakingPorts(({ credentials }) => ({
+      credentials: withMembers(credentials, { searchControllers: async () => false }),
+    })),
   },
   'reveal-before-ack': {
     says: 'a reveal that comes before the ack ends the stream, and nobody opens another one for the result',
     caughtBy: 'liveness',
     rates: { ...calm, breakPerMessage: 0.15, delayMsMax: 5_000, stallMsMax: 15_000, noticeMsMax: 60_000 },
     scenario: busy,
-    patches: breakingPorts(({ machine }) => ({ machine: withMethods(machine, { isOpen: () => false }) })),
+    patches: breakingPorts(({ machine }) => ({ machine: withMembers(machine, { isOpen: () => false }) })),
   },
   'broken-line-refuses': {
     says: 'a trusted worker takes a connection that breaks while it reads the log for an answer, and refuses to sign',

@@ -21,36 +21,30 @@ interface Message {
   size?: number;
 }
 
+interface StoriesOptions {
+  random: Random;
+  project: string;
+  signer: Signer;
+  /** Leaves of the real log. */
+  leaves: () => readonly string[];
+  /** Index of the leaf that the other log has instead. */
+  at: number;
+}
+
 /** A controller that signs two logs. Each start of a feed decides which one its worker is shown, on all protocols. */
 export class TwoStories {
-  readonly #random: Random;
-  readonly #project: string;
-  readonly #signer: Signer;
-  readonly #leaves: () => readonly string[];
-  readonly #at: number;
+  readonly #options: StoriesOptions;
   /** Workers that are shown the other log. */
   readonly #deceived = new Set<string>();
 
-  constructor(options: {
-    random: Random;
-    project: string;
-    signer: Signer;
-    /** Leaves of the real log. */
-    leaves: () => readonly string[];
-    /** Index of the leaf that the other log has instead. */
-    at: number;
-  }) {
-    this.#random = options.random;
-    this.#project = options.project;
-    this.#signer = options.signer;
-    this.#leaves = options.leaves;
-    this.#at = options.at;
+  constructor(options: StoriesOptions) {
+    this.#options = options;
   }
 
   /** The channel of a worker, on which it is told its story. */
   tell(protocol: string, channel: Channel): Channel {
     const { peer } = channel;
-    if (protocol === protocols.feed && this.#random.chance(0.5)) this.#deceived.add(peer);
+    if (protocol === protocols.feed && this.#options.random.chance(0.5)) this.#deceived.add(peer);
     else if (protocol === protocols.feed) this.#deceived.delete(peer);
     if (!this.#deceived.has(peer)) return channel;
     let asked: Message = {};
@@ -78,7 +72,9 @@ export class TwoStories {
   }
 
   async #other(said: Message, asked: Message): Promise<object> {
-    const leaves = this.#leaves().map((leaf, at) => (at === this.#at ? 'charter of another story' : leaf));
+    const leaves = this.#options
+      .leaves()
+      .map((leaf, at) => (at === this.#options.at ? 'charter of another story' : leaf));
     const tree = new MerkleTree(leaves);
     switch (said.kind) {
       case 'backlog':
@@ -104,10 +100,8 @@ export class TwoStories {
   }
 
   #note(tree: MerkleTree, note: string): Promise<string> {
+    const { project, signer } = this.#options;
     const { size } = parseCheckpoint(note);
-    return signCheckpoint(
-      formatCheckpoint({ project: this.#project, size, root: tree.root(size) }),
-      this.#signer,
-    );
+    return signCheckpoint(formatCheckpoint({ project, size, root: tree.root(size) }), signer);
   }
 }

@@ -1,5 +1,5 @@
 import { breaking } from './broken-controller.ts';
-import { withoutEvidence } from './broken-workers.ts';
+import { withMembers } from './broken-workers.ts';
 import type { Scenario } from './scenario.ts';
 import type { Patches } from './world.ts';
 
@@ -35,7 +35,7 @@ export const witnessBugs = {
       workerPorts: (ports) => ({
         ...ports,
         witnessFile: { load: async () => undefined, save: async () => {} },
-        revocations: withoutEvidence(ports.revocations),
+        revocations: withMembers(ports.revocations, { equivocationOf: () => undefined }),
       }),
     }),
   },
