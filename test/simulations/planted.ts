@@ -1,6 +1,9 @@
 import { expect } from 'vitest';
 import type { Bug } from '../../simulations/bug.ts';
 import { bugs } from '../../simulations/bugs.ts';
+import { allCheckers } from '../../simulations/checkers/index.ts';
+import { type Checker, Violation } from '../../simulations/observer.ts';
+import { epochMs } from '../../simulations/paperwork.ts';
 import { simulatorWith } from '../../simulations/planted-source.ts';
 import * as simulator from '../../simulations/simulate.ts';
 import { range } from './seeds.ts';
@@ -122,31 +125,47 @@ export const quickBugs = inMachines.filter((bug) => !isSlow(bug));
 /** All modules are loaded anew for each of these. */
 export const bugsInSessions = Object.entries(bugs).filter(([, { source }]) => source !== undefined);
 
-/** Whether nothing fails in a seed without a planted bug; several bugs share a seed. */
-const clean = new Map<string, Promise<boolean>>();
+/** Ends a run, with no other failure, once the simulated clock is past `seconds`. */
+const endsAfter = (seconds: number): Checker => ({
+  invariant: 'none so far',
+  observe(_, { now }) {
+    if (now - epochMs > seconds * 1000) throw new Violation('it went on for long enough');
+  },
+});
 
-function isClean(seed: number, { rates = {}, scenario = {} }: Pick<Bug, 'rates' | 'scenario'>) {
+/** Seconds up to which nothing fails in a seed without a planted bug; several bugs share a seed. */
+const clean = new Map<string, Promise<number>>();
+
+/** Whether nothing fails in a seed, without the bug, up to this time of the simulated clock. */
+async function isClean(seed: number, { rates = {}, scenario = {} }: Bug, seconds: number): Promise<boolean> {
   const key = JSON.stringify({ seed, rates, scenario });
-  const known =
-    clean.get(key) ??
-    simulator.simulate(seed, { rates, scenario, once }).then(({ failure }) => failure === null);
-  clean.set(key, known);
-  return known;
+  if ((await (clean.get(key) ?? 0)) >= seconds) return true;
+  const checkers = () => [...allCheckers(), endsAfter(seconds)];
+  const run = simulator.simulate(seed, { rates, scenario, once, checkers }).then(({ failure }) => {
+    if (failure === null) return Number.POSITIVE_INFINITY;
+    return failure.invariant === 'none so far' ? seconds : 0;
+  });
+  clean.set(key, run);
+  return (await run) >= seconds;
 }
 
-/** Some seed fails at the checker that the bug names, and does not fail without the bug. */
+/**
+ * Some seed fails at the checker that the bug names. Without the bug it does not, for a minute more than twice as long: a failure that is the
+ * seed's own may come later without the bug.
+ */
 export async function expectCaught(name: string, bug: Bug): Promise<void> {
   const { caughtBy: only, patches = () => ({}), source, rates = {}, scenario = {} } = bug;
   const { simulate } = source === undefined ? simulator : await simulatorWith(source);
   const times = only === 'determinism' ? {} : { once };
-  let found: number | undefined;
+  let found: { seed: number; seconds: number } | undefined;
   for (const seed of [seeds[name] ?? 1, ...range(1, 200)]) {
-    const { failure } = await simulate(seed, { patches, rates, scenario, only, ...times });
+    const { failure, trace } = await simulate(seed, { patches, rates, scenario, only, ...times });
     if (failure === null) continue;
     expect(failure.invariant).toBe(only);
-    found = seed;
+    // A line begins with its time.
+    found = { seed, seconds: Number.parseFloat(trace.at(-1) ?? '') };
     break;
   }
-  expect(found, 'a seed among the first 200').toBeDefined();
-  expect(await isClean(found ?? 0, bug), 'the bug fails, not the seed').toBe(true);
+  const { seed, seconds } = found ?? expect.fail('no seed among the first 200 fails');
+  expect(await isClean(seed, bug, 2 * seconds + 60), 'the bug fails, not the seed').toBe(true);
 }
