@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { matrices } from './test/matrices.ts';
 import { caches } from './test/support/caches.ts';
+import { mallocLimits } from './test/support/memory.ts';
 import { sharedProcesses } from './test/support/pool.ts';
 import { alone, clocks, common } from './test/support/projects.ts';
 import { Skipped } from './test/support/skipped.ts';
@@ -14,6 +15,9 @@ const deadlines = {
   hookTimeout: 300_000,
   expect: { poll: { timeout: 240_000, interval: 50 } },
 };
+
+/** The house rules: `npm run check` runs them. */
+const tidy = ['test/tidy/**/*.test.ts'];
 
 /** Those that take longest, with their seconds; the others follow by their size, or by the time of the last run. */
 const longest: Readonly<Record<string, number>> = {
@@ -37,7 +41,6 @@ const longest: Readonly<Record<string, number>> = {
   'test/sandbox/namespace/namespace.test.ts': 8,
   'test/simulations/bugs.test.ts': 13,
   'test/simulations/faults.test.ts': 8,
-  'test/tidy/tidy.test.ts': 6,
 };
 
 /** Between files that share processes there is none of another project, or the process would end. */
@@ -57,6 +60,7 @@ class LongestFirst extends BaseSequencer {
 
 // Each of some fifty processes loads a thousand modules, most of which another one has compiled: 0.7 s of a processor, and not 1.4.
 process.env.NODE_COMPILE_CACHE ??= caches.NODE_COMPILE_CACHE;
+Object.assign(process.env, mallocLimits);
 
 const shared = { isolate: false, pool: sharedProcesses };
 
@@ -88,8 +92,11 @@ export default defineConfig({
         test: {
           ...{ ...common, ...deadlines, ...shared, name: 'shared' },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...alone, ...clocks, ...Object.keys(matrices)],
+          exclude: [...never, ...alone, ...clocks, ...tidy, ...Object.keys(matrices)],
         },
+      },
+      {
+        test: { ...{ ...common, ...deadlines, ...shared, name: 'tidy' }, include: tidy, exclude: never },
       },
       {
         test: { ...{ ...common, ...deadlines, name: 'matrices' }, include: Object.keys(matrices) },

@@ -86,6 +86,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/examples/pipeline-demo.test.ts': 74,
   'test/examples/quick-start.test.ts': 29,
   'test/examples/self-demo.test.ts': 240,
+  'test/fuzz/all-answers.test.ts': 8,
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,
   'test/homes/left.test.ts': 12,

@@ -11,7 +11,8 @@ it.each(ends)(
   async (end) => {
     const given = answers.filter(([one]) => one === end);
     expect(given.length).toBeGreaterThan(50);
-    for (const [, text] of given)
+    // All of them: all-answers.test.ts. What is done to each field comes in twenty-four kinds, so that all kinds are among these.
+    for (const [, text] of given.filter((_, n) => n % 7 === 0))
       await answered(end, text).catch((error: unknown) => {
         throw new Error(`${text.slice(0, 300)}: ${String(error)}`, { cause: error });
       });
@@ -41,7 +42,7 @@ it('every end of every protocol takes a changed message or refuses it with a cod
   );
   const missing = () => [...asked, ...answers].filter((what) => !changed.has(what));
   // Not every seed has each message changed.
-  for (let seed = 1; seed <= 2 || (seed <= 6 && missing().length > 0); seed++)
+  for (let seed = 1; seed === 1 || (seed <= 6 && missing().length > 0); seed++)
     for (const what of await tampered(seed)) changed.add(what);
   expect(missing()).toEqual([]);
 });

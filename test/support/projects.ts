@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { heapFlags } from './memory.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -10,6 +11,7 @@ export const common = {
   execArgv: [
     '--disable-warning=ExperimentalWarning',
     '--expose-gc',
+    ...heapFlags,
     `--import=${join(import.meta.dirname, 'untold-imports.ts')}`,
   ],
   globalSetup: ['test/support/make-program.ts'],

@@ -1,9 +1,11 @@
+import { flushCompileCache } from 'node:module';
 import { relative } from 'node:path';
 import { type RunnerTask, type RunnerTestFile, TestRunner } from 'vitest';
+import { mallocLimits } from './memory.ts';
 import { lackFor } from './needs.ts';
 
-// Node has read it (vitest.config.ts). Programs that tests start have a cache where their tests give them one.
-delete process.env.NODE_COMPILE_CACHE;
+// Node and the C library have read them (vitest.config.ts). Programs that tests start have a cache where their tests give them one.
+for (const name of ['NODE_COMPILE_CACHE', ...Object.keys(mallocLimits)]) delete process.env[name];
 
 const clocks = () => ({
   ...{ setTimeout, clearTimeout, setInterval, clearInterval, setImmediate },
@@ -18,6 +20,8 @@ const own = clocks();
 export default class Runner extends TestRunner {
   override onAfterRunFiles(files?: RunnerTestFile[]): void {
     super.onAfterRunFiles();
+    // At the signal by which Vitest ends a process Node writes nothing of it.
+    flushCompileCache();
     const now = clocks();
     const left = (Object.keys(own) as (keyof typeof own)[]).filter((name) => now[name] !== own[name]);
     if (left.length > 0) throw new Error(`${files?.[0]?.name} leaves ${left.join(', ')} faked`);

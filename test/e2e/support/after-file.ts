@@ -1,7 +1,6 @@
 // No process, folder, variable or spy of a test file outlives it, however the file ends, since the next file may
 // run in the same process; where a test failed, the processes tell what they saw.
 import { afterAll, afterEach, vi } from 'vitest';
-import { collectGarbage } from '../../support/garbage.ts';
 import { failUndescribed } from '../../support/undescribed.ts';
 import { endAll, reports } from './processes.ts';
 
@@ -14,5 +13,4 @@ afterAll(async () => {
   vi.restoreAllMocks();
   await endAll();
   failUndescribed();
-  collectGarbage();
 });
