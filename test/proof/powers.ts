@@ -45,7 +45,7 @@ export const powers: Power[] = [
   {
     what: /^(identity provider|controller process.*): whole followed: invents a publisher$/,
     is: /^trusted job,commit$/,
-    row: 'and a build of any commit of an allowed server',
+    row: 'create operators and publishers, with what these can',
   },
   {
     what: /^(identity provider|controller process.*): publisherGrant (alone|followed): operator$/,
