@@ -19,7 +19,7 @@ describe('a watcher and a hook beside a forge and a controller that lie', () => 
 
   it.each(Object.entries(watchBugs))('%s is caught by its checker', async (_, { caughtBy, ...patches }) => {
     const found: string[] = [];
-    for (const seed of range(1, 12)) {
+    for (const seed of range(4, 12)) {
       const { failure } = await simulateWatching(seed, patches);
       if (failure !== null) found.push(failure.invariant);
       if (failure?.invariant === caughtBy) break;

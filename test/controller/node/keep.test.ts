@@ -80,6 +80,7 @@ async function revealing(streamed: string, said: string) {
     history: [{ at: 0, progress: { kind: 'revealed', round: 1, results: [result] } }],
   };
   const machine = { state: { index: { get: () => run } } };
+  withLimits(controllerNodeLimits, { keepGatherMs: 1 });
   const context = { machine, store, tell: () => {}, closing: stop.signal } as unknown as ControllerContext;
   const stored = async () => {
     let text = '';
