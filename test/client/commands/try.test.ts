@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { prepare } from '../../../src/member/submit.ts';
 import { codeIn } from '../../bad-input/support/person.ts';
 import { GitServer, git } from '../../e2e/support/git.ts';
 import { type JobOptions, jobFile } from '../../e2e/support/jobs.ts';
@@ -58,75 +57,42 @@ describe.concurrent('quorate try', () => {
   });
 
   it('builds a commit as workers get it, whatever the repository says of its files', async () => {
-    const server = await GitServer.start(person.at('git'));
-    const files = {
+    const dir = await repository(listing, {
       '.gitattributes': '*.txt text eol=crlf export-subst\nhidden export-ignore\n',
       'a.txt': '$Format:%H$\n',
       hidden: 'x',
-      'quorate.yaml': jobFile(listing),
-    };
-    const url = await server.commit('attributes', files);
-    const dir = join(server.dir, 'attributes');
-    const signal = AbortSignal.timeout(120_000);
-    const { tree, commit } = await prepare({ url, ref: 'main', signal });
+    });
+    await commit(dir);
     await write(dir, { 'a.txt': 'changed', 'more.txt': 'more' });
-    for (const args of [['--commit'], ['--ref', commit.slice(0, 10)]]) {
-      const answer = await attempt(dir, ...args, '--json');
-      expect(answer.code, answer.report).toBe(0);
-      expect(event(answer, 'source')).toMatchObject({ tree, commit, dirty: false });
-    }
-    expect((await attempt(dir, '--commit', '-o', person.at('raw'))).code).toBe(0);
+    const answer = await attempt(dir, '--commit', '-o', person.at('raw'));
+    expect(answer.code, answer.report).toBe(0);
     expect(await readFile(person.at('raw', 'text'), 'utf8')).toBe('$Format:%H$\n');
     expect(await readFile(person.at('raw', 'list'), 'utf8')).toContain('./hidden\n');
-    const here = await attempt(dir, '--json');
-    expect(event(here, 'source')).toMatchObject({ commit, dirty: true });
-    expect(event(here, 'source')?.tree).not.toBe(tree);
   });
 
-  it('builds what has no job file by one of elsewhere: a folder, and a tag of a server', async () => {
-    const server = await GitServer.start(person.at('elsewhere'));
+  it('builds a tag of a server, with a git folder, by a job file of another server', async () => {
+    const server = await GitServer.start(person.at('git'));
     const url = await server.commit('upstream', { 'a.txt': 'upstream' });
     const upstream = join(server.dir, 'upstream');
     await git(upstream, 'tag', 'v1');
     await git(upstream, 'commit', '--quiet', '--allow-empty', '--message=later');
-    const job = `${jobFile({ run: ['test -e .git/HEAD', 'cp a.txt "$OUT"'] })}    git: true\n`;
+    const job = `${jobFile({ run: ['git describe --tags > "$OUT/tag"'] })}    git: true\n`;
     const recipes = await server.commit('recipes', { 'of/upstream.yaml': job });
-    const file = join(server.dir, 'recipes', 'of', 'upstream.yaml');
-    const none = await attempt(upstream);
-    expect(codeIn(none.err), none.report).toBe('JOBFILE_NOT_FOUND');
-
-    const here = await attempt(upstream, '--file', file, '--json');
-    expect(here.code, here.report).toBe(0);
-    expect(event(here, 'source')).toMatchObject({ file, dirty: false });
-    const from = person.at();
+    const of = [url, '--ref', 'v1', '--file'];
+    const there = await attempt(
+      person.at(),
+      ...of,
+      `${recipes}:of/upstream.yaml`,
+      '-o',
+      person.at('tag'),
+      '--json',
+    );
+    expect(there.code, there.report).toBe(0);
     const commit = await git(upstream, 'rev-parse', 'v1');
-    for (const named of [file, `${recipes}:of/upstream.yaml`]) {
-      const there = await attempt(from, url, '--ref', 'v1', '--file', named, '--json');
-      expect(there.code, there.report).toBe(0);
-      expect(event(there, 'source')).toMatchObject({ root: url, commit, dirty: false });
-      expect(event(there, 'built')?.artifact).toBe(event(here, 'built')?.artifact);
-    }
-    const wrong = await attempt(from, url, '--file', `${recipes}:upstream.yaml`);
+    expect(event(there, 'source')).toMatchObject({ root: url, commit, dirty: false });
+    expect(await readFile(person.at('tag', 'tag'), 'utf8')).toBe('v1\n');
+    const wrong = await attempt(person.at(), ...of, `${recipes}:upstream.yaml`);
     expect(codeIn(wrong.err), wrong.report).toBe('JOBFILE_NOT_FOUND');
-    const absent = await attempt(from, url, '--file', 'absent.yaml');
-    expect(codeIn(absent.err), absent.report).toBe('CLI_USAGE');
-  });
-
-  it('finds the same artifact of files and of the commit of them, from a folder below too', async () => {
-    const dir = await repository(listing, { 'a.txt': 'x', 'bin/run': '#!/bin/sh\n' });
-    await chmod(join(dir, 'bin/run'), 0o755);
-    const before = await attempt(join(dir, 'bin'), '--json');
-    expect(before.err).toContain('Nothing is committed here yet');
-    await commit(dir);
-    const after = await attempt(dir, '--commit', '--json');
-    expect(event(before, 'source')?.tree).toBe(event(after, 'source')?.tree);
-    const built = event(after, 'built');
-    expect(built).toMatchObject({ code: 0, artifact: expect.stringMatching(/^bafybei/) });
-    expect(built?.files).toEqual([
-      { path: 'list', size: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
-      { path: 'text', size: 1, sha256: expect.any(String) },
-    ]);
-    expect(event(before, 'built')?.artifact).toBe(built?.artifact);
   });
 
   it('tells the build its commit: HEAD where the files are none, zeros before the first one', async () => {
@@ -146,6 +112,7 @@ describe.concurrent('quorate try', () => {
     await commit(dir);
     const [id, seconds] = (await git(dir, 'log', '-1', '--format=%H %ct')).split(' ');
     const ofCommit = await environment('commit', '--commit');
+    expect(ofCommit.tree).toBe(none.tree);
     expect(ofCommit.told).toEqual([
       ...['CI=true', `QUORATE_COMMIT=${id}`, `QUORATE_COMMIT_TIME=${seconds}`],
       ...[`QUORATE_TREE=${ofCommit.tree}`, `SOURCE_DATE_EPOCH=${seconds}`],
@@ -156,26 +123,6 @@ describe.concurrent('quorate try', () => {
     expect(changed.told).toEqual(
       ofCommit.told.map((line) => (line.startsWith('QUORATE_TREE=') ? `QUORATE_TREE=${changed.tree}` : line)),
     );
-  });
-
-  it('has a git folder where the job asks for one: of HEAD, or of the tag that is named', async () => {
-    const steps = ['git describe --always --dirty > "$OUT/describe"', 'git log --format=%H > "$OUT/log"'];
-    const dir = await repository(jobFile({ run: steps }).replace('    run:', '    git: true\n    run:'));
-    expect(codeIn((await attempt(dir)).err)).toBe('SOURCE_NO_COMMIT');
-    await commit(dir);
-    await write(dir, { more: 'x' });
-    await commit(dir);
-    await git(dir, 'tag', '-a', '-m', 'x', 'v1.0');
-    const told = async (folder: string, ...args: string[]) => {
-      const answer = await attempt(dir, '-o', person.at(folder), ...args);
-      expect(answer.code, answer.report).toBe(0);
-      const read = async (name: string) => (await readFile(person.at(folder, name), 'utf8')).trim();
-      return [await read('describe'), await read('log')];
-    };
-    const head = await git(dir, 'rev-parse', 'HEAD');
-    expect(await told('git-tag', '--ref', 'v1.0')).toEqual(['v1.0', head]);
-    await write(dir, { more: 'changed' });
-    expect(await told('git-files')).toEqual([expect.stringMatching(/^[0-9a-f]{7,}-dirty$/), head]);
   });
 
   it('follows no link, and refuses one that leads out', async () => {
@@ -193,16 +140,6 @@ describe.concurrent('quorate try', () => {
     expect(await readFile(person.at('links', 'list'), 'utf8')).toBe(
       './.gitignore\n./a.txt\n./quorate.yaml\n',
     );
-  });
-
-  it('takes other repositories in it as empty folders, as a commit would', async () => {
-    const dir = await repository({ run: ['find . -mindepth 1 | sort > "$OUT/list"'] });
-    await write(dir, { 'other/file': 'x' });
-    await git(join(dir, 'other'), 'init', '-q', '-b', 'main');
-    await commit(join(dir, 'other'));
-    const { code, report } = await attempt(dir, '-o', person.at('nested'));
-    expect(code, report).toBe(0);
-    expect(await readFile(person.at('nested', 'list'), 'utf8')).toBe('./other\n./quorate.yaml\n');
   });
 
   it('runs as on a worker: no network, the pinned surroundings, the limits of the job', async () => {
@@ -231,12 +168,6 @@ describe.concurrent('quorate try', () => {
   });
 
   it.each<[what: string, job: Partial<JobOptions>, says: RegExp]>([
-    ['takes too long', { run: ['sleep 60'], time: '1s' }, /^stopped after .*: time: over 1 s$/m],
-    [
-      'takes too much memory',
-      { run: ['head -c 300000000 /dev/zero | tail -c 300000000 | wc -c'], memory: '64MiB' },
-      /^stopped after .*: memory: /m,
-    ],
     [
       'leaves what no artifact can hold',
       { run: ['mkfifo "$OUT/pipe"'] },

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { freePort } from '../../../examples/demo/free-port.ts';
 import { type ControllerNode, startController } from '../../../src/controller/node/node.ts';
 import { IdentityProvider } from '../../../src/idp/machine/machine.ts';
+import { idpNodeLimits } from '../../../src/idp/node/limits.ts';
 import { type IdpNode, startIdp } from '../../../src/idp/node/node.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { joinProject } from '../../../src/node/membership/join.ts';
@@ -18,8 +19,15 @@ import {
   type ProjectFolder,
 } from '../../../src/owner/project-folder.ts';
 import { rotateIdp, rotateTrusted } from '../../../src/owner/rotate.ts';
+import { sessionTimes } from '../../../src/protocol/sessions/limits.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { testKey } from '../../support/documents.ts';
+import { withLimits } from '../../support/with-limits.ts';
+
+beforeEach(() => {
+  withLimits(idpNodeLimits, { folderPollMs: 50 });
+  withLimits(sessionTimes, { charterExchangeMs: 100, idpRestMs: 50 });
+});
 
 const signal = AbortSignal.timeout(240_000);
 
