@@ -473,7 +473,7 @@ describe('check', () => {
 // Here, since the folders take seconds to make. One of the five damages to each file, in turn; damaged-in-every-way.test.ts does all.
 describe('a damaged file', () => {
   damagedFiles(
-    (row) => [everyDamage[row % everyDamage.length] ?? ''],
+    (row) => [everyDamage[(row + 3) % everyDamage.length] ?? ''],
     async () => folders,
   );
 });

@@ -34,7 +34,7 @@ const made = { kind: 'exit', code: 0, artifact: expect.stringMatching(/^baf/) };
 /** The name of each job, and how it ends. */
 const builds: Record<string, Bad> = {
   fails: { run: 'echo wrong >&2; exit 7', outcome: failed(7), log: /wrong/ },
-  'times-out': { run: 'sleep 100', time: '2s', outcome: aborted('time', /2 s/) },
+  'times-out': { run: 'sleep 100', time: '1s', outcome: aborted('time', /1 s/) },
   'is-killed-for-memory': {
     run: 'head -c 300000000 /dev/zero | tail -c 300000000 | wc -c',
     memory: '64MiB',

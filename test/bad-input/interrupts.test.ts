@@ -69,7 +69,7 @@ function appears(dir: string, name: string): Promise<void> {
 
 describe('Ctrl-C on init', () => {
   it('leaves a whole project, or none that a second one could not make whole', async () => {
-    for (const file of ['root.key', 'controller.key', 'idp.key', 'charter.jws']) {
+    for (const file of ['root.key', 'charter.jws']) {
       const cwd = person.at(`repo-${file}`);
       await mkdir(join(cwd, '.quorate'), { recursive: true });
       await git(cwd, 'init', '--quiet');

@@ -2,6 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command, Inside } from '../../e2e/support/inside.ts';
 import { Proc, scratch } from '../../e2e/support/processes.ts';
+import type { Told } from '../../e2e/support/told.ts';
 import { caches } from '../../support/caches.ts';
 import { quorateWords } from '../../support/program.ts';
 
@@ -11,6 +12,10 @@ export interface StartOptions {
   env?: Record<string, string>;
   /** A command to run it in, as `unshare`, `setpriv` or a shell. */
   within?: string[];
+}
+
+export interface InsideOptions extends Pick<StartOptions, 'cwd' | 'home'> {
+  ms?: number;
 }
 
 export interface Answer {
@@ -71,11 +76,13 @@ export class Person {
   }
 
   /** The same without a process: for what is about the answer alone. */
-  async inside(args: string[], { cwd, home }: Pick<StartOptions, 'cwd' | 'home'> = {}): Promise<Answer> {
-    const place = { cwd: cwd ?? this.at('folder'), home: home ?? this.at('home') };
-    const run = new Inside(`quorate ${args[0] ?? ''}`, command(args, { ...place, json: false }));
-    const { code } = await run.end();
-    return { code, out: run.text, err: run.stderr, report: run.report() };
+  async inside(
+    args: string[],
+    { cwd = this.at('folder'), home = this.at('home'), ms }: InsideOptions = {},
+  ): Promise<Answer> {
+    const run = new Inside(`quorate ${args[0] ?? ''}`, command(args, { cwd, home, json: false }));
+    const { code } = await run.end(ms);
+    return { code, out: said(run), err: run.stderr, report: run.report() };
   }
 
   /** Files that commands have left in the folder for temporary files. */
@@ -84,8 +91,8 @@ export class Person {
   }
 }
 
-/** Standard output: JSON lines are told apart from others by `Proc`. */
-export function said(proc: Proc): string {
+/** Standard output: JSON lines are told apart from others. */
+export function said(proc: Told): string {
   return [...proc.lines.map((line) => `${JSON.stringify(line)}\n`), proc.text].join('');
 }
 

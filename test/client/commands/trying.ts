@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { type Answer, Person } from '../../bad-input/support/person.ts';
 import { git } from '../../e2e/support/git.ts';
-import { command, Inside } from '../../e2e/support/inside.ts';
 import { type JobOptions, jobFile } from '../../e2e/support/jobs.ts';
 import type { Line } from '../../e2e/support/processes.ts';
 
@@ -44,15 +43,8 @@ export const attemptAsProcess = (dir: string, ...args: string[]): Promise<Answer
   person.run(['try', ...args], { cwd: dir, ms: 240_000 });
 
 /** The same in this process: for what is about builds and answers. */
-export async function attempt(dir: string, ...args: string[]): Promise<Answer> {
-  const json = args.includes('--json');
-  const words = args.filter((word) => word !== '--json');
-  const place = { cwd: dir, home: person.at('home'), json };
-  const run = new Inside('quorate try', command(['try', ...words], place));
-  const { code } = await run.end(240_000);
-  const out = [...run.lines.map((line) => `${JSON.stringify(line)}\n`), run.text].join('');
-  return { code, out, err: run.stderr, report: run.report() };
-}
+export const attempt = (dir: string, ...args: string[]): Promise<Answer> =>
+  person.inside(['try', ...args], { cwd: dir, ms: 240_000 });
 
 export function lines({ out, report }: Answer): Line[] {
   expect(out, report).not.toBe('');

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type HookCommand, runCommand } from '../../../src/watcher/node/hook-command.ts';
 import { makeReadOnly, openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
 import { until } from '../../e2e/support/wait.ts';
@@ -61,9 +62,22 @@ function hookProcess(home: string, how: 'between' | 'run'): Promise<string> {
 }
 
 describe('killed by SIGKILL between the journal and the command', () => {
-  it('a hook does not run it after a restart, and says that it may have run', async () => {
+  let killed: Promise<string> | undefined;
+  /** A home of a hook that was killed there. */
+  async function left(): Promise<string> {
+    killed ??= (async () => {
+      const home = await mkdtemp(join(tmpdir(), 'quorate-killed-'));
+      expect(await hookProcess(home, 'between')).toBe('SIGKILL');
+      return home;
+    })();
     const home = await folder();
-    expect(await hookProcess(home, 'between')).toBe('SIGKILL');
+    await cp(await killed, home, { recursive: true });
+    return home;
+  }
+  afterAll(async () => rm((await killed) ?? '', { recursive: true, force: true }));
+
+  it('a hook does not run it after a restart, and says that it may have run', async () => {
+    const home = await left();
     expect(await hookProcess(home, 'run')).toBe('done');
     expect(existsSync(join(home, 'ran'))).toBe(false);
     const told = (await readFile(join(home, 'told'), 'utf8'))
@@ -79,8 +93,7 @@ describe('killed by SIGKILL between the journal and the command', () => {
   });
 
   it('without its journal it runs it: that alone prevents it', async () => {
-    const home = await folder();
-    expect(await hookProcess(home, 'between')).toBe('SIGKILL');
+    const home = await left();
     await rm(join(home, 'hooks'), { recursive: true });
     expect(await hookProcess(home, 'run')).toBe('done');
     expect(await hookProcess(home, 'run')).toBe('done');
