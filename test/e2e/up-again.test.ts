@@ -7,7 +7,7 @@ import { endAll } from './support/processes.ts';
 
 afterAll(endAll);
 
-it('who tried a project out alone goes on with the same homes, and one that is killed does not mislead', async () => {
+it('an owner who tried a project out goes on with the same homes, and one that is killed does not mislead', async () => {
   const { dir, repo, up, ask, commit } = await player();
   expect(await ask('init')).toMatchObject({ code: 0 });
   await commit();
