@@ -77,22 +77,3 @@ describe('a job that nobody can take', () => {
     expect(lines.match(new RegExp(reason, 'g'))).toHaveLength(1);
   });
 });
-
-describe('a build whose outputs no artifact can have', () => {
-  it('is told with the name that is refused', async () => {
-    const step = String.raw`mkdir "$OUT/$(printf '\033[2J')"`;
-    const { code, lines } = await run('escape', jobFile({ run: [step], rounds: 1 }));
-    expect(code, lines).toBe(1);
-    expect(lines).toContain('STORE_NAME_REFUSED');
-    expect(lines).toContain('Rename the file');
-  });
-
-  it('is told with the number of files that its job may have', async () => {
-    const step = 'for n in $(seq 30); do echo $n > "$OUT/$n"; done';
-    const { code, lines, id } = await run('many', jobFile({ run: [step], files: 20, rounds: 1 }));
-    expect(code, lines).toBe(1);
-    const reason = 'aborted: its outputs are more than 20 files (limits.files of the job)';
-    expect(lines).toContain(reason);
-    expect((await plain('show', id)).lines).toContain(reason);
-  });
-});
