@@ -96,6 +96,8 @@ export const wholeNumberFrom =
 /** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`. */
 export function hostPort(text: string): { host: string; port: number } {
   const address = parseHostPort(text);
+  const isPortWrong = address === undefined && parseHostPort(text.replace(/:\d+$/, ':0')) !== undefined;
+  if (isPortWrong) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   if (address === undefined) throw new InvalidArgumentError('Give host and port, such as 0.0.0.0:8080.');
   return address;
 }

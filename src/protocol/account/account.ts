@@ -4,7 +4,7 @@ import { counted } from '../base/quantity.ts';
 import { shortId } from '../base/text.ts';
 import { isoTime } from '../base/time.ts';
 import { transferText } from '../base/transfer-meter.ts';
-import { passReason } from '../wire/pass-reason.ts';
+import { isBusyPass, passReason } from '../wire/pass-reason.ts';
 import { runAlarmOf } from './alarms.ts';
 import { endingText, shownLevel } from './endings.ts';
 import type { Account, AccountFacts, NextStep, OpenFacts, TrustedFailure } from './states.ts';
@@ -53,9 +53,11 @@ function whom({ connected, eligible, late, declined, asked = [] }: OpenFacts): W
     return {
       says: `for an operator that takes it: ${reasons(declined)}`,
       next: [
-        {
-          says: 'ask them to resume or to lend more, or lower what the job asks for (limits in its job file)',
-        },
+        declined.every(({ reason }) => isBusyPass(reason))
+          ? { says: 'wait until their builds end' }
+          : {
+              says: 'ask them to resume or to lend more, or lower what the job asks for (limits in its job file)',
+            },
         connect,
       ],
     };
@@ -334,7 +336,9 @@ function trustedWorker(open: OpenFacts | undefined): { says: string; next: NextS
     next: [
       said.startsWith('paused')
         ? { says: 'let it go on, where the trusted worker runs', command: 'quorate worker resume' }
-        : { says: 'have the trusted worker lend what it lacks, or lower what the job asks for' },
+        : isBusyPass(said)
+          ? { says: 'wait until its builds end' }
+          : { says: 'have the trusted worker lend what it lacks, or lower what the job asks for' },
     ],
   };
 }

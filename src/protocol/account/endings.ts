@@ -88,7 +88,8 @@ export const endings: Record<Ending, EndingText> = {
   'not-taken': {
     level: 'unfinished',
     says: 'no operator could take it',
-    advice: 'Lower what the job asks for, or ask an operator to lend more.',
+    advice:
+      'Publish it again where they were busy; else lower what the job asks for, or ask an operator to lend more.',
   },
   'not-built': {
     level: 'unfinished',

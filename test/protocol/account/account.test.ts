@@ -562,6 +562,16 @@ describe('the advice of an account', () => {
     expect(next(building({ ...sealed, sealed: 1, freeUntil }))).not.toEqual([]);
   });
 
+  it('of operators that decline is to wait where all of them are only busy', () => {
+    const step = (...declined: string[]) =>
+      accountOf(
+        building({ eligible: 2, declined: declined.map((reason, at) => ({ operator: `o${at}`, reason })) }),
+      ).next[0]?.says;
+    expect(step('busy with 2 jobs', 'busy: not enough cpus free')).toBe('wait until their builds end');
+    expect(step('busy with 2 jobs', 'the job wants 64 cpus')).toMatch(/^ask them to resume or to lend more/);
+    expect(step('busybody', 'busy')).toMatch(/^ask them/);
+  });
+
   it('of a trusted worker that declines is for where it runs', () => {
     const of = (trustedPassed: string) => {
       const facing = open({ trustedConnected: true, trustedPassed });
@@ -569,6 +579,7 @@ describe('the advice of an account', () => {
       return step?.command ?? step?.says;
     };
     expect(of('paused by its operator')).toBe('quorate worker resume');
+    expect(of('busy: not enough cpus free')).toBe('wait until its builds end');
     expect(of('needs 64 cpus')).toBe(
       'have the trusted worker lend what it lacks, or lower what the job asks for',
     );
