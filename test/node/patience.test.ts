@@ -12,7 +12,7 @@ const reasons: [string, number, RegExp][] = [
   ['API_FOLLOWED_MAX', 10 * minute, /too many commands of this home/],
   ['MESH_BUSY', 10 * minute, /takes no more connections now/],
   ['MESH_FULL', 10 * minute, /takes no more connections now/],
-  ['CONTROLLER_LOST', minute / 2, /was lost: trying again for up to 30 s/],
+  ['CONTROLLER_LOST', 2 * minute, /was lost: trying again for up to 120 s/],
 ];
 
 /** Asks a peer that answers at once, with the codes in turn, on a clock that only waits move. Ends with the error of the wait. */
@@ -98,7 +98,7 @@ describe('patience with a controller', () => {
   it('of one that asks its members before it starts ends with whom it waits for', () => {
     const patience = new Patience({ signal }, false);
     patience.pause(error('CONTROLLER_ASKING', 'first'), 0, 0);
-    expect(() => patience.pause(error('CONTROLLER_ASKING', 'for ada'), minute, 0)).toThrow('for ada');
+    expect(() => patience.pause(error('CONTROLLER_ASKING', 'for ada'), 3 * minute, 0)).toThrow('for ada');
   });
 
   it.each([
