@@ -2,13 +2,15 @@ import type { Client } from '../../member/client.ts';
 import { jobDocument } from '../../member/job-document.ts';
 import type { PlannedJob, Prepared } from '../../member/submit.ts';
 import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
+import { cosignersOf } from '../../protocol/judge/policy.ts';
+import { emptyTree } from '../../protocol/trust/decide.ts';
 import { policyIn, toldPolicy } from '../../protocol/wire/told-policy.ts';
 
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
 /**
- * The newest runs, by name, of jobs of a commit that need not be published again: trusted or going on, of the very same job, job file and
- * policy, and resting on such runs only.
+ * The newest runs, by name, of jobs of a commit that need not be published again: going on, or trusted, or agreed where no more can come of
+ * them; of the very same job, job file and policy, and resting on such runs only.
  */
 export async function keptRuns(
   client: Pick<Client, 'jobs' | 'show'>,
@@ -21,21 +23,35 @@ export async function keptRuns(
       run.repo === url && run.ref === ref && run.commit === commit && sameValue(run.recipe ?? null, recipe),
   );
   const kept = new Map<string, string>();
+  /** Names of kept runs that are agreed, of which no more can come. */
+  const low = new Set<string>();
   // Each comes after those it needs.
   for (const planned of prepared.jobs) {
-    const { name } = planned.instance;
+    const { name, needs } = planned.instance;
     const last = known.find((run) => run.name === name);
-    if (last === undefined || !mayStand(last)) continue;
+    if (last === undefined) continue;
     const { job } = planned;
+    const isFinal =
+      last.level === 'agreed' &&
+      (needs.some(({ instance }) => low.has(instance)) || (isEmpty(last) && cosignersOf(job.trust) === 0));
+    if (!mayStand(last, isFinal)) continue;
     const { id } = encodeJob(jobDocument({ repo: { url }, commit, tree, job, tag }));
-    if (isOf(planned, last, id, await client.show(last.run), kept)) kept.set(name, last.run);
+    if (isOf(planned, last, id, await client.show(last.run), kept)) {
+      kept.set(name, last.run);
+      if (isFinal) low.add(name);
+    }
   }
   return kept;
 }
 
-function mayStand({ state, level, revoked }: RunSummary): boolean {
-  return state === 'done' ? level === 'trusted' && revoked === undefined : state !== 'cancelled';
+function mayStand({ state, level, revoked }: RunSummary, isFinal: boolean): boolean {
+  if (state !== 'done') return state !== 'cancelled';
+  return (level === 'trusted' || isFinal) && revoked === undefined;
 }
+
+/** Whether it put out nothing, which needs a co-signature. */
+const isEmpty = ({ artifact, reports }: RunSummary): boolean =>
+  [null, emptyTree].includes(reports ?? artifact);
 
 /** Whether a run is of this job, under this policy, and rests on runs that are kept. */
 function isOf(

@@ -18,6 +18,9 @@ interface Options {
   workingTree?: boolean;
 }
 
+/** Jobs that a warning names. */
+const readersShownMax = 5;
+
 export const plan: Define = (program, act) =>
   defineCommand(program, 'plan', {
     summary: 'show what a run would build',
@@ -97,8 +100,53 @@ function sayPlan(
     return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
   });
   out.table(rows, '  ');
+  for (const line of sayAgreedAtMost(instances)) out.say(yellow(line));
   for (const { job, instances: names, reason } of skipped) {
     const what = names.length === 1 ? (names[0] ?? job) : `${job} (${counted(names.length, 'job')})`;
     out.say(yellow(`  skipped: ${what}: ${escapeLine(skipText(reason), 500)}`));
   }
+}
+
+type Instances = PlannedCommit['plan']['instances'];
+
+/**
+ * Names of jobs that are `agreed` at most if tests put out nothing whose commands do not name $OUT: to put out nothing is easy to agree on,
+ * and counts with a co-signature only. Each comes after those it needs.
+ */
+function agreedAtMost(instances: Instances): Set<string> {
+  const found = new Set<string>();
+  for (const { name, template, needs } of instances) {
+    const { kind, run, trust } = template;
+    const isEmpty = kind === 'test' && cosignersOf(trust) === 0 && !JSON.stringify(run).includes('OUT');
+    if (isEmpty || needs.some(({ instance }) => found.has(instance))) found.add(name);
+  }
+  return found;
+}
+
+/** Lines about jobs that others need. */
+function sayAgreedAtMost(instances: Instances): string[] {
+  const low = agreedAtMost(instances);
+  return instances.flatMap(({ name, needs }) => {
+    if (!low.has(name)) return [];
+    const readers = (level: string) =>
+      instances.flatMap((one) =>
+        one.needs.some((need) => need.instance === name && need.level === level) ? [one.name] : [],
+      );
+    const ends = [
+      [readers('agreed'), 'is no more'],
+      [readers('trusted'), 'never begins'],
+    ] as const;
+    const said = ends.flatMap(([of, end]) => (of.length > 0 ? [`${namesOf(of)} ${end}`] : [])).join('; ');
+    if (said === '') return [];
+    if (needs.some(({ instance }) => low.has(instance)))
+      return [`  ${name} is agreed at most then: ${said}.`];
+    return [
+      `  ${name} is agreed at most if it puts out nothing: ${said}. Have it write a report to $OUT, or give it trust: {cosign: required}`,
+    ];
+  });
+}
+
+function namesOf(names: readonly string[]): string {
+  const more = names.length - readersShownMax;
+  return `${names.slice(0, readersShownMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

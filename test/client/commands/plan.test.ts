@@ -71,6 +71,27 @@ describe('quorate plan', () => {
     );
   });
 
+  it('warns of what needs a job that is agreed at most', async () => {
+    const dir = folder();
+    const jobs = `
+jobs:
+  lint: {kind: test, run: [x]}
+  check: {kind: test, run: [x]}
+  reports: {kind: test, run: [x > $OUT/r]}
+  signed: {kind: test, run: [x], trust: {cosign: required}}
+  build: {run: [x], needs: {check: agreed, reports: trusted, signed: trusted}}
+  ship: {run: [x], needs: [build, check]}
+`;
+    writeFileSync(join(dir, 'quorate.yaml'), jobs);
+    execFileSync('git', ['init', '-q', dir]);
+    const { code, out } = await quorate(['plan', '--working-tree', dir], { cwd: repo });
+    expect(code, out).toBe(0);
+    expect(out.split('\n').filter((line) => line.includes('at most'))).toEqual([
+      '  check is agreed at most if it puts out nothing: build is no more; ship never begins. Have it write a report to $OUT, or give it trust: {cosign: required}',
+      '  build is agreed at most then: ship never begins.',
+    ]);
+  });
+
   it('of the files as they are reads those, says so, and needs no commit', async () => {
     const dir = folder();
     execFileSync('git', ['init', '--quiet', '--initial-branch=main', dir], { timeout: 120_000 });
