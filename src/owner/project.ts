@@ -1,37 +1,47 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { checkOwnPlayed, playedOf } from './played.ts';
 import type { ProjectFolder } from './project-folder.ts';
 
-export function findUp(start: string, name: string): string | undefined {
+export function findUp(
+  start: string,
+  name: string,
+  counts = (_folder: string): boolean => true,
+): string | undefined {
   for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, name))) return folder;
+    if (existsSync(join(folder, name)) && counts(folder)) return folder;
     if (dirname(folder) === folder) return undefined;
   }
 }
 
-/** The project folder at or above `start`. It must hold a charter: `~/.quorate` is a home folder. */
-export function findProject(start: string): string | undefined {
-  return findUp(start, join('.quorate', 'charter.jws'));
+/** The folder at or above `start` with this below its `.quorate`. Around the repository of `start`, as in /tmp, others may put one: theirs is passed over. */
+function findOwn(start: string, name: string): string | undefined {
+  const repository = findUp(start, '.git') ?? start;
+  const isMine = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.uid === process.getuid?.();
+  return findUp(
+    start,
+    join('.quorate', name),
+    (folder) => folder.length >= repository.length || isMine(join(folder, '.quorate')),
+  );
 }
+
+/** The project folder at or above `start`. It must hold a charter: `~/.quorate` is a home folder. */
+export const findProject = (start: string): string | undefined => findOwn(start, 'charter.jws');
 
 /** The repository at or above `start` whose project `quorate up` plays, or has played. */
 export const findPlayed = (start: string): string | undefined =>
-  findUp(start, playedOf('.').concat('/.quorate/charter.jws'));
-
-/** Opens the owner's project folder at or above `start`; undefined where there is none. */
-export const ownProject = (start: string): Promise<ProjectFolder | undefined> =>
-  firstOf([findProject(start)], undefined);
+  findOwn(start, join('up', '.quorate', 'charter.jws'));
 
 /** The same of the wanted project, of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
 export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
   const [own, played] = [findProject(start), findPlayed(start)];
-  const homes = played === undefined ? undefined : playedOf(played);
-  if (played !== undefined) await checkOwnPlayed(played);
   // A repository within that of the other goes first.
-  if (played === undefined || (own !== undefined && own.length > played.length))
-    return firstOf([own, homes], wanted);
+  const isNearer = own !== undefined && own.length > (played?.length ?? 0);
+  const nearer = isNearer ? await firstOf([own], wanted) : undefined;
+  if (nearer !== undefined || played === undefined) return nearer;
+  await checkOwnPlayed(played);
+  const homes = playedOf(played);
   const { servedSource } = await import('./served-source.ts');
   const runs = (await servedSource(played)) !== undefined;
   return firstOf(runs ? [homes, own] : [own, homes], wanted);
@@ -52,7 +62,7 @@ async function firstOf(
 
 /** Opens the owner's project folder at or above `cwd`. @throws {QuorateError} `PROJECT_NOT_FOUND` */
 export async function openProject(cwd: string): Promise<ProjectFolder> {
-  const folder = await ownProject(cwd);
+  const folder = await firstOf([findProject(cwd)], undefined);
   if (folder !== undefined) return folder;
   const played =
     findPlayed(cwd) === undefined ? '' : ' that is yours; what quorate up plays is for trying out';

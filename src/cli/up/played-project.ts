@@ -12,20 +12,21 @@ import {
 import { hasCode } from '../../protocol/base/errors.ts';
 import { portsBefore } from './local-source.ts';
 
+/** What the charter that is played has of the project's own, or of the one that it would have. */
+export async function charterToPlay(root: string) {
+  const own = existsSync(join(root, '.quorate', 'charter.jws')) ? await openProjectFolder(root) : undefined;
+  const charter = own?.charter ?? { ...(await firstCharter(root, {})), recipes: undefined };
+  const { name, vcs, floor, testFloor = floor, recipes = 'own' as const } = charter;
+  return { name, vcs, floor, testFloor, recipes };
+}
+
 /**
  * The project that is played for the repository at `root`, with the name, servers and policies that its own has, or would have. It has
  * keys of its own: whatever is trusted in it is trusted in no other project, and removing its folder leaves no trace.
  * @throws as of `initProject` and `changeCharter`
  */
 export async function openPlayed(root: string): Promise<ProjectFolder> {
-  const own = existsSync(join(root, '.quorate', 'charter.jws')) ? await openProjectFolder(root) : undefined;
-  const {
-    name,
-    vcs,
-    floor,
-    testFloor = floor,
-    recipes = 'own' as const,
-  } = own?.charter ?? { ...(await firstCharter(root, {})), recipes: undefined };
+  const { name, vcs, floor, testFloor, recipes } = await charterToPlay(root);
   const homes = playedOf(root);
   const dir = join(homes, '.quorate');
   if (!existsSync(join(dir, 'charter.jws'))) await initProject(homes, { name, vcs, bootstrap: [] });
@@ -39,11 +40,16 @@ export async function openPlayed(root: string): Promise<ProjectFolder> {
   return openProjectFolder(homes);
 }
 
-/** Removes all of it, and the folder around where no project is in that. */
-export async function discardPlayed(root: string): Promise<void> {
+/** Where the sandboxes of all that is played keep their state. */
+export const sandboxOf = (root: string): string => join(playedOf(root), 'sandbox');
+
+/** Removes what was made before the first consent. Where another `quorate up` has begun meanwhile, or settings are there, these stay. */
+export async function discardUnbegun(root: string): Promise<void> {
   const homes = playedOf(root);
-  await rm(homes, { recursive: true, force: true });
-  await rmdir(dirname(homes)).catch((error: unknown) => {
-    if (!hasCode(error, 'ENOTEMPTY') && !hasCode(error, 'ENOENT')) throw error;
-  });
+  if (existsSync(join(homes, '.quorate'))) return;
+  await rm(sandboxOf(root), { recursive: true, force: true });
+  for (const folder of [homes, dirname(homes)])
+    await rmdir(folder).catch((error: unknown) => {
+      if (!hasCode(error, 'ENOTEMPTY', 'ENOENT')) throw error;
+    });
 }

@@ -21,7 +21,7 @@ import { agreed, offerOf } from '../../worker/commands/joining.ts';
 import { describeLending } from '../../worker/commands/lending.ts';
 
 interface Options {
-  operators: number;
+  operators?: number;
   tier?: Tier[];
   cpus?: number;
   memory?: number;
@@ -31,6 +31,8 @@ interface Options {
 
 /** Each is a node with a store, some 40 MB, and may build at any time. */
 const operatorsMax = 8;
+/** As many as a round of a new project asks. */
+const operatorsMin = 3;
 /** A job that says nothing asks for it. */
 const memoryBytesMin = 1024 ** 3;
 
@@ -44,9 +46,8 @@ export const up: Define = (program, act) => {
   asDaemon(command)
     .option(
       '--operators <n>',
-      `volunteers to play, 1 to ${operatorsMax}`,
+      `volunteers to play, 1 to ${operatorsMax} (default: as many as a round of the project asks at least, or ${operatorsMin})`,
       wholeNumberFrom(1, operatorsMax),
-      3,
     )
     .option(
       '--tier <tier>',
@@ -78,14 +79,19 @@ async function run(context: Context, options: Options): Promise<Exit> {
   await checkFree(root);
   const upDir = playedOf(root);
   const isFirst = !existsSync(join(upDir, '.quorate', 'charter.jws'));
-  const { yes, operators } = options;
+  const { yes } = options;
+  const { charterToPlay, discardUnbegun, openPlayed, sandboxOf } = await import('./played-project.ts');
+  const { floor, testFloor } = await charterToPlay(root);
+  const asked = Math.max(floor.of, testFloor.of);
+  const operators = options.operators ?? Math.min(Math.max(operatorsMin, asked), operatorsMax);
   if (isFirst && yes !== true && !context.interactive) throw nobodyToAsk();
   out.say(
-    bold(`This machine alone plays a project: controller, trusted worker, ${volunteers(options)}.`),
+    bold(`This machine alone plays a project: controller, trusted worker, ${volunteers(operators)}.`),
     yellow(oneMachine),
-    'Looking whether this machine can build…',
+    ...sayTooFew(operators, { asked, agree: Math.max(floor.agree, testFloor.agree) }).map(yellow),
+    'Looking whether this machine can build, which takes up to half a minute…',
   );
-  const sandboxDir = join(upDir, 'sandbox');
+  const sandboxDir = sandboxOf(root);
   const builds = operators + 1;
   const lent = {
     cpus: options.cpus ?? Math.max(1, Math.floor(availableParallelism() / builds)),
@@ -105,8 +111,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
   const ask = consent !== undefined || isFirst;
   if (ask && !(await agreed(context, { yes }, consent, 'Build on this machine'))) {
-    const { discardPlayed } = await import('./played-project.ts');
-    if (isFirst) await discardPlayed(root);
+    if (isFirst) await discardUnbegun(root);
     out.say('Nothing was done.');
     return exits.no;
   }
@@ -117,7 +122,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   await rememberTiers(upDir, offer.sandboxes.tiers);
   // Another one may have been started meanwhile, and the charter would name a port of this one as well.
   await checkFree(root);
-  const { openPlayed } = await import('./played-project.ts');
+  const { Attendance } = await import('./attendance.ts');
   const { localMembers, LocalProject } = await import('./local-project.ts');
   let folder = await openPlayed(root);
   const members = await localMembers(upDir, folder.project, operators);
@@ -125,8 +130,10 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
   const rekeyed = Promise.withResolvers<void>();
-  const present = new Set<unknown>();
-  const everybody = Promise.withResolvers<void>();
+  const attendance = new Attendance(
+    members.map(({ name }) => name),
+    (says) => out.note(says),
+  );
   const print = eventPrinter(out, { service: 'up' });
   const nodes = {
     members,
@@ -137,8 +144,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     onRekeyed: rekeyed.resolve,
     onFailure: failure.reject,
     onEvent(node: string, event: Parameters<typeof print>[0]) {
-      if (node === 'controller' && event.kind === 'present') present.add(event.data?.operator);
-      if (present.size === members.length) everybody.resolve();
+      if (node === 'controller' && event.kind === 'present') attendance.came(event.data?.operator);
       // The controller tells of builds as well.
       if (signal.aborted || (node !== 'controller' && !isLogged('warn', event.level))) return;
       print(node === 'controller' ? event : { ...event, says: `${node}: ${event.says}` });
@@ -159,7 +165,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     const { id } = project.controller;
     out.value({ event: 'listening', id, project: folder.project, http: urls, source: source.url });
     await project.join({ ...nodes, folder });
-    await Promise.race([everybody.promise, stopped]);
+    await attendance.whole(stopped);
     if (!signal.aborted) {
       await source.announce();
       const names = members.map(({ name }) => name);
@@ -190,8 +196,16 @@ async function run(context: Context, options: Options): Promise<Exit> {
   return exits.done;
 }
 
-const volunteers = ({ operators }: Options): string =>
+const volunteers = (operators: number): string =>
   operators === 1 ? 'one volunteer' : `${operators} volunteers`;
+
+/** What the least policies of the project make of so many volunteers. */
+function sayTooFew(operators: number, { asked, agree }: { asked: number; agree: number }): string[] {
+  if (operators >= asked) return [];
+  const bound = asked > operatorsMax ? `; it plays ${operatorsMax} at most` : `: --operators ${asked}`;
+  const end = operators < agree ? `, and ${agree} have to agree: nothing can be agreed on` : '';
+  return [`A round of the project asks ${asked} volunteers${end}${bound}.`];
+}
 
 const nobodyToAsk = () =>
   new QuorateError('CLI_CONFIRMATION_NEEDED', 'there is no terminal to ask for confirmation', {

@@ -5,6 +5,7 @@ import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { controllerAdvice, membershipFor, withAdvice } from '../../member/commands/project-client.ts';
+import { checkOwnPlayed } from '../../owner/played.ts';
 import { accountOf, hasRefused } from '../../protocol/account/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -119,14 +120,14 @@ async function start(context: Context, given: string | undefined, options: Optio
         hint: 'The job goes on: quorate jobs lists it, quorate show <job> tells more.',
         cause: error,
       });
-    throw await withAdvice(context, membership.project, error);
+    throw await withAdvice(context, membership.project, error, home);
   }
 
   function tell(says: string, reason: string): void {
     out.note(says);
     if (reason !== 'lost') return;
     // Its errors are those of the next attempt as well.
-    void controllerAdvice(context, membership.project).then(
+    void controllerAdvice(context, membership.project, home).then(
       (advice) => advice && out.note(advice),
       () => {},
     );
@@ -397,6 +398,7 @@ export async function sourceOf(
   const { root, remoteUrl, branch, commit, dirty } = await localRepo(folder);
   const { servedSource } = await import('../../owner/served-source.ts');
   const served = options.url === undefined ? await servedSource(root) : undefined;
+  if (served !== undefined) await checkOwnPlayed(root);
   const url = options.url ?? served?.url ?? remoteUrl;
   if (url === undefined)
     throw new QuorateError('CLI_USAGE', `${folder} has no remote, and workers fetch source from a server`, {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Home } from '../../node/membership/home.ts';
 import { playedHomes } from '../../owner/played.ts';
@@ -48,17 +49,21 @@ export async function withClient<Result>(
     if (membership.role === 'publisher') await tellAlarms(context, home, client);
     return result;
   } catch (error) {
-    throw await withAdvice(context, project, error);
+    throw await withAdvice(context, project, error, home);
   } finally {
     await client.close();
   }
 }
 
-/** Advice for the owner of a project whose controller does not answer; undefined for others. */
+/** Advice for the owner of a project whose controller does not answer; undefined for others. `home`: as of `membershipFor`, which may be gone since. */
 export async function controllerAdvice(
   { cwd }: Pick<Context, 'cwd'>,
   project: string | undefined,
+  home?: Pick<Home, 'dir'>,
 ): Promise<string | undefined> {
+  const lost = home && playedHomes(home);
+  if (lost !== undefined && !existsSync(lost))
+    return `${lost} was removed, and its jobs are lost: end the quorate up of this repository if it still runs, and start it again.`;
   const folder = await projectHere(cwd, project);
   if (folder === undefined) return undefined;
   const homes = playedHomes(folder);
@@ -74,11 +79,14 @@ export async function withAdvice(
   context: Pick<Context, 'cwd'>,
   project: string | undefined,
   error: unknown,
+  home?: Pick<Home, 'dir'>,
 ): Promise<unknown> {
   const { isGone } = await import('../../node/patience.ts');
   if (!(error instanceof QuorateError) || !isGone(error)) return error;
-  const advice = await controllerAdvice(context, project);
+  const advice = await controllerAdvice(context, project, home);
   if (advice === undefined) return error;
-  const { code, message, hint = '' } = error;
+  const { code, message } = error;
+  // It says that jobs go on.
+  const hint = home !== undefined && !existsSync(home.dir) ? '' : (error.hint ?? '');
   return new QuorateError(code, message, { hint: `${hint} ${advice}`.trim(), cause: error });
 }

@@ -24,7 +24,7 @@ import {
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { wholeNumberFrom } from '../../terminal/values.ts';
-import { ownProject } from '../project.ts';
+import { projectHere } from '../project.ts';
 import { votesWrong } from './floor.ts';
 
 /** Operators that may act as one party: a share of all, or how many. */
@@ -120,7 +120,7 @@ type Row = PolicyOdds & { from: From[] };
 
 async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   const votes = votesOf(options);
-  const folder = await ownProject(cwd);
+  const folder = await projectHere(cwd);
   const charter = folder?.charter;
   const operators = options.operators ?? (await knownOperators(folder?.dir));
   const { risk } = options;

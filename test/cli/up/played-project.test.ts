@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { openSource } from '../../../src/cli/up/local-source.ts';
-import { discardPlayed, openPlayed } from '../../../src/cli/up/played-project.ts';
+import { discardUnbegun, openPlayed, sandboxOf } from '../../../src/cli/up/played-project.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { checkOwnPlayed, playedHomes } from '../../../src/owner/played.ts';
-import { openProject, projectHere } from '../../../src/owner/project.ts';
+import { findProject, openProject, projectHere } from '../../../src/owner/project.ts';
 import { changeCharter, defaultFloor, initProject } from '../../../src/owner/project-folder.ts';
 import { tellServed } from '../../../src/owner/served-source.ts';
 import { codeOf } from '../../../src/protocol/base/errors.ts';
@@ -66,16 +66,22 @@ it('commands are about what is played while it runs, and acts of the owner never
   expect((await projectHere(join(root, 'inner')))?.project).toBe(inner.project);
 });
 
-it('one that is discarded leaves no file, and a project beside it stays', async () => {
+it('a first one that is declined leaves no file, and removes nothing of one that was started meanwhile', async () => {
   const root = await repo();
-  await discardPlayed(root);
-  await openPlayed(root);
-  await discardPlayed(root);
+  await discardUnbegun(root);
+  await mkdir(join(sandboxOf(root), 'vm'), { recursive: true });
+  await discardUnbegun(root);
   expect(existsSync(join(root, '.quorate'))).toBe(false);
+  // Its settings are the user's.
+  await mkdir(sandboxOf(root), { recursive: true });
+  await writeFile(join(root, '.quorate/up/worker.toml'), '');
+  await discardUnbegun(root);
+  expect(readdirSync(join(root, '.quorate/up'))).toEqual(['worker.toml']);
   const own = await initProject(root, first);
-  await openPlayed(root);
-  await discardPlayed(root);
-  expect([existsSync(join(root, '.quorate', 'up')), existsSync(own.dir)]).toEqual([false, true]);
+  const played = await openPlayed(root);
+  await mkdir(sandboxOf(root));
+  await discardUnbegun(root);
+  expect([played.dir, own.dir, sandboxOf(root)].map(existsSync)).toEqual([true, true, true]);
 });
 
 it('one that came with the repository, or is of another user, is not used', async () => {
@@ -116,6 +122,30 @@ it('one that came with the repository, or is of another user, is not used', asyn
   await checkOwnPlayed(inner);
   git(root, 'add', '-f', 'inner/.quorate/up');
   expect(await refused(inner)).toEqual(foreign);
+});
+
+it('those of others around the repository are passed over, and what is not used is not checked', async () => {
+  const around = await repo();
+  await openPlayed(around);
+  const inner = join(around, 'inner');
+  await mkdir(inner);
+  git(inner, 'init', '-q');
+  const isForeign = (file: string) => vi.spyOn(process, 'getuid').mockReturnValue(lstatSync(file).uid + 1);
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await projectHere(inner)).toBeDefined();
+  isForeign(around);
+  expect(await projectHere(inner)).toBeUndefined();
+  expect(await projectHere(around).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  const own = await initProject(around, first);
+  expect([findProject(inner), findProject(around)]).toEqual([undefined, around]);
+  vi.restoreAllMocks();
+  expect(findProject(inner)).toBe(around);
+  // One that came with the repository around does not stop work in an own project within.
+  git(around, 'add', '-f', '.quorate/up');
+  expect(await projectHere(inner).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  const nearer = await initProject(inner, first);
+  expect((await projectHere(inner))?.project).toBe(nearer.project);
+  expect(await projectHere(inner, own.project).catch(codeOf)).toBe('PROJECT_FOREIGN');
 });
 
 it('one is not used where git or the system cannot tell whether it is of this user', async () => {

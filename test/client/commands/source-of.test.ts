@@ -1,7 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openPlayed } from '../../../src/cli/up/played-project.ts';
 import { sourceOf } from '../../../src/client/commands/run.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { tellServed } from '../../../src/owner/served-source.ts';
 import { folder, repository } from '../../cli/support.ts';
+import { commitAll, repo } from '../../source/support.ts';
 
 describe('the source that run builds', () => {
   it('takes a plain word that is no folder for the name of a job, and says how to give one', async () => {
@@ -14,6 +19,18 @@ describe('the source that run builds', () => {
   it('leaves what may be a URL to git', async () => {
     for (const url of ['git://127.0.0.1/x', 'git@example.org:x.git', '../gone'])
       expect((await sourceOf(folder(), url, {})).repo.url).toBe(url);
+  });
+
+  it('takes no address of what quorate up plays from a folder in which it came with the repository', async () => {
+    const root = await repo();
+    commitAll(root);
+    const { dir } = await openPlayed(root);
+    await tellServed(root, { url: 'git://127.0.0.1:1/tools', pid: process.pid });
+    const journal = openJournal(join(dir, 'controller.db'), { name: 'controller', rules: 3 });
+    onTestFinished(() => journal.close());
+    expect((await sourceOf(folder(), root, {})).repo.url).toBe('git://127.0.0.1:1/tools');
+    execFileSync('git', ['-C', root, 'add', '-f', '.quorate/up/up.json']);
+    await expect(sourceOf(folder(), root, {})).rejects.toMatchObject({ code: 'PROJECT_FOREIGN' });
   });
 
   it('knows which commit lies here, unless another ref or server is asked for', async () => {

@@ -1,3 +1,4 @@
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openPlayed } from '../../../src/cli/up/played-project.ts';
@@ -31,4 +32,12 @@ it('an owner whose controller went away is told what starts it, others are not',
   const elsewhere = await folder();
   expect(await controllerAdvice({ cwd: elsewhere }, project)).toBeUndefined();
   expect(await withAdvice({ cwd: elsewhere }, project, gone)).toBe(gone);
+  // Its home was removed while it asked.
+  const home = { dir: join(root, '.quorate/up/owner') };
+  await mkdir(home.dir);
+  expect(await withAdvice({ cwd: elsewhere }, project, gone, home)).toBe(gone);
+  await rm(join(root, '.quorate/up'), { recursive: true });
+  expect(await withAdvice({ cwd: root }, project, gone, home)).toMatchObject({
+    hint: expect.stringMatching(/^\S+up was removed, and its jobs are lost: end the quorate up /),
+  });
 });

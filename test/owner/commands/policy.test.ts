@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { openPlayed } from '../../../src/cli/up/played-project.ts';
 import { quorate, repository } from '../../cli/support.ts';
+import { repo } from '../../source/support.ts';
 
 const policy = (...args: string[]) => quorate(['policy', ...args]);
 
@@ -64,6 +66,13 @@ describe('quorate policy', () => {
     expect(second).toMatch(/^2\/3 \+ {2}/);
     expect(out).toContain('agree/of, in up to 8 rounds');
     expect(out).toMatch(/^\* {9}the floor of this project$/m);
+  });
+
+  it('is about the project that quorate up plays here, where there is no other', async () => {
+    const cwd = await repo();
+    await openPlayed(cwd);
+    const { err } = await quorate(['policy'], { cwd });
+    expect(err).toContain('say how many operators take part: no controller runs from this folder');
   });
 
   it.each([
