@@ -79,6 +79,57 @@ describe('a workflow of GitHub', () => {
   });
 });
 
+describe('what a job cannot do', () => {
+  it.each([
+    ['npm publish --access public', undefined],
+    ['npm run build && npm publish', undefined],
+    [
+      'if [ -n "$TAG" ]; then\n  cargo publish\nfi',
+      'if [ -n "$TAG" ]; then\n  : # left out: cargo publish\nfi',
+    ],
+    ['make\ndocker push a/b:1\n', 'make\n: # left out: docker push a/b:1'],
+    ['npm publish \\\n  --access public', undefined],
+    ['gh release create v1\ntwine upload dist/*', undefined],
+  ])('a step that publishes is no live step: %j', (run, left) => {
+    const { text, told, named } = read(
+      `on: push\njobs: {a: {steps: [{run: make}, {run: ${JSON.stringify(run)}}]}}\n`,
+      '.github/workflows/x.yml',
+    );
+    expect(named('a')?.run.map((step) => (typeof step === 'string' ? step : step.run))).toEqual(
+      left === undefined ? ['make'] : ['make', left],
+    );
+    expect(told.slice(1).join()).toMatch(/publish|docker push|gh release create/);
+    expect(text).toContain('quorate on trusted');
+    // It is there to be read.
+    expect(text).toContain(run.split(/[ \n]/)[0]);
+  });
+
+  it('a job that only publishes fails, and a script that names publishing is kept', () => {
+    const only = read('on: push\njobs: {a: {steps: [{run: npm publish}]}}\n', '.github/workflows/x.yml');
+    expect(only.named('a')?.run).toMatchObject([{ run: expect.stringContaining('false') }]);
+    for (const run of ['npm run publish-docs', './publish.sh', 'echo npm publisher'])
+      expect(
+        read(`on: push\njobs: {a: {steps: [{run: ${run}}]}}\n`, '.github/workflows/x.yml').named('a')?.run,
+      ).toMatchObject([{ run }]);
+  });
+
+  it('a key of a matrix that only named a version of a tool makes no further jobs', () => {
+    const { jobs, told } = read(
+      `on: push
+jobs:
+  a:
+    strategy: {matrix: {node: [20, 22], level: [1, 2]}}
+    steps:
+      - {uses: actions/setup-node@v4, with: {node-version: '\${{ matrix.node }}'}}
+      - run: echo \${{ matrix.level }}
+`,
+      '.github/workflows/x.yml',
+    );
+    expect(jobs.map(({ name }) => name)).toEqual(['a.1', 'a.2']);
+    expect(told).toEqual(['1 on push', '4 matrix node', '6 uses actions/setup-node@v4']);
+  });
+});
+
 describe('a workflow of Woodpecker', () => {
   const { kind, jobs, told, text } = made('go.woodpecker.yml', '.woodpecker.yml');
 
@@ -179,7 +230,7 @@ describe('more than a file may hold', () => {
   const list = (count: number) => `[${Array.from({ length: count }, (_, at) => at)}]`;
 
   it('of a matrix is left out, and told', () => {
-    const text = `jobs: {a: {strategy: {matrix: {x: ${list(20)}, y: ${list(20)}}}, steps: [{run: 'echo \${{ matrix.y }}'}]}}`;
+    const text = `jobs: {a: {strategy: {matrix: {x: ${list(20)}, y: ${list(20)}}}, steps: [{run: 'echo \${{ matrix.x }} \${{ matrix.y }}'}]}}`;
     const { jobs, told } = read(text, 'x.yml');
     expect(jobs.length).toBeLessThanOrEqual(jobFileLimits.jobsMax);
     expect(told).toEqual(['1 matrix y']);
@@ -205,7 +256,8 @@ describe('more than a file may hold', () => {
   });
 
   it('of combinations of all jobs is left out, and told', () => {
-    const one = (name: string) => `${name}: {strategy: {matrix: {x: ${list(45)}}}, steps: [{run: x}]}`;
+    const one = (name: string) =>
+      `${name}: {strategy: {matrix: {x: ${list(45)}}}, steps: [{run: 'echo \${{ matrix.x }}'}]}`;
     const { jobs, told } = read(`jobs: {${['a', 'b', 'c', 'd'].map(one).join(', ')}}`, 'x.yml');
     expect(jobs.length).toBeLessThanOrEqual(jobFileLimits.jobsMax);
     expect(told).toEqual(['1 matrix x of c', '1 matrix x of d']);

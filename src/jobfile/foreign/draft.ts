@@ -7,6 +7,8 @@ export interface DraftStep {
   name?: string;
   run: string;
   allowFailure?: boolean;
+  /** It is written as a comment. */
+  isLeftOut?: boolean;
   todo: Finding[];
 }
 
@@ -68,12 +70,13 @@ function jobLines(job: DraftJob): string[] {
   ];
 }
 
-function stepLines({ name, run, allowFailure, todo }: DraftStep): string[] {
+function stepLines({ name, run, allowFailure, isLeftOut, todo }: DraftStep): string[] {
   const step =
     name === undefined && allowFailure !== true
       ? run
       : { ...(name !== undefined && { name }), run, ...(allowFailure && { allow_failure: true }) };
-  return [...todo.map(comment), ...yamlLines([step])];
+  const lines = yamlLines([step]);
+  return [...todo.map(comment), ...(isLeftOut ? lines.map((line) => `# ${line}`) : lines)];
 }
 
 const yamlLines = (value: unknown): string[] =>

@@ -94,6 +94,7 @@ class Workflow {
     const defaults = own.isThere ? own : top.get('defaults').get('run');
     if (defaults.get('shell').text === 'sh') draft.shell = 'sh';
     for (const step of job.get('steps').items()) this.#step(step, defaults.get('working-directory').text);
+    this.#unusedAxes(job.get('strategy').get('matrix'));
     return draft;
   }
 
@@ -114,6 +115,24 @@ class Workflow {
         if (others.length > 0)
           this.#draft.todo.push(values.find(`matrix ${key}: ${others.join(', ')}`, 'workers run Linux'));
       } else addAxis(this.#draft, key, values);
+    }
+  }
+
+  /** Leaves out keys of the matrix that no command has: they named versions of tools for actions, and each job would be the same. */
+  #unusedAxes(matrix: Value): void {
+    const { env, steps, matrix: axes, todo } = this.#draft;
+    const text = JSON.stringify([env, steps.map(({ name, run }) => [name, run])]);
+    for (const key of Object.keys(axes)) {
+      if (text.includes(`matrix.${key} }}`)) continue;
+      delete axes[key];
+      todo.push(
+        matrix
+          .get(key)
+          .find(
+            `matrix ${key}`,
+            'no command has it: for another version of a tool, a job with another image',
+          ),
+      );
     }
   }
 

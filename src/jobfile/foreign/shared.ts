@@ -52,6 +52,21 @@ export const reasons = {
 const networkTools =
   /(?:^|[\s;&|(])(?:apt(?:-get)? (?:-\S+ )*(?:install|update)|apk add|dnf install|yum install|brew install|curl|wget|docker(?:-compose)?|podman|ssh|scp|rsync|git (?:clone|fetch|push|pull))(?=\s|$)/;
 
+/** Commands that put something where others get it. */
+const publishing =
+  /(?:^|[\s;&|(])(?:(?:npm|pnpm|yarn|yarn npm|cargo|poetry|uv|flit|hatch|dart pub|bun) publish|twine upload|(?:docker|podman|helm|gem|nuget|dotnet nuget) push|docker buildx build\b[^\n]{0,500} --push|git push|gh release (?:create|upload)|goreleaser|semantic-release|npx semantic-release)(?=[\s;&|)]|$)/;
+
+/** The command without lines that publish, each of which becomes one that does nothing; undefined where only a reader could take it out. */
+function withoutPublishing(run: string): string | undefined {
+  const lines = run.split('\n').map((line) => {
+    const isAlone = !/[\\&|;]\s*$/.test(line) && publishing.exec(line.trim())?.index === 0;
+    return isAlone ? `${/^\s*/.exec(line)?.[0]}: # left out: ${line.trim()}` : line;
+  });
+  const isRest = lines.some((line) => line.trim() !== '' && !/^\s*:? ?#/.test(line));
+  const left = lines.filter((line) => !/^\s*: # left out: /.test(line)).join('\n');
+  return isRest && !publishing.test(left) ? lines.join('\n') : undefined;
+}
+
 const lockTools: readonly (readonly [RegExp, string])[] = [
   [/\bnpm (?:ci|install|i|test|run)\b|\bnpx\b/, 'package-lock.json'],
   [/\bpnpm\b/, 'pnpm-lock.yaml'],
@@ -169,7 +184,15 @@ export function addStep(job: DraftJob, at: Value, step: DraftStep): void {
     job.todo.push(at.find('run', 'the command is too long, or holds control characters: put it into a file'));
   else if (job.steps.length >= limits.jobStepsMax - 1)
     job.todo.push(at.find('run', `a job has at most ${limits.jobStepsMax} steps`));
-  else job.steps.push({ ...step, run });
+  else {
+    const [publishes] = publishing.exec(run) ?? [];
+    if (publishes === undefined) job.steps.push({ ...step, run });
+    else {
+      const todo = [...step.todo, at.find(publishes.trim(), reasons.deploy)];
+      const rest = withoutPublishing(run);
+      job.steps.push({ ...step, run: rest ?? run, isLeftOut: rest === undefined, todo });
+    }
+  }
 }
 
 /** As many jobs as are kept, and one by which `finished` knows that there are more. */
@@ -183,7 +206,7 @@ export function finished(jobs: DraftJob[], at: Value): DraftJob[] {
   const kept = jobs.slice(0, jobFileLimits.jobsMax);
   let combinations = 0;
   for (const [index, job] of kept.entries()) {
-    if (job.steps.length === 0)
+    if (job.steps.every(({ isLeftOut }) => isLeftOut))
       job.steps.push({ run: 'echo "nothing of this job has a counterpart yet" >&2; false', todo: [] });
     const earlier = new Set(kept.map(({ name }) => name).filter((name) => name !== job.name));
     job.needs = [...new Set(job.needs)].filter((name) => earlier.has(name));
