@@ -77,7 +77,7 @@ async function siteAt(level: () => ArtifactLevel) {
     tar: (tree) => own.exportTar(tree),
     sboms: { get: async () => '{"bomFormat":"CycloneDX"}' },
   };
-  const view = viewOf({ ...publicTrees(own), level });
+  const view = viewOf({ ...publicTrees(own, (tree) => tree === root), level });
   const pages = { view: {}, logs: {}, trees } as never;
   const { app, close } = controllerApp({
     view,

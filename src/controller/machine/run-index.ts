@@ -18,7 +18,7 @@ export class RunIndex<Open extends RunFacts> {
   /** Runs with a published verdict about an artifact, in the order they were submitted. */
   readonly #byArtifact = new Map<string, number[]>();
   /** Trees of results in a dispute that was told. */
-  readonly #compared = new Set<string>();
+  readonly #compared = new Map<string, number[]>();
   /** Where the runs of a publisher are, by operator, in the order they were submitted. */
   readonly #byPublisher = new Map<string, number[]>();
   /** Where the runs are that need what a run makes, by that one. As many entries as the requests name needs. */
@@ -70,12 +70,13 @@ export class RunIndex<Open extends RunFacts> {
   }
 
   /** Results in a dispute were told, of which these are trees. */
-  compared(trees: Iterable<string>): void {
-    for (const tree of trees) this.#compared.add(tree);
+  compared(run: RunFacts, trees: Iterable<string>): void {
+    for (const tree of new Set(trees)) addTo(this.#compared, tree, this.#at(run));
   }
 
-  isCompared(tree: string): boolean {
-    return this.#compared.has(tree);
+  /** Runs in which this tree is such a result, the one that told it last first. */
+  *comparing(tree: string): Generator<RunFacts> {
+    for (const at of backwards(this.#compared.get(tree) ?? [])) yield this.#run(at);
   }
 
   /** The run came to its last verdict, on receipts of its own. */

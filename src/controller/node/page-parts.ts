@@ -3,7 +3,7 @@ import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
 import type { RunFacts } from '../machine/facts.ts';
-import { artifactLevel } from '../machine/queries/summary.ts';
+import { artifactLevel, isTreeShown } from '../machine/queries/summary.ts';
 import type { ControllerState } from '../machine/state.ts';
 import { describeOutcome } from '../machine/verdicts/results.ts';
 import { type LogSource, logSourcesOf, revealed } from '../sessions/log-answers.ts';
@@ -22,7 +22,7 @@ export interface ShownBuild extends LogSource {
 
 export type BuildLogs = ReturnType<typeof buildLogs>;
 
-/** Trees that verdicts were about, artifacts and reports, and those in disputes, for pages. */
+/** Trees of `isTreeShown`, for pages. */
 export type Trees = ReturnType<typeof storedTrees> & {
   /** Lists of what trees were made from. Absent: no tree has one. */
   sboms?: Sboms | undefined;
@@ -102,8 +102,7 @@ function storedTrees(
     }
   };
   return {
-    /** Whether a verdict was about it, or it is a result in a dispute that was told. */
-    isShown: (tree: string) => state.index.withArtifact(tree).length > 0 || state.index.isCompared(tree),
+    isShown: (tree: string) => isTreeShown(state, tree),
     level: (tree: string) => artifactLevel(state, tree),
     /** Job and short commit of the newest run that made it. */
     called(tree: string): string | undefined {

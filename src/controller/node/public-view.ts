@@ -10,7 +10,7 @@ import type { VerdictNotice } from '../../protocol/wire/messages.ts';
 import { artifactIn } from '../machine/facts.ts';
 import type { Controller } from '../machine/machine.ts';
 import { isMember, memberRevoked } from '../machine/members/revocations.ts';
-import { artifactLevel, summaryOfRevoked } from '../machine/queries/summary.ts';
+import { artifactLevel, isTreeShown, summaryOfRevoked } from '../machine/queries/summary.ts';
 import { publishedOf } from '../machine/state.ts';
 import { offersAfter } from '../sessions/backlog-pass.ts';
 import type { ControllerSessions } from '../sessions/controller-sessions.ts';
@@ -55,7 +55,7 @@ export function publicView(
     bundle: (which) => bundles.get(which),
     bundleBytes: (which) => bundles.size(which),
     level: (cid) => artifactLevel(state, cid),
-    ...publicTrees(store),
+    ...publicTrees(store, (tree) => isTreeShown(state, tree)),
   };
 }
 

@@ -3,10 +3,13 @@ import { encodeCar } from '../../transfer/index.ts';
 
 export type PublicTrees = ReturnType<typeof publicTrees>;
 
-/** Trees and blocks of a store's public area, for a trustless gateway. */
-export function publicTrees({ blocks }: Pick<Store, 'blocks'>) {
-  /** Undefined for a block that is not there, or that no tree of ours has. */
+/**
+ * Trees of a store's public area and their first blocks, for a trustless gateway. `isShown`: by its root, whether a tree is for anybody.
+ * What else is there, as somebody named it or as it was revoked, goes to peers that ask for its CID, and to no web page.
+ */
+export function publicTrees({ blocks }: Pick<Store, 'blocks'>, isShown: (root: string) => boolean) {
   const here = (text: string) => {
+    if (!isShown(text)) return undefined;
     try {
       const cid = blocks.parse(text);
       return blocks.touch(cid) === undefined ? undefined : cid;
@@ -15,7 +18,7 @@ export function publicTrees({ blocks }: Pick<Store, 'blocks'>) {
     }
   };
   return {
-    /** A public block's verified bytes. */
+    /** The verified bytes of a tree's first block. */
     async block(text: string): Promise<Uint8Array | undefined> {
       const cid = here(text);
       return cid && blocks.read(cid);

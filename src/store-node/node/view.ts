@@ -36,6 +36,6 @@ export function storeView(
       if (of.some(({ level }) => level === 'trusted')) return 'trusted' as const;
       return of.length > 0 ? ('agreed' as const) : ('none' as const);
     },
-    ...publicTrees(store),
+    ...publicTrees(store, (tree) => ledger.trees.has(tree) && ledger.of(tree).length > 0),
   };
 }

@@ -76,7 +76,12 @@ describe('the ledger of a store', () => {
     ];
     for (const one of all) ledger.add(one);
     const view = storeView(
-      { project: 'p', store: {}, bundles: {}, ledger } as never,
+      {
+        project: 'p',
+        store: { blocks: { parse: String, touch: () => 1, read: String } },
+        bundles: {},
+        ledger,
+      } as never,
       {} as never,
       {} as never,
     );
@@ -85,6 +90,10 @@ describe('the ledger of a store', () => {
       { job, request: runOf(2), level: 'agreed', artifact: treeOf(2), cosigned: false },
     ]);
     expect([1, 2, 3, 4].map((n) => view.level(treeOf(n)))).toEqual(['trusted', 'agreed', 'none', 'none']);
+    // A controller asked for the fifth, of which there is no verdict.
+    ledger.trees.set(treeOf(5), kept);
+    const served = await Promise.all([1, 2, 3, 4, 5].map((n) => view.block(treeOf(n))));
+    expect(served.map((bytes) => bytes !== undefined)).toEqual([true, true, true, false, false]);
   });
 });
 

@@ -149,7 +149,7 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
   const bundle = JSON.stringify({ text: 'x'.repeat(bundleBytes) });
   const notice = { offer: 'x'.repeat(8_000), request: 'd.e.f', publisher: 'g.h.i', job: '{}' };
   const view: PublicView = {
-    ...publicTrees(store),
+    ...publicTrees(store, () => true),
     project,
     charter: () => 'x'.repeat(4_000),
     offers: () => Array.from({ length: 100 }, () => notice),

@@ -10,7 +10,7 @@ import { afterFailure } from '../../../protocol/account/told-facts.ts';
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { refsNamed } from '../../../protocol/base/git-ref.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts';
+import { artifactOf, isTrustedSlot, pushWordsIn } from '../../../protocol/documents/index.ts';
 import { documentLimits } from '../../../protocol/documents/limits.ts';
 import { cosignersOf, limitText } from '../../../protocol/judge/index.ts';
 import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
@@ -146,6 +146,18 @@ export function artifactLevel(
   if (run.revoked !== null) return 'revoked';
   const level = publishedOf(run)?.verdict.level;
   return level === 'trusted' || level === 'agreed' ? level : 'none';
+}
+
+/**
+ * Whether a tree is for anybody: a verdict that was not revoked is about it, or it is a result in a dispute of a run that was not. Workers
+ * name trees as they like, and what else is kept here of them, members fetch by its CID.
+ */
+export function isTreeShown({ index }: ControllerState, tree: string): boolean {
+  for (const run of index.latestWithArtifact(tree)) {
+    const outcome = outcomeOf(run);
+    if (run.revoked === null && outcome !== null && artifactOf(outcome) === tree) return true;
+  }
+  return index.comparing(tree).some((run) => run.revoked === null);
 }
 
 export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<RunSummary['revoked']> {

@@ -93,7 +93,10 @@ export function compareResults(transition: Transition, run: Run, { verdict, endi
     };
   });
   transition.tell(run, { kind: 'compared', results, ...differingFiles(receipts) });
-  transition.state.index.compared(ended.flatMap(({ outcome }) => artifactOf(outcome) ?? []));
+  transition.state.index.compared(
+    run,
+    ended.flatMap(({ outcome }) => artifactOf(outcome) ?? []),
+  );
   for (const [at, { slot, outcome, worker }] of ended.entries()) {
     if (!isTrustedSlot(slot)) continue;
     const log = receipts[at]?.payload.predicate.quorate_receipt.log ?? null;
