@@ -10,6 +10,7 @@ import { checkOwnPlayed, playedOf } from '../../owner/played.ts';
 import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
+import { counted } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { asDaemon } from '../../terminal/daemon-options.ts';
@@ -19,6 +20,7 @@ import { aborted } from '../../terminal/run-node.ts';
 import { amountOf, hostPort, severalTiers, wholeNumber, wholeNumberFrom } from '../../terminal/values.ts';
 import { agreed, offerOf } from '../../worker/commands/joining.ts';
 import { describeLending } from '../../worker/commands/lending.ts';
+import { operatorsMax, operatorsMin, volunteersFor } from './volunteers.ts';
 
 interface Options {
   operators?: number;
@@ -29,10 +31,6 @@ interface Options {
   yes?: boolean;
 }
 
-/** Each is a node with a store, some 40 MB, and may build at any time. */
-const operatorsMax = 8;
-/** As many as a round of a new project asks. */
-const operatorsMin = 3;
 /** A job that says nothing asks for it. */
 const memoryBytesMin = 1024 ** 3;
 
@@ -81,14 +79,14 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const isFirst = !existsSync(join(upDir, '.quorate', 'charter.jws'));
   const { yes } = options;
   const { charterToPlay, discardUnbegun, openPlayed, sandboxOf } = await import('./played-project.ts');
-  const { floor, testFloor } = await charterToPlay(root);
-  const asked = Math.max(floor.of, testFloor.of);
-  const operators = options.operators ?? Math.min(Math.max(operatorsMin, asked), operatorsMax);
+  const { operators, tooFew } = volunteersFor(await charterToPlay(root), options.operators);
   if (isFirst && yes !== true && !context.interactive) throw nobodyToAsk();
   out.say(
-    bold(`This machine alone plays a project: controller, trusted worker, ${volunteers(operators)}.`),
+    bold(
+      `This machine alone plays a project: controller, trusted worker, ${counted(operators, 'volunteer')}.`,
+    ),
     yellow(oneMachine),
-    ...sayTooFew(operators, { asked, agree: Math.max(floor.agree, testFloor.agree) }).map(yellow),
+    ...(tooFew === undefined ? [] : [yellow(tooFew)]),
     'Looking whether this machine can build, which takes up to half a minute…',
   );
   const sandboxDir = sandboxOf(root);
@@ -194,17 +192,6 @@ async function run(context: Context, options: Options): Promise<Exit> {
     ),
   );
   return exits.done;
-}
-
-const volunteers = (operators: number): string =>
-  operators === 1 ? 'one volunteer' : `${operators} volunteers`;
-
-/** What the least policies of the project make of so many volunteers. */
-function sayTooFew(operators: number, { asked, agree }: { asked: number; agree: number }): string[] {
-  if (operators >= asked) return [];
-  const bound = asked > operatorsMax ? `; it plays ${operatorsMax} at most` : `: --operators ${asked}`;
-  const end = operators < agree ? `, and ${agree} have to agree: nothing can be agreed on` : '';
-  return [`A round of the project asks ${asked} volunteers${end}${bound}.`];
 }
 
 const nobodyToAsk = () =>
