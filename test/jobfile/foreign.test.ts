@@ -79,7 +79,7 @@ describe('a workflow of GitHub', () => {
   });
 });
 
-describe('what a job cannot do', () => {
+describe('a step that no job can have', () => {
   it.each([
     ['npm publish --access public', undefined],
     ['npm run build && npm publish', undefined],

@@ -12,7 +12,7 @@ import {
 import { hasCode } from '../../protocol/base/errors.ts';
 import { portsBefore } from './local-source.ts';
 
-/** What the charter that is played has of the project's own, or of the one that it would have. */
+/** Name, servers and policies of the charter that is played: those of the project's own, or of the one that it would have. */
 export async function charterToPlay(root: string) {
   const own = existsSync(join(root, '.quorate', 'charter.jws')) ? await openProjectFolder(root) : undefined;
   const charter = own?.charter ?? { ...(await firstCharter(root, {})), recipes: undefined };

@@ -5,7 +5,7 @@ export type PublicTrees = ReturnType<typeof publicTrees>;
 
 /**
  * Trees of a store's public area and their first blocks, for a trustless gateway. `isShown`: by its root, whether a tree is for anybody.
- * What else is there, as somebody named it or as it was revoked, goes to peers that ask for its CID, and to no web page.
+ * Other trees, as somebody named them or as they were revoked, go to peers that ask for their CID, and to no web page.
  */
 export function publicTrees({ blocks }: Pick<Store, 'blocks'>, isShown: (root: string) => boolean) {
   const here = (text: string) => {
