@@ -13,7 +13,7 @@ export interface WebhookParts {
 }
 
 /** A webhook that is of the forge. Nothing else in it is used: what has changed is asked for. */
-export interface Webhook {
+interface Webhook {
   delivery: string;
   /** sha256 of all that is signed, in hexadecimal. */
   digest: string;

@@ -5,7 +5,7 @@ import { httpLimits } from './limits.ts';
 import type { Holder } from './slots.ts';
 
 /** Passed by `listenHttp` to every handler besides the request. Absent where an app is called without a socket. */
-export interface HttpBindings {
+interface HttpBindings {
   incoming: IncomingMessage;
   outgoing: ServerResponse;
   /** The key by which this client is limited: an IPv4 address or an IPv6 /64 prefix. */

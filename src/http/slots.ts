@@ -1,7 +1,7 @@
 import { assert, QuorateError } from '../protocol/base/errors.ts';
 import { httpLimits } from './limits.ts';
 
-export interface SlotBounds {
+interface SlotBounds {
   max: number;
   /** Of one client, which is an address or the /64 of one. */
   perClientMax: number;

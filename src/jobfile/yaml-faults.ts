@@ -1,7 +1,7 @@
 import { type CST, type Document, isAlias, isCollection, isMap, isPair, isScalar, Parser, visit } from 'yaml';
 import { jobFileLimits } from './limits.ts';
 
-export interface YamlFault {
+interface YamlFault {
   offset: number;
   message: string;
 }

@@ -22,7 +22,7 @@ import { jobFileInTree } from './job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile, type WantedRecipe } from './recipe.ts';
 
 /** A commit that a ref had when it was looked at; the ref itself may have moved on. `tag` where it is one. */
-export interface SeenCommit {
+interface SeenCommit {
   /** Full name. */
   ref: string;
   commit: string;

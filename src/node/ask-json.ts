@@ -3,7 +3,7 @@ import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import { nodeLimits } from './limits.ts';
 
 /** The answer of a server that is not trusted; its text may be anything. */
-export interface JsonAnswer {
+interface JsonAnswer {
   ok: boolean;
   status: number;
   text: string;

@@ -94,7 +94,7 @@ const answerSchema = z.union([
 ]);
 
 /** A kind of process that is asked: its name, and the error for a socket on which none listens. */
-export interface ControlledProcess {
+interface ControlledProcess {
   process: string;
   absent(path: string, cause: unknown): QuorateError;
 }

@@ -2,10 +2,10 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { assert } from '../protocol/base/errors.ts';
 
 /** By label, all values that it may have: nothing that a peer or a client chooses becomes one. */
-export type MetricLabels = Readonly<Record<string, readonly string[]>>;
+type MetricLabels = Readonly<Record<string, readonly string[]>>;
 
 /** A metric. Names follow https://prometheus.io/docs/practices/naming/. */
-export interface MetricSpec {
+interface MetricSpec {
   type: 'counter' | 'gauge' | 'histogram';
   help: string;
   labels?: MetricLabels;

@@ -3,7 +3,7 @@ import type { Charter } from '../protocol/documents/index.ts';
 import { currentCharter, type ProjectFolder, signNext } from './project-folder.ts';
 import { addKey, checkApart, nameKeys } from './project-keys.ts';
 
-export interface Rotated {
+interface Rotated {
   before: Charter;
   now: Charter;
   /** The key that signs from now on, and the one that did. */

@@ -294,6 +294,13 @@ export const knobList: readonly (Knob & { field: KnobField; section: keyof typeo
     return { ...knob, field: field as KnobField, section, key };
   });
 
+/** In the order of the file. */
+export const sectionNames = Object.keys(sections) as (keyof typeof sections)[];
+
+/** The knobs of a section of worker.toml, in the order of the file. */
+export const knobsIn = (section: keyof typeof sections): typeof knobList =>
+  knobList.filter((knob) => knob.section === section);
+
 export const isLive = (
   knob: (typeof knobList)[number],
 ): knob is (typeof knobList)[number] & { field: LiveField } => knob.option !== undefined;

@@ -29,7 +29,7 @@ export interface CompareOptions {
 const shownMax = 100;
 const nameCharsMax = 300;
 
-export type CompareResult = 'same' | 'normalised' | 'different';
+type CompareResult = 'same' | 'normalised' | 'different';
 
 /** A side, the path within it, and the name of its file. */
 export interface PartGiven {

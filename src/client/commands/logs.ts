@@ -82,7 +82,7 @@ export function failedPart(log: LogChunk): ShownLog[] {
 }
 
 /** `from`: the first line that is shown. */
-export type ShownLog = LogChunk & { from?: number };
+type ShownLog = LogChunk & { from?: number };
 
 /** Text held back at most, in characters; beyond it logs are printed as they come. */
 const heldMax = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-export interface GraphJob {
+interface GraphJob {
   /** Of the job in this graph: its name, or the id of its run. */
   id: string;
   name: string;
@@ -6,7 +6,7 @@ export interface GraphJob {
   needs: readonly string[];
 }
 
-export interface GraphRow<Job extends GraphJob> {
+interface GraphRow<Job extends GraphJob> {
   job: Job;
   /** The job's name behind the lines that lead to it. */
   head: string;

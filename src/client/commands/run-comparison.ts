@@ -20,7 +20,7 @@ const logCharsMax = 1024 * 1024;
 /** Columns of two logs together, on a terminal however wide. */
 const widthMax = 200;
 
-export interface ResultGroup {
+interface ResultGroup {
   result: string;
   /** CID of the tree that they made; null where there is none. */
   tree: string | null;

@@ -9,7 +9,7 @@ const rowsShownMax = 120;
 const columnsMin = 60;
 
 /** A line of a, of b, or of both where it is the same. */
-export interface PairedLine {
+interface PairedLine {
   a: string | null;
   b: string | null;
 }

@@ -23,7 +23,7 @@ export interface Compared extends Difference {
 }
 
 /** A side, the path within it, and the name of its file. */
-export interface PartAsked {
+interface PartAsked {
   side: Side;
   path: string;
   name: string;

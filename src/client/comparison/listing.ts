@@ -33,7 +33,7 @@ export const normalisations = {
 } as const;
 export type Normalisation = keyof typeof normalisations;
 
-export type MemberField = 'kind' | 'content' | 'mode' | 'target' | 'metadata';
+type MemberField = 'kind' | 'content' | 'mode' | 'target' | 'metadata';
 
 /** A member that differs. On one side only it is added or removed. */
 export interface MemberDifference {

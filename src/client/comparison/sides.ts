@@ -58,7 +58,7 @@ export interface Side {
   level: Level;
 }
 
-export interface SidesOptions {
+interface SidesOptions {
   asked: readonly [a: SideAsked, b: SideAsked];
   /** Folders of local stores that are searched for artifacts first. */
   stores: readonly string[];

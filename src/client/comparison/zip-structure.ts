@@ -84,7 +84,7 @@ export function checkDescriptor(bytes: Buffer, { crc32, compressedSize, uncompre
 }
 
 /** Where the directory is. `end`: behind its last byte. */
-export interface Directory {
+interface Directory {
   count: number;
   from: number;
   end: number;

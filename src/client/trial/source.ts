@@ -55,7 +55,7 @@ export interface TrialSource {
 }
 
 /** A source in the public area of a store, with its job file. */
-export interface OpenedSource {
+interface OpenedSource {
   source: TrialSource;
   /** Of all files. */
   bytes: number;

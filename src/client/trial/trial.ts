@@ -44,7 +44,7 @@ import { openSource, type TrialSource, type TrialSourceOptions } from './source.
 const shellSecondsMax = 12 * 3600;
 assert(shellSecondsMax < limits.grantSecondsMax, 'a shell ends before the day does');
 
-export interface TrialOptions extends TrialSourceOptions {
+interface TrialOptions extends TrialSourceOptions {
   jobName?: string | undefined;
   /** The home: holds the sandbox's job records and the image cache. */
   stateDir: string;

@@ -7,7 +7,7 @@ import { answerWith, etagOf } from '../answer.ts';
 import type { HttpEnv } from '../env.ts';
 
 /** State of the newest publication of a branch or tag. */
-export interface BadgeFacts {
+interface BadgeFacts {
   /** Only `trusted` is green; `unknown` for what is not watched. */
   level: WholeState | 'unknown';
   /** Full commit id; null where nothing was published. */

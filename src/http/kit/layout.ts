@@ -3,7 +3,7 @@ import type { ErrorPage } from '../errors.ts';
 import { staticUrl } from '../static-files.ts';
 import { foreign, type Html } from './parts.ts';
 
-export interface NavLink {
+interface NavLink {
   href: string;
   text: string;
   current?: boolean;

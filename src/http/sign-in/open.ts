@@ -44,7 +44,7 @@ export function oidcAuthority(parts: {
   };
 }
 
-export interface OpenSignInOptions {
+interface OpenSignInOptions {
   path: string;
   /** Members who sign in with their key; undefined where the service knows none. */
   members: Omit<KeyHolders, 'verifier'> | undefined;

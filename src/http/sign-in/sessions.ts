@@ -27,7 +27,7 @@ export interface Authority {
 }
 
 /** Holders of a session: a cookie, a terminal's token, or the handle of a service that asks for somebody. */
-export type SessionKind = 'browser' | 'terminal' | 'service';
+type SessionKind = 'browser' | 'terminal' | 'service';
 
 export interface Session extends Pick<Right, 'person' | 'name' | 'operator'> {
   readonly role: SignInRole;
@@ -46,7 +46,7 @@ interface Entry {
   usedAt: number;
 }
 
-export interface SessionTimes {
+interface SessionTimes {
   /** Longest time of a session, and without a request, in milliseconds; asked each time. */
   lifetimes(): { sessionMs: number; idleMs: number };
   /** Milliseconds since the epoch. */

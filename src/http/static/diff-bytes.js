@@ -38,7 +38,7 @@ const visible = (text) => text.replace(hidden, escaped);
 const spelled = (text) => visible(text).replaceAll('\t', named['\t']);
 
 /** The first place at which two arrays differ, from `from` on; the end of the shorter one where it begins the other. */
-export function firstOther(a, b, from = 0) {
+function firstOther(a, b, from = 0) {
   const end = Math.min(a.length, b.length);
   let at = from;
   while (at < end && a[at] === b[at]) at++;

@@ -13,7 +13,7 @@ import type { IdpEffect, IdpEvent, IdpReply } from '../machine/events.ts';
 import type { IdentityProvider } from '../machine/machine.ts';
 
 /** Everything outside of the sessions of an identity provider. */
-export interface IdpPorts {
+interface IdpPorts {
   readonly project: string;
   readonly signing: Signing;
   readonly clock: Clock;

@@ -12,7 +12,7 @@ import { artifactLimits } from './limits.ts';
 import { providersOf, pullArtifact } from './transfer.ts';
 
 /** The index of a tree of dependencies, and as a file a CAR that shows it: the tree's root block and the blocks of its `index.json`. */
-export interface ProvenIndex {
+interface ProvenIndex {
   index: DependencyIndex;
   car: Uint8Array;
 }

@@ -7,13 +7,13 @@ import { connectReachable, type FindOptions, NotTrusted, sizeOfFiles, withEviden
 import { artifactLimits } from './limits.ts';
 import { pullArtifact } from './transfer.ts';
 
-export interface FetchReportsOptions extends FindOptions {
+interface FetchReportsOptions extends FindOptions {
   /** Id of the test's run or job, or the CID of what it put out. */
   which: string;
   dest: string;
 }
 
-export interface FetchedReports {
+interface FetchedReports {
   /** CID of the tree. */
   reports: string;
   verification: Verification;

@@ -32,7 +32,7 @@ export interface NodeOptions extends Omit<NodePorts, 'metrics'> {
 }
 
 /** For the refusal of a home that is in use: the kind of node, and the command that runs one from another home. */
-export interface HomeUse {
+interface HomeUse {
   node: string;
   command: string;
 }

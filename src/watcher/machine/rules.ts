@@ -19,7 +19,7 @@ export interface WatchRule {
   rebuild: boolean;
 }
 
-export interface PullRule {
+interface PullRule {
   /** Names on the forge whose pull requests need no approval. */
   authors: readonly string[];
   /** `LABEL:COMMIT` approves a commit; absent: labels approve nothing. */

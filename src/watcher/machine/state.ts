@@ -50,7 +50,7 @@ export interface Pull extends PullSeen {
 }
 
 /** The status that a forge is to show, and the one it was told last. */
-export interface WantedStatus {
+interface WantedStatus {
   commit: string;
   context: string;
   pull: number | null;

@@ -40,7 +40,7 @@ export interface Transition {
 export const retryAfter = (tries: number): number =>
   Math.min(watchLimits.retryMs * 2 ** Math.min(tries - 1, 20), watchLimits.retryMsMax);
 
-export interface EffectTurns {
+interface EffectTurns {
   publish: Turns;
   status: Turns;
 }

@@ -54,7 +54,7 @@ export function provenByMembers(options: {
 }
 
 /** The log of a project as its controller shows it, and its leaves that were read. */
-export interface AskedLog {
+interface AskedLog {
   source: Omit<RunSource, 'bundle'>;
   copy: LogCopy;
 }

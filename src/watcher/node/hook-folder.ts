@@ -12,7 +12,7 @@ import type { HookPorts } from '../sessions/hook.ts';
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The journal and the files of one hook, in `hooks/<project>/<name>` of a home folder. One process at a time. */
-export type HookFolder = HookPorts['folder'] & { readonly clock: Clock; close(): Promise<void> };
+type HookFolder = HookPorts['folder'] & { readonly clock: Clock; close(): Promise<void> };
 
 /** `signal` ends the hook; its folder stays open until `close`. @throws HOOK_USAGE, `JOURNAL_…`, HOME_NEWER */
 export async function openHookFolder(

@@ -12,7 +12,7 @@ import type { Outcome } from '../sessions/ports.ts';
 import { watchNodeLimits } from './limits.ts';
 import type { WatchedRepository } from './repository.ts';
 
-export interface PublishOptions {
+interface PublishOptions {
   repository: WatchedRepository;
   /** The home: fetched dependencies are kept there. */
   home: string;

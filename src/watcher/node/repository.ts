@@ -13,7 +13,7 @@ const gitLimits = { cpus: 1, memoryBytes: 1024 ** 3, bytesMax: 2 * 1024 ** 3 };
 assert(gitLimits.memoryBytes <= sandboxLimits.toolMemoryBytesMax, 'the sandbox of a tool grants that much');
 assert(gitLimits.bytesMax <= limits.treeBytesMax, 'git receives no more than a tree may have');
 
-export interface RepositoryOptions {
+interface RepositoryOptions {
   url: string;
   vcs: readonly string[];
   stateDir: string;

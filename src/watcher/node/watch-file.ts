@@ -127,7 +127,7 @@ const kind: SettingsKind<typeof fileSchema> = {
   example: 'quorate watch example prints a file with every key explained.',
 };
 
-export interface ForgeSettings {
+interface ForgeSettings {
   kind: ForgeKind;
   /** Base URL of its API. */
   api: string;

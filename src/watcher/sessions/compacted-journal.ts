@@ -4,7 +4,7 @@ import type { WatchMachine } from '../machine/machine.ts';
 import { keptState } from '../machine/state.ts';
 import { watchSessionLimits } from './limits.ts';
 
-export interface ReplaceableLog extends EventLog<WatchEvent> {
+interface ReplaceableLog extends EventLog<WatchEvent> {
   /** Puts one event in the place of all that there are. On disk when it returns. */
   replaceAll(event: WatchEvent, at: number): void;
 }

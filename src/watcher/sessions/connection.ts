@@ -3,7 +3,7 @@ import type { Clock } from '../../protocol/sessions/ports.ts';
 import { watchSessionLimits } from './limits.ts';
 import type { WatchClient } from './ports.ts';
 
-export interface HeldClient extends WatchClient {
+interface HeldClient extends WatchClient {
   readonly charter: Charter;
   close(): Promise<void>;
 }

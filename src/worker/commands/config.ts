@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Context } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes, duration } from '../../terminal/format.ts';
-import { type KnobField, knobList, knobs, sections } from '../lending-knobs.ts';
+import { type KnobField, type knobList, knobs, knobsIn, sectionNames } from '../lending-knobs.ts';
 import type { Lending } from '../machine/events.ts';
 import type { Hours } from '../node/hours.ts';
 import type { OperatorRules } from '../node/terms.ts';
@@ -47,13 +47,9 @@ function settings(
 ): Record<string, Record<string, string>> {
   const values: Partial<Record<KnobField, unknown>> = { ...capabilities, ...lending, ...rules, tiers };
   return Object.fromEntries(
-    Object.keys(sections).map((section) => [
+    sectionNames.map((section) => [
       section,
-      Object.fromEntries(
-        knobList
-          .filter((knob) => knob.section === section)
-          .map((knob) => [knob.key, said(knob, values[knob.field])]),
-      ),
+      Object.fromEntries(knobsIn(section).map((knob) => [knob.key, said(knob, values[knob.field])])),
     ]),
   );
 }

@@ -9,7 +9,7 @@ import { lineOf, parseSettings, type SettingsKind } from '../../protocol/base/se
 import { wrapped } from '../../protocol/base/text.ts';
 import { units } from '../../protocol/base/units.ts';
 import { peerId } from '../../protocol/documents/index.ts';
-import { isPromised, knobList, sections } from '../lending-knobs.ts';
+import { isPromised, knobList, knobsIn, sectionNames, sections } from '../lending-knobs.ts';
 import { hoursPattern, parseHours } from '../node/hours.ts';
 import type { OperatorRules, TermKey } from '../node/terms.ts';
 
@@ -64,19 +64,16 @@ const forms = {
 } satisfies Record<Knob['type'], (knob: Knob) => z.ZodType>;
 
 const sentence = (text: string) => `${capitalised(text)}.`;
-const sectionNames = Object.keys(sections) as (keyof typeof sections)[];
 
 const sectionSchema = (section: keyof typeof sections) =>
   z.strictObject(
     Object.fromEntries(
-      knobList
-        .filter((knob) => knob.section === section)
-        .map((knob) => [
-          knob.key,
-          (forms[knob.type](knob) as z.ZodType)
-            .optional()
-            .describe(`${sentence(knob.what)} Default: ${knob.usually}.`),
-        ]),
+      knobsIn(section).map((knob) => [
+        knob.key,
+        (forms[knob.type](knob) as z.ZodType)
+          .optional()
+          .describe(`${sentence(knob.what)} Default: ${knob.usually}.`),
+      ]),
     ),
   );
 
@@ -109,7 +106,7 @@ export interface LendingOptions {
   time?: number;
 }
 
-export interface WorkerFile {
+interface WorkerFile {
   lend: LendingOptions;
   rules: OperatorRules;
   /** Undefined where the file leaves it open. */
@@ -169,13 +166,11 @@ export const exampleWorkerFile = [
   head,
   ...sectionNames.flatMap((section) => [
     `[${section}]`,
-    ...knobList
-      .filter((knob) => knob.section === section)
-      .map(({ key, what, usually, example }) =>
-        [
-          ...wrapped(`${sentence(what)} Default: ${usually}.`, 100).map((line) => `# ${line}`),
-          `# ${key} = ${example}\n`,
-        ].join('\n'),
-      ),
+    ...knobsIn(section).map(({ key, what, usually, example }) =>
+      [
+        ...wrapped(`${sentence(what)} Default: ${usually}.`, 100).map((line) => `# ${line}`),
+        `# ${key} = ${example}\n`,
+      ].join('\n'),
+    ),
   ]),
 ].join('\n');

@@ -18,7 +18,7 @@ import { workerNodeLimits } from './limits.ts';
 import { type Source, Sources } from './sources.ts';
 
 /** The build of a lease. */
-export interface BuildOrder {
+interface BuildOrder {
   lease: string;
   job: Job;
   ref: string;

@@ -10,7 +10,7 @@ import { workerNodeLimits } from './limits.ts';
 export type CheckoutLimits = Pick<Job['limits'], 'cpus' | 'memoryBytes'>;
 
 /** A sandbox with its folder. */
-export interface OpenedAhead {
+interface OpenedAhead {
   readonly scratch: string;
   readonly git: ConfinedAhead;
 }

@@ -20,7 +20,7 @@ export function inconsistent(sizes: string, says: string): QuorateError {
 }
 
 /** A checkpoint and the leaves under it. */
-export interface LeavesUnder {
+interface LeavesUnder {
   note: string;
   size: number;
   root: string;

@@ -34,7 +34,7 @@ import type { VerdictOn } from './publication.ts';
 import { isExpelled, type RevocationFeed } from './revocation-feed.ts';
 
 /** Hosts that the project names and the operator has not allowed: each is told once, when a charter or the controller first names it. */
-export class NamedHosts {
+class NamedHosts {
   readonly #ports: Pick<WorkerPorts, 'credentials' | 'machine' | 'tell'>;
   #seen: { charter: Charter; feed: string[] | undefined } | undefined;
   #told = new Set<string>();

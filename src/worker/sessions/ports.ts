@@ -16,7 +16,7 @@ import type { Worker } from '../machine/machine.ts';
 import type { WitnessFile } from './checkpoint-book.ts';
 
 /** Results of builds, in the worker's store. */
-export interface ResultStore {
+interface ResultStore {
   /** Makes the sealed results of a lease public. May be repeated after a crash. */
   publish(lease: string): Promise<void>;
   /** Keeps public trees. @throws `STORE_BLOCK_MISSING` where one is not there any more. */
@@ -29,13 +29,13 @@ export interface ResultStore {
 }
 
 /** Bundles that a worker serves beside its artifacts. */
-export interface ServedBundles {
+interface ServedBundles {
   put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
 
 /** An HTTP GET of the controller's feed. @throws `HTTP_FEED_FAILED`. */
-export type HttpGet = (
+type HttpGet = (
   url: string,
   options: { etag: string | undefined; maxBytes: number; timeoutMs: number },
 ) => Promise<'unchanged' | { text: string; etag: string | undefined }>;

@@ -31,7 +31,7 @@ export type Given =
   | { kind: 'folder'; trees: string[]; files: { path: string; sha256: string }[] };
 
 /** Tells of bytes that were read, for a progress bar. */
-export type OnRead = (bytes: number) => void;
+type OnRead = (bytes: number) => void;
 
 /** @throws those of `CarDecoder`, `TreeBuilder` and `ByteBudget`. */
 export async function contentOf(
