@@ -151,7 +151,6 @@ const reached: Record<string, string> = {
   'src/protocol/lock-formats/json.ts': 'npm-lock',
   'src/protocol/lock-formats/yaml.ts': 'pnpm-lock',
   'src/protocol/lock-formats/yarn.ts': 'yarn-lock',
-  'src/protocol/lock-formats/integrity.ts': 'npm-lock',
   'src/protocol/pipeline/expand.ts': 'job-file',
   'src/jobfile/parse.ts': 'job-file',
   'src/source/repository.ts': 'octal digits in the first header of the archive that git writes; others are 0',
