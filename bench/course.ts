@@ -1,6 +1,34 @@
 import type { Prepared } from '../src/member/submit.ts';
 import type { Progress } from '../src/protocol/wire/progress.ts';
-import { type LiveProject, volunteers } from '../test/e2e/support/live-project.ts';
+import { emptyJob, LiveProject, volunteers } from '../test/e2e/support/live-project.ts';
+import { endAll } from '../test/e2e/support/processes.ts';
+import makeProgram from '../test/support/make-program.ts';
+import type { Bench } from './run.ts';
+
+/** A project of processes, which end with the suite. */
+export async function openProject(
+  bench: Bench,
+  signal: AbortSignal,
+  jobFile = emptyJob,
+): Promise<LiveProject> {
+  makeProgram();
+  bench.after(endAll);
+  const project = await LiveProject.open(jobFile, signal);
+  bench.after(() => project.client.close());
+  return project;
+}
+
+/** Submits a commit so many times before it follows the first of them. */
+export async function crowdOf(
+  project: LiveProject,
+  count: number,
+  commit: Prepared,
+  signal: AbortSignal,
+): Promise<void> {
+  const runs: string[] = [];
+  while (runs.length < count) runs.push((await project.submit(commit)).run);
+  for (const run of runs) await project.trusted(run, signal);
+}
 
 /** When a run got where, in ms after it was submitted. */
 export interface Course {

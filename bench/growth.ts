@@ -1,11 +1,10 @@
 import type { JobSpec } from '../src/jobfile/index.ts';
 import { parseJobFile } from '../src/jobfile/index.ts';
 import { LogCopy } from '../src/protocol/sessions/log-copy.ts';
-import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
-import { endAll } from '../test/e2e/support/processes.ts';
+import { emptyJob, type LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
 import { costOfRuns } from '../test/e2e/support/run-cost.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
-import makeProgram from '../test/support/make-program.ts';
+import { openProject } from './course.ts';
 import { processorSeconds } from './processes.ts';
 import { type Bench, median, type Suite } from './run.ts';
 
@@ -106,10 +105,7 @@ async function run(bench: Bench): Promise<void> {
   const signal = AbortSignal.timeout(secondsMax * 1000);
   const early = await logWork(few);
   const late = await logWork(many);
-  makeProgram();
-  bench.after(endAll);
-  const project = await LiveProject.open(emptyJob, signal);
-  bench.after(() => project.client.close());
+  const project = await openProject(bench, signal);
   await bytes(bench, project, signal);
   const commit = await project.newCommit(signal);
   const { trusted } = await costOfRuns(project, commit, runs, signal);

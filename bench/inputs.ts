@@ -1,19 +1,11 @@
 import type { JobSpec } from '../src/jobfile/index.ts';
 import { parseJobFile } from '../src/jobfile/index.ts';
-import { type Client, openClient } from '../src/member/client.ts';
-import { ownerMembership } from '../src/member/owner-membership.ts';
-import { type Prepared, prepare } from '../src/member/submit.ts';
-import { openHome } from '../src/node/membership/home.ts';
-import { openProjectFolder } from '../src/owner/project-folder.ts';
-import type { Policy, Request } from '../src/protocol/documents/index.ts';
-import { Cluster } from '../test/e2e/support/cluster.ts';
-import { processorMs } from '../test/e2e/support/proc-files.ts';
-import { endAll } from '../test/e2e/support/processes.ts';
+import type { Request } from '../src/protocol/documents/index.ts';
+import { spent } from '../test/e2e/support/live-project.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
-import makeProgram from '../test/support/make-program.ts';
+import { openProject } from './course.ts';
 import { type Bench, median } from './run.ts';
 
-const volunteers = ['ada', 'ben', 'cleo'];
 const read = ['one', 'two', 'three'];
 const rounds = 5;
 const quietMs = 1_000;
@@ -44,80 +36,40 @@ interface Cost {
   processorMs: number;
 }
 
-class Project {
-  readonly #client: Client;
-  readonly #cluster: Cluster;
-  readonly #url: string;
-  readonly #commit: Prepared;
-  readonly #signal: AbortSignal;
-
-  constructor(client: Client, cluster: Cluster, url: string, commit: Prepared, signal: AbortSignal) {
-    this.#client = client;
-    this.#cluster = cluster;
-    this.#url = url;
-    this.#commit = commit;
-    this.#signal = signal;
-  }
-
-  /** Returns once the run is trusted. */
-  async run(spec: JobSpec, needs?: Request['needs']): Promise<string> {
-    const { ref, commit, tree } = this.#commit;
-    const policy: Policy = spec.trust;
-    const { run } = await this.#client.submit({
-      ...{ repo: { url: this.#url, ref }, commit, tree, job: spec, policy, expiresSeconds: 3600 },
-      ...(needs !== undefined && { needs }),
-    });
-    for await (const { progress } of this.#client.follow(run, this.#signal))
-      if (progress.kind === 'verdict' && progress.level === 'trusted') return run;
-    throw new Error(`run ${run} did not become trusted`);
-  }
-
-  async #used(): Promise<number> {
-    const nodes = [this.#cluster.control, ...this.#cluster.workers.values()];
-    const each = await Promise.all(nodes.map(({ pid }) => processorMs(pid)));
-    return each.reduce((sum, ms) => sum + ms, 0);
-  }
-
-  async cost(spec: JobSpec, needs?: Request['needs']): Promise<Cost> {
-    const [before, began] = [await this.#used(), performance.now()];
-    await this.run(spec, needs);
-    const ms = performance.now() - began;
-    // Storing logs and bundles after a verdict is a part of the cost: it ends before the next job begins.
-    await sleep(quietMs);
-    return { ms, processorMs: (await this.#used()) - before };
-  }
-}
-
-async function open(bench: Bench, signal: AbortSignal): Promise<Project> {
-  makeProgram();
-  bench.after(endAll);
-  const cluster = await Cluster.start({ volunteers, trusted: true });
-  const url = await cluster.git.commit('inputs', { 'quorate.yaml': jobFile });
-  const home = openHome(cluster.home('owner'));
-  const folder = await openProjectFolder(cluster.projectDir);
-  const client = await openClient({ home, membership: await ownerMembership(home, folder, signal), signal });
-  bench.after(() => client.close());
-  return new Project(client, cluster, url, await prepare({ url, ref: 'main', signal }), signal);
-}
+type Needs = NonNullable<Request['needs']>;
 
 /** The same build with three small inputs and without any, in pairs. */
 export async function inputs(bench: Bench): Promise<void> {
   const signal = AbortSignal.timeout(secondsMax * 1000);
-  const project = await open(bench, signal);
+  const project = await openProject(bench, signal, jobFile);
+  const commit = await project.newCommit(signal);
+  const trusted = async (spec: JobSpec, needs?: Needs): Promise<string> => {
+    const { run } = await project.submit(commit, spec, needs);
+    await project.trusted(run, signal);
+    return run;
+  };
+  const cost = async (spec: JobSpec, needs?: Needs): Promise<Cost> => {
+    const [before, began] = [await project.used(), performance.now()];
+    await trusted(spec, needs);
+    const ms = performance.now() - began;
+    // Storing logs and bundles after a verdict is a part of the cost: it ends before the next job begins.
+    await sleep(quietMs);
+    return { ms, processorMs: spent(before, await project.used()) };
+  };
   const { jobs } = parseJobFile(jobFile, 'quorate.yaml');
   const named = (name: string): JobSpec => {
     const found = jobs.find((spec) => spec.name === name);
     if (found === undefined) throw new Error(`the job file has no ${name}`);
     return found;
   };
-  const needs: NonNullable<Request['needs']> = {};
-  for (const name of read) needs[name] = { request: await project.run(named(name)), level: 'trusted' };
+  const needs: Needs = {};
+  for (const name of read) needs[name] = { request: await trusted(named(name)), level: 'trusted' };
   for (const [n, what] of Object.keys(works).entries()) {
     const spec = named(`work-${n}`);
     const [plain, reading]: [Cost[], Cost[]] = [[], []];
     for (let round = 0; round <= rounds; round += 1) {
-      plain.push(await project.cost(spec));
-      reading.push(await project.cost(spec, needs));
+      plain.push(await cost(spec));
+      reading.push(await cost(spec, needs));
     }
     for (const key of ['ms', 'processorMs'] as const) {
       // The first of each fetches the source, and the inputs.

@@ -22,7 +22,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   images: () => import('./images.ts'),
   dependencies: () => import('./dependencies.ts'),
   peers: () => import('./peers.ts'),
-  prices: () => import('./prices/main.ts'),
+  prices: () => import('./prices.ts'),
 };
 
 const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];

@@ -1,10 +1,7 @@
-import type { Prepared } from '../src/member/submit.ts';
-import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
-import { endAll } from '../test/e2e/support/processes.ts';
+import { type LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
-import makeProgram from '../test/support/make-program.ts';
 import { Buildbot, type BuildbotCourse, installBuildbot } from './buildbot/buildbot.ts';
-import { type Course, course } from './course.ts';
+import { type Course, course, crowdOf, openProject } from './course.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 
 const rounds = 8;
@@ -20,10 +17,7 @@ interface Both {
 
 async function open(bench: Bench, signal: AbortSignal): Promise<Both> {
   installBuildbot();
-  makeProgram();
-  bench.after(endAll);
-  const project = await LiveProject.open(emptyJob, signal);
-  bench.after(() => project.client.close());
+  const project = await openProject(bench, signal);
   const repository = project.cluster.git.url('project');
   const buildbot = await Buildbot.start(await bench.folder(), repository, volunteers);
   return { project, buildbot };
@@ -97,7 +91,7 @@ async function throughput(bench: Bench, both: Both, signal: AbortSignal): Promis
       round,
       async () => {
         const before = await project.used();
-        ours.took += await seconds(() => crowdOf(project, commit, signal));
+        ours.took += await seconds(() => crowdOf(project, crowd, commit, signal));
         ours.used += spent(before, await project.used());
       },
       async () => {
@@ -120,12 +114,6 @@ async function throughput(bench: Bench, both: Both, signal: AbortSignal): Promis
     'ms',
     named(buildbot, theirs.used / builds),
   );
-}
-
-async function crowdOf(project: LiveProject, commit: Prepared, signal: AbortSignal): Promise<void> {
-  const runs: string[] = [];
-  while (runs.length < crowd) runs.push((await project.submit(commit)).run);
-  for (const run of runs) await project.trusted(run, signal);
 }
 
 async function run(bench: Bench): Promise<void> {

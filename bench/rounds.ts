@@ -1,8 +1,6 @@
-import { emptyJob, LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
-import { endAll } from '../test/e2e/support/processes.ts';
+import { type LiveProject, spent, volunteers } from '../test/e2e/support/live-project.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
-import makeProgram from '../test/support/make-program.ts';
-import { type Course, course } from './course.ts';
+import { type Course, course, crowdOf, openProject } from './course.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 
 const warmRounds = 10;
@@ -24,14 +22,6 @@ const steps: Record<string, [keyof Course | undefined, keyof Course]> = {
   'the other two, and back': ['began', 'delivered'],
   'bytes fetched, evidence checked again, co-signed': ['delivered', 'trusted'],
 };
-
-async function open(bench: Bench, signal: AbortSignal): Promise<LiveProject> {
-  makeProgram();
-  bench.after(endAll);
-  const project = await LiveProject.open(emptyJob, signal);
-  bench.after(() => project.client.close());
-  return project;
-}
 
 async function latency(bench: Bench, project: LiveProject, signal: AbortSignal): Promise<void> {
   const cold = await course(project, await project.newCommit(signal), signal);
@@ -79,11 +69,7 @@ async function latency(bench: Bench, project: LiveProject, signal: AbortSignal):
 async function throughput(bench: Bench, project: LiveProject, signal: AbortSignal): Promise<void> {
   const commit = await project.newCommit(signal);
   const before = await project.used();
-  const took = await seconds(async () => {
-    const runs: string[] = [];
-    while (runs.length < crowd) runs.push((await project.submit(commit)).run);
-    for (const run of runs) await project.trusted(run, signal);
-  });
+  const took = await seconds(() => crowdOf(project, crowd, commit, signal));
   const after = await project.used();
   const perRun = (of?: (name: string) => boolean): number => spent(before, after, of) / crowd;
   bench.figure('runs of 3 + 1 builds', crowd / took, 'runs/s', { aim: { over: 9 } });
@@ -100,7 +86,7 @@ async function throughput(bench: Bench, project: LiveProject, signal: AbortSigna
 
 async function run(bench: Bench): Promise<void> {
   const signal = AbortSignal.timeout(secondsMax * 1000);
-  const project = await open(bench, signal);
+  const project = await openProject(bench, signal);
   await latency(bench, project, signal);
   await throughput(bench, project, signal);
 }

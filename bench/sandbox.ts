@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pack } from 'tar-stream';
 import { openSandbox, type SandboxImage, type Tier } from '../sandbox/index.ts';
+import { cpio } from '../sandbox/vm/cpio.ts';
+import { probeImage } from '../sandbox/vm/probe.ts';
+import { bootFiles, fileCacheIn } from '../sandbox/vm/tier.ts';
 import { type Bench, inTurn, median, type Suite, seconds } from './run.ts';
 import { bareGroup, inGroup, job } from './sandbox-jobs.ts';
-import { bareMachine, smallImage } from './sandbox-machine.ts';
 
 const treeBytes = 200_000_000;
 const files = 100;
@@ -23,6 +26,24 @@ interface Bare {
   /** Starts the tool with as little around a command as it can do with. */
   command(folder: string): Promise<string[]>;
 }
+
+/** The least that starts a kernel and ends it again: a bare QEMU, with a guest that does nothing else. */
+async function bareMachine(folder: string): Promise<string[]> {
+  const { kernel } = await bootFiles(fileCacheIn(folder));
+  const initial = join(folder, 'bare-initramfs');
+  const init = '#!/bin/busybox sh\n/bin/busybox poweroff -f\n';
+  const busybox = { name: 'bin/busybox', content: readFileSync('/usr/bin/busybox'), executable: true };
+  writeFileSync(initial, cpio([{ name: 'bin' }, busybox, { name: 'init', content: init, executable: true }]));
+  return [
+    ...['qemu-system-x86_64', '-machine', 'q35', '-accel', 'tcg', '-smp', '2', '-m', '2048M'],
+    ...['-nodefaults', '-no-reboot', '-display', 'none', '-kernel', kernel, '-initrd', initial],
+    ...['-append', 'quiet panic=-1'],
+  ];
+}
+
+/** The system of the machine's probe: a shell and what it takes to start a job. */
+const smallImage = (folder: string): SandboxImage =>
+  probeImage(fileCacheIn(folder), AbortSignal.timeout(60_000));
 
 /** A further tier is an entry here, with the tool that it is made of. */
 const tiers: Partial<Record<Tier, Bare>> = {

@@ -1,8 +1,7 @@
 import { codeOf } from '../src/protocol/base/errors.ts';
-import { emptyJob, LiveProject, spent } from '../test/e2e/support/live-project.ts';
-import { endAll } from '../test/e2e/support/processes.ts';
+import { spent } from '../test/e2e/support/live-project.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
-import makeProgram from '../test/support/make-program.ts';
+import { openProject } from './course.ts';
 import { memoryMb } from './processes.ts';
 import { type Bench, type Suite, seconds } from './run.ts';
 
@@ -30,10 +29,7 @@ async function admitted<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<
 
 async function run(bench: Bench): Promise<void> {
   const signal = AbortSignal.timeout(secondsMax * 1000);
-  makeProgram();
-  bench.after(endAll);
-  const project = await LiveProject.open(emptyJob, signal);
-  bench.after(() => project.client.close());
+  const project = await openProject(bench, signal);
   await sleep(restMs);
   const worker = project.cluster.worker('ada').pid;
   const memory = async (when: string, aim?: number): Promise<void> => {

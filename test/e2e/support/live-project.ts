@@ -5,6 +5,7 @@ import { ownerMembership } from '../../../src/member/owner-membership.ts';
 import { type Prepared, prepare } from '../../../src/member/submit.ts';
 import { openHome } from '../../../src/node/membership/home.ts';
 import { openProjectFolder } from '../../../src/owner/project-folder.ts';
+import type { Request } from '../../../src/protocol/documents/index.ts';
 import { Cluster } from './cluster.ts';
 import { jobFile } from './jobs.ts';
 import { processorMs, writeCalls } from './proc-files.ts';
@@ -53,7 +54,11 @@ export class LiveProject {
     return prepare({ url: this.#url, ref: 'main', signal });
   }
 
-  submit({ ref, commit, tree }: Prepared, job: JobSpec = this.job): Promise<{ run: string }> {
+  submit(
+    { ref, commit, tree }: Prepared,
+    job: JobSpec = this.job,
+    needs?: Request['needs'],
+  ): Promise<{ run: string }> {
     return this.client.submit({
       repo: { url: this.#url, ref },
       commit,
@@ -61,6 +66,7 @@ export class LiveProject {
       job,
       policy: job.trust,
       expiresSeconds: 3600,
+      ...(needs !== undefined && { needs }),
     });
   }
 
