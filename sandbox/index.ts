@@ -4,8 +4,6 @@ export { combineSandboxes, openSandbox, openSandboxes, probe, removeLeftovers } 
 export { type ShellWindow, shellStep } from './run/shell.ts';
 export { openToolSandbox, type ToolOptions, type ToolSandbox } from './tool/index.ts';
 export {
-  type Probe,
-  type ProbeCheck,
   type ProbeWatch,
   type Sandbox,
   type SandboxAbilities,
@@ -18,7 +16,6 @@ export {
   type SandboxLimits,
   type SandboxOutcome,
   type SandboxPriority,
-  type SandboxUsage,
   type SandboxVariation,
   type SourceCommit,
   type Steering,

@@ -2,7 +2,7 @@ export { type Agent, openAgent, type Reach } from './fetch/agent.ts';
 export { DownloadCache, type FetchedFile, WrongHash } from './fetch/cache.ts';
 export { digestsOfBytes } from './fetch/digests.ts';
 export { type FetchProgress, fetchDependencies } from './fetch/fetch.ts';
-export { type FixedFiles, type FixOptions, fixFiles, fixUrl } from './fetch/fix.ts';
+export { type FixOptions, fixFiles, fixUrl } from './fetch/fix.ts';
 export { type GetOptions, type Got, get, getBytes, NoAnswer, retried, shown, wholeOf } from './fetch/get.ts';
 export { layOut } from './layout/layout.ts';
 export { filesTar, layoutTar, type OpenBlob } from './layout/tar.ts';

@@ -1,11 +1,11 @@
 export { readCommit, readLocalCommit, readLocalGitFolder } from './commit.ts';
 export type { SourceErrorCode } from './error-codes.ts';
-export type { GitAccess, GitOptions } from './git.ts';
+export type { GitOptions } from './git.ts';
 export type { GitTag } from './git-folder.ts';
-export { type ListedRef, listRefs, type Resolved, resolveRef } from './list-refs.ts';
-export { type CommittedFile, committedFile, isKept, type LocalRepo, localRepo } from './local-repository.ts';
+export { type ListedRef, listRefs, resolveRef } from './list-refs.ts';
+export { committedFile, isKept, localRepo } from './local-repository.ts';
 export type { CommitOptions, CommitWords, ReadCommit } from './repository.ts';
 export { serveFolder } from './serve-folder.ts';
-export { checkRef, type GitProtocol, type GitUrl, isCommitId, parseGitUrl } from './url.ts';
+export { checkRef, type GitUrl, isCommitId, parseGitUrl } from './url.ts';
 export { WaitingGit } from './waiting-git.ts';
-export { type LocalCommit, localCommit, type WorkingFiles, workingFiles } from './working-tree.ts';
+export { localCommit, workingFiles } from './working-tree.ts';

@@ -3,9 +3,8 @@ import type { Store } from './store.ts';
 
 export type { StoreErrorCode } from './error-codes.ts';
 export { LongWork, sha256InSlices } from './long-work.ts';
-export type { Pin, TrimOptions } from './pins.ts';
+export type { Pin } from './pins.ts';
 export { PinsIncomplete } from './pins-incomplete.ts';
-export type { PullOptions, PullResult } from './pull.ts';
 export type { Store } from './store.ts';
 export type * from './types.ts';
 
