@@ -3,6 +3,12 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
 }
 
+/** A table of records that all have the same members. */
+export function tableOf(records: readonly Readonly<Record<string, string | number>>[]): Table {
+  const columns = Object.keys(records[0] ?? {});
+  return { columns, rows: records.map((record) => columns.map((column) => record[column] ?? '')) };
+}
+
 /** The table as CSV (RFC 4180, LF), after one line `# command`. Empty: there is no such number. */
 export function csvOf({ columns, rows }: Table, command: string): string {
   return [`# ${command}`, ...[columns, ...rows].map((row) => row.map(fieldOf).join(','))]

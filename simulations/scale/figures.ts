@@ -1,4 +1,5 @@
 import { fullShare } from '../../src/protocol/trust/draw.ts';
+import { type Table, tableOf } from '../report/csv.ts';
 import type { Figure } from '../report/figure.ts';
 import { assumptions } from './assumptions.ts';
 import { doublingsUntil, firstClaims, leavesWithin, scheduledClaims } from './closed-forms.ts';
@@ -23,19 +24,19 @@ const axisOf = (all: readonly Measured[]) => ({
   label: 'connected workers',
   names: all.map(({ workers }) => workers.toLocaleString('en')),
 });
-/** A number, or a word where there is none. */
-const told = (value: number): number | string => {
-  if (Number.isNaN(value)) return 'none';
-  return Number.isFinite(value) ? value : 'never';
+/** A word where there is no number. */
+const told = (value: number | string): number | string => {
+  if (typeof value === 'string' || Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? 'none' : 'never';
 };
+const toldTable = ({ columns, rows }: Table): Table => ({ columns, rows: rows.map((row) => row.map(told)) });
 /** Points of one column, by the number of its row. */
-const pointsOf = (rows: readonly (readonly number[])[]) => (column: number) =>
-  rows.flatMap((row, n) => {
-    const value = row[column] ?? 0;
-    return Number.isFinite(value) ? [[n, value] as const] : [];
-  });
+const pointsOf =
+  <Row extends Readonly<Record<keyof Row, number>>>(rows: readonly Row[]) =>
+  (column: keyof Row) =>
+    rows.flatMap((row, n) => (Number.isFinite(row[column]) ? [[n, row[column]] as const] : []));
 const mean = (values: readonly number[]): number => sampleOf(values).mean;
-const whole = (value: number): string => Math.round(value).toLocaleString('en');
+const whole = (value = 0): string => Math.round(value).toLocaleString('en');
 const allFree = 'all free';
 const ofAllFree = ({ played }: Measured): readonly Played[] => played.get(allFree) ?? [];
 
@@ -55,50 +56,37 @@ export function claimsFigure(all: readonly Measured[]): Figure {
     const asked = sampleOf(jobs.map((job) => askedAtOnce(population, job)));
     const of = (until: 'untilFull' | 'untilShort' | 'untilLong') =>
       mean(jobs.map((job) => answers(job[until])));
-    const expected = draw === undefined ? 0 : firstClaims(draw, workers);
-    const operators = population.machines.length;
-    return [
+    return {
       workers,
-      operators,
-      jobs.length,
-      asked.mean,
-      asked.within,
-      expected,
-      of('untilFull'),
-      of('untilShort'),
-      of('untilLong'),
-      draw === undefined ? 0 : scheduledClaims(draw, workers, shortBuildMs),
-    ];
+      operators: population.machines.length,
+      jobs: jobs.length,
+      asked_at_once: asked.mean,
+      within: asked.within,
+      expected: draw === undefined ? 0 : firstClaims(draw, workers),
+      answers_until_full: of('untilFull'),
+      answers_build_1_min: of('untilShort'),
+      answers_build_10_min: of('untilLong'),
+      by_schedule_alone_1_min: draw === undefined ? 0 : scheduledClaims(draw, workers, shortBuildMs),
+    };
   });
   const at = pointsOf(rows);
   const [small, large] = [rows[0], rows.at(-1)];
   return {
     name: 'scale-claims',
-    says: `At once ${whole(small?.[3] ?? 0)} workers of ${whole(small?.[0] ?? 0)} and ${whole(large?.[3] ?? 0)} of ${whole(large?.[0] ?? 0)} are asked; during a build of ${longBuildMs / 60_000} minutes ${whole(small?.[8] ?? 0)} and ${whole(large?.[8] ?? 0)} answer.`,
-    table: {
-      columns: [
-        'workers',
-        'operators',
-        'jobs',
-        'asked_at_once',
-        'within',
-        'expected',
-        'answers_until_full',
-        'answers_build_1_min',
-        'answers_build_10_min',
-        'by_schedule_alone_1_min',
-      ],
-      rows,
-    },
+    says: `At once ${whole(small?.asked_at_once)} workers of ${whole(small?.workers)} and ${whole(large?.asked_at_once)} of ${whole(large?.workers)} are asked; during a build of ${longBuildMs / 60_000} minutes ${whole(small?.answers_build_10_min)} and ${whole(large?.answers_build_10_min)} answer.`,
+    table: tableOf(rows),
     plot: {
       title: 'Answers of workers to one offer',
       x: axisOf(all),
       y: { label: 'claims and passes', scale: 'log' },
       series: [
-        { name: 'asked at once (share × workers)', points: at(5), loose: true },
-        { name: 'until all slots are leased', points: at(6) },
-        { name: 'until a build of 10 minutes ends', points: at(8) },
-        { name: 'a minute, by the schedule alone: workers before ADR 0099', points: at(9) },
+        { name: 'asked at once (share × workers)', points: at('expected'), loose: true },
+        { name: 'until all slots are leased', points: at('answers_until_full') },
+        { name: 'until a build of 10 minutes ends', points: at('answers_build_10_min') },
+        {
+          name: 'a minute, by the schedule alone: workers before ADR 0099',
+          points: at('by_schedule_alone_1_min'),
+        },
       ],
     },
   };
@@ -119,82 +107,68 @@ export function loadFigures(all: readonly Measured[], frames: Frames): Figure[] 
     const standing = standingLoad(frames, workers);
     return {
       workers,
-      ...{ gossip, answered, builds, forwarded, standing, cores: standingCores(workers) },
-      ...{ shortMs: jobMs(spread, short), longMs: jobMs(spread, average('untilLong')) },
+      gossip_messages: gossip.messages,
+      answers_messages: answered.messages,
+      builds_messages: builds.messages,
+      forwarded_messages: forwarded.messages,
+      standing_per_s_messages: standing.messages,
+      gossip_bytes: gossip.bytes,
+      answers_bytes: answered.bytes,
+      builds_bytes: builds.bytes,
+      forwarded_bytes: forwarded.bytes,
+      standing_per_s_bytes: standing.bytes,
+      controller_ms_build_1_min: jobMs(spread, short),
+      controller_ms_build_10_min: jobMs(spread, average('untilLong')),
+      standing_cores: standingCores(workers),
     };
   });
-  const points = (value: (row: (typeof rows)[number]) => number) =>
-    rows.map((row, n) => [n, value(row)] as const);
-  const last = rows.at(-1);
-  const messages = rows.map(
-    ({ workers, gossip, answered, builds, forwarded, standing, shortMs, longMs, cores }) => [
-      ...[
-        workers,
-        gossip.messages,
-        answered.messages,
-        builds.messages,
-        forwarded.messages,
-        standing.messages,
-      ],
-      ...[gossip.bytes, answered.bytes, builds.bytes, forwarded.bytes, standing.bytes],
-      ...[shortMs, longMs, cores],
-    ],
-  );
-  const columns = ['gossip', 'answers', 'builds', 'forwarded', 'standing_per_s'];
+  const at = pointsOf(rows);
+  const [small, large] = [rows[0], rows.at(-1)];
   return [
     {
       name: 'scale-bytes',
-      says: `One job has the controller send ${megabytes(last?.gossip.bytes)} of gossip to ${whole(last?.workers ?? 0)} workers, and each worker hears ${((last?.forwarded.messages ?? 0) / 2 / (last?.workers ?? 1) + 1).toFixed(1)} copies of a notice.`,
-      table: {
-        columns: [
-          'workers',
-          ...columns.map((name) => `${name}_messages`),
-          ...columns.map((name) => `${name}_bytes`),
-          ...['controller_ms_build_1_min', 'controller_ms_build_10_min', 'standing_cores'],
-        ],
-        rows: messages,
-      },
+      says: `One job has the controller send ${whole((large?.gossip_bytes ?? 0) / 1e6)} MB of gossip to ${whole(large?.workers)} workers, and each worker hears ${((large?.forwarded_messages ?? 0) / 2 / (large?.workers ?? 1) + 1).toFixed(1)} copies of a notice.`,
+      table: tableOf(rows),
       plot: {
         title: 'Bytes of one job with builds of a minute',
         x: axisOf(all),
         y: { label: 'bytes', scale: 'log' },
         series: [
-          {
-            name: 'between workers: notices that are forwarded',
-            points: points((row) => row.forwarded.bytes),
-          },
-          { name: 'controller: notices', points: points((row) => row.gossip.bytes) },
-          { name: 'controller: claims and their heartbeats', points: points((row) => row.answered.bytes) },
-          { name: 'controller: leases and receipts', points: points((row) => row.builds.bytes) },
-          {
-            name: 'controller, in a second: polls and checkpoints',
-            points: points((row) => row.standing.bytes),
-          },
+          { name: 'between workers: notices that are forwarded', points: at('forwarded_bytes') },
+          { name: 'controller: notices', points: at('gossip_bytes') },
+          { name: 'controller: claims and their heartbeats', points: at('answers_bytes') },
+          { name: 'controller: leases and receipts', points: at('builds_bytes') },
+          { name: 'controller, in a second: polls and checkpoints', points: at('standing_per_s_bytes') },
         ],
       },
     },
     {
       name: 'scale-controller',
-      says: `A job with builds of a minute takes ${whole(rows[0]?.shortMs ?? 0)} ms of the controller's processor beside ${whole(rows[0]?.workers ?? 0)} workers and ${whole(last?.shortMs ?? 0)} beside ${whole(last?.workers ?? 0)}.`,
-      table: {
-        columns: ['workers', 'build_1_min_ms', 'build_10_min_ms', 'standing_cores'],
-        rows: rows.map(({ workers, shortMs, longMs, cores }) => [workers, shortMs, longMs, cores]),
-      },
+      says: `A job with builds of a minute takes ${whole(small?.controller_ms_build_1_min)} ms of the controller's processor beside ${whole(small?.workers)} workers and ${whole(large?.controller_ms_build_1_min)} beside ${whole(large?.workers)}.`,
+      table: tableOf(
+        rows.map((row) => ({
+          workers: row.workers,
+          build_1_min_ms: row.controller_ms_build_1_min,
+          build_10_min_ms: row.controller_ms_build_10_min,
+          standing_cores: row.standing_cores,
+        })),
+      ),
       plot: {
         title: 'Processor time of the controller, by measured costs',
         x: axisOf(all),
         y: { label: 'ms', scale: 'log' },
         series: [
-          { name: 'of one job with builds of 10 minutes', points: points((row) => row.longMs) },
-          { name: 'of one job with builds of a minute', points: points((row) => row.shortMs) },
-          { name: 'of a second: polls, witnesses, checkpoints', points: points((row) => row.cores * 1000) },
+          { name: 'of one job with builds of 10 minutes', points: at('controller_ms_build_10_min') },
+          { name: 'of one job with builds of a minute', points: at('controller_ms_build_1_min') },
+          {
+            name: 'of a second: polls, witnesses, checkpoints',
+            points: at('standing_cores').map(([n, cores]) => [n, cores * 1000] as const),
+          },
         ],
       },
     },
   ];
 }
-
-const megabytes = (bytes = 0): string => `${whole(bytes / 1e6)} MB`;
 
 export function leasesFigure(all: readonly Measured[]): Figure {
   const names = [...(all[0]?.played.keys() ?? [])];
@@ -202,34 +176,24 @@ export function leasesFigure(all: readonly Measured[]): Figure {
     [...played].map(([name, jobs]) => {
       const times = jobs.map(({ fullAt }) => fullAt / 1000);
       const filled = times.filter(Number.isFinite);
-      const expected = mean(jobs.map(({ draw, able }) => doublingsUntil(draw, able, policy.of)));
       return {
         workers,
-        name,
+        situation: name,
         jobs: jobs.length,
-        unfilled: times.length - filled.length,
-        median: quantile(times, 0.5),
-        most: quantile(times, 0.95),
-        expected,
+        never_full: times.length - filled.length,
+        median_s: quantile(times, 0.5),
+        p95_s: quantile(times, 0.95),
+        expected_doublings: mean(jobs.map(({ draw, able }) => doublingsUntil(draw, able, policy.of))),
       };
     }),
   );
-  const slowest = rows.filter(({ median }) => Number.isFinite(median)).sort((a, b) => b.median - a.median)[0];
+  const [slowest] = rows
+    .filter(({ median_s }) => Number.isFinite(median_s))
+    .sort((a, b) => b.median_s - a.median_s);
   return {
     name: 'scale-leases',
-    says: `All slots are leased within a second where workers are free, whatever their number; ${slowest?.name ?? ''}: after ${slowest?.median.toFixed(0) ?? ''} s in half of the jobs beside ${whole(slowest?.workers ?? 0)} workers.`,
-    table: {
-      columns: ['workers', 'situation', 'jobs', 'never_full', 'median_s', 'p95_s', 'expected_doublings'],
-      rows: rows.map(({ workers, name, jobs, unfilled, median, most, expected }) => [
-        workers,
-        name,
-        jobs,
-        unfilled,
-        told(median),
-        told(most),
-        told(expected),
-      ]),
-    },
+    says: `All slots are leased within a second where workers are free, whatever their number; ${slowest?.situation ?? ''}: after ${slowest?.median_s.toFixed(0) ?? ''} s in half of the jobs beside ${whole(slowest?.workers)} workers.`,
+    table: toldTable(tableOf(rows)),
     plot: {
       title: 'Time until three operators have a lease, median',
       x: axisOf(all),
@@ -237,8 +201,8 @@ export function leasesFigure(all: readonly Measured[]): Figure {
       series: names.map((name) => ({
         name,
         points: rows.flatMap((row) =>
-          row.name === name && Number.isFinite(row.median)
-            ? [[all.findIndex(({ workers }) => workers === row.workers), row.median] as const]
+          row.situation === name && Number.isFinite(row.median_s)
+            ? [[all.findIndex(({ workers }) => workers === row.workers), row.median_s] as const]
             : [],
         ),
       })),
@@ -280,50 +244,43 @@ function slotsByMachines(
 }
 
 export function fairnessFigure(all: readonly Measured[]): Figure {
-  const classes = [
-    [1, 1],
-    [2, 4],
-    [5, 50],
-  ] as const;
   const rows = all.map((measured) => {
     const { workers, population, played } = measured;
     const jobs = ofAllFree(measured);
     const { groups, value, critical } = fairness(population, jobs);
-    const part = (situation: string) =>
-      classes.map(([from, to]) => slotsByMachines(population, played.get(situation) ?? [], from, to));
-    return [
+    const part = (situation: string, from: number, to: number) =>
+      slotsByMachines(population, played.get(situation) ?? [], from, to);
+    return {
       workers,
-      jobs.length,
+      jobs: jobs.length,
       groups,
-      value,
-      critical,
-      value / critical,
-      ...part(allFree),
-      ...part('half busy'),
-    ];
+      chi_square: value,
+      'critical_0.001': critical,
+      ratio: value / critical,
+      free_1_machine: part(allFree, 1, 1),
+      free_2_to_4: part(allFree, 2, 4),
+      free_5_to_50: part(allFree, 5, 50),
+      busy_1_machine: part('half busy', 1, 1),
+      busy_2_to_4: part('half busy', 2, 4),
+      busy_5_to_50: part('half busy', 5, 50),
+    };
   });
   const at = pointsOf(rows);
-  const most = Math.max(...rows.map((row) => row[5] ?? 0));
+  const most = Math.max(...rows.map(({ ratio }) => ratio));
   return {
     name: 'scale-fairness',
-    says: `χ² of slots over operators is at most ${most.toFixed(2)} of the value that one fair draw in a thousand exceeds; where half of the machines are busy, operators with one machine get ${(rows.at(-1)?.[9] ?? 0).toFixed(2)} of an equal part.`,
-    table: {
-      columns: [
-        ...['workers', 'jobs', 'groups', 'chi_square', 'critical_0.001', 'ratio'],
-        ...['free_1_machine', 'free_2_to_4', 'free_5_to_50', 'busy_1_machine', 'busy_2_to_4', 'busy_5_to_50'],
-      ],
-      rows: rows.map((row) => row.map(told)),
-    },
+    says: `χ² of slots over operators is at most ${most.toFixed(2)} of the value that one fair draw in a thousand exceeds; where half of the machines are busy, operators with one machine get ${(rows.at(-1)?.busy_1_machine ?? 0).toFixed(2)} of an equal part.`,
+    table: toldTable(tableOf(rows)),
     plot: {
       title: 'Slots of an operator, over an equal part',
       x: axisOf(all),
       y: { label: 'parts', from: 0 },
       series: [
-        { name: 'χ² over its critical value (all free)', points: at(5), loose: true },
-        { name: 'one machine, all free', points: at(6) },
-        { name: 'five machines and more, all free', points: at(8) },
-        { name: 'one machine, half busy', points: at(9) },
-        { name: 'five machines and more, half busy', points: at(11) },
+        { name: 'χ² over its critical value (all free)', points: at('ratio'), loose: true },
+        { name: 'one machine, all free', points: at('free_1_machine') },
+        { name: 'five machines and more, all free', points: at('free_5_to_50') },
+        { name: 'one machine, half busy', points: at('busy_1_machine') },
+        { name: 'five machines and more, half busy', points: at('busy_5_to_50') },
       ],
     },
   };
@@ -334,43 +291,31 @@ export function churnFigure(all: readonly Measured[]): Figure {
     const jobs = ofAllFree(measured);
     const losses = jobs.flatMap(({ replacedAfter }) => replacedAfter);
     const replaced = losses.filter(Number.isFinite);
-    const expected = policy.of * leavesWithin(longBuildMs, stayMs);
     const { mean: lost, within } = sampleOf(jobs.map((job) => job.replacedAfter.length));
-    return [
-      measured.workers,
-      jobs.length,
-      lost,
+    return {
+      workers: measured.workers,
+      jobs: jobs.length,
+      lost_per_job: lost,
       within,
-      expected,
-      losses.length - replaced.length,
-      mean(replaced) / 1000,
-      measured.workers / (stayMs / 1000),
-    ];
+      expected: policy.of * leavesWithin(longBuildMs, stayMs),
+      not_replaced: losses.length - replaced.length,
+      replaced_after_s: mean(replaced) / 1000,
+      leave_per_s: measured.workers / (stayMs / 1000),
+    };
   });
   const at = pointsOf(rows);
+  const large = rows.at(-1);
   return {
     name: 'scale-churn',
-    says: `A worker that stays for ${stayMs / 3600_000} hours on average leaves ${(rows.at(-1)?.[4] ?? 0).toFixed(2)} of the builds of a job of ${longBuildMs / 60_000} minutes; the next in line has the slot ${(rows.at(-1)?.[6] ?? 0).toFixed(0)} s later.`,
-    table: {
-      columns: [
-        'workers',
-        'jobs',
-        'lost_per_job',
-        'within',
-        'expected',
-        'not_replaced',
-        'replaced_after_s',
-        'leave_per_s',
-      ],
-      rows: rows.map((row) => row.map(told)),
-    },
+    says: `A worker that stays for ${stayMs / 3600_000} hours on average leaves ${(large?.expected ?? 0).toFixed(2)} of the builds of a job of ${longBuildMs / 60_000} minutes; the next in line has the slot ${(large?.replaced_after_s ?? 0).toFixed(0)} s later.`,
+    table: toldTable(tableOf(rows)),
     plot: {
       title: `Builds of ${longBuildMs / 60_000} minutes whose worker leaves, of three`,
       x: axisOf(all),
       y: { label: 'builds of a job', from: 0 },
       series: [
-        { name: 'simulated', points: at(2), loose: true },
-        { name: 'expected', points: at(4) },
+        { name: 'simulated', points: at('lost_per_job'), loose: true },
+        { name: 'expected', points: at('expected') },
       ],
     },
   };

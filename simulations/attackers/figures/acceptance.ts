@@ -1,10 +1,11 @@
 import { agreedOdds, oddsOf } from '../../../src/protocol/trust/odds.ts';
+import { tableOf } from '../../report/csv.ts';
 import type { Figure } from '../../report/figure.ts';
 import { type Attack, attacks, bestOfSeeds, drawing, seedsGround } from '../attacks.ts';
 import type { Draws } from '../draw.ts';
 import { measure } from '../measure.ts';
 import { alone, cosigned, nameOf, policies, usual, usualAlone } from '../policies.ts';
-import { cellOf, interval, percent, percents, tableOf } from './table.ts';
+import { cellOf, interval, percent, percents } from './table.ts';
 
 export function attackNamed(name: string): Attack {
   const found = attacks.find((attack) => attack.name === name);

@@ -1,5 +1,6 @@
 import type { Policy } from '../../../src/protocol/documents/index.ts';
 import { Random } from '../../random.ts';
+import { tableOf } from '../../report/csv.ts';
 import type { Figure } from '../../report/figure.ts';
 import { binomialBelow } from '../../scale/closed-forms.ts';
 import { drawn } from '../attacks.ts';
@@ -8,7 +9,7 @@ import { type Measured, measure, summed } from '../measure.ts';
 import { alone, cosigned, nameOf, policies, usual } from '../policies.ts';
 import { type Behaviour, type Cast, run } from '../run.ts';
 import { attackNamed } from './acceptance.ts';
-import { cellOf, percent, percents, tableOf } from './table.ts';
+import { cellOf, percent, percents } from './table.ts';
 
 const shortNames = alone.map(nameOf);
 

@@ -1,3 +1,4 @@
+import { tableOf } from '../../report/csv.ts';
 import type { Figure } from '../../report/figure.ts';
 import { agreement } from '../karma/agreement.ts';
 import { boinc } from '../karma/boinc.ts';
@@ -5,7 +6,7 @@ import { doubleVote } from '../karma/double-vote.ts';
 import { sarmenta } from '../karma/sarmenta.ts';
 import { project, type Year, yearOf } from '../karma/year.ts';
 import { alone, cosigned, nameOf, usual, usualAlone } from '../policies.ts';
-import { cellOf, percent, tableOf } from './table.ts';
+import { cellOf, percent } from './table.ts';
 
 const [, , , threeOfFive = usual] = cosigned;
 const [one = usual] = cosigned;

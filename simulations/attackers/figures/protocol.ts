@@ -1,7 +1,7 @@
+import { tableOf } from '../../report/csv.ts';
 import type { Figure } from '../../report/figure.ts';
 import { nameOf, policies } from '../policies.ts';
 import { predicted, protocolOperatorsMax, protocolRuns } from '../protocol.ts';
-import { tableOf } from './table.ts';
 
 /** The real machines, beside draw and decision alone: the same operators in the same slots, and the same verdicts. */
 export async function protocolFigure(seed: number, projects: number): Promise<Figure> {

@@ -2,12 +2,6 @@ import type { Table } from '../../report/csv.ts';
 
 export const percents = [0, 10, 20, 30, 40, 50, 60];
 
-/** A table of records that all have the same members. */
-export function tableOf(records: readonly Readonly<Record<string, string | number>>[]): Table {
-  const columns = Object.keys(records[0] ?? {});
-  return { columns, rows: records.map((record) => columns.map((column) => record[column] ?? '')) };
-}
-
 /** The number in `column` of the one row with these values; throws where there is another number of such rows. */
 export function cellOf(
   { columns, rows }: Table,
