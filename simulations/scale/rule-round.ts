@@ -16,7 +16,7 @@ interface Claimant {
 
 /**
  * A round by the draw and the rule of claims alone (`rounds/claims.ts`, `leases.ts` of the controller's machine), for populations whose
- * documents would take minutes to sign. `test/simulations/scale.test.ts` holds that it decides as the machine does.
+ * documents would take minutes to sign. `test/simulations/scale/scale.test.ts` holds that it decides as the machine does.
  */
 export class RuleRound implements Deciding {
   readonly given: Given[] = [];
