@@ -45,11 +45,25 @@ describe('a tar archive', () => {
     await expect(bytesOf(archive)).rejects.toThrow('Size mismatch');
   });
 
-  test('that is not read to its end stops what fills it', async () => {
+  test.each([
+    [
+      'between entries',
+      async function* () {
+        yield Buffer.from('ab');
+      },
+    ],
+    [
+      'in an entry whose content does not come',
+      async function* () {
+        yield Buffer.from('a');
+        await new Promise(() => {});
+      },
+    ],
+  ])('that is not read to its end stops what fills it, %s', async (_, content) => {
     const filled = Promise.withResolvers<unknown>();
     const archive = made(async (put) => {
       try {
-        for (;;) await put({ name: 'file', size: 1 }, [Buffer.from('a')]);
+        for (;;) await put({ name: 'file', size: 2 }, content());
       } catch (error) {
         filled.resolve(error);
         throw error;
