@@ -1,14 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type GitTag, localCommit, readLocalGitFolder, resolveRef } from '../../src/source/index.ts';
-import { checkout, codeOf, commitAll, folder, git, oldServer, repo, serve, serveHttp } from './support.ts';
+import { checkout, codeOf, commitAll, folder, git, oldServer, serve, serveHttp } from './support.ts';
 
-/** A repository of three commits: an annotated tag and a plain one are of the second. */
-async function tagged() {
-  const dir = await repo();
+/** A repository of three commits: an annotated tag and a plain one are of the second. No test changes it. */
+let tagged: Awaited<ReturnType<typeof makeTagged>>;
+beforeAll(async () => {
+  tagged = await makeTagged(await mkdtemp(join(tmpdir(), 'quorate-tagged-')));
+  return () => rm(tagged.dir, { recursive: true, force: true });
+});
+
+async function makeTagged(dir: string) {
+  git(dir, 'init', '-q', '-b', 'main');
   await writeFile(join(dir, 'f'), 'old');
   const old = commitAll(dir, 'old');
   await writeFile(join(dir, 'f'), 'x');
@@ -51,7 +58,7 @@ const filesOf = (dir: string) =>
 
 describe('the git folder of a commit', () => {
   it('knows the commit, the files as they are and the tag, from each kind of server', async () => {
-    const { dir, commit, tag } = await tagged();
+    const { dir, commit, tag } = tagged;
     const url = await serve(dir);
     for (const from of [url, await serveHttp(dir), await oldServer(url)]) {
       const out = await checkedOut(from, commit, tag);
@@ -67,7 +74,7 @@ describe('the git folder of a commit', () => {
   });
 
   it('holds nothing else: no history, hook, remote, other ref, setting of this host', async () => {
-    const { dir, old, commit, tag } = await tagged();
+    const { dir, old, commit, tag } = tagged;
     const out = await checkedOut(await serve(dir), commit, tag);
     expect(filesOf(join(out, '.git'))).toEqual([
       ...['HEAD', 'config', 'index', 'objects', 'objects/pack', 'objects/pack/pack-x.idx'],
@@ -82,7 +89,7 @@ describe('the git folder of a commit', () => {
   });
 
   it('is that of a commit without parents, and of a tag without annotation, or of none', async () => {
-    const { dir, old, commit } = await tagged();
+    const { dir, old, commit } = tagged;
     const url = await serve(dir);
     const out = await checkedOut(url, old);
     expect(git(out, 'status', '--porcelain')).toBe('');
@@ -103,14 +110,14 @@ describe('the git folder of a commit', () => {
   });
 
   it('of a tag that is of another commit, or not there, is refused', async () => {
-    const { dir, old, commit, tag } = await tagged();
+    const { dir, old, commit, tag } = tagged;
     const url = await serve(dir);
     const wrong = [tag, { name: 'none', object: 'a'.repeat(40) }, { name: 'plain', object: commit }];
     for (const one of wrong) expect(await codeOf(checkedOut(url, old, one))).toBe('SOURCE_TAG_NOT_FOUND');
   });
 
   it('is made of a local repository as well, with the tag that is named', async () => {
-    const { dir, commit, tag } = await tagged();
+    const { dir, commit, tag } = tagged;
     const found = await localCommit(dir, 'v1.2/rc');
     expect(found).toMatchObject({ commit, tag });
     expect((await localCommit(dir, 'HEAD')).tag).toBeUndefined();

@@ -21,13 +21,11 @@ interface Wanted {
 /** Under which artifacts and logs of runs are kept: nothing drops one for the sake of one run. */
 const pinOfRuns = 'runs';
 
-/** Folders and the links between blocks come on top of the bytes of files. */
-const structureBytesMax = sandboxLimits.outputOverheadBytes;
-
 /** The largest that a build of this job could have made: no more is fetched, whatever a receipt says. */
 export function boundOf({ job, receipts }: Pick<RunFacts, 'job' | 'receipts'>, root: string): number {
   const built = receipts.some(({ outcome }) => artifactOf(outcome) === root);
-  return (built ? job.limits.diskBytes : limits.logBytesMax) + structureBytesMax;
+  // Folders and the links between blocks come on top of the bytes of files.
+  return (built ? job.limits.diskBytes : limits.logBytesMax) + sandboxLimits.outputOverheadBytes;
 }
 
 /** Workers that built an artifact on which a verdict was made. */

@@ -85,13 +85,13 @@ describe('somebody who sends requests by halves, from eight addresses', () => {
 });
 
 describe('somebody who asks and reads nothing of the answers, from eight addresses', () => {
-  const limits = { connectionsMax: 64, connectionsPerAddressMax: 8 };
+  const limits = { connectionsMax: 32, connectionsPerAddressMax: 4 };
   const big = 'x'.repeat(8 * 1024 * 1024);
   const app = () => new Hono<HttpEnv>().get('/', (c) => c.text('hello')).get('/big', (c) => c.text(big));
   /** One after the other, so that each has an answer before the next one comes: it waits for nothing then. */
   const attack = async (server: HttpServer) => {
-    for (let n = 0; n < 64; n++) {
-      const address = `127.0.3.${1 + Math.floor(n / 8)}`;
+    for (let n = 0; n < 32; n++) {
+      const address = `127.0.3.${1 + Math.floor(n / 4)}`;
       const socket = half(server, address, 'GET /big HTTP/1.1\r\nhost: localhost\r\n\r\n');
       await new Promise((resolve) =>
         socket.once('data', () => resolve(socket.pause())).once('close', resolve),

@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import { exited, MiB, type Play, type Ran } from '../../../sandbox/support.ts';
 import { codeOf, store } from '../../../store/support.ts';
+import { withLimits } from '../../../support/with-limits.ts';
 import type { Arena } from './arena.ts';
 
 const BYTES_MAX = 16 * MiB;
@@ -79,7 +81,8 @@ export function makesHostileOutputs(arena: Arena): void {
     });
 
     it('a sparse file, of which the worker gets more than the job may write', async () => {
-      const step = ['truncate -s 80M $OUT/sparse'];
+      withLimits(sandboxLimits, { outputOverheadBytes: 4 * MiB });
+      const step = ['truncate -s 16M $OUT/sparse'];
       let bytes = 0;
       const options = {
         limits: { diskBytes: 8 * MiB },
@@ -92,13 +95,14 @@ export function makesHostileOutputs(arena: Arena): void {
       expect(held.outcome).toMatchObject({ kind: 'aborted', reason: 'disk' });
       await arena.without('output size', step, options, ({ outcome }) => {
         expect(outcome).toEqual(exited(0));
-        expect(bytes).toBeGreaterThan(80 * MiB);
+        expect(bytes).toBeGreaterThan(16 * MiB);
       });
     });
 
     it('one file under very many names: an archive many times its size', async () => {
+      withLimits(sandboxLimits, { outputOverheadBytes: 4 * MiB });
       const step = [
-        `head -c 1000000 /dev/zero > $OUT/0; perl -e 'link("$ENV{OUT}/0", "$ENV{OUT}/$_") for 1..80'`,
+        `head -c 1000000 /dev/zero > $OUT/0; perl -e 'link("$ENV{OUT}/0", "$ENV{OUT}/$_") for 1..20'`,
       ];
       const options = {
         limits: { diskBytes: 8 * MiB },
