@@ -7,9 +7,11 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nativeProgram } from '../../../sandbox/native/index.ts';
 import { toolGuards } from '../../../sandbox/tool/command.ts';
+import { buildLimits } from '../../../src/execution/limits.ts';
 import type { GitOptions } from '../../../src/source/index.ts';
 import { confined, homeOf, hostOf } from '../../source/confined.ts';
 import { codeOf, listen, serveHttp } from '../../source/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 import { bash, bystander, inPlaceOfGit, knock, nextWorks, project, run, some } from './support.ts';
 
@@ -172,8 +174,10 @@ describe('a server that takes too much', () => {
   });
 
   it('of git’s memory ends git, not the machine', async () => {
-    const box = await confined('http://127.0.0.1:1/x', []);
-    const eat = `perl -e '$n = 900_000_000; $x = "x" x $n'`;
+    const memoryBytes = 64 * 1024 * 1024;
+    withLimits(buildLimits, { gitMemoryBytesMin: memoryBytes });
+    const box = await confined('http://127.0.0.1:1/x', [], { memoryBytes });
+    const eat = `perl -e '$n = 2 * ${memoryBytes}; $x = "x" x $n'`;
     expect((await inPlaceOfGit(box, `${eat}; false`)).code).not.toBe(0);
     const error = new Error('git died') as Error & { code: string };
     error.code = 'SOURCE_FAILED';
