@@ -21,8 +21,7 @@ export async function checkOwnPlayed(root: string): Promise<void> {
     if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
     throw error;
   });
-  if (found === undefined) return;
-  if (found.uid !== process.getuid?.())
+  if (found !== undefined && found.uid !== process.getuid?.())
     throw new QuorateError('PROJECT_FOREIGN', `${homes} is of another user`, {
       hint: 'quorate up plays a project of your own in a clone of your own.',
     });

@@ -17,7 +17,10 @@ export interface LocalRepo {
   remoteUrl?: string;
 }
 
-/** Runs git in the user's repository with the user's configuration. @throws as `run` of git.ts */
+/**
+ * Runs git in the user's repository with the user's configuration: never with that of a folder which somebody committed, and which looks
+ * like a bare repository. @throws as `run` of git.ts
+ */
 export type OwnGit = (cwd: string, args: string[], more?: Pick<RunOptions, 'read'>) => Promise<string>;
 
 export function ownGit(options: GitOptions): OwnGit {
@@ -28,8 +31,9 @@ export function ownGit(options: GitOptions): OwnGit {
     GIT_OPTIONAL_LOCKS: '0',
     ...options.env,
   };
+  const settings = ['-c', 'core.fsmonitor=false', '-c', 'safe.bareRepository=explicit'];
   return (cwd, args, more = {}) =>
-    run(['git', '--no-pager', '-c', 'core.fsmonitor=false', ...args], { ...options, ...more, cwd, env });
+    run(['git', '--no-pager', ...settings, ...args], { ...options, ...more, cwd, env });
 }
 
 /** Output of git without the final line feed; undefined if git exits with an error. */

@@ -1,0 +1,33 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { checkOwnPlayed, playedOf } from '../../src/owner/played.ts';
+import { projectHere } from '../../src/owner/project.ts';
+import { initProject } from '../../src/owner/project-folder.ts';
+import { codeOf } from '../../src/protocol/base/errors.ts';
+import { localRepo } from '../../src/source/index.ts';
+import { git, repo } from '../source/support.ts';
+
+it('a project in a committed folder that looks like a git repository is not taken for one that was played here', async () => {
+  const root = await repo();
+  const posing = join(root, 'posing');
+  await initProject(playedOf(posing), { name: 'tools', vcs: [], bootstrap: [] });
+  for (const folder of ['refs', 'objects']) await mkdir(join(posing, folder));
+  await writeFile(join(posing, 'HEAD'), 'ref: refs/heads/main\n');
+  const config = '[core]\nrepositoryformatversion = 0\nbare = false\nworktree = .\n';
+  await writeFile(join(posing, 'config'), config);
+  git(root, 'add', '-f', 'posing');
+  expect(git(posing, 'ls-files', '.quorate')).toBe('');
+  expect(await projectHere(posing).catch(codeOf)).toBe('SOURCE_FAILED');
+  // Its settings may name programs.
+  expect(await localRepo(posing).catch(codeOf)).toBe('SOURCE_NO_REPOSITORY');
+});
+
+it('no keys are made below a folder that came with the repository', async () => {
+  const root = await repo();
+  await mkdir(join(root, 'kept'));
+  await symlink('kept', join(root, '.quorate'));
+  await checkOwnPlayed(root);
+  git(root, 'add', '-f', '.quorate');
+  expect(await checkOwnPlayed(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
