@@ -75,8 +75,9 @@ export class FeedServer {
    * all free offers.
    */
   pushAgain(id: string): void {
+    const isFirst = this.#again.size === 0;
     this.#again.add(id);
-    if (this.#again.size > 1) return;
+    if (!isFirst) return;
     this.#ports.clock.after(sessionTimes.toldTogetherMs, () => {
       // One may have been withdrawn.
       const offers = [...this.#again].flatMap((one) => this.#ports.backlog.get(one) ?? []);

@@ -108,6 +108,7 @@ describe('a controller', () => {
         for (const _ of [1, 2]) feed.pushAgain(`${n}`);
       }
       if (withdrawn !== undefined) ports.backlog.delete(withdrawn);
+      expect(timers).toHaveLength(Math.min(count, 1));
       for (const act of timers.splice(0)) act();
       await new Promise(setImmediate);
       return wire.said.splice(0).map(({ offers }) => offers?.length);
