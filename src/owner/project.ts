@@ -17,8 +17,14 @@ export function findUp(
 
 /** The folder at or above `start` with this below its `.quorate`. Around the repository of `start`, as in /tmp, others may put one: theirs is passed over. */
 function findOwn(start: string, name: string): string | undefined {
-  const repository = findUp(start, '.git') ?? start;
-  const isMine = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.uid === process.getuid?.();
+  const ownerOf = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.uid;
+  const isMine = (file: string) => ownerOf(file) === process.getuid?.();
+  // Others may put a .git there too; who uses sudo is in a folder of the one who made the repository.
+  const isRepository = (folder: string) => {
+    const git = join(folder, '.git');
+    return isMine(git) || ownerOf(git) === ownerOf(start);
+  };
+  const repository = findUp(start, '.git', isRepository) ?? start;
   return findUp(
     start,
     join('.quorate', name),
@@ -36,12 +42,12 @@ export const findPlayed = (start: string): string | undefined =>
 /** The same of the wanted project, of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
 export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
   const [own, played] = [findProject(start), findPlayed(start)];
-  // A repository within that of the other goes first.
-  const isNearer = own !== undefined && own.length > (played?.length ?? 0);
+  const homes = played && playedOf(played);
+  // A repository within that of the other goes first; in the folder of what is played there is none.
+  const isNearer = own !== undefined && own !== homes && own.length > (played?.length ?? 0);
   const nearer = isNearer ? await firstOf([own], wanted) : undefined;
   if (nearer !== undefined || played === undefined) return nearer;
   await checkOwnPlayed(played);
-  const homes = playedOf(played);
   const { servedSource } = await import('./served-source.ts');
   const runs = (await servedSource(played)) !== undefined;
   return firstOf(runs ? [homes, own] : [own, homes], wanted);

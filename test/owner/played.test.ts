@@ -1,8 +1,8 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { checkOwnPlayed, playedOf } from '../../src/owner/played.ts';
-import { projectHere } from '../../src/owner/project.ts';
+import { findPlayed, findProject, projectHere } from '../../src/owner/project.ts';
 import { initProject } from '../../src/owner/project-folder.ts';
 import { codeOf } from '../../src/protocol/base/errors.ts';
 import { localRepo } from '../../src/source/index.ts';
@@ -30,4 +30,34 @@ it('no keys are made below a folder that came with the repository', async () => 
   await checkOwnPlayed(root);
   git(root, 'add', '-f', '.quorate');
   expect(await checkOwnPlayed(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
+
+it('a .git of another user around makes no project of that user count', async () => {
+  const around = await repo();
+  const project = { name: 'tools', vcs: [], bootstrap: [] };
+  await initProject(around, project);
+  await initProject(playedOf(around), project);
+  const inner = join(around, 'inner');
+  await mkdir(inner);
+  expect([findProject(inner), findPlayed(inner)]).toEqual([around, around]);
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.spyOn(process, 'getuid').mockReturnValue((process.getuid?.() ?? 0) + 1);
+  // As with sudo, in a repository of who owns the folder.
+  expect(findProject(inner)).toBe(around);
+  // Of nobody.
+  const gone = join(inner, 'gone');
+  expect([findProject(gone), findPlayed(gone), await projectHere(gone)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+it('a project that is played is checked where the command runs in its own folder, too', async () => {
+  const root = await repo();
+  const homes = playedOf(root);
+  await initProject(homes, { name: 'tools', vcs: [], bootstrap: [] });
+  expect(await projectHere(homes)).toBeDefined();
+  git(root, 'add', '-f', '.quorate');
+  expect(await projectHere(homes).catch(codeOf)).toBe('PROJECT_FOREIGN');
 });
