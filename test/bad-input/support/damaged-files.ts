@@ -124,14 +124,15 @@ const asAfterCrash = /(?:pins\.log|log-PROJECT\.txt) (?:empty|cut in half)$/;
 
 export const everyDamage = Object.keys(damages);
 
-/** Reads each file of `folders` with the damages of its row, by `of`. */
-export function damagedFiles(of: (row: number) => string[], folders = leftFolders): void {
+/** Reads each file of `folders` with the damages of its row, by `of`; not those with none. */
+export function damagedFiles(of: (row: number, file: string) => string[], folders = leftFolders): void {
   beforeAll(async () => {
     ({ cluster, left, address } = await folders());
     // For those of the other nodes.
     await cluster.startController();
   });
-  describe.each(table.map(([file, reader], row) => ({ file, reader, damages: of(row) })))(
+  const rows = table.map(([file, reader], row) => ({ file, reader, damages: of(row, file) }));
+  describe.each(rows.filter(({ damages }) => damages.length > 0))(
     '$file',
     ({ file, reader, damages: some }) => {
       it.each(some)('%s: is named, with what mends it', async (damage) => {
