@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { long } from './test/long.ts';
 import { matrices } from './test/matrices.ts';
 import { caches } from './test/support/caches.ts';
 import { mallocLimits } from './test/support/memory.ts';
@@ -19,30 +20,6 @@ const deadlines = {
 /** The house rules: `npm run check` runs them. */
 const tidy = ['test/tidy/**/*.test.ts'];
 
-/** Those that take longest, with their seconds; the others follow by their size, or by the time of the last run. */
-const longest: Readonly<Record<string, number>> = {
-  'test/attacks/machines/acks.test.ts': 5,
-  'test/attacks/mesh/connections.test.ts': 9,
-  'test/attacks/sandbox/namespace.outputs.test.ts': 8,
-  'test/attacks/sandbox/namespace.resources.test.ts': 20,
-  'test/attacks/sandbox/network.test.ts': 21,
-  'test/bad-input/builds.test.ts': 9,
-  'test/bad-input/full-disk.test.ts': 10,
-  'test/bad-input/terminal.test.ts': 6,
-  'test/owner/commands/image.test.ts': 7,
-  'test/client/commands/shell.test.ts': 12,
-  'test/client/commands/try.test.ts': 25,
-  'test/e2e/journey.test.ts': 18,
-  'test/e2e/pipeline.test.ts': 19,
-  'test/e2e/refusals.test.ts': 13,
-  'test/proof/mutation.test.ts': 10,
-  'test/backup/backup.test.ts': 21,
-  'test/sandbox/namespace/leftovers.test.ts': 8,
-  'test/sandbox/namespace/namespace.test.ts': 8,
-  'test/simulations/bugs.test.ts': 13,
-  'test/simulations/faults.test.ts': 8,
-};
-
 /** Between files that share processes there is none of another project, or the process would end. */
 const first: Readonly<Record<string, number>> = { alone: Number.MAX_VALUE, clocks: Number.MAX_VALUE / 2 };
 
@@ -51,7 +28,7 @@ class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const seconds = ({ project, moduleId }: TestSpecification) => {
       const file = relative(project.config.root, moduleId);
-      return matrices[file] ?? first[project.name] ?? longest[file] ?? 0;
+      return matrices[file] ?? first[project.name] ?? long[file] ?? 0;
     };
     const others = await super.sort(files);
     return others.sort((a, b) => seconds(b) - seconds(a));
@@ -92,8 +69,11 @@ export default defineConfig({
         test: {
           ...{ ...common, ...deadlines, ...shared, name: 'shared' },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...alone, ...clocks, ...tidy, ...Object.keys(matrices)],
+          exclude: [...never, ...alone, ...clocks, ...tidy, ...Object.keys(long), ...Object.keys(matrices)],
         },
+      },
+      {
+        test: { ...{ ...common, ...deadlines, ...shared, name: 'long' }, include: Object.keys(long) },
       },
       {
         test: { ...{ ...common, ...deadlines, ...shared, name: 'tidy' }, include: tidy, exclude: never },

@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { long } from '../long.ts';
 import { matrices, slicesOf } from '../matrices.ts';
+import { alone, clocks } from '../support/projects.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0);
@@ -34,6 +36,14 @@ describe('the slices of the matrices', () => {
   it('are none of no files, and one of one', () => {
     expect(slicesOf({})).toEqual([]);
     expect(slicesOf({ a: 1 })).toEqual([['a']]);
+  });
+});
+
+describe('the files that take long', () => {
+  it('exist, and are of no other list', () => {
+    const elsewhere = [...Object.keys(matrices), ...alone, ...clocks];
+    const wrong = (file: string) => !existsSync(join(root, file)) || elsewhere.includes(file);
+    expect(Object.keys(long).filter(wrong)).toEqual([]);
   });
 });
 
