@@ -8,6 +8,7 @@ import { networkOf } from './network.ts';
 import { beyondShare, type Leaves, type Place, reserveOf, roomFor } from './places.ts';
 import type { MeshStats } from './stats.ts';
 
+/** Until connections that opened or closed at the same time are listed as such. */
 const settleMs = 50;
 
 /** Protocols that a connection carries without anybody's need of its peer: those of libp2p's own services. */
@@ -35,13 +36,13 @@ export class ConnectionPruner {
   readonly #refused = new Map<Connection, QuorateError>();
   #refusedAt = Number.NEGATIVE_INFINITY;
   #ranked = Number.NEGATIVE_INFINITY;
+  #isToMake = false;
 
   constructor(node: Libp2pNode, options: PrunerOptions) {
     this.#options = options;
     node.addEventListener('connection:open', ({ detail }) => {
       this.#add(detail);
       this.#make(detail);
-      // Once more when connections that opened or closed at the same time are listed as such.
       setTimeout(() => this.#make(), settleMs).unref();
     });
     node.addEventListener('connection:close', ({ detail }) => {
@@ -88,6 +89,16 @@ export class ConnectionPruner {
     });
   }
 
+  /** Those that may leave were in use: a stream that is negotiated for libp2p's own services counts as use. */
+  #makeLater(): void {
+    if (this.#isToMake) return;
+    this.#isToMake = true;
+    setTimeout(() => {
+      this.#isToMake = false;
+      this.#make();
+    }, meshLimits.roomAgainMs).unref();
+  }
+
   /** `newest`: a connection that was opened just now. */
   #make(newest?: Connection): void {
     const { max, rankOf } = this.#options;
@@ -102,7 +113,10 @@ export class ConnectionPruner {
     }
     for (;;) {
       const found = roomFor([...this.#open], { max, now, visits, newest });
-      if (found === undefined) return;
+      if (found === undefined) {
+        if (this.#open.size > max - reserveOf(max)) this.#makeLater();
+        return;
+      }
       const place = this.#open.get(found.connection);
       const rank = this.rankOf(place?.peer ?? '');
       // A guest may have enrolled since.

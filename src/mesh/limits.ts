@@ -15,6 +15,8 @@ export const meshLimits = {
   guestMs: 30_000,
   /** A full node looks this often whether its peers are still what they were. */
   rankedMs: 5_000,
+  /** Where too many connections are open and none may leave, they are looked at again after this time. */
+  roomAgainMs: 1_000,
   /** Time in which the streams of a connection that found no place are answered, and how many such connections there may be. */
   fullMs: 3_000,
   fullMax: 64,

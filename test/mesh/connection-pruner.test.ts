@@ -61,6 +61,20 @@ describe('the rank of a peer', () => {
   });
 });
 
+describe('connections that this node opened', () => {
+  it('leave when they are in use no more, though no other one opens', () => {
+    const { ended, many } = pruned();
+    const opened = many(max + 4, { host: '203.0.113.1', direction: 'outbound', protocol: '' });
+    vi.advanceTimersByTime(5_000);
+    expect(ended).toEqual([]);
+    for (const { streams } of opened) streams.length = 0;
+    vi.advanceTimersByTime(1_000);
+    expect(ended).toHaveLength(4 + 2);
+    vi.advanceTimersByTime(5_000);
+    expect(ended).toHaveLength(4 + 2);
+  });
+});
+
 describe('a connection that finds no place', () => {
   it('is told that the node is full, and ended three seconds later', () => {
     const { pruner, stats, ended, open, many } = pruned(() => 'member');
