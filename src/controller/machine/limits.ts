@@ -34,7 +34,7 @@ export const controllerLimits = {
   cosignRetryMs: 15_000,
   /** The longest of these. */
   cosignRetryMsMax: 600_000,
-  /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there. */
+  /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there; one that is there for this long without its lease builds again. */
   cosignAbsentMsMax: 60_000,
   /** A trusted worker that has not signed for this long makes room too, whatever it says: a log of a million leaves is read and checked in less. */
   cosignAnswerMsMax: 600_000,

@@ -290,8 +290,10 @@ function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'s
 function present(transition: Transition, { grant, capabilities, version }: EventOf<'present'>): void {
   const granted = checkPresent(transition, grant);
   const { sub, operator, role, enrolled } = granted;
-  const { index } = transition.state;
-  const worker = { operator, role, enrolled, capabilities, grant, version };
+  const { index, presence } = transition.state;
+  // It may come again on the same connection.
+  const since = presence.workers.get(sub)?.since ?? transition.now;
+  const worker = { operator, role, enrolled, capabilities, grant, version, since };
   if (arriveBehind(transition.state, sub, worker, transition.now))
     for (const run of index.open.values()) {
       passForOlder(transition, run);

@@ -14,6 +14,8 @@ export interface Present {
   grant: Verified<Grant>;
   /** Null where it states none. */
   version: PeerVersion | null;
+  /** When it connected, ms since the epoch. */
+  since: number;
 }
 
 /** Answer of a worker to an offer. A busy one claims once it is free; one that declined may claim later. */

@@ -66,9 +66,10 @@ describe('a trusted worker whose signature is waited for', () => {
   it('is waited for while no other one is there, and its own return ends that', async () => {
     const { bench, run, lease } = await waiting();
     detach(bench, lease);
+    bench.send({ kind: 'absent', worker: bench.id('trusted') });
     bench.drive(2 * cosignAnswerMsMax);
     expect(bench.progress(run, 'lost')).toEqual([]);
-    bench.present('second', 'trusted');
+    bench.present('second');
     // Another role, and a key that the charter does not name, are no others.
     bench.send({ kind: 'absent', worker: bench.id('second') });
     bench.present('ada');
@@ -76,6 +77,27 @@ describe('a trusted worker whose signature is waited for', () => {
     expect(bench.progress(run, 'lost')).toEqual([]);
     bench.cosign(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted' });
+  });
+
+  it('and who is there without its lease builds again: the journal was an older copy', async () => {
+    const { bench, run, lease } = await waiting();
+    await bench.restart();
+    bench.drive(2 * cosignAnswerMsMax);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.present('trusted');
+    bench.drive(cosignAbsentMsMax - 1);
+    bench.present('trusted');
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.drive(1);
+    expect(bench.progress(run, 'lost')).toMatchObject([
+      { slot: 'trusted', reason: 'the worker is there, and does not resume its lease' },
+    ]);
+    const again = (await bench.lease('trusted')).get('trusted');
+    expect(again?.id).not.toBe(lease);
+    await bench.deliver('trusted', again);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built, state: 'done' });
   });
 
   it('and who cannot check makes room after a time', async () => {

@@ -65,17 +65,24 @@ export function isForAnother({ state, now, rules }: Transition, run: Run, worker
 
 const { cosignAbsentMsMax, cosignAnswerMsMax } = controllerLimits;
 
-/** When a trusted worker that does not sign makes room for another one, ms since the epoch; undefined while it need not, or cannot. */
+/** When a trusted worker that does not sign loses its lease, ms since the epoch; undefined while it need not, or for nobody. */
 function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
   const [live] = trustedLeases(run);
   if (run.phase.kind !== 'cosigning' || live === undefined) return undefined;
   if (run.trustedLeases >= limits.slotLeasesMax) return undefined;
-  if (signersThere(state, run, live.worker).length === 0) return undefined;
   const { refusedAt } = run.phase;
+  const { heard, retries, workers } = state.presence;
+  const last = heard.get(live.id);
+  if (signersThere(state, run, live.worker).length === 0) {
+    const there = workers.get(live.worker);
+    const detachedAt = last?.detachedAt ?? null;
+    if (refusedAt !== null || there === undefined || detachedAt === null) return undefined;
+    // It has ended this lease: the journal of one of the two is an older copy.
+    const at = Math.max(detachedAt, there.since) + cosignAbsentMsMax;
+    return { at, reason: 'the worker is there, and does not resume its lease' };
+  }
   if (refusedAt !== null)
     return { at: refusedAt, reason: 'the worker refused to sign, and another trusted worker is there' };
-  const { heard, retries } = state.presence;
-  const last = heard.get(live.id);
   const silentFrom =
     last === undefined ? undefined : (last.detachedAt ?? last.at + state.timings.leaseSilenceMs);
   const gone = silentFrom === undefined ? Number.POSITIVE_INFINITY : silentFrom + cosignAbsentMsMax;
