@@ -79,7 +79,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   /** Its journal was replaced, and no life has begun to sign since. */
   isAsking = false;
   #asked: AskedMembers | undefined;
-  #recovered = false;
   #served = new Map<string, ServedProtocol>();
 
   constructor(around: Surroundings, paper: Paperwork, options: ControllerOptions) {
@@ -154,7 +153,6 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const alone = !isHonest || this.#alone;
     this.#alone = false;
     this.#asked = new AskedMembers(this.around.documents);
-    this.#recovered = false;
     const { trace, time } = this.around;
     const ports: InquiryPorts = {
       ...{ project: this.#paper.project, signing: this.signing(), clock: life.clock, machine: life.machine },
@@ -283,11 +281,10 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected handled(event: ControllerEvent, effects: readonly ControllerEffect[]): void {
     const { state } = this.machine;
-    this.#recovered ||= event.kind === 'recovered';
     if (event.kind === 'started' && this.isAsking) {
       this.isAsking = false;
       const { answers = [] } = this.#asked ?? {};
-      this.around.observe({ kind: 'restored', state, answers, recovered: this.#recovered });
+      this.around.observe({ kind: 'restored', state, answers });
     }
     this.around.observe({ kind: 'handled', event, effects, state });
   }

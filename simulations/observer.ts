@@ -26,7 +26,7 @@ export type Observation =
   /** The controller's journal is that of this copy from now on (none where it is lost), and these bundles are on its disk, by run. */
   | { kind: 'replaced'; copy: number | null; bundles: ReadonlySet<string> }
   /** It has asked its members since, and begins to sign: what they answered, of whom it heard before. */
-  | { kind: 'restored'; state: ControllerState; answers: readonly Answer[]; recovered: boolean }
+  | { kind: 'restored'; state: ControllerState; answers: readonly Answer[] }
   /** The controller's key signed a checkpoint of the log. */
   | { kind: 'signed'; log: string; size: number; root: string }
   /** After a restore nothing goes on: the controller stopped, or waits for members, of whom none that is up has what it lacks. */

@@ -18,6 +18,8 @@ export function leaseEnds(): Observe {
   return (seen, truth) => {
     const { now } = truth;
     if (seen.kind === 'restarted' && seen.state !== undefined) upSince = now;
+    // A worker does not send again what a lost life acknowledged.
+    if (seen.kind === 'restored') built.clear();
     if (seen.kind === 'worker-handled' && seen.event.kind === 'built') {
       const behaviour = truth.behaviourOf(seen.worker);
       if (behaviour === 'honest' || behaviour === 'slow') built.set(seen.event.lease, now);

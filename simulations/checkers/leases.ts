@@ -23,8 +23,8 @@ export function leases(): Observe {
       for (const run of seen.state.runs.values())
         for (const { id, lease } of liveLeases(run)) live.set(id, { lease, run: run.id });
     }
-    if (seen.kind === 'restored' && !seen.recovered) {
-      // A restore without a missing leaf shows only in the leases that members told of.
+    if (seen.kind === 'restored') {
+      // Of leases that a lost life gave, and that reached no member, there is no word.
       const told = seen.answers.flatMap(({ fences }) => fences.filter(({ by }) => by === truth.controller));
       last = told.reduce((most, one) => (isAfter(one, most) ? one : most), { epoch: 0, n: 0 });
     }

@@ -64,7 +64,7 @@ export const seeds: Record<string, number> = {
   'compared-too-early': 14,
   'start-asks-nobody': 1,
   'leaves-unchecked': 1,
-  'epoch-goes-on': 1,
+  'epoch-goes-on': 5,
   'promises-forgotten': 5,
   'signed-unkept': 54,
   'store-counted-twice': 1,
