@@ -10,7 +10,10 @@ const isFinal = (level: string) => level !== 'agreed';
 export function verdicts(): Observe {
   const last = new Map<string, { said: string; level: string }>();
   const trusted = new Map<string, string>();
+  const published = new Set<string>();
+  let isRestored = false;
   return (seen) => {
+    isRestored ||= seen.kind === 'replaced';
     if (seen.kind === 'handled')
       for (const effect of seen.effects) {
         if (effect.kind !== 'progress' || !beginsAnew.has(effect.progress.kind)) continue;
@@ -18,6 +21,10 @@ export function verdicts(): Observe {
         trusted.delete(effect.run);
       }
     if (seen.kind !== 'published') return;
+    // An older copy of the journal has an earlier verdict, and its bundle may be made again.
+    const id = idOf(seen.verdict);
+    if (isRestored && published.has(id)) return;
+    published.add(id);
     const { level, outcome } = seen.verdict.predicate.quorate_verdict;
     const said = `${level} ${outcome === null ? 'nothing' : (artifactOf(outcome) ?? idOf(outcome))}`;
     const before = last.get(seen.run);
