@@ -78,11 +78,11 @@ export const subscribers = (mesh: Mesh, topic = 'jobs'): number => {
   return services.pubsub?.getSubscribers(topic).length ?? 0;
 };
 
-/** Has a node look at its neighbours, as it does each second: their scores, and whom it passes messages on to. */
-export function heartbeat({ libp2p }: { libp2p: Mesh['libp2p'] }): Promise<void> {
-  const { pubsub } = libp2p.services as { pubsub?: { heartbeat(): Promise<void> } };
+/** The next time a node looks at its neighbours, up to a second later: their scores, and whom it passes messages on to. What was sent before has arrived by then. */
+export function heartbeat({ libp2p }: { libp2p: Mesh['libp2p'] }): Promise<unknown> {
+  const { pubsub } = libp2p.services as { pubsub?: EventTarget };
   if (pubsub === undefined) throw new Error('a node without topics has no heartbeat');
-  return pubsub.heartbeat();
+  return new Promise((resolve) => pubsub.addEventListener('gossipsub:heartbeat', resolve, { once: true }));
 }
 
 /** Subscribers this node passes others' messages on to: within a second of their subscription all of them. */
