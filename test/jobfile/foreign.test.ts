@@ -113,6 +113,12 @@ describe('a step that no job can have', () => {
       ).toMatchObject([{ run }]);
   });
 
+  it('a key of a matrix that a command has in an expression of another form stays', () => {
+    const text = 'jobs: {a: {strategy: {matrix: {b: [1, 2]}}, steps: [{run: "echo ${{ matrix[\'b\'] }}"}]}}';
+    const { jobs } = read(text, '.github/workflows/x.yml');
+    expect(jobs.map(({ name }) => name)).toEqual(['a.1', 'a.2']);
+  });
+
   it('a key of a matrix that only named a version of a tool makes no further jobs', () => {
     const { jobs, told } = read(
       `on: push

@@ -122,8 +122,10 @@ class Workflow {
   #unusedAxes(matrix: Value): void {
     const { env, steps, matrix: axes, todo } = this.#draft;
     const text = JSON.stringify([env, steps.map(({ name, run }) => [name, run])]);
+    // The text after each mention, in any form: `matrix.key`, `matrix['key']`.
+    const named = text.split('matrix').map((after) => after.slice(0, 500).replace(/^\W+/, ''));
     for (const key of Object.keys(axes)) {
-      if (text.includes(`matrix.${key} }}`)) continue;
+      if (named.slice(1).some((one) => one.startsWith(key))) continue;
       delete axes[key];
       todo.push(
         matrix

@@ -15,7 +15,7 @@ export async function project(): Promise<{ dir: string; commit: string }> {
   return { dir, commit: commitAll(dir) };
 }
 
-/** A checkout as any other. */
+/** After an attack: an ordinary checkout from another server works. */
 export async function nextWorks(): Promise<void> {
   const { dir, commit } = await project();
   const url = await serve(dir);
