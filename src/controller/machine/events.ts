@@ -74,6 +74,10 @@ assert(
   'a trusted worker that lost its stream is back before another one takes its place',
 );
 assert(
+  sessionTimes.feedSilenceMs < controllerLimits.cosignEndedMs,
+  'a trusted worker that went silent is gone before it would build again',
+);
+assert(
   sessionTimes.draftRetryMs < sessionTimes.draftRetryMsMax &&
     sessionTimes.draftRetryMsMax <= controllerLimits.cosignRetryMs,
   'the log is read again before the draft is shown again',

@@ -34,8 +34,10 @@ export const controllerLimits = {
   cosignRetryMs: 15_000,
   /** The longest of these. */
   cosignRetryMsMax: 600_000,
-  /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there; one that is there for this long without its lease builds again. */
+  /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there. */
   cosignAbsentMsMax: 60_000,
+  /** A trusted worker that is connected for this long and has not resumed its lease since builds again: a feed that went silent has ended by then. */
+  cosignEndedMs: 120_000,
   /** A trusted worker that has not signed for this long makes room too, whatever it says: a log of a million leaves is read and checked in less. */
   cosignAnswerMsMax: 600_000,
   /** For a worker to connect again: it tries after 7.5 s at most, and a connection takes up to 10 s. */

@@ -3,7 +3,7 @@ import { controllerLimits } from '../../../src/controller/machine/limits.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { type Bench, built, deliverAll, projectOf, timings } from './bench.ts';
 
-const { cosignAbsentMsMax, cosignAnswerMsMax, passedOverMs } = controllerLimits;
+const { cosignAbsentMsMax, cosignAnswerMsMax, cosignEndedMs, passedOverMs } = controllerLimits;
 
 /** A run that waits for the signature of `trusted`; `second` is a trusted worker, too. */
 async function waiting() {
@@ -85,7 +85,7 @@ describe('a trusted worker whose signature is waited for', () => {
     bench.drive(2 * cosignAnswerMsMax);
     expect(bench.progress(run, 'lost')).toEqual([]);
     bench.present('trusted');
-    bench.drive(cosignAbsentMsMax - 1);
+    bench.drive(cosignEndedMs - 1);
     bench.present('trusted');
     expect(bench.progress(run, 'lost')).toEqual([]);
     bench.drive(1);
@@ -98,6 +98,40 @@ describe('a trusted worker whose signature is waited for', () => {
     bench.pinned(run);
     bench.cosign(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built, state: 'done' });
+  });
+
+  it('and who is there while its stream cannot come back keeps its lease, as it holds it', async () => {
+    const { bench, run, lease, held } = await waiting();
+    bench.drive(1_000);
+    bench.send({ kind: 'heartbeat', worker: bench.id('trusted'), lease });
+    detach(bench, lease);
+    bench.drive(2 * cosignEndedMs);
+    // Nor is it another one's fault that a stream breaks after the start.
+    await bench.restart();
+    bench.drive(1_000);
+    bench.present('trusted');
+    bench.drive(1_000);
+    bench.resume('trusted', held);
+    detach(bench, lease);
+    bench.drive(2 * cosignEndedMs);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted' });
+  });
+
+  it('and whose connection broke has the time again to resume its lease', async () => {
+    const { bench, run, lease, held } = await waiting();
+    detach(bench, lease);
+    for (let n = 0; n < 5; n++) {
+      bench.send({ kind: 'absent', worker: bench.id('trusted') });
+      bench.drive(1_000);
+      bench.present('trusted');
+      bench.drive(cosignEndedMs - 1);
+    }
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.resume('trusted', held);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted' });
   });
 
   it('and who cannot check makes room after a time', async () => {

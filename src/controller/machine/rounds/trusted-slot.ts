@@ -63,7 +63,7 @@ export function isForAnother({ state, now, rules }: Transition, run: Run, worker
   return rules >= 3 && own.lost >= limits.slotLeasesMax - 1 && otherSigners(state, run, worker).length > 0;
 }
 
-const { cosignAbsentMsMax, cosignAnswerMsMax } = controllerLimits;
+const { cosignAbsentMsMax, cosignAnswerMsMax, cosignEndedMs } = controllerLimits;
 
 /** When a trusted worker that does not sign loses its lease, ms since the epoch; undefined while it need not, or for nobody. */
 function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
@@ -75,10 +75,12 @@ function handsOverAt(state: ControllerState, run: Run): { at: number; reason: st
   const last = heard.get(live.id);
   if (signersThere(state, run, live.worker).length === 0) {
     const there = workers.get(live.worker);
-    const detachedAt = last?.detachedAt ?? null;
-    if (refusedAt !== null || there === undefined || detachedAt === null) return undefined;
+    if (refusedAt !== null || there === undefined || last === undefined) return undefined;
+    const { detachedAt } = last;
+    // One that was heard of since its worker connected is resumed when its stream is back.
+    if (detachedAt === null || last.at > there.since) return undefined;
     // It has ended this lease: the journal of one of the two is an older copy.
-    const at = Math.max(detachedAt, there.since) + cosignAbsentMsMax;
+    const at = Math.max(detachedAt, there.since) + cosignEndedMs;
     return { at, reason: 'the worker is there, and does not resume its lease' };
   }
   if (refusedAt !== null)
