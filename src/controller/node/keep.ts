@@ -75,7 +75,7 @@ export class Keeper {
   readonly #context: ControllerContext;
   readonly #logs: Pick<StoredLogs, 'bytes' | 'isCut' | 'replace'>;
   readonly #wanted = new Map<string, Wanted[]>();
-  #last: Promise<boolean> = Promise.resolve(false);
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes' | 'isCut' | 'replace'>) {
     this.#context = context;
@@ -100,15 +100,16 @@ export class Keeper {
       const wanted = new Map((this.#wanted.get(run) ?? []).map((one) => [one.root, one]));
       this.#wanted.delete(run);
       const pulled = await Promise.all([...wanted.values()].map((one) => this.#pull(run, one)));
-      const arrived = pulled.filter((root) => root !== undefined);
-      await store.pin(arrived, pinOfRuns);
-      await this.#makeWhole(run, new Set(arrived));
+      const arrived = new Map(pulled.filter((one) => one !== undefined));
+      await store.pin([...arrived.keys()], pinOfRuns);
+      await this.#makeWhole(run, arrived);
     } catch (error) {
       if (!this.#context.closing.aborted) tell('warn', 'keep', `keep: ${messageOf(error)}`, { run });
     }
   }
 
-  async #pull(run: string, { root, from }: Wanted): Promise<string | undefined> {
+  /** Fetches a tree or log; gives it with the lease of whose streamed log it was taken. */
+  async #pull(run: string, { root, from }: Wanted): Promise<[string, string | undefined] | undefined> {
     const { machine, store, tell } = this.#context;
     const of = machine.state.index.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, root);
@@ -118,9 +119,11 @@ export class Keeper {
         AbortSignal.timeout(controllerNodeLimits.pullMs),
       ]);
       try {
-        if (!(await store.has(root)) && !(await this.#keepStreamed(run, { root, from })))
+        if (await store.has(root)) return [root, undefined];
+        const streamed = await this.#keepStreamed(run, { root, from });
+        if (streamed === undefined)
           await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
-        return root;
+        return [root, streamed];
       } catch (error) {
         this.#context.closing.throwIfAborted();
         if (tried >= controllerNodeLimits.keepTriesMax) {
@@ -132,21 +135,21 @@ export class Keeper {
     }
   }
 
-  /** Takes a log from what was streamed of it; false where it is another text, or no log. */
-  #keepStreamed(run: string, { root, from }: Wanted): Promise<boolean> {
+  /** Takes a log from what was streamed of it, and gives its lease; undefined where it is another text, or no log. */
+  #keepStreamed(run: string, { root, from }: Wanted): Promise<string | undefined> {
     const receipts = this.#context.machine.state.index.get(run)?.receipts ?? [];
     const builds = receipts.filter(({ worker, outcome }) => worker === from && artifactOf(outcome) !== root);
     // One at a time is in memory.
     const kept = this.#last.then(async () => {
-      for (const { lease } of builds) if (await this.#keepLog(lease, root)) return true;
-      return false;
+      for (const { lease } of builds) if (await this.#keepLog(lease, root)) return lease;
+      return undefined;
     });
-    this.#last = kept.catch(() => false);
+    this.#last = kept.catch(() => undefined);
     return kept;
   }
 
   /** Logs of revealed rounds that came here with a part missing are replaced by what their workers kept. */
-  async #makeWhole(run: string, arrived: ReadonlySet<string>): Promise<void> {
+  async #makeWhole(run: string, arrived: ReadonlyMap<string, string | undefined>): Promise<void> {
     const { machine, store, closing, tell } = this.#context;
     const { history = [], receipts = [] } = machine.state.index.get(run) ?? {};
     for (const { progress } of history) {
@@ -156,6 +159,8 @@ export class Keeper {
           (one) => one.worker === worker && one.slot === slot && one.round === progress.round,
         );
         if (build === undefined || log === null || !arrived.has(log)) continue;
+        // One that was taken from what was streamed lacks nothing.
+        if (arrived.get(log) === build.lease) continue;
         if (!(await this.#logs.isCut(build.lease))) continue;
         try {
           await this.#logs.replace(build.lease, store.readFile(log, { signal: closing }));

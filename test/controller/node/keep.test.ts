@@ -131,6 +131,33 @@ it.each([
   expect(await store.pins()).toHaveLength(1);
 });
 
+it('a log that was kept from what was streamed is not read again', async () => {
+  const other = { lease: 'cd'.repeat(32), worker: '12D3KooWother' };
+  const { store, files, root, run, context } = await revealing('one\n', 'two\n');
+  const log = await files.create(other.lease);
+  log.write('three\n');
+  await log.end();
+  const streamed = await store.cidOf(Buffer.from('three\n'));
+  const [receipt] = run.receipts;
+  const [told] = run.history;
+  if (receipt === undefined || told === undefined) throw new Error('a build');
+  run.receipts.unshift({ ...receipt, ...other });
+  told.progress.results.unshift({
+    operator: 'eve',
+    slot: 0,
+    result: '',
+    worker: other.worker,
+    log: streamed,
+  });
+  const looked: string[] = [];
+  const isCut = async (of: string) => looked.push(of) > 2;
+  const keeper = new Keeper(context, { ...files, isCut });
+  keeper.keep('run', { root: streamed, from: other.worker });
+  keeper.keep('run', { root, from: worker });
+  await until('the other one is looked at', async () => looked.includes(lease));
+  expect([looked, await store.has(streamed)]).toEqual([[lease], true]);
+});
+
 it('a log that is no file keeps no other one from being replaced', async () => {
   const other = { lease: 'cd'.repeat(32), worker: '12D3KooWother' };
   const cut = `one\n${notReceivedNote}\n`;
