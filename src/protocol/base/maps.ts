@@ -7,9 +7,11 @@ export function addTo<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item):
 
 /** The oldest go where there are more than `max`. */
 export function dropOldest<Key>(held: Map<Key, unknown> | Set<Key>, max: number): void {
+  // A look for the first key steps over each place whose key was deleted.
+  if (held.size <= max) return;
   for (const key of held.keys()) {
-    if (held.size <= max) return;
     held.delete(key);
+    if (held.size <= max) return;
   }
 }
 

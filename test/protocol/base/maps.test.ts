@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Counts, Recent } from '../../../src/protocol/base/maps.ts';
+import { Counts, keepNewest, Recent } from '../../../src/protocol/base/maps.ts';
 
 it('makes a value once, holds so many, and gives up the oldest', () => {
   const made: string[] = [];
@@ -14,6 +14,21 @@ it('makes a value once, holds so many, and gives up the oldest', () => {
     }),
   ).toThrow('none');
   expect(of('a', 'd', 'b')).toEqual(['a5', 'd4', 'b6']);
+});
+
+it('the oldest key is looked for only where there are too many', () => {
+  let looks = 0;
+  class Watched extends Map<string, number> {
+    override keys() {
+      looks++;
+      return super.keys();
+    }
+  }
+  const held = new Watched();
+  for (const key of ['a', 'b', 'a', 'b', 'a']) keepNewest(held, key, looks, 2);
+  expect(looks).toBe(0);
+  keepNewest(held, 'c', looks, 2);
+  expect([looks, ...held.keys()]).toEqual([1, 'a', 'c']);
 });
 
 it('counts are kept by key and in all, and of keys that have any only', () => {
