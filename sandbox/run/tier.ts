@@ -76,6 +76,8 @@ export class TierSandbox implements Sandbox, Steering {
   #priority = lowPriority;
   #abilities: Omit<SandboxAbilities, 'disk'> | undefined;
   #kernel = release();
+  /** Read once: a look opens two files, and one for each processor. */
+  readonly #processor = cpus()[0]?.model.slice(0, 100) ?? '';
   #disk: Promise<DiskAbility> | undefined;
   #canDisk = false;
   /** Processor time of ended jobs, in seconds. */
@@ -98,9 +100,7 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   get unpinned(): Unpinned {
-    return (
-      this.#backend.unpinned?.() ?? { kernel: this.#kernel, processor: cpus()[0]?.model.slice(0, 100) ?? '' }
-    );
+    return this.#backend.unpinned?.() ?? { kernel: this.#kernel, processor: this.#processor };
   }
 
   /** Kernel release as builds see it. Default: the host's. */
