@@ -27,14 +27,16 @@ const pairAt = (bytes: Buffer, at: number): Sum => [bytes.readUInt32BE(at), byte
  * what was committed after it. A killed process leaves such a frame, but no whole transaction behind it; a power cut may, so a log that
  * was last written before this host started is not judged.
  */
-export function walDamage(file: string): string | undefined {
+export function walDamage(
+  file: string,
+  read = (path: string): Buffer => readFileSync(path),
+): string | undefined {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found === undefined || found.mtimeMs < Date.now() - uptime() * 1000) return undefined;
-  const bytes = readFileSync(file);
+  const bytes = read(file);
   const damage = damageIn(bytes);
-  // Another process may have begun the log anew meanwhile: the database is in use then.
-  const isStill = readFileSync(file).subarray(0, headerBytes).equals(bytes.subarray(0, headerBytes));
-  return isStill ? damage : undefined;
+  // Another process may have written meanwhile, so that a frame was read before and the next one after it: the database is in use then.
+  return damage !== undefined && read(file).equals(bytes) ? damage : undefined;
 }
 
 function damageIn(bytes: Buffer): string | undefined {

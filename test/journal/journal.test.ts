@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EndMark } from '../../src/journal/end-mark.ts';
 import { openJournal, replayEach } from '../../src/journal/index.ts';
+import { walDamage } from '../../src/journal/wal.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 
 interface Event {
@@ -299,6 +300,15 @@ describe('a journal', () => {
       if (code === undefined) expect(again, `byte ${at}`).toEqual(written);
       else expect(code, `byte ${at}`).toBe('JOURNAL_DAMAGED');
     }
+  });
+
+  it('is damaged where its write-ahead log stays so, and not while another process writes to that', async () => {
+    const { path, wal, frameBytes } = await killed();
+    // One frame was read before it was written, and the next ones after that.
+    const torn = Buffer.from(wal).fill(0, 32 + 4 * frameBytes, 32 + 5 * frameBytes);
+    const damageOf = (...reads: Buffer[]) => walDamage(`${path}-wal`, () => reads.shift() ?? wal);
+    expect(damageOf(torn, torn)).toMatch(/^frame 5 of \d+ is damaged$/);
+    expect(damageOf(torn, wal)).toBeUndefined();
   });
 
   describe('after its process was killed', () => {
