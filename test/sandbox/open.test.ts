@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { combineSandboxes, openSandbox, openSandboxes, probe } from '../../sandbox/index.ts';
+import { guards } from '../../sandbox/namespace/guards.ts';
+import { namespaceTier } from '../../sandbox/namespace/tier.ts';
 import { tierProbes } from '../../sandbox/open.ts';
 import type { TierProbe } from '../../sandbox/probe/tier.ts';
 import type { Sandbox, SandboxAbilities, Steering, Tier } from '../../sandbox/types.ts';
@@ -93,6 +95,17 @@ describe('tiers are opened', () => {
     const onStep = (_: Tier, step: string) => told.push(step);
     await openSandboxes(folder.path, { tiers: ['namespace'], onStep });
     expect(told).toHaveLength(1);
+  });
+
+  it('one that is opened again says the kernel that builds see, as the first one did', async () => {
+    const seen = 'a kernel in user space';
+    const asked = `exec "\${@:1:$#-1}" "uname() { echo ${seen}; }; \${!#}"`;
+    const stepPrefix = () => [...guards.stepPrefix(), 'bash', '-c', asked, 'bash'];
+    const backend = namespaceTier({ ...guards, stepPrefix }, () => undefined);
+    const probeImage = async () => 'host' as const;
+    const namespace = (): TierProbe => ({ backend, lookAround: async () => [], probeImage });
+    Object.assign(tierProbes, { namespace });
+    for (let n = 0; n < 2; n++) expect((await openSandbox(folder.path)).unpinned.kernel).toBe(seen);
   });
 
   it('one that there is not is refused, and those there are named', async () => {
