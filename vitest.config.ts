@@ -8,6 +8,7 @@ import { mallocLimits } from './test/support/memory.ts';
 import { sharedProcesses } from './test/support/pool.ts';
 import { alone, clocks, common } from './test/support/projects.ts';
 import { Skipped } from './test/support/skipped.ts';
+import { temporaryFolder } from './test/support/temporary.ts';
 
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 /** Against hanging only, on a machine that is busy with something else too. No test passes or fails by them otherwise. */
@@ -39,7 +40,10 @@ class LongestFirst extends BaseSequencer {
 process.env.NODE_COMPILE_CACHE ??= caches.NODE_COMPILE_CACHE;
 Object.assign(process.env, mallocLimits);
 
-const shared = { isolate: false, pool: sharedProcesses };
+// Not for the matrices, which unpack whole systems.
+const TMPDIR = temporaryFolder();
+const quick = { ...common, ...deadlines, ...(TMPDIR !== undefined && { env: { TMPDIR } }) };
+const shared = { ...quick, isolate: false, pool: sharedProcesses };
 
 /** Where .ci/run wants the numbers. */
 const report = process.env.TEST_REPORT;
@@ -60,26 +64,27 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       {
-        test: { ...{ ...common, ...deadlines, name: 'alone' }, include: alone },
+        test: { ...quick, name: 'alone', include: alone },
       },
       {
-        test: { ...{ ...common, ...deadlines, ...shared, name: 'clocks' }, include: clocks },
+        test: { ...shared, name: 'clocks', include: clocks },
       },
       {
         test: {
-          ...{ ...common, ...deadlines, ...shared, name: 'shared' },
+          ...shared,
+          name: 'shared',
           include: ['test/**/*.test.ts'],
           exclude: [...never, ...alone, ...clocks, ...tidy, ...Object.keys(long), ...Object.keys(matrices)],
         },
       },
       {
-        test: { ...{ ...common, ...deadlines, ...shared, name: 'long' }, include: Object.keys(long) },
+        test: { ...shared, name: 'long', include: Object.keys(long) },
       },
       {
-        test: { ...{ ...common, ...deadlines, ...shared, name: 'tidy' }, include: tidy, exclude: never },
+        test: { ...shared, name: 'tidy', include: tidy, exclude: never },
       },
       {
-        test: { ...{ ...common, ...deadlines, name: 'matrices' }, include: Object.keys(matrices) },
+        test: { ...common, ...deadlines, name: 'matrices', include: Object.keys(matrices) },
       },
     ],
   },
