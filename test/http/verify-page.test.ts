@@ -4,7 +4,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { verifyPageApp } from '../../src/http/verify-page/app.ts';
-import { check, type Question } from '../../src/http/verify-page/browser/check.ts';
+import { check, demandsOf, type Question } from '../../src/http/verify-page/browser/check.ts';
 import { contentOf, type GivenFile } from '../../src/http/verify-page/browser/content.ts';
 import type { Brought } from '../../src/http/verify-page/browser/knowledge.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
@@ -108,6 +108,28 @@ describe('the page that verifies', () => {
     const large = { ...bundle, bytes: 2 ** 40 };
     await expect(ask(app, false, { bundle: large })).rejects.toMatchObject({
       code: 'VERIFY_INPUT_INVALID',
+    });
+  });
+});
+
+describe('a demand on the page that verifies', () => {
+  it('that cannot be met is refused, and not left out', async () => {
+    const file = join(await scratch(), 'a.car');
+    await writeFile(file, await carOf(real.tool));
+    const refused = { code: 'VERIFY_INPUT_INVALID' };
+    await expect(ask(await folder(real.tool), true, { path: 'bin/app' })).rejects.toMatchObject(refused);
+    await expect(ask([await given(file, 'a.car')], false, { path: 'bin/app' })).rejects.toMatchObject(
+      refused,
+    );
+  });
+
+  it('is read as it is written, where the form did not check it: of files that are dropped', () => {
+    const refused = expect.objectContaining({ code: 'VERIFY_INPUT_INVALID' });
+    for (const wrong of [{ age: '30 days' }, { age: '0d' }, { recipe: 'tool.yaml' }])
+      expect(() => demandsOf(wrong)).toThrow(refused);
+    expect(demandsOf({ age: '', source: '', ref: '', recipe: '', path: '' })).toEqual({});
+    expect(demandsOf({ age: '30d', ref: 'v1', path: 'bin/app' })).toEqual({
+      ...{ maxAgeSeconds: 30 * 86_400, ref: 'v1', path: 'bin/app' },
     });
   });
 });

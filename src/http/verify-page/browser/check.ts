@@ -2,7 +2,8 @@ import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { escapeLine } from '../../../protocol/base/escape.ts';
 import { limits } from '../../../protocol/base/limits.ts';
 import { counted, sizeTexts } from '../../../protocol/base/quantity.ts';
-import type { NamedRecipe } from '../../../protocol/base/recipe-name.ts';
+import { type NamedRecipe, parseRecipe } from '../../../protocol/base/recipe-name.ts';
+import { units } from '../../../protocol/base/units.ts';
 import { decodeBundle, publicKeyOf, type Verifier } from '../../../protocol/documents/index.ts';
 import {
   answerLine,
@@ -57,6 +58,33 @@ const nothingKnown: ReportLine = {
   says: 'Whether anything was revoked is not known here: name a server to ask, or choose a file of revocations.',
 };
 
+type Demands = Pick<Question, 'source' | 'ref' | 'recipe' | 'path' | 'maxAgeSeconds'>;
+
+/**
+ * Demands as people write them; an empty one is none. The form's own check is not made for dropped files.
+ * @throws VERIFY_INPUT_INVALID
+ */
+export function demandsOf(
+  written: { [Name in 'source' | 'ref' | 'recipe' | 'path' | 'age']?: string },
+): Demands {
+  const { source, ref, path } = written;
+  const recipe = written.recipe ? parseRecipe(written.recipe) : undefined;
+  const maxAgeSeconds = written.age ? units.time.parse(written.age) : undefined;
+  if (written.recipe && recipe === undefined)
+    throw new QuorateError('VERIFY_INPUT_INVALID', 'the job file is not REPO[@COMMIT]:PATH', {
+      hint: 'Such as https://host/recipes.git:tool.yaml',
+    });
+  if (written.age && maxAgeSeconds === undefined)
+    throw new QuorateError('VERIFY_INPUT_INVALID', `the age of the verdict is not ${units.time.form}`);
+  return {
+    ...(source && { source }),
+    ...(ref && { ref }),
+    ...(recipe && { recipe }),
+    ...(path && { path }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+  };
+}
+
 /** Verifies as `quorate verify` does. @throws KEY_INVALID, VERIFY_INPUT_INVALID, REVOCATION_UNREADABLE */
 export async function check(question: Question, verifier: Verifier): Promise<Answer> {
   const {
@@ -67,11 +95,13 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
     source,
     ref,
     recipe,
+    path,
     maxAgeSeconds,
     brought,
     now,
   } = question;
   publicKeyOf(project);
+  if (path !== undefined) checkIsFile(artifact);
   const bundle = await openBundle(file);
   const known = brought && (await knowledgeOf(brought, { project, bundle, verifier, now }));
   const expected = {
@@ -83,7 +113,7 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
     ...(recipe !== undefined && { recipe }),
   };
   let result = await verifyBundle(bundle, expected, verifier);
-  if (artifact !== undefined) result = compare(result, artifact.given, question.path);
+  if (artifact !== undefined) result = compare(result, artifact.given, path);
   if (maxAgeSeconds !== undefined) result = checkAge(result, { now, maxAgeSeconds });
   const holds = artifact === undefined ? result.ok : isTrusted(result);
   return {
@@ -94,6 +124,16 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
     last: lastLine(result, artifact, known !== undefined),
     result,
   };
+}
+
+function checkIsFile(artifact: Question['artifact']): void {
+  if (artifact === undefined || artifact.given instanceof QuorateError || artifact.given.kind === 'file')
+    return;
+  throw new QuorateError(
+    'VERIFY_INPUT_INVALID',
+    `the path is for a file of the artifact, and ${artifact.name} is compared as a whole`,
+    { hint: 'Leave the path out, or choose the file.' },
+  );
 }
 
 async function openBundle({ name, bytes, text }: Question['bundle']) {

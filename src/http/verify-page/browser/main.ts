@@ -2,12 +2,10 @@ import './no-eval.ts';
 import { openWebVerifier } from '../../../identity/web-verifier.ts';
 import { messageOf, QuorateError } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
-import { parseRecipe } from '../../../protocol/base/recipe-name.ts';
-import { units } from '../../../protocol/base/units.ts';
 import type { Verifier } from '../../../protocol/documents/index.ts';
 import type { ReportLine } from '../../../protocol/trust/index.ts';
 import { askServer } from './ask-server.ts';
-import { type Answer, check, type Question } from './check.ts';
+import { type Answer, check, demandsOf, type Question } from './check.ts';
 import { contentOf, type Given } from './content.ts';
 import { type Fetched, fetchHanded, type Handed, handedBy } from './handed.ts';
 import type { Brought } from './knowledge.ts';
@@ -141,30 +139,20 @@ async function question(
   fetched: Fetched | undefined,
 ): Promise<Question> {
   const text = Object.fromEntries(fields.map((name) => [name, input(name).value.trim()]));
-  const { server, source, ref, recipe, path, age } = text;
   const file = fetched?.bundle ?? bundle;
   const given = fetched === undefined ? artifact : fetched.artifact && pickedFrom([fetched.artifact]);
   if (file === undefined)
     throw new QuorateError('VERIFY_INPUT_INVALID', 'there is no evidence to verify', {
       hint: 'Choose the bundle that quorate fetch --bundle-out wrote.',
     });
-  const named = recipe ? parseRecipe(recipe) : undefined;
-  const maxAgeSeconds = age ? units.time.parse(age) : undefined;
-  if (recipe && named === undefined)
-    throw new QuorateError('VERIFY_INPUT_INVALID', 'the job file is not REPO[@COMMIT]:PATH', {
-      hint: 'Such as https://host/recipes.git:tool.yaml',
-    });
+  const demands = demandsOf(text);
   return {
     project,
     bundle: { name: file.name, bytes: file.size, text: () => file.text() },
     artifact: given && { name: given.name, given: await read(given, signal) },
     ...(fetched !== undefined && { about: fetched.about }),
-    ...(source && { source }),
-    ...(ref && { ref }),
-    ...(named && { recipe: named }),
-    ...(path && { path }),
-    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
-    ...(await brought(server ?? '', project, signal)),
+    ...demands,
+    ...(await brought(text.server ?? '', project, signal)),
     now: Date.now(),
   };
 }
