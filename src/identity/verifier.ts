@@ -4,6 +4,7 @@ import { DocumentMemory, type Verifier } from '../protocol/documents/index.ts';
 import { holdsCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
 import { importPeerId } from './pem.ts';
+import { withoutSmallOrder } from './small-order.ts';
 
 /** Size of the cache of imported keys, about 1 KB each: more than the peers of a node at a time. */
 const keys = new Recent<KeyObject>(1024);
@@ -37,14 +38,14 @@ export function remembering(verifier: Verifier, max = goodMax): Verifier {
 }
 
 /** Remembers nothing. @throws KEY_INVALID for an invalid PeerId */
-export const plainVerifier: Verifier = {
+export const plainVerifier: Verifier = withoutSmallOrder({
   async jws(compact, signer) {
     return holdsCompact(compact, keyOf(signer));
   },
   async raw(message, signature, signer) {
     return verify(null, message, keyOf(signer), signature);
   },
-};
+});
 
 /** The production verifier: Ed25519 of Node's crypto; remembers documents and signatures that held. @throws KEY_INVALID for an invalid PeerId */
 export const joseVerifier: Verifier = {

@@ -2,6 +2,7 @@ import { type CryptoKey, compactVerify, errors } from 'jose';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { Recent } from '../protocol/base/maps.ts';
 import { publicKeyOf, type Verifier } from '../protocol/documents/index.ts';
+import { withoutSmallOrder } from './small-order.ts';
 
 /** Whether a compact JWS is signed with Ed25519, and no other algorithm, under this public key of WebCrypto. */
 async function holdsJws(compact: string, key: CryptoKey): Promise<boolean> {
@@ -44,11 +45,11 @@ export async function openWebVerifier(): Promise<Verifier> {
   await testKnown(subtle);
   const keys = new Recent<Promise<CryptoKey>>(keysMax);
   const keyOf = (peerId: string) => keys.of(peerId, () => importRaw(subtle, publicKeyOf(peerId)));
-  return {
+  return withoutSmallOrder({
     jws: async (compact, signer) => holdsJws(compact, await keyOf(signer)),
     raw: async (message, signature, signer) =>
       subtle.verify('Ed25519', await keyOf(signer), Uint8Array.from(signature), Uint8Array.from(message)),
-  };
+  });
 }
 
 async function testKnown(subtle: SubtleCrypto): Promise<void> {

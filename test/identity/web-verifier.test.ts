@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { withoutSmallOrder } from '../../src/identity/small-order.ts';
 import { plainVerifier } from '../../src/identity/verifier.ts';
 import { openWebVerifier } from '../../src/identity/web-verifier.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
@@ -41,6 +42,41 @@ async function outcome({ kind, raw }: Vector, verifier: Verifier): Promise<strin
     throw error;
   }
 }
+
+const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
+
+describe('a signature that Node 22 and Chromium take, and OpenSSL 3.5 does not', () => {
+  const anything: Verifier = { jws: async () => true, raw: async () => true };
+  const all = async () => [plainVerifier, web, withoutSmallOrder(anything)];
+  const ofKey = '17ffad8068dc0de9935d36636f3ad1b5de6de3413b12388e453b05f2a4c1d3db';
+  const order8 = '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05';
+
+  it.each([
+    [
+      'with a first half of small order, by any key',
+      ofKey,
+      `01${'00'.repeat(31)}c482644a809306ab203aafce015773de91e00ec6f8d968ac2aacbe5c12bda407`,
+      'm0',
+    ],
+    [
+      'by a key of small order, which has no owner',
+      order8,
+      `1d84c09c915b1e355f4130b3950f6754270b37696f36f1b6ca5d4a9b4cf488600903${'00'.repeat(30)}`,
+      'm1',
+    ],
+    ['by such a key in another encoding', `ee${'ff'.repeat(31)}`, '11'.repeat(64), 'm'],
+  ])('%s is refused by all', async (_, key, signature, message) => {
+    const bytes = new TextEncoder().encode(message);
+    for (const verifier of await all())
+      expect(await verifier.raw(bytes, hex(signature), peerIdOf(hex(key)))).toBe(false);
+  });
+
+  it('is refused under a compact JWS too', async () => {
+    const compact =
+      'eyJhbGciOiJFZDI1NTE5In0.e30.AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACUTS12IXj-_JUBxuUqjpl1-ZJsFQY8UuRB6P3Ha2j6Cw';
+    for (const verifier of await all()) expect(await verifier.jws(compact, peerIdOf(hex(ofKey)))).toBe(false);
+  });
+});
 
 describe('the verifier of a browser', () => {
   it('opens and refuses every vector as the one of Node does', async () => {
