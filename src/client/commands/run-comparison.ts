@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import type { Client } from '../../member/client.ts';
 import { lookedAt } from '../../member/commands/alarms.ts';
 import { withClient } from '../../member/commands/project-client.ts';
@@ -15,7 +16,7 @@ type Compared = Extract<Progress, { kind: 'compared' }>;
 
 /** Results that are compared with the one that most builds came to. */
 const othersMax = 3;
-/** Characters of a log that are kept for the comparison. */
+/** Characters of a log that are kept for its lines; the digest is of all of them. */
 const logCharsMax = 1024 * 1024;
 /** Columns of two logs together, on a terminal however wide. */
 const widthMax = 200;
@@ -74,7 +75,7 @@ export async function sayDispute(
   const logs = await logsOf(client, run, groups, signal).catch((error: unknown) => {
     signal.throwIfAborted();
     out.note(`The logs could not be read: ${escapeLine(messageOf(error), 300)}`);
-    return new Map<ComparedResult, string[]>();
+    return new Map<ComparedResult, LogOfBuild>();
   });
   for (const [at, other] of others.slice(0, othersMax).entries()) {
     const names = ['a', letterOf(at + 1)] as const;
@@ -138,7 +139,9 @@ function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
     builds,
   }));
   out.value({ event: 'results', results, workers });
-  out.say(bold('Results that differ:'));
+  // A vote is the list of files with their hashes too.
+  const isSameTree = groups.length === 1;
+  out.say(bold(isSameTree ? 'The same tree, with other files or hashes listed:' : 'Results that differ:'));
   const rows = groups.flatMap(({ result, builds }, at) =>
     builds.map((build, n) => [
       n === 0 ? letterOf(at) : '',
@@ -154,43 +157,57 @@ function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
   out.say(dim(`What differed between the workers: ${says}`));
 }
 
+interface LogOfBuild {
+  /** The last ones, escaped. */
+  lines: string[];
+  /** sha256 of all of it: of what no line shows too. */
+  digest: string;
+}
+
 function sayLogs(
   { out }: Context,
   [a, b]: readonly [string, string],
-  one?: string[],
-  other?: string[],
+  one?: LogOfBuild,
+  other?: LogOfBuild,
 ): void {
   if (one === undefined || other === undefined) return;
-  const pairs = pairTexts(one, other);
-  const differs = pairs.some((pair) => pair.a !== pair.b);
-  out.value({ event: 'logs', a, b, differs, lines: pairs.filter((pair) => pair.a !== pair.b) });
+  const pairs = pairTexts(one.lines, other.lines);
+  const shown = pairs.filter((pair) => pair.a !== pair.b);
+  const differs = one.digest !== other.digest;
+  out.value({ event: 'logs', a, b, differs, lines: shown });
   if (!differs) return out.say(`The logs of ${a} and ${b} are alike.`);
+  if (shown.length === 0)
+    return out.say(
+      `The logs of ${a} and ${b} differ, but not at their ends, which are compared here: quorate logs prints all of them`,
+    );
   const rows = sideBySide(pairs, out.isTerminal ? Math.min(out.width - 2, widthMax) : widthMax);
   out.say(`Logs of ${a} and ${b}:`);
   out.print(...rows.map((row) => `  ${row}`));
 }
 
-/** The lines of one build of each result, escaped. */
+/** The log of one build of each result. */
 async function logsOf(
   client: Pick<Client, 'logs'>,
   run: string,
   groups: readonly ResultGroup[],
   signal: AbortSignal,
-): Promise<Map<ComparedResult, string[]>> {
+): Promise<Map<ComparedResult, LogOfBuild>> {
   const wanted = new Map(
     groups.flatMap(({ builds: [build] }) =>
       build === undefined ? [] : [[`${build.worker} ${build.slot}`, build]],
     ),
   );
-  const texts = new Map<ComparedResult, string>();
+  const texts = new Map<ComparedResult, { end: string; hash: Hash }>();
   for await (const { worker, slot, text } of client.logs(run, { follow: false, signal })) {
     const build = wanted.get(`${worker} ${slot}`);
-    if (build !== undefined) texts.set(build, `${texts.get(build) ?? ''}${text}`.slice(-logCharsMax));
+    if (build === undefined) continue;
+    const { end, hash } = texts.get(build) ?? { end: '', hash: createHash('sha256') };
+    texts.set(build, { end: `${end}${text}`.slice(-logCharsMax), hash: hash.update(text) });
   }
   return new Map(
-    [...texts].map(([build, text]) => {
+    [...texts].map(([build, { end, hash }]) => {
       const lines = new LineEscaper();
-      return [build, [...lines.push(text), ...lines.end()]];
+      return [build, { lines: [...lines.push(end), ...lines.end()], digest: hash.digest('hex') }];
     }),
   );
 }

@@ -1,8 +1,11 @@
+import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { differingFilesText } from '../../../src/client/commands/progress.ts';
-import { groupsOf, workerDifferences } from '../../../src/client/commands/run-comparison.ts';
+import { groupsOf, sayDispute, workerDifferences } from '../../../src/client/commands/run-comparison.ts';
 import { pairTexts, sideBySide } from '../../../src/client/commands/side-by-side.ts';
 import type { ComparedResult } from '../../../src/protocol/wire/progress.ts';
+import type { Context } from '../../../src/terminal/context.ts';
+import { Output, type Sink } from '../../../src/terminal/output.ts';
 
 const alike = (count: number) => Array.from({ length: count }, (_, n) => `line ${n}`);
 
@@ -77,5 +80,55 @@ describe('results in dispute', () => {
       'processor: differs, also among those who agree',
     ]);
     expect(workerDifferences(groupsOf([build('ada', 'a'), build('ben', 'b')]))).toEqual([]);
+  });
+
+  /** The lines that `quorate diff <run>` prints of builds, with the log of each operator. */
+  async function said(
+    results: ComparedResult[],
+    logs: Record<string, string>,
+    json = false,
+  ): Promise<string> {
+    let text = '';
+    const sink = () =>
+      new Writable({
+        write(chunk, _, done) {
+          text += chunk;
+          done();
+        },
+      }) as Sink;
+    const out = new Output(sink(), sink(), { json, colour: false });
+    const client = {
+      async *logs() {
+        for (const { worker, slot, operator } of results)
+          yield { worker, slot, operator, round: 1, text: logs[operator] ?? '' };
+      },
+    } as unknown as Parameters<typeof sayDispute>[1];
+    const context = { out, signal: new AbortController().signal } as Context;
+    const compared = { kind: 'compared' as const, results, files: [], count: 0 };
+    await sayDispute(context, client, 'ab', compared, { diffoscope: false, tier: 'gvisor' });
+    return text;
+  }
+
+  const results = [build('ada', 'exit 1'), build('ben', 'exit 2', { slot: 1 })];
+
+  it('have logs that are alike only where all of each is: also lines before those that are shown, and ends of long lines', async () => {
+    const end = 'same\n'.repeat(1000);
+    const long = 'x'.repeat(100_000);
+    expect(await said(results, { ada: end, ben: end })).toContain('The logs of a and b are alike.');
+    for (const [ada, ben] of [
+      [`fetched evil\n${end}`, `fetched good\n${end}`],
+      [`${long}evil\n`, `${long}good\n`],
+    ] as const) {
+      const told = await said(results, { ada, ben });
+      expect(told).not.toContain('alike');
+      expect(told).toContain('The logs of a and b differ, but not at their ends, which are compared here');
+      expect(await said(results, { ada, ben }, true)).toContain('"differs":true');
+    }
+  });
+
+  it('may be of one tree, of which somebody lists other hashes', async () => {
+    const told = await said([build('ada', 'bafya'), build('ben', 'bafya', { slot: 1 })], {});
+    expect(told).toContain('The same tree, with other files or hashes listed:');
+    expect(told).not.toContain('Results that differ');
   });
 });
