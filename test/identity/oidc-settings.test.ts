@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { neededClaims, personOf, roleOf } from '../../src/identity/oidc/rules.ts';
+import { joinedClaims, neededClaims, personOf, roleOf } from '../../src/identity/oidc/rules.ts';
 import { parseSignInSettings, type SignInSettings } from '../../src/identity/oidc/settings.ts';
 import { codeOf, messageOf } from '../../src/protocol/base/errors.ts';
 
@@ -105,6 +105,32 @@ describe('the rules of the owner', () => {
     const claims = { groups: ['maintainers'], email: 'ada@example.org', email_verified: true };
     expect(role(claims)).toBe('publisher');
     expect(role(claims, { revoked: [entry] })).toBeUndefined();
+  });
+
+  it.each([
+    ['not verified', { email: 'ada@example.org', email_verified: false }],
+    ['of which nobody says that it is verified', { email: 'ada@example.org' }],
+    ['in other letters', { email: 'Ada@Example.org', email_verified: true }],
+  ])('give none to who is revoked by an address, also where it is %s', (_, claims) => {
+    const staff = { ...claims, groups: ['maintainers'] };
+    expect(role(staff)).toBe('publisher');
+    expect(role(staff, { revoked: ['ada@example.org'] })).toBeUndefined();
+  });
+
+  it('take an address for verified only by what is said of that one', () => {
+    const [ada, eve] = ['ada@example.org', 'eve@example.org'];
+    const isReader = (token: Record<string, unknown>, information: Record<string, unknown>) =>
+      role(joinedClaims(token, information)) === 'reader';
+    const verified = { email_verified: true };
+    expect(isReader({ email: ada }, { email: eve, ...verified })).toBe(false);
+    expect(isReader({ email: ada }, verified)).toBe(false);
+    expect(isReader(verified, { email: ada, email_verified: false })).toBe(false);
+    expect(isReader(verified, { email: ada })).toBe(false);
+    expect(isReader({ email: ada, email_verified: false }, { email: ada, ...verified })).toBe(false);
+    expect(isReader({ email: ada }, { email: ada, ...verified })).toBe(true);
+    expect(isReader({}, { email: ada, ...verified })).toBe(true);
+    expect(isReader({ email: ada, ...verified }, {})).toBe(true);
+    expect(joinedClaims({ groups: ['a'] }, { groups: ['b'], x: 1 })).toMatchObject({ groups: ['a'], x: 1 });
   });
 
   it('keep nothing of a person that no rule asks for', () => {

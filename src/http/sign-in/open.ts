@@ -24,7 +24,8 @@ export function oidcAuthority(parts: {
     clientId: provider.clientId,
     clientSecret,
     scopes: provider.scopes,
-    wanted: () => file.settings.rules.map(({ claim }) => claim),
+    // The address: it may be revoked, also later.
+    wanted: () => ['email', ...file.settings.rules.map(({ claim }) => claim)],
     now,
   });
   return {

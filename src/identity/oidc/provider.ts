@@ -17,7 +17,7 @@ import {
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { boundedFetch, invalid } from './bounded-fetch.ts';
 import { oidcLimits } from './limits.ts';
-import { type Claims, personOf } from './rules.ts';
+import { type Claims, joinedClaims, personOf } from './rules.ts';
 
 /** Values that the callback of a sign-in is compared with; secret until then. */
 export interface Checks {
@@ -90,7 +90,7 @@ export class OidcProvider {
       const claims = tokens.claims();
       if (claims === undefined) throw refused('there is no ID token in it');
       const more = await this.#userInformation(configuration, tokens.access_token, claims);
-      return signedInOf(this.#options.issuer, { ...more, ...claims });
+      return signedInOf(this.#options.issuer, { ...joinedClaims(claims, more), sub: claims.sub });
     } catch (cause) {
       if (cause instanceof QuorateError) throw cause;
       throw quorateErrorIn(cause) ?? refused(messageOf(cause), cause);

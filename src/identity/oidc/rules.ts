@@ -6,6 +6,16 @@ export type Claims = Readonly<Record<string, unknown>>;
 const isShort = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= oidcLimits.claimCharsMax;
 
+/**
+ * Claims of an ID token before those of the user information. That an address is verified counts for the one stated beside it, or the same.
+ */
+export function joinedClaims(token: Claims, information: Claims): Claims {
+  const { email, email_verified } = token;
+  const isOfToken = email !== undefined && (email_verified !== undefined || email !== information.email);
+  const { email_verified: verified } = isOfToken ? token : information;
+  return { ...information, ...token, email_verified: verified };
+}
+
 /** The claims that decide, and nothing else of what a provider sends: it is kept as long as a session. */
 export function neededClaims(claims: Claims, { rules }: Pick<SignInSettings, 'rules'>): Claims {
   const names = new Set(['email', 'email_verified', ...rules.map(({ claim }) => claim)]);
@@ -39,8 +49,10 @@ export function roleOf(
   { rules, revoked }: Pick<SignInSettings, 'rules' | 'revoked'>,
 ): SignInRole | undefined {
   const subject = person.slice(person.indexOf('#') + 1);
-  const email = claimOf(claims, 'email');
-  if (revoked.some((entry) => entry === person || entry === subject || entry === email)) return undefined;
+  // Also one that is not verified, however it is spelled: a person may change what the provider says of it.
+  const email = typeof claims.email === 'string' ? claims.email.toLowerCase() : undefined;
+  if (revoked.some((entry) => entry === person || entry === subject || entry.toLowerCase() === email))
+    return undefined;
   const given = rules.filter((rule) => matches(rule, claims)).map(({ role }) => role);
   if (given.includes('publisher')) return 'publisher';
   return given.includes('reader') ? 'reader' : undefined;
