@@ -5,7 +5,13 @@
 
 import { joseVerifier } from './identity/verifier.ts';
 import type { Fetched, FetchOptions } from './node/artifacts/fetch.ts';
-import { type Bundle, decodeBundle as decode, publicKeyOf } from './protocol/documents/index.ts';
+import { QuorateError } from './protocol/base/errors.ts';
+import {
+  type Bundle,
+  decodeBundle as decode,
+  encodeBundle,
+  publicKeyOf,
+} from './protocol/documents/index.ts';
 import { type Expected as Known, LogView, type Verification, verifyBundle } from './protocol/trust/index.ts';
 
 export type { DependencyErrorCode } from './dependencies/error-codes.ts';
@@ -57,17 +63,26 @@ export interface Expected extends Omit<Known, 'log'> {
  * Use the artifact only where `level` is `trusted`. `steps` says in order what was checked, up to the first step that
  * failed; a bundle that proves nothing is an answer, not an error. What `says` quotes is foreign text: pass it through
  * `escapeLine` on its way to a terminal or a page.
- * Throws a `QuorateError`: `KEY_INVALID` for a project that is no PeerId, `DOC_…` for text that is no bundle.
+ * Throws a `QuorateError`: `KEY_INVALID` for a project that is no PeerId, `DOC_…` for what is no bundle.
  */
 export async function verify(bundle: string | Bundle, expected: Expected): Promise<Verification> {
   const { leaves, ...known } = expected;
   publicKeyOf(known.project);
   const log = leaves && LogView.of(leaves);
   return verifyBundle(
-    typeof bundle === 'string' ? decode(bundle) : bundle,
+    decode(typeof bundle === 'string' ? bundle : textOf(bundle)),
     { ...known, ...(log !== undefined && { log }) },
     joseVerifier,
   );
+}
+
+/** A bundle that was taken apart, or comes from elsewhere, is held to all that a text is. */
+function textOf(bundle: Bundle): string {
+  try {
+    return encodeBundle(JSON.parse(JSON.stringify(bundle)));
+  } catch (cause) {
+    throw new QuorateError('DOC_NOT_JSON', 'the bundle is not made of JSON', { cause });
+  }
 }
 
 /** The documents of a bundle, each as it was signed. Says nothing about their signatures. Throws `DOC_…`. */

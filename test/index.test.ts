@@ -14,6 +14,7 @@ import {
 } from '../src/index.ts';
 import { type Mesh, openMesh } from '../src/mesh/index.ts';
 import { openBundles, serveBundles } from '../src/node/artifacts/bundles.ts';
+import { limits } from '../src/protocol/base/limits.ts';
 import { encodeBundle } from '../src/protocol/documents/index.ts';
 import { openStore } from '../src/store/index.ts';
 import { refused } from './e2e/support/refused.ts';
@@ -72,6 +73,16 @@ describe('verify', () => {
     expect(await codeOf(verify('hello', { project }))).toBe('DOC_NOT_JSON');
     expect(await codeOf(verify(bundle, { project: 'my-project' }))).toBe('KEY_INVALID');
     expect(() => decodeBundle('{ "v": 1 }')).toThrow(QuorateError);
+  });
+
+  it('holds an object to what a text is held to', async () => {
+    const { bundle } = await makeProject();
+    const given = (over: object) => verify({ ...bundle, ...over } as typeof bundle, { project });
+    expect(await codeOf(given({ charter: [bundle.charter] }))).toBe('DOC_INVALID');
+    expect(await codeOf(given({ receipts: undefined }))).toBe('DOC_INVALID');
+    expect(await codeOf(given({ more: 'x'.repeat(limits.bundleBytesMax) }))).toBe('DOC_TOO_LARGE');
+    expect(await codeOf(given({ v: 1n }))).toBe('DOC_NOT_JSON');
+    expect(await given({ inputs: undefined })).toMatchObject({ level: 'trusted' });
   });
 });
 
