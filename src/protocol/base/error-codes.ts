@@ -98,7 +98,7 @@ const coreErrors = {
   DOC_NOT_JWS: 'The document is not a compact JWS of three parts.',
   DOC_NOT_UTF8: 'The bytes are not UTF-8.',
   DOC_TOO_DEEP: 'The document is nested deeper than any of ours.',
-  DOC_TOO_LARGE: 'The document is larger than its type may be.',
+  DOC_TOO_LARGE: 'The document is larger, or has more values, than its type may have.',
   DOC_WRONG_ALG: 'The document is signed with another algorithm than Ed25519.',
   DOC_WRONG_ISSUER: 'The document names one issuer and is signed by another.',
   DOC_WRONG_TYPE:

@@ -5,6 +5,7 @@ import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import type { z } from 'zod';
 import { QuorateError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import { fromUtf8, toUtf8 } from '../base/text.ts';
 import { checkVersion, type DocumentKind } from './growth.ts';
 import { documentLimits } from './limits.ts';
@@ -23,10 +24,21 @@ export function canonicalText(value: unknown): string {
   return plainJson(value) ?? fromUtf8(dagJson.encode(value));
 }
 
-/** Nesting depth of JSON, and whether a string has a lone surrogate: canonical JSON writes nothing else with `\\ud`. */
-export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
+/** JSON before it is parsed. */
+interface Survey {
+  /** Of nesting. */
+  depth: number;
+  /** A string has a lone surrogate: canonical JSON writes nothing else with `\\ud`. */
+  isHalf: boolean;
+  /** It has more values than any document of its size: parsed they would take a hundred times its memory. */
+  isDense: boolean;
+}
+
+export function survey(bytes: Uint8Array): Survey {
   let depth = 0;
   let max = 0;
+  // One for each bracket that opens and each comma.
+  let values = 0;
   let inString = false;
   let isHalf = false;
   for (let i = 0; ; i++) {
@@ -38,10 +50,14 @@ export function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
         if (bytes[i] === 0x75 && bytes[i + 1] === 0x64) isHalf = true;
       } else if (byte === 0x22) inString = false;
     } else if (byte === 0x22) inString = true;
-    else if (byte === 0x7b || byte === 0x5b) max = Math.max(max, ++depth);
-    else if (byte === 0x7d || byte === 0x5d) depth--;
+    else if (byte === 0x2c) values++;
+    else if (byte === 0x7b || byte === 0x5b) {
+      values++;
+      max = Math.max(max, ++depth);
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
-  return { depth: max, isHalf };
+  const valuesMax = documentLimits.jsonValuesOfAny + bytes.length / documentLimits.jsonBytesOfValue;
+  return { depth: max, isHalf, isDense: values > valuesMax };
 }
 
 /** Reads canonical JSON without links, bytes and fractions, several times as fast as DAG-JSON; undefined for all other bytes. */
@@ -70,6 +86,8 @@ function flawOf(bytes: Uint8Array): string {
 function readDagJson(bytes: Uint8Array, what: string): unknown {
   let value: unknown;
   try {
+    // No schema takes what only DAG-JSON has: it would tell one fault from another, and take seconds for a large text.
+    if (bytes.length > limits.documentBytesMax) return void JSON.parse(fromUtf8(bytes));
     value = dagJson.decode(bytes);
   } catch (cause) {
     throw new QuorateError('DOC_NOT_JSON', `${what} ${flawOf(bytes)}`, { cause });
@@ -109,9 +127,11 @@ function readCanonical(bytes: Uint8Array, what: string, bytesMax: number): unkno
       'DOC_TOO_LARGE',
       `${what} has ${bytes.length} bytes; at most ${bytesMax} are read`,
     );
-  const { depth, isHalf } = survey(bytes);
+  const { depth, isHalf, isDense } = survey(bytes);
   if (depth > documentLimits.jsonDepthMax)
     throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${documentLimits.jsonDepthMax}`);
+  if (isDense)
+    throw new QuorateError('DOC_TOO_LARGE', `${what} has more values than a document of its size may have`);
   const value = readPlain(bytes) ?? readDagJson(bytes, what);
   // A lone surrogate has no UTF-8: all of them would hash alike.
   if (value === undefined || isHalf)

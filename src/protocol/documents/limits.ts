@@ -7,6 +7,9 @@ export const documentLimits = {
   moreBytesMax: 4096,
   /** Depth of nested JSON. Documents of this version need eight. */
   jsonDepthMax: 24,
+  /** Values in JSON of any length; of a larger one, one more for this many bytes. A file of a receipt has four in a hundred. */
+  jsonValuesOfAny: 65_536,
+  jsonBytesOfValue: 16,
   /** Operators that build in one round; the controller holds a lease for each. */
   slotsMax: 16,
   /** Rounds of one run: a round that reaches no agreement is followed by another. */

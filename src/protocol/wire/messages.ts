@@ -329,8 +329,11 @@ export function encodeMessage(message: unknown): Uint8Array {
 
 /** Size is bounded by the frame; then depth, then syntax, then the schema. Throws `WIRE_INVALID`. */
 export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
-  if (survey(bytes).depth > wireLimits.jsonDepthMax)
+  const { depth, isDense } = survey(bytes);
+  if (depth > wireLimits.jsonDepthMax)
     throw new QuorateError('WIRE_INVALID', `${what} is nested deeper than ${wireLimits.jsonDepthMax}`);
+  if (isDense)
+    throw new QuorateError('WIRE_INVALID', `${what} has more values than a message of its size may have`);
   let value: unknown;
   try {
     value = JSON.parse(fromUtf8(bytes));

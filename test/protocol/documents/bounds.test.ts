@@ -4,12 +4,14 @@ import * as Digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import { isRefName } from '../../../src/protocol/base/git-ref.ts';
 import { isHostEntry } from '../../../src/protocol/base/host-entry.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { parseRecipe } from '../../../src/protocol/base/recipe-name.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
 import { policySchema } from '../../../src/protocol/documents/base.ts';
-import { reasonOf } from '../../../src/protocol/documents/canonical.ts';
+import { decodeCanonical, reasonOf } from '../../../src/protocol/documents/canonical.ts';
 import * as documents from '../../../src/protocol/documents/index.ts';
 import { slotSchema } from '../../../src/protocol/documents/round.ts';
 import { receiptSchema } from '../../../src/protocol/documents/statement.ts';
@@ -22,6 +24,7 @@ import { checkFile, checkName, checkUrl, checkVersion } from '../../../src/proto
 import { parseQuorateLock } from '../../../src/protocol/lock-formats/quorate-lock.ts';
 import { foundIn } from '../../../src/protocol/lock-formats/read.ts';
 import { readYaml } from '../../../src/protocol/lock-formats/yaml.ts';
+import { decodeMessage } from '../../../src/protocol/wire/messages.ts';
 import {
   at,
   cidOf,
@@ -332,4 +335,44 @@ it('a job asks for a shell and a few commands at least', () => {
     documents.jobSchema.safeParse({ ...job, limits: { ...job.limits, ...over } }).success;
   expect([takes({ pids: 8 }), takes({ pids: 7 })]).toEqual([true, false]);
   expect([takes({ memoryBytes: 2 ** 24 }), takes({ memoryBytes: 2 ** 24 - 1 })]).toEqual([true, false]);
+});
+
+describe('JSON of many values, as nobody signs it', () => {
+  const of = (start: string, value: string, count: number) =>
+    toUtf8(`{"a":${start},"z":[${`${value},`.repeat(count)}0]}`);
+  const codeOf = (bytes: Uint8Array): string => {
+    try {
+      decodeCanonical(bytes, z.looseObject({ a: z.int() }), 'it', limits.bundleBytesMax);
+      return 'taken';
+    } catch (error) {
+      return error instanceof QuorateError ? error.code : String(error);
+    }
+  };
+
+  it.each([
+    ['empty objects', '{}'],
+    ['numbers', '0'],
+    ['lists in lists', `${'['.repeat(20)}${']'.repeat(20)}`],
+  ])('is refused before it is parsed: %s', (_, value) => {
+    const many = of('1', value, 300_000);
+    expect(codeOf(many)).toBe('DOC_TOO_LARGE');
+    expect(() => decodeMessage(many, z.unknown(), 'it')).toThrow(
+      expect.objectContaining({ code: 'WIRE_INVALID' }),
+    );
+    expect(codeOf(of('1', '0', 60_000))).toBe('taken');
+  });
+
+  it('may be as dense as the files of a receipt, in any number', () => {
+    const file = `{"digest":{"sha256":"${'a'.repeat(64)}"},"name":"f"}`;
+    expect(codeOf(of('1', file, 80_000))).toBe('taken');
+  });
+
+  it('is not read as DAG-JSON where it is long, which takes seconds', () => {
+    const link = '{"/":"bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"}';
+    for (const other of ['1.5', link]) {
+      expect(codeOf(of(other, '0', 1))).toBe('DOC_INVALID');
+      expect(codeOf(of(other, `"${'x'.repeat(limits.documentBytesMax)}"`, 1))).toBe('DOC_NOT_CANONICAL');
+    }
+    expect(codeOf(of('1', `"${'x'.repeat(limits.documentBytesMax)}"`, 1).slice(0, -1))).toBe('DOC_NOT_JSON');
+  });
 });
