@@ -99,7 +99,7 @@ export function oddsText(odds: number): string {
 export const oddsColumns = (risk: number) =>
   [
     ['agreed', 'a tampered artifact gets the votes, if the suspects try'],
-    ['trusted', 'it counts as trusted: fetch hands it out'],
+    ['trusted', 'it counts as trusted; never with a co-signature, while the trusted worker is yours'],
     ['seen', 'somebody contradicts such an artifact (-: there is none)'],
     ['blocked', 'the honest artifact is not accepted, if the suspects lie'],
     ['builds', 'for each accepted honest artifact'],
