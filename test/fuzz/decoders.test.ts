@@ -155,6 +155,7 @@ const reached: Record<string, string> = {
   'src/jobfile/parse.ts': 'job-file',
   'src/source/repository.ts': 'octal digits in the first header of the archive that git writes; others are 0',
   'src/jobfile/schema.ts': 'job-file',
+  'src/index.ts': 'an object of the calling program, as text; that is bundle',
   'src/http/verify-page/browser/ask-server.ts':
     'the address that the person on the page typed; what it answers is revocations',
   'src/owner/commands/image.ts': 'a CID on the own command line',
@@ -205,7 +206,7 @@ const reached: Record<string, string> = {
   'src/http/body.ts': 'sign-in-request',
   'src/http/sign-in/service-routes.ts': 'sign-in-request',
   'src/http/sign-in/open.ts': 'the address of the issuer in sign-in.toml: sign-in-file',
-  'src/http/verify-page/browser/main.ts':
+  'src/http/verify-page/browser/check.ts':
     'what a person types into the page; files are verify-page-folder and verify-page-file, the bundle is bundle',
   'src/http/verify-page/page-file.ts': 'addresses of own files, and a page of the own package',
   'src/identity/oidc/bounded-fetch.ts': 'oidc-provider and oidc-device',

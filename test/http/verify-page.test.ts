@@ -74,8 +74,9 @@ describe('the page that verifies', () => {
   it('compares file by file where executable bits cannot be found out, and says what it leaves out', async () => {
     const data = await realProject({}, [['bin/data', 'no program\n']]);
     const own = { bundle: { name: 'b', bytes: 1, text: async () => encodeBundle(data.bundle) } };
-    const { isTrusted, result } = await ask(await folder(data.tool), true, own);
-    expect(isTrusted).toBe(true);
+    const { isTrusted, last, result, standing } = await ask(await folder(data.tool), true, own);
+    expect({ isTrusted, standing }).toEqual({ isTrusted: true, standing: 'open' });
+    expect(last).toBe('it can be trusted, but for executable bits, links and empty folders.');
     expect(result.steps.at(-1)?.says).toMatch(/each of \d files has .* a browser does not tell them/);
     const less = (await folder(data.tool)).filter(({ path }) => path !== 'bin/data');
     expect(await ask(less, true, own)).toMatchObject({

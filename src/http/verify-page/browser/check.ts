@@ -114,14 +114,15 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
   };
   let result = await verifyBundle(bundle, expected, verifier);
   if (artifact !== undefined) result = compare(result, artifact.given, path);
+  const isWhole = isComparedWhole(result, artifact);
   if (maxAgeSeconds !== undefined) result = checkAge(result, { now, maxAgeSeconds });
   const holds = artifact === undefined ? result.ok : isTrusted(result);
   return {
     lines: [...reportOf(result), ...(known?.lines ?? [nothingKnown])],
     isTrusted: artifact !== undefined && holds && known !== undefined,
     isUnlessRevoked: holds && known === undefined,
-    standing: !holds ? 'bad' : known !== undefined && isTrusted(result) ? 'good' : 'open',
-    last: lastLine(result, artifact, known !== undefined),
+    standing: !holds ? 'bad' : known !== undefined && isTrusted(result) && isWhole ? 'good' : 'open',
+    last: lastLine(result, { artifact, isWhole, isKnown: known !== undefined }),
     result,
   };
 }
@@ -162,6 +163,13 @@ function compare(before: Verification, given: Given | QuorateError, path: string
   return checkContent(before, { kind: 'file', sha256, ...(path !== undefined && { path }) });
 }
 
+/** Whether nothing of what was given is left out: of a folder whose tree is not the artifact's the names and bytes of files alone are. */
+function isComparedWhole({ facts }: Verification, artifact: Question['artifact']): boolean {
+  if (artifact === undefined || artifact.given instanceof QuorateError || artifact.given.kind !== 'folder')
+    return true;
+  return artifact.given.trees.some((one) => one === facts?.artifact);
+}
+
 /** As a tree where that is the artifact's; else each file by its sha256 and path, which leaves out what a browser does not tell. */
 function checkFolder(before: Verification, { trees, files }: Extract<Given, { kind: 'folder' }>) {
   const { facts } = before;
@@ -193,11 +201,16 @@ function compareFiles({ files: wanted }: VerifiedFacts, files: readonly { path: 
     );
 }
 
-function lastLine(result: Verification, artifact: Question['artifact'], isKnown: boolean): string {
-  const said = answer(result, artifact);
-  return isKnown || !result.ok
-    ? said
-    : `${said.replace(/\.$/, '')}, unless something was revoked: nobody was asked.`;
+function lastLine(
+  result: Verification,
+  { artifact, isWhole, isKnown }: Pick<Question, 'artifact'> & { isWhole: boolean; isKnown: boolean },
+): string {
+  const parts = [
+    answer(result, artifact).replace(/\.$/, ''),
+    ...(isTrusted(result) && !isWhole ? ['but for executable bits, links and empty folders'] : []),
+    ...(result.ok && !isKnown ? ['unless something was revoked: nobody was asked'] : []),
+  ];
+  return `${parts.join(', ')}.`;
 }
 
 function answer(result: Verification, artifact: Question['artifact']): string {
