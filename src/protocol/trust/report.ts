@@ -1,6 +1,7 @@
 import { escapeLine } from '../base/escape.ts';
 import { recipeText } from '../base/recipe-name.ts';
 import { shortId } from '../base/text.ts';
+import type { Outcome } from '../documents/index.ts';
 import type { Level } from './evidence.ts';
 import { countsUncosigned, notCosigned } from './not-cosigned.ts';
 import type { StepName, Verification, VerifiedFacts } from './verification.ts';
@@ -39,14 +40,20 @@ function factLines(facts: VerifiedFacts, level: Level): ReportLine[] {
     ...(operators.length > 0
       ? [fact('witnessed', `${escapeLine([...operators, ...named].join(', '), 1000)}, ${facts.witnessed}`)]
       : []),
-    ...facts.dissent.map(({ operator, worker, outcome }) => {
-      const built =
-        outcome.kind === 'aborted'
-          ? `aborted (${outcome.reason})`
-          : (outcome.artifact ?? `exit ${outcome.code}`);
-      return fact('dissent', `${operator} ${shortId(worker)}: ${built}`);
-    }),
+    ...facts.dissent.map(({ operator, worker, outcome }) =>
+      fact('dissent', `${operator} ${shortId(worker)}: ${dissentText(outcome, facts, level)}`),
+    ),
   ];
+}
+
+/** The result of who did not agree, with that in which it differs: a test has reports whether it failed or not, and a vote its list of files. */
+function dissentText(outcome: Outcome, { artifact, kind }: VerifiedFacts, level: Level): string {
+  if (outcome.kind === 'aborted') return `aborted (${outcome.reason})`;
+  const { code, artifact: made } = outcome;
+  if (made === null) return `exit ${code}`;
+  const ended = kind === 'test' ? `exit ${code}, ` : '';
+  const isSameTree = made === artifact && code === 0 && level !== 'failed';
+  return `${ended}${made}${isSameTree ? ', with other files or hashes listed' : ''}`;
 }
 
 /** Whether all steps held and the artifact may be used. */

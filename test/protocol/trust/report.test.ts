@@ -47,9 +47,31 @@ it.each<[object, string]>([
     { dissent: [{ operator: 'eve', worker: 'w', outcome: { kind: 'exit', code: 1, artifact: null } }] },
     'dissent: eve w: exit 1',
   ],
+  [
+    { dissent: [{ operator: 'eve', worker: 'w', outcome: { kind: 'exit', code: 0, artifact: 'bafz' } }] },
+    'dissent: eve w: bafz',
+  ],
+  [
+    { dissent: [{ operator: 'eve', worker: 'w', outcome: { kind: 'exit', code: 0, artifact: 'bafy' } }] },
+    'dissent: eve w: bafy, with other files or hashes listed',
+  ],
+  [
+    {
+      kind: 'test',
+      dissent: [{ operator: 'eve', worker: 'w', outcome: { kind: 'exit', code: 1, artifact: 'bafy' } }],
+    },
+    'dissent: eve w: exit 1, bafy',
+  ],
 ])('of %j it has one line more', (over, line) => {
   expect(said(verification())).not.toContain(line);
   expect(said(verification(over))).toContain(line);
+});
+
+it('of a failed test a dissent that passed with the same reports', () => {
+  const dissent = [{ operator: 'eve', worker: 'w', outcome: { kind: 'exit', code: 0, artifact: 'bafy' } }];
+  expect(said(verification({ kind: 'test', dissent }, { level: 'failed' }))).toContain(
+    'dissent: eve w: exit 0, bafy',
+  );
 });
 
 it('no warning where a trusted worker signed, or the policy asks for that', () => {
