@@ -55,7 +55,7 @@ export const powers: Power[] = [
   {
     what: /^controller process.*: whole followed: invents operators and a publisher, and asks for no co-signature$/,
     is: /^trusted /,
-    row: 'anything, where the floor requires no co-signature and the charter names no witness',
+    row: 'anything, where a charter of these keys, past ones too, asks for no co-signature or witness',
   },
   {
     what: /^controller process.*: .*: (level|invents operators, and states no more than agreement)$/,
