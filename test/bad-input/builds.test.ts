@@ -40,7 +40,10 @@ const builds: Record<string, Bad> = {
     memory: '64MiB',
     outcome: aborted('memory', /memory/),
   },
-  'prints-half-a-GB': { run: `yes 0123456789abcde | head -c ${GB / 2}; echo x > "$OUT/x"`, outcome: made },
+  'prints-four-logs': {
+    run: `yes 0123456789abcde | head -c ${4 * limits.logBytesMax}; echo x > "$OUT/x"`,
+    outcome: made,
+  },
   'writes-1-GB-too-much': {
     run: `head -c ${GB} /dev/zero > "$OUT/large"`,
     outcome: failed(1),
@@ -187,9 +190,9 @@ describe('a build that', () => {
     if (log !== undefined) await expect.poll(() => logOf(name)).toMatch(log);
   });
 
-  it('prints half a GB costs a log of its limit, and says that the rest is left out', async () => {
-    await outcomeOf('prints-half-a-GB');
-    const log = await logOf('prints-half-a-GB');
+  it('prints four times its limit costs a log of that, and says that the rest is left out', async () => {
+    await outcomeOf('prints-four-logs');
+    const log = await logOf('prints-four-logs');
     expect(log.length).toBeLessThan(limits.logBytesMax + 10_000);
     // A reader is told of lines that it does not get, wherever they were dropped.
     for (const line of log.trimEnd().split('\n'))

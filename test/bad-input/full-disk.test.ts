@@ -25,7 +25,7 @@ async function folder(name: string): Promise<string> {
 
 describe('a disk that fills up while quorate fetch', () => {
   it('downloads', async () => {
-    const { where, artifact } = await provider(person.at('p1'), 20_000_000);
+    const { where, artifact } = await provider(person.at('p1'), 12_000_000);
     const TMPDIR = await folder('small-tmp');
     const within = listed(TMPDIR, '8m', person.at('left'));
     const fetch = await person.run(['fetch', artifact, '-o', person.at('got-1'), ...where], {
@@ -39,7 +39,7 @@ describe('a disk that fills up while quorate fetch', () => {
   });
 
   it('writes the files out', async () => {
-    const { where, artifact } = await provider(person.at('p2'), 20_000_000);
+    const { where, artifact } = await provider(person.at('p2'), 12_000_000);
     const disk = await folder('small-dest');
     const within = listed(disk, '8m', person.at('left'));
     const fetch = await person.run(['fetch', artifact, '-o', join(disk, 'got'), ...where], { within });
