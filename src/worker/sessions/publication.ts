@@ -232,8 +232,9 @@ export class Publication {
     const { documents } = signing;
     const text = await requestBundle(dial, controller, artifact);
     if (text === undefined) return false;
-    const hash = sha256Hex(toUtf8(text));
-    if (this.#held.get(artifact) === hash) return true;
+    const hash = () => sha256Hex(toUtf8(text));
+    // Most are asked for once.
+    if (this.#held.has(artifact) && this.#held.get(artifact) === hash()) return true;
     const bundle = decodeBundle(text);
     const { project } = credentials.membership;
     const verification = await verifyBundle(bundle, { project, artifact }, documents.verifier);
@@ -252,7 +253,7 @@ export class Publication {
     // Untrusted inputs hold the level of an artifact down, whatever its own verdict says.
     const isCheapOne = cosignersOf(policy) === 0 && outcome !== null && isCheap(outcome);
     if (stated === 'trusted' || isCheapOne) this.#stopWaiting(artifact);
-    else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash);
+    else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash());
     return true;
   }
 
