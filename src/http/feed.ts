@@ -7,8 +7,9 @@ import { type Answer, answerWith, artifactAnswer, etagOf, revalidate } from './a
 import { type Asker, type HttpEnv, holderOf, targetOf } from './env.ts';
 import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
-import { carChunkBytes } from './prices.ts';
+import { carChunkBytes, nodeWeight } from './prices.ts';
 import { Slots } from './slots.ts';
+import { paid } from './stream.ts';
 import type { PublicView } from './views.ts';
 
 export const feedLists = ['offers', 'verdicts', 'charter', 'revocations', 'checkpoint'] as const;
@@ -111,17 +112,22 @@ class Gateway {
   }
 
   /** @throws `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
-  async answer(target: string, { client, outgoing }: Asker = {}): Promise<[Answer, release: () => void]> {
+  async answer(
+    target: string,
+    { client, account, outgoing }: Asker = {},
+  ): Promise<[Answer, release: () => void]> {
     const [, cid = '', format] = targetPattern.exec(target) ?? [];
     if (format === undefined) throw notFound('no such path');
+    const nodes = (bytes: number) => paid(account, bytes, nodeWeight);
     if (format === 'raw') {
-      const body = await this.#view.block(cid);
-      if (body === undefined) throw notFound(`there is no block ${cid} here`);
+      const found = await this.#view.block(cid, nodes);
+      if (found === undefined) throw notFound(`there is no block ${cid} here`);
+      const { bytes: body, root } = found;
       const type = 'application/vnd.ipld.raw';
-      const level = this.#view.level(cid);
+      const level = this.#view.level(root);
       return [artifactAnswer({ body, type, level, name: cid, extension: '.bin', id: cid }), () => {}];
     }
-    const body = this.#view.tree(cid);
+    const body = this.#view.tree(cid, nodes);
     if (body === undefined) throw notFound(`there is no tree ${cid} here`);
     const release = this.#trees.take(client, holderOf(outgoing));
     const type = 'application/vnd.ipld.car; version=1; order=dfs; dups=n';

@@ -134,7 +134,7 @@ export function openApi(version: string): OpenApi {
         { parameters: [project, which] },
       ),
       '/ipfs/{cid}': get(
-        'A tree of a verdict or dispute that stands, as one CAR, or its first block (IPFS trustless gateway).',
+        'A tree of a verdict or dispute that stands, as one CAR, or a block of one: the first, or one below a block that was sent (IPFS trustless gateway).',
         { ...asBytes('application/vnd.ipld.car'), ...asBytes('application/vnd.ipld.raw') },
         {
           headers: {

@@ -77,10 +77,13 @@ export const workPrices = {
 /** Jobs of the newest branches and tags, each looked at for the page of the project, that cost 1. */
 export const jobsPerToken = 400;
 
+/** Bytes of blocks with links, of which a tree may have as many as its builder likes, cost so many times those of an answer. */
+export const nodeWeight = 10;
+
 /** Bytes of a bundle that is verified for such a list cost so many times those of an answer. */
 export const sbomWeight = 30;
 
-/** A chunk of an archive costs as much as so many bytes: an entry without any is a block that is read. */
+/** A chunk of an archive or a file costs as much as so many bytes: an entry without any is a block that is read. */
 export const tarChunkBytes = 4 * 1024;
 
 /** The same of a CAR, where each block has two. */

@@ -6,6 +6,7 @@ export { LongWork, sha256InSlices } from './long-work.ts';
 export type { Pin } from './pins.ts';
 export { PinsIncomplete } from './pins-incomplete.ts';
 export type { Store } from './store.ts';
+export { tellingNodes } from './telling-nodes.ts';
 export type * from './types.ts';
 
 /**

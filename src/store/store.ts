@@ -34,6 +34,7 @@ import { type PullOptions, type PullResult, pullTree } from './pull.ts';
 import { type Scrubbed, type ScrubOptions, scrubBlocks } from './sweep.ts';
 import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
+import { tellingNodes } from './telling-nodes.ts';
 import type { BuiltTree } from './tree-builder.ts';
 import { entryAt } from './tree-path.ts';
 import { entryOf, fileBytes, walkTree } from './tree-walk.ts';
@@ -217,18 +218,20 @@ export class Store {
 
   // Exports
 
-  #reader(from: Area | undefined): BlockReader {
-    return from?.sealed ? new BothAreas(this.#blocksOf(from), this.#blocks) : this.#blocks;
+  #reader({ from, nodes }: Pick<ReadOptions, 'from' | 'nodes'>): BlockReader {
+    const blocks = from?.sealed ? new BothAreas(this.#blocksOf(from), this.#blocks) : this.#blocks;
+    if (nodes === undefined) return blocks;
+    return { read: tellingNodes(blocks, nodes), size: (cid) => blocks.size(cid) };
   }
 
   /** The tree as a tar archive that depends on the tree only. `reversed`: entries from last to first. */
   exportTar(root: string, options: ReadOptions & { reversed?: boolean } = {}): Readable {
-    return writeTar(this.#reader(options.from), parseCid(root), options);
+    return writeTar(this.#reader(options), parseCid(root), options);
   }
 
   /** Writes the tree, verified, into a new or empty folder; on failure the folder is left as it was. */
   exportDirectory(root: string, dest: string, options: ReadOptions & WriteOptions = {}): Promise<void> {
-    return writeDirectory(this.#reader(options.from), parseCid(root), dest, options);
+    return writeDirectory(this.#reader(options), parseCid(root), dest, options);
   }
 
   /** One file's bytes. @throws STORE_FILE_TOO_LARGE */
@@ -241,17 +244,17 @@ export class Store {
 
   /** One file's bytes, or those after the first `skip`, as a stream of verified chunks. */
   readFile(cid: string, options: ReadOptions & { skip?: number } = {}): AsyncIterable<Uint8Array> {
-    const { signal, from, skip } = options;
-    return fileBytes(this.#reader(from), parseCid(cid), signal, skip);
+    const { signal, skip } = options;
+    return fileBytes(this.#reader(options), parseCid(cid), signal, skip);
   }
 
   /** The entry at a path of a tree ("" is the root); undefined when there is none. Reads a block for each level. */
   async resolve(
     root: string,
     path: string,
-    { from, signal }: Pick<ReadOptions, 'from' | 'signal'> = {},
+    options: Omit<ReadOptions, 'rules'> = {},
   ): Promise<TreeEntry | undefined> {
-    return entryAt({ root, blocks: this.#reader(from) }, path, signal);
+    return entryAt({ root, blocks: this.#reader(options) }, path, options.signal);
   }
 
   /**
@@ -262,7 +265,7 @@ export class Store {
     root: string,
     options: ReadOptions & { hash?: boolean; atMost?: number } = {},
   ): AsyncGenerator<TreeEntry> {
-    const blocks = this.#reader(options.from);
+    const blocks = this.#reader(options);
     for await (const found of walkTree(blocks, parseCid(root), options)) {
       const entry = entryOf(found);
       if (options.hash && found.kind === 'file')
@@ -285,7 +288,7 @@ export class Store {
 
   /** A tree to compare with another (`diffTrees`). `from` is a sealed area that holds it. @throws STORE_CID_REFUSED */
   tree(root: string, { from }: { from?: Area } = {}): Tree {
-    return { root: parseCid(root).toString(), blocks: new BoundedReader(this.#reader(from)) };
+    return { root: parseCid(root).toString(), blocks: new BoundedReader(this.#reader({ from })) };
   }
 
   // Pins

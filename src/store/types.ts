@@ -67,7 +67,11 @@ export interface ReadOptions {
   from?: Area | undefined;
   /** Default: `portable`. */
   rules?: TreeRules | undefined;
+  nodes?: TellNode | undefined;
 }
+
+/** Called with the bytes of each node, a block with links, before it is decoded. Whoever reads waits for the answer. */
+export type TellNode = (bytes: number) => unknown;
 
 /** The blocks of the public area, for transfer over the network. */
 export interface PublicBlocks {

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
+import { artifactLimits } from '../../src/node/artifacts/limits.ts';
 import { publicTrees } from '../../src/node/artifacts/public-trees.ts';
 import type { Store } from '../../src/store/index.ts';
 import { CarDecoder } from '../../src/transfer/index.ts';
 import { until } from '../e2e/support/wait.ts';
 import { noiseBytes, store, tar } from '../store/support.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { ask, codeIn, raw, serve } from './support.ts';
 
 const mib = 1024 * 1024;
@@ -76,6 +78,44 @@ describe('a trustless gateway', () => {
     );
     const digest = createHash('sha256').update(body).digest();
     expect(digest.equals(CID.parse(root).multihash.digest)).toBe(true);
+  });
+
+  it('gives the blocks of a tree one by one, each after one that links to it, as long as the tree is shown', async () => {
+    const { own, root } = await trees();
+    let isShown = true;
+    const server = await serve(publicTrees(own, (tree) => isShown && tree === root));
+    const get = async (cid: string) => {
+      const { status, body } = await bytesOf(server.port, `/ipfs/${cid}?format=raw`);
+      return status === 200 ? body : undefined;
+    };
+    const linksIn = (cid: string, bytes: Uint8Array) => own.blocks.links(CID.parse(cid), bytes).map(String);
+    const top = await own.blocks.read(CID.parse(root));
+    const [below = ''] = linksIn(root, top);
+    // Nobody finds a block whose place in a tree is not known.
+    expect(await get(below)).toBeUndefined();
+    const found = new Set<string>();
+    for (const next = [root]; next.length > 0; ) {
+      const cid = String(next.pop());
+      const bytes = await get(cid);
+      if (bytes === undefined || found.has(cid)) continue;
+      found.add(cid);
+      next.push(...linksIn(cid, bytes));
+    }
+    const all = new Set<string>();
+    for await (const { cid } of own.list(root)) all.add(cid);
+    expect([...all].filter((cid) => !found.has(cid))).toEqual([]);
+    isShown = false;
+    expect([await get(root), await get(below)]).toEqual([undefined, undefined]);
+  });
+
+  it('forgets who links to a block beyond a bound', async () => {
+    withLimits(artifactLimits, { linksSentMax: 1 });
+    const { own, root } = await trees();
+    const shown = publicTrees(own, (tree) => tree === root);
+    const { bytes } = (await shown.block(root)) ?? {};
+    const links = own.blocks.links(CID.parse(root), bytes ?? new Uint8Array());
+    const answers = await Promise.all(links.map((link) => shown.block(link.toString())));
+    expect(answers.map((answer) => answer?.root)).toEqual([...links.slice(1).map(() => undefined), root]);
   });
 
   it('is asked in vain for what is sealed, absent, or in another form', async () => {

@@ -77,7 +77,7 @@ async function view(): Promise<Partial<PublicView>> {
     verdicts: () => [{ job: artifact, request: run, level: 'trusted', artifact }],
     revocations: () => ({ charters: ['a.b.c'], revocations: ['d.e.f'] }),
     bundle: async (which) => (which === run ? proven : undefined),
-    block: async () => Uint8Array.of(1),
+    block: async (cid) => ({ root: cid, bytes: Uint8Array.of(1) }),
     async *tree() {
       yield Uint8Array.of(2);
     },

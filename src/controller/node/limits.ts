@@ -61,10 +61,11 @@ export const controllerNodeLimits = {
   logFailureLines: 20,
   /** Lines that a search shows before and after each that it finds. */
   logNearLines: 2,
-  /** Results of tests in one tree of reports: entries that are looked at, files that are read, and their bytes. */
+  /** Results of tests in one tree of reports: entries that are looked at, files that are read, their bytes, and those of blocks with links. */
   junitEntriesMax: 2_000,
   junitFilesMax: 50,
   junitBytesMax: 8 * 1024 * 1024,
+  junitNodeBytesMax: 4 * 1024 * 1024,
   /** Time and memory for reading them, time until a tree that could not be read is read again, trees at once, and trees of which the results are kept. */
   junitSecondsMax: 10,
   junitAgainMs: 60_000,

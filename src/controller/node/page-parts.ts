@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import type { RevocationBook } from '../../protocol/sessions/revocation-book.ts';
-import type { Store, TreeEntry } from '../../store/index.ts';
+import type { ReadOptions, Store, TellNode, TreeEntry } from '../../store/index.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import { artifactLevel, isTreeShown } from '../machine/queries/summary.ts';
 import type { ControllerState } from '../machine/state.ts';
@@ -89,6 +89,8 @@ export function buildLogs(state: ControllerState, logs: Pick<LogServer, 'isLive'
   };
 }
 
+type Reading = Pick<ReadOptions, 'signal' | 'nodes'>;
+
 function storedTrees(
   state: ControllerState,
   store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
@@ -114,21 +116,22 @@ function storedTrees(
     async list(
       tree: string,
       max: number,
+      nodes?: TellNode,
     ): Promise<{ files: readonly TreeEntry[]; more: boolean } | undefined> {
       if (!isHere(tree)) return undefined;
       const files: TreeEntry[] = [];
-      for await (const entry of store.list(tree, { atMost: max + 1 })) {
+      for await (const entry of store.list(tree, { atMost: max + 1, nodes })) {
         if (files.length >= max) return { files, more: true };
         files.push(entry);
       }
       return { files, more: false };
     },
     /** Undefined where there is none. The work ends with the signal. */
-    entry: async (tree: string, path: string, signal: AbortSignal) =>
-      isHere(tree) ? store.resolve(tree, path, { signal }) : undefined,
+    entry: async (tree: string, path: string, reading: Reading) =>
+      isHere(tree) ? store.resolve(tree, path, reading) : undefined,
     /** Bytes of a file after the first `skip`, verified. */
-    file: (cid: string, signal: AbortSignal, skip = 0): AsyncIterable<Uint8Array> =>
-      store.readFile(cid, { signal, skip }),
+    file: (cid: string, reading: Reading & { skip: number }): AsyncIterable<Uint8Array> =>
+      store.readFile(cid, reading),
     tar: (tree: string, signal: AbortSignal): AsyncIterable<Uint8Array> => store.exportTar(tree, { signal }),
   };
 }

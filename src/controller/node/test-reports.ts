@@ -65,10 +65,18 @@ async function readTree(
 ): Promise<TestReport | undefined> {
   const signal = AbortSignal.timeout(seconds * 1000);
   const wanted: string[] = [];
-  let [looked, bytes, partial] = [0, 0, false];
+  let [looked, bytes, nodeBytes, partial] = [0, 0, 0, false];
+  const nodes = (more: number) => {
+    nodeBytes += more;
+    if (nodeBytes > controllerNodeLimits.junitNodeBytesMax) throw new Error('the tree has too many links');
+  };
   const { junitEntriesMax } = controllerNodeLimits;
   // Of each folder no more; and of all folders together.
-  for await (const { path, kind, size, cid } of store.list(tree, { signal, atMost: junitEntriesMax })) {
+  for await (const { path, kind, size, cid } of store.list(tree, {
+    signal,
+    nodes,
+    atMost: junitEntriesMax,
+  })) {
     if (++looked >= junitEntriesMax) partial = true;
     if (looked > junitEntriesMax) break;
     if (kind !== 'file' || !/\.xml$/i.test(path)) continue;
@@ -86,7 +94,7 @@ async function readTree(
   let read = 0;
   for (const cid of wanted) {
     const parts: Uint8Array[] = [];
-    for await (const part of store.readFile(cid, { signal })) {
+    for await (const part of store.readFile(cid, { signal, nodes })) {
       read += part.length;
       // The tree states the sizes, and whoever built it made the tree.
       if (read > controllerNodeLimits.junitBytesMax)

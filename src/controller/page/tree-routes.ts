@@ -6,7 +6,8 @@ import { afterAnswer, type HttpEnv, holderOf, untilGone } from '../../http/env.t
 import { notFound } from '../../http/errors.ts';
 import { foreign, type Html } from '../../http/kit/parts.ts';
 import { httpLimits } from '../../http/limits.ts';
-import { sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
+import { nodeWeight, sbomWeight, tarChunkBytes, workPrices } from '../../http/prices.ts';
+import { paid } from '../../http/stream.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { keepNewest } from '../../protocol/base/maps.ts';
@@ -33,7 +34,7 @@ const kept = new WeakMap<Trees, Map<string, Promise<ListedFiles | undefined>>>()
 export async function filesOf(
   trees: Trees,
   tree: string,
-  account: Pick<Account, 'pay'> | undefined,
+  account: Pick<Account, 'pay' | 'sent'> | undefined,
 ): Promise<Html | undefined> {
   if (!trees.isShown(tree) || !trees.isHere(tree)) return undefined;
   const lists = kept.get(trees) ?? new Map<string, Promise<ListedFiles | undefined>>();
@@ -41,7 +42,8 @@ export async function filesOf(
   let listed = lists.get(tree);
   if (listed === undefined) {
     account?.pay(workPrices.files);
-    listed = trees.list(tree, pageLimits.filesShownMax);
+    // Others wait for the list too: not for the account of who asked first.
+    listed = trees.list(tree, pageLimits.filesShownMax, (bytes) => void account?.sent(bytes, nodeWeight));
   }
   keepNewest(lists, tree, listed, pageLimits.fileListsMax);
   const files = await listed.catch(() => undefined);
@@ -69,14 +71,16 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));
     afterAnswer(c, release);
     const signal = untilGone(c);
-    const entry = await trees.entry(tree, path, signal);
+    const nodes = (bytes: number) => paid(c.env?.account, bytes, nodeWeight);
+    const entry = await trees.entry(tree, path, { signal, nodes });
     if (entry === undefined && !trees.isHere(tree))
       throw new QuorateError('STORE_BLOCK_MISSING', 'its bytes are not here');
     if (entry?.kind !== 'file')
       throw notFound(entry === undefined ? 'no such file' : `no file, but a ${kinds[entry.kind]}`);
     const { cid, size } = entry;
     const about = { level: trees.level(tree), name: path, extension: '', id: cid };
-    const bytes = { body: (skip: number) => trees.file(cid, signal, skip), size, type: binary };
+    const body = (skip: number) => trees.file(cid, { signal, nodes, skip });
+    const bytes = { body, size, type: binary, leastBytes: tarChunkBytes };
     return answerWith(c, artifactAnswer({ ...about, ...bytes }), release);
   });
   app.get('/trees/:name', async (c) => {

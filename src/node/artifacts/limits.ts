@@ -37,6 +37,8 @@ export const artifactLimits = {
   /** Attempts to fetch reports, and the time between two: a controller keeps what a failed test put out a moment after its verdict. */
   reportTriesMax: 6,
   reportRetryMs: 1_000,
+  /** Blocks to which some link that were sent by HTTP: 10 MB. */
+  linksSentMax: 65_536,
 } as const;
 
 const own = artifactLimits;
@@ -57,6 +59,7 @@ assert(
 assert(own.servedBytesPerTurn <= limits.blockBytesMax, 'the largest block is a turn at least');
 assert(own.indexFileBytesMax <= 2 * dependencyLimits.indexBytesMax, 'its framing is shorter than the index');
 assert(own.askMsMax < own.findMsMax, 'a peer that does not answer leaves time for another');
+assert(own.linksSentMax <= limits.treeBlocksMax, 'a part of the largest tree is known');
 assert(own.findMsMax < own.repairSeconds * 1000, 'a peer is found before its tree is here');
 assert(
   own.peersMax * own.openMs < own.repairSeconds * 1000,

@@ -365,10 +365,10 @@ describe('the pages of a controller', () => {
     expect(await listed(3)).toEqual([['a', 'b', 'c'], false]);
     expect([trees.isHere(tree), trees.isHere('no cid'), trees.isShown(tree)]).toEqual([true, false, false]);
     const elsewhere = await importInto(await store(), small(1));
-    expect([await trees.list(elsewhere, 2), await trees.entry(elsewhere, 'a', signal)]).toEqual([
+    expect([await trees.list(elsewhere, 2), await trees.entry(elsewhere, 'a', { signal })]).toEqual([
       ...[undefined, undefined],
     ]);
-    expect(await trees.entry(tree, 'b', signal)).toMatchObject({ path: 'b', size: 1 });
+    expect(await trees.entry(tree, 'b', { signal })).toMatchObject({ path: 'b', size: 1 });
     expect(logs.of('no such run', true)).toEqual({ builds: [], sealed: false });
     expect(view.trouble().equivocations).toEqual(['two stories']);
     expect(view.workers()).toMatchObject({ shown: { length: 4 }, count: 4 });
@@ -453,8 +453,8 @@ describe('the pages of a controller', () => {
       ],
     ]);
     expect(await trees.list('no tree', 1)).toBeUndefined();
-    expect(await trees.entry('no tree', 'a', signal)).toBeUndefined();
-    expect(await trees.entry(tree, 'a', signal)).toMatchObject({ kind: 'file', size: 1 });
+    expect(await trees.entry('no tree', 'a', { signal })).toBeUndefined();
+    expect(await trees.entry(tree, 'a', { signal })).toMatchObject({ kind: 'file', size: 1 });
   });
 
   it('show the latest verdicts up to a bound, and logs of a round once it is revealed', async () => {

@@ -50,6 +50,12 @@ describe('results of tests in a tree of reports', () => {
     });
   });
 
+  it('are not read of a tree that has more links than files', async () => {
+    withLimits(controllerNodeLimits, { junitNodeBytesMax: 100 });
+    expect(await read({ 'a.xml': suite('a') })).toMatchObject({ total: 1 });
+    expect(await read({ 'a.xml': suite('a'), 'b.txt': 'b', 'c.txt': 'c' })).toBe('unread');
+  });
+
   it('are looked for among so many entries, in however many folders these are', async () => {
     withLimits(controllerNodeLimits, { junitEntriesMax: 3 });
     const names = ['a', 'b', 'c', 'd', 'e'].flatMap((dir) => [`${dir}/1.xml`, `${dir}/2.xml`]);

@@ -78,7 +78,7 @@ describe('the ledger of a store', () => {
     const view = storeView(
       {
         project: 'p',
-        store: { blocks: { parse: String, touch: () => 1, read: String } },
+        store: { blocks: { parse: String, touch: () => 1, read: String, links: () => [] } },
         bundles: {},
         ledger,
       } as never,
