@@ -29,19 +29,23 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
   const { view, live } = ports;
   const app = new Hono<HttpEnv>();
   app.route('/', staticApp());
-  /** Jobs on the last page of the project: the next page costs about as much. */
+  /** Jobs on the last page of the project: to make the next one, or its parts for who follows it, costs about as much. */
   let jobs = 0;
+  const payForJobs = (c: Context<HttpEnv>) => c.env?.account?.pay(jobs / jobsPerToken);
+  const branches = () => {
+    const all = view.branches();
+    jobs = all.reduce((sum, branch) => sum + branch.jobs.length, 0);
+    return all;
+  };
   app.get('/', (c) => {
-    c.env?.account?.pay(jobs / jobsPerToken);
-    const branches = view.branches();
-    jobs = branches.reduce((sum, branch) => sum + branch.jobs.length, 0);
-    return shown(ports, c, { title: view.name, live: '/events', body: projectBody(view, branches) });
+    payForJobs(c);
+    return shown(ports, c, { title: view.name, live: '/events', body: projectBody(view, branches()) });
   });
-  app.get('/events', (c) =>
-    live.follow(c, 'project', () => partsSource(async () => projectParts(view), pageLimits.projectLookMs), {
-      since: sinceOf(c),
-    }),
-  );
+  app.get('/events', (c) => {
+    payForJobs(c);
+    const source = () => partsSource(async () => projectParts(view, branches()), pageLimits.projectLookMs);
+    return live.follow(c, 'project', source, { since: sinceOf(c) });
+  });
   app.get('/runs', (c) => {
     const { before, filter } = listAsked(c);
     const body = runsBody(view, filter, before);
@@ -63,8 +67,8 @@ export function pageApp(ports: PagePorts): Hono<HttpEnv> {
   });
   app.get('/runs/:run/events', async (c) => {
     const asked = runAsked(ports, c);
-    // The first parts read it: it is paid for here, and kept.
-    await testReportOf(ports.trees, asked.summary.reports, c.env?.account);
+    // The first parts have it: it is paid for here, and kept.
+    await partsOfTrees(ports, asked, c.env?.account);
     const { run: id } = asked.summary;
     const publisher = sessionOfPublisher(ports, c, asked);
     const all = publisher !== undefined;
@@ -127,24 +131,36 @@ function listAsked(c: Context<HttpEnv>): {
 }
 
 async function partsOf(
-  { view, logs, trees, verifyPath }: PagePorts,
+  ports: PagePorts,
   run: RunView,
   all: boolean,
   account?: Account,
 ): Promise<RunPageParts> {
-  const { artifact, reports, run: id } = run.summary;
-  const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
-  const tree = artifact ?? reports;
+  const { view, logs, trees, verifyPath } = ports;
+  const { builds, sealed } = logs?.of(run.summary.run, all) ?? { builds: [], sealed: false };
   // Together: one that nobody waits for when another fails would end the process.
-  const [failures, tests, files] = await Promise.all([
+  const [failures, ofTrees] = await Promise.all([
     logs === undefined ? [] : failedBuilds(logs, run, builds),
-    testReportOf(trees, reports, account),
-    trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account),
+    partsOfTrees(ports, run, account),
   ]);
   return {
     ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
-    ...{ failures, tests, files, hasBytes: trees !== undefined },
+    ...{ failures, ...ofTrees, hasBytes: trees !== undefined },
   };
+}
+
+/** Made once, and paid for by who asks first. */
+async function partsOfTrees(
+  { trees }: PagePorts,
+  { summary: { artifact, reports } }: RunView,
+  account: Account | undefined,
+): Promise<Pick<RunPageParts, 'tests' | 'files'>> {
+  const tree = artifact ?? reports;
+  const [tests, files] = await Promise.all([
+    testReportOf(trees, reports, account),
+    trees === undefined || tree === undefined ? undefined : filesOf(trees, tree, account),
+  ]);
+  return { tests, files };
 }
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);

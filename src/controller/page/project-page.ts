@@ -27,7 +27,7 @@ import { jobsOf, matricesOf } from './jobs.ts';
 import { pageLimits } from './limits.ts';
 
 /** Parts of the project's page, each with an id by which it is replaced while the page is open. */
-export function projectParts(view: ProjectView, branches: readonly BranchView[] = view.branches()): Html {
+export function projectParts(view: ProjectView, branches: readonly BranchView[]): Html {
   const trouble = view.trouble();
   const told =
     branches.length === 0

@@ -5,6 +5,7 @@ import { statusOf } from '../../../src/controller/node/status.ts';
 import { pageApp } from '../../../src/controller/page/page-app.ts';
 import { Live } from '../../../src/http/kit/live.ts';
 import { wholeApp } from '../../../src/http/listen.ts';
+import { leastPrice, prices } from '../../../src/http/prices.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { again, build } from '../machine/asked-again.ts';
 import {
@@ -53,7 +54,7 @@ describe('the page of a project', () => {
     expect(text).not.toMatch(/memory|cpus|\/ip4\//);
   });
 
-  it('costs as much as there are jobs of the newest branches and tags', async () => {
+  it('costs as much as there are jobs of the newest branches and tags, as following it does', async () => {
     const { bench } = await leasedRound();
     const { state } = bench.controller;
     const ports = { addresses: () => [], equivocations: () => [] };
@@ -74,6 +75,8 @@ describe('the page of a project', () => {
     const env = { account: { pay, sent: () => 0, isWaiting: false } };
     for (let n = 0; n < 2; n++) await app.request('/', {}, env);
     expect(paid).toBe(2);
+    await app.request('/events', {}, env);
+    expect(paid).toBe(2 + (prices['GET /events'] ?? 0) - leastPrice + 2);
   });
 
   it('tells of disputes, revocations and a log that tells two stories', async () => {

@@ -122,12 +122,13 @@ describe('the page of a run', () => {
       list: async () => undefined,
       testReports: { get },
     };
-    const site = siteOf({ view: { ...view, run: of }, trees } as never);
     for (const path of [`/runs/${run}`, `/runs/${run}/events`]) {
+      const site = siteOf({ view: { ...view, run: of }, trees: { ...trees } } as never);
       const paid: number[] = [];
       const account = { pay: (price: number) => void paid.push(price), sent: () => 0 };
       await site.get(path, {}, { account });
-      expect([path, paid.includes(workPrices.testReport)]).toEqual([path, true]);
+      const { files, testReport } = workPrices;
+      expect([path, paid.includes(files), paid.includes(testReport)]).toEqual([path, true, true]);
     }
   });
 });
@@ -531,7 +532,7 @@ describe('an artifact', () => {
     ];
     const trees = treesOf({ list: () => answers[n++]?.() }) as never;
     const paid: number[] = [];
-    const account = { pay: (price: number) => void paid.push(price) };
+    const account = { pay: (price: number) => void paid.push(price), sent: () => 0 };
     const shown = async () => String((await filesOf(trees, 'tree', account)) ?? 'none');
     expect([await shown(), await shown()]).toEqual(['none', 'none']);
     expect(await shown()).toContain('<table>');
