@@ -3,8 +3,8 @@ import { limits } from './limits.ts';
 /** A colour or style of a terminal (ECMA-48 SGR): means nothing to a reader, so it goes without a trace. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this file is about
 const colours = /\u001b\[[0-9;:]{0,40}m/g;
-/** C0 besides tab, line feed and ESC, DEL, C1; separators that look like line breaks; marks that turn the reading order; what cannot be seen. */
-const others = String.raw`\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}`;
+/** C0 besides tab, line feed and ESC, DEL, C1; separators that look like line breaks; marks that turn the reading order; what cannot be seen (Default_Ignorable_Code_Point, but for the variants of a picture). */
+const others = String.raw`\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}`;
 /** These, line feeds, ESC and lone surrogates. */
 const harmful = new RegExp(String.raw`[\u000a\u001b${others}]|\p{Surrogate}`, 'gu');
 const escaped = (char: string): string => {

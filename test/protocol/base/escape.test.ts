@@ -21,6 +21,11 @@ describe('escapeLine', () => {
     ['\u009b2J', '\\x9b2J'],
     ['user\u202egnp.exe', 'user\\u202egnp.exe'],
     ['a\u200bb\ufeff', 'a\\u200bb\\ufeff'],
+    // Letters of no width, and selectors that select nothing: the name of a branch would look like another one.
+    ['main\u3164', 'main\\u3164'],
+    ['m\u034fain\u{e0100}', 'm\\u034fain\\u{e0100}'],
+    ['\u206amain\uffa0', '\\u206amain\\uffa0'],
+    ['⚠\ufe0f', '⚠\ufe0f'],
     ['\u{e0041}', '\\u{e0041}'],
     ['lone \ud83d half', 'lone \\ud83d half'],
     ['naïve 😀 日本', 'naïve 😀 日本'],
