@@ -9,8 +9,12 @@ import type { RunSummary } from '../../protocol/wire/runs.ts';
 /** Escaped HTML, from `html`. */
 export type Html = ReturnType<typeof html>;
 
-/** Text of others on one line: no control or invisible character is left, and `html` escapes the rest. */
-export const foreign = (text: string, maxChars = 300): string => escapeLine(text, maxChars);
+/** Marks above and below one letter, beyond which they stand over the lines beside it. No language has as many. */
+const stacked = /(\p{M}{6})\p{M}+/gu;
+
+/** Text of others on one line: no control or invisible character is left, no heap of marks, and `html` escapes the rest. */
+export const foreign = (text: string, maxChars = 300): string =>
+  escapeLine(text, maxChars).replace(stacked, '$1…');
 
 /** `2026-11-25 14:03 UTC`, and the seconds in the title; scripts show how long ago it is. */
 export function time(ms: number): Html {

@@ -13,7 +13,7 @@ import { history } from '../../../src/controller/page/run-page.ts';
 import { fileTable } from '../../../src/controller/page/tree-routes.ts';
 import type { LogSource } from '../../../src/controller/sessions/log-answers.ts';
 import { errorPage, errorPageWith, page } from '../../../src/http/kit/layout.ts';
-import { named, namedLink, webLink } from '../../../src/http/kit/parts.ts';
+import { foreign, named, namedLink, webLink } from '../../../src/http/kit/parts.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { A, B } from '../../controller/machine/bench.ts';
 import { withLimits } from '../../support/with-limits.ts';
@@ -503,6 +503,12 @@ it.each([
 ])('the address %s is a link: %s', async (url, isLink) => {
   expect((await textOf(webLink(url))).includes('<a ')).toBe(isLink);
 });
+
+it.each([
+  ['e\u0301'.repeat(9), 'e\u0301'.repeat(9)],
+  [`e${'\u0301'.repeat(6)}x`, `e${'\u0301'.repeat(6)}x`],
+  [`e${'\u0301\u0323'.repeat(90)}x`, `e${'\u0301\u0323'.repeat(3)}…x`],
+])('%j stands on no other line', (text, shown) => expect(foreign(text)).toBe(shown));
 
 it('a page has a title, links of which one is its own, and what its body needs', async () => {
   const nav = [
