@@ -91,7 +91,7 @@ describe('a trustless gateway', () => {
     const linksIn = (cid: string, bytes: Uint8Array) => own.blocks.links(CID.parse(cid), bytes).map(String);
     const top = await own.blocks.read(CID.parse(root));
     const [below = ''] = linksIn(root, top);
-    // Nobody finds a block whose place in a tree is not known.
+    // Its place in a tree is not known.
     expect(await get(below)).toBeUndefined();
     const found = new Set<string>();
     for (const next = [root]; next.length > 0; ) {
