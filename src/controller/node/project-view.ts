@@ -311,11 +311,13 @@ function policyOf({ floor, testFloor = floor }: Charter, operators: number): Pol
   };
 }
 
-/** Each operator with the last reason that it gave for a run that is open. */
+/** Each operator that may still take an open run, with the last reason that it gave, as the account of the run has it; so of the trusted worker. */
 function declinedIn(state: ControllerState): TroubleView['declined'] {
   const reasons = new Map<string, string>();
-  for (const { history } of [...state.index.open.values()].slice(0, pageRuns))
-    for (const { progress } of history)
-      if (progress.kind === 'passed') reasons.set(progress.operator, passReason(progress.reason));
+  for (const run of [...state.index.open.values()].slice(0, pageRuns)) {
+    const { declined = [], trustedPassed } = summaryOf(state, run).open ?? {};
+    for (const { operator, reason } of declined) reasons.set(operator, passReason(reason));
+    if (trustedPassed !== undefined) reasons.set('the trusted worker', passReason(trustedPassed));
+  }
   return [...reasons].slice(0, pageRuns).map(([operator, reason]) => ({ operator, reason }));
 }

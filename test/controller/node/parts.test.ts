@@ -405,14 +405,23 @@ describe('the pages of a controller', () => {
     expect([view.version('none'), view.version(runs[0] ?? '')]).toEqual([undefined, expect.any(String)]);
     expect(view.queue().map(({ building }) => building)).toEqual([[], [], []]);
     expect(view.trouble().declined).toEqual([]);
-    const passed = (operator: string, reason: string) => ({ kind: 'passed', operator, reason });
-    const [open] = bench.controller.state.index.open.values();
-    for (const progress of [passed('ada', 'no'), passed('bob', 'worker-older'), passed('ada', 'small')])
-      open?.history.push({ at: 1, progress } as never);
+    const passed = (key: string, run: string, reason: string) => {
+      const { offerId: offer = '' } = bench.run(run).rounds[0] ?? {};
+      bench.send({ kind: 'passed', worker: bench.id(key), offer, reason });
+    };
+    const [first = '', second = ''] = runs;
+    passed('ada', first, 'no');
+    passed('bob', first, 'worker-older');
+    passed('ada', second, 'small');
+    passed('trusted', first, 'paused by its operator');
     expect(view.trouble().declined).toEqual([
       { operator: 'ada', reason: 'small' },
       { operator: 'bob', reason: expect.stringMatching(/too old/) },
+      { operator: 'the trusted worker', reason: 'paused by its operator' },
     ]);
+    // Of those that are gone nothing is said any more.
+    for (const key of ['ada', 'trusted']) bench.send({ kind: 'absent', worker: bench.id(key) });
+    expect(view.trouble().declined.map(({ operator }) => operator)).toEqual(['bob']);
     expect(() => view.run('none')).toThrow(expect.objectContaining({ code: 'JOB_UNKNOWN' }));
   });
 
