@@ -14,7 +14,9 @@ const settleMs = 50;
 /** Protocols that a connection carries without anybody's need of its peer: those of libp2p's own services. */
 const upkeep = /^\/(?:ipfs\/(?:id|ping)\/|meshsub\/|floodsub\/|quorate\/kad\/)/;
 
-const isIdle = ({ streams }: Connection): boolean => streams.every(({ protocol }) => upkeep.test(protocol));
+/** A stream that the peer opened is no use of this node: a stranger could hold its place with one. */
+const isIdle = ({ streams }: Connection): boolean =>
+  streams.every(({ protocol, direction }) => direction === 'inbound' || upkeep.test(protocol));
 
 export interface PrunerOptions {
   max: number;

@@ -73,6 +73,16 @@ describe('connections that this node opened', () => {
     vi.advanceTimersByTime(5_000);
     expect(ended).toHaveLength(4 + 2);
   });
+
+  it('are not held by streams that the peers open', () => {
+    const { ended, many } = pruned();
+    const opened = many(max + 4, { host: '203.0.113.1', direction: 'outbound', protocol: '' });
+    for (const { streams } of opened)
+      for (const stream of streams)
+        Object.assign(stream, { protocol: '/quorate/bundle/1', direction: 'inbound' });
+    vi.advanceTimersByTime(50);
+    expect(ended).toHaveLength(4 + 2);
+  });
 });
 
 describe('a connection that finds no place', () => {

@@ -61,7 +61,7 @@ describe('an attacker takes every connection there is, with a key for each', () 
 
 describe('an attacker has the victim open the connections, to keys that its DHT was told of', () => {
   /** Connections that are left of those that the victim opened: to attackers, to a peer that it asks something, to one it keeps. */
-  async function dialAll(victim: Mesh) {
+  async function dialAll(victim: Mesh, prepare: (attacker: Plain) => Promise<unknown> = async () => {}) {
     const asked = await node();
     asked.handle('/quorate/test/1', echo, { maxMessageBytes: 1_000, maxInboundStreams: 1 });
     const kept = await node();
@@ -72,7 +72,11 @@ describe('an attacker has the victim open the connections, to keys that its DHT 
     await victim.open(peer, '/quorate/test/1', { signal: soon(), maxMessageBytes: 1_000 });
     for (let n = 0; n < places + 4; n++) {
       const attacker = await plain();
-      await victim.libp2p.dial(attacker.getMultiaddrs()).catch(() => {});
+      const held = prepare(attacker);
+      await victim.libp2p.dial(attacker.getMultiaddrs()).then(
+        () => held,
+        () => {},
+      );
     }
     const open = () => victim.libp2p.getConnections().filter(({ status }) => status === 'open').length;
     const settled = () => until('a place is free', () => open() < places);
@@ -87,5 +91,28 @@ describe('an attacker has the victim open the connections, to keys that its DHT 
   test('an honest peer still gets in; peers that are in use or kept stay', async () => {
     const victim = await node({ maxConnections: places });
     expect(await dialAll(victim)).toEqual({ comes: undefined, asked: true, kept: true });
+  });
+
+  test('also where the attackers hold their places with a stream each', async () => {
+    const victim = await node({ maxConnections: places });
+    const protocol = '/quorate/held/1';
+    let held = 0;
+    victim.handle(
+      protocol,
+      () => {
+        held++;
+        return new Promise(() => {});
+      },
+      { maxMessageBytes: 1_000, maxInboundStreams: 1 },
+    );
+    const hold = (attacker: Plain) =>
+      new Promise<void>((resolve) => {
+        attacker.addEventListener('connection:open', async ({ detail }) => {
+          await detail.newStream(protocol).catch(() => {});
+          resolve();
+        });
+      });
+    expect(await dialAll(victim, hold)).toEqual({ comes: undefined, asked: true, kept: true });
+    expect(held).toBeGreaterThan(places / 2);
   });
 });
