@@ -203,10 +203,9 @@ function openDatabase(file: string): DatabaseSync {
   }
 }
 
-/** SQLite takes a file without a byte for a new database, and writes to a new one before it says that it is open. */
+/** SQLite takes a file without a byte for a new database, and removes its log. */
 function checkNotEmptied(file: string): void {
-  const sizeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;
-  if (sizeOf(file) === 0 && (sizeOf(`${file}-wal`) ?? 0) === 0)
+  if (statSync(file, { throwIfNoEntry: false })?.size === 0)
     throw new QuorateError('JOURNAL_DAMAGED', `${file} is empty`, { hint: restore });
 }
 

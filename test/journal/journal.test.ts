@@ -311,6 +311,13 @@ describe('a journal', () => {
     expect(damageOf(torn, wal)).toBeUndefined();
   });
 
+  it('without a byte is not taken for a new one where its log has events', async () => {
+    const { path, wal } = await killed();
+    await writeFile(path, '');
+    expect(codeOf(() => open(path))).toBe('JOURNAL_DAMAGED');
+    expect((await readFile(`${path}-wal`)).equals(wal)).toBe(true);
+  });
+
   describe('after its process was killed', () => {
     /** The files that it left, which `put` brings back in the same place. */
     async function left() {
