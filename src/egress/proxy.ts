@@ -248,12 +248,8 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     maxHeaderSize: egressLimits.headerBytesMax,
     headersTimeout: idleMs,
     requestTimeout: 0,
-    // Between two requests of a connection; Node's own is 5 s.
-    keepAliveTimeout: Math.min(idleMs, 5_000),
     connectionsCheckingInterval: Math.min(idleMs, 30_000),
   });
-  // Node applies this timeout after each request of a persistent connection.
-  proxy.timeout = idleMs;
   proxy.maxConnections = options.connectionsMax ?? egressLimits.connectionsMax;
   /** Counts connections. Above the total the listener is closed, so that further attempts cost nothing. */
   const tally = (): void => {
@@ -270,8 +266,20 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     if (what !== undefined) refuse(new QuorateError('EGRESS_NOT_ALLOWED', what));
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
-  proxy.on('connect', (request, client, head) => void tunnel(request, client, head));
-  proxy.on('request', (request, response) => void plain(request, response));
+  /** Connections that have asked. Each asks once, so that bounds of connections hold for those to servers too. */
+  const asking = new WeakSet<Duplex>();
+  const isFirst = ({ socket }: IncomingMessage): boolean => {
+    if (asking.has(socket)) socket.destroy();
+    else asking.add(socket);
+    return !socket.destroyed;
+  };
+  proxy.on('connect', (request, client, head) => {
+    if (isFirst(request)) void tunnel(request, client, head);
+  });
+  proxy.on('request', (request, response) => {
+    response.shouldKeepAlive = false;
+    if (isFirst(request)) void plain(request, response);
+  });
 
   const closed = new Promise<void>((resolve) => proxy.once('close', resolve));
   const socket = join(options.dir, 'proxy.sock');
