@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DownloadCache, WrongHash } from '../../src/dependencies/fetch/cache.ts';
 import { scratch } from '../e2e/support/processes.ts';
+import { inSmallFiles } from '../support/small-files.ts';
 
 const bytes = Buffer.from('the bytes of a package');
 const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -39,6 +40,20 @@ describe('an unfinished file', () => {
     expect(await cache.claim(key)).toBe(5);
     expect((await taken(key, bytes.subarray(5), 5)).size).toBe(bytes.length);
     expect(await unfinished()).toEqual([]);
+  });
+
+  it('that the disk has no room for is not taken for wrong bytes', () => {
+    const large = createHash('sha256').update(Buffer.alloc(200_000)).digest('hex');
+    const said = inSmallFiles(
+      100,
+      import.meta.dirname,
+      `import { DownloadCache } from '../../src/dependencies/fetch/cache.ts';
+      const cache = new DownloadCache(${JSON.stringify(dir)});
+      const wanted = { integrity: { algorithm: 'sha256', digests: ['${large}'] }, file: 'thing.tgz' };
+      const body = (async function* () { yield Buffer.alloc(200_000); })();
+      await cache.take('a', wanted, { body, from: 0 }, () => {}).catch((error) => console.log(error.code, error.message));`,
+    );
+    expect(said).toMatch(/^DEPENDENCIES_CACHE .*EFBIG/);
   });
 
   it('is taken over from a process that ended, and from no other', async () => {

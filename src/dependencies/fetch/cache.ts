@@ -139,13 +139,11 @@ export class DownloadCache {
     onBytes: (bytes: number) => void,
   ): Promise<void> {
     await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
-    const file = await open(path, from > 0 ? 'r+' : 'w').catch(cannot(path));
-    let size = from;
+    const file = await open(path, from > 0 ? 'a' : 'w').catch(cannot(path));
     try {
       for await (const value of body) {
-        size += value.length;
         onBytes(value.length);
-        await file.write(value, 0, value.length, size - value.length).catch(cannot(path));
+        await file.appendFile(value).catch(cannot(path));
       }
     } finally {
       await file.close();

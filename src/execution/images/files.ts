@@ -45,7 +45,7 @@ export async function writeImageFile(
     try {
       for await (const piece of encodeCar(store.blocks, [store.blocks.parse(metadata.image)])) {
         signal.throwIfAborted();
-        await handle.write(piece);
+        await handle.appendFile(piece);
       }
       await handle.sync();
     } finally {

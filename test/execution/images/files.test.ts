@@ -13,10 +13,11 @@ import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { store, tar } from '../../store/support.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
+import { inSmallFiles } from '../../support/small-files.ts';
 
 const { signal } = new AbortController();
 let dir: string;
-let from: Store;
+let from: Store & { dir: string };
 let image: string;
 
 beforeEach(async () => {
@@ -48,6 +49,26 @@ it('an image is written for its owner, read with its progress, listed and remove
   expect(await readdir(dir)).toEqual(['x.json']);
   expect(await codeOf(() => removeImageFile(dir, image))).toBe('IMAGE_UNKNOWN');
   expect(await listImageFiles(join(dir, 'none'))).toEqual([]);
+});
+
+it('a disk that takes part of an image keeps none', async () => {
+  const { root } = await from.importTar(await tar([{ name: 'a', body: Buffer.alloc(200_000) }]), {
+    into: from.public,
+  });
+  const { dir: home } = from;
+  await from.close();
+  const said = inSmallFiles(
+    100,
+    import.meta.dirname,
+    `import { writeImageFile } from '../../../src/execution/images/files.ts';
+    import { openStore } from '../../../src/store/index.ts';
+    const store = await openStore({ dir: ${JSON.stringify(home)} });
+    const about = { image: '${root}', bytes: 1, files: 1, of: 'a test', made: 'now' };
+    await writeImageFile(store, ${JSON.stringify(dir)}, about, new AbortController().signal).catch(({ code }) => console.log(code));
+    await store.close();`,
+  );
+  expect(said).toBe('EFBIG\n');
+  expect(await readdir(dir)).toEqual([]);
 });
 
 it('a file that was cut, or changed, or is not there holds no image', async () => {
