@@ -79,7 +79,7 @@ export const verbs: readonly Define[] = [
   image,
   tryJob(async (home) => {
     const { readWorkerFile } = await import('../worker/commands/worker-file.ts');
-    return (await readWorkerFile(join(home, 'worker.toml'))).rules.imageBytes;
+    return (await readWorkerFile(join(home, 'worker.toml'))).rules;
   }),
   plan,
   lock,

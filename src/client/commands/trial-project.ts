@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { playedOf } from '../../owner/played.ts';
 import { findPlayed, findProject, projectHere } from '../../owner/project.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
@@ -25,7 +25,11 @@ export async function trialProject(
     const address = await own.address();
     const controllers = address === undefined ? [] : byPeer(address.addrs);
     const feed = (await joined(project))?.feed ?? [];
-    return { project, charter, controllers, feed, bootstrap: charter.bootstrap };
+    const isOwn = async (): Promise<boolean> => {
+      const { isKept } = await import('../../source/index.ts');
+      return !(await isKept(dirname(own.dir), '.quorate').catch(() => true));
+    };
+    return { project, charter, controllers, feed, bootstrap: charter.bootstrap, isOwn };
   }
   const known = await joined(wanted);
   if (known === undefined) return undefined;

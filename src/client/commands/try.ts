@@ -16,13 +16,14 @@ import type { Output } from '../../terminal/output.ts';
 import { oneTier } from '../../terminal/values.ts';
 import type { ProvidedInput, WantedInput } from '../trial/inputs.ts';
 import type { TrialSource } from '../trial/source.ts';
-import type { Trial, TrialResult } from '../trial/trial.ts';
+import type { Trial, TrialOptions, TrialResult } from '../trial/trial.ts';
 import type { ConditionResult } from '../trial/vary.ts';
 import { DependenciesShown } from './bring-dependencies.ts';
 import { fileGiven } from './recipe-of.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
-type ImageBytes = (home: string) => Promise<number | undefined>;
+/** Limits and addresses that the owner of this host lends to builds. */
+type LentBy = (home: string) => Promise<Pick<TrialOptions, 'imageBytes' | 'privateHosts'>>;
 
 interface Options {
   job?: string;
@@ -52,9 +53,8 @@ function inputs(text: string, before: WantedInput[] = []): WantedInput[] {
 /** Files listed in the text; --json lists all. */
 const filesShownMax = 100;
 
-/** `imageBytes`: disk for images, as the owner of this host sets it; undefined for the default. */
 export const tryJob =
-  (imageBytes: ImageBytes): Define =>
+  (lentBy: LentBy): Define =>
   (program, act) => {
     defineCommand(program, 'try', {
       summary: 'run a job here, alone',
@@ -84,14 +84,14 @@ export const tryJob =
       .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
       .option('--shell', 'instead of the steps a shell for you, in the sandbox, at this terminal')
       .option('--vary', 'build it again under other conditions; say what changes the outputs')
-      .action(act((...given: [Context, string | undefined, Options]) => run(...given, imageBytes)));
+      .action(act((...given: [Context, string | undefined, Options]) => run(...given, lentBy)));
   };
 
 async function run(
   context: Context,
   given: string | undefined,
   options: Options,
-  imageBytesOf: ImageBytes,
+  lentBy: LentBy,
 ): Promise<Exit> {
   const { cwd, out, home, signal, env } = context;
   const { folder, url } = whatToBuild(cwd, given);
@@ -108,7 +108,7 @@ async function run(
   const ref = options.ref ?? (options.commit === true || url !== undefined ? 'HEAD' : undefined);
 
   const { checkRan, withTrial } = await import('../trial/trial.ts');
-  const imageBytes = await imageBytesOf(home);
+  const { imageBytes, privateHosts } = await lentBy(home);
   const dependencies = new DependenciesShown(out);
   const probes = new ProbesShown(out);
   const { job: jobName, tier } = options;
@@ -122,6 +122,7 @@ async function run(
     signal,
     tier,
     imageBytes,
+    privateHosts,
     inputs: options.input?.map((input) => inFolder(cwd, input)),
     stores: storesHere(context, folder),
     project: () => trialProject(context, folder, options.project),

@@ -44,11 +44,13 @@ import { openSource, type TrialSource, type TrialSourceOptions } from './source.
 const shellSecondsMax = 12 * 3600;
 assert(shellSecondsMax < limits.grantSecondsMax, 'a shell ends before the day does');
 
-interface TrialOptions extends TrialSourceOptions {
+export interface TrialOptions extends TrialSourceOptions {
   jobName?: string | undefined;
   /** The home: holds the sandbox's job records and the image cache. */
   stateDir: string;
   imageBytes?: number | undefined;
+  /** Private addresses that builds of others' projects may reach where their charter lists them. Default: none. */
+  privateHosts?: readonly string[] | undefined;
   /** Default: `namespace`, since the source is the user's own. */
   tier?: Tier | undefined;
   dependencies: Pick<DependencyOptions, 'env' | 'onProgress'>;
@@ -96,6 +98,7 @@ interface TrialEnvironment {
   dependencies: LaidDependencies | undefined;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
+  privateHosts?: TrialOptions['privateHosts'];
   /** URL of the repository's remote, from which workers would fetch the source. */
   remote: string | undefined;
   /** A private folder with a short path, for sockets. */
@@ -193,15 +196,15 @@ export class Trial {
     }
   }
 
-  #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
-    const { project, remote, dir } = this.#parts.environment;
+  async #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
+    const { project, remote, dir, privateHosts = [] } = this.#parts.environment;
     return openBuildNetwork({
       job: this.job,
       charter: project?.charter ?? { vcs: [], bootstrap: [] },
       dir,
       source: remote,
       store: project?.feed ?? [],
-      privateHosts: 'named',
+      privateHosts: (await project?.isOwn?.()) === true ? 'named' : privateHosts,
       say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
     });
   }
@@ -260,6 +263,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       dependencies,
       inputs: provided,
       project: networkProject,
+      privateHosts: options.privateHosts,
       remote,
       dir: scratch,
     };

@@ -1,5 +1,8 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { codeIn } from '../../bad-input/support/person.ts';
+import { git } from '../../e2e/support/git.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';
 import { listen } from '../../source/support.ts';
 import { arrive, attempt, connectTo, event, lines, listing, person, repository } from './trying.ts';
@@ -35,6 +38,17 @@ describe('quorate try of a job with a network', () => {
       'quorate: network: EGRESS_NOT_ALLOWED: a connection to evil.example:443 was refused',
     );
     expect(event(answer, 'network')).toMatchObject({ connections: 2, refused: 1 });
+
+    // A charter that came in a commit is of whoever made it: no address of this host or its network, unless its owner says so.
+    await git(dir, 'add', '-f', '.quorate/charter.jws');
+    const refused = await attempt(dir, '--json');
+    expect(refused.code, refused.report).toBe(0);
+    expect(refused.out).toContain(`EGRESS_ADDRESS_REFUSED: 127.0.0.1 resolves to 127.0.0.1`);
+    expect(event(refused, 'network')).toMatchObject({ connections: 2, refused: 2 });
+    const file = join(person.at('home'), 'worker.toml');
+    await writeFile(file, `[network]\nprivate = ["127.0.0.1:${port}"]\n`);
+    onTestFinished(() => rm(file));
+    expect(event(await attempt(dir, '--json'), 'network')).toMatchObject({ connections: 2, refused: 1 });
   });
 });
 
