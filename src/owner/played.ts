@@ -25,10 +25,17 @@ export async function checkOwnPlayed(root: string): Promise<void> {
     throw new QuorateError('PROJECT_FOREIGN', `${homes} is of another user`, {
       hint: 'quorate up plays a project of your own in a clone of your own.',
     });
+  await checkNotCommitted(root);
+}
+
+/**
+ * The folder of a project, and so no key in it, came with the repository; nor is it a link or a submodule, where others would read the keys.
+ * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_…
+ */
+export async function checkNotCommitted(root: string): Promise<void> {
   const { isKept } = await import('../source/index.ts');
-  // The folder around it too: it may be a link or a submodule.
   if (await isKept(root, '.quorate'))
     throw new QuorateError('PROJECT_FOREIGN', `${root} has .quorate/ in its commits`, {
-      hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then rm -r .quorate/up',
+      hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then move .quorate away.',
     });
 }

@@ -1,11 +1,13 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { createKey } from '../../src/identity/keys.ts';
 import { checkOwnPlayed, playedOf } from '../../src/owner/played.ts';
 import { findPlayed, findProject, projectHere } from '../../src/owner/project.ts';
 import { initProject } from '../../src/owner/project-folder.ts';
 import { codeOf } from '../../src/protocol/base/errors.ts';
 import { localRepo } from '../../src/source/index.ts';
+import { quorate } from '../cli/support.ts';
 import { git, repo } from '../source/support.ts';
 
 it('a project in a committed folder that looks like a git repository is not taken for one that was played here', async () => {
@@ -30,6 +32,23 @@ it('no keys are made below a folder that came with the repository', async () => 
   await checkOwnPlayed(root);
   git(root, 'add', '-f', '.quorate');
   expect(await checkOwnPlayed(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
+
+it('init takes no key, and makes none, in a folder that came with the repository', async () => {
+  const root = await repo();
+  const own = join(root, '.quorate');
+  const init = async () => {
+    git(root, 'add', '-f', '.quorate');
+    return (await quorate(['init'], { cwd: root })).err;
+  };
+  await mkdir(join(root, 'kept'));
+  await symlink('kept', own);
+  expect(await init()).toContain('PROJECT_FOREIGN');
+  expect(await readdir(join(root, 'kept'))).toEqual([]);
+  await rm(own);
+  await createKey(join(own, 'root.key'));
+  expect(await init()).toContain('PROJECT_FOREIGN');
+  expect(await readdir(own)).toEqual(['root.key']);
 });
 
 it('a .git of another user around makes no project of that user count', async () => {

@@ -10,6 +10,7 @@ import { type Context, type Define, defineCommand } from '../../terminal/context
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
+import { checkNotCommitted } from '../played.ts';
 import { findProject, findUp } from '../project.ts';
 import type { FloorChange } from '../project-folder.ts';
 import { floorValue, lostBy, sayFloors } from './floor.ts';
@@ -106,6 +107,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   }
   const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
   const repo = repositoryAt(cwd);
+  await checkNotCommitted(repo);
   const folder = await initProject(repo, await firstCharter(repo, options));
   const { jobFile, ignored } = await prepareRepository(repo, from?.text);
   const { charter } = folder;
