@@ -9,10 +9,8 @@ export interface SourceOptions {
   commit: string;
   /** A branch or tag that contains the commit, for servers that do not serve single commits. */
   ref: string;
-  /** A folder for git's temporary files. */
+  /** A folder for git's temporary files, which the caller removes where git runs in a sandbox. */
   dir: string;
-  /** The caller removes it. */
-  leavesFiles?: CommitOptions['leavesFiles'];
   into: Area;
   /** Maximum size in bytes of the fetched objects, and of the files. */
   maxBytes?: number;

@@ -55,7 +55,8 @@ export async function readCommit<T>(
     throw explain(error, `cannot check out ${commit}`);
   } finally {
     waiting?.end();
-    if (options.leavesFiles !== true) await removeGitDir(gitDir);
+    // In a sandbox something may still run that changes them: whoever ends it removes them.
+    if (options.wrap === undefined) await removeGitDir(gitDir);
   }
 }
 

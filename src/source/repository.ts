@@ -20,10 +20,8 @@ import type { GitUrl } from './url.ts';
 import { archiveArgs, hashOf, initRepository, WaitingGit } from './waiting-git.ts';
 
 export interface CommitOptions extends GitOptions {
-  /** An existing folder for temporary files, which are removed. A command from `wrap` must be able to write to it. */
+  /** An existing folder for temporary files. They are removed, but for those of a command from `wrap`, which must be able to write to it. */
   dir: string;
-  /** The caller removes `dir` with all that is in it. Default: what is made here is removed here. */
-  leavesFiles?: boolean | undefined;
   /** A branch or tag that contains the commit, for servers that do not serve single commits. */
   ref?: string | undefined;
   /** Maximum size of the fetched objects in bytes. The reader must bound the size of the files: a small pack can hold a large tree. */

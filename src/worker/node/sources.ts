@@ -96,7 +96,7 @@ export class Sources {
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
-      const to = { url, commit, ref, git, into: area, maxBytes: of.diskBytes, signal, leavesFiles: true };
+      const to = { url, commit, ref, git, into: area, maxBytes: of.diskBytes, signal };
       const { root, ...made } = await this.#inSandbox(
         source,
         of,

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -92,6 +92,14 @@ describe('code that runs in the place of git', () => {
     };
     expect(await attack((command) => command)).not.toBe('the secret');
     expect(await attack(undefined)).toBe('the secret');
+  });
+
+  it('keeps its folder until nothing of it runs, which could put a link in the place of what is being removed', async () => {
+    const { dir, commit } = await project();
+    const url = await serveHttp(dir);
+    const box = await confined(url, [hostOf(url)]);
+    await box.fetch(commit);
+    expect(await readdir(box.dir)).toEqual([expect.stringMatching(/^\.source-/)]);
   });
 
   it('signals no process of the host, and none of the worker', async () => {
