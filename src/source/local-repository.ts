@@ -107,6 +107,10 @@ export async function isKept(folder: string, path: string, options: GitOptions =
   return bytes > 0;
 }
 
+/** Whether git leaves out a path that it does not keep, by whatever rule. */
+export const isIgnored = async (folder: string, path: string): Promise<boolean> =>
+  (await askGit(ownGit({}), folder, ['check-ignore', '--quiet', '--', path])) !== undefined;
+
 export interface CommittedFile {
   /** Below the top folder. */
   path: string;

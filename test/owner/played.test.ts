@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -49,6 +50,19 @@ it('init takes no key, and makes none, in a folder that came with the repository
   await createKey(join(own, 'root.key'));
   expect(await init()).toContain('PROJECT_FOREIGN');
   expect(await readdir(own)).toEqual(['root.key']);
+});
+
+it('init makes no key that the next commit would take in', async () => {
+  const root = await repo();
+  const file = join(root, '.gitignore');
+  await writeFile(join(root, 'ignored'), '.quorate/\n');
+  await symlink('ignored', file);
+  expect((await quorate(['init'], { cwd: root })).err).toContain('PROJECT_FOREIGN');
+  expect(existsSync(join(root, '.quorate'))).toBe(false);
+  await rm(file);
+  await writeFile(file, '.quorate/\n!.quorate/\n');
+  expect((await quorate(['init'], { cwd: root })).code).toBe(0);
+  expect(git(root, 'status', '--porcelain', '--untracked-files=all')).not.toContain('root.key');
 });
 
 it('a .git of another user around makes no project of that user count', async () => {

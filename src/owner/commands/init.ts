@@ -1,4 +1,4 @@
-import { constants, existsSync } from 'node:fs';
+import { constants, existsSync, lstatSync } from 'node:fs';
 import { appendFile, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Tool } from '../../jobfile/index.ts';
@@ -89,10 +89,10 @@ export async function firstCharter(repo: string, options: Options) {
   };
 }
 
-/** Its files that are committed. `jobs`: in place of the example. */
-export const prepareRepository = async (repo: string, jobs?: string) => ({
-  jobFile: await writeJobFile(repo, jobs),
+/** Its files that are committed. @throws {QuorateError} `PROJECT_FOREIGN` */
+export const prepareRepository = async (repo: string) => ({
   ignored: await ignoreProjectFolder(repo),
+  jobFile: await writeJobFile(repo),
 });
 
 async function run(context: Context, options: Options): Promise<Exit> {
@@ -108,8 +108,9 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
   const repo = repositoryAt(cwd);
   await checkNotCommitted(repo);
+  const ignored = await ignoreProjectFolder(repo);
   const folder = await initProject(repo, await firstCharter(repo, options));
-  const { jobFile, ignored } = await prepareRepository(repo, from?.text);
+  const jobFile = await writeJobFile(repo, from?.text);
   const { charter } = folder;
   const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
   const { project, name, vcs, floor, testFloor } = charter;
@@ -285,10 +286,24 @@ function sayForeign({ path, jobs, findings }: Awaited<ReturnType<typeof foreign>
   ];
 }
 
+/** @throws {QuorateError} `PROJECT_FOREIGN` where keys in `.quorate` would go into the next commit */
 async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {
+  const { isIgnored } = await import('../../source/index.ts');
+  const ignores = () => isIgnored(repo, join('.quorate', 'root.key'));
   const file = join(repo, '.gitignore');
-  const text = existsSync(file) ? await readFile(file, 'utf8') : '';
-  if (text.split('\n').some((line) => /^\/?\.quorate\/?\s*$/.test(line))) return 'kept';
-  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
-  return 'added';
+  // Git reads none that is a link.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
+    const text = existsSync(file) ? await readFile(file, 'utf8') : '';
+    // Another rule may take back what a line says.
+    if (/^\/?\.quorate\/?\s*$/m.test(text) && (await ignores())) return 'kept';
+    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
+    if (await ignores()) return 'added';
+  }
+  throw new QuorateError(
+    'PROJECT_FOREIGN',
+    `${file} does not keep .quorate/, which holds keys, out of commits`,
+    {
+      hint: 'Make it a file of its own with the line .quorate/ at its end.',
+    },
+  );
 }
