@@ -1,8 +1,18 @@
-import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, sep } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { QuorateError, UnknownKind } from '../protocol/base/errors.ts';
+import { hasCode, QuorateError, UnknownKind } from '../protocol/base/errors.ts';
 import { homeNewer, newerEvent } from '../protocol/base/newer.ts';
 import { EndMark, markOf } from './end-mark.ts';
 import { walDamage } from './wal.ts';
@@ -190,6 +200,8 @@ function openDatabase(file: string): DatabaseSync {
     if (damage !== undefined)
       throw new QuorateError('JOURNAL_DAMAGED', `${file}-wal: ${damage}`, { hint: restore });
     checkEnd(file);
+    // SQLite removes a log that is left of another one.
+    if (!existsSync(file) && !existsSync(`${file}-wal`)) create(file);
     db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies; SQLite then answers SQLITE_BUSY to the next.
     db.exec(
@@ -200,6 +212,25 @@ function openDatabase(file: string): DatabaseSync {
   } catch (cause) {
     db?.close();
     throw explained(cause, file);
+  }
+}
+
+/** Under another name first: whatever ends this, a database that is there has bytes. */
+function create(file: string): void {
+  const beside = `${file}.${process.pid}.new`;
+  try {
+    const db = new DatabaseSync(beside);
+    try {
+      db.exec('PRAGMA journal_mode = WAL');
+    } finally {
+      db.close();
+    }
+    linkSync(beside, file);
+  } catch (error) {
+    // Another process was faster.
+    if (!hasCode(error, 'EEXIST')) throw error;
+  } finally {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(beside + end, { force: true });
   }
 }
 

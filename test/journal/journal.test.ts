@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -10,6 +10,7 @@ import { EndMark } from '../../src/journal/end-mark.ts';
 import { openJournal, replayEach } from '../../src/journal/index.ts';
 import { walDamage } from '../../src/journal/wal.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { inSmallFiles } from '../support/small-files.ts';
 
 interface Event {
   n: number;
@@ -309,6 +310,21 @@ describe('a journal', () => {
     const damageOf = (...reads: Buffer[]) => walDamage(`${path}-wal`, () => reads.shift() ?? wal);
     expect(damageOf(torn, torn)).toMatch(/^frame 5 of \d+ is damaged$/);
     expect(damageOf(torn, wal)).toBeUndefined();
+  });
+
+  it('for which there was no room when it was made is made at the next start', async () => {
+    const path = await file();
+    const text = `import { openJournal } from '../../src/journal/index.ts';
+    try { openJournal(${JSON.stringify(path)}, { name: 'a machine', rules: 1 }); } catch ({ code }) { console.log(code); }`;
+    expect(inSmallFiles(0, import.meta.dirname, text)).toBe('JOURNAL_UNWRITABLE\n');
+    expect(await readdir(dirname(path))).toEqual([]);
+    expect(codeOf(() => open(path))).toBeUndefined();
+  });
+
+  it('of which the database was removed takes no event of the log that is left', async () => {
+    const { path } = await killed();
+    await rm(path);
+    expect([...open(path).replay()]).toEqual([]);
   });
 
   it('without a byte is not taken for a new one where its log has events', async () => {
