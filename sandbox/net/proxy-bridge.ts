@@ -87,6 +87,8 @@ export function bridgeToProxy(child: ChildProcess, socket: string): void {
     server.on('connection', pass);
     server.on('connection', tally);
     server.on('drop', tally);
+    // An accept that fails is the build's loss: without a listener it would end the worker.
+    server.on('error', () => {});
     if (child.connected) child.send('taken');
   });
   const close = (): void => {

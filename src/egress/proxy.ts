@@ -295,6 +295,8 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     // Access is controlled by the folder; the client in the sandbox has another account.
     proxy.listen({ path: socket, writableAll: true }, resolve);
   });
+  // An accept that fails is one client's loss: without a listener it would end the process.
+  proxy.on('error', () => {});
   return {
     socket,
     refusals,

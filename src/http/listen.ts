@@ -146,7 +146,11 @@ function listen(server: Server, host: string, port: number, option: string): Pro
           : [`cannot listen on ${host}:${port}: ${cause.message}`, 'Name an address of this machine'];
       reject(new QuorateError('HTTP_LISTEN_FAILED', what, { hint: `${hint}: ${option} <host:port>`, cause }));
     });
-    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+    server.listen(port, host, () => {
+      // An accept that fails is one client's loss: without a listener it would end the process.
+      server.on('error', () => {});
+      resolve((server.address() as AddressInfo).port);
+    });
   });
 }
 

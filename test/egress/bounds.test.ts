@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { connect, Server } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { egressLimits } from '../../src/egress/limits.ts';
 import { deadlineMs } from '../e2e/support/wait.ts';
 import { listen } from '../source/support.ts';
@@ -99,6 +99,16 @@ describe('bounds of a proxy', () => {
       await say(egress, Buffer.concat([Buffer.from(head), Buffer.alloc(50_000)]));
       expect(codesOf(egress)).toContain('EGRESS_LIMIT_EXCEEDED');
     }
+  });
+
+  it('are outlived by it where the system could not hand a connection over', async () => {
+    const listening = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listening.mockRestore());
+    const port = await echo();
+    const egress = await egressTo(port);
+    const proxy = (listening.mock.contexts as Server[]).at(-1);
+    for (let n = 0; n < 2; n++) proxy?.emit('error', new Error('accept ENOBUFS'));
+    (await egress.connect({ host: '127.0.0.1', port })).destroy();
   });
 
   it('on silence free whatever stands still: a client, a server, a half request', async () => {

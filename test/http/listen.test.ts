@@ -88,6 +88,15 @@ it('a body is paid for by its length', async () => {
   expect(headers.ratelimit).toMatch(/;r=8;/);
 });
 
+it('a server outlives connections that the system could not hand over', async () => {
+  const listening = vi.spyOn(Server.prototype, 'listen');
+  onTestFinished(() => listening.mockRestore());
+  const server = await served();
+  const [listener] = listening.mock.contexts as Server[];
+  for (let n = 0; n < 2; n++) listener?.emit('error', new Error('accept ENOBUFS'));
+  expect((await ask(server, '/')).status).toBe(200);
+});
+
 it('a connection has as many requests as may be asked at once', async () => {
   const accounts = new Accounts({ requestsPerSecond: 100, requestsBurst: 100 });
   const server = await served({ accounts, limits: { requestsBurst: 2 } });

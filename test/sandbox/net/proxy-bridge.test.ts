@@ -95,6 +95,14 @@ describe('a build’s connections to the proxy', () => {
     expect(await text(client)).toBe('ABC');
   });
 
+  it('go on where the system could not hand one over', async () => {
+    const { open, server } = await bridged(await proxy(upperCase));
+    server.emit('error', new Error('accept ENOBUFS'));
+    const client = open();
+    client.end('hello');
+    expect(await text(client)).toBe('HELLO');
+  });
+
   it('are gone when one side breaks off', async () => {
     const sides: Socket[] = [];
     const { open } = await bridged(await proxy((socket) => sides.push(socket)));
