@@ -10,6 +10,7 @@ import {
   type Signer,
   type Verified,
 } from '../src/protocol/documents/index.ts';
+import { bundleServer } from '../src/protocol/sessions/bundle-exchange.ts';
 import { Credentials, type Membership } from '../src/protocol/sessions/credentials.ts';
 import { join } from '../src/protocol/sessions/join.ts';
 import { keepStreams } from '../src/protocol/sessions/kept-streams.ts';
@@ -78,7 +79,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   /** On its disk: sealed artifacts by lease, public ones, bundles, leaves of the log, its membership. */
   readonly #sealed = new Map<string, string | null>();
   readonly served = new Set<string>();
-  readonly #bundles = new Set<string>();
+  /** By artifact and by run. */
+  readonly #bundles = new Map<string, string>();
   readonly #leaves: string[] = [];
   #membership: Membership | undefined;
   #revocations: StoredRevocations | undefined;
@@ -89,7 +91,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   #sessions: WorkerSessions | undefined;
   #credentials: Credentials | undefined;
   #topics = new Map<string, { accepts: Accepts; handle(data: Uint8Array): void }>();
-  #served: ServedProtocol | undefined;
+  #served: readonly ServedProtocol[] = [];
   /** When its operator allows the host of the sources. */
   #allowsAt: number | undefined;
 
@@ -146,7 +148,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   get idle(): IdleWorker {
     const { id, name: worker, served } = this;
     const holds = [...this.leases.keys()].filter((lease) => this.machine.leaseOf(lease) !== undefined).length;
-    return { id, worker, holds, served, bundles: this.#bundles, controller: this.controller };
+    return { id, worker, holds, served, bundles: new Set(this.#bundles.keys()), controller: this.controller };
   }
 
   /** Promised leaves that it has not found under a checkpoint, as they lie on its disk. */
@@ -171,8 +173,9 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   }
 
   accept(protocol: string, channel: Channel): void {
-    if (protocol !== this.#served?.protocol) return channel.abort(new Error(`${protocol} is not served`));
-    void serve(this.#served, channel);
+    const served = this.#served.find((one) => one.protocol === protocol);
+    if (served === undefined) return channel.abort(new Error(`${protocol} is not served`));
+    void serve(served, channel);
   }
 
   /** A gossiped message arrives. */
@@ -213,10 +216,13 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const sessions = new WorkerSessions(ports, httpFeed);
     if (!life.alive()) return;
     this.#sessions = sessions;
-    this.#served = revocationServer({
-      ...knownIn(revocations),
-      ...sessions.known,
-    });
+    this.#served = [
+      revocationServer({ ...knownIn(revocations), ...sessions.known }),
+      bundleServer({
+        get: async (which) => this.#bundles.get(which),
+        size: async (which) => this.#bundles.get(which)?.length,
+      }),
+    ];
     await sessions.prepare();
     await sessions.start({ kind: 'started', grant: credentials.grant, lending: this.#lending });
     const { allowsAfterMs } = this.options;
@@ -321,8 +327,12 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
         has: async (artifact) => this.served.has(artifact),
       },
       bundles: {
-        put: ({ artifact }) => alive(() => void (artifact !== null && this.#bundles.add(artifact))),
-        artifacts: async () => [...this.#bundles],
+        get: async (which) => this.#bundles.get(which),
+        put: ({ run, artifact }, text) =>
+          alive(() => {
+            for (const name of [run, artifact]) if (name !== null) this.#bundles.set(name, text);
+          }),
+        artifacts: async () => [...this.#bundles.keys()],
       },
       witnessFile: {
         load: async () => this.#witnessed,

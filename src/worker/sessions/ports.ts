@@ -30,6 +30,7 @@ interface ResultStore {
 
 /** Bundles that a worker serves beside its artifacts. */
 interface ServedBundles {
+  get(which: string): Promise<string | undefined>;
   put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }

@@ -247,6 +247,10 @@ export class Publication {
     if (bundle.charter === credentials.membership.charter) void this.#witness.hear(() => bundle.checkpoint);
     const { payload } = await documents.verdict(bundle.verdict);
     const { request, job, policy, level: stated, outcome } = payload.predicate.quorate_verdict;
+    if (level !== 'trusted' && (await this.#isTrusted(request, artifact))) {
+      this.#stopWaiting(artifact);
+      return true;
+    }
     await bundles.put({ run: request, job, artifact }, text);
     void this.#announce(artifact);
     tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
@@ -255,6 +259,19 @@ export class Publication {
     if (stated === 'trusted' || isCheapOne) this.#stopWaiting(artifact);
     else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash());
     return true;
+  }
+
+  /** Whether the bundle that is held of a run proves it trusted. One of before does not replace it: the controller's journal may be an older copy. */
+  async #isTrusted(request: string, artifact: string): Promise<boolean> {
+    const { bundles, credentials, revocations, signing } = this.#ports;
+    const held = await bundles.get(request);
+    if (held === undefined) return false;
+    const expected = {
+      ...{ project: credentials.membership.project, artifact },
+      revocations: revocations.revoked,
+    };
+    const { ok, level } = await verifyBundle(decodeBundle(held), expected, signing.documents.verifier);
+    return ok && level === 'trusted';
   }
 
   async #announce(artifact: string): Promise<void> {

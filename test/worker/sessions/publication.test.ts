@@ -67,9 +67,13 @@ function worker(name: string, artifact: string) {
     },
     results: { has: async (root: string) => root === artifact, publish: async () => {}, pin: async () => {} },
     dispatch: () => {},
+    revocations: { revoked: [] },
     bundles: {
-      put: async (keys: { artifact: string | null }, text: string) =>
-        void (keys.artifact !== null && held.set(keys.artifact, text)),
+      get: async (which: string) => held.get(which),
+      put: async (keys: { run: string; artifact: string | null }, text: string) => {
+        held.set(keys.run, text);
+        if (keys.artifact !== null) held.set(keys.artifact, text);
+      },
       artifacts: async () => [...held.keys()],
     },
     dial: async () => {
@@ -112,6 +116,30 @@ describe('a worker that built an artifact', () => {
       await ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors, request });
       expect(ada.held.get(A)).toBe(desk.stored.get(A));
     }
+  });
+
+  it('keeps one that proves its run trusted, where a controller that was restored shows the one before', async () => {
+    const { run, trusted } = await desk.agreed('app');
+    const before = desk.stored.get(run) ?? '';
+    await desk.bench.deliver('trusted', trusted);
+    await desk.cosign(run);
+    await desk.perform();
+    const ada = worker('ada', A);
+    const hears = (level: string) =>
+      ada.publication.onVerdict({ artifact: A, level, mirrors: undefined, request: run });
+    await hears('trusted');
+    const proof = desk.stored.get(run);
+    expect(proof).not.toBe(before);
+    desk.serve = () => ({ get: async () => before, size: async () => before.length }) as never;
+    const other = worker('ada', A);
+    other.held.set(run, proof ?? '');
+    other.held.set(A, proof ?? '');
+    await other.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: undefined, request: run });
+    expect([other.asked(), other.held.get(run)]).toEqual([1, proof]);
+    // Of another run, or where it does not hold, there is nothing to keep.
+    other.held.set(run, before);
+    await other.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: undefined, request: run });
+    expect(other.held.get(run)).toBe(before);
   });
 
   it('fetches it later where it is none, once for all verdicts until then', async () => {
