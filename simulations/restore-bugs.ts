@@ -1,4 +1,6 @@
+import { reportedError } from '../src/protocol/base/errors.ts';
 import { fromUtf8, toUtf8 } from '../src/protocol/base/text.ts';
+import { protocols } from '../src/protocol/wire/protocols.ts';
 import { breaking } from './broken-controller.ts';
 import { breakingPorts } from './broken-workers.ts';
 import { busy } from './busy.ts';
@@ -64,5 +66,19 @@ export const restoreBugs = {
     caughtBy: 'restores',
     ...{ rates, scenario },
     patches: breakingPorts(() => ({ leafFile: { load: async () => [], append: async () => {} } })),
+  },
+  'signed-unasked': {
+    says: 'a trusted worker is not asked for the bundles that it signed in a life that the copy does not have',
+    caughtBy: 'finished',
+    ...{ rates, scenario },
+    patches: (): Patches => ({
+      inquiry: (ports) => ({
+        ...ports,
+        dial: (peer, protocol, options) =>
+          protocol === protocols.bundle
+            ? Promise.reject(reportedError('MESH_UNREACHABLE', 'it is not asked'))
+            : ports.dial(peer, protocol, options),
+      }),
+    }),
   },
 };

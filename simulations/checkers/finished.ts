@@ -1,17 +1,24 @@
-import { isOver } from '../../src/controller/machine/facts.ts';
+import { isLostInRestore, isOver } from '../../src/controller/machine/facts.ts';
 import { allRuns, publishedOf } from '../../src/controller/machine/state.ts';
 import { hasEvidence } from '../../src/controller/machine/verdicts/verdict.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
-import { type Observe, Violation } from '../observer.ts';
+import { type IdleWorker, type Observe, Violation } from '../observer.ts';
 
-/** A finished run holds its documents until its bundle is stored, and that bundle holds its last verdict. */
+/**
+ * A finished run holds its documents until its bundle is stored, and that bundle holds its last verdict. A run that a restore lost has the
+ * bundle of the trusted verdict that was published before, where a trusted worker keeps it.
+ */
 export function finished(): Observe {
   /** The verdict in the bundle stored last, by run. */
   let stored = new Map<string, string>();
   /** The same at the time of each copy. */
   const copied = new Map<number, Map<string, string>>();
-  return (seen) => {
+  /** Trusted verdicts that were published, by run. */
+  const trusted = new Map<string, string>();
+  return (seen, truth) => {
     if (seen.kind === 'published') stored.set(seen.run, idOf(seen.verdict));
+    if (seen.kind === 'published' && seen.verdict.predicate.quorate_verdict.level === 'trusted')
+      trusted.set(seen.run, idOf(seen.verdict));
     if (seen.kind === 'copied') copied.set(seen.copy, new Map(stored));
     if (seen.kind === 'replaced') {
       const all = seen.copy === null ? stored : (copied.get(seen.copy) ?? stored);
@@ -26,6 +33,13 @@ export function finished(): Observe {
     if (seen.kind !== 'ended') return;
     for (const run of allRuns(seen.state)) {
       const published = publishedOf(run);
+      const proven = isLostInRestore(run) ? trusted.get(run.id) : undefined;
+      if (proven !== undefined && stored.get(run.id) === proven) continue;
+      const isKept = ({ id, bundles }: IdleWorker) => truth.personOf(id) === 'owner' && bundles.has(run.id);
+      if (proven !== undefined && seen.state.revocations.length === 0 && seen.idle.some(isKept))
+        throw new Violation(
+          'a run was lost that was trusted, and its bundle is not the one that was published',
+        );
       if (published === null || !hasEvidence(run)) continue;
       if (stored.get(run.id) !== published.verdict.id)
         throw new Violation('there is no bundle of a published verdict');

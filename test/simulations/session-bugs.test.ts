@@ -17,6 +17,7 @@ const without: Readonly<Record<string, string>> = {
   'controller/sessions/ports.ts': 'types',
   'controller/sessions/shared.ts': 'types, and the options of each protocol',
   'controller/sessions/start-inquiry.ts': 'planted around it: start-asks-nobody',
+  'controller/sessions/signed-bundles.ts': 'planted around it: signed-unasked',
   'protocol/sessions/error-codes.ts': 'codes',
   'idp/sessions/idp-sessions.ts': 'planted around it: tickets-used-again, invite-is-ticket',
   'protocol/sessions/kept-streams.ts': 'no mistake is known that a seed shows',

@@ -1,4 +1,4 @@
-import type { Ending } from '../../protocol/account/index.ts';
+import { type Ending, lostInRestore } from '../../protocol/account/index.ts';
 import type { TransferState } from '../../protocol/base/transfer-meter.ts';
 import {
   artifactOf,
@@ -145,6 +145,10 @@ export interface FinishedRun extends RunFacts {
 export function isOver({ phase }: RunFacts): boolean {
   return phase.kind === 'done' || phase.kind === 'cancelled';
 }
+
+/** Whether a run ended because leaves of it came back that the restored journal did not have. */
+export const isLostInRestore = ({ phase }: Pick<RunFacts, 'phase'>): boolean =>
+  phase.kind === 'cancelled' && phase.reason === lostInRestore;
 
 /** The artifact that a run made with this outcome. A test makes none: what it puts out are reports. */
 export function artifactIn({ job }: Pick<RunFacts, 'job'>, outcome?: Outcome | null): string | null {

@@ -38,6 +38,8 @@ export const controllerLimits = {
   cosignAbsentMsMax: 60_000,
   /** A trusted worker that is connected for this long and has not resumed its lease since builds again: a feed that went silent has ended by then. */
   cosignEndedMs: 120_000,
+  /** Runs that a restore lost whose bundles a trusted worker is asked for as it connects. */
+  lostRunsAskedMax: 100,
   /** A trusted worker that has not signed for this long makes room too, whatever it says: a log of a million leaves is read and checked in less. */
   cosignAnswerMsMax: 600_000,
   /** For a worker to connect again: it tries after 7.5 s at most, and a connection takes up to 10 s. */

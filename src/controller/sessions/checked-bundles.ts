@@ -1,6 +1,6 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
-import { artifactIn, type RunFacts, reportsIn } from '../machine/facts.ts';
+import { artifactIn, isLostInRestore, type RunFacts, reportsIn } from '../machine/facts.ts';
 import { bundledOf, provingRun } from '../machine/queries/summary.ts';
 import { outcomeOf, publishedOf } from '../machine/state.ts';
 import { hasEvidence } from '../machine/verdicts/verdict.ts';
@@ -105,7 +105,8 @@ export class CheckedBundles implements StoredBundles {
     const runs = this.#named(which).filter(hasEvidence);
     const hashes = runs.flatMap((run) => {
       const outcome = publishedOf(run)?.verdict.outcome;
-      if (outcome === undefined || state.unstored.has(run.id)) return [];
+      // A trusted worker gave back a later one of a run that was lost.
+      if (outcome === undefined || state.unstored.has(run.id) || isLostInRestore(run)) return [];
       const names = [run.id, run.jobId, artifactIn(run, outcome) ?? ''];
       return (names.includes(which) && state.bundles.get(run.id)) || [];
     });

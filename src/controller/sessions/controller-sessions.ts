@@ -23,6 +23,7 @@ import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { knownTo } from './revocations.ts';
 import type { SharedPorts } from './shared.ts';
+import { takeSigned } from './signed-bundles.ts';
 import { askingError } from './start-inquiry.ts';
 import { StorePins } from './store-pins.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
@@ -74,6 +75,7 @@ export class ControllerSessions {
     this.#witnesses = new VerdictWitnesses(ports);
     this.#storePins = ports.stores && new StorePins(ports, ports.stores);
     inquiry.take = dispatch;
+    inquiry.signed = (...given) => takeSigned(ports, ...given);
     this.cancel = (asked) => cancelRun(ports, asked);
     inquiry.revoke = async (revocation) =>
       void (await replies.ask((token) => dispatch({ kind: 'revoke', token, revocation })));

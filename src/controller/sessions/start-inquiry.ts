@@ -1,11 +1,14 @@
 import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import type { Charter, Grant, Revocation, Verified } from '../../protocol/documents/index.ts';
+import { requestBundle } from '../../protocol/sessions/bundle-exchange.ts';
 import { sessionLimits } from '../../protocol/sessions/limits.ts';
 import type { Clock, Tell } from '../../protocol/sessions/ports.ts';
+import { pause } from '../../protocol/sessions/timing.ts';
 import type { Checkpoint } from '../../protocol/transparency/index.ts';
 import { trustedAmong } from '../../protocol/trust/revocations.ts';
 import { isMember, memberRevoked, revocationsIn } from '../machine/members/revocations.ts';
+import { perhapsSigned } from '../machine/rounds/trusted-slot.ts';
 import type { ControllerState, EventOf } from '../machine/state.ts';
 import { HeldLog, type HeldLogPorts } from './held-log.ts';
 
@@ -37,6 +40,8 @@ export interface StartWait {
 const askedAtOnceMax = 64;
 /** The same of one operator, and of all that the journal does not know. */
 const askedOfOneMax = 8;
+/** Times that a trusted worker is asked for what it signed, where it gives no answer. */
+const signedTriesMax = 3;
 
 /**
  * Asks members, before anything is signed, what they hold under this controller's key: its journal may be an older copy. One event
@@ -52,10 +57,16 @@ export class StartInquiry {
   readonly #answered = new Set<string>();
   readonly #asking = new Map<string, { done: Promise<void>; operator: string | undefined }>();
   readonly #held: HeldLog;
+  /** Trusted workers that are about to be asked for what they signed. */
+  readonly #signers = new Set<string>();
+  /** Runs of which such a worker showed a bundle, each with its key. */
+  readonly #signed = new Set<string>();
   /** Leaves came back in this life. */
   #hasRecovered = false;
   /** Takes documents that members show after the start. */
   take: (event: EventOf<'recovered'>) => Promise<void> = async () => {};
+  /** Takes a bundle that a trusted worker holds of a run that it may have signed. */
+  signed: (worker: string, run: string, bundle: string) => Promise<void> = async () => {};
   /** Takes a revocation that members know and the log does not have. */
   revoke: (revocation: Verified<Revocation>) => Promise<void> = async () => {};
 
@@ -220,6 +231,7 @@ export class StartInquiry {
 
   /** A member has connected, and shows its grant, which may have run out. */
   hello(peer: string, grant: Verified<Grant>): void {
+    if (this.#isOpen && this.#trusted.includes(peer)) void this.#askSigned(peer);
     if (this.#answered.has(peer) || this.#asking.has(peer) || this.#held.charter === undefined) return;
     const { payload, signer } = grant;
     const { project, idps } = this.#inForce;
@@ -296,6 +308,43 @@ export class StartInquiry {
     if (!isKnown || !(this.#hasRecovered || this.#state.withheld.size > 0)) return;
     await held.askDocuments(peer);
     await this.#takeRevocations(held);
+  }
+
+  /**
+   * A co-signature has no leaf: one that the journal does not have is in the bundle that its trusted worker keeps. One that comes back
+   * with its lease has the time to resume it before.
+   */
+  async #askSigned(peer: string): Promise<void> {
+    const { clock } = this.#ports;
+    if (this.#signers.has(peer)) return;
+    this.#signers.add(peer);
+    for (let tried = 0, isDone = false; tried < signedTriesMax && !isDone; tried++) {
+      await pause(clock, sessionLimits.signedAskedMs);
+      isDone = clock.closing || (await this.#takeSigned(peer));
+    }
+    this.#signers.delete(peer);
+  }
+
+  /** Whether a trusted worker answered for all runs that it may have signed. */
+  async #takeSigned(peer: string): Promise<boolean> {
+    const { clock, dial, tell } = this.#ports;
+    try {
+      for (const run of perhapsSigned(this.#state, peer)) {
+        if (clock.closing) return false;
+        const one = `${run} ${peer}`;
+        if (this.#signed.has(one)) continue;
+        const bundle = await requestBundle(dial, { id: peer, addrs: [] }, run);
+        if (bundle === undefined || clock.closing) continue;
+        this.#signed.add(one);
+        await this.signed(peer, run, bundle);
+      }
+      return true;
+    } catch (error) {
+      if (clock.closing) return false;
+      const says = `a trusted worker was asked for what it signed, and gave no answer: ${messageOf(error)}`;
+      tell('info', 'asking', says, { worker: peer });
+      return false;
+    }
   }
 
   async #takeRevocations(held: HeldLog): Promise<void> {

@@ -99,6 +99,15 @@ export function claimedSigners(raw: string): string[] {
   }
 }
 
+/** The signature of this key, unverified; undefined where there is none, or the text is no envelope. */
+export function signatureOf(raw: string, keyid: string): string | undefined {
+  try {
+    return readEnvelope(raw).signatures.find((one) => one.keyid === keyid)?.sig;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Encodes and signs a statement: canonical JSON of the envelope. */
 export async function signStatement<K extends StatementKind>(
   kind: K,

@@ -33,6 +33,8 @@ export const sessionLimits = {
   startGraceMs: 3_000,
   /** Time for which a question or a stream waits for a controller that has not started, in ms. */
   startWaitMs: 10_000,
+  /** Time from a trusted worker's hello until it is asked for what it signed of runs whose leases it has not resumed. */
+  signedAskedMs: 20_000,
   /** After a start, time for workers to come back and sign the last checkpoint before it is told what it lacks. */
   lateWitnessMs: 10_000,
   /** Workers that one checkpoint is put before while no verdict waits for witnesses. Each is shown a current one every 15 s in any case. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { capabilities } from '../../../simulations/paperwork.ts';
 import { HeldLog, type HeldLogPorts } from '../../../src/controller/sessions/held-log.ts';
+import { reportedError } from '../../../src/protocol/base/errors.ts';
 import {
   type Ack,
   type Lease,
@@ -7,10 +9,13 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/protocol/documents/index.ts';
+import { bundleServer } from '../../../src/protocol/sessions/bundle-exchange.ts';
 import type { HeldLease } from '../../../src/protocol/sessions/revocation-exchange.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/protocol/transparency/index.ts';
+import { protocols } from '../../../src/protocol/wire/protocols.ts';
+import { pair } from '../../protocol/sessions/channel-pair.ts';
 import { minute, Start, settle, started } from '../../protocol/sessions/start-desk.ts';
-import { leasedRound } from '../machine/bench.ts';
+import { deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 
 it('looks at more checkpoints and promises of members than a function takes arguments', async () => {
   const { copy, bench } = await started();
@@ -362,5 +367,54 @@ describe('a signed promise of the controller', () => {
     start.hello('bob', { leases: [heldBy('bob')] });
     start.hello('trusted', { note: await start.note(another.size, another), leaves: another.leaves() });
     expect(await start.after(minute)).toBe('LOG_CONTRADICTED');
+  });
+});
+
+describe('a trusted worker that comes back after the start', () => {
+  it('is asked for the bundles of runs whose lease it has ended, three times where it gives no answer', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy', 'trusted');
+    const run = await bench.submit();
+    const leases = await bench.lease('ada', 'bob', 'cy', 'trusted');
+    await bench.deliver('trusted', leases.get('trusted'));
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    const asked: string[] = [];
+    let fails = 1;
+    const dial: HeldLogPorts['dial'] = async ({ id }, protocol) => {
+      if (protocol !== protocols.bundle) throw reportedError('MESH_UNREACHABLE', 'not asked for here');
+      asked.push(id ?? '');
+      if (fails-- > 0) throw reportedError('MESH_UNREACHABLE', 'it is busy');
+      const [near, far] = pair();
+      void bundleServer({ get: async (which) => `of ${which}`, size: async () => 1 }).session(far);
+      return near;
+    };
+    const start = new Start(bench, bench.journal.length, { alone: true, dial });
+    const taken: unknown[] = [];
+    start.inquiry.signed = async (...given) => void taken.push(given);
+    expect(await start.after(0)).toBe('starts');
+    await start.copy.start({ epoch: 2 });
+    start.copy.now += 1_000;
+    for (const key of ['trusted', 'ada'])
+      start.copy.send({ kind: 'present', grant: bench.grantOf(key), capabilities, version: null });
+    for (const key of ['trusted', 'trusted', 'ada']) start.hello(key);
+    await start.after(19_000);
+    expect(asked).toEqual([]);
+    await start.after(2_000);
+    expect([asked, taken]).toEqual([[bench.id('trusted')], []]);
+    await start.after(20_000);
+    expect(taken).toEqual([[bench.id('trusted'), run, `of ${run}`]]);
+    // It showed that one, whatever came of it.
+    start.hello('trusted');
+    await start.after(minute);
+    expect(asked).toHaveLength(2);
+    fails = 9;
+    const other = new Start(bench, bench.journal.length, { alone: true, dial });
+    expect(await other.after(0)).toBe('starts');
+    await other.copy.start({ epoch: 2 });
+    other.copy.now += 1_000;
+    other.copy.send({ kind: 'present', grant: bench.grantOf('trusted'), capabilities, version: null });
+    other.hello('trusted');
+    await other.after(5 * minute);
+    expect(asked).toHaveLength(2 + 3);
   });
 });

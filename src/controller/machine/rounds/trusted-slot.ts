@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../../../protocol/base/errors.ts';
 import { limits } from '../../../protocol/base/limits.ts';
+import { cosignersOf } from '../../../protocol/judge/policy.ts';
+import { isLostInRestore } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { isMember, memberRevoked } from '../members/revocations.ts';
 import { trustedLeases } from '../slots.ts';
@@ -65,26 +67,51 @@ export function isForAnother({ state, now, rules }: Transition, run: Run, worker
 
 const { cosignAbsentMsMax, cosignAnswerMsMax, cosignEndedMs } = controllerLimits;
 
+/**
+ * Since when a trusted worker is there without this lease, in ms since the epoch; undefined where it is gone, or was heard of on the lease
+ * since it connected. Without it, it has ended the lease: the journal of one of the two is an older copy.
+ */
+function withoutLeaseSince({ presence }: ControllerState, { id, worker }: LiveLease): number | undefined {
+  const there = presence.workers.get(worker);
+  const last = presence.heard.get(id);
+  if (there === undefined || last === undefined || last.detachedAt === null) return undefined;
+  return last.at > there.since ? undefined : Math.max(last.detachedAt, there.since);
+}
+
+/**
+ * Runs that this trusted worker may have signed in a life of the controller that the journal does not have: those whose lease it has
+ * ended, and a bounded number of those that were lost, the newest first.
+ */
+export function perhapsSigned(state: ControllerState, worker: string): string[] {
+  const isWithout = (live: LiveLease) =>
+    live.worker === worker && withoutLeaseSince(state, live) !== undefined;
+  const open = [...state.index.open.values()].filter(
+    (run) => run.phase.kind === 'cosigning' && trustedLeases(run).some(isWithout),
+  );
+  const found = open.map(({ id }) => id);
+  if (!state.recovered) return found;
+  for (const run of state.index.latest()) {
+    if (found.length >= open.length + controllerLimits.lostRunsAskedMax) break;
+    if (isLostInRestore(run) && cosignersOf(run.request.payload.policy) > 0) found.push(run.id);
+  }
+  return found;
+}
+
 /** When a trusted worker that does not sign loses its lease, ms since the epoch; undefined while it need not, or for nobody. */
 function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
   const [live] = trustedLeases(run);
   if (run.phase.kind !== 'cosigning' || live === undefined) return undefined;
   if (run.trustedLeases >= limits.slotLeasesMax) return undefined;
   const { refusedAt } = run.phase;
-  const { heard, retries, workers } = state.presence;
-  const last = heard.get(live.id);
   if (signersThere(state, run, live.worker).length === 0) {
-    const there = workers.get(live.worker);
-    if (refusedAt !== null || there === undefined || last === undefined) return undefined;
-    const { detachedAt } = last;
-    // One that was heard of since its worker connected is resumed when its stream is back.
-    if (detachedAt === null || last.at > there.since) return undefined;
-    // It has ended this lease: the journal of one of the two is an older copy.
-    const at = Math.max(detachedAt, there.since) + cosignEndedMs;
-    return { at, reason: 'the worker is there, and does not resume its lease' };
+    const since = withoutLeaseSince(state, live);
+    if (refusedAt !== null || since === undefined) return undefined;
+    return { at: since + cosignEndedMs, reason: 'the worker is there, and does not resume its lease' };
   }
   if (refusedAt !== null)
     return { at: refusedAt, reason: 'the worker refused to sign, and another trusted worker is there' };
+  const { heard, retries } = state.presence;
+  const last = heard.get(live.id);
   const silentFrom =
     last === undefined ? undefined : (last.detachedAt ?? last.at + state.timings.leaseSilenceMs);
   const gone = silentFrom === undefined ? Number.POSITIVE_INFINITY : silentFrom + cosignAbsentMsMax;

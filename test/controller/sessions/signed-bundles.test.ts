@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { capabilities } from '../../../simulations/paperwork.ts';
+import { Reader } from '../../../simulations/reader.ts';
+import { controllerLimits } from '../../../src/controller/machine/limits.ts';
+import { perhapsSigned } from '../../../src/controller/machine/rounds/trusted-slot.ts';
+import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
+import { takeSigned } from '../../../src/controller/sessions/signed-bundles.ts';
+import { addSignature, decodeBundle, encodeBundle } from '../../../src/protocol/documents/index.ts';
+import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
+import { Desk } from '../../protocol/sessions/desk.ts';
+import { A, Bench, built, projectOf } from '../machine/bench.ts';
+
+/** A run that was trusted, and a controller with the journal and the bundles as they were once it was agreed, or waited for the signature. */
+async function restored(to: 'agreed' | 'cosigning') {
+  const desk = new Desk(await projectOf('ada', 'bob', 'cy', 'trusted'));
+  const { run, trusted } = await desk.agreed('app');
+  let { length } = desk.bench.journal;
+  const agreed = desk.stored.get(run) ?? '';
+  await desk.bench.deliver('trusted', trusted);
+  if (to === 'cosigning') ({ length } = desk.bench.journal);
+  await desk.cosign(run);
+  await desk.perform();
+  const copy = new Bench();
+  copy.journal.push(...desk.bench.journal.slice(0, length));
+  copy.now = desk.bench.now;
+  copy.replay(new Set([run]));
+  const other = new Desk(copy);
+  for (const name of [run, A]) other.stored.set(name, agreed);
+  const { log } = desk.bench.controller.state;
+  const come = () =>
+    copy.send({
+      kind: 'present',
+      grant: desk.bench.grantOf('trusted'),
+      capabilities,
+      version: ownVersion('1.0.0'),
+    });
+  return { desk, run, other, copy, bundle: desk.stored.get(run) ?? '', agreed, log, come };
+}
+
+function shared(desk: Desk, told: string[] = []): SharedPorts {
+  const ports = desk.ports();
+  const signing = { ...ports.signing, documents: new Reader(standIn.verifier) };
+  const clock = { now: () => desk.bench.now, closing: false };
+  const tell = (_level: string, kind: string) => void told.push(kind);
+  return { ...ports, signing, clock, tell } as unknown as SharedPorts;
+}
+
+describe('the signature that a restored journal does not have', () => {
+  it('is taken from the bundle of its trusted worker, which builds nothing again', async () => {
+    const { run, other, copy, bundle, come } = await restored('cosigning');
+    const worker = copy.id('trusted');
+    await copy.start();
+    expect(perhapsSigned(copy.controller.state, worker)).toEqual([]);
+    copy.drive(1_000);
+    come();
+    expect(perhapsSigned(copy.controller.state, worker)).toEqual([run]);
+    expect(perhapsSigned(copy.controller.state, copy.id('ada'))).toEqual([]);
+    await takeSigned(shared(other), worker, run, bundle);
+    await other.perform();
+    expect(await other.levelOf(run)).toBe('trusted');
+    expect(other.stored.get(run)).toBe(bundle);
+    copy.drive(2 * controllerLimits.cosignEndedMs);
+    expect(copy.progress(run, 'lost')).toEqual([]);
+    expect(perhapsSigned(copy.controller.state, worker)).toEqual([]);
+  });
+
+  it('is none of another verdict or key, nor an invalid one', async () => {
+    const { desk, run, other, copy, bundle } = await restored('cosigning');
+    const worker = copy.id('trusted');
+    await copy.start();
+    const told: string[] = [];
+    const ports = shared(other, told);
+    await takeSigned(ports, copy.id('ada'), run, bundle);
+    const later = await desk.play('later', built);
+    await takeSigned(ports, worker, run, desk.stored.get(later) ?? '');
+    const { verdict, ...rest } = decodeBundle(bundle);
+    const unsigned = JSON.parse(verdict) as { signatures: { keyid: string }[] };
+    const signatures = unsigned.signatures.filter(({ keyid }) => keyid !== worker);
+    const forged = addSignature(JSON.stringify({ ...unsigned, signatures }), worker, btoa('x'.repeat(64)));
+    await takeSigned(ports, worker, run, encodeBundle({ ...rest, verdict: forged }));
+    await takeSigned(ports, worker, run, 'no bundle');
+    expect(copy.run(run).phase.kind).toBe('cosigning');
+    expect(told).toEqual(['signed', 'signed']);
+  });
+});
+
+describe('the bundle of a run that a restore lost', () => {
+  async function lost() {
+    const found = await restored('agreed');
+    const { copy, other, log } = found;
+    copy.send({
+      kind: 'recovered',
+      from: copy.controller.state.log.size,
+      leaves: log.leaves(copy.controller.state.log.size),
+      charters: [],
+      revocations: [],
+      epoch: 2,
+    });
+    await copy.start();
+    await other.perform();
+    return found;
+  }
+
+  it('is that of its trusted worker from then on, and is served', async () => {
+    const { run, other, copy, bundle, come } = await lost();
+    expect(await other.levelOf(run)).toBe('agreed');
+    come();
+    expect(perhapsSigned(copy.controller.state, copy.id('trusted'))).toEqual([run]);
+    await takeSigned(shared(other), copy.id('trusted'), run, bundle);
+    for (const name of [run, A]) expect(await other.serve().get(name)).toBe(bundle);
+    expect(other.told).toEqual([]);
+    // Nor is it written again, or lost at the next start.
+    const { length } = other.puts;
+    await takeSigned(shared(other), copy.id('trusted'), run, bundle);
+    await other.restart();
+    expect(other.puts).toHaveLength(length);
+    expect(await other.serve().get(run)).toBe(bundle);
+  });
+
+  it('is none that is less, of another run, or of one that was not lost', async () => {
+    const { desk, run, other, copy, bundle, agreed } = await lost();
+    const ports = shared(other);
+    await takeSigned(ports, copy.id('trusted'), run, agreed);
+    const later = await desk.play('later', built);
+    await takeSigned(ports, copy.id('trusted'), run, desk.stored.get(later) ?? '');
+    await takeSigned(ports, copy.id('trusted'), later, desk.stored.get(later) ?? '');
+    expect(other.stored.get(run)).toBe(agreed);
+    expect(other.stored.has(later)).toBe(false);
+    await takeSigned(ports, copy.id('trusted'), run, bundle);
+    expect(await other.levelOf(run)).toBe('trusted');
+  });
+});
