@@ -5,10 +5,10 @@ import { ForksPoolWorker, type PoolOptions } from 'vitest/node';
 const pageBytes = 4096;
 /**
  * Resident memory, in bytes, above which a process gets no further test file. Each program that a test starts is a fork, for which the
- * page tables of the process are copied while it stands still: 2 ms at 50 MB, 75 ms at 450 MB, 230 ms at 1.6 GB. And the larger the
+ * page tables of the process are copied while it stands still. And the larger the
  * heap is, the longer each collection of it takes. A new process loads the modules again, which takes a second or two.
  */
-const residentBytesMax = 400 * 1024 * 1024;
+const residentBytesMax = 600 * 1024 * 1024;
 
 /** A process that runs one test file after the other, until it has grown. */
 class SharedProcess extends ForksPoolWorker {
