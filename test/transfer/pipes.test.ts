@@ -4,6 +4,8 @@ import { carHeader, pbCode, sectionHead } from '../../src/protocol/base/car.ts';
 import { reportedError } from '../../src/protocol/base/errors.ts';
 import { decodeRequest } from '../../src/transfer/frames.ts';
 import { fetchBlock, fetchTree, type Provider } from '../../src/transfer/index.ts';
+import { transferLimits } from '../../src/transfer/limits.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { block, car, cid, cidOf, ending, Far, provider, sink, turns } from './far.ts';
 
 describe('a fetch of one block', () => {
@@ -73,6 +75,7 @@ describe('a fetch of one block', () => {
 
 describe('a fetch of a tree', () => {
   it('tries a provider five times that breaks each time, and forgives it those after a block', async () => {
+    withLimits(transferLimits, { breakAgainMs: 1 });
     const lost = provider('a');
     await expect(fetchTree(cid, sink(), [lost])).rejects.toMatchObject({
       code: 'TRANSFER_FAILED',

@@ -86,7 +86,7 @@ describe('a request in which another one hides', () => {
     const lax = createServer((request, response) => {
       response.writeHead(request.method === 'GET' ? 200 : 405).end();
     });
-    lax.keepAliveTimeout = 500;
+    Object.assign(lax, { keepAliveTimeout: 50, keepAliveTimeoutBuffer: 0 });
     await new Promise<void>((resolve) => lax.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void lax.close());
     const [, text = ''] = smuggled.find(([name]) => name === 'a chunked body of a GET') ?? [];

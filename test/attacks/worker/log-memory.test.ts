@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { BuildLog } from '../../../src/worker/node/build-log.ts';
+import { workerNodeLimits } from '../../../src/worker/node/limits.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const writes = 400_000;
 const mib = (bytes: number): number => bytes / 2 ** 20;
@@ -14,6 +16,7 @@ function growth(keep: (chunk: Uint8Array) => void): number {
 
 describe('a build that writes its log in single bytes', () => {
   it('takes the memory of what it wrote, whether the controller reads or not', async () => {
+    withLimits(workerNodeLimits, { logEndMs: 50 });
     const gone = new BuildLog(Promise.resolve(undefined));
     expect(growth((chunk) => gone.write(chunk))).toBeLessThan(60);
     expect((await gone.end()).length).toBe(writes);

@@ -158,14 +158,14 @@ describe('a controller that is asked how it is', () => {
     await control.close();
     const journal = openJournal(journalFile(dir), { name: 'a controller', rules: 1 });
     const asked = askController(dir, { do: 'status' });
-    await sleep(500);
+    await sleep(100);
     await control.open();
     expect((await asked).state).toBe('running');
 
     await control.close();
     const starting = { code: 'CONTROLLER_STARTING' };
-    await expect(askController(dir, { do: 'status' }, { waitMs: 300 })).rejects.toMatchObject(starting);
-    const signal = AbortSignal.timeout(300);
+    await expect(askController(dir, { do: 'status' }, { waitMs: 100 })).rejects.toMatchObject(starting);
+    const signal = AbortSignal.timeout(100);
     await expect(askController(dir, { do: 'status' }, { signal })).rejects.toThrow(/aborted/);
     journal.close();
     const absent = { code: 'CONTROLLER_NOT_RUNNING' };
@@ -180,7 +180,7 @@ describe('a controller that is asked how it is', () => {
     });
     const reading = openControllerJournal(project).journal;
     const opened = awaitControllerJournal(project);
-    await sleep(500);
+    await sleep(100);
     reading.close();
     const { journal } = await opened;
     withLimits(controllerNodeLimits, { journalWaitMs: 1 });

@@ -83,6 +83,7 @@ it('a build that ends, or is killed, leaves nothing unsent and waits for no cloc
 });
 
 it('a result does not wait for a controller that reads slowly, and what is left of the log is sent after it', async () => {
+  withLimits(workerNodeLimits, { logEndMs: 50 });
   const { promise: reads, resolve: read } = Promise.withResolvers<void>();
   const { log, ended, text } = logging(reads);
   log.write(Buffer.alloc(500_000, 'x'));
