@@ -60,4 +60,10 @@ function isLeft(found: string): boolean {
   );
 }
 
-const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // A file of another account: no run fails for it.
+  }
+}
