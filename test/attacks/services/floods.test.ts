@@ -168,7 +168,7 @@ describe('somebody who asks for files of a tree and leaves', () => {
   it('has no work done for it any more, and takes no more slots than one address may', async () => {
     const asked: AbortSignal[] = [];
     const app = new Hono<HttpEnv>();
-    const entry = (_tree: string, _path: string, signal: AbortSignal) => {
+    const entry = (_tree: string, _path: string, { signal }: { signal: AbortSignal }) => {
       asked.push(signal);
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     };
