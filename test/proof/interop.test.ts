@@ -6,12 +6,19 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodePrivatePem } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { provenIndex } from '../../src/node/artifacts/dependency-index.ts';
-import { formatNoteKey, type LogEntry, noteKinds, type Receipt } from '../../src/protocol/documents/index.ts';
+import {
+  encodeBundle,
+  formatNoteKey,
+  type LogEntry,
+  noteKinds,
+  type Receipt,
+} from '../../src/protocol/documents/index.ts';
 import { type Bom, inTotoKeyOf, type Provenance } from '../../src/protocol/interop/index.ts';
 import { encodeIndex, makeIndex } from '../../src/protocol/lock-formats/index.ts';
 import { originOf } from '../../src/protocol/transparency/index.ts';
 import { quorate } from '../cli/support.ts';
 import { store } from '../store/support.ts';
+import { makeAnswer } from '../support/answers.ts';
 import {
   controller,
   log,
@@ -374,6 +381,18 @@ describe('export', () => {
     const refused = await exported(agreed, '--in-toto');
     expect(refused).toMatchObject({ code: 1, error: { code: 'EXPORT_NOT_TRUSTED' } });
     expect(await readdir(join(refused.dir, '..'))).toEqual([]);
+  });
+
+  it('has what an answer from an earlier build rests on', async () => {
+    const { bundle } = await makeAnswer({ from: real });
+    const bundleFile = join(await scratch(), 'answer.bundle');
+    await writeFile(bundleFile, encodeBundle(bundle));
+    const links = await exported({ ...real, bundleFile }, '--in-toto');
+    expect(links).toMatchObject({ code: 0 });
+    expect(links.files).toEqual((await exported(real, '--in-toto')).files);
+    const { files } = await exported({ ...real, bundleFile }, '--cosign');
+    expect(files.filter((name) => name.startsWith('receipt'))).toHaveLength(4);
+    expect(files).toContain('earlier-verdict.dsse.json');
   });
 
   it('asks for which tool, and takes no option that would do nothing', async () => {

@@ -72,7 +72,7 @@ async function run(context: Context, file: string, options: Options): Promise<Ex
   const exported: Exported = { files: new Map(), commands: [] };
   const { files, commands } = exported;
   if (options.inToto === true) await inToto(exported, bundle, facts, key, given !== undefined);
-  if (options.cosign === true) await cosign(exported, bundle);
+  if (options.cosign === true) await cosign(exported, bundle, facts);
   if (options.provenance === true) {
     const file = options.index === undefined ? undefined : await readIndexBytes(resolve(cwd, options.index));
     const { madeOf } = await import('../../node/artifacts/made.ts');
@@ -152,7 +152,8 @@ async function provenance({ files, commands }: Exported, made: Made, key: NodeKe
 const cosignCommand = (key: string, signature: string, type: string): string =>
   `cosign verify-blob-attestation --key ${key} --signature ${signature} --type ${type} --insecure-ignore-tlog <a file of the artifact>`;
 
-async function cosign({ files, commands }: Exported, bundle: Bundle): Promise<void> {
+async function cosign({ files, commands }: Exported, bundle: Bundle, facts: VerifiedFacts): Promise<void> {
+  const { builtIn } = await import('../../protocol/interop/index.ts');
   const { openStatement } = await import('../../protocol/documents/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
@@ -163,13 +164,18 @@ async function cosign({ files, commands }: Exported, bundle: Bundle): Promise<vo
       commands.push(cosignCommand(`${signer}.pub`, envelope, type));
     }
   };
-  for (const [n, { envelope }] of bundle.receipts.entries()) {
+  const built = builtIn(bundle, facts);
+  for (const [n, { envelope }] of built.receipts.entries()) {
     const { payload, signers } = await openStatement('receipt', envelope, joseVerifier);
     const { operator } = payload.predicate.quorate_receipt;
     add(`receipt-${n}-${operator}.dsse.json`, signers, 'slsaprovenance1', envelope);
   }
-  const { payload, signers } = await openStatement('verdict', bundle.verdict, joseVerifier);
-  add('verdict.dsse.json', signers, payload.predicateType, bundle.verdict);
+  const verdicts = [['verdict.dsse.json', bundle.verdict]];
+  if (built !== bundle) verdicts.push(['earlier-verdict.dsse.json', built.verdict]);
+  for (const [name = '', raw = ''] of verdicts) {
+    const { payload, signers } = await openStatement('verdict', raw, joseVerifier);
+    add(name, signers, payload.predicateType, raw);
+  }
 }
 
 /** The root block of the tree: its sha256 is the subject of the tree in a receipt. */

@@ -1,7 +1,9 @@
 import { QuorateError } from '../base/errors.ts';
 import {
   type Bundle,
+  claimedIdOf,
   isTrustedSlot,
+  type OwnBundle,
   openStatement,
   resultIdOf,
   resultOf,
@@ -25,6 +27,12 @@ export interface Links {
   trusted: ExportedLink[];
 }
 
+/** The part of a verified bundle that has the receipts: of the earlier request, where nothing was built for its own. */
+export function builtIn(bundle: Bundle, { earlier }: Pick<VerifiedFacts, 'earlier'>): OwnBundle {
+  const isBuilt = ({ request }: OwnBundle) => earlier !== null && claimedIdOf(request) === earlier;
+  return bundle.inputs?.find(isBuilt) ?? bundle;
+}
+
 /**
  * Takes the in-toto links out of a verified bundle, without dissent: all links of a step have to be alike.
  * @throws {QuorateError} `ARTIFACT_OF_TEST`, `EXPORT_NOTHING_BUILT`, `EXPORT_NO_LINKS`
@@ -46,7 +54,7 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
   const { artifact, files } = facts;
   const result = resultIdOf({ kind: 'exit', code: 0, artifact }, files);
   const links: Links = { builders: [], trusted: [] };
-  for (const { envelope: raw } of bundle.receipts) {
+  for (const { envelope: raw } of builtIn(bundle, facts).receipts) {
     const { payload, signer } = await openStatement('receipt', raw, verifier);
     const { slot, operator } = payload.predicate.quorate_receipt;
     if (resultOf(payload) !== result) continue;
