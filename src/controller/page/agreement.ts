@@ -30,6 +30,8 @@ interface Round {
   builds: Map<string, Build>;
   files: readonly string[];
   filesCount: number;
+  /** The agreement: tree and operators. Undefined before it, and once it is contradicted. */
+  agreed?: { artifact: string | null; by: readonly string[] } | undefined;
 }
 
 type Told = RunFacts['history'];
@@ -84,6 +86,12 @@ function take(rounds: readonly Round[], round: Round, progress: Progress): void 
       }
       if (progress.kind === 'compared') [round.files, round.filesCount] = [progress.files, progress.count];
       return;
+    case 'agreed':
+      round.agreed = progress;
+      return;
+    case 'contradicted':
+      round.agreed = undefined;
+      return;
     case 'differs':
       [round.files, round.filesCount] = [progress.files, progress.count];
       return;
@@ -133,14 +141,14 @@ function oneRound(round: Round, open: boolean, account: Account, aside: Aside): 
   const told = [...round.builds.values()];
   const outcomes = outcomesOf(told);
   const builds = told.sort((a, b) => (a.operator < b.operator ? -1 : 1));
-  const isSameTree = outcomes.length === 1 && round.files.length > 0;
   const groups = [
-    ...outcomes.map((outcome, at) => {
-      const { kind, says } = isSameTree
-        ? { kind: 'differs', says: '≠ same tree, other files listed' }
-        : markOf(outcome, at, builds);
+    ...outcomes.flatMap((outcome, at) => {
+      const all = builds.filter(({ result }) => result === outcome);
+      const others = listingOthers(round, outcome, all, outcomes.length === 1);
       const name = isTree(outcome) ? shownId(outcome) : html`${foreign(outcome, 120)}`;
-      return { kind, says, name, of: builds.filter(({ result }) => result === outcome) };
+      const marked = { ...markOf(outcome, at, builds), name, of: all.filter((one) => !others.includes(one)) };
+      const otherwise = { kind: 'differs', says: '≠ same tree, other files listed', name, of: others };
+      return [marked, otherwise].filter(({ of }) => of.length > 0);
     }),
     ...[...Map.groupBy(without(builds), ({ does }) => buildText(does, account))].map(([says, of]) => ({
       ...{ kind: 'pending', says, name: undefined, of },
@@ -164,6 +172,19 @@ ${of.map((build) => row(build, aside))}</tbody>`,
 )}</table>`
 }
 ${differences(round, outcomes)}</details>`;
+}
+
+/** Builds of one tree that list other files in it than others do. No result tells: where not all of them agreed, though enough were there. */
+function listingOthers(
+  { files, agree, agreed }: Round,
+  outcome: string,
+  builds: readonly Build[],
+  isOnly: boolean,
+): readonly Build[] {
+  if (files.length === 0 || !isTree(outcome)) return [];
+  const operators = builds.filter(({ slot }) => slot !== 'trusted');
+  if (agreed?.artifact === outcome) return operators.filter(({ operator }) => !agreed.by.includes(operator));
+  return isOnly || operators.length >= agree ? builds : [];
 }
 
 /** `2 operators and the trusted worker`. */

@@ -384,6 +384,30 @@ describe('the page of a run', () => {
     expect(await of({}, { run: at([round, { kind: 'revealed', round: 1, results }]) })).toContain('✓ same');
   });
 
+  it('of operators that agree leaves out who lists other files for their tree, also beside another tree', async () => {
+    const made = { ada: A, bob: A, eve: A, mal: B };
+    const results = Object.entries(made).map(([operator, result], slot) => ({
+      ...{ operator, worker: operator, slot, result },
+    }));
+    const revealed = { kind: 'revealed', round: 1, results };
+    const differs = { kind: 'differs', round: 1, files: ['x'], count: 1 };
+    const agreed = { kind: 'agreed', round: 1, artifact: A, by: ['ada', 'bob'] };
+    const groups = async (...told: object[]) =>
+      [
+        ...(await of({}, { run: at([round, revealed, differs, ...told]) })).matchAll(
+          /<th scope="rowgroup" colspan="4">(.*?) <span class="quiet">(\d)/g,
+        ),
+      ].map(([, says, count]) => `${count} ${says}`);
+    expect(await groups(agreed)).toEqual([
+      ...['2 ✓ same', '1 ≠ same tree, other files listed', '1 ✗ differs'],
+    ]);
+    // As many as have to agree have the tree, and did not.
+    const apart = ['3 ≠ same tree, other files listed', '1 ✗ differs'];
+    expect(await groups()).toEqual(apart);
+    const contradicted = { kind: 'contradicted', round: 1, artifact: A, trusted: null };
+    expect(await groups(agreed, contradicted)).toEqual(apart);
+  });
+
   it('of operators that the trusted worker contradicts marks none as the same', async () => {
     const results = ['ada', 'bob'].map((operator, slot) => ({ operator, worker: operator, slot, result: A }));
     const own = { operator: 'me', worker: 'm', slot: 'trusted', result: 'exit 0' };
