@@ -58,7 +58,8 @@ export class CheckedBundles implements StoredBundles {
     const which = this.#ofTest(asked) ?? asked;
     const { unstored } = this.#ports.machine.state;
     // A verdict is told before its bundle is stored: whoever heard of it asks for this one, not for that of the verdict before.
-    if (this.#named(which).some(({ id }) => unstored.has(id))) await this.#maker.storing();
+    if (unstored.size > 0 && this.#named(which).some(({ id }) => unstored.has(id)))
+      await this.#maker.storing();
     let text = await this.#stored.get(which);
     const maker = text === undefined ? this.#makerOf(which) : undefined;
     if (maker !== undefined) {
@@ -94,23 +95,30 @@ export class CheckedBundles implements StoredBundles {
   async #isAsStored(which: string, text: string): Promise<boolean> {
     const sha256 = await this.#sha256(text);
     // After the wait, in which it may have been replaced.
+    const { state } = this.#ports.machine;
+    // Any number of runs may have made this artifact: the one that proves it is looked at first.
+    const maker = provingRun(state, which);
+    if (maker !== undefined && this.#hashAs(which, maker) === sha256) return true;
     const hashes = this.#hashesOf(which);
     return hashes === undefined || hashes.includes(sha256);
   }
 
   /** Of the bundles that may have this name; undefined where one is not known. */
   #hashesOf(which: string): string[] | undefined {
-    const { state } = this.#ports.machine;
     // Without a receipt there is no bundle.
     const runs = this.#named(which).filter(hasEvidence);
-    const hashes = runs.flatMap((run) => {
-      const outcome = publishedOf(run)?.verdict.outcome;
-      // A trusted worker gave back a later one of a run that was lost.
-      if (outcome === undefined || state.unstored.has(run.id) || isLostInRestore(run)) return [];
-      const names = [run.id, run.jobId, artifactIn(run, outcome) ?? ''];
-      return (names.includes(which) && state.bundles.get(run.id)) || [];
-    });
+    const hashes = runs.flatMap((run) => this.#hashAs(which, run) ?? []);
     return runs.length > 0 && hashes.length === runs.length ? hashes : undefined;
+  }
+
+  /** Of the bundle of a run, where it is stored and has this name. */
+  #hashAs(which: string, run: RunFacts): string | undefined {
+    const { state } = this.#ports.machine;
+    const outcome = publishedOf(run)?.verdict.outcome;
+    // A trusted worker gave back a later one of a run that was lost.
+    if (outcome === undefined || state.unstored.has(run.id) || isLostInRestore(run)) return undefined;
+    const names = [run.id, run.jobId, artifactIn(run, outcome) ?? ''];
+    return names.includes(which) ? state.bundles.get(run.id) : undefined;
   }
 
   /** The run, those of the job, or those that had a verdict about the artifact: tests make none. */

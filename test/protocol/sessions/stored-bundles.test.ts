@@ -71,6 +71,23 @@ describe('a stored bundle that is not the one that was stored', () => {
     await expect(desk.serve().get(run)).rejects.toMatchObject(damaged);
   });
 
+  it('is told by the run that proves its artifact, however many made the same', async () => {
+    await desk.play('app', built);
+    await desk.play('lib', built);
+    const { index } = desk.bench.controller.state;
+    let looks = 0;
+    const beginning = index.beginning.bind(index);
+    index.beginning = (which) => {
+      looks++;
+      return beginning(which);
+    };
+    const served = desk.serve();
+    const before = desk.stored.get(A) ?? '';
+    expect([await served.get(A), looks]).toEqual([before, 0]);
+    damage(before);
+    await expect(served.get(A)).rejects.toMatchObject(damaged);
+  });
+
   it('is served as before where the journal is older than the hashes', async () => {
     const run = await desk.play('app', built);
     damage(desk.stored.get(run) ?? '');
