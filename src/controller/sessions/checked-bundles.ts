@@ -98,8 +98,8 @@ export class CheckedBundles implements StoredBundles {
     const { state } = this.#ports.machine;
     // Any number of runs may have made this artifact: the one that proves it is looked at first.
     const maker = provingRun(state, which);
-    if (maker !== undefined && this.#hashAs(which, maker) === sha256) return true;
-    const hashes = this.#hashesOf(which);
+    const proving = maker === undefined ? undefined : this.#hashAs(which, maker);
+    const hashes = proving === sha256 ? [proving] : this.#hashesOf(which);
     return hashes === undefined || hashes.includes(sha256);
   }
 
