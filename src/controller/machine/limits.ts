@@ -36,7 +36,7 @@ export const controllerLimits = {
   cosignRetryMsMax: 600_000,
   /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there. */
   cosignAbsentMsMax: 60_000,
-  /** A trusted worker that is connected for this long and has not resumed its lease since builds again: a feed that went silent has ended by then. */
+  /** A trusted worker that is connected for this long and has not resumed its lease since the start of the controller builds again: a feed that went silent has ended by then. */
   cosignEndedMs: 120_000,
   /** Runs that a restore lost whose bundles a trusted worker is asked for as it connects. */
   lostRunsAskedMax: 100,

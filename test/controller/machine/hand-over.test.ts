@@ -114,14 +114,18 @@ describe('a trusted worker whose signature is waited for', () => {
     bench.resume('trusted', held);
     detach(bench, lease);
     bench.drive(2 * cosignEndedMs);
+    // Its connection breaks, and only the feed is there again.
+    bench.send({ kind: 'absent', worker: bench.id('trusted') });
+    bench.present('trusted');
+    bench.drive(2 * cosignEndedMs);
     expect(bench.progress(run, 'lost')).toEqual([]);
     bench.cosign(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted' });
   });
 
-  it('and whose connection broke has the time again to resume its lease', async () => {
-    const { bench, run, lease, held } = await waiting();
-    detach(bench, lease);
+  it('and whose connection breaks after a start has the time again to resume its lease', async () => {
+    const { bench, run, held } = await waiting();
+    await bench.restart();
     for (let n = 0; n < 5; n++) {
       bench.send({ kind: 'absent', worker: bench.id('trusted') });
       bench.drive(1_000);

@@ -69,13 +69,13 @@ const { cosignAbsentMsMax, cosignAnswerMsMax, cosignEndedMs } = controllerLimits
 
 /**
  * Since when a trusted worker is there without this lease, in ms since the epoch; undefined where it is gone, or was heard of on the lease
- * since it connected. Without it, it has ended the lease: the journal of one of the two is an older copy.
+ * in this life of the controller. Otherwise it has ended the lease: the journal is an older copy.
  */
 function withoutLeaseSince({ presence }: ControllerState, { id, worker }: LiveLease): number | undefined {
   const there = presence.workers.get(worker);
   const last = presence.heard.get(id);
   if (there === undefined || last === undefined || last.detachedAt === null) return undefined;
-  return last.at > there.since ? undefined : Math.max(last.detachedAt, there.since);
+  return last.at > presence.since ? undefined : Math.max(last.detachedAt, there.since);
 }
 
 /**
