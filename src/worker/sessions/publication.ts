@@ -264,14 +264,19 @@ export class Publication {
   /** Whether the bundle that is held of a run proves it trusted. One of before does not replace it: the controller's journal may be an older copy. */
   async #isTrusted(request: string, artifact: string): Promise<boolean> {
     const { bundles, credentials, revocations, signing } = this.#ports;
-    const held = await bundles.get(request);
-    if (held === undefined) return false;
     const expected = {
       ...{ project: credentials.membership.project, artifact },
       revocations: revocations.revoked,
     };
-    const { ok, level } = await verifyBundle(decodeBundle(held), expected, signing.documents.verifier);
-    return ok && level === 'trusted';
+    try {
+      const held = await bundles.get(request);
+      if (held === undefined) return false;
+      const { ok, level } = await verifyBundle(decodeBundle(held), expected, signing.documents.verifier);
+      return ok && level === 'trusted';
+    } catch {
+      // It is damaged: what comes replaces it.
+      return false;
+    }
   }
 
   async #announce(artifact: string): Promise<void> {
