@@ -1,6 +1,6 @@
 export type { SandboxErrorCode } from './error-codes.ts';
 export { findTool } from './host.ts';
-export { combineSandboxes, openSandbox, openSandboxes, probe, removeLeftovers } from './open.ts';
+export { combineSandboxes, hasJobs, openSandbox, openSandboxes, probe, removeLeftovers } from './open.ts';
 export { type ShellWindow, shellStep } from './run/shell.ts';
 export { openToolSandbox, type ToolOptions, type ToolSandbox } from './tool/index.ts';
 export {

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/protocol/base/errors.ts';
 import { sweepLeftovers } from './cgroups/leftovers.ts';
+import { listOptional } from './files.ts';
 import { gvisorTier } from './gvisor/tier.ts';
 import { namespaceTier } from './namespace/tier.ts';
 import { toolChecks } from './probe/host-checks.ts';
@@ -60,6 +61,12 @@ export async function probe({
 /** Removes what crashed processes with this state folder left behind. @throws SANDBOX_CLEANUP_FAILED */
 export async function removeLeftovers(stateDir: string): Promise<void> {
   await sweepLeftovers(recordsFolder(stateDir));
+}
+
+/** Whether a process runs jobs with this state folder; those of crashed processes are removed. @throws SANDBOX_CLEANUP_FAILED */
+export async function hasJobs(stateDir: string): Promise<boolean> {
+  await removeLeftovers(stateDir);
+  return listOptional(recordsFolder(stateDir)).length > 0;
 }
 
 /** Tiers, with their state folder, whose guards this process has seen to hold from inside → tools and versions that it found then, and the kernel. */

@@ -17,7 +17,14 @@ export function findUp(
 
 /** The folder at or above `start` with this below its `.quorate`. Around the repository of `start`, as in /tmp, others may put one: theirs is passed over. */
 function findOwn(start: string, name: string): string | undefined {
-  const ownerOf = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.uid;
+  const ownerOf = (file: string) => {
+    try {
+      return lstatSync(file).uid;
+    } catch {
+      // Out of this user's reach: of somebody else.
+      return undefined;
+    }
+  };
   const isMine = (file: string) => ownerOf(file) === process.getuid?.();
   // Others may put a .git there too; who uses sudo is in a folder of the one who made the repository.
   const isRepository = (folder: string) => {
@@ -35,9 +42,16 @@ function findOwn(start: string, name: string): string | undefined {
 /** The project folder at or above `start`. It must hold a charter: `~/.quorate` is a home folder. */
 export const findProject = (start: string): string | undefined => findOwn(start, 'charter.jws');
 
-/** The repository at or above `start` whose project `quorate up` plays, or has played. */
-export const findPlayed = (start: string): string | undefined =>
+/** The repository at or above `start` whose project `quorate up` plays, or has played. To use any of it: `playedHere`. */
+const findPlayed = (start: string): string | undefined =>
   findOwn(start, join('up', '.quorate', 'charter.jws'));
+
+/** The same, of which all is this user's own. @throws as of `checkOwnPlayed` */
+export async function playedHere(start: string): Promise<string | undefined> {
+  const played = findPlayed(start);
+  if (played !== undefined) await checkOwnPlayed(played);
+  return played;
+}
 
 /** The same of the wanted project, of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
 export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {

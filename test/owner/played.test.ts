@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { storesHere } from '../../src/client/commands/trial-project.ts';
 import { createKey } from '../../src/identity/keys.ts';
 import { checkOwnPlayed, playedOf } from '../../src/owner/played.ts';
-import { findPlayed, findProject, projectHere } from '../../src/owner/project.ts';
+import { findProject, playedHere, projectHere } from '../../src/owner/project.ts';
 import { initProject } from '../../src/owner/project-folder.ts';
 import { codeOf } from '../../src/protocol/base/errors.ts';
 import { localRepo } from '../../src/source/index.ts';
+import type { Context } from '../../src/terminal/context.ts';
 import { quorate } from '../cli/support.ts';
 import { git, repo } from '../source/support.ts';
 
@@ -72,18 +74,22 @@ it('a .git of another user around makes no project of that user count', async ()
   await initProject(playedOf(around), project);
   const inner = join(around, 'inner');
   await mkdir(inner);
-  expect([findProject(inner), findPlayed(inner)]).toEqual([around, around]);
+  expect([findProject(inner), await playedHere(inner)]).toEqual([around, around]);
   onTestFinished(() => void vi.restoreAllMocks());
   vi.spyOn(process, 'getuid').mockReturnValue((process.getuid?.() ?? 0) + 1);
   // As with sudo, in a repository of who owns the folder.
   expect(findProject(inner)).toBe(around);
   // Of nobody.
   const gone = join(inner, 'gone');
-  expect([findProject(gone), findPlayed(gone), await projectHere(gone)]).toEqual([
-    undefined,
-    undefined,
-    undefined,
-  ]);
+  const places = async (start: string) => [
+    findProject(start),
+    await playedHere(start),
+    await projectHere(start),
+  ];
+  expect(await places(gone)).toEqual([undefined, undefined, undefined]);
+  // A folder that the system does not lead to, as below one that this user may not search.
+  await symlink('gone', gone);
+  expect(await places(join(gone, 'below'))).toEqual([undefined, undefined, undefined]);
 });
 
 it('a project that is played is checked where the command runs in its own folder, too', async () => {
@@ -93,4 +99,19 @@ it('a project that is played is checked where the command runs in its own folder
   expect(await projectHere(homes)).toBeDefined();
   git(root, 'add', '-f', '.quorate');
   expect(await projectHere(homes).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
+
+it('images and stores of what is played count only where all of it is of this user', async () => {
+  const root = await repo();
+  const homes = playedOf(root);
+  await initProject(homes, { name: 'tools', vcs: [], bootstrap: [] });
+  const at = { cwd: root, home: join(root, 'home') };
+  const stores = () => storesHere(at as Context, root);
+  const own = join(homes, '.quorate/store');
+  expect(await stores()).toEqual([own, join(root, 'home/store')]);
+  const list = () => quorate(['image', 'list'], { cwd: root });
+  expect(await list()).toMatchObject({ code: 0 });
+  git(root, 'add', '-f', '.quorate');
+  expect(await stores()).toEqual([join(root, 'home/store')]);
+  expect(await list()).toMatchObject({ code: 2, err: expect.stringContaining('PROJECT_FOREIGN') });
 });

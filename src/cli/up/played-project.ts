@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm, rmdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hasJobs } from '../../../sandbox/index.ts';
 import { firstCharter } from '../../owner/commands/init.ts';
 import { playedOf } from '../../owner/played.ts';
 import {
@@ -43,10 +44,11 @@ export async function openPlayed(root: string): Promise<ProjectFolder> {
 /** Where the sandboxes of all that is played keep their state. */
 export const sandboxOf = (root: string): string => join(playedOf(root), 'sandbox');
 
-/** Removes what was made before the first consent. Where another `quorate up` has begun meanwhile, or settings are there, these stay. */
+/** Removes what was made before the first consent. Where another `quorate up` has begun meanwhile or looks at the machine, or settings are there, these stay. */
 export async function discardUnbegun(root: string): Promise<void> {
   const homes = playedOf(root);
   if (existsSync(join(homes, '.quorate'))) return;
+  if (await hasJobs(sandboxOf(root))) return;
   await rm(sandboxOf(root), { recursive: true, force: true });
   for (const folder of [homes, dirname(homes)])
     await rmdir(folder).catch((error: unknown) => {

@@ -96,7 +96,14 @@ async function run(context: Context, options: Options): Promise<Exit> {
     memory: options.memory ?? Math.max(memoryBytesMin, Math.floor(totalmem() / 2 / builds)),
     ...(options.tier !== undefined && { tier: options.tier }),
   };
-  const offer = await offerOf(context, upDir, sandboxDir, lent);
+  const discard = async (): Promise<void> => {
+    if (isFirst) await discardUnbegun(root);
+  };
+  const failed = async (error: unknown): Promise<never> => {
+    await discard();
+    throw error;
+  };
+  const offer = await offerOf(context, upDir, sandboxDir, lent).catch(failed);
   const { consent, lending } = offer;
   const [tier = 'namespace'] = lending.capabilities.tiers;
   out.say(
@@ -108,8 +115,8 @@ async function run(context: Context, options: Options): Promise<Exit> {
   );
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
   const ask = consent !== undefined || isFirst;
-  if (ask && !(await agreed(context, { yes }, consent, 'Build on this machine'))) {
-    if (isFirst) await discardUnbegun(root);
+  if (ask && !(await agreed(context, { yes }, consent, 'Build on this machine').catch(failed))) {
+    await discard();
     out.say('Nothing was done.');
     return exits.no;
   }

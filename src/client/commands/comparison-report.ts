@@ -55,7 +55,7 @@ export async function compareSides(
   const board = out.board();
   const sides = {
     asked: [left.asked, right.asked] as const,
-    stores: storesHere(context, cwd),
+    stores: await storesHere(context, cwd),
     signal,
     project: () => trialProject(context, cwd, options.project),
     onStep: (says: string) => {

@@ -5,7 +5,6 @@ import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { controllerAdvice, membershipFor, withAdvice } from '../../member/commands/project-client.ts';
-import { checkOwnPlayed } from '../../owner/played.ts';
 import { accountOf, hasRefused } from '../../protocol/account/index.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -398,7 +397,6 @@ export async function sourceOf(
   const { root, remoteUrl, branch, commit, dirty } = await localRepo(folder);
   const { servedSource } = await import('../../owner/served-source.ts');
   const served = options.url === undefined ? await servedSource(root) : undefined;
-  if (served !== undefined) await checkOwnPlayed(root);
   const url = options.url ?? served?.url ?? remoteUrl;
   if (url === undefined)
     throw new QuorateError('CLI_USAGE', `${folder} has no remote, and workers fetch source from a server`, {

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { playedOf } from '../../owner/played.ts';
-import { findPlayed, findProject, projectHere } from '../../owner/project.ts';
+import { findProject, playedHere, projectHere } from '../../owner/project.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { TrialProject } from '../trial/inputs.ts';
@@ -39,9 +39,10 @@ export async function trialProject(
   return { project, charter, controllers, bootstrap, feed };
 }
 
-/** Folders of stores on this host that may hold an artifact. */
-export function storesHere({ home }: Context, folder: string): string[] {
-  const [own, played] = [findProject(folder), findPlayed(folder)];
+/** Folders of stores on this host that may hold an artifact; one that came with the repository or is of another user is not among them. */
+export async function storesHere({ home }: Context, folder: string): Promise<string[]> {
+  const own = findProject(folder);
+  const played = await playedHere(folder).catch(() => undefined);
   const projects = [...(own === undefined ? [] : [own]), ...(played === undefined ? [] : [playedOf(played)])];
   return [...projects.map((where) => join(where, '.quorate', 'store')), join(home, 'store')];
 }

@@ -124,7 +124,7 @@ async function run(
     imageBytes,
     privateHosts,
     inputs: options.input?.map((input) => inFolder(cwd, input)),
-    stores: storesHere(context, folder),
+    stores: await storesHere(context, folder),
     project: () => trialProject(context, folder, options.project),
     onInput: (input: ProvidedInput) => sayInput(out, input),
     dependencies: { env, onProgress: dependencies.progress },

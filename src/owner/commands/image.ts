@@ -8,7 +8,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { bytes } from '../../terminal/format.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { packages, several } from '../../terminal/values.ts';
-import { findPlayed, findProject } from '../project.ts';
+import { findProject, playedHere } from '../project.ts';
 
 type Arch = 'x86_64' | 'aarch64';
 
@@ -72,7 +72,7 @@ const archOption = (): Option =>
 
 async function folderOf({ cwd, home }: Context): Promise<string> {
   const { imagesFolder } = await import('../../execution/images/files.ts');
-  const project = findProject(cwd) ?? findPlayed(cwd);
+  const project = findProject(cwd) ?? (await playedHere(cwd));
   return imagesFolder(project === undefined ? home : resolve(project, '.quorate'));
 }
 

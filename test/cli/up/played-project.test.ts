@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { groupPrefix, recordJob } from '../../../sandbox/cgroups/leftovers.ts';
 import { openSource } from '../../../src/cli/up/local-source.ts';
 import { discardUnbegun, openPlayed, sandboxOf } from '../../../src/cli/up/played-project.ts';
 import { openJournal } from '../../../src/journal/index.ts';
@@ -11,6 +12,7 @@ import { changeCharter, defaultFloor, initProject } from '../../../src/owner/pro
 import { tellServed } from '../../../src/owner/served-source.ts';
 import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { commitAll, git, repo } from '../../source/support.ts';
+import { ending, start } from '../support.ts';
 
 const floor = { ...defaultFloor, agree: 3, of: 4 };
 const first = { name: 'tools', vcs: ['git.example.org'], bootstrap: [], floor };
@@ -82,6 +84,26 @@ it('a first one that is declined leaves no file, and removes nothing of one that
   await mkdir(sandboxOf(root));
   await discardUnbegun(root);
   expect([played.dir, own.dir, sandboxOf(root)].map(existsSync)).toEqual([true, true, true]);
+});
+
+it('a first one that is declined leaves the sandboxes of another one that looks at the machine', async () => {
+  const root = await repo();
+  const forget = recordJob(join(sandboxOf(root), 'sandbox'), `${groupPrefix}1-2`, []);
+  await discardUnbegun(root);
+  expect(readdirSync(join(sandboxOf(root), 'sandbox'))).toEqual([`${groupPrefix}1-2.json`]);
+  forget();
+  await discardUnbegun(root);
+  expect(existsSync(join(root, '.quorate'))).toBe(false);
+});
+
+it('a first one that ends while it looks at the machine leaves nothing', async () => {
+  const root = await repo();
+  const up = start(['up', '--yes'], { cwd: root });
+  const ended = ending(up);
+  await expect.poll(() => existsSync(sandboxOf(root)), { interval: 5, timeout: 60_000 }).toBe(true);
+  up.kill('SIGINT');
+  expect(await ended).toMatchObject({ code: 130, err: expect.stringContaining('CLI_INTERRUPTED') });
+  expect(existsSync(join(root, '.quorate'))).toBe(false);
 });
 
 it('one that came with the repository, or is of another user, is not used', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openPlayed } from '../../../src/cli/up/played-project.ts';
@@ -30,7 +31,13 @@ describe('the source that run builds', () => {
     onTestFinished(() => journal.close());
     expect((await sourceOf(folder(), root, {})).repo.url).toBe('git://127.0.0.1:1/tools');
     execFileSync('git', ['-C', root, 'add', '-f', '.quorate/up/up.json']);
-    await expect(sourceOf(folder(), root, {})).rejects.toMatchObject({ code: 'PROJECT_FOREIGN' });
+    const refused = () =>
+      expect(sourceOf(folder(), root, {})).rejects.toMatchObject({ code: 'PROJECT_FOREIGN' });
+    await refused();
+    // It is not read: it may be a link to /dev/zero.
+    await rm(join(dir, '../up.json'));
+    await symlink('.', join(dir, '../up.json'));
+    await refused();
   });
 
   it('knows which commit lies here, unless another ref or server is asked for', async () => {
