@@ -3,7 +3,8 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
+import { printable } from '../protocol/base/escape.ts';
+import { damaged, notAnImage, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 import { eachTarEntry, splitName, type TarHeader } from './tar-entries.ts';
 

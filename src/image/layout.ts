@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import type { Blob, Blobs, Wanted } from './blobs.ts';
-import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
+import { damaged, notAnImage, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 
 /** Processor architectures, as named in jobs. */

@@ -1,6 +1,7 @@
 import { QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { printable, tooLarge } from './errors.ts';
+import { tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 
 /** Location of a file's content: layer, offset in its unpacked archive, size. */

@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { refuseEmptyHeaders } from '../protocol/base/tar-headers.ts';
-import { damaged, printable } from './errors.ts';
+import { damaged } from './errors.ts';
 
 const refused = (name: string, why: string): QuorateError =>
   new QuorateError('IMAGE_INVALID', `the entry ${printable(name)} of the image ${why}`, {

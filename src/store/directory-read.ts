@@ -3,9 +3,10 @@ import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promise
 import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { LongWork } from './long-work.ts';
-import { compareNames, decodeName, printable, splitPath } from './names.ts';
+import { compareNames, decodeName, splitPath } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { readDirectory } from './directory-read.ts';
 import { LastBlockOnly } from './file-import.ts';
-import { printable } from './names.ts';
 
 /** Identity of a path on disk: the CID of a folder's tree, or the sha256 of a file in hexadecimal. */
 export type Fingerprint =

@@ -1,4 +1,5 @@
 import { QuorateError, unreachable } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { toUtf8 } from '../protocol/base/text.ts';
 import { flawOfName } from '../protocol/base/tree-path.ts';
@@ -33,13 +34,6 @@ export function decodeName(bytes: Uint8Array, where: string): string {
     const says = `a name in ${printable(where)} is not UTF-8`;
     throw new QuorateError('STORE_NAME_NOT_UTF8', says, { hint: notUtf8, cause });
   }
-}
-
-/** A path for messages: quoted, at most 200 characters, control characters escaped. */
-export function printable(path: string): string {
-  const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
-  // JSON.stringify leaves C1 controls and bidirectional overrides, which can forge terminal output.
-  return shown.replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '?');
 }
 
 /** Checks one component of a path. @throws STORE_NAME_REFUSED, STORE_NAME_NOT_UTF8, STORE_PATH_TOO_LONG */

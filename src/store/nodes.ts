@@ -4,6 +4,7 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { pbCode, rawCode } from '../protocol/base/car.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 
 /** Not a coded error: on an error of this name Bitswap answers "do not have" and goes on with the peer's other wants. */
@@ -93,7 +94,7 @@ export function parseCid(text: string): CID {
     if (text.length > cidCharsMax) throw new Error(`over ${cidCharsMax} characters`);
     cid = CID.parse(text);
   } catch (cause) {
-    throw refusedCid(`${JSON.stringify(text.slice(0, 100))} is not a CID`, cause);
+    throw refusedCid(`${printable(text)} is not a CID`, cause);
   }
   return checkCid(cid);
 }

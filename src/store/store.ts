@@ -6,6 +6,7 @@ import type { Libp2p } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
 import { assert, codeOf, QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
 import { wholeBytes } from '../protocol/base/whole-bytes.ts';
@@ -114,8 +115,7 @@ export class Store {
   /** Opens a sealed area, also one of an earlier process. @param name letters, digits, ".", "_" and "-" */
   sealed(name: string): Area {
     if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(name)) {
-      const shown = JSON.stringify(name.slice(0, 120));
-      throw new QuorateError('STORE_AREA_NAME_INVALID', `${shown} is not a name of a sealed area`, {
+      throw new QuorateError('STORE_AREA_NAME_INVALID', `${printable(name)} is not a name of a sealed area`, {
         hint: 'Use up to 100 letters, digits, ".", "_" and "-", not beginning with ".".',
       });
     }

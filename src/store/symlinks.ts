@@ -1,6 +1,7 @@
 import type { QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import type { LongWork } from './long-work.ts';
-import { linkEscapes, printable } from './names.ts';
+import { linkEscapes } from './names.ts';
 
 /** Linux follows at most this many links per path (path_resolution(7)); a longer chain does not resolve. */
 const followsMax = 40;

@@ -1,10 +1,11 @@
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { printable } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { storeLimits } from './limits.ts';
 import { LongWork, sortInSlices } from './long-work.ts';
-import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
+import { checkName, checkTarget, compareNames, foldName } from './names.ts';
 import { type BlockReader, decodeUnixNode, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeEntry, TreeRules } from './types.ts';
 

@@ -8,7 +8,6 @@ import { pbCode, rawCode } from '../../src/protocol/base/car.ts';
 import { Slices } from '../../src/protocol/base/slices.ts';
 import { writeAll } from '../../src/store/disk.ts';
 import { cidOf, giveUpMemory, storeChunks, storeFile } from '../../src/store/file-import.ts';
-import { printable } from '../../src/store/names.ts';
 import { decodeNode } from '../../src/store/nodes.ts';
 import { PackFiles } from '../../src/store/pack-files.ts';
 import { PinLog } from '../../src/store/pin-log.ts';
@@ -106,11 +105,6 @@ it('memory from 4 KiB on is given up, where it is of those bytes alone', () => {
   const shared = new Uint8Array(new SharedArrayBuffer(5_000));
   giveUpMemory(shared);
   expect([part.length, shared.length]).toEqual([8_999, 5_000]);
-});
-
-it('names of up to 200 characters are shown whole', () => {
-  expect(printable('a'.repeat(200))).toBe(`"${'a'.repeat(200)}"`);
-  expect(printable('a'.repeat(201))).toBe(`"${'a'.repeat(200)}…"`);
 });
 
 it('up to five trees that are not whole are named', () => {

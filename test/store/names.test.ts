@@ -25,6 +25,13 @@ const bounds: Bound[] = [
   ],
 ];
 
+it.each(['\u2028', '\u2029', '\u202e', '\u061c', '\u200b', '\u009b'])(
+  'a message about a name holds no %j',
+  (char) => {
+    expect(() => checkName(`a${char}/b`, `in ${char}`)).toThrow(/^[\x20-\x7e]+$/);
+  },
+);
+
 describe('a tree takes at most so many', () => holds(bounds));
 
 it.each([

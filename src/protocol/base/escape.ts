@@ -77,7 +77,11 @@ export async function* piecesWithoutColours(pieces: AsyncIterable<string>): Asyn
 /** JSON on one line, safe on a terminal: what `escapeLine` escapes stands as `\\uXXXX`, so the parsed value is the same. */
 export const jsonLine = (value: unknown): string => JSON.stringify(value).replace(harmful, jsonEscaped);
 
-/** The same on several lines, indented, with a line break at the end: for files that people read too. */
+/** A foreign name for a message: quoted, at most 200 characters, the rest as of `jsonLine`. */
+export const printable = (name: string): string =>
+  jsonLine(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+
+/** `jsonLine` on several lines, indented, with a line break at the end: for files that people read too. */
 export const jsonPage = (value: unknown): string =>
   `${JSON.stringify(value, null, 2).replace(harmful, (char) => (char === '\n' ? char : jsonEscaped(char)))}\n`;
 

@@ -8,6 +8,7 @@ import {
   jsonPage,
   LineEscaper,
   piecesWithoutColours,
+  printable,
   withoutColours,
 } from '../../../src/protocol/base/escape.ts';
 import { anyCharacter } from '../../support/any-character.ts';
@@ -42,6 +43,13 @@ describe('escapeLine', () => {
         expect(escapeLine(text)).not.toMatch(/[^\P{Cc}\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
       }),
     );
+  });
+});
+
+describe('printable', () => {
+  it('shows names of up to 200 characters whole', () => {
+    expect(printable('a'.repeat(200))).toBe(`"${'a'.repeat(200)}"`);
+    expect(printable('a'.repeat(201))).toBe(`"${'a'.repeat(200)}…"`);
   });
 });
 
