@@ -12,15 +12,15 @@ interface Example {
   dependencies?: string;
 }
 
-/** The commented job file that `quorate init` writes. `text`: of the file that `exampleFrom` names. */
-export function exampleJobFile(names: readonly string[], text = ''): string {
+/** The commented job file that `quorate init` writes. `text`: of the file that `exampleFrom` names; `ignored`: of .gitignore. */
+export function exampleJobFile(names: readonly string[], text = '', ignored = ''): string {
   const about = text.slice(0, jobFileLimits.bytesMax);
   const from = exampleFrom(names);
   const { run, dependencies }: Example =
     from === undefined
       ? { run: ['./build.sh $OUT'] }
       : from === 'package.json'
-        ? ofPackage(about, names)
+        ? ofPackage(about, names, ignored)
         : ofMakefile(about);
   const steps = run.map((step) => `      ${step.startsWith('#') ? '' : '- '}${step}\n`).join('');
   const locks =
@@ -120,7 +120,10 @@ function madeBy(text: string): string[] {
 
 const lockFiles = ['package-lock.json', 'npm-shrinkwrap.json'];
 
-function ofPackage(text: string, names: readonly string[]): Example {
+/** A folder that a build makes and git ignores. */
+const madeFolder = /^\/?(dist|build|lib|out)\/?\r?$/m;
+
+function ofPackage(text: string, names: readonly string[], ignored: string): Example {
   const about = objectIn(text);
   const scripts = objectOf(about.scripts);
   const has = (name: string): boolean => Object.keys(objectOf(about[name])).length > 0;
@@ -129,9 +132,18 @@ function ofPackage(text: string, names: readonly string[]): Example {
     scripts.build === undefined || builds('prepack') || builds('prepare') ? [] : ['npm run build'];
   const lock = lockFiles.find((name) => names.includes(name));
   const needs = has('dependencies') || has('devDependencies');
+  const [, made] = names.includes('.npmignore') || has('files') ? [] : (madeFolder.exec(ignored) ?? []);
+  const isBuilt = [scripts.build, scripts.prepack, scripts.prepare].some((script) => script !== undefined);
+  const omitted =
+    made !== undefined && isBuilt
+      ? [
+          `# npm pack leaves out ${made}/, which .gitignore names: write "files": ["${made}"] into package.json, or add here:`,
+          `# - cp -R --parents ${made} $OUT`,
+        ]
+      : [];
   const pack =
     text === '' || (about.name !== undefined && about.version !== undefined)
-      ? ['npm pack --pack-destination $OUT']
+      ? ['npm pack --pack-destination $OUT', ...omitted]
       : [
           '# package.json lacks name or version, which "npm pack" needs: this folder becomes the artifact.',
           'cp -R --parents dist $OUT',

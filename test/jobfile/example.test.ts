@@ -36,6 +36,25 @@ describe('the example job file', () => {
     expect(runOf(['Makefile'], text)).toEqual(['make', last]);
   });
 
+  it('of a package says that npm leaves out a folder that is made and ignored', () => {
+    const about = { name: 'a', version: '1.0.0', scripts: { build: 'x' } };
+    const text = (names: string[], more: object, ignored: string) =>
+      exampleJobFile(['package.json', ...names], JSON.stringify({ ...about, ...more }), ignored);
+    const says = expect.stringContaining('# npm pack leaves out dist/, which .gitignore names');
+    expect(text([], {}, 'node_modules\r\n/dist/\r\n')).toEqual(says);
+    expect(parseJobFile(text([], {}, 'dist\n'), 'quorate.yaml').jobs[0]?.run).toEqual([
+      'npm run build',
+      'npm pack --pack-destination $OUT',
+    ]);
+    for (const [names, more, ignored] of [
+      [[], { files: ['dist'] }, 'dist\n'],
+      [['.npmignore'], {}, 'dist\n'],
+      [[], { scripts: {} }, 'dist\n'],
+      [[], {}, 'distant\n!dist\n'],
+    ] as const)
+      expect(text([...names], more, ignored)).not.toEqual(says);
+  });
+
   it('of a Makefile is guessed in time that does not grow with its square', () => {
     for (const line of [
       'a '.repeat(120_000),

@@ -136,6 +136,39 @@ jobs:
   });
 });
 
+describe.each([
+  [
+    '.woodpecker.yml',
+    'matrix: {GO: [1, 2], CC: [x, y]}\nsteps: [{name: a, image: "go:${GO}", commands: ["RUN"]}]\n',
+  ],
+  [
+    '.gitlab-ci.yml',
+    'a: {image: "go:$GO", parallel: {matrix: [{GO: [1, 2], CC: [x, y]}]}, script: ["RUN"]}\n',
+  ],
+])('of a matrix in %s', (path, text) => {
+  it.each(['$CC', '${CC}'])(
+    'a key that only the image has makes no further jobs, one that a command has does: %s',
+    (word) => {
+      const { jobs, told, text: made } = read(text.replace('RUN', `make ${word}`), path);
+      expect(jobs.map(({ name }) => name.replace(/^.*\./, ''))).toEqual(['x', 'y']);
+      expect(told).toContainEqual(expect.stringContaining('matrix GO'));
+      expect(made).not.toMatch(/^ +GO:/m);
+    },
+  );
+
+  it('a key that a command has in its own name stays', () => {
+    const { jobs, told } = read(text.replace('RUN', 'make $GO ${CC}'), path);
+    expect(jobs).toHaveLength(4);
+    expect(told).not.toContainEqual(expect.stringContaining('matrix GO'));
+  });
+});
+
+it('a key of a matrix that nothing names is a variable of what GitLab runs', () => {
+  const text = 'a: {parallel: {matrix: [{CC: [x, y]}]}, script: [./build]}\n';
+  const { jobs } = read(text, '.gitlab-ci.yml');
+  expect(jobs.map(({ env }) => env)).toEqual([{ CC: 'x' }, { CC: 'y' }]);
+});
+
 describe('a workflow of Woodpecker', () => {
   const { kind, jobs, told, text } = made('go.woodpecker.yml', '.woodpecker.yml');
 

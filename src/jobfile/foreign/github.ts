@@ -9,6 +9,7 @@ import {
   firstJobs,
   jobName,
   keepStep,
+  leaveOutAxes,
   lookAt,
   newJob,
   reasons,
@@ -118,24 +119,13 @@ class Workflow {
     }
   }
 
-  /** Leaves out keys of the matrix that no command has: they named versions of tools for actions, and each job would be the same. */
+  /** Actions alone may have named the others. */
   #unusedAxes(matrix: Value): void {
-    const { env, steps, matrix: axes, todo } = this.#draft;
+    const { env, steps } = this.#draft;
     const text = JSON.stringify([env, steps.map(({ name, run }) => [name, run])]);
     // The text after each mention, in any form: `matrix.key`, `matrix['key']`.
     const named = text.split('matrix').map((after) => after.slice(0, 500).replace(/^\W+/, ''));
-    for (const key of Object.keys(axes)) {
-      if (named.slice(1).some((one) => one.startsWith(key))) continue;
-      delete axes[key];
-      todo.push(
-        matrix
-          .get(key)
-          .find(
-            `matrix ${key}`,
-            'no command has it: for another version of a tool, a job with another image',
-          ),
-      );
-    }
+    leaveOutAxes(this.#draft, matrix, (key) => named.slice(1).some((one) => one.startsWith(key)));
   }
 
   #condition(condition: Value): void {

@@ -9,6 +9,7 @@ import {
   firstJobs,
   jobName,
   keepStep,
+  leaveOutAxes,
   lookAt,
   newJob,
   reasons,
@@ -136,7 +137,6 @@ function read(job: DraftJob, keys: Keys, top: Value, id: string, around: Surroun
   parallel(job, keys.get('parallel'));
   for (const env of [top.get('variables'), keys.get('variables')])
     if (env !== undefined) addEnv(job, env, (text) => text.replaceAll('${{', '$${{'));
-  for (const key of Object.keys(job.matrix)) job.env[key] = `\${{ matrix.${key} }}`;
   const timeout = /^(\d+) ?(m|minutes?|h|hours?)$/.exec(keys.get('timeout')?.text ?? '');
   if (timeout !== null) {
     const minutes = Number(timeout[1]) * (timeout[2]?.startsWith('h') ? 60 : 1);
@@ -160,7 +160,11 @@ function read(job: DraftJob, keys: Keys, top: Value, id: string, around: Surroun
       ...(allowed !== undefined && allowed.text !== 'false' && { allowFailure: true }),
     });
   const artifacts = keys.get('artifacts');
-  if (artifacts === undefined) return;
+  if (artifacts !== undefined) keepArtifacts(job, artifacts, id);
+  unusedAxes(job, keys, top);
+}
+
+function keepArtifacts(job: DraftJob, artifacts: Value, id: string): void {
   const says = 'what a job leaves in $OUT is kept; of a test these are its reports';
   for (const key of ['reports', 'exclude', 'untracked', 'when'])
     job.todo.push(...artifacts.findKey(key, says, `${id}: artifacts ${key}`));
@@ -179,6 +183,20 @@ function parallel(job: DraftJob, value: Value | undefined): void {
   if (matrix.length !== 1)
     job.todo.push(value.find('parallel', 'a matrix has one list of values for each key'));
   else for (const [key, values] of matrix[0]?.entries() ?? []) addAxis(job, key, values);
+}
+
+/** Those that only the image or the runner has; the others are variables of all that runs. */
+function unusedAxes(job: DraftJob, keys: Keys, top: Value): void {
+  const texts = (value: Value | undefined): string[] =>
+    value?.items().flatMap((item) => item.text ?? item.get('name').text ?? []) ?? [];
+  const image = keys.get('image') ?? topDefault(top, 'image');
+  const systems = [image, keys.get('services'), keys.get('tags')].flatMap(texts);
+  const commands = [...Object.values(job.env), ...job.steps.map(({ run }) => run)];
+  const names = (all: readonly string[], key: string) =>
+    all.some((text) => new RegExp(`\\$\\{?${key}\\b`).test(text));
+  const matrix = keys.get('parallel')?.get('matrix').items()[0];
+  leaveOutAxes(job, matrix, (key) => names(commands, key) || !names(systems, key));
+  for (const key of Object.keys(job.matrix)) job.env[key] = `\${{ matrix.${key} }}`;
 }
 
 /** `only: [main]` and rules that compare a branch hold or skip a job here too, where all that is said of it is of that kind. */

@@ -155,6 +155,23 @@ export function addAxis(job: DraftJob, key: string, values: Value): void {
     job.todo.push(values.find(`matrix ${key}`, 'values that are no text or number are left out'));
 }
 
+/** Leaves out keys of the matrix that only named versions of tools for images or actions: each job would be the same. */
+export function leaveOutAxes(
+  job: DraftJob,
+  matrix: Value | undefined,
+  isUsed: (key: string) => boolean,
+): void {
+  for (const key of Object.keys(job.matrix)) {
+    if (matrix === undefined || isUsed(key)) continue;
+    delete job.matrix[key];
+    job.todo.push(
+      matrix
+        .get(key)
+        .find(`matrix ${key}`, 'no command has it: for another version of a tool, a job with another image'),
+    );
+  }
+}
+
 const plainPath = /^[\w./*?@+,:=-]+$/;
 
 /** A step that makes paths of the checkout part of the artifact; undefined where there are none. */

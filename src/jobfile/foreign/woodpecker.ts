@@ -6,6 +6,7 @@ import {
   addEnv,
   addStep,
   finished,
+  leaveOutAxes,
   lookAt,
   newJob,
   reasons,
@@ -42,6 +43,8 @@ export function fromWoodpecker({ top }: ForeignFile, around: Surrounding): Draft
     ? steps.items().map((step) => [step.get('name').text ?? '', step])
     : [...steps.entries()];
   for (const [name, step] of named) addOne(name, step, job, around);
+  const commands = JSON.stringify(job.steps.map(({ name, run }) => [name, run]));
+  leaveOutAxes(job, top.get('matrix'), (key) => commands.includes(`\${{ matrix.${key} }}`));
   return finished([job], top);
 }
 
@@ -87,7 +90,8 @@ function filled(text: string, at: Value, job: DraftJob, todo: Finding[]): string
       todo.push(at.find('${{', reasons.expression));
       return '$${{';
     })
-    .replace(/\$\{([A-Za-z_]\w*)\}/g, (whole, key: string) =>
-      Object.hasOwn(job.matrix, key) ? `\${{ matrix.${key} }}` : whole,
-    );
+    .replace(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, plain?: string) => {
+      const key = braced ?? plain ?? '';
+      return Object.hasOwn(job.matrix, key) ? `\${{ matrix.${key} }}` : whole;
+    });
 }

@@ -221,7 +221,8 @@ async function exampleOf(repo: string): Promise<string> {
   const { exampleFrom, exampleJobFile } = await import('../../jobfile/index.ts');
   const names = await readdir(repo);
   const from = exampleFrom(names);
-  return exampleJobFile(names, from && (await beginningOf(join(repo, from))));
+  const textOf = (name: string | undefined) => name && beginningOf(join(repo, name));
+  return exampleJobFile(names, await textOf(from), await textOf('.gitignore'));
 }
 
 /** As much as a guess needs. */
