@@ -48,10 +48,14 @@ function stopping(suite: string, secondsMax: number): { code: Promise<number>; f
 }
 
 async function main(args: string[]): Promise<number> {
+  const usage = `usage: npm run bench [-- --only ${Object.keys(suites).join('|')}...]\n`;
+  if (args.includes('--help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const only = args[0] === '--only' ? args.slice(1) : [];
-  const unknown = only.find((name) => !(name in suites));
-  if (unknown !== undefined || (args.length > 0 && only.length === 0)) {
-    process.stderr.write(`usage: npm run bench [-- --only ${Object.keys(suites).join('|')}]\n`);
+  if (only.some((name) => !Object.hasOwn(suites, name)) || (args.length > 0 && only.length === 0)) {
+    process.stderr.write(usage);
     return 2;
   }
   process.stderr.write(`node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}\n`);

@@ -12,7 +12,8 @@ const toStderr = { stdio: ['ignore', 2, 2] };
 async function main() {
   chdir(root);
   const purpose = ['pipeline', 'forge'].find((play) => argv.slice(2).includes(play)) ?? 'demo';
-  const ready = await runForwarding(execPath, [join('scripts', 'setup.js'), '--for', purpose], toStderr);
+  const setUp = [join('scripts', 'setup.js'), '--for', purpose];
+  const ready = argv.includes('--help') ? 0 : await runForwarding(execPath, setUp, toStderr);
   if (ready !== 0) return ready;
   const installed = await bringPackages('demo');
   if (installed !== 0) return installed;

@@ -1,6 +1,4 @@
-// Shows the pages of a controller in every state, of projects that its machine was driven to: `npm run pages` serves them on this machine
-// and prints the addresses, until Ctrl-C. `-- --out FOLDER` writes pictures at three widths in both themes instead; `--only NAME` takes
-// those whose name begins so; `--docs` writes the pictures that the docs and the test at a glance have. Pictures need what
+// Shows the pages of a controller in every state, of projects that its machine was driven to: `npm run pages`. Pictures need what
 // `scripts/setup.js --for matrices` installs.
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -19,12 +17,38 @@ const scenes = [...small, ...largeScenes];
 const firstPort = 8400;
 const root = join(import.meta.dirname, '..');
 
-async function main(args: string[]): Promise<void> {
+const usage = `usage: npm run pages [-- [--only NAME] [--out FOLDER | --docs]]
+
+Serves the pages of a controller in every state on this machine, and prints the addresses, until Ctrl-C.
+
+  --only NAME    those whose name begins so: ${scenes.map(({ name }) => name).join(', ')}
+  --out FOLDER   write pictures at three widths in both themes there instead
+  --docs         write the pictures of the docs and of the test at a glance instead
+`;
+
+function optionsOf(args: string[]) {
   const { values } = parseArgs({
     args,
     options: { out: { type: 'string' }, only: { type: 'string', default: '' }, docs: { type: 'boolean' } },
   });
-  const { out, only, docs } = values;
+  if (!scenes.some(({ name }) => name.startsWith(values.only)))
+    throw new Error(`no page has a name that begins with "${values.only}"`);
+  return values;
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  let options: ReturnType<typeof optionsOf>;
+  try {
+    options = optionsOf(args);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${usage}`);
+    return 2;
+  }
+  const { out, only, docs } = options;
   const stage = await openStage();
   try {
     if (docs === true) await picturesOfDocs(stage);
@@ -33,6 +57,7 @@ async function main(args: string[]): Promise<void> {
   } finally {
     await stage.close();
   }
+  return 0;
 }
 
 async function serve(stage: Stage, only: string): Promise<void> {
@@ -144,4 +169,4 @@ async function worker(browser: Browser, path: string, { width, height, scheme }:
   await bounded(path, bytesMax.docs);
 }
 
-await main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

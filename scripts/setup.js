@@ -338,11 +338,12 @@ function install(names) {
 
 function main() {
   const wanted = parse(argv.slice(2));
-  if (wanted === undefined) {
+  const asked = argv.includes('--help');
+  if (asked || wanted === undefined) {
     say(
       'usage: node scripts/setup.js [--for demo|pipeline|forge|worker|test|matrices|peers|chaos|cells] [--check]',
     );
-    return 2;
+    return asked ? 0 : 2;
   }
   if (process.platform !== 'linux') {
     say(`setup: building needs Linux (this is ${process.platform}): the sandbox is made of Linux namespaces`);

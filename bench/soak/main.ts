@@ -20,6 +20,10 @@ function minutesOf(args: string[]): number {
 }
 
 async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
   let minutes: number;
   try {
     minutes = minutesOf(args);

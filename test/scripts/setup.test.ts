@@ -52,6 +52,11 @@ describe('setup', () => {
     expect(setup(['--for', 'worker'])).toEqual({ code: 0, out: '', err: '' });
   });
 
+  it('says how it is used', () => {
+    const said = { out: '', err: expect.stringMatching(/^usage: node scripts\/setup\.js/) };
+    expect(setup(['--for', 'worker', '--help'])).toEqual({ code: 0, ...said });
+  });
+
   it.each([['--for', 'lunch'], ['--for'], ['extra']])('refuses %s %s', (...args) => {
     expect(setup(args)).toMatchObject({ code: 2, out: '' });
   });
