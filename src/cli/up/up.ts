@@ -12,6 +12,7 @@ import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
+import type { Policy } from '../../protocol/documents/index.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { asDaemon } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -79,7 +80,8 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const isFirst = !existsSync(join(upDir, '.quorate', 'charter.jws'));
   const { yes } = options;
   const { charterToPlay, discardUnbegun, openPlayed, sandboxOf } = await import('./played-project.ts');
-  const { operators, tooFew } = volunteersFor(await charterToPlay(root), options.operators);
+  const ofJobs = await jobPolicies(root);
+  const { operators, tooFew } = volunteersFor(await charterToPlay(root), options.operators, ofJobs);
   if (isFirst && yes !== true && !context.interactive) throw nobodyToAsk();
   out.say(
     bold(
@@ -205,6 +207,16 @@ const nobodyToAsk = () =>
   new QuorateError('CLI_CONFIRMATION_NEEDED', 'there is no terminal to ask for confirmation', {
     hint: 'To build on this machine without being asked: quorate up --yes',
   });
+
+/** Those of the job file as it lies here. None where it cannot be read: `quorate run` says what is wrong with it. */
+async function jobPolicies(root: string): Promise<Policy[]> {
+  const { parseJobFile } = await import('../../jobfile/index.ts');
+  try {
+    return parseJobFile(await jobFileText(root), 'quorate.yaml').jobs.map(({ trust }) => trust);
+  } catch {
+    return [];
+  }
+}
 
 /** @throws JOURNAL_IN_USE where a controller for the repository runs here */
 async function checkFree(root: string): Promise<void> {

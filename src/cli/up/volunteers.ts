@@ -1,17 +1,19 @@
-import type { Charter } from '../../protocol/documents/index.ts';
+import type { Charter, Policy } from '../../protocol/documents/index.ts';
 
 /** Each is a node with a store, some 40 MB, and may build at any time. */
 export const operatorsMax = 8;
 /** As many as a round of a new project asks. */
 export const operatorsMin = 3;
 
-/** How many volunteers are played: as `given`, else as many as a round asks by the floors. `tooFew`: what these make of that number. */
+/** How many volunteers are played: as `given`, else as many as a round asks by the floors, or by a job's own policy. `tooFew`: what these make of that number. */
 export function volunteersFor(
   { floor, testFloor = floor }: Pick<Charter, 'floor' | 'testFloor'>,
   given: number | undefined,
+  ofJobs: readonly Policy[] = [],
 ): { operators: number; tooFew: string | undefined } {
-  const asked = Math.max(floor.of, testFloor.of);
-  const agree = Math.max(floor.agree, testFloor.agree);
+  const policies = [floor, testFloor, ...ofJobs];
+  const asked = Math.max(...policies.map(({ of }) => of));
+  const agree = Math.max(...policies.map((policy) => policy.agree));
   const operators = given ?? Math.min(Math.max(operatorsMin, asked), operatorsMax);
   if (operators >= asked) return { operators, tooFew: undefined };
   const end = operators < agree ? `, and ${agree} have to agree: some jobs come to nothing here` : '';
