@@ -166,15 +166,21 @@ function look(stateDir: string, tier: Tier, watch: Parameters<typeof probeTier>[
 }
 
 function unavailable(probes: readonly Probe[]): QuorateError {
-  const lacks = probes.map(({ tier, checks }) => {
-    const failed = checks.filter(({ ok }) => !ok);
-    return `the ${tier} sandbox does not work here: ${failed.map(({ name, found }) => `${name}: ${found}`).join('; ')}`;
-  });
+  // Most of what one tier lacks the others lack too.
+  const lacking = new Map<string, Tier[]>();
+  for (const { tier, checks } of probes)
+    for (const { ok, name, found } of checks)
+      if (!ok) lacking.set(`${name}: ${found}`, [...(lacking.get(`${name}: ${found}`) ?? []), tier]);
+  const lacks = [...lacking].map(([says, by]) =>
+    by.length === probes.length ? says : `${says} (${by.join(', ')})`,
+  );
+  const failed = probes.map(({ tier }) => tier).join(', ');
+  const says = probes.length === 1 ? 'sandbox does not work' : 'sandboxes do not work';
   const fixes = new Set(
     probes.flatMap(({ checks }) => checks.flatMap(({ ok, fix }) => (ok ? [] : (fix ?? [])))),
   );
   const hint = fixes.size === 0 ? undefined : [...fixes].join('; ');
-  return new QuorateError('SANDBOX_UNAVAILABLE', lacks.join('. '), { hint });
+  return new QuorateError('SANDBOX_UNAVAILABLE', `the ${failed} ${says} here: ${lacks.join('; ')}`, { hint });
 }
 
 const recordsFolder = (stateDir: string): string => join(stateDir, 'sandbox');

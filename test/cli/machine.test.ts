@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packagesOf } from '../../src/execution/commands/doctor.ts';
+import { acrossTiers, packagesOf } from '../../src/execution/commands/doctor.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
 import { ending, folder, quorate, quorateProcess, repository, start } from './support.ts';
 
@@ -117,6 +117,17 @@ describe('doctor', () => {
     expect(verbose.out).toMatch(/^This machine can(not)? build( yet)?\.\n {2}namespace /);
     expect(verbose.out).toMatch(/^ok {5,7}node: v\d+/m);
     expect(verbose.out).not.toContain('--verbose');
+  });
+
+  it('names what several sandboxes lack once', () => {
+    const check = (tier: 'vm' | 'gvisor', name: string, found: string) => ({
+      ...{ name: `${tier} sandbox: ${name}`, ok: false, found, tier },
+    });
+    const git = { name: 'git', ok: false, found: 'not found' };
+    const all = [git, check('vm', 'kvm', 'no'), check('vm', 'pids', 'no'), check('gvisor', 'pids', 'no')];
+    const name = 'vm, gvisor sandbox: pids';
+    expect(acrossTiers([...all, git])).toEqual([git, all[1], { ...all[2], name }]);
+    expect(acrossTiers([check('vm', 'pids', 'no'), check('gvisor', 'pids', 'other')])).toHaveLength(2);
   });
 
   it('names each package once, and none that is there', () => {

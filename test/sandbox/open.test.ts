@@ -56,6 +56,11 @@ describe('tiers are opened', () => {
       ...{ code: 'SANDBOX_UNAVAILABLE', hint: 'get gvisor' },
       message: expect.stringContaining('the gvisor sandbox does not work here: part of gvisor: missing'),
     });
+    lacks('namespace', '');
+    await expect(openSandboxes(folder.path, { tiers: ['namespace', 'gvisor'] })).rejects.toMatchObject({
+      message:
+        'the gvisor, namespace sandboxes do not work here: part of gvisor: missing (gvisor); part of namespace: missing (namespace)',
+    });
     expect(await codeOf(() => openSandboxes(folder.path, { tiers: [] }))).toBe('SANDBOX_UNAVAILABLE');
   });
 

@@ -3,6 +3,7 @@ import type { FetchOptions } from '../../node/artifacts/fetch.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { NamedRecipe } from '../../protocol/base/recipe-name.ts';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -106,6 +107,12 @@ async function fetched(context: Context, asked: Asked, options: Options): Promis
     out.note('The artifact was built without dependencies: there is no index.');
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
   out.say(inFolder(written, bytes, dest));
+  const { bundleOut, output } = options;
+  if (bundleOut !== undefined) {
+    const { project } = asked.where;
+    out.say('To check it again, offline:');
+    out.print(`  quorate verify ${shellWord(output)} --bundle ${shellWord(bundleOut)} --project ${project}`);
+  }
   return exits.done;
 }
 

@@ -63,7 +63,8 @@ async function run(
   if (verbose) out.say('');
   else if (lacking.length > 0)
     out.say('', ok ? 'For the rest, mend what is missing:' : 'Mend what is missing:');
-  for (const { name, ok: good, found, fix, tier } of verbose ? checks : lacking) {
+  const shown = verbose ? checks : acrossTiers(lacking);
+  for (const { name, ok: good, found, fix, tier } of shown) {
     const lacks = tier !== undefined && offered !== undefined ? yellow('missing') : red('missing');
     out.say(`${good ? green('ok     ') : lacks} ${bold(name)}: ${found}`);
     if (fix !== undefined && !good) out.print(`          ${fix}`);
@@ -72,10 +73,25 @@ async function run(
   const line = `apt-get update && apt-get install -y ${bring.join(' ')}`;
   if (bring.length > 0) out.say('', 'All packages that are missing, as root:');
   if (bring.length > 0) out.print(`  ${line}`);
-  const missing = `${lacking.length} ${lacking.length === 1 ? 'is' : 'are'} missing`;
+  const missing = `${shown.length} ${shown.length === 1 ? 'is' : 'are'} missing`;
   if (!verbose)
     out.say('', `${checks.length} things were looked at, ${missing}. All of them: quorate doctor --verbose`);
   return ok ? exits.done : exits.cannot;
+}
+
+/** Checks with those of several tiers that found the same as one, which names these tiers. */
+export function acrossTiers(checks: readonly HostCheck[]): HostCheck[] {
+  const alike = new Map<string, HostCheck[]>();
+  for (const check of checks) {
+    const { name, found, fix, tier } = check;
+    const key = JSON.stringify([tier === undefined ? name : name.replace(tier, ''), found, fix]);
+    alike.set(key, [...(alike.get(key) ?? []), check]);
+  }
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first?.tier === undefined) return first ?? [];
+    const tiers = [first, ...others].map(({ tier }) => tier);
+    return { ...first, name: first.name.replace(first.tier, [...new Set(tiers)].join(', ')) };
+  });
 }
 
 /** Packages that fix failed checks. */

@@ -200,7 +200,7 @@ export function summaries(
 export function findRun(state: ControllerState, which: string, { ofOneJob = false } = {}): RunFacts {
   if (which.length < shortest)
     throw new QuorateError('JOB_UNKNOWN', `"${which}" is too short to name a job`, {
-      hint: `Give ${shortest} characters at least.`,
+      hint: `Give the first ${shortest} characters of its id at least: quorate jobs lists them.`,
     });
   const fits = state.index
     .beginning(which)
