@@ -240,11 +240,16 @@ export async function fewerIsFine(
   { operator, yes, ask = confirmed }: { operator: string; yes: boolean; ask?: typeof confirmed },
 ): Promise<boolean> {
   const { askIfRunning } = await import('../controller-socket.ts');
-  const question = { do: 'status', without: operator } as const;
-  const left = await askIfRunning<{ rounds: { slots: number; operators: number } }>(folder.dir, question);
+  const roundsNow = async (without?: string) => {
+    const question = { do: 'status', ...(without !== undefined && { without }) } as const;
+    return (await askIfRunning<{ rounds: { slots: number; operators: number } }>(folder.dir, question))
+      ?.rounds;
+  };
+  const left = await roundsNow(operator);
   if (left === undefined) return true;
-  const { slots, operators } = left.rounds;
-  if (operators >= slots) return true;
+  const { slots, operators } = left;
+  // Of one that takes part in no round the controller says more.
+  if (operators >= slots || (await roundsNow())?.operators === operators) return true;
   context.out.note(
     `Without ${operator} the project has ${counted(operators, 'operator')}, and a round asks for ${slots}: no round will be full. Each takes longer, as the slot left over is waited for; a job of which more must agree than ${operators} ends as unfinished. Admit another operator: quorate invite <name>`,
   );

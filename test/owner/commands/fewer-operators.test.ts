@@ -69,6 +69,7 @@ describe('an operator that is revoked', () => {
     const quiet = { goesOn: true, said: [], asked: [] };
     expect(await revoking('dan', 3)).toEqual(quiet);
     expect(await revoking('adda', 3)).toEqual(quiet);
+    expect(await revoking('adda', 5)).toEqual(quiet);
   });
 
   it('where no controller runs here nothing is known', async () => {
