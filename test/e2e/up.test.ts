@@ -19,6 +19,11 @@ it('an owner alone tries a project out, and stops it', async () => {
   const run = await ask('run');
   expect(run).toMatchObject({ code: 0, out: expect.stringContaining(`Reading ${source} at main`) });
   expect(run.out).toMatch(/by local-\d, local-\d, local-\d/);
+  // What was fetched is verified offline by the line that fetch prints.
+  const [, artifact = ''] = /quorate fetch (bafy\w+)/.exec(run.out) ?? [];
+  const fetched = await ask('fetch', artifact, '-o', 'out', '--bundle-out', 'proof.json');
+  const [, line = ''] = /^ {2}quorate (verify .*)$/m.exec(fetched.out) ?? [];
+  expect(await ask(...line.split(' '))).toMatchObject({ code: 0 });
   const second = up();
   expect((await second.end()).code).toBe(3);
   expect(second.lines.at(-1)).toMatchObject({
