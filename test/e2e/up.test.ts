@@ -19,6 +19,7 @@ it('an owner alone tries a project out, and stops it', async () => {
   const run = await ask('run');
   expect(run).toMatchObject({ code: 0, out: expect.stringContaining(`Reading ${source} at main`) });
   expect(run.out).toMatch(/by local-\d, local-\d, local-\d/);
+  expect(existsSync(home)).toBe(false);
   // What was fetched is verified offline by the line that fetch prints.
   const [, artifact = ''] = /quorate fetch (bafy\w+)/.exec(run.out) ?? [];
   const fetched = await ask('fetch', artifact, '-o', 'out', '--bundle-out', 'proof.json');
@@ -34,5 +35,4 @@ it('an owner alone tries a project out, and stops it', async () => {
   expect(await processesOf(dir)).toEqual([]);
   // The project is as it was: its root key has signed nothing.
   expect(filesOf(join(repo, '.quorate'))).toEqual(own);
-  expect(existsSync(home)).toBe(false);
 });
