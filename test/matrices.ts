@@ -120,7 +120,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/vm/steering-emulated.test.ts': 97,
   'test/sandbox/vm/vm-emulated-limits.test.ts': 120,
   'test/sandbox/vm/vm-emulated.test.ts': 120,
-  'test/scripts/more-help.test.ts': 4,
+  'test/scripts/more-help.test.ts': 8,
   'test/simulations/grants.test.ts': 20,
   'test/simulations/main.test.ts': 13,
   'test/simulations/more-faults.test.ts': 125,
