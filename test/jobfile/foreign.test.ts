@@ -163,6 +163,23 @@ describe.each([
   });
 });
 
+it.each([
+  [
+    '.woodpecker.yml',
+    'matrix: {GO: [1]}\nsteps: [{name: a, environment: {A: ENV}, commands: ["make ${GO}"]}]\n',
+  ],
+  ['.gitlab-ci.yml', 'a: {variables: {A: ENV}, script: [make]}\n'],
+])('a variable within a variable is told in %s', (path, text) => {
+  const told = (value: string) =>
+    read(
+      text.replace('ENV', () => JSON.stringify(value)),
+      path,
+    ).told.filter((one) => one.includes('in a variable'));
+  expect(told('$CI_PROJECT_DIR/.cache')).toEqual([expect.stringContaining('$CI_PROJECT_DIR in a variable')]);
+  expect(told('${HOME}/x')).toHaveLength(1);
+  expect([told('a$'), told('$$HOME'), told('5 $')]).toEqual([[], [], []]);
+});
+
 it('a key of a matrix that nothing names is a variable of what GitLab runs', () => {
   const text = 'a: {parallel: {matrix: [{CC: [x, y]}]}, script: [./build]}\n';
   const { jobs } = read(text, '.gitlab-ci.yml');

@@ -189,7 +189,7 @@ function policyPart(view: PolicyView | undefined): Html {
   if (view === undefined) return html`<section data-part id="policy"></section>`;
   const { operators, floors } = view;
   return html`<section data-part id="policy"><h2>Policy <span class="quiet">by figures</span></h2>
-<p>If a share of the <strong>${counted(operators, 'operator')}</strong> acts as one party and delivers the same false result. How many operators there are is the controller's word.</p>
+<p>The odds where a share of the <strong>${counted(operators, 'operator')}</strong> acts as one party and delivers the same false result. How many operators there are is the controller's word.</p>
 ${floors.map((floor) => floorTable(floor, floors.length > 1))}
 <dl class="facts">${oddsShown.map(([name, says]) => html`<dt>${name}</dt><dd>${says}</dd>`)}</dl>
 <details><summary>Other policies, and what the figures leave out</summary>${command(`quorate policy --operators ${operators} --suspect 20%`)}</details></section>`;

@@ -14,6 +14,7 @@ import {
   newJob,
   reasons,
   type Surrounding,
+  unfilled,
 } from './shared.ts';
 
 const variables = /\b(?:CI_[A-Z_]+|GITLAB_[A-Z_]+)\b/g;
@@ -136,7 +137,11 @@ function read(job: DraftJob, keys: Keys, top: Value, id: string, around: Surroun
   conditions(job, keys, id);
   parallel(job, keys.get('parallel'));
   for (const env of [top.get('variables'), keys.get('variables')])
-    if (env !== undefined) addEnv(job, env, (text) => text.replaceAll('${{', '$${{'));
+    if (env !== undefined)
+      addEnv(job, env, (text, at) => {
+        job.todo.push(...unfilled(text, at));
+        return text.replaceAll('${{', '$${{');
+      });
   const timeout = /^(\d+) ?(m|minutes?|h|hours?)$/.exec(keys.get('timeout')?.text ?? '');
   if (timeout !== null) {
     const minutes = Number(timeout[1]) * (timeout[2]?.startsWith('h') ? 60 : 1);

@@ -107,6 +107,14 @@ export function stepName(text: string | undefined): { name?: string } {
 const envName = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 const envCharsMax = 4096;
 
+/** Findings about a value in which GitLab and Woodpecker fill in a variable; a job has values as they are. */
+export function unfilled(text: string, at: Value): Finding[] {
+  const [name] = /(?<!\$)\$\{?[A-Za-z_]\w{0,63}/.exec(text) ?? [];
+  return name === undefined
+    ? []
+    : [at.find(`${name} in a variable`, 'no variable is filled in within another: write its value')];
+}
+
 /** Adds the variables of a mapping to a job. `value`: what becomes of one, undefined where it is left out. */
 export function addEnv(
   job: DraftJob,

@@ -12,6 +12,7 @@ import {
   reasons,
   type Surrounding,
   stepName,
+  unfilled,
 } from './shared.ts';
 
 const variables = /\bCI_[A-Z_]+\b/g;
@@ -61,7 +62,11 @@ function addOne(name: string, step: Value, job: DraftJob, around: Surrounding): 
   note('detach', reasons.service);
   note('settings', 'a plugin is a program of others, and is not run: write its commands');
   const own = newJob(job.name);
-  addEnv(own, step.get('environment'), (text, at) => filled(text, at, job, todo));
+  addEnv(own, step.get('environment'), (text, at) => {
+    const value = filled(text, at, job, todo);
+    todo.push(...unfilled(value, at));
+    return value;
+  });
   const commands = step
     .get('commands')
     .items()
