@@ -180,6 +180,11 @@ it.each([
   expect([told('a$'), told('$$HOME'), told('5 $')]).toEqual([[], [], []]);
 });
 
+it('a dollar that is doubled in a command of Woodpecker names no key of the matrix', () => {
+  const text = 'matrix: {GO: [1]}\nsteps: [{name: a, commands: ["echo ${GO} $$GO $${GO}"]}]\n';
+  expect(read(text, '.woodpecker.yml').jobs[0]?.run).toMatchObject([{ run: 'echo 1 $$GO $${GO}' }]);
+});
+
 it('a key of a matrix that nothing names is a variable of what GitLab runs', () => {
   const text = 'a: {parallel: {matrix: [{CC: [x, y]}]}, script: [./build]}\n';
   const { jobs } = read(text, '.gitlab-ci.yml');

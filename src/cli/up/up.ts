@@ -102,7 +102,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     if (isFirst) await discardUnbegun(root);
   };
   const failed = async (error: unknown): Promise<never> => {
-    await discard();
+    await discard().catch(() => {});
     throw error;
   };
   const offer = await offerOf(context, upDir, sandboxDir, lent).catch(failed);

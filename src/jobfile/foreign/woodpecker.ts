@@ -95,7 +95,7 @@ function filled(text: string, at: Value, job: DraftJob, todo: Finding[]): string
       todo.push(at.find('${{', reasons.expression));
       return '$${{';
     })
-    .replace(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, plain?: string) => {
+    .replace(/(?<!\$)\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, plain?: string) => {
       const key = braced ?? plain ?? '';
       return Object.hasOwn(job.matrix, key) ? `\${{ matrix.${key} }}` : whole;
     });
