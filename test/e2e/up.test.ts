@@ -20,7 +20,7 @@ it('an owner alone tries a project out, and stops it', async () => {
   expect(run).toMatchObject({ code: 0, out: expect.stringContaining(`Reading ${source} at main`) });
   expect(run.out).toMatch(/by local-\d, local-\d, local-\d/);
   expect(existsSync(home)).toBe(false);
-  // What was fetched is verified offline by the line that fetch prints.
+  // The line that fetch prints verifies offline.
   const [, artifact = ''] = /quorate fetch (bafy\w+)/.exec(run.out) ?? [];
   const fetched = await ask('fetch', artifact, '-o', 'out', '--bundle-out', 'proof.json');
   const [, line = ''] = /^ {2}quorate (verify .*)$/m.exec(fetched.out) ?? [];
