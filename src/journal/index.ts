@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -217,7 +218,7 @@ function openDatabase(file: string): DatabaseSync {
 
 /** Under another name first: whatever ends this, a database that is there has bytes. */
 function create(file: string): void {
-  const beside = `${file}.${process.pid}.new`;
+  const beside = `${file}.${randomUUID()}.new`;
   try {
     const db = new DatabaseSync(beside);
     try {

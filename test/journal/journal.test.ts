@@ -321,6 +321,16 @@ describe('a journal', () => {
     expect(codeOf(() => open(path))).toBeUndefined();
   });
 
+  it('takes nothing of a draft that a killed process of the same number left, as in a container', async () => {
+    const path = await file();
+    const draft = `${path}.${process.pid}.new`;
+    const left = open(draft);
+    left.append({ n: 1 }, 1);
+    left.close();
+    expect([...open(path).replay()]).toEqual([]);
+    expect(existsSync(draft)).toBe(true);
+  });
+
   it('of which the database was removed takes no event of the log that is left', async () => {
     const { path } = await killed();
     await rm(path);
