@@ -1,12 +1,12 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
-  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -36,11 +36,12 @@ function hasRoom(): boolean {
  * that need a disk take /var/tmp. The name is short, since that of a socket is.
  */
 export function temporaryFolder(): string | undefined {
-  if (process.env.TMPDIR !== undefined || !isMounted() || !hasRoom()) return undefined;
+  if (process.env.TMPDIR !== undefined || !isMounted()) return undefined;
   const folder = join(memory, `q${process.pid}`);
   try {
-    // Of runs that were killed.
+    // Of runs that were killed: they take room.
     for (const left of readdirSync(memory)) if (isLeft(left)) remove(join(memory, left));
+    if (!hasRoom()) return undefined;
     mkdirSync(folder);
     // As /tmp: tests run programs as somebody else.
     chmodSync(folder, 0o1777);
@@ -56,7 +57,7 @@ function isLeft(found: string): boolean {
   return (
     pid !== undefined &&
     !existsSync(`/proc/${pid}`) &&
-    statSync(join(memory, found)).uid === process.getuid?.()
+    lstatSync(join(memory, found)).uid === process.getuid?.()
   );
 }
 
