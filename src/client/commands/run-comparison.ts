@@ -202,7 +202,7 @@ async function logsOf(
     const build = wanted.get(`${worker} ${slot}`);
     if (build === undefined) continue;
     const { end, hash } = texts.get(build) ?? { end: '', hash: createHash('sha256') };
-    texts.set(build, { end: `${end}${text}`.slice(-logCharsMax), hash: hash.update(text) });
+    texts.set(build, { end: `${end}${text}`.slice(-logCharsMax), hash: hash.update(text, 'utf16le') });
   }
   return new Map(
     [...texts].map(([build, { end, hash }]) => {

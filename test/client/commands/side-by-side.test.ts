@@ -85,7 +85,7 @@ describe('results in dispute', () => {
   /** The lines that `quorate diff <run>` prints of builds, with the log of each operator. */
   async function said(
     results: ComparedResult[],
-    logs: Record<string, string>,
+    logs: Record<string, string | readonly string[]>,
     json = false,
   ): Promise<string> {
     let text = '';
@@ -100,7 +100,7 @@ describe('results in dispute', () => {
     const client = {
       async *logs() {
         for (const { worker, slot, operator } of results)
-          yield { worker, slot, operator, round: 1, text: logs[operator] ?? '' };
+          for (const text of [logs[operator] ?? ''].flat()) yield { worker, slot, operator, round: 1, text };
       },
     } as unknown as Parameters<typeof sayDispute>[1];
     const context = { out, signal: new AbortController().signal } as Context;
@@ -124,6 +124,14 @@ describe('results in dispute', () => {
       expect(told).toContain('The logs of a and b differ, but not at their ends, which are compared here');
       expect(await said(results, { ada, ben }, true)).toContain('"differs":true');
     }
+  });
+
+  it('have logs that are alike or not, wherever they are cut into pieces', async () => {
+    const end = 'same\n'.repeat(1000);
+    const cut = (char: string) => [char.slice(0, 1), `${char.slice(1)}\n${end}`];
+    const told = await said(results, { ada: cut('\u{1f600}'), ben: cut('\u{1f601}') });
+    expect(told).not.toContain('alike');
+    expect(await said(results, { ada: cut('\u{1f600}'), ben: `\u{1f600}\n${end}` })).toContain('alike');
   });
 
   it('may be of one tree, of which somebody lists other hashes', async () => {
