@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { storesHere } from '../../src/client/commands/trial-project.ts';
 import { createKey } from '../../src/identity/keys.ts';
+import { prepareRepository } from '../../src/owner/commands/init.ts';
 import { checkOwnPlayed, playedOf } from '../../src/owner/played.ts';
 import { findProject, playedHere, projectHere } from '../../src/owner/project.ts';
 import { initProject } from '../../src/owner/project-folder.ts';
@@ -11,7 +12,7 @@ import { codeOf } from '../../src/protocol/base/errors.ts';
 import { localRepo } from '../../src/source/index.ts';
 import type { Context } from '../../src/terminal/context.ts';
 import { quorate } from '../cli/support.ts';
-import { git, repo } from '../source/support.ts';
+import { folder, git, repo } from '../source/support.ts';
 
 it('a project in a committed folder that looks like a git repository is not taken for one that was played here', async () => {
   const root = await repo();
@@ -65,6 +66,21 @@ it('init makes no key that the next commit would take in', async () => {
   await writeFile(file, '.quorate/\n!.quorate/\n');
   expect((await quorate(['init'], { cwd: root })).code).toBe(0);
   expect(git(root, 'status', '--porcelain', '--untracked-files=all')).not.toContain('root.key');
+});
+
+it('init and up keep keys in a folder elsewhere, to which a link of one’s own leads', async () => {
+  const root = await repo();
+  const own = join(root, '.quorate');
+  const init = () => quorate(['init'], { cwd: root });
+  await writeFile(join(root, '.gitignore'), '.quorate\n');
+  await mkdir(join(root, 'taken-in'));
+  await symlink('taken-in', own);
+  expect((await init()).err).toContain('PROJECT_FOREIGN');
+  expect(await readdir(join(root, 'taken-in'))).toEqual([]);
+  await rm(own);
+  await symlink(await folder(), own);
+  expect((await init()).err).toBe('');
+  expect(await prepareRepository(root)).toEqual({ ignored: 'kept', jobFile: 'kept' });
 });
 
 it('a .git of another user around makes no project of that user count', async () => {

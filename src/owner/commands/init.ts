@@ -1,6 +1,6 @@
 import { constants, existsSync, lstatSync } from 'node:fs';
-import { appendFile, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { appendFile, open, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
 import type { Tool } from '../../jobfile/index.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -290,7 +290,10 @@ function sayForeign({ path, jobs, findings }: Awaited<ReturnType<typeof foreign>
 /** @throws {QuorateError} `PROJECT_FOREIGN` where keys in `.quorate` would go into the next commit */
 async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {
   const { isIgnored } = await import('../../source/index.ts');
-  const ignores = () => isIgnored(repo, join('.quorate', 'root.key'));
+  // Git reads nothing through a link: where a link of the person's own leads is what it might take in.
+  const folder = await realpath(join(repo, '.quorate')).catch(() => join(repo, '.quorate'));
+  const isOutside = `${relative(await realpath(repo), folder)}/`.startsWith('../');
+  const ignores = async () => isOutside || isIgnored(repo, join(folder, 'root.key'));
   const file = join(repo, '.gitignore');
   // Git reads none that is a link.
   if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
