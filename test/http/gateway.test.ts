@@ -108,14 +108,49 @@ describe('a trustless gateway', () => {
     expect([await get(root), await get(below)]).toEqual([undefined, undefined]);
   });
 
-  it('forgets who links to a block beyond a bound', async () => {
-    withLimits(artifactLimits, { linksSentMax: 1 });
-    const { own, root } = await trees();
-    const shown = publicTrees(own, (tree) => tree === root);
-    const { bytes } = (await shown.block(root)) ?? {};
-    const links = own.blocks.links(CID.parse(root), bytes ?? new Uint8Array());
-    const answers = await Promise.all(links.map((link) => shown.block(link.toString())));
-    expect(answers.map((answer) => answer?.root)).toEqual([...links.slice(1).map(() => undefined), root]);
+  /** Blocks that each link to `width` others, five levels of them, of a tree that is shown; and those of a walk that are not sent. */
+  function wide(width: number) {
+    const links = (path: string) =>
+      path.split('/').length > 5 ? [] : Array.from({ length: width }, (_, n) => `${path}/${n}`);
+    const blocks = {
+      ...{ parse: (text: string) => text, touch: () => 1, read: async () => new Uint8Array(1), links },
+    };
+    const shown = publicTrees({ blocks } as never, (root) => !root.includes('/'));
+    const lost = async (path: string): Promise<string[]> => {
+      if ((await shown.block(path)) === undefined) return [path];
+      const below: string[] = [];
+      for (const link of links(path)) below.push(...(await lost(link)));
+      return below;
+    };
+    return { shown, lost };
+  }
+
+  it('forgets links beyond a bound, of blocks to whose links nobody has come back', async () => {
+    withLimits(artifactLimits, { linksSentMax: 16 });
+    const { shown, lost } = wide(3);
+    expect(await lost('a')).toEqual([]);
+    await shown.block('b');
+    expect(await shown.block('a/2')).toMatchObject({ root: 'a' });
+    for (const other of ['c', 'd', 'e', 'f', 'g']) await shown.block(other);
+    expect(await shown.block('a/2')).toBeUndefined();
+    expect(await shown.block('g/2')).toMatchObject({ root: 'g' });
+    withLimits(artifactLimits, { linksSentMax: 2 });
+    await shown.block('h');
+    expect(await shown.block('h/2')).toBeUndefined();
+  });
+
+  it('and it costs no more to forget them than to have them', async () => {
+    withLimits(artifactLimits, { linksSentMax: 32_768 });
+    const { shown } = wide(4096);
+    const msOf = async (from: number, to: number) => {
+      const before = process.cpuUsage();
+      for (let n = from; n < to; n++) await shown.block(`root ${n}`);
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000;
+    };
+    const first = await msOf(0, 8);
+    const others = [await msOf(8, 16), await msOf(16, 24), await msOf(24, 32)];
+    expect(Math.min(...others)).toBeLessThan(5 * first + 20);
   });
 
   it('is asked in vain for what is sealed, absent, or in another form', async () => {
