@@ -42,6 +42,11 @@ describe('an unfinished file', () => {
     expect(await unfinished()).toEqual([]);
   });
 
+  it('that another process removed since it was claimed is not begun in the middle', async () => {
+    const late = cache.keep('a key', body(bytes.subarray(5), 5), () => {});
+    await expect(late).rejects.toMatchObject({ code: 'DEPENDENCIES_CACHE' });
+  });
+
   it('that the disk has no room for is not taken for wrong bytes', () => {
     const large = createHash('sha256').update(Buffer.alloc(200_000)).digest('hex');
     const said = inSmallFiles(

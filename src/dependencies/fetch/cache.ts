@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
@@ -139,7 +139,9 @@ export class DownloadCache {
     onBytes: (bytes: number) => void,
   ): Promise<void> {
     await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
-    const file = await open(path, from > 0 ? 'a' : 'w').catch(cannot(path));
+    const file = await open(path, from > 0 ? constants.O_WRONLY | constants.O_APPEND : 'w').catch(
+      cannot(path),
+    );
     try {
       for await (const value of body) {
         onBytes(value.length);
