@@ -132,6 +132,6 @@ function storedTrees(
     /** Bytes of a file after the first `skip`, verified. */
     file: (cid: string, reading: Reading & { skip: number }): AsyncIterable<Uint8Array> =>
       store.readFile(cid, reading),
-    tar: (tree: string, signal: AbortSignal): AsyncIterable<Uint8Array> => store.exportTar(tree, { signal }),
+    tar: (tree: string, reading: Reading): AsyncIterable<Uint8Array> => store.exportTar(tree, reading),
   };
 }

@@ -90,7 +90,8 @@ export function addTreeRoutes(app: Hono<HttpEnv>, trees: Trees | undefined, vers
     if (form === 'tar') {
       if (!trees.isHere(tree)) throw notFound('that artifact is not here');
       const release = downloads.take(c.env?.client, holderOf(c.env?.outgoing));
-      const body = trees.tar(tree, untilGone(c));
+      const nodes = (bytes: number) => paid(c.env?.account, bytes, nodeWeight);
+      const body = trees.tar(tree, { signal: untilGone(c), nodes });
       const answer = artifactAnswer({ ...about, id: tree, body, type: binary, leastBytes: tarChunkBytes });
       return answerWith(c, answer, release);
     }

@@ -99,7 +99,7 @@ export interface SignInSettings {
   rules: readonly Rule[];
   /** Origins of the services that may send people here to sign in. */
   services: readonly string[];
-  /** People who have no role whatever the rules say: person, subject or verified address. */
+  /** People who have no role whatever the rules say: person, subject, or any address. */
   revoked: readonly string[];
 }
 

@@ -87,6 +87,8 @@ it('blocks with links, and blocks of a byte, are paid for by whoever has them re
   expect(file.bytes).toBeGreaterThanOrEqual(links * tarChunkBytes);
   expect((await get(`/trees/${root}/file?path=${down}/none`)).nodes).toBe(nodeBytes);
   expect(await get(`/ipfs/${root}?format=car`)).toMatchObject({ status: 200, nodes: nodeBytes });
+  // The walk comes before the first byte, which its reader need not wait for.
+  expect((await get(`/trees/${root}.tar`)).nodes).toBeGreaterThanOrEqual(nodeBytes);
   const { told, account } = accountOf();
   expect(String(await filesOf(shown, root, account))).toContain('Download as tar');
   expect(told.nodes).toBeGreaterThan(0);
