@@ -123,6 +123,10 @@ function again({ ref, commit, recipe }: AccountFacts): NextStep {
   };
 }
 
+const changedHost: NextStep = {
+  says: 'with "image: host" a build fails where its worker lacks a program, and no more once that is installed: if the log of the one that failed says so, there is nothing to revoke',
+};
+
 /** The account of a run, where another run of the same job came to something else. */
 function withDifference(account: Stated, { state, differs }: AccountFacts): Stated {
   if (differs === undefined || differs.voided === true || state !== 'done' || !comparable.has(account.state))
@@ -135,8 +139,10 @@ function withDifference(account: Stated, { state, differs }: AccountFacts): Stat
   if (account.state === 'failed') return { ...account, reason: `${account.reason}; ${says}` };
   const { made, other: theirs } = differs;
   const [before, after] = differs.later === true ? [made, theirs] : [theirs, made];
+  // As where one of the two failed.
+  const withoutOne = before === null || after === null;
   const compare =
-    before === null || after === null || before === after
+    withoutOne || before === after
       ? { says: 'read what the other one did', command: `quorate show ${differs.run.slice(0, 10)}` }
       : { says: 'compare what they made', command: `quorate diff ${before} ${after}` };
   return {
@@ -144,8 +150,12 @@ function withDifference(account: Stated, { state, differs }: AccountFacts): Stat
     reason: `${says}; ${account.reason}`,
     next: [
       compare,
+      ...(withoutOne ? [changedHost] : []),
       { says: 'find what the build depends on', command: 'quorate try --vary' },
-      { says: 'revoke the artifact that is wrong, which ends this', command: 'quorate revoke <artifact>' },
+      {
+        says: `${withoutOne ? 'else ' : ''}revoke the artifact that is wrong, which ends this`,
+        command: 'quorate revoke <artifact>',
+      },
     ],
   };
 }

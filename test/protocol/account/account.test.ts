@@ -548,6 +548,16 @@ describe('the advice of an account', () => {
     expect(commands(of)).toEqual(expected);
   });
 
+  it('of what was built again and failed once is to look for a program that its host lacked, before anything is revoked', () => {
+    const says = (other: string | null) =>
+      accountOf(done('trusted', { artifact, differs: { ...differs, other } })).next.map((step) => step.says);
+    const lacked = expect.stringMatching(/^with "image: host" .* nothing to revoke$/);
+    const revokes = (words: string) => `${words} the artifact that is wrong, which ends this`;
+    const find = 'find what the build depends on';
+    expect(says(null)).toEqual(['read what the other one did', lacked, find, revokes('else revoke')]);
+    expect(says('bafyother')).toEqual(['compare what they made', find, revokes('revoke')]);
+  });
+
   it('is to start the trusted worker where none is connected, and to leave an artifact that is revoked', () => {
     const next = (of: AccountFacts) => accountOf(of).next.map(({ says }) => says);
     const start = expect.stringMatching(/^start the trusted worker/);
