@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { writeKey } from '../src/identity/keys.ts';
 import { QuorateError } from '../src/protocol/base/errors.ts';
 
 export type { BootstrapErrorCode } from './error-codes.ts';
@@ -12,8 +12,8 @@ const SEED_BYTES = 32;
  * Reads the node's Ed25519 seed: 64 hexadecimal digits and their checksum in a file, made if missing. @throws BOOTSTRAP_KEY_INVALID,
  * BOOTSTRAP_KEY_UNREADABLE
  */
-export function loadKey(file: string): Uint8Array {
-  const text = read(file) ?? create(file);
+export async function loadKey(file: string): Promise<Uint8Array> {
+  const text = read(file) ?? (await create(file));
   const [, seed = '', sum] = /^([0-9a-f]{64})(?: ([0-9a-f]{8}))?$/.exec(text.trim()) ?? [];
   if (seed === '' || (sum !== undefined && sum !== sumOf(seed))) {
     const says =
@@ -39,14 +39,12 @@ function read(file: string): string | undefined {
   }
 }
 
-function create(file: string): string {
+async function create(file: string): Promise<string> {
   const seed = randomBytes(SEED_BYTES).toString('hex');
   const text = `${seed} ${sumOf(seed)}\n`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
     // Fails if another process has created it: two nodes with one key would take over each other's connections.
-    writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
-    chmodSync(file, 0o600);
+    await writeKey(file, text);
   } catch (cause) {
     throw unusable(file, cause);
   }

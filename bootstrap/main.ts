@@ -40,7 +40,7 @@ async function run(options: Options): Promise<void> {
     if (monitor !== undefined) await kernel.use(monitor);
     const mesh = await kernel.use(
       openMesh({
-        key: options.key === undefined ? randomBytes(32) : loadKey(options.key),
+        key: options.key === undefined ? randomBytes(32) : await loadKey(options.key),
         listen: options.listen,
         bootstrap: options.bootstrap ?? [],
         topics: [],

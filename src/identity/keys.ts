@@ -126,7 +126,8 @@ export async function createKey(file: string, seed: Uint8Array = generateSeed())
   return keyFromSeed(seed);
 }
 
-async function writeKey(file: string, pem: string): Promise<void> {
+/** Writes a file that must never be there in part, nor be overwritten (`EEXIST`). */
+export async function writeKey(file: string, pem: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}.new`;
   const handle = await open(draft, 'wx', 0o600);

@@ -55,7 +55,7 @@ async function addFiles(): Promise<void> {
   const signIn = join(owner.dir, 'sign-in.toml');
   writeFileSync(signIn, 'origin = "https://ci.example.org"\n');
   for (const person of ['ada', 'bob']) await endSessionsOf(person, signIn, 2_000);
-  loadBootstrapKey(join(left, 'rendezvous', 'node.key'));
+  await loadBootstrapKey(join(left, 'rendezvous', 'node.key'));
   const idp = openJournal(join(left, 'idp', '.quorate', 'idp.db'), { name: 'idp', rules: 1 });
   for (let n = 0; n < 20; n++) idp.append({ kind: 'enrolled', n }, n);
   idp.close();
