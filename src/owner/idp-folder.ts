@@ -6,12 +6,14 @@ import { inFile, readOptional } from '../node/files.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { openMessage } from '../protocol/documents/index.ts';
 import { enforce } from '../protocol/judge/index.ts';
+import { checkNotCommitted } from './played.ts';
+import { findUp } from './project.ts';
 import { openProjectFolder, type ProjectFolder, writeCharter } from './project-folder.ts';
 import { keyFiles } from './project-keys.ts';
 
 /**
  * Makes the key of an identity provider that runs apart in `<where>/.quorate`; one that is there is kept. Returns its PeerId.
- * @throws {QuorateError} `PROJECT_EXISTS` in the folder of a controller, `KEY_FILE_…`
+ * @throws {QuorateError} `PROJECT_EXISTS` in the folder of a controller, `PROJECT_FOREIGN`, SOURCE_…, `KEY_FILE_…`
  */
 export async function initIdp(where: string): Promise<{ key: string; dir: string; made: boolean }> {
   const dir = join(where, '.quorate');
@@ -19,6 +21,7 @@ export async function initIdp(where: string): Promise<{ key: string; dir: string
     throw new QuorateError('PROJECT_EXISTS', `${dir} holds the key of a controller`, {
       hint: 'The identity provider needs a folder of its own, best on another host: that is what it is apart for.',
     });
+  if (findUp(where, '.git') !== undefined) await checkNotCommitted(where);
   const file = join(dir, keyFiles.idp);
   const made = !existsSync(file);
   const { id } = made ? await createKey(file) : await loadKey(file);

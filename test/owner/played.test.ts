@@ -55,6 +55,23 @@ it('init takes no key, and makes none, in a folder that came with the repository
   expect(await readdir(own)).toEqual(['root.key']);
 });
 
+it('idp init takes no key, and makes none, in a folder that came with the repository', async () => {
+  const root = await repo();
+  const [cwd, kept] = [join(root, 'idp'), join(root, 'kept')];
+  const own = join(cwd, '.quorate');
+  const init = async () => {
+    git(root, 'add', '-f', 'idp');
+    return quorate(['idp', 'init'], { cwd });
+  };
+  for (const folder of [cwd, kept]) await mkdir(folder);
+  expect((await quorate(['idp', 'init'], { cwd: kept })).code).toBe(0);
+  await symlink('../kept/.quorate', own);
+  expect((await init()).err).toContain('PROJECT_FOREIGN');
+  await rm(own);
+  await createKey(join(own, 'idp.key'));
+  expect((await init()).err).toContain('PROJECT_FOREIGN');
+});
+
 it('init makes no key that the next commit would take in', async () => {
   const root = await repo();
   const file = join(root, '.gitignore');
