@@ -95,7 +95,7 @@ async function withLocal<T>(
     await writeFile(join(gitDir, 'objects', 'info', 'alternates'), `${objects}\n`);
     return await use(repository);
   } catch (error) {
-    throw explain(error, `cannot check out ${commit}`);
+    throw explain(error, `cannot check out ${commit}`, `git show ${commit}`);
   } finally {
     await removeGitDir(gitDir);
   }

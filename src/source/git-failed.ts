@@ -86,15 +86,15 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
   },
 ];
 
-/** Converts GitFailed to a coded error; returns other errors unchanged. */
-export function explain(error: unknown, what: string): unknown {
+/** Converts GitFailed to a coded error; returns other errors unchanged. `command`: by which a user sees the same. */
+export function explain(error: unknown, what: string, command = 'git ls-remote <url>'): unknown {
   if (!(error instanceof GitFailed)) return error;
   for (const { pattern, code, message, hint } of explanations) {
     if (!pattern.test(error.stderr)) continue;
     return new QuorateError(code, `${what}: ${message} (${lastLine(error.stderr)})`, { hint, cause: error });
   }
   return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.stderr)})`, {
-    hint: 'Try the same by hand: git ls-remote <url>',
+    hint: `Try the same by hand: ${command}`,
     cause: error,
   });
 }

@@ -81,7 +81,7 @@ export async function isDirty(git: OwnGit, root: string, apart?: string): Promis
       },
     });
   } catch (error) {
-    throw explain(error, `cannot read the state of ${visible(root)}`);
+    throw explain(error, `cannot read the state of ${visible(root)}`, 'git status');
   }
   return dirty;
 }
@@ -102,7 +102,7 @@ export async function isKept(folder: string, path: string, options: GitOptions =
       },
     });
   } catch (error) {
-    throw explain(error, `cannot tell what git keeps in ${visible(folder)}`);
+    throw explain(error, `cannot tell what git keeps in ${visible(folder)}`, 'git status');
   }
   return bytes > 0;
 }

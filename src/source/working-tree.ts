@@ -41,7 +41,7 @@ export async function workingFiles(path: string, options: GitOptions = {}): Prom
       },
     });
   } catch (error) {
-    throw explain(error, `cannot list the files of ${visible(root)}`);
+    throw explain(error, `cannot list the files of ${visible(root)}`, 'git status');
   }
   const dirty = head === undefined || (await isDirty(git, root));
   const ref = await askGit(git, root, ['symbolic-ref', '--quiet', 'HEAD']);
