@@ -162,7 +162,9 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
   if (verb === 'drain')
     out.say(
       dim(
-        `It ends by itself when ${counted(leases, 'lease')} ${leases === 1 ? 'is' : 'are'} done. Sooner: quorate worker stop`,
+        leases === 0
+          ? 'It holds no lease, and ends by itself now.'
+          : `It ends by itself when ${counted(leases, 'lease')} ${leases === 1 ? 'is' : 'are'} done. Sooner: quorate worker stop`,
       ),
     );
   out.say(...describeLent(lending));

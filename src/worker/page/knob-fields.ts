@@ -42,19 +42,24 @@ export function knobFields(lent: Lent, host: HostSize): KnobFieldView[] {
   });
 }
 
-/** Exact, in the largest unit that divides it; bytes are rounded down to KiB, and seconds are whole. */
+/** In the largest unit that divides it; seconds are whole, and bytes are rounded down to MiB from 1 GiB on, to KiB below. */
 function textOf({ type }: Knob, value: number | string | null): string {
   if (value === null) return 'none';
   if (typeof value === 'string') return value;
   if (type === 'time') return inUnits(value, timeUnits);
-  if (type === 'size') return inUnits(Math.floor(value / 1024), sizeUnits);
-  if (type === 'rate') return `${inUnits(Math.floor(value / 1024), sizeUnits)}/s`;
+  if (type === 'size') return inUnits(wholeKib(value), sizeUnits);
+  if (type === 'rate') return `${inUnits(wholeKib(value), sizeUnits)}/s`;
   return String(value);
 }
 
 /** From the largest down; in KiB, and in seconds. */
 const sizeUnits = { TiB: 2 ** 30, GiB: 2 ** 20, MiB: 2 ** 10, KiB: 1 };
 const timeUnits = { d: 86_400, h: 3_600, m: 60, s: 1 };
+
+function wholeKib(bytes: number): number {
+  const kib = Math.floor(bytes / 2 ** 10);
+  return kib < sizeUnits.GiB ? kib : kib - (kib % sizeUnits.MiB);
+}
 
 function inUnits(value: number, units: Readonly<Record<string, number>>): string {
   const fits = ([, size]: [string, number]) => size === 1 || (value >= size && value % size === 0);

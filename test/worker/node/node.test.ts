@@ -19,6 +19,7 @@ import { areaOf } from '../../../src/worker/node/context.ts';
 import { askWorker, isWorkerRunning } from '../../../src/worker/node/control.ts';
 import { WorkerImages } from '../../../src/worker/node/images.ts';
 import { checkIdle, defaultLending, startWorker, type WorkerOptions } from '../../../src/worker/node/node.ts';
+import { quorate } from '../../cli/support.ts';
 import { damage, tar } from '../../store/support.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
@@ -122,7 +123,8 @@ describe('a worker', () => {
     const of = await joined();
     await (await start(of)).close();
     const { close, stops } = await start(of);
-    await askWorker(of.home.dir, of.membership.project, { do: 'drain' });
+    const { out } = await quorate(['worker', 'drain'], { env: { QUORATE_HOME: of.home.dir } });
+    expect(out).toContain('It holds no lease, and ends by itself now.');
     await expect.poll(stops).toBe(1);
     await close();
   });

@@ -37,6 +37,8 @@ describe('a limit as a field', () => {
     ['memoryBytes', { memoryBytes: 2 ** 20 }, '1MiB', '1 MiB'],
     ['memoryBytes', { memoryBytes: 2 ** 20 - 1 }, '1023KiB', '1024 KiB'],
     ['memoryBytes', { memoryBytes: 3 * 2 ** 19 }, '1536KiB', '1.5 MiB'],
+    // As of a host whose memory is no whole number of anything.
+    ['memoryBytes', { memoryBytes: 12_342_048 * 2 ** 10 }, '12052MiB', '12 GiB'],
     ['seconds', { seconds: 86_400 }, '1d', '1d'],
     ['seconds', { seconds: 90_000 }, '25h', '25h'],
     ['seconds', { seconds: 60 }, '1m', '1m'],
