@@ -1,26 +1,18 @@
 // Runs a tool of the packages, or a program of this repository, on a recent Node: `node scripts/run.js vitest run`,
-// `node scripts/run.js simulations/main.ts --seeds 10`. With `--for PURPOSE` before it, `scripts/setup.js` brings first what the purpose needs,
-// unless only --help is asked for. Which Node npm's own scripts find depends on the npm (9.2 links
+// `node scripts/run.js simulations/main.ts --seeds 10`. Which Node npm's own scripts find depends on the npm (9.2 links
 // none of a package that exists for several processors), so they all begin here. Plain JavaScript for Node 18 and newer.
-import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { argv, execPath, exit, stderr } from 'node:process';
+import { argv, exit, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { nodeRecent, runOn } from '../bin/runtime.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-function main([first, ...rest]) {
-  const [purpose, what, ...args] = first === '--for' ? rest : [undefined, first, ...rest];
+function main([what, ...args]) {
   if (what === undefined) {
-    stderr.write('usage: node scripts/run.js [--for PURPOSE] TOOL|FILE [ARGUMENT...]\n');
+    stderr.write('usage: node scripts/run.js TOOL|FILE [ARGUMENT...]\n');
     return 2;
-  }
-  if (purpose !== undefined && !args.includes('--help')) {
-    const setUp = [join(root, 'scripts', 'setup.js'), '--for', purpose];
-    const { status } = spawnSync(execPath, setUp, { stdio: 'inherit' });
-    if (status !== 0) return status ?? 3;
   }
   const node = nodeRecent(import.meta.url);
   if (node.path === undefined) {

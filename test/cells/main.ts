@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bringPrograms } from '../support/bring-programs.ts';
 import { type Arch, type Cell, cells, count, isGood, type Row, type Said, table } from './cells.ts';
 import { type GuestEnd, runGuest } from './guest.ts';
 import { makeImages } from './images.ts';
@@ -97,6 +98,8 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`${(error as Error).message}\n${usage}`);
     return 2;
   }
+  const ready = bringPrograms('cells');
+  if (ready !== 0) return ready;
   const stopped = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort());
   const folder = options.keep ?? mkdtempSync('/var/tmp/quorate-cells-');

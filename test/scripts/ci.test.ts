@@ -114,11 +114,4 @@ process.exit(5);
     expect(run('no-such-tool')).toMatchObject({ status: 3, stdout: '' });
     expect(run()).toMatchObject({ status: 2 });
   });
-
-  it('runs nothing where set-up fails', () => {
-    const file = join(temp, 'not-run.js');
-    writeFileSync(file, "console.log('it ran');");
-    expect(run('--for', 'nothing', file)).toMatchObject({ status: 2, stdout: '' });
-    expect(run('--for', 'nothing', file, '--help')).toMatchObject({ status: 0, stdout: 'it ran\n' });
-  });
 });

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { endAll } from '../../e2e/support/processes.ts';
+import { bringPrograms } from '../../support/bring-programs.ts';
 import { chaos } from './chaos.ts';
 
 const usage = `usage: npm run chaos -- --seed N [--faults N]
@@ -44,6 +45,8 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`${(error as Error).message}\n${usage}`);
     return 2;
   }
+  const ready = bringPrograms('chaos');
+  if (ready !== 0) return ready;
   const stopped = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort());
   say(`seed ${options.seed}, ${options.faults} faults`);
