@@ -70,7 +70,7 @@ describe('a folder that cannot be written', () => {
     await mkdir(repo);
     await git(repo, 'init', '--quiet');
     await closed('closed-repo');
-    refused(await run(['init'], { cwd: repo }), 'KEY_FILE_UNWRITABLE', repo);
+    refused(await run(['init'], { cwd: repo }), 'CLI_SYSTEM_ERROR', join(repo, '.gitignore'));
     expect(await readdir(repo)).toEqual(['.git']);
   });
 
