@@ -14,9 +14,11 @@ const settleMs = 50;
 /** Protocols that a connection carries without anybody's need of its peer: those of libp2p's own services. */
 const upkeep = /^\/(?:ipfs\/(?:id|ping)\/|meshsub\/|floodsub\/|quorate\/kad\/)/;
 
-/** A stream that the peer opened is no use of this node: a stranger could hold its place with one. */
-const isIdle = ({ streams }: Connection): boolean =>
-  streams.every(({ protocol, direction }) => direction === 'inbound' || upkeep.test(protocol));
+/** On a connection that this node opened a stream of its peer is no use: a stranger could hold its place with one. */
+const isIdle = ({ streams, direction }: Connection): boolean =>
+  streams.every(
+    (stream) => (direction === 'outbound' && stream.direction === 'inbound') || upkeep.test(stream.protocol),
+  );
 
 export interface PrunerOptions {
   max: number;

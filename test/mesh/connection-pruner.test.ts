@@ -85,6 +85,19 @@ describe('connections that this node opened', () => {
   });
 });
 
+it('of guests that have been here for long one that reads something goes after those that ask nothing', () => {
+  const { ended, open, many } = pruned(() => 'guest');
+  const { streams } = open('reads');
+  streams.push(Object.assign({ protocol: '/quorate/car/1' }, { direction: 'inbound' }));
+  many(max - 3);
+  vi.advanceTimersByTime(31_000);
+  open('comes');
+  expect(ended).toEqual(['peer 0']);
+  streams.length = 0;
+  open('comes too');
+  expect(ended).toEqual(['peer 0', 'reads']);
+});
+
 describe('a connection that finds no place', () => {
   it('is told that the node is full, and ended three seconds later', () => {
     const { pruner, stats, ended, open, many } = pruned(() => 'member');
