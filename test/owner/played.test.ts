@@ -148,3 +148,12 @@ it('images and stores of what is played count only where all of it is of this us
   expect(await stores()).toEqual([join(root, 'home/store')]);
   expect(await list()).toMatchObject({ code: 2, err: expect.stringContaining('PROJECT_FOREIGN') });
 });
+
+it('a store in a project that came with the repository is not opened', async () => {
+  const root = await repo();
+  await initProject(root, { name: 'tools', vcs: [], bootstrap: [] });
+  const stores = () => storesHere({ cwd: root, home: join(root, 'home') } as Context, root);
+  expect(await stores()).toEqual([join(root, '.quorate/store'), join(root, 'home/store')]);
+  git(root, 'add', '-f', '.quorate/charter.jws');
+  expect(await stores()).toEqual([join(root, 'home/store')]);
+});

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { playedOf } from '../../owner/played.ts';
-import { findProject, playedHere, projectHere } from '../../owner/project.ts';
+import { findProject, findUp, playedHere, projectHere } from '../../owner/project.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { TrialProject } from '../trial/inputs.ts';
@@ -25,11 +25,8 @@ export async function trialProject(
     const address = await own.address();
     const controllers = address === undefined ? [] : byPeer(address.addrs);
     const feed = (await joined(project))?.feed ?? [];
-    const isOwn = async (): Promise<boolean> => {
-      const { isKept } = await import('../../source/index.ts');
-      return !(await isKept(dirname(own.dir), '.quorate').catch(() => true));
-    };
-    return { project, charter, controllers, feed, bootstrap: charter.bootstrap, isOwn };
+    const { bootstrap } = charter;
+    return { project, charter, controllers, feed, bootstrap, isOwn: () => isOwn(dirname(own.dir)) };
   }
   const known = await joined(wanted);
   if (known === undefined) return undefined;
@@ -39,9 +36,18 @@ export async function trialProject(
   return { project, charter, controllers, bootstrap, feed };
 }
 
+/** Whether no commit brought the project in this folder. */
+async function isOwn(where: string): Promise<boolean> {
+  const { isKept } = await import('../../source/index.ts');
+  return !(await isKept(where, '.quorate').catch(() => true));
+}
+
 /** Folders of stores on this host that may hold an artifact; one that came with the repository or is of another user is not among them. */
 export async function storesHere({ home }: Context, folder: string): Promise<string[]> {
-  const own = findProject(folder);
+  const found = findProject(folder);
+  // One that was put back from a copy may lie in no repository.
+  const isForeign = found !== undefined && findUp(found, '.git') !== undefined && !(await isOwn(found));
+  const own = isForeign ? undefined : found;
   const played = await playedHere(folder).catch(() => undefined);
   const projects = [...(own === undefined ? [] : [own]), ...(played === undefined ? [] : [playedOf(played)])];
   return [...projects.map((where) => join(where, '.quorate', 'store')), join(home, 'store')];
