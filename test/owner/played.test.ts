@@ -79,6 +79,10 @@ it('init makes no key that the next commit would take in', async () => {
   await symlink('ignored', file);
   expect((await quorate(['init'], { cwd: root })).err).toContain('PROJECT_FOREIGN');
   expect(existsSync(join(root, '.quorate'))).toBe(false);
+  const exclude = join(root, '.git/info/exclude');
+  await writeFile(exclude, '.quorate/\n');
+  expect(await prepareRepository(root)).toMatchObject({ ignored: 'kept' });
+  await rm(exclude);
   await rm(file);
   await writeFile(file, '.quorate/\n!.quorate/\n');
   expect((await quorate(['init'], { cwd: root })).code).toBe(0);

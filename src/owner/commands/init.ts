@@ -295,8 +295,10 @@ async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {
   const isOutside = `${relative(await realpath(repo), folder)}/`.startsWith('../');
   const ignores = async () => isOutside || isIgnored(repo, join(folder, 'root.key'));
   const file = join(repo, '.gitignore');
-  // Git reads none that is a link.
-  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
+  // Git reads none that is a link, but other files too.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    if (await ignores()) return 'kept';
+  } else {
     const text = existsSync(file) ? await readFile(file, 'utf8') : '';
     // Another rule may take back what a line says.
     if (/^\/?\.quorate\/?\s*$/m.test(text) && (await ignores())) return 'kept';
