@@ -4,7 +4,7 @@ const makefiles = ['GNUmakefile', 'makefile', 'Makefile'];
 
 /** The file by which a folder with these names is built; undefined for none that is known. */
 export const exampleFrom = (names: readonly string[]): string | undefined =>
-  [...makefiles, 'package.json'].find((name) => names.includes(name));
+  [...makefiles, 'package.json', 'setup.py', 'pyproject.toml'].find((name) => names.includes(name));
 
 interface Example {
   /** Comments and commands. */
@@ -17,11 +17,13 @@ export function exampleJobFile(names: readonly string[], text = '', ignored = ''
   const about = text.slice(0, jobFileLimits.bytesMax);
   const from = exampleFrom(names);
   const { run, dependencies }: Example =
-    from === undefined
+    from === undefined || (from === 'pyproject.toml' && !/^\[(?:project|build-system)\]/m.test(about))
       ? { run: ['./build.sh $OUT'] }
       : from === 'package.json'
         ? ofPackage(about, names, ignored)
-        : ofMakefile(about);
+        : makefiles.includes(from)
+          ? ofMakefile(about)
+          : { run: ofPython };
   const steps = run.map((step) => `      ${step.startsWith('#') ? '' : '- '}${step}\n`).join('');
   const locks =
     dependencies === undefined
@@ -67,6 +69,12 @@ ${steps}
       rounds: 2
 `;
 }
+
+/** Not pip: Debian's reads certificates as it starts, which are not in the sandbox. */
+const ofPython = [
+  '# There is no network: the worker has what builds it, on Debian python3-build and python3-setuptools.',
+  'pyproject-build --wheel --no-isolation --outdir $OUT',
+];
 
 /** Files that are kept of a Makefile without the target "install". */
 const madeMax = 8;

@@ -26,6 +26,7 @@ const packages: Readonly<Record<string, string>> = {
     python3: 'python3',
     pip: 'python3-pip',
     pip3: 'python3-pip',
+    'pyproject-build': 'python3-build',
   },
   ...{
     pytest: 'python3-pytest',

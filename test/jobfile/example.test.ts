@@ -36,6 +36,18 @@ describe('the example job file', () => {
     expect(runOf(['Makefile'], text)).toEqual(['make', last]);
   });
 
+  it.each([
+    [['setup.py'], '', true],
+    [['setup.py', 'pyproject.toml'], '', true],
+    [['pyproject.toml'], '[build-system]\nrequires = []\n', true],
+    [['pyproject.toml'], '# a\n[project]\nname = "a"\n', true],
+    // Settings of tools alone.
+    [['pyproject.toml'], '[tool.black]\nx = "[project]"\n', false],
+  ])('beside %j with %j makes a wheel: %s', (names, text, isWheel) => {
+    const wheel = 'pyproject-build --wheel --no-isolation --outdir $OUT';
+    expect(runOf(names, text)).toEqual([isWheel ? wheel : './build.sh $OUT']);
+  });
+
   it('of a package says that npm leaves out a folder that is made and ignored', () => {
     const about = { name: 'a', version: '1.0.0', scripts: { build: 'x' } };
     const text = (names: string[], more: object, ignored: string) =>
