@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statfsSync,
 } from 'node:fs';
@@ -12,7 +13,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 const memory = '/dev/shm';
-const name = /^q(\d+)$/;
+const name = /^q(\d+)(?:-(\w+))?$/;
+const dayMs = 86_400_000;
 const GiB = 2 ** 30;
 /** Of the file system, and of the machine, in bytes: tests use some hundred megabytes. */
 const [roomMin, memoryMin] = [4 * GiB, 8 * GiB];
@@ -37,10 +39,11 @@ function hasRoom(): boolean {
  */
 export function temporaryFolder(): string | undefined {
   if (process.env.TMPDIR !== undefined || !isMounted()) return undefined;
-  const folder = join(memory, `q${process.pid}`);
+  let folder: string;
   try {
+    folder = join(memory, folderName(process.pid));
     // Of runs that were killed: they take room.
-    for (const left of readdirSync(memory)) if (isLeft(left)) remove(join(memory, left));
+    for (const left of readdirSync(memory)) if (isLeft(memory, left)) remove(join(memory, left));
     if (!hasRoom()) return undefined;
     mkdirSync(folder);
     // As /tmp: tests run programs as somebody else.
@@ -52,13 +55,18 @@ export function temporaryFolder(): string | undefined {
   return folder;
 }
 
-function isLeft(found: string): boolean {
-  const pid = name.exec(found)?.[1];
-  return (
-    pid !== undefined &&
-    !existsSync(`/proc/${pid}`) &&
-    lstatSync(join(memory, found)).uid === process.getuid?.()
-  );
+/** The namespace in which a process id means anything: containers may share the folder. */
+const namespace = (): string => Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]).toString(36);
+
+export const folderName = (pid: number): string => `q${pid}-${namespace()}`;
+
+/** Whether the run of a folder has ended. Where its processes are not seen from here, it has after a day. */
+export function isLeft(parent: string, found: string): boolean {
+  const [, pid, where] = name.exec(found) ?? [];
+  if (pid === undefined) return false;
+  const about = lstatSync(join(parent, found), { throwIfNoEntry: false });
+  if (about === undefined || about.uid !== process.getuid?.()) return false;
+  return where === namespace() ? !existsSync(`/proc/${pid}`) : about.mtimeMs < Date.now() - dayMs;
 }
 
 function remove(folder: string): void {
