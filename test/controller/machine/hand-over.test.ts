@@ -123,6 +123,23 @@ describe('a trusted worker whose signature is waited for', () => {
     expect(bench.result(run)).toMatchObject({ level: 'trusted' });
   });
 
+  it('and who is there with an empty home builds again, later than a stream may be broken', async () => {
+    const { bench, run, lease } = await waiting();
+    bench.drive(1_000);
+    bench.send({ kind: 'heartbeat', worker: bench.id('trusted'), lease });
+    detach(bench, lease);
+    bench.send({ kind: 'absent', worker: bench.id('trusted') });
+    bench.present('trusted');
+    bench.drive(cosignAnswerMsMax - 1);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.drive(1);
+    expect(bench.progress(run, 'lost')).toMatchObject([{ slot: 'trusted' }]);
+    await bench.deliver('trusted', (await bench.lease('trusted')).get('trusted'));
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted' });
+  });
+
   it('and whose connection breaks after a start has the time again to resume its lease', async () => {
     const { bench, run, held } = await waiting();
     await bench.restart();

@@ -68,14 +68,17 @@ export function isForAnother({ state, now, rules }: Transition, run: Run, worker
 const { cosignAbsentMsMax, cosignAnswerMsMax, cosignEndedMs } = controllerLimits;
 
 /**
- * Since when a trusted worker is there without this lease, in ms since the epoch; undefined where it is gone, or was heard of on the lease
- * in this life of the controller. Otherwise it has ended the lease: the journal is an older copy.
+ * Since when a trusted worker is there without this lease, in ms since the epoch; undefined where it is gone. One that was not heard of on
+ * the lease in this life of the controller has ended it: the journal is an older copy. Of another one the stream is broken, or its home lost.
  */
-function withoutLeaseSince({ presence }: ControllerState, { id, worker }: LiveLease): number | undefined {
+function withoutLease(
+  { presence }: ControllerState,
+  { id, worker }: LiveLease,
+): { since: number; hasEnded: boolean } | undefined {
   const there = presence.workers.get(worker);
   const last = presence.heard.get(id);
   if (there === undefined || last === undefined || last.detachedAt === null) return undefined;
-  return last.at > presence.since ? undefined : Math.max(last.detachedAt, there.since);
+  return { since: Math.max(last.detachedAt, there.since), hasEnded: last.at <= presence.since };
 }
 
 /**
@@ -84,7 +87,7 @@ function withoutLeaseSince({ presence }: ControllerState, { id, worker }: LiveLe
  */
 export function perhapsSigned(state: ControllerState, worker: string): string[] {
   const isWithout = (live: LiveLease) =>
-    live.worker === worker && withoutLeaseSince(state, live) !== undefined;
+    live.worker === worker && withoutLease(state, live)?.hasEnded === true;
   const open = [...state.index.open.values()].filter(
     (run) => run.phase.kind === 'cosigning' && trustedLeases(run).some(isWithout),
   );
@@ -104,9 +107,10 @@ function handsOverAt(state: ControllerState, run: Run): { at: number; reason: st
   if (run.trustedLeases >= limits.slotLeasesMax) return undefined;
   const { refusedAt } = run.phase;
   if (signersThere(state, run, live.worker).length === 0) {
-    const since = withoutLeaseSince(state, live);
-    if (refusedAt !== null || since === undefined) return undefined;
-    return { at: since + cosignEndedMs, reason: 'the worker is there, and does not resume its lease' };
+    const without = withoutLease(state, live);
+    if (refusedAt !== null || without === undefined) return undefined;
+    const at = without.since + (without.hasEnded ? cosignEndedMs : cosignAnswerMsMax);
+    return { at, reason: 'the worker is there, and does not resume its lease' };
   }
   if (refusedAt !== null)
     return { at: refusedAt, reason: 'the worker refused to sign, and another trusted worker is there' };
