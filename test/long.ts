@@ -4,6 +4,7 @@
  */
 export const long: Readonly<Record<string, number>> = {
   'test/attacks/controller/full.test.ts': 8,
+  'test/attacks/controller/unproven-verdicts.test.ts': 9,
   'test/attacks/mesh/streams.test.ts': 6,
   'test/attacks/sandbox/namespace.outputs.test.ts': 5,
   'test/attacks/sandbox/namespace.resources.test.ts': 15,

@@ -91,6 +91,7 @@ const runLine = z.union([
   event('submitted', { name: z.string(), run: sha256, job: cid, commit: commitId, needs }),
   event('kept', { name: z.string(), run: sha256 }),
   event('account', { name: z.string().optional(), run: sha256, ...accountFields }),
+  event('unproven', { name: z.string().optional(), run: sha256, code, says: z.string() }),
   event('output', logChunk),
 ]);
 

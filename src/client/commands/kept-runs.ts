@@ -9,20 +9,20 @@ import { policyIn, toldPolicy } from '../../protocol/wire/told-policy.ts';
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
 /**
- * The newest runs, by name, of jobs of a commit that need not be published again: going on, or trusted, or agreed where no more can come of
+ * The newest runs with their jobs, by name, of jobs of a commit that need not be published again: going on, or trusted, or agreed where no more can come of
  * them; of the very same job, job file and policy, and resting on such runs only.
  */
 export async function keptRuns(
   client: Pick<Client, 'jobs' | 'show'>,
   prepared: Pick<Prepared, 'ref' | 'commit' | 'tree' | 'tag' | 'recipe' | 'jobs'>,
   url: string,
-): Promise<Map<string, string>> {
+): Promise<Map<string, { run: string; job: string }>> {
   const { ref, commit, tree, tag, recipe = null } = prepared;
   const known = (await client.jobs()).jobs.filter(
     (run) =>
       run.repo === url && run.ref === ref && run.commit === commit && sameValue(run.recipe ?? null, recipe),
   );
-  const kept = new Map<string, string>();
+  const kept = new Map<string, { run: string; job: string }>();
   /** Names of kept runs that are agreed, of which no more can come. */
   const low = new Set<string>();
   // Each comes after those it needs.
@@ -37,7 +37,7 @@ export async function keptRuns(
     if (!mayStand(last, isFinal)) continue;
     const { id } = encodeJob(jobDocument({ repo: { url }, commit, tree, job, tag }));
     if (isOf(planned, last, id, await client.show(last.run), kept)) {
-      kept.set(name, last.run);
+      kept.set(name, { run: last.run, job: id });
       if (isFinal) low.add(name);
     }
   }
@@ -59,7 +59,7 @@ function isOf(
   { policy }: RunSummary,
   template: string,
   { history }: Awaited<ReturnType<Client['show']>>,
-  kept: ReadonlyMap<string, string>,
+  kept: ReadonlyMap<string, { run: string }>,
 ): boolean {
   if (!sameValue(policyIn(policy), toldPolicy(job.trust))) return false;
   let published: string | undefined;
@@ -72,7 +72,7 @@ function isOf(
     published === template &&
     Object.keys(needs).length === instance.needs.length &&
     instance.needs.every(({ instance: needed, level }) => {
-      const run = kept.get(needed);
+      const { run } = kept.get(needed) ?? {};
       return run !== undefined && needs[needed]?.request === run && needs[needed]?.level === level;
     })
   );

@@ -39,7 +39,7 @@ export class PipelineView {
   readonly #width: number;
   readonly #jobs = new Map<string, Shown>();
 
-  constructor(board: Board, colours: Colours, jobs: readonly PublishedJob[]) {
+  constructor(board: Board, colours: Colours, jobs: readonly Omit<PublishedJob, 'asked'>[]) {
     this.#board = board;
     this.#colours = colours;
     const rows = graphRows(jobs.map((job) => ({ ...job, id: job.name, needs: job.needs.map(nameOf) })));

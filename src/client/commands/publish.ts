@@ -6,6 +6,8 @@ import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { DependenciesOf } from './bring-dependencies.ts';
+import type { keptRuns } from './kept-runs.ts';
+import type { FollowedJob } from './run-evidence.ts';
 
 /** Validity of a request, in seconds. */
 const expiresSeconds = 24 * 3600;
@@ -13,9 +15,8 @@ const expiresSeconds = 24 * 3600;
 const imageStallMsMax = 60_000;
 const askAgainMs = 500;
 
-export interface PublishedJob {
+export interface PublishedJob extends FollowedJob {
   name: string;
-  run: string;
   /** Jobs that this one rests on, and the level that each has to have before it begins. */
   needs: { name: string; level: string }[];
 }
@@ -27,7 +28,11 @@ export async function publishAll(
   { ref, commit, tree, tag, recipe, jobs, words }: Prepared,
   url: string,
   limit: AbortSignal,
-  how: { kept?: ReadonlyMap<string, string> | undefined; rebuild: boolean; dependenciesOf: DependenciesOf },
+  how: {
+    kept?: Awaited<ReturnType<typeof keptRuns>> | undefined;
+    rebuild: boolean;
+    dependenciesOf: DependenciesOf;
+  },
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
   const { kept, rebuild, dependenciesOf } = how;
@@ -36,17 +41,23 @@ export async function publishAll(
   for (const { instance, job } of jobs) {
     const { name, needs } = instance;
     const named = needs.map((need) => ({ name: need.instance, level: need.level }));
-    const before = kept?.get(name);
-    if (before !== undefined) {
-      runs.set(name, { run: before, test: job.kind === 'test', needs: named });
-      out.value({ event: 'kept', name, run: before });
-      out.say(out.colours.dim(`kept ${out.id(before)} ${name}`));
-      continue;
-    }
+    const test = job.kind === 'test';
     const of = needs.map(({ instance: needed, level }) => {
       const { run = '', test = false } = runs.get(needed) ?? {};
       return [needed, { request: run, level, ...(test && { gate: true as const }) }];
     });
+    const asked = {
+      ...{ repo: url, ref, commit, recipe, policy: job.trust },
+      needs: needs.length > 0 ? Object.fromEntries(of) : undefined,
+    };
+    const before = kept?.get(name);
+    if (before !== undefined) {
+      const { run, job } = before;
+      runs.set(name, { run, test, needs: named, asked: { ...asked, job } });
+      out.value({ event: 'kept', name, run });
+      out.say(out.colours.dim(`kept ${out.id(run)} ${name}`));
+      continue;
+    }
     const accepted = await whenImageIsReady(context, limit, () =>
       client.submit({
         repo: { url, ref },
@@ -60,7 +71,7 @@ export async function publishAll(
         expiresSeconds,
         recipe,
         dependencies: dependenciesOf(job),
-        needs: needs.length > 0 ? Object.fromEntries(of) : undefined,
+        needs: asked.needs,
       }),
     ).catch((cause: unknown) => {
       if (!signal.aborted) throw cause;
@@ -69,12 +80,12 @@ export async function publishAll(
         cause,
       });
     });
-    runs.set(name, { run: accepted.run, test: job.kind === 'test', needs: named });
+    runs.set(name, { run: accepted.run, test, needs: named, asked: { ...asked, job: accepted.job } });
     out.value({ event: 'submitted', name, ...accepted, commit, needs: named });
     const id = out.id(accepted.run);
     out.say(out.colours.dim(jobs.length === 1 ? `run ${id}` : `run ${id} ${name}`));
   }
-  return [...runs].map(([name, { run, needs }]) => ({ name, run, needs }));
+  return [...runs].map(([name, { run, needs, asked }]) => ({ name, run, needs, asked }));
 }
 
 /** Publishes again while the controller reads the job's image, and shows how far it is. @throws as `publish` */

@@ -35,6 +35,7 @@ import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
 import { comparedIn, sayDispute } from './run-comparison.ts';
+import { whyUnproven } from './run-evidence.ts';
 
 interface Options {
   url?: string;
@@ -173,12 +174,12 @@ async function start(context: Context, given: string | undefined, options: Optio
         signal: limit,
       });
       const more = { kept, rebuild, dependenciesOf };
+      const at = { ...context, home: home.dir };
       const published = await publishAll(context, client, prepared, url, limit, more).finally(close);
       followed = published.map(({ run }) => run);
       const [only, second] = published;
-      if (only !== undefined && second === undefined)
-        return await follow(context, client, only.run, options, limit);
-      return await followAll(context, client, published, { until: options.until, rebuild }, limit);
+      if (only !== undefined && second === undefined) return await follow(at, client, only, options, limit);
+      return await followAll(at, client, published, { until: options.until, rebuild }, limit);
     } finally {
       if (membership.role === 'publisher') await tellAlarms(context, home, client, followed);
       await client.close();
@@ -186,14 +187,16 @@ async function start(context: Context, given: string | undefined, options: Optio
   }
 }
 
+/** `context`: with the home of the membership. */
 async function follow(
   context: Context,
   client: Client,
-  run: string,
+  published: PublishedJob,
   { until, log = false, rebuild = false }: Options,
   limit: AbortSignal,
 ): Promise<Exit> {
   const { out, signal } = context;
+  const { run } = published;
   const board = out.board();
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
@@ -230,21 +233,51 @@ async function follow(
     logs?.stop();
     view.end();
   }
-  if (signal.aborted && followed.verdict === undefined) {
+  const interrupted = () => {
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
-  }
+  };
+  if (signal.aborted && followed.verdict === undefined) return interrupted();
   if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
+  let reached: boolean;
+  try {
+    reached = followed.reached(until) && (await isProven(context, client, published, until, limit));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return interrupted();
+  }
   const account = accountOf(followed.facts);
-  if (account.over) for (const step of account.next) sayStep(out, step);
+  if (account.over && (reached || !followed.reached(until)))
+    for (const step of account.next) sayStep(out, step);
   const alarm = await sayAlarm(context, client, followed);
-  return followed.reached(until) && !followed.differs ? (alarm ?? exits.done) : exits.no;
+  return reached && !followed.differs ? (alarm ?? exits.done) : exits.no;
+}
+
+/** Whether the evidence of a run proves the level that it came to, as the controller says. Says why not. */
+async function isProven(
+  context: Context,
+  client: Client,
+  published: PublishedJob,
+  until: Until,
+  limit: AbortSignal,
+  name?: string,
+): Promise<boolean> {
+  const { out } = context;
+  const why = await whyUnproven(context, client, published, until, limit);
+  if (why === undefined) return true;
+  const { run } = published;
+  const { code, message } = why;
+  const says = escapeLine(message, 1000);
+  out.value({ event: 'unproven', name, run, code, says });
+  const head = name === undefined ? '' : `${name}: `;
+  out.note(out.colours.red(`${head}the controller says ${until}, and does not prove it: ${says} [${code}]`));
+  return false;
 }
 
 /** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
 const followedMax = 16;
 
-/** Follows several runs, with a row for each. Done when all of them have the level. */
+/** Follows several runs, with a row for each. Done when all of them have the level. `context`: with the home of the membership. */
 async function followAll(
   context: Context,
   client: Client,
@@ -255,11 +288,13 @@ async function followAll(
   const { out, signal } = context;
   const board = out.board();
   const view = new PipelineView(board, out.colours, published);
-  const followed: { name: string; of: FollowedRun }[] = [];
+  const followed: { name: string; of: FollowedRun; job: PublishedJob }[] = [];
+  const reached = new Set<FollowedRun>();
   const queue = [...published];
-  const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
+  const followOne = async (job: PublishedJob): Promise<void> => {
+    const { name, run } = job;
     const of = new FollowedRun(run);
-    followed.push({ name, of });
+    followed.push({ name, of, job });
     const waiting = new WaitingNote(context, client, { run, name });
     waiting.in(idleMs);
     try {
@@ -283,13 +318,14 @@ async function followAll(
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
   };
   try {
-    await Promise.all(Array.from({ length: followedMax }, next));
+    await Promise.all(Array.from({ length: followedMax }, next)).finally(() => board.end());
+    // One after the other: a bundle may be large.
+    for (const { name, of, job } of followed)
+      if (of.reached(until) && (await isProven(context, client, job, until, limit, name))) reached.add(of);
   } catch (error) {
     if (!signal.aborted) throw error;
     out.note('No longer following; the jobs go on. quorate jobs lists them.');
     return exits.interrupted;
-  } finally {
-    board.end();
   }
   for (const { of } of followed)
     if (of.isFailed) await sayFailure(out, client, of.run, failedResults(of.history), limit);
@@ -300,11 +336,12 @@ async function followAll(
     alarm = (await sayAlarm(context, client, of)) ?? alarm;
     // An artifact that other jobs read is not what the user came for.
     if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
+    if (of.reached(until) && !reached.has(of)) continue;
     for (const step of account.next) sayStep(out, step, `${name}: `);
   }
   if (followed.some(({ of: { facts } }) => facts.level !== null && facts.cosigned === false))
     out.say(out.colours.yellow(`* ${notCosigned}`));
-  const lacking = followed.filter(({ of }) => !of.reached(until)).length;
+  const lacking = followed.length - reached.size;
   if (lacking > 0) {
     const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
     out.say(`${what}. To publish what came to nothing again: quorate run --failed`);

@@ -84,7 +84,11 @@ export async function openBook(
 }
 
 /** Verifies a bundle with the revocations in this home. @throws {QuorateError} `KEY_INVALID`, `HOME_…` */
-export async function checkBundle(context: Context, bundle: Bundle, project: string): Promise<Verification> {
+export async function checkBundle(
+  context: Pick<Context, 'home' | 'out'>,
+  bundle: Bundle,
+  project: string,
+): Promise<Verification> {
   const { publicKeyOf } = await import('../../protocol/documents/index.ts');
   const { verifyBundle } = await import('../../protocol/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');

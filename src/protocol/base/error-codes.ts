@@ -332,7 +332,7 @@ const coreErrors = {
     'The job ended without a verdict: its publisher cancelled it, or a revocation or a new charter does not allow it. The lease is over, and what was built on it is thrown away.',
   RUN_MISMATCH:
     'The evidence that is shown for a run is that of another one, or of another repository, ref, commit or job than was published.',
-  RUN_NOT_TRUSTED: 'The evidence of a run holds, and comes to a lower level than `trusted`.',
+  RUN_NOT_TRUSTED: 'The evidence of a run holds, and comes to a lower level than is asked for.',
   RUN_LOST:
     'The journal of the controller was restored from a copy, and the rounds of this request are in no copy. Ask for the job again with another request.',
   RUN_OVER:

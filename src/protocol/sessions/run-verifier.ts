@@ -94,12 +94,7 @@ export class RunVerifier {
   async verify(source: RunSource, expected: PublishedAs): Promise<VerifiedRun> {
     const bundle = await source.bundle(expected.request);
     // Before it can be said to be revoked: what voids the evidence of another run says nothing of this one.
-    const about = claimedIdOf(bundle.request) ?? 'none';
-    this.#check(
-      'RUN_MISMATCH',
-      about === expected.request,
-      `the evidence is about request ${about}, not ${expected.request}`,
-    );
+    checkAbout(bundle, expected.request, this.#check);
     let knowledge: Knowledge;
     try {
       knowledge = await this.#learn(source, bundle);
@@ -233,7 +228,13 @@ export class RunVerifier {
 /** The evidence itself does not hold, is of another run, or is void by what is known here. */
 export class EvidenceRefused extends QuorateError {}
 
-function refusedAt(code: string | null, steps: readonly VerificationStep[]): EvidenceRefused {
+/** @throws {QuorateError} `RUN_MISMATCH` where a bundle is about another request */
+export function checkAbout(bundle: Bundle, request: string, check: Check = enforce): void {
+  const about = claimedIdOf(bundle.request) ?? 'none';
+  check('RUN_MISMATCH', about === request, `the evidence is about request ${about}, not ${request}`);
+}
+
+export function refusedAt(code: string | null, steps: readonly VerificationStep[]): EvidenceRefused {
   const says = steps.find(({ ok }) => !ok)?.says ?? 'the evidence states no facts';
   return new EvidenceRefused((code ?? 'RUN_NOT_TRUSTED') as ErrorCode, says);
 }

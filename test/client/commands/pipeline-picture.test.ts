@@ -153,7 +153,7 @@ describe('the events of a run', () => {
         restored: true,
       },
     };
-    const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output'];
+    const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output', 'unproven'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());
   });
 });

@@ -1,0 +1,119 @@
+import { expect, it } from 'vitest';
+import { commandLimits } from '../../../src/client/commands/limits.ts';
+import { whyUnproven } from '../../../src/client/commands/run-evidence.ts';
+import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
+import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
+import { type Bundle, claimedPayloadOf, type Request } from '../../../src/protocol/documents/index.ts';
+import { Output } from '../../../src/terminal/output.ts';
+import { sink } from '../../cli/screen.ts';
+import { folder } from '../../cli/support.ts';
+import { makeAnswer } from '../../support/answers.ts';
+import { makeProject, project, revocationBy, root, trusted as tower } from '../../support/project.ts';
+import { withLimits } from '../../support/with-limits.ts';
+
+const none = (): never => {
+  throw new QuorateError('BUNDLE_NOT_FOUND', 'no');
+};
+
+/** A project whose run this command published: asked for, and shown bundle after bundle, the last one again and again. */
+async function proof(
+  { request }: { request: { id: string; payload: Request } },
+  shown: (Bundle | (() => never))[],
+  {
+    until = 'trusted' as 'trusted' | 'agreed',
+    asked = {},
+    home = '',
+    signal = AbortSignal.timeout(60_000),
+  } = {},
+) {
+  const left = [...shown];
+  const bundle = async () => {
+    const next = left.length > 1 ? left.shift() : left[0];
+    return { bundle: typeof next === 'function' ? next() : (next as Bundle), text: '' };
+  };
+  const { job, repo, ref, commit, recipe, policy, needs } = request.payload;
+  const published = { run: request.id, asked: { job, repo, ref, commit, recipe, policy, needs, ...asked } };
+  const context = {
+    home: home === '' ? folder() : home,
+    out: new Output(sink(), sink(), { json: false, colour: false }),
+  };
+  const why = await whyUnproven(context, { bundle, project }, published, until, signal);
+  return why === undefined ? 'proven' : codeOf(why);
+}
+
+it('a run is proven by its own evidence, at the level that is waited for or a higher one', async () => {
+  const trusted = await makeProject();
+  expect(await proof(trusted, [trusted.bundle])).toBe('proven');
+  expect(await proof(trusted, [trusted.bundle], { until: 'agreed' })).toBe('proven');
+  const agreed = await makeProject({ own: null, level: 'agreed' });
+  expect(await proof(agreed, [agreed.bundle], { until: 'agreed' })).toBe('proven');
+  const lib = await makeProject({ job: { name: 'lib' } });
+  const reader = await makeProject({ reads: { lib: { from: lib } } });
+  expect(await proof(reader, [reader.bundle])).toBe('proven');
+});
+
+it('so is a test without a co-signature, and a run that an earlier build answers', async () => {
+  const job = { kind: 'test' } as const;
+  const policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 } as const;
+  const tested = await makeProject({ job, policy, own: null });
+  expect(await proof(tested, [tested.bundle])).toBe('proven');
+  const { bundle, request: id } = await makeAnswer({ from: await makeProject(), cosigner: tower });
+  const payload = claimedPayloadOf('request', bundle.request);
+  if (payload === undefined) throw new Error('no request');
+  expect(await proof({ request: { id, payload } }, [bundle])).toBe('proven');
+});
+
+it('it is not by evidence of less, of another request, or that does not hold', async () => {
+  withLimits(commandLimits, { storedMsMax: 0 });
+  const published = await makeProject();
+  const agreed = await makeProject({ own: null, level: 'agreed' });
+  expect(agreed.request.id).toBe(published.request.id);
+  expect(await proof(published, [agreed.bundle])).toBe('RUN_NOT_TRUSTED');
+  expect(await proof(published, [none])).toBe('BUNDLE_NOT_FOUND');
+  const other = await makeProject({ request: (valid) => ({ ...valid, ref: 'refs/pull/1/head' }) });
+  expect(await proof(published, [other.bundle])).toBe('RUN_MISMATCH');
+  const { receipts } = published.bundle;
+  expect(await proof(published, [{ ...published.bundle, receipts: receipts.slice(1) }])).not.toBe('proven');
+});
+
+it('an earlier run that stands for a job is not by a request for anything else', async () => {
+  const published = await makeProject();
+  const { policy } = published.request.payload;
+  for (const asked of [
+    { job: 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi' },
+    { policy: { ...policy, agree: 1 } },
+    { needs: { lib: { request: 'a'.repeat(64), level: 'trusted' } } },
+    { recipe: { repo: 'r', commit: 'c'.repeat(40), path: 'p', sha256: 'a'.repeat(64) } },
+    { commit: 'd'.repeat(40) },
+  ])
+    expect(await proof(published, [published.bundle], { asked })).toBe('RUN_MISMATCH');
+});
+
+it('it is not by what is revoked as this home knows', async () => {
+  const published = await makeProject();
+  const home = folder();
+  const book = await openRevocationBook(home, project, () => {});
+  const revocation = await revocationBy(root, { kind: 'key', id: tower.id });
+  await book.learn({ charters: [published.charter.raw], revocations: [revocation.raw] });
+  expect(await proof(published, [published.bundle], { home })).toMatch(/REVOKED$/);
+});
+
+it('evidence that is stored after its verdict was told is waited for', async () => {
+  const published = await makeProject();
+  const { bundle: before } = await makeProject({ own: null, level: 'agreed' });
+  expect(await proof(published, [none, before, published.bundle])).toBe('proven');
+  const lost = (): never => {
+    throw new QuorateError('MESH_RESET', 'gone');
+  };
+  expect(await proof(published, [lost, published.bundle])).toBe('proven');
+});
+
+it('a command that is stopped waits no longer for evidence', async () => {
+  const published = await makeProject();
+  const stop = new AbortController();
+  const asking = (): never => {
+    setImmediate(() => stop.abort(new Error('stopped')));
+    return none();
+  };
+  await expect(proof(published, [asking], { signal: stop.signal })).rejects.toThrow(/stopped|aborted/);
+});
