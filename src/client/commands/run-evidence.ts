@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../member/client.ts';
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Request } from '../../protocol/documents/index.ts';
 import type { Context } from '../../terminal/context.ts';
 import { commandLimits } from './limits.ts';
@@ -19,8 +19,8 @@ const askAgainMs = 500;
 
 /**
  * Why the evidence of a run does not prove that it reached the level, which the controller says; undefined where it does. Waits for a
- * bundle that is being stored, and for a controller that is away.
- * @throws {QuorateError} `HOME_…`; where the signal is aborted, any error
+ * bundle that is being stored, and as long as a run is followed for a controller that is away.
+ * @throws {QuorateError} `HOME_…`, of the connection; where the signal is aborted, any error
  */
 export async function whyUnproven(
   context: Pick<Context, 'home' | 'out'>,
@@ -29,16 +29,24 @@ export async function whyUnproven(
   until: Until,
   signal: AbortSignal,
 ): Promise<QuorateError | undefined> {
-  const { isGone } = await import('../../node/patience.ts');
-  const began = performance.now();
+  const { isGone, Patience } = await import('../../node/patience.ts');
+  const { EvidenceRefused } = await import('../../protocol/sessions/run-verifier.ts');
+  const patience = new Patience({ signal, tell: (says) => context.out.note(says) }, true);
+  // That of the verdict before may be of less, or void by now.
   const mayCome = (error: QuorateError) =>
-    error instanceof NotYet || codeOf(error) === 'BUNDLE_NOT_FOUND' || isGone(error);
+    error instanceof NotYet || error instanceof EvidenceRefused || error.code === 'BUNDLE_NOT_FOUND';
+  let began = performance.now();
   for (;;) {
     try {
       await prove(context, client, job, until);
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
+      if (isGone(error)) {
+        await patience.wait(error);
+        began = performance.now();
+        continue;
+      }
       if (!(error instanceof QuorateError) || error.code.startsWith('HOME_')) throw error;
       if (!mayCome(error) || performance.now() - began >= commandLimits.storedMsMax) return error;
     }

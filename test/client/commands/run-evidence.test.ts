@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { commandLimits } from '../../../src/client/commands/limits.ts';
 import { whyUnproven } from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
+import { Patience } from '../../../src/node/patience.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Bundle, claimedPayloadOf, type Request } from '../../../src/protocol/documents/index.ts';
 import { Output } from '../../../src/terminal/output.ts';
@@ -90,6 +91,7 @@ it('an earlier run that stands for a job is not by a request for anything else',
 });
 
 it('it is not by what is revoked as this home knows', async () => {
+  withLimits(commandLimits, { storedMsMax: 0 });
   const published = await makeProject();
   const home = folder();
   const book = await openRevocationBook(home, project, () => {});
@@ -102,10 +104,19 @@ it('evidence that is stored after its verdict was told is waited for', async () 
   const published = await makeProject();
   const { bundle: before } = await makeProject({ own: null, level: 'agreed' });
   expect(await proof(published, [none, before, published.bundle])).toBe('proven');
+  const isVoid = { ...published.bundle, receipts: published.bundle.receipts.slice(1) };
+  expect(await proof(published, [isVoid, published.bundle])).toBe('proven');
+});
+
+it('a controller that is away is waited for longer, and accused of nothing', async () => {
   const lost = (): never => {
     throw new QuorateError('MESH_RESET', 'gone');
   };
+  withLimits(commandLimits, { storedMsMax: 0 });
+  const published = await makeProject();
   expect(await proof(published, [lost, published.bundle])).toBe('proven');
+  vi.spyOn(Patience.prototype, 'wait').mockRejectedValueOnce(new QuorateError('MESH_RESET', 'for long'));
+  await expect(proof(published, [lost])).rejects.toThrow('for long');
 });
 
 it('a command that is stopped waits no longer for evidence', async () => {
