@@ -48,7 +48,10 @@ function projectOf(url: string, packages: Packages): Project {
     { ...one, resolved: `${url}/${name}/-/${name}-1.0.0.tgz` },
   ]);
   const lock = {
-    ...{ name: 'project', version: '1.0.0', lockfileVersion: 3, requires: true },
+    name: 'project',
+    version: '1.0.0',
+    lockfileVersion: 3,
+    requires: true,
     packages: { '': root, ...Object.fromEntries(locked) },
   };
   const files = { 'package.json': JSON.stringify(root), 'package-lock.json': JSON.stringify(lock) };
@@ -73,8 +76,11 @@ class HostNpm {
     if (cache === 'empty') await rm(at('cache'), { recursive: true, force: true });
     for (const [name, text] of Object.entries(this.#project.files)) await writeFile(at(name), text);
     const env = Object.entries({
-      ...{ PATH: process.env.PATH, HOME: this.#dir, npm_config_cache: at('cache') },
-      ...{ npm_config_registry: this.#project.url, NO_PROXY: '127.0.0.1' },
+      PATH: process.env.PATH,
+      HOME: this.#dir,
+      npm_config_cache: at('cache'),
+      npm_config_registry: this.#project.url,
+      NO_PROXY: '127.0.0.1',
     }).map(([name, value]) => `${name}=${value}`);
     const npm = ['npm', 'ci', '--no-audit', '--no-fund', ...(cache === 'warm' ? ['--offline'] : [])];
     const words = ['-i', '-C', this.#dir, ...env, ...npm];
@@ -123,7 +129,11 @@ async function inSandbox(sandbox: Sandbox, { files }: Project, fetched: Fetched)
           env: layout.env,
         },
         run: ['date +%s%N; npm ci --no-audit --no-fund; date +%s%N'],
-        ...{ inputs: [], env: {}, outputs: [], image: 'host', limits: { ...limits, seconds: 600 } },
+        inputs: [],
+        env: {},
+        outputs: [],
+        image: 'host',
+        limits: { ...limits, seconds: 600 },
       },
       {
         onLog: (chunk) => {

@@ -21,8 +21,12 @@ const make = 'make CFLAGS=-O2 CPPFLAGS= LDFLAGS= figlet chkfont';
 async function readyImage(bench: Bench, signal: AbortSignal): Promise<() => HeldImage> {
   const dir = await bench.folder();
   const made = await makeDebianImage({
-    ...{ suite: 'trixie', include: ['gcc', 'libc6-dev', 'make'], mirrors: [] },
-    ...{ dir: imagesFolder(dir), onLine: () => {}, signal },
+    suite: 'trixie',
+    include: ['gcc', 'libc6-dev', 'make'],
+    mirrors: [],
+    dir: imagesFolder(dir),
+    onLine: () => {},
+    signal,
   });
   const store = await openStore({ dir: join(dir, 'store') });
   bench.after(() => store.close());

@@ -41,7 +41,10 @@ async function start(): Promise<AtStart> {
   const began = performance.now();
   let missing = false;
   node = await startController({
-    ...{ folder, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [] },
+    folder,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
     // Its members are nowhere.
     alone: true,
     onEvent({ kind, level, data }) {

@@ -17,7 +17,9 @@ async function homeOf(repo: string): Promise<void> {
   const folder = await initProject(repo, { name: 'project', vcs: [], bootstrap: [] });
   const { root, controller, idp } = folder;
   const own: Record<string, Signer | undefined> = {
-    ...{ root: root?.signer, controller: controller.signer, idp: idp.signer },
+    root: root?.signer,
+    controller: controller.signer,
+    idp: idp.signer,
   };
   const signer: Keys['signer'] = (name) => own[name] ?? realKeys.signer(name);
   const name = `controller ${controller.id}`;

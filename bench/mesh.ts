@@ -56,8 +56,12 @@ async function asDocumented(bench: Bench): Promise<Pair> {
       () => {},
     );
     const made = await createLibp2p({
-      ...{ datastore, services: { identify: identify() }, addresses: { listen: [address] } },
-      ...{ transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux()] },
+      datastore,
+      services: { identify: identify() },
+      addresses: { listen: [address] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
     });
     bench.after(() => made.stop());
     return made;

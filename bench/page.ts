@@ -27,7 +27,9 @@ const none: BuildLogs = {
 
 function appOf(state: ControllerState, logs: BuildLogs) {
   const view = projectView({
-    ...{ project: 'root key', name: 'bench', state },
+    project: 'root key',
+    name: 'bench',
+    state,
     addresses: () => [],
     equivocations: () => [],
   });

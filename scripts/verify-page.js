@@ -50,7 +50,9 @@ export async function makeVerifyPage() {
   ].join('; ');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const parts = {
-    ...{ policy, version, notices: escaped(notices(root, Object.keys(metafile.inputs))) },
+    policy,
+    version,
+    notices: escaped(notices(root, Object.keys(metafile.inputs))),
     style: `<style>${style}</style>`,
     script: `<script>${script}</script>`,
   };

@@ -51,7 +51,11 @@ const works: Work[] = [
   { ...common, policy, name: 'lib-0', repeats: 'lib', submitAfterMs: 600_000 },
 ];
 const scenario: Partial<Scenario> = {
-  ...{ trusted: 'there', second: false, works, charters: [], revokes: undefined },
+  trusted: 'there',
+  second: false,
+  works,
+  charters: [],
+  revokes: undefined,
 };
 
 /** Drafts another answer to a request that has its verdict, from this run: with a later place in the log. */
@@ -112,7 +116,8 @@ export const answerBugs = {
   'answer-signed-twice': {
     says: 'a trusted worker forgets for which requests it signed an answer, and the controller has one answered again at the end of the log',
     caughtBy: 'answers',
-    ...{ scenario, rates: calm },
+    scenario,
+    rates: calm,
     patches: (): Patches => ({
       controller: answersAgain('answered'),
       worker: (id, name) => (name === 'trusted' ? new Oblivious(id) : new Worker(id)),
@@ -121,7 +126,8 @@ export const answerBugs = {
   'answer-signed-unread': {
     says: 'a trusted worker signs answers whatever they rest on, and the controller has a request rest on its own first verdict',
     caughtBy: 'answers',
-    ...{ scenario, rates: calm },
+    scenario,
+    rates: calm,
     patches: (): Patches => ({ controller: answersAgain('built'), workerPorts: credulous }),
   },
 };

@@ -155,9 +155,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#asked = new AskedMembers(this.around.documents);
     const { trace, time } = this.around;
     const ports: InquiryPorts = {
-      ...{ project: this.#paper.project, signing: this.signing(), clock: life.clock, machine: life.machine },
+      project: this.#paper.project,
+      signing: this.signing(),
+      clock: life.clock,
+      machine: life.machine,
       dial: this.#asked.dialOf(this, this.around, this.#options.listeners, life.n),
-      ...{ alone, journalLost: this.isAsking && this.copyOfJournal().length === 0 },
+      alone,
+      journalLost: this.isAsking && this.copyOfJournal().length === 0,
       tell: (_, kind, says) => {
         if (life.alive()) trace.write(time.now, this.name, `${kind}: ${says}`);
       },
@@ -261,7 +265,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const write = (name: string, text: string) => spool.set(name, text) === spool;
     const read = async (name: string) => spool.get(name);
     this.#lost = new LostBundles(journal, machine, new Set(this.#disk.bundles.keys()), {
-      ...{ write, read, end: () => spool.clear() },
+      write,
+      read,
+      end: () => spool.clear(),
     });
     return this.bundlesBelieved ? journal : this.#lost;
   }
@@ -388,7 +394,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     const { idp } = this.#options;
     if (idp === undefined) return localGrants(this.#paper.idp);
     this.#idpClient = idpClient(this, idp, this.#paper.project, {
-      ...{ around: this.around, life },
+      around: this.around,
+      life,
       takeCharter: async (charter) => {
         if (!life.alive()) return;
         this.#disk.folder = charter;

@@ -43,7 +43,10 @@ export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacke
     const whole = ticket?.used === true && random.chance(0.7);
     const possession = whole ? await paper.possession(ticket.invite.payload.jti, key, time.now) : undefined;
     const question: IdpUp = {
-      ...{ kind: 'grant', enrol: enrol.raw, enrolled, epoch: paper.epoch },
+      kind: 'grant',
+      enrol: enrol.raw,
+      enrolled,
+      epoch: paper.epoch,
       ...(ticket !== undefined && { invite: ticket.invite.raw }),
       ...(possession !== undefined && { possession: possession.raw }),
     };

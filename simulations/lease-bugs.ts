@@ -122,7 +122,8 @@ export const leaseBugs = {
   'least-version-ignored': {
     says: 'a worker below the least version of the charter that does not know of it gets a lease',
     caughtBy: 'versions',
-    ...{ rates: calm, scenario: busy },
+    rates: calm,
+    scenario: busy,
     source: {
       file: 'controller/sessions/lease-server.ts',
       from: 'if (below !== undefined && pass === undefined)',

@@ -209,7 +209,12 @@ export class Paperwork {
     const { as, reason = 'not ours any more', keeps = [], project = this.project } = over;
     const signer = as === undefined ? this.idp : this.keys.signer(as);
     const payload = {
-      ...{ iss: signer.id, project, what, since, reason, iat: seconds(now) },
+      iss: signer.id,
+      project,
+      what,
+      since,
+      reason,
+      iat: seconds(now),
       ...(keeps.length > 0 && { v: 2 as const, keeps: [...keeps] }),
     };
     return signMessage('revocation', payload, signer);

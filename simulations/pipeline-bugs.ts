@@ -14,7 +14,8 @@ const pipelineOfTwo = (of = 3): Work[] => [
   { ...common, name: 'lib', policy: { agree: 2, of, cosign: 'required', rounds: 4 } },
   {
     ...common,
-    ...{ name: 'test', needs: { lib: 'agreed' } },
+    name: 'test',
+    needs: { lib: 'agreed' },
     policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
   },
 ];
@@ -45,7 +46,10 @@ const stoppedForGood = {
   says: 'a job whose input was contradicted ends, as if it were not wanted any more',
   caughtBy: 'rebuilt',
   scenario: {
-    ...{ trusted: 'late' as const, works: pipelineOfTwo(), revokes: undefined, charters: [] },
+    trusted: 'late' as const,
+    works: pipelineOfTwo(),
+    revokes: undefined,
+    charters: [],
     operators: operatorsOf([...Array<Behaviour>(5).fill('tampers-alike'), 'honest', 'honest', 'honest']),
     grantSeconds: 24 * 3600,
   },
@@ -64,7 +68,10 @@ const notPassedOn = {
   says: 'a revocation voids a verdict, and not those of jobs that read its artifact',
   caughtBy: 'rebuilt',
   scenario: {
-    ...{ trusted: 'there' as const, works: pipelineOfTwo(2), charters: [], grantSeconds: 24 * 3600 },
+    trusted: 'there' as const,
+    works: pipelineOfTwo(2),
+    charters: [],
+    grantSeconds: 24 * 3600,
     operators: operatorsOf(Array<Behaviour>(4).fill('honest')),
     revokes: { operator: 'op0', afterMs: 200_000, ever: true },
     faultsMs: 240_000,
@@ -96,7 +103,10 @@ const comparedEarly = {
   says: 'the result of the trusted worker is told when it contradicts operators, while fresh ones build',
   caughtBy: 'sealed',
   scenario: {
-    ...{ trusted: 'there' as const, works: pipelineOfTwo().slice(0, 1), revokes: undefined, charters: [] },
+    trusted: 'there' as const,
+    works: pipelineOfTwo().slice(0, 1),
+    revokes: undefined,
+    charters: [],
     operators: operatorsOf([...Array<Behaviour>(5).fill('tampers-alike'), 'honest', 'honest', 'honest']),
     grantSeconds: 24 * 3600,
   },

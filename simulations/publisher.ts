@@ -69,7 +69,8 @@ export class Publisher {
     // The jobs of a pipeline are of one commit.
     const { source, limits } = jobNamed('project').job;
     const { job, jobId } = jobNamed(work.repeats ?? work.name, {
-      ...{ source, limits: { ...limits, seconds: 300 } },
+      source,
+      limits: { ...limits, seconds: 300 },
       ...(work.portable === true && { image: treeCid('an image') }),
       ...(work.test === true && { kind: 'test' }),
     });
@@ -81,7 +82,9 @@ export class Publisher {
     let signedAt = at;
     const sign = async (needs: Request['needs']) => {
       request = await this.#paper.request(publisherName, { job, jobId }, signedAt, {
-        ...{ policy: work.policy, seconds: work.expiresSeconds, needs },
+        policy: work.policy,
+        seconds: work.expiresSeconds,
+        needs,
         ...(work.rebuild === true && { rebuild: true }),
         ...(work.repeats !== undefined && { jti: nonceOf(`request ${work.name}`) }),
       });

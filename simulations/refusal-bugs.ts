@@ -12,7 +12,8 @@ export const refusalBugs = {
   'jobs-refused': {
     says: 'a job is refused, whoever asks for it and however often',
     caughtBy: 'liveness',
-    ...{ rates: calm, scenario: few },
+    rates: calm,
+    scenario: few,
     patches: breaking(
       (_, handle) => (event, now) => (event.kind === 'submit' ? refused(event.token) : handle(event, now)),
     ),
@@ -20,7 +21,8 @@ export const refusalBugs = {
   'revocations-refused': {
     says: 'a revocation of the owner is refused',
     caughtBy: 'liveness',
-    ...{ rates: calm, scenario: { ...few, revokes: { operator: 'ada', afterMs: 60_000, ever: true } } },
+    rates: calm,
+    scenario: { ...few, revokes: { operator: 'ada', afterMs: 60_000, ever: true } },
     patches: breaking(
       (_, handle) => (event, now) => (event.kind === 'revoke' ? refused(event.token) : handle(event, now)),
     ),

@@ -16,13 +16,15 @@ export const restoreBugs = {
   'start-asks-nobody': {
     says: 'a controller starts from any journal without asking its members',
     caughtBy: 'restores',
-    ...{ rates, scenario },
+    rates,
+    scenario,
     patches: (): Patches => ({ inquiry: (ports) => ({ ...ports, alone: true }) }),
   },
   'leaves-unchecked': {
     says: 'the leaves that the journal lacks are taken as a liar gives them, whatever root was signed over them',
     caughtBy: 'log',
-    ...{ rates, scenario },
+    rates,
+    scenario,
     patches: breaking((_, handle) => (event, now) => {
       if (event.kind !== 'recovered') return handle(event, now);
       const leaves = event.leaves.map((leaf, at) => (at === 0 ? 'charter of another story' : leaf));
@@ -32,7 +34,8 @@ export const restoreBugs = {
   'epoch-goes-on': {
     says: 'the fence epoch goes on from that of the copy',
     caughtBy: 'leases',
-    ...{ rates: { ...rates, crashPerMinute: 0.5 }, scenario },
+    rates: { ...rates, crashPerMinute: 0.5 },
+    scenario,
     patches: breaking(({ state }, handle) => (event, now) => {
       const { epoch } = state;
       const effects = handle(event, now);
@@ -43,7 +46,8 @@ export const restoreBugs = {
   'promises-forgotten': {
     says: 'acks beyond the largest checkpoint are not taken from the members that hold them',
     caughtBy: 'acks',
-    ...{ rates, scenario },
+    rates,
+    scenario,
     patches: (): Patches => ({
       inquiry: (ports) => ({
         ...ports,
@@ -64,13 +68,15 @@ export const restoreBugs = {
   'signed-unkept': {
     says: 'a trusted worker signs checkpoints, and keeps no leaf of what they are over',
     caughtBy: 'restores',
-    ...{ rates, scenario },
+    rates,
+    scenario,
     patches: breakingPorts(() => ({ leafFile: { load: async () => [], append: async () => {} } })),
   },
   'signed-unasked': {
     says: 'a trusted worker is not asked for the bundles that it signed in a life that the copy does not have',
     caughtBy: 'finished',
-    ...{ rates, scenario },
+    rates,
+    scenario,
     patches: (): Patches => ({
       inquiry: (ports) => ({
         ...ports,

@@ -195,8 +195,12 @@ function withRepeats(random: Random, works: readonly Work[]): Work[] {
         : { ...random.pick(policies), rounds: random.int(1, 3) };
       repeats.push({
         ...work,
-        ...{ name: `${work.name}-${n}`, repeats: work.name, policy },
-        ...{ rebuild: random.chance(0.2), expiresSeconds: 2 * 3600, cancelAfterMs: undefined },
+        name: `${work.name}-${n}`,
+        repeats: work.name,
+        policy,
+        rebuild: random.chance(0.2),
+        expiresSeconds: 2 * 3600,
+        cancelAfterMs: undefined,
         submitAfterMs: work.submitAfterMs + random.int(60_000, 900_000),
       });
     }
@@ -259,7 +263,8 @@ export function scenarioOf(random: Random): Scenario {
   const theft = theftOf(random.fork('theft'), operators);
   if (theft !== undefined) for (const operator of operators) operator.joinsLate = false;
   return {
-    ...{ theft, stores: storesOf(random.fork('stores')) },
+    theft,
+    stores: storesOf(random.fork('stores')),
     attackerShare,
     operators: withHosts(random, withUnsigned(random.fork('unsigned'), random.shuffle(operators))),
     trusted: trusted ?? full ?? drawTrusted(random, { wronged, onTime: theft !== undefined }),
@@ -367,8 +372,10 @@ function expulsionOf(
 function addHonest(operators: Operator[], upTo: number): void {
   while (operators.length < upTo)
     operators.push({
-      ...{ name: `op${operators.length}`, hosts: [`op${operators.length}`] },
-      ...{ behaviour: 'honest', joinsLate: false },
+      name: `op${operators.length}`,
+      hosts: [`op${operators.length}`],
+      behaviour: 'honest',
+      joinsLate: false,
     });
 }
 

@@ -33,7 +33,10 @@ export const revoking: Partial<Scenario> = {
 /** A job, and others that read what it makes. */
 const chain = [{ name: 'lib' }, { name: 'app', needs: { lib: 'agreed' as const } }].map(
   (work): Work => ({
-    ...{ nature: 'reproducible', submitAfterMs: 1_000, cancelAfterMs: undefined, expiresSeconds: 7200 },
+    nature: 'reproducible',
+    submitAfterMs: 1_000,
+    cancelAfterMs: undefined,
+    expiresSeconds: 7200,
     policy: { agree: 2, of: 2, cosign: 'required', rounds: 4 },
     ...work,
   }),
@@ -47,7 +50,8 @@ export const again: Partial<Scenario> = {
   ]),
 };
 export const recalled: Partial<Scenario> = {
-  ...{ ...pipeline, revokes: { operator: 'ada', afterMs: 200_000, ever: true } },
+  ...pipeline,
+  revokes: { operator: 'ada', afterMs: 200_000, ever: true },
 };
 export const twoStories: Pick<Bug, 'patches' | 'rates' | 'scenario'> = {
   patches: () => ({ forks: 1 }),

@@ -25,7 +25,8 @@ export const stolenKeyBugs = {
   'thieves-stay': {
     says: 'who joined with a ticket of a stolen key stays a member when the root ends the key from before then',
     caughtBy: 'ended keys',
-    ...{ rates: calm, scenario },
+    rates: calm,
+    scenario,
     patches: breaking(({ state }, handle) => (event, now) => {
       const effects = handle(event, now);
       for (const [key, member] of state.keys) if (member.at > 0) state.keys.set(key, { ...member, at: 0 });
@@ -35,7 +36,8 @@ export const stolenKeyBugs = {
   'keeps-forgotten': {
     says: "of a key that the root ended no revocation counts any more, the owner's of before neither",
     caughtBy: 'revoked',
-    ...{ rates: calm, scenario },
+    rates: calm,
+    scenario,
     patches: breaking((_, handle) => (event, now) => {
       if (event.kind !== 'revoke') return handle(event, now);
       const { keeps: _keeps, ...payload } = event.revocation.payload;
@@ -45,7 +47,8 @@ export const stolenKeyBugs = {
   'thieves-revoke': {
     says: 'a key that the root ended goes on revoking: what it voided stays void',
     caughtBy: 'revoked',
-    ...{ rates: calm, scenario: revokedLater },
+    rates: calm,
+    scenario: revokedLater,
     patches: breaking(({ state }, handle) => (event, now) => {
       const effects = handle(event, now);
       state.endsKeys = false;

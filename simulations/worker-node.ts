@@ -273,7 +273,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const { behaviour } = this.options;
     const { observe } = this.around;
     return {
-      ...{ signing: this.#observed(life), version: ownVersion('1.0.0') },
+      signing: this.#observed(life),
+      version: ownVersion('1.0.0'),
       clock: life.clock,
       dial: tapped(keepStreams(dial, life.clock), {
         name: this.name,

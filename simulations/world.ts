@@ -129,7 +129,8 @@ export class World implements Truth {
       this.#workers.some((worker) => worker.up && from.includes(worker.id) && worker.served.has(artifact));
     if (scenario.stores !== undefined)
       this.stores = new Stores(this.#around, scenario.stores, {
-        ...{ serves, believed: patches.storesBelieved ?? false },
+        serves,
+        believed: patches.storesBelieved ?? false,
         isController: (peer) => this.#paper.controllers.some(({ id }) => id === peer),
       });
     this.#controller = new ControllerNode(this.#around, this.#paper, {
@@ -253,7 +254,10 @@ export class World implements Truth {
       this.#time.at(this.now + afterMs, () => void this.#signer(replaces).nextCharter(replaces));
     if (this.#idp !== undefined)
       hijack(this.#around, this.#paper, {
-        ...{ idp: this.#idp, controller: this.#controller, tickets: this.#tickets, scenario },
+        idp: this.#idp,
+        controller: this.#controller,
+        tickets: this.#tickets,
+        scenario,
         over: () => this.#healed,
       });
     await this.#run(healsAt);
@@ -366,7 +370,8 @@ export class World implements Truth {
         return work;
       },
       foreignGrants: () => this.#grants.filter((one) => one.worker !== worker.id).map(({ raw }) => raw),
-      ...{ unsigned: operator?.unsigned === true, allowsAfterMs: operator?.allowsAfterMs },
+      unsigned: operator?.unsigned === true,
+      allowsAfterMs: operator?.allowsAfterMs,
       fullDisk: name === 'trusted' && scenario.trusted === 'full-disk',
       fresh: (id) => patches.worker?.(id, name) ?? new Worker(id),
       ports: (ports) => (isAttack(behaviour) ? ports : (patches.workerPorts?.(ports) ?? ports)),

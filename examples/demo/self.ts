@@ -33,7 +33,9 @@ export async function playSelf(scene: Scene, out: Output, json: boolean): Promis
   out.say('', out.colours.bold(`Building and testing this repository at ${source.commit.slice(0, 12)}`));
   let dependencies: Line = {};
   const story = await publishAll(scene, out, to, {
-    ...{ url, jobs, seconds: runSeconds },
+    url,
+    jobs,
+    seconds: runSeconds,
     onLine: (line) => {
       if (line.event !== 'dependencies') return;
       dependencies = line;

@@ -43,8 +43,12 @@ export function buildEnvironment({
   variation,
 }: Pick<SandboxJob, 'commit' | 'dependencies' | 'env' | 'network' | 'variation'>): string[] {
   return Object.entries({
-    ...{ ...usual(commit), ...(network === undefined && noRetries), ...dependencies?.env, ...env },
-    ...{ ...pinned(profileOf({ variation })), ...(commit !== undefined && ofCommit(commit)) },
+    ...usual(commit),
+    ...(network === undefined && noRetries),
+    ...dependencies?.env,
+    ...env,
+    ...pinned(profileOf({ variation })),
+    ...(commit !== undefined && ofCommit(commit)),
     ...(network !== undefined && proxyEnvironment),
   })
     .map(([name, value]) => `${name}=${value}`)

@@ -111,8 +111,11 @@ export function openToolSandbox(options: ToolOptions): ToolSandbox {
 }
 
 const heldTo = ({ cpus, memoryBytes }: ToolOptions['limits']): SandboxLimits => ({
-  ...{ cpus, memoryBytes: Math.min(memoryBytes, sandboxLimits.toolMemoryBytesMax) },
-  ...{ pids: sandboxLimits.toolPidsMax, diskBytes: Number.MAX_SAFE_INTEGER, seconds: bounds.gitSecondsMax },
+  cpus,
+  memoryBytes: Math.min(memoryBytes, sandboxLimits.toolMemoryBytesMax),
+  pids: sandboxLimits.toolPidsMax,
+  diskBytes: Number.MAX_SAFE_INTEGER,
+  seconds: bounds.gitSecondsMax,
 });
 
 /** Changes the owner of a tree. No untrusted process has run in it yet, so the tree does not change meanwhile. */

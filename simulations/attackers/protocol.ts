@@ -42,8 +42,12 @@ export async function protocolRuns(
 ): Promise<ProtocolRun[]> {
   const works = policies.map(
     (policy, n): Work => ({
-      ...{ name: `job${seed}-${n}`, nature: 'reproducible', policy },
-      ...{ submitAfterMs: n * spacingMs, cancelAfterMs: undefined, expiresSeconds: 3600 },
+      name: `job${seed}-${n}`,
+      nature: 'reproducible',
+      policy,
+      submitAfterMs: n * spacingMs,
+      cancelAfterMs: undefined,
+      expiresSeconds: 3600,
     }),
   );
   const runs = new Map<string, ProtocolRun>();
@@ -79,14 +83,24 @@ export async function protocolRuns(
     return found;
   }
   const { failure } = await simulate(seed, {
-    ...{ once: true, rates: calm, checkers: () => [{ invariant: 'attackers', observe }] },
+    once: true,
+    rates: calm,
+    checkers: () => [{ invariant: 'attackers', observe }],
     scenario: {
       operators: Array.from({ length: operators }, (_, n) => ({
-        ...{ name: `op${n}`, hosts: [`op${n}`], joinsLate: false },
+        name: `op${n}`,
+        hosts: [`op${n}`],
+        joinsLate: false,
         behaviour: n < cast.attackers ? cast.behaviour : 'honest',
       })),
-      ...{ trusted: cast.trusted, second: false, stores: undefined, revokes: undefined, charters: [] },
-      ...{ works, faultsMs: 1_000, grantSeconds: 24 * 3600 },
+      trusted: cast.trusted,
+      second: false,
+      stores: undefined,
+      revokes: undefined,
+      charters: [],
+      works,
+      faultsMs: 1_000,
+      grantSeconds: 24 * 3600,
     },
   });
   if (failure !== null) throw new Error(`seed ${seed}: ${failure.message}`);

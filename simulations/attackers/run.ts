@@ -66,8 +66,14 @@ export function run(policy: Policy, cast: Cast, ask: Round, random: Random): Out
   const cosigns = cosignersOf(policy) > 0;
   const receipts: Receipt[] = [];
   const out: Outcome = {
-    ...{ level: 'unfinished', tampered: false, exposedHours: 0, attacked: false },
-    ...{ noticed: null, builds: 0, rounds: 0, hours: 0 },
+    level: 'unfinished',
+    tampered: false,
+    exposedHours: 0,
+    attacked: false,
+    noticed: null,
+    builds: 0,
+    rounds: 0,
+    hours: 0,
   };
   let told = false;
   const notice = (by: 'operators' | 'trusted worker', hours: number) => {

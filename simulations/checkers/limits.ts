@@ -61,7 +61,11 @@ export function limits(): Observe {
     reports.set(keyOf(run), [
       ...before,
       {
-        ...{ lease, operator, round, trusted: isTrustedSlot(slot), exited: outcome.kind === 'exit' },
+        lease,
+        operator,
+        round,
+        trusted: isTrustedSlot(slot),
+        exited: outcome.kind === 'exit',
         limit: limit === undefined ? undefined : `${limit.name} ${limit.max}`,
         varies: limit !== undefined && limitVaries(limit),
       },

@@ -32,7 +32,12 @@ export async function framesOf() {
     iss: paper.controller.id,
     aud: paper.keys.signer(worker).id,
     project: paper.project,
-    ...{ claim: claim.id, offer: signed.id, job: work.jobId, round: 1, operator: 'operator-0', slot: 0 },
+    claim: claim.id,
+    offer: signed.id,
+    job: work.jobId,
+    round: 1,
+    operator: 'operator-0',
+    slot: 0,
     fence: { epoch: 1, n: 1 },
     iat: seconds(project.now),
     exp: seconds(project.now) + 1200,
@@ -43,8 +48,12 @@ export async function framesOf() {
     files,
   });
   const ack = {
-    ...{ iss: paper.controller.id, aud: lease.aud, lease: idOf(lease), receipt: receipt.id },
-    ...{ index: 1000, iat: lease.iat },
+    iss: paper.controller.id,
+    aud: lease.aud,
+    lease: idOf(lease),
+    receipt: receipt.id,
+    index: 1000,
+    iat: lease.iat,
   };
   const body = formatCheckpoint({ project: paper.project, size: 1000, root: sha256Hex(toUtf8('root')) });
   const bare = await signCheckpoint(body, paper.controller);
@@ -70,7 +79,10 @@ export async function framesOf() {
     ack: { kind: 'ack', ack: (await signMessage('ack', ack, paper.controller)).raw },
     reveal: { kind: 'reveal' },
     verdict: {
-      ...{ job: work.jobId, request: request.id, level: 'trusted', artifact: treeCid('an artifact') },
+      job: work.jobId,
+      request: request.id,
+      level: 'trusted',
+      artifact: treeCid('an artifact'),
       mirrors: [lease.aud, lease.aud],
     },
     hello: { kind: 'hello', grant, capabilities, version },

@@ -86,9 +86,15 @@ export class WatcherNode extends Owned<WatchEvent, WatchEffect, WatchMachine> {
       return { facts: { cosigners: ['trusted'] }, known: '' };
     });
     const ports: WatchPorts = {
-      ...{ clock: life.clock, machine: life.machine, pollMs: 30_000, compact: () => {} },
+      clock: life.clock,
+      machine: life.machine,
+      pollMs: 30_000,
+      compact: () => {},
       settings: {
-        ...{ url: repo, context: 'quorate', dialect: 2, pulls: { authors: [], paths: [], label: 'ok' } },
+        url: repo,
+        context: 'quorate',
+        dialect: 2,
+        pulls: { authors: [], paths: [], label: 'ok' },
         rules: [{ name: 'all', branches: ['**'], tags: [], paths: [], supersede: true, rebuild: false }],
       },
       dispatch: (event) => this.dispatch(life, event),
@@ -149,7 +155,10 @@ export class HookNode extends Owned<LedgerEvent, HookEffect, HookMachine> {
     );
     void followTrusted(
       {
-        ...{ project: 'p', clock: life.clock, once: false, tell: () => {} },
+        project: 'p',
+        clock: life.clock,
+        once: false,
+        tell: () => {},
         folder: {
           ledger,
           record: async (event, execute) => {

@@ -159,8 +159,17 @@ export class Project {
   #listed({ run, name, order, state, level, index }: Run): ListedRun {
     const said = this.#fails(0.1) ? { state: 'done', level: 'trusted' } : { state, level };
     return {
-      ...{ run, name, repo, ref: order.ref, commit: order.commit, job: 'bafyjob', submittedAt: index },
-      ...{ ...said, artifact: `bafy ${run}`, round: 1, policy: { agree: 2, of: 3, cosign: true } },
+      run,
+      name,
+      repo,
+      ref: order.ref,
+      commit: order.commit,
+      job: 'bafyjob',
+      submittedAt: index,
+      ...said,
+      artifact: `bafy ${run}`,
+      round: 1,
+      policy: { agree: 2, of: 3, cosign: true },
     } as ListedRun;
   }
 
@@ -169,17 +178,18 @@ export class Project {
     const run = this.runs.get(id);
     const { order, name = '', index = 0 } = run ?? {};
     return {
-      ...{
-        name,
-        job: 'bafyjob',
-        kind: 'build',
-        request: id,
-        index,
-        repo,
-        ref: order?.ref,
-        commit: order?.commit,
-      },
-      ...{ artifact: `bafy ${id}`, cosigners: ['trusted'], place: 'cosigned', publisher: 'owner' },
+      name,
+      job: 'bafyjob',
+      kind: 'build',
+      request: id,
+      index,
+      repo,
+      ref: order?.ref,
+      commit: order?.commit,
+      artifact: `bafy ${id}`,
+      cosigners: ['trusted'],
+      place: 'cosigned',
+      publisher: 'owner',
       requested: isoTime(Math.floor((order?.at ?? 0) / 1000) * 1000),
     } as unknown as VerifiedFacts;
   }

@@ -38,7 +38,12 @@ export async function simulateWatching(
   };
   const rates = { ...calm, workerCrashPerEvent: random.pick([0, 0.02, 0.08]) };
   const around = {
-    ...{ time, network, trace, random, keys, documents: new Reader(keys.verifier) },
+    time,
+    network,
+    trace,
+    random,
+    keys,
+    documents: new Reader(keys.verifier),
     rates: () => network.rates,
     observe: () => {},
   };

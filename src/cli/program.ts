@@ -104,8 +104,17 @@ export function createProgram(
 
 /** Words by which other programs name what a command does. */
 const usual: Readonly<Record<string, string>> = {
-  ...{ status: 'jobs', list: 'jobs', ls: 'jobs', runs: 'jobs', log: 'logs' },
-  ...{ build: 'run', submit: 'run', start: 'up', serve: 'up', download: 'fetch', get: 'fetch' },
+  status: 'jobs',
+  list: 'jobs',
+  ls: 'jobs',
+  runs: 'jobs',
+  log: 'logs',
+  build: 'run',
+  submit: 'run',
+  start: 'up',
+  serve: 'up',
+  download: 'fetch',
+  get: 'fetch',
 };
 
 /** Names the command that does what the word usually means, and those that have a verb of this name, else the one that is spelled most alike. */

@@ -55,7 +55,8 @@ export async function importSource(store: Store, options: SourceOptions): Promis
     const limited = { ...options, gitFolder };
     const { value, committedSeconds, words } = await readCommit(url, commit, limited, importing);
     return {
-      ...{ ...value, committedSeconds },
+      ...value,
+      committedSeconds,
       ...(words !== undefined && { words }),
       ...(git !== undefined && { git }),
     };

@@ -101,7 +101,8 @@ export async function buildInSandbox(
   const made = outcome.kind === 'exit' && outcome.code !== 0 && built?.root === emptyTree ? undefined : built;
   const limit = outcome.kind === 'aborted' ? outcome.limit : undefined;
   return {
-    ...{ outcome: outcomeOf(outcome, made), built: made },
+    outcome: outcomeOf(outcome, made),
+    built: made,
     ...(limit !== undefined && { limit: limitNamed(job, limit) }),
   };
 }

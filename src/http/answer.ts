@@ -93,7 +93,9 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
   const hasRanges = size !== undefined && (whole || typeof body === 'function');
   const headers = {
     ...standing,
-    ...{ etag, 'content-type': type, 'accept-ranges': hasRanges ? 'bytes' : 'none' },
+    etag,
+    'content-type': type,
+    'accept-ranges': hasRanges ? 'bytes' : 'none',
     ...(encoding !== undefined && { 'content-encoding': encoding }),
     ...(fileName === undefined ? {} : { 'content-disposition': attachment(...fileName) }),
     // An aborted answer has no last chunk, so that clients notice.

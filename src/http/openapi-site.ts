@@ -39,12 +39,18 @@ const told: Readonly<Record<string, Told>> = {
   'GET /runs/{run}': { summary: 'The page of a run.', type: page },
   'GET /runs/{run}/events': { summary: 'Parts of that page, as they change.', type: events },
   'POST /runs/{run}/acknowledge': {
-    ...{ summary: 'Says that the alarm of a run was looked at.', type: page, status: 303 },
-    ...{ role: 'publisher', body: form(csrf) },
+    summary: 'Says that the alarm of a run was looked at.',
+    type: page,
+    status: 303,
+    role: 'publisher',
+    body: form(csrf),
   },
   'POST /runs/{run}/cancel': {
-    ...{ summary: 'Ends a run, for the key that published it.', type: page, status: 303 },
-    ...{ role: 'publisher', body: form(csrf) },
+    summary: 'Ends a run, for the key that published it.',
+    type: page,
+    status: 303,
+    role: 'publisher',
+    body: form(csrf),
   },
   'GET /runs/{run}/logs/{lease}': {
     summary: 'A page of the log of one build, or what was found in it.',
@@ -71,12 +77,12 @@ const told: Readonly<Record<string, Told>> = {
     type: 'image/svg+xml',
     query: { ref: '`main`, or `refs/tags/v1`.' },
   },
-  'GET /pipelines': {
-    ...{ summary: 'The page of what a watcher has published.', type: page, role: 'publisher' },
-  },
+  'GET /pipelines': { summary: 'The page of what a watcher has published.', type: page, role: 'publisher' },
   'POST /pipelines': {
-    ...{ summary: 'Publishes a pipeline again, as the rules are now.', type: page, status: 303 },
-    ...{ role: 'publisher' },
+    summary: 'Publishes a pipeline again, as the rules are now.',
+    type: page,
+    status: 303,
+    role: 'publisher',
     body: form({
       ...csrf,
       id: 'Of the pipeline, as its page has it.',
@@ -84,17 +90,23 @@ const told: Readonly<Record<string, Told>> = {
     }),
   },
   'GET /approvals': {
-    ...{ summary: 'The page of pull requests that wait, and of those that were decided.', type: page },
-    ...{ role: 'publisher' },
+    summary: 'The page of pull requests that wait, and of those that were decided.',
+    type: page,
+    role: 'publisher',
   },
   'POST /approvals': {
-    ...{ summary: 'Decides on one commit of a pull request.', type: page, status: 303, role: 'publisher' },
+    summary: 'Decides on one commit of a pull request.',
+    type: page,
+    status: 303,
+    role: 'publisher',
     body: form({ ...csrf, id: 'Pull request and commit, `7@COMMIT`.', verdict: '`approved` or `denied`.' }),
   },
   'POST /webhook': {
     summary:
       'Has the watcher look at the repository now. Signed as the forge signs; nothing that it says is used.',
-    ...{ type: json, status: 202, body: body({}) },
+    type: json,
+    status: 202,
+    body: body({}),
   },
   'GET /verify': { summary: 'The page that verifies in the browser, one file.', type: page },
   'GET /static/{name}': { summary: 'A file of the pages, by its name with its hash.', type: 'text/css' },
@@ -105,19 +117,15 @@ const told: Readonly<Record<string, Told>> = {
   },
   'GET /sign-in': { summary: 'How to sign in.', type: page, query: { return: 'Path to come back to.' } },
   'GET /sign-in/start': {
-    ...{
-      summary: 'Leads to the provider.',
-      type: page,
-      status: 302,
-      query: { return: 'Path to come back to.' },
-    },
+    summary: 'Leads to the provider.',
+    type: page,
+    status: 302,
+    query: { return: 'Path to come back to.' },
   },
   'GET /sign-in/callback': {
-    ...{
-      summary: 'Where the provider leads back to.',
-      type: page,
-      query: { code: 'Of it.', state: 'Of ours.' },
-    },
+    summary: 'Where the provider leads back to.',
+    type: page,
+    query: { code: 'Of it.', state: 'Of ours.' },
   },
   'GET /sign-in/session': { summary: 'Who is signed in.', type: json, role: 'reader' },
   'GET /sign-in/events': { summary: 'Says when the session is over.', type: events, role: 'reader' },
@@ -132,42 +140,53 @@ const told: Readonly<Record<string, Told>> = {
   'POST /sign-in/challenge': { summary: 'A challenge for a key to sign.', type: json },
   'POST /sign-in/key': {
     summary: 'A link that signs in who has signed a challenge.',
-    ...{ type: json, body: body({ 'sign-in': 'A `sign-in` document.', grant: 'The grant of its key.' }) },
+    type: json,
+    body: body({ 'sign-in': 'A `sign-in` document.', grant: 'The grant of its key.' }),
   },
   'GET /sign-in/link': { summary: 'The page of such a link.', type: page, query: { code: 'Of the link.' } },
   'POST /sign-in/link': {
-    ...{ summary: 'Signs in by it.', type: page, status: 303, body: form({ code: 'Of the link.' }) },
+    summary: 'Signs in by it.',
+    type: page,
+    status: 303,
+    body: form({ code: 'Of the link.' }),
   },
   'GET /sign-in/device': {
-    ...{ summary: 'A page to sign a terminal in.', type: page, role: 'reader' },
+    summary: 'A page to sign a terminal in.',
+    type: page,
+    role: 'reader',
     query: { user_code: 'That it shows.' },
   },
   'POST /sign-in/device': {
-    ...{
-      summary: 'Begins for a terminal (RFC 8628).',
-      type: json,
-      body: form({ client_id: '`quorate-terminal`.' }),
-    },
+    summary: 'Begins for a terminal (RFC 8628).',
+    type: json,
+    body: form({ client_id: '`quorate-terminal`.' }),
   },
   'POST /sign-in/device/confirm': {
-    ...{ summary: 'Signs the terminal in that shows the code.', type: page, role: 'reader' },
+    summary: 'Signs the terminal in that shows the code.',
+    type: page,
+    role: 'reader',
     body: form({ ...csrf, user_code: 'That it shows.' }),
   },
   'POST /sign-in/token': {
-    ...{ summary: 'The token of a terminal, once it is confirmed.', type: json },
+    summary: 'The token of a terminal, once it is confirmed.',
+    type: json,
     body: form({ grant_type: 'That of RFC 8628.', device_code: 'Of the terminal.' }),
   },
   'GET /sign-in/authorize': {
-    ...{ summary: 'Leads back to a service with a code.', type: page, role: 'reader' },
+    summary: 'Leads back to a service with a code.',
+    type: page,
+    role: 'reader',
     query: { service: 'Its origin.', state: 'Of it.', challenge: 'PKCE.', here: 'Set by the page itself.' },
   },
   'POST /sign-in/exchange': {
-    ...{ summary: 'A session document for such a code.', type: json },
+    summary: 'A session document for such a code.',
+    type: json,
     body: body({ code: 'From there.', verifier: 'PKCE.', service: 'Its origin.' }),
   },
   'POST /sign-in/renew': {
     summary: `Which of up to ${signInLimits.renewSessionsMax} sessions of a service go on.`,
-    ...{ type: json, body: body({ service: 'Its origin.', sessions: 'Handles and ends.' }) },
+    type: json,
+    body: body({ service: 'Its origin.', sessions: 'Handles and ends.' }),
   },
 };
 
@@ -189,10 +208,17 @@ export function siteOf(refused: object): { paths: Record<string, object>; securi
   for (const [route, { summary, type, status = 200, query = {}, body, role }] of Object.entries(told)) {
     const [method = '', path = ''] = route.split(' ');
     const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
-      ...{ name, in: 'path', required: true, description: about[name], schema: text },
+      name,
+      in: 'path',
+      required: true,
+      description: about[name],
+      schema: text,
     }));
     const asked = Object.entries(query).map(([name, description]) => ({
-      ...{ name, in: 'query', description, schema: text },
+      name,
+      in: 'query',
+      description,
+      schema: text,
     }));
     const fields = Object.entries(body?.fields ?? {}).map(([name, description]) => [
       ...[name, body?.as === 'json' ? { description } : { ...text, description }],

@@ -80,7 +80,11 @@ function get(
 }
 
 const parameter = (where: 'path' | 'query', name: string, description: string, schema: object) => ({
-  ...{ name, in: where, required: true, description, schema },
+  name,
+  in: where,
+  required: true,
+  description,
+  schema,
 });
 const project = parameter('path', 'project', 'PeerId of the root key.', text('^[A-Za-z0-9]{40,64}$'));
 const level = {

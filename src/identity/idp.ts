@@ -49,7 +49,10 @@ export async function issueInvite(signer: Signer, parts: InviteParts): Promise<V
     'invite',
     {
       iss: signer.id,
-      ...{ project, operator, role, hosts },
+      project,
+      operator,
+      role,
+      hosts,
       ...(key !== undefined && { key }),
       ...(holder !== undefined && { holder }),
       addrs: [...addrs],

@@ -263,10 +263,8 @@ describe('a backup', () => {
     );
     const nowhere = await run('controller', dir, 'check', join(dir, 'absent'));
     expect(nowhere.error).toMatchObject({
-      ...{
-        code: 'BACKUP_FOLDER_REFUSED',
-        hint: expect.stringContaining('that "quorate controller backup" made'),
-      },
+      code: 'BACKUP_FOLDER_REFUSED',
+      hint: expect.stringContaining('that "quorate controller backup" made'),
     });
     const journal = join(dir, 'repo', '.quorate', 'controller.db');
     const db = new DatabaseSync(journal);

@@ -43,12 +43,9 @@ async function home() {
 
 const fresh = async () => join(await folder(), 'a', 'backup');
 const backup = async (dir: string, to: string, more: Partial<BackupOptions> = {}) =>
-  makeBackup({
-    ...{ role: 'idp', home: dir, to, keys: false, artifacts: false, version: '1', signal },
-    ...more,
-  });
+  makeBackup({ role: 'idp', home: dir, to, keys: false, artifacts: false, version: '1', signal, ...more });
 const restore = (from: string, to: string, more: object = {}) =>
-  restoreBackup({ ...{ role: 'idp', from, home: to, aside: false, signal }, ...more });
+  restoreBackup({ role: 'idp', from, home: to, aside: false, signal, ...more });
 /** Without what SQLite keeps beside a journal. */
 const names = async (dir: string) =>
   (await readdir(dir)).filter((name) => !/-(wal|shm|synced)$/.test(name)).sort();
@@ -60,7 +57,12 @@ describe('a backup', () => {
     const to = await fresh();
     const made = await backup(dir, to);
     expect(made).toMatchObject({
-      ...{ folder: to, files: 3, events: 1, keys: [], keysLeft: ['idp.key'], others: ['notes'] },
+      folder: to,
+      files: 3,
+      events: 1,
+      keys: [],
+      keysLeft: ['idp.key'],
+      others: ['notes'],
     });
     expect(await names(to)).toEqual([...parts, 'manifest.json'].sort());
     let bytes = 0;
@@ -73,7 +75,9 @@ describe('a backup', () => {
     expect((await stat(to)).mode & 0o777).toBe(0o700);
     expect(await names(join(to, '..'))).toEqual(['backup']);
     expect(await checkHome({ role: 'idp', folder: to, signal })).toMatchObject({
-      ...{ backup: true, findings: [], events: 1 },
+      backup: true,
+      findings: [],
+      events: 1,
     });
     const withKeys = await backup(dir, await fresh(), { keys: true });
     expect(withKeys).toMatchObject({ files: 4, keys: ['idp.key'], keysLeft: [] });
@@ -101,7 +105,8 @@ describe('a backup', () => {
     const to = await fresh();
     await mkdir(`${to}.unfinished`, { recursive: true });
     await expect(backup(dir, to)).rejects.toMatchObject({
-      ...{ code: 'BACKUP_UNWRITABLE', hint: expect.stringMatching(/^Another command/) },
+      code: 'BACKUP_UNWRITABLE',
+      hint: expect.stringMatching(/^Another command/),
     });
     expect(existsSync(`${to}.unfinished`)).toBe(true);
     await rm(`${to}.unfinished`, { recursive: true });
@@ -114,12 +119,15 @@ describe('a backup', () => {
     await writeFile(join(dir, 'idp.db'), 'no database'.repeat(1_000));
     const to = await fresh();
     await expect(backup(dir, to)).rejects.toMatchObject({
-      ...{ code: 'JOURNAL_DAMAGED', message: expect.stringContaining(join(dir, 'idp.db')) },
+      code: 'JOURNAL_DAMAGED',
+      message: expect.stringContaining(join(dir, 'idp.db')),
       hint: expect.stringMatching(/^Nothing was copied/),
     });
     expect(existsSync(to)).toBe(false);
     expect(await checkHome({ role: 'idp', folder: dir, signal })).toMatchObject({
-      ...{ backup: false, events: 0, findings: [{ file: 'idp.db', state: 'damaged' }] },
+      backup: false,
+      events: 0,
+      findings: [{ file: 'idp.db', state: 'damaged' }],
     });
   });
 });

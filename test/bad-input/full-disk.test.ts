@@ -81,7 +81,8 @@ describe('a disk that fills up under a worker', () => {
     );
     const { data } = await worker.event('built');
     expect((data as { outcome: object }).outcome).toMatchObject({
-      ...{ kind: 'aborted', reason: 'sandbox' },
+      kind: 'aborted',
+      reason: 'sandbox',
       detail: expect.stringMatching(/^STORE_DISK_FULL: /),
     });
     expect(worker.alive, worker.report()).toBe(true);

@@ -114,7 +114,12 @@ describe('a reader that goes away', () => {
     }
     expect(Object.fromEntries(ended.map(([name, { code }]) => [name, code]))).toMatchObject({
       // Their work is done whether or not anybody reads about it, or running is all they do.
-      ...{ '--help': 0, init: 0, invite: 0, key: 0, controller: 0, join: 0 },
+      '--help': 0,
+      init: 0,
+      invite: 0,
+      key: 0,
+      controller: 0,
+      join: 0,
       run: 141,
       fetch: 141,
     });

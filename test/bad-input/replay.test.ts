@@ -100,8 +100,12 @@ describe('an enrolment', () => {
   ): Promise<Said> {
     const ticket = given ?? (await ticketOf(`op-${Math.random()}`));
     const wish: Enrol = {
-      ...{ iss: by.id, aud: folder.idp.id, project: folder.project, invite: jtiOf(ticket.invite) },
-      ...{ ...span(), ...changes },
+      iss: by.id,
+      aud: folder.idp.id,
+      project: folder.project,
+      invite: jtiOf(ticket.invite),
+      ...span(),
+      ...changes,
     };
     const signed = await signMessage('enrol', wish, by.signer);
     return say(from, protocols.api, { kind: 'enrol', enrol: signed.raw, ...(await shown(ticket, by)) });
@@ -174,7 +178,10 @@ describe('a peer without a grant', () => {
   it('is no worker: not without a word, not with a grant it made itself', async () => {
     expect(await say(nobody, protocols.feed, { kind: 'poll' })).toMatchObject({ code: 'KEY_NOT_ENROLLED' });
     const made = makeGrant(nobody, 'nobody', 'worker', {
-      ...{ iss: nobody.id, project: folder.project, iat: now(), exp: now() + hour },
+      iss: nobody.id,
+      project: folder.project,
+      iat: now(),
+      exp: now() + hour,
     });
     const { raw } = await signMessage('grant', made, nobody.signer);
     expect(await say(nobody, protocols.feed, { kind: 'hello', grant: raw, capabilities })).toMatchObject({
@@ -189,9 +196,12 @@ describe('a claim, a lease, a co-signature', () => {
     signMessage(
       'claim',
       {
-        ...{ iss: by.key.id, aud: controller.id, offer: idOf('an offer') },
+        iss: by.key.id,
+        aud: controller.id,
+        offer: idOf('an offer'),
         capabilities: { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, tiers: ['namespace'] },
-        ...{ ...span(), ...changes },
+        ...span(),
+        ...changes,
       },
       by.key.signer,
     );
@@ -216,15 +226,18 @@ describe('a claim, a lease, a co-signature', () => {
 
   it('that no controller gave, or that nobody asked for, is refused', async () => {
     const lease: Lease = {
-      ...{
-        iss: eve.key.id,
-        aud: eve.key.id,
-        project: folder.project,
-        claim: idOf('claim'),
-        offer: idOf('offer'),
-      },
-      ...{ job: cidOf('job'), round: 1, operator: 'eve', slot: 0, fence: { epoch: 1, n: 1 } },
-      ...{ iat: now(), exp: now() + hour },
+      iss: eve.key.id,
+      aud: eve.key.id,
+      project: folder.project,
+      claim: idOf('claim'),
+      offer: idOf('offer'),
+      job: cidOf('job'),
+      round: 1,
+      operator: 'eve',
+      slot: 0,
+      fence: { epoch: 1, n: 1 },
+      iat: now(),
+      exp: now() + hour,
     };
     const { raw } = await signMessage('lease', lease, eve.key.signer);
     expect(await say(eve.key, protocols.lease, { kind: 'resume', lease: raw })).toMatchObject({
@@ -244,14 +257,15 @@ describe('a request', () => {
     };
     const { bytes, id } = encodeJob(makeJob({ image: 'host', source, run: ['true'], outputs: ['.'] }));
     const request = makeRequest(id, {
-      ...{
-        iss: by.key.id,
-        aud: folder.controller.id,
-        project: folder.project,
-        repo: source.url,
-        commit: source.commit,
-      },
-      ...{ iat: now(), exp: now() + hour, jti: nonceOf(String(Math.random())), ...changes },
+      iss: by.key.id,
+      aud: folder.controller.id,
+      project: folder.project,
+      repo: source.url,
+      commit: source.commit,
+      iat: now(),
+      exp: now() + hour,
+      jti: nonceOf(String(Math.random())),
+      ...changes,
     });
     const { raw } = await signMessage('request', request, by.key.signer);
     return { kind: 'submit', request: raw, publisher: by.grant, job: fromUtf8(bytes) };

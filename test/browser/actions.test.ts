@@ -32,7 +32,8 @@ beforeAll(async () => {
   const signIn = join(await scratch(), 'sign-in.toml');
   await writeFile(signIn, `origin = "${origins.controller}"\n`);
   cluster = await LocalCluster.start({
-    ...{ volunteers: ['ada', 'ben', 'cleo'], trusted: true },
+    volunteers: ['ada', 'ben', 'cleo'],
+    trusted: true,
     controllerArgs: ['--http', `127.0.0.1:${controller}`, '--sign-in', signIn],
   });
   const ticket = await cluster.ticket('eve', '--role', 'publisher');

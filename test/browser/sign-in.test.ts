@@ -51,8 +51,13 @@ async function service() {
       decide: (pull, at, verdict, by) => void approved.push(`${pull}@${at} ${verdict} by ${by}`),
       pulls: () => [
         {
-          ...{ id: `7@${commit}`, pull: 7, commit, title: 'Fix it', author: 'stranger' },
-          ...{ base: 'refs/heads/main', since: 0 },
+          id: `7@${commit}`,
+          pull: 7,
+          commit,
+          title: 'Fix it',
+          author: 'stranger',
+          base: 'refs/heads/main',
+          since: 0,
           decision: approved.length === 0 ? null : { verdict: 'approved', by: 'Ada' },
         } satisfies WatchView['pulls'][number],
       ],

@@ -212,9 +212,7 @@ describe('the page that verifies, in Chromium, from a file and without a network
     const { raw } = await signMessage('revocation', about, idp.signer);
     const revoked = { charters: [real.bundle.charter], revocations: [raw] };
     // The file of a home says when members were asked; what a server says of that is nobody's.
-    let known: RevocationList & { askedAt?: number } = {
-      ...{ charters: [], revocations: [], askedAt: Date.now() },
-    };
+    let known: RevocationList & { askedAt?: number } = { charters: [], revocations: [], askedAt: Date.now() };
     const feed = feedApp(
       viewOf({ revocations: () => known, checkpoint: () => undefined, charter: () => undefined }),
     );
@@ -262,7 +260,8 @@ describe('the page that verifies, in Chromium, from a file and without a network
     const run = 'ab'.repeat(32);
     const feed = feedApp(
       viewOf({
-        ...{ checkpoint: () => undefined, charter: () => undefined },
+        checkpoint: () => undefined,
+        charter: () => undefined,
         bundle: async () => encodeBundle(real.bundle),
         async *tree() {
           yield await carOf(real.tool);

@@ -6,7 +6,11 @@ const cell = { arch: 'amd64', account: 'root' } as const;
 const contract: Cell = { ...cell, name: 'contract', files: [file] };
 const limits: Cell = { ...cell, name: 'limits', files: [file, other], only: / limits / };
 const said = (test: string, state: string, path = file): Said => ({
-  ...{ account: 'root', file: path, test, state, seconds: 1 },
+  account: 'root',
+  file: path,
+  test,
+  state,
+  seconds: 1,
 });
 
 it('a test counts in the cell that names it, else in the one that takes all others of its file', () => {

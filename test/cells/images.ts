@@ -87,7 +87,9 @@ export function makeImages(folder: string, arch: Arch, plan: string): Images {
     rmSync(whole, { recursive: true });
   }
   return {
-    ...{ kernel: `${root}.kernel`, initramfs: `${root}.initramfs`, root: `${root}.ext4` },
+    kernel: `${root}.kernel`,
+    initramfs: `${root}.initramfs`,
+    root: `${root}.ext4`,
     project: makeProject(join(folder, `project-${arch}`), arch, plan),
   };
 }

@@ -35,7 +35,11 @@ export default class CellReporter implements Reporter {
       .map(({ message: what, diff = '', stack = '' }) => `${what}\n${diff}\n${stack}`)
       .join('\n');
     const said: Said = {
-      ...{ account: this.#account, file, test, state, seconds },
+      account: this.#account,
+      file,
+      test,
+      state,
+      seconds,
       ...(message !== '' && { message: message.slice(0, MESSAGE_CHARACTERS_MAX) }),
     };
     writeSync(port, `${JSON.stringify(said)}\n`);

@@ -23,7 +23,9 @@ async function found(change: (effect: ControllerEffect) => ControllerEffect): Pr
   const { state } = machine;
   const checked = new Checked(
     truthOf({
-      ...{ project: '', controller, builtUnder: () => undefined },
+      project: '',
+      controller,
+      builtUnder: () => undefined,
       personOf: (key) => state.keys.get(key)?.operator ?? key,
     }),
   );

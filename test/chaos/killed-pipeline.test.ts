@@ -56,8 +56,11 @@ async function verdicts(runs: ReadonlyMap<Stage, string>) {
     });
     const told = (kind: string) => shown.history.filter((progress) => progress.kind === kind).length;
     found[stage] = {
-      ...{ level: shown.level, artifact: shown.artifact },
-      ...{ rounds: told('round'), delivered: told('delivered'), lost: told('lost') },
+      level: shown.level,
+      artifact: shown.artifact,
+      rounds: told('round'),
+      delivered: told('delivered'),
+      lost: told('lost'),
     };
   }
   return found;

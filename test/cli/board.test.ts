@@ -139,7 +139,11 @@ describe('a run, shown', () => {
     const round = (n: number): Progress[] => [
       { kind: 'round', round: n, offer: 'x', agree: 2, of: 3, cosign: false },
       ...['ann', 'ben'].map((operator) => ({
-        ...{ kind: 'passed' as const, round: n, operator, worker, reason: 'paused' },
+        kind: 'passed' as const,
+        round: n,
+        operator,
+        worker,
+        reason: 'paused',
       })),
     ];
     const lines = await shownOf([
@@ -167,7 +171,8 @@ describe('a run, shown', () => {
     const other = artifact.replace(/zz|.$/, 'a');
     const results = [other, artifact, 'exit 1', artifact].map((result, n) => ({
       ...slot(`op${n}`, n),
-      ...{ result, log: null },
+      result,
+      log: null,
     }));
     const differing: Progress[] = [
       { kind: 'round', round: 1, offer: 'x', agree: 3, of: 4, cosign: false },

@@ -121,7 +121,10 @@ describe('doctor', () => {
 
   it('names what several sandboxes lack once', () => {
     const check = (tier: 'vm' | 'gvisor', name: string, found: string) => ({
-      ...{ name: `${tier} sandbox: ${name}`, ok: false, found, tier },
+      name: `${tier} sandbox: ${name}`,
+      ok: false,
+      found,
+      tier,
     });
     const git = { name: 'git', ok: false, found: 'not found' };
     const all = [git, check('vm', 'kvm', 'no'), check('vm', 'pids', 'no'), check('gvisor', 'pids', 'no')];

@@ -19,7 +19,12 @@ it('names the revocations that lapsed with a key that was ended before an end co
   await bench.revoke({ kind: 'operator', id: 'ada' }, { reason: 'ours' });
   const { state } = bench.controller;
   const control = new ControllerControl({
-    ...{ dir, project, state, dispatch: async () => {}, tell: () => {}, stop: () => {} },
+    dir,
+    project,
+    state,
+    dispatch: async () => {},
+    tell: () => {},
+    stop: () => {},
   });
   await control.open();
   onTestFinished(() => control.close());

@@ -37,7 +37,9 @@ async function service(answers: (origin: string) => Record<string, unknown>) {
 
 const signIn = (origin: string) =>
   signInWithKey(origin, {
-    ...{ now, signal, key: workerKey('ada') as never },
+    now,
+    signal,
+    key: workerKey('ada') as never,
     membership: { project, grant: 'a.b.c' } as never,
   });
 
@@ -64,7 +66,8 @@ describe('signing in with a key', () => {
 
   it('gives the address that the service answers with', async () => {
     const { origin, asked } = await service((at) => ({
-      ...{ '/sign-in/challenge': challenge(at), '/sign-in/key': { url: `${at}/in?once` } },
+      '/sign-in/challenge': challenge(at),
+      '/sign-in/key': { url: `${at}/in?once` },
     }));
     expect(await signIn(origin)).toBe(`${origin}/in?once`);
     expect(asked).toEqual(['POST /sign-in/challenge {}', 'POST /sign-in/key {"']);
@@ -100,7 +103,8 @@ describe('signing in with a key', () => {
   ])('is refused where the service %s', async (_, answers, says, count) => {
     const { origin, asked } = await service(answers);
     await expect(signIn(origin)).rejects.toMatchObject({
-      ...{ code: 'LOGIN_REFUSED', message: expect.stringMatching(says) },
+      code: 'LOGIN_REFUSED',
+      message: expect.stringMatching(says),
     });
     expect(asked).toHaveLength(count);
   });

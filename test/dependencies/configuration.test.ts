@@ -68,10 +68,8 @@ describe('the configuration of cargo', () => {
       '[registries.one]\nindex = "sparse+https://one.example/"\n[registries.other]\nindex = "sparse+https://other.example/"',
       '[registries.one]\ntoken = "first"',
       {
-        ...{
-          CARGO_REGISTRIES_MY_OWN_INDEX: 'sparse+https://own.example/',
-          CARGO_REGISTRIES_MY_OWN_TOKEN: 'own',
-        },
+        CARGO_REGISTRIES_MY_OWN_INDEX: 'sparse+https://own.example/',
+        CARGO_REGISTRIES_MY_OWN_TOKEN: 'own',
         CARGO_REGISTRIES_NAMED_INDEX: undefined,
       },
     );
@@ -94,7 +92,8 @@ describe('the configuration of cargo', () => {
 
   it('that cannot be read is named', async () => {
     await expect(read('[')).rejects.toMatchObject({
-      ...{ code: 'DEPENDENCIES_CLIENT', message: expect.stringContaining('config.toml: ') },
+      code: 'DEPENDENCIES_CLIENT',
+      message: expect.stringContaining('config.toml: '),
     });
   });
 });
@@ -109,11 +108,9 @@ describe('the configuration of npm', () => {
 
   it('has the registry of a scope, or the general one, or none', async () => {
     const { registryOf, registries } = await read({
-      ...{
-        registry: 'https://all.example',
-        '@own:registry': 'https://own.example/npm/',
-        'other-registry': 'x',
-      },
+      registry: 'https://all.example',
+      '@own:registry': 'https://own.example/npm/',
+      'other-registry': 'x',
       '@empty:registry': '',
     });
     expect(['thing', '@own/thing', '@empty/thing', '@else/thing'].map((name) => registryOf(name))).toEqual([
@@ -200,8 +197,14 @@ describe('the address of', () => {
   const addresses = async (more: Partial<Entry>, of: NodeJS.ProcessEnv = env): Promise<string[]> => {
     agent = await openAgent({ reach: async ({ host }) => [host], isDirect: true });
     const entry: Entry = {
-      ...{ ecosystem: 'pypi', name: 'thing', version: '1.0.0', purl: 'pkg:pypi/thing@1.0.0', file: 'thing' },
-      ...{ integrity: { algorithm: 'sha256', digests: ['ab'.repeat(32)] }, lock: 'lock', line: 1 },
+      ecosystem: 'pypi',
+      name: 'thing',
+      version: '1.0.0',
+      purl: 'pkg:pypi/thing@1.0.0',
+      file: 'thing',
+      integrity: { algorithm: 'sha256', digests: ['ab'.repeat(32)] },
+      lock: 'lock',
+      line: 1,
       origin: { kind: 'registry' },
       ...more,
     };

@@ -55,16 +55,15 @@ async function registry(answer: Answer): Promise<Registry> {
 }
 
 const entry = (url: string | undefined, more: Partial<Entry> = {}): Entry => ({
-  ...{
-    ecosystem: 'npm',
-    name: 'thing',
-    version: '1.0.0',
-    purl: 'pkg:npm/thing@1.0.0',
-    file: 'thing-1.0.0.tgz',
-  },
+  ecosystem: 'npm',
+  name: 'thing',
+  version: '1.0.0',
+  purl: 'pkg:npm/thing@1.0.0',
+  file: 'thing-1.0.0.tgz',
   integrity: { algorithm: 'sha512', digests: [sha('sha512', bytes)] },
   origin: { kind: 'registry', ...(url !== undefined && { url }) },
-  ...{ lock: 'package-lock.json', line: 7 },
+  lock: 'package-lock.json',
+  line: 7,
   ...more,
 });
 
@@ -80,7 +79,10 @@ function fetching(entries: Entry[], options: Partial<FetchOptions> = {}) {
     npm_config_registry: nowhere,
   };
   return fetchDependencies(entries, {
-    ...{ cache: join(dir, 'cache'), env, allowPrivate: false, signal: AbortSignal.timeout(120_000) },
+    cache: join(dir, 'cache'),
+    env,
+    allowPrivate: false,
+    signal: AbortSignal.timeout(120_000),
     reach: anywhere,
     ...options,
   });
@@ -88,13 +90,16 @@ function fetching(entries: Entry[], options: Partial<FetchOptions> = {}) {
 
 /** Of an entry that means the same bytes by another hash. */
 const other: Partial<Entry> = {
-  ...{ ecosystem: 'generic', purl: 'pkg:generic/other' },
+  ecosystem: 'generic',
+  purl: 'pkg:generic/other',
   integrity: { algorithm: 'sha256', digests: [sha('sha256', bytes)] },
 };
 
 /** An entry of Python, and an index of packages at a server. */
 const python: Partial<Entry> = {
-  ...{ ecosystem: 'pypi', purl: 'pkg:pypi/thing@1.0.0', origin: { kind: 'registry' } },
+  ecosystem: 'pypi',
+  purl: 'pkg:pypi/thing@1.0.0',
+  origin: { kind: 'registry' },
   integrity: { algorithm: 'sha256', digests: [sha('sha256', bytes)] },
 };
 
@@ -161,8 +166,10 @@ describe('the files of a lock file', () => {
       `registry=${server.url}/main/\n@own:registry=\${OWN}\nlogs-max=0\n`,
     );
     const env = {
-      ...{ PATH: process.env.PATH, HOME: join(dir, 'home') },
-      ...{ OWN: `${server.url}/own`, npm_config_cache: join(dir, 'npm') },
+      PATH: process.env.PATH,
+      HOME: join(dir, 'home'),
+      OWN: `${server.url}/own`,
+      npm_config_cache: join(dir, 'npm'),
     };
     const scoped = { name: '@own/thing', purl: 'pkg:npm/%40own/thing@1.0.0' };
     await fetching([entry(undefined)], { env });
@@ -526,7 +533,9 @@ describe('the address of', () => {
 
 describe('a file that is to be fixed', () => {
   const options = (signal = AbortSignal.timeout(120_000)) => ({
-    ...{ cache: join(dir, 'cache'), env: { PATH: process.env.PATH, NO_PROXY: '127.0.0.1' }, signal },
+    cache: join(dir, 'cache'),
+    env: { PATH: process.env.PATH, NO_PROXY: '127.0.0.1' },
+    signal,
     reach: anywhere,
   });
   const found = (url: string, more: Partial<Entry> = {}) =>
@@ -544,7 +553,10 @@ describe('a file that is to be fixed', () => {
     expect(fixed).toMatchObject([{ files: [{ sha256: sha('sha256', bytes) }], why: 'it has no hash' }]);
     expect(seen.at(-1)).toEqual({ files: 1, filesTotal: 1, bytes: bytes.length });
     expect(await fixUrl(`${server.url}/b`, 'b', options())).toEqual({
-      ...{ purl: 'pkg:generic/b', file: 'b', sha256: sha('sha256', bytes), url: `${server.url}/b` },
+      purl: 'pkg:generic/b',
+      file: 'b',
+      sha256: sha('sha256', bytes),
+      url: `${server.url}/b`,
     });
     expect(await partial()).toEqual([]);
   });
@@ -560,7 +572,8 @@ describe('a file that is to be fixed', () => {
     expect(fixed).toMatchObject({ files: [{ sha256: sha('sha256', bytes) }], why: 'a sha1 is no hash' });
     const other = fixFiles([found(`${server.url}/b`, locked(Buffer.from('other')))], options());
     await expect(other).rejects.toMatchObject({
-      ...{ code: 'DEPENDENCIES_DAMAGED', message: expect.stringContaining('another sha1') },
+      code: 'DEPENDENCIES_DAMAGED',
+      message: expect.stringContaining('another sha1'),
     });
   });
 

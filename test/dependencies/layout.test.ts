@@ -145,7 +145,9 @@ describe('a layout', () => {
     const list = texts.get(`${cache}/content-v2/sha512/${place(listed)}`) ?? '';
     expect(lists[0].size).toBe(list.length);
     expect(JSON.parse(list)).toEqual({
-      ...{ name: '@own/two', 'dist-tags': {}, time: { '2.0.0': '2000-01-01T00:00:00.000Z' } },
+      name: '@own/two',
+      'dist-tags': {},
+      time: { '2.0.0': '2000-01-01T00:00:00.000Z' },
       versions: { '2.0.0': { name: '@own/two', version: '2.0.0', dist: { tarball, integrity } } },
     });
   });
@@ -159,13 +161,11 @@ describe('a layout', () => {
   it('of cargo has a folder for each registry, and configuration that replaces it', () => {
     const crate = (name: string, more: Partial<LockedFile> = {}) =>
       lockedFile({
-        ...{
-          ecosystem: 'cargo',
-          name,
-          version: '1.0.0',
-          file: `${name}.crate`,
-          blob: blobs.add(bytes(name)),
-        },
+        ecosystem: 'cargo',
+        name,
+        version: '1.0.0',
+        file: `${name}.crate`,
+        blob: blobs.add(bytes(name)),
         ...more,
       });
     const own = {
@@ -358,7 +358,10 @@ describe('a crate', () => {
       [padded, 'it unpacks to more than its files'],
     ] as const) {
       const locked = lockedFile({
-        ...{ ecosystem: 'cargo', name: 'x', version: '1.0.0', file: 'x-1.0.0.crate' },
+        ecosystem: 'cargo',
+        name: 'x',
+        version: '1.0.0',
+        file: 'x-1.0.0.crate',
         blob: blobs.add(crate),
       });
       await expect(written(layOut(['Cargo.lock'], [locked]))).rejects.toMatchObject({

@@ -98,9 +98,7 @@ describe('lock files in a thread', () => {
     expect(await ask('async ({ a }) => a + 1')).toBe(3);
     const failing = (error: string) => ask(`async () => { throw ${error}; }`);
     await expect(failing("new QuorateError('LOCK_INVALID', 'bad', { hint: 'do it' })")).rejects.toMatchObject(
-      {
-        ...{ code: 'LOCK_INVALID', message: 'bad', hint: 'do it' },
-      },
+      { code: 'LOCK_INVALID', message: 'bad', hint: 'do it' },
     );
     await expect(failing("new Error('plain')")).rejects.toThrow('plain');
   });

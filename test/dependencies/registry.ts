@@ -42,7 +42,10 @@ export function npmProject(url: string, packages: Record<string, string>): Recor
     { version: '1.0.0', resolved: `${url}/${name}/-/${name}-1.0.0.tgz`, integrity },
   ]);
   const lock = {
-    ...{ name: 'project', version: '1.0.0', lockfileVersion: 3, requires: true },
+    name: 'project',
+    version: '1.0.0',
+    lockfileVersion: 3,
+    requires: true,
     packages: { '': root, ...Object.fromEntries(entries) },
   };
   return { 'package.json': JSON.stringify(root), 'package-lock.json': JSON.stringify(lock) };

@@ -51,7 +51,9 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 async function firstLine(...command: string[]): Promise<Record<string, unknown>> {
   const words = ['run', '--network', 'host', container, '--', '/opt/quorate/entrypoint.sh', ...command];
   const service = spawn('buildah', [...storage, ...words, '--json'], {
-    ...{ env, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
   });
   const ended = new Promise((resolve) => service.once('close', resolve));
   try {
@@ -79,7 +81,9 @@ describe('the image of deploy/Containerfile', () => {
     const [address] = bootstrap.addresses as string[];
     const where = ['--project', project, '--bootstrap', address ?? ''];
     expect(await firstLine('store', 'serve', ...where, ...loopback)).toMatchObject({
-      ...{ event: 'listening', project, trees: 0 },
+      event: 'listening',
+      project,
+      trees: 0,
     });
   });
 

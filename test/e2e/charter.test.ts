@@ -114,7 +114,9 @@ it('a job file of another repository builds an upstream as it is, where the char
   // And who has the file need not believe the publisher that it says this.
   const own = await verify('--job-file', file);
   expect(own.lines[0]?.steps, own.report).toContainEqual({
-    ...{ step: 'job file', ok: true, code: null },
+    step: 'job file',
+    ok: true,
+    code: null,
     says: 'The job file says the same of build.',
   });
   const otherFile = join(cluster.dir, 'other.yaml');

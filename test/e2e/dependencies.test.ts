@@ -144,7 +144,10 @@ describe('a job with dependencies', () => {
     const { jobs, ...prepared } = await prepare({ url: repo, ref: 'HEAD', signal });
     const [{ job: spec }] = jobs as [PlannedJob];
     const fetched = await fetchTrees([spec], new Map([['package-lock.json', Buffer.from(other)]]), {
-      ...{ home: cluster.home('owner'), env: process.env, allowPrivate: false, signal },
+      home: cluster.home('owner'),
+      env: process.env,
+      allowPrivate: false,
+      signal,
       onProgress: () => {},
     });
     const client = await openClient({ home, membership: await home.membership(), signal });
@@ -154,8 +157,13 @@ describe('a job with dependencies', () => {
     });
     for (const tree of fetched.trees) await client.bring(fetched.store, tree, () => {});
     const { run } = await client.submit({
-      ...{ repo: { url: repo, ref: prepared.ref }, commit: prepared.commit, tree: prepared.tree, job: spec },
-      ...{ dependencies: fetched.of(spec), policy: { ...spec.trust, rounds: 1 }, expiresSeconds: 600 },
+      repo: { url: repo, ref: prepared.ref },
+      commit: prepared.commit,
+      tree: prepared.tree,
+      job: spec,
+      dependencies: fetched.of(spec),
+      policy: { ...spec.trust, rounds: 1 },
+      expiresSeconds: 600,
     });
     const results: string[] = [];
     let level: string | undefined;

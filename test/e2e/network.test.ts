@@ -10,9 +10,7 @@ let http = '';
 beforeAll(async () => {
   http = `127.0.0.1:${await freePort()}`;
   // The charter names the bootstrap node's address, so that the store may be at it.
-  cluster = await LocalCluster.start({
-    ...{ bootstrap: true, slotWait: '2s', controllerArgs: ['--http', http] },
-  });
+  cluster = await LocalCluster.start({ bootstrap: true, slotWait: '2s', controllerArgs: ['--http', http] });
   const privateHosts = [`127.0.0.1:${cluster.git.port}`, http];
   const ada = await cluster.work('ada', await cluster.ticket('ada'), { rules: { hours: [], privateHosts } });
   await ada.event('connected');

@@ -64,7 +64,8 @@ const exec = promisify(execFile);
 
 async function packageSource(spec: string, dir: string): Promise<string> {
   const { stdout } = await exec('npm', ['pack', '--silent', '--pack-destination', dir, spec], {
-    ...{ cwd: dir, timeout: 120_000 },
+    cwd: dir,
+    timeout: 120_000,
   });
   const folder = join(dir, spec);
   await mkdir(folder);

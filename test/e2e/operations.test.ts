@@ -44,7 +44,10 @@ async function ground() {
   }
   const type = (block: string) =>
     typed('docs/operations.md', block, {
-      ...{ seconds: 240, cwd: place.cwd, bin, folders: { '/mnt/backups': join(cluster.dir, 'backups') } },
+      seconds: 240,
+      cwd: place.cwd,
+      bin,
+      folders: { '/mnt/backups': join(cluster.dir, 'backups') },
       env: { QUORATE_HOME: cluster.home('owner') },
     });
   return { cluster, place, type };

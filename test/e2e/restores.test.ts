@@ -19,7 +19,11 @@ const trusted = new Map<string, string>();
 
 beforeAll(async () => {
   cluster = await Cluster.start({
-    ...{ volunteers: ['ada', 'ben'], trusted: true, bootstrap: true, slotWait: '1s', askInside: true },
+    volunteers: ['ada', 'ben'],
+    trusted: true,
+    bootstrap: true,
+    slotWait: '1s',
+    askInside: true,
   });
   where = cluster.projectDir;
 });

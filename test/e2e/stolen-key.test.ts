@@ -49,10 +49,7 @@ async function type(begins: string, values: Record<string, string> = {}) {
 const signed = (what: Revocation['what'], reason: string) =>
   signMessage(
     'revocation',
-    {
-      ...{ iss: thief.id, project: cluster.project, what, since: 0, reason },
-      iat: Math.floor(Date.now() / 1000),
-    },
+    { iss: thief.id, project: cluster.project, what, since: 0, reason, iat: Math.floor(Date.now() / 1000) },
     thief.signer,
   );
 
@@ -151,13 +148,11 @@ it('and afterwards its revocations count nowhere, whoever brings them', async ()
   expect(got.code, got.report).toBe(0);
   const late = await signed({ kind: 'artifact', id: artifact }, 'because I can');
   const mesh = await openMesh({
-    ...{
-      key: generateSeed(),
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      bootstrap: [address],
-      topics: [],
-      role: 'node',
-    },
+    key: generateSeed(),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [address],
+    topics: [],
+    role: 'node',
   });
   serveRevocations(mesh, {
     page: () => ({ charters: [charter], revocations: [late.raw] }),
@@ -196,8 +191,12 @@ async function writeLeaf(id: string): Promise<number> {
   const at = Date.now();
   const { idp: signer, log } = machine.state;
   const payload: Revocation = {
-    ...{ iss: signer, project: cluster.project, what: { kind: 'job', id: cidOf('no job') } },
-    ...{ since: 0, reason: 'nobody signed this', iat: Math.floor(at / 1000) },
+    iss: signer,
+    project: cluster.project,
+    what: { kind: 'job', id: cidOf('no job') },
+    since: 0,
+    reason: 'nobody signed this',
+    iat: Math.floor(at / 1000),
   };
   const event = {
     kind: 'revoke',
@@ -252,7 +251,9 @@ it('revoke writes the document also where the controller refuses it, or is not t
   const folder = await openProjectFolder(join(cluster.projectDir, '.quorate'));
   // As the command does it, but for its wait for a controller that is back.
   const silent = revoke(folder, {
-    ...{ what: { kind: 'artifact', id: artifact }, reason: 'malware', waitMs: 0 },
+    what: { kind: 'artifact', id: artifact },
+    reason: 'malware',
+    waitMs: 0,
     signed: (list) => writeFileSync(offline, JSON.stringify(list)),
     signal: AbortSignal.timeout(deadlineMs),
   });

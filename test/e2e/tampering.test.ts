@@ -19,7 +19,9 @@ describe('two of three operators who tamper alike', () => {
     const { code } = await run.end();
     expect(code, run.report()).toBe(1);
     expect(run.lines.at(-1)).toMatchObject({
-      ...{ event: 'verdict', level: 'disputed', reason: 'contradicted' },
+      event: 'verdict',
+      level: 'disputed',
+      reason: 'contradicted',
       account: { state: 'disputed', alarm: true },
     });
     expect(run.all('round').length).toBe(1);

@@ -20,7 +20,9 @@ describe('quorate try with --input', () => {
     expect(run.all('delivered')).toMatchObject([{ operator: 'ada' }]);
     expect(run.all('unfilled')).toMatchObject([{ slots: 2 }]);
     expect(run.lines.at(-1)).toMatchObject({
-      ...{ event: 'verdict', level: 'unfinished', reason: 'too-few' },
+      event: 'verdict',
+      level: 'unfinished',
+      reason: 'too-few',
       account: { state: 'unfinished', over: true, alarm: false },
     });
     const [revealed] = run.all('revealed') as { results?: { result: string }[] }[];

@@ -36,7 +36,9 @@ it('workers that state no version get no offer, a run that only they could take 
   const names = ['ada', 'bob', 'cyd', 'tower'];
   const old = join(checkout, 'bin', 'quorate.js');
   const cluster = await Cluster.start({
-    ...{ volunteers: names.slice(0, 3), trusted: true, slotWait: '20s' },
+    volunteers: names.slice(0, 3),
+    trusted: true,
+    slotWait: '20s',
     programs: new Map(names.map((name) => [name, old])),
   });
   await new Promise((resolve) => setTimeout(resolve, controllerLimits.reconnectMs));

@@ -55,7 +55,9 @@ const machines = ['ada', 'bob', 'cyd', 'tower'];
 async function project(versions: Record<string, string>): Promise<Cluster> {
   onTestFinished(endAll);
   const cluster = await Cluster.start({
-    ...{ volunteers: machines.slice(0, 3), trusted: true, slotWait: '20s' },
+    volunteers: machines.slice(0, 3),
+    trusted: true,
+    slotWait: '20s',
     programs: new Map(Object.entries(versions)),
   });
   return cluster;

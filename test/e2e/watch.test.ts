@@ -100,7 +100,8 @@ describe('quorate watch', () => {
     expect(forge.requests.filter(({ path }) => path.includes(first))).toEqual([]);
     const whole = told(forge, commit, 'quorate/main');
     expect(whole.at(-1)).toMatchObject({
-      ...{ state: 'success', description: 'trusted' },
+      state: 'success',
+      description: 'trusted',
       target_url: `https://ci.example.org/runs/${run?.run}`,
     });
     expect(whole.slice(0, -1).map(({ state }) => state)).not.toContain('success');
@@ -166,7 +167,10 @@ describe('quorate watch', () => {
       return commit;
     };
     const pull = {
-      ...{ number: 7, title: '<b>better</b>', user: { login: 'mallory' }, labels: [] },
+      number: 7,
+      title: '<b>better</b>',
+      user: { login: 'mallory' },
+      labels: [],
       base: { ref: 'main' },
     };
     const forge = await startForge(({ method }) => ({ body: method === 'GET' ? [pull] : {} }));
@@ -206,11 +210,13 @@ describe('quorate watch', () => {
     await toldBy(watcher, `${commit} quorate:pull`, 'success');
     const { lines } = await cluster.cli(['jobs']);
     expect((lines[0] as unknown as { run: string }[]).find((one) => one.run === run?.run)).toMatchObject({
-      ...{ ref: 'refs/pull/7/head', level: 'trusted' },
+      ref: 'refs/pull/7/head',
+      level: 'trusted',
       policy: { agree: 2, of: 3, cosign: true },
     });
     expect(told(forge, commit, 'quorate:pull')[0]).toMatchObject({
-      ...{ state: 'pending', description: 'waiting for the approval of a maintainer' },
+      state: 'pending',
+      description: 'waiting for the approval of a maintainer',
     });
     expect(forge.requests.some(({ path }) => path.includes(main))).toBe(false);
 

@@ -18,7 +18,9 @@ it('is asked before a weaker sandbox takes the place of the one it lent itself w
   await writeFile(join(home, 'tiers.json'), '{"tiers":["vm"]}');
   const words = ['join', await cluster.ticket('asked'), '--listen', '/ip4/127.0.0.1/tcp/0', '--cpus', '2'];
   const asked = new Terminal([...quorateWords, '--home', home, ...words], {
-    ...{ columns: 100, rows: 40, cwd: '/' },
+    columns: 100,
+    rows: 40,
+    cwd: '/',
     env: { PATH: process.env.PATH, LANG: 'C.UTF-8', ...caches },
   });
   await asked.shows(/Mind: this machine lent itself with vm before, and only [a-z]+ works now/);

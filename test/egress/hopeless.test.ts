@@ -33,11 +33,9 @@ describe('a build that repeats requests which are always refused', () => {
     let up = false;
     const there = [{ host: 'c', port }];
     const flaky = await egressTo(port, {
-      ...{
-        targets: there,
-        refusalsInARowMax: 2,
-        onHopeless: ({ code }: { code: string }) => reasons.push(code),
-      },
+      targets: there,
+      refusalsInARowMax: 2,
+      onHopeless: ({ code }: { code: string }) => reasons.push(code),
       connect: (_, at) => connect({ host: '127.0.0.1', port: up ? at : 1 }),
       resolve: async () => [{ address: '93.184.216.34' }],
     });

@@ -21,7 +21,10 @@ function gated(limits: Partial<HostLimits> = {}) {
   });
   const open = (host: string, address: string) => gate.open({ host, port: 443 }, address);
   return {
-    ...{ gate, told, spent, open },
+    gate,
+    told,
+    spent,
+    open,
     pass: (ms: number) => {
       now += ms;
     },

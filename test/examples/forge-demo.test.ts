@@ -5,6 +5,10 @@ it('the demo of a forge ends as it claims', async () => {
   const { code, out, err } = await demo('forge');
   expect(code, err).toBe(0);
   expect(JSON.parse(out.trimEnd().split('\n').at(-1) ?? '')).toEqual({
-    ...{ flag: 'success', page: 200, hook: 'hello, forge', badge: 'trusted', pull: 'success' },
+    flag: 'success',
+    page: 200,
+    hook: 'hello, forge',
+    badge: 'trusted',
+    pull: 'success',
   });
 });

@@ -22,8 +22,12 @@ function makePlace() {
   writeFileSync(bundle, '{}');
   const commit = 'c'.repeat(40);
   const env = {
-    ...{ PATH: process.env.PATH, HOME: dir, QUORATE_ARTIFACT: artifact, QUORATE_BUNDLE: bundle },
-    ...{ QUORATE_REF: 'refs/tags/v1.2', QUORATE_COMMIT: commit },
+    PATH: process.env.PATH,
+    HOME: dir,
+    QUORATE_ARTIFACT: artifact,
+    QUORATE_BUNDLE: bundle,
+    QUORATE_REF: 'refs/tags/v1.2',
+    QUORATE_COMMIT: commit,
   };
   return { dir, artifact, env };
 }
@@ -81,9 +85,14 @@ describe('the examples of docs/hooks.md do what they say:', () => {
     mkdirSync(home, { mode: 0o700 });
     const attestations = join(dir, 'sigs');
     const as = {
-      ...{ ...env, GNUPGHOME: home, ATTESTATIONS: attestations, SIGNER: 'me' },
-      ...{ GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@example.org' },
-      ...{ GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a@example.org' },
+      ...env,
+      GNUPGHOME: home,
+      ATTESTATIONS: attestations,
+      SIGNER: 'me',
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a@example.org',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a@example.org',
     };
     await exec('git', ['init', '--quiet', attestations], { env: as });
     const key = ['--batch', '--passphrase', '', '--quick-generate-key', 'me@example.org', 'ed25519', 'sign'];

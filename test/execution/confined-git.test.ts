@@ -9,13 +9,24 @@ import { codeOf, folder } from '../support/code-and-folder.ts';
 /** git in a sandbox that was opened before, with its sockets in this folder. */
 async function confined(net: string, outOfMemory = false) {
   const tool = {
-    ...{ net, dir: net, wrap: () => ({}), outOfMemory: () => outOfMemory },
-    ...{ start: () => ({ streams: [] }), close: vi.fn(async () => {}) },
+    net,
+    dir: net,
+    wrap: () => ({}),
+    outOfMemory: () => outOfMemory,
+    start: () => ({ streams: [] }),
+    close: vi.fn(async () => {}),
   };
   const waiting = { end: vi.fn() };
   const opened = openConfinedGit({
-    ...{ url: 'https://git.example/app.git', vcs: [], stateDir: net, scratch: net, cpus: 1, memoryBytes: 1 },
-    ...{ bytesMax: 1, say: () => {}, ahead: { tool, waiting } as never },
+    url: 'https://git.example/app.git',
+    vcs: [],
+    stateDir: net,
+    scratch: net,
+    cpus: 1,
+    memoryBytes: 1,
+    bytesMax: 1,
+    say: () => {},
+    ahead: { tool, waiting } as never,
   });
   return { opened, waiting, ended: () => [waiting.end.mock.calls.length, tool.close.mock.calls.length] };
 }
@@ -43,7 +54,9 @@ it('an error of git is that of the sandbox or the proxy, where these know it', a
   const refusals = other.egress.refusals as unknown as object[];
   refusals.push({ code: 'EGRESS_UNREACHABLE', message: 'not there', hint: 'wait' });
   expect(other.explain(failed)).toMatchObject({
-    ...{ code: 'SOURCE_UNREACHABLE', message: 'not there', hint: 'wait' },
+    code: 'SOURCE_UNREACHABLE',
+    message: 'not there',
+    hint: 'wait',
   });
   refusals.unshift({ code: 'EGRESS_NOT_ALLOWED', message: 'not allowed' });
   expect(other.explain(failed)).toMatchObject({ code: 'EGRESS_NOT_ALLOWED', message: 'not allowed' });

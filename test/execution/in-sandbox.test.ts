@@ -29,8 +29,13 @@ function built(outcome: SandboxOutcome, imports: number | Error = 0, more: objec
   };
   const store = { exportTar: () => Readable.from([]), importTar } as unknown as Store;
   return buildInSandbox({ run } as unknown as Sandbox, store, job, {
-    ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
-    ...{ onLog: () => {}, signal: new AbortController().signal, ...more },
+    commit: { id: 'c', tree: 't', seconds: 0 },
+    from: area,
+    into: area,
+    image: 'host',
+    onLog: () => {},
+    signal: new AbortController().signal,
+    ...more,
   });
 }
 
@@ -58,8 +63,13 @@ it('a sandbox gets all that a build has, and nothing of what it has not', async 
       store as unknown as Store,
       job,
       {
-        ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
-        ...{ onLog: () => {}, signal: new AbortController().signal, ...more },
+        commit: { id: 'c', tree: 't', seconds: 0 },
+        from: area,
+        into: area,
+        image: 'host',
+        onLog: () => {},
+        signal: new AbortController().signal,
+        ...more,
       },
       variation,
     );
@@ -73,8 +83,12 @@ it('a sandbox gets all that a build has, and nothing of what it has not', async 
   const inputs = [{ name: 'lib', cid: 'artifact' }];
   await build({ git: 'git', inputs, network, dependencies, terminal }, { variation: { umask: '077' } });
   expect(jobs[1]).toMatchObject({
-    ...{ git: expect.any(Readable), network: { socket: 'a socket' }, terminal, stepMarks: false },
-    ...{ inputs: [{ name: 'lib', tar: expect.any(Readable) }], variation: { umask: '077' } },
+    git: expect.any(Readable),
+    network: { socket: 'a socket' },
+    terminal,
+    stepMarks: false,
+    inputs: [{ name: 'lib', tar: expect.any(Readable) }],
+    variation: { umask: '077' },
     dependencies: { env: {}, folders: expect.any(Array) },
   });
   expect(exported).toEqual(['t', 't', 'artifact', 'git']);
@@ -89,8 +103,12 @@ it('outputs are too many where their paths do not fit into a receipt, and none w
     };
     const store = { exportTar: () => Readable.from([]), importTar };
     return buildInSandbox({ run } as unknown as Sandbox, store as unknown as Store, job, {
-      ...{ commit: { id: 'c', tree: 't', seconds: 0 }, from: area, into: area, image: 'host' },
-      ...{ onLog: () => {}, signal: new AbortController().signal },
+      commit: { id: 'c', tree: 't', seconds: 0 },
+      from: area,
+      into: area,
+      image: 'host',
+      onLog: () => {},
+      signal: new AbortController().signal,
     });
   };
   await expect(put(Array(1_000).fill({ path: 'x'.repeat(4_000) }))).rejects.toMatchObject({

@@ -12,7 +12,9 @@ type Rules = Parameters<typeof rulesOf>[0];
 const rules = (over: Partial<Omit<Rules, 'job'>> & { network?: NetworkOptions['job']['network'] }) => {
   const { network, ...rest } = over;
   const all: Omit<Rules, 'job'> = {
-    ...{ charter: { vcs: [], bootstrap: [] }, source: 'https://git.example/a', store: [] },
+    charter: { vcs: [], bootstrap: [] },
+    source: 'https://git.example/a',
+    store: [],
     privateHosts: 'named',
     ...rest,
   };
@@ -110,14 +112,12 @@ describe('the network of one build', () => {
     const dir = await folder();
     const said: string[] = [];
     const network = await openBuildNetwork({
-      ...{
-        job: makeJob({ network: ['vcs'] }),
-        source: undefined,
-        store: [],
-        dir,
-        privateHosts: [`127.0.0.1:${port}`],
-        say: (text) => said.push(text),
-      },
+      job: makeJob({ network: ['vcs'] }),
+      source: undefined,
+      store: [],
+      dir,
+      privateHosts: [`127.0.0.1:${port}`],
+      say: (text) => said.push(text),
       charter: { vcs: [`127.0.0.1:${port}`], bootstrap: [] },
     });
     if (network === undefined) throw new Error('there is none');

@@ -6,7 +6,10 @@ import { ContractServer } from './contract-server.ts';
 const commit = 'c'.repeat(40);
 const { signal } = new AbortController();
 const status = (state: CommitStatus['state'], more: Partial<CommitStatus> = {}): CommitStatus => ({
-  ...{ commit, context: 'quorate/main', state, says: 'agreed, waiting for the trusted worker' },
+  commit,
+  context: 'quorate/main',
+  state,
+  says: 'agreed, waiting for the trusted worker',
   ...more,
 });
 
@@ -29,12 +32,17 @@ interface Contract {
 
 const pull = { pull: 7, title: 'better', author: 'mallory', base: 'main', labels: ['quorate:x'] };
 const githubPull = {
-  ...{ number: 7, title: 'better', user: { login: 'mallory' }, labels: [{ name: 'quorate:x' }] },
+  number: 7,
+  title: 'better',
+  user: { login: 'mallory' },
+  labels: [{ name: 'quorate:x' }],
   base: { ref: 'main' },
 };
 const same = { pending: 'pending', success: 'success', failure: 'failure', error: 'error' };
 const githubBody = (state: string) => ({
-  ...{ state, context: 'quorate/main', target_url: 'https://ci.example.org/r' },
+  state,
+  context: 'quorate/main',
+  target_url: 'https://ci.example.org/r',
   description: 'agreed, waiting for the trusted worker',
 });
 
@@ -90,7 +98,9 @@ const contracts: Contract[] = [
       path: `/api/v4/projects/group%2Fsub%2Ftool/statuses/${commit}`,
       states: { pending: 'pending', success: 'success', failure: 'failed', error: 'canceled' },
       body: (state) => ({
-        ...{ state, name: 'quorate/main', target_url: 'https://ci.example.org/r' },
+        state,
+        name: 'quorate/main',
+        target_url: 'https://ci.example.org/r',
         description: 'agreed, waiting for the trusted worker',
       }),
       headers: { 'private-token': 't' },
@@ -100,7 +110,10 @@ const contracts: Contract[] = [
       query: { state: 'opened', per_page: '50', page: '1' },
       answer: [
         {
-          ...{ iid: 7, title: 'better', author: { username: 'mallory' }, labels: ['quorate:x'] },
+          iid: 7,
+          title: 'better',
+          author: { username: 'mallory' },
+          labels: ['quorate:x'],
           target_branch: 'main',
         },
       ],
@@ -119,7 +132,9 @@ const contracts: Contract[] = [
       path: `/api/0/namespace/tool/c/${commit}/flag`,
       states: same,
       body: (state) => ({
-        ...{ status: state, username: 'quorate/main', url: 'https://ci.example.org/r' },
+        status: state,
+        username: 'quorate/main',
+        url: 'https://ci.example.org/r',
         comment: 'agreed, waiting for the trusted worker',
         uid: expect.stringMatching(/^[0-9a-f]{32}$/) as unknown as string,
       }),

@@ -35,7 +35,9 @@ export async function contentOf(left: string): Promise<Record<string, unknown>> 
   const { project, charter } = await openProjectFolder(join(left, 'repo', '.quorate'));
   const controller = await controllerIn(join(left, 'repo', '.quorate'));
   return {
-    ...{ project, charter: [charter.name, charter.epoch], controller },
+    project,
+    charter: [charter.name, charter.epoch],
+    controller,
     idp: await idpIn(join(left, 'apart', '.quorate')),
     workers: await Promise.all(workers.map((name) => workerIn(join(left, name), project))),
     client: await clientIn(join(left, 'owner'), project, controller.ids),
@@ -54,8 +56,13 @@ function replayed<Event extends { kind: string }, Effect>(
   const rest = { now: () => Number.MAX_SAFE_INTEGER, monotonic: () => 0, after: () => () => {} };
   try {
     return new Loop<Event, Effect>({
-      ...{ machine, journal, acceptClock: true, clock: { ...rest, endOfTurn: queueMicrotask } },
-      ...{ perform: () => {}, tick: undefined, failed: () => {} },
+      machine,
+      journal,
+      acceptClock: true,
+      clock: { ...rest, endOfTurn: queueMicrotask },
+      perform: () => {},
+      tick: undefined,
+      failed: () => {},
     }).replay();
   } finally {
     journal.close();
@@ -67,7 +74,9 @@ async function controllerIn(dir: string) {
   const { journal, machine } = openControllerJournal(folder);
   const bundles = join(dir, 'bundles');
   return {
-    ...{ events: replayed(journal, machine), leaves: machine.state.log.size, ...goldenState(machine) },
+    events: replayed(journal, machine),
+    leaves: machine.state.log.size,
+    ...goldenState(machine),
     ids: [...machine.state.index.latest()].map(({ id }) => id),
     address: await folder.address(),
     images: (await listImageFiles(join(dir, 'images'))).map(({ image }) => image),
@@ -94,11 +103,9 @@ async function workerIn(dir: string, project: string) {
   const witness = await openWitnessFile(join(dir, `witness-${project}.json`), project).load();
   const leaves = join(dir, `log-${project}.txt`);
   return {
-    ...{
-      id,
-      membership: (await home.membership(project)).operator,
-      events: replayed(journal, new Worker(id)),
-    },
+    id,
+    membership: (await home.membership(project)).operator,
+    events: replayed(journal, new Worker(id)),
     seen: witness?.logs.map(({ log, seen }) => [log, ...seen.map(({ size, root }) => `${size} ${root}`)]),
     leaves: existsSync(leaves) ? await openLeafFile(leaves).load() : null,
     revocations: (await openRevocationBook(dir, project)).list,
@@ -127,7 +134,10 @@ async function clientIn(dir: string, project: string, runs: readonly string[]) {
   await hook.close();
   const { role, operator } = await home.membership(project);
   return {
-    ...{ role, operator, tips: [...machine.state.tips], url: machine.state.settings?.url },
+    role,
+    operator,
+    tips: [...machine.state.tips],
+    url: machine.state.settings?.url,
     hook: runs.map((run) => hook.ledger.get(run)?.state),
     ...ofLater({
       signIn: (await signInToken(dir, 'https://ci.example.org')) ?? '',

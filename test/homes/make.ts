@@ -41,7 +41,8 @@ export async function makeHomes(): Promise<string> {
   await rememberTold(openHome(owner), cluster.project, ['a run']);
   await rememberTiers(join(left, 'ada'), ['namespace']);
   await cp(at('apart'), join(left, 'apart'), {
-    ...{ recursive: true, filter: (path: string) => !path.endsWith('.sock') },
+    recursive: true,
+    filter: (path: string) => !path.endsWith('.sock'),
   });
   return left;
 }

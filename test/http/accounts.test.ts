@@ -154,7 +154,9 @@ it('a route costs its price before it is asked, and who has used up its part is 
     return c.text('made');
   });
   const server = await listenHttp({
-    ...{ host: '127.0.0.1', port: 0, app },
+    host: '127.0.0.1',
+    port: 0,
+    app,
     limits: { requestsPerSecond: 0.5, requestsBurst: 100 },
   });
   onTestFinished(() => server.close());

@@ -220,7 +220,9 @@ it('a check that does not answer in time has failed', async () => {
 describe('a controller', () => {
   const site = (branch: (ref: string) => unknown) => {
     const made = controllerApp({
-      ...{ view: viewOf(), people: undefined, version: '1' },
+      view: viewOf(),
+      people: undefined,
+      version: '1',
       pages: { view: { branch } } as never,
       acknowledge: async () => {},
       cancel: { may: () => false, run: async () => {} },
@@ -274,7 +276,9 @@ describe('an approval', () => {
   const decided: unknown[] = [];
   const app = wholeApp(
     watchApp({
-      ...{ version: '1', label: 'x', badge: () => undefined },
+      version: '1',
+      label: 'x',
+      badge: () => undefined,
       approvals: { people: people as never, pulls: () => [], decide: (...of) => void decided.push(of) },
     }),
   );
@@ -300,7 +304,13 @@ describe('an approval', () => {
     ['denied', ['approved'], 'denied by ada'],
   ])('that is %s leaves %j', async (verdict, left, says) => {
     const pull = {
-      ...{ id: `7@${commit}`, pull: 7, commit, title: 't', author: 'a', base: null, since: 0 },
+      id: `7@${commit}`,
+      pull: 7,
+      commit,
+      title: 't',
+      author: 'a',
+      base: null,
+      since: 0,
       decision: verdict === null ? null : { verdict, by: 'ada' },
     };
     const ports = { people, pulls: () => [pull], decide: () => {} } as never;

@@ -113,7 +113,10 @@ describe('a trustless gateway', () => {
     const links = (path: string) =>
       path.split('/').length > 5 ? [] : Array.from({ length: width }, (_, n) => `${path}/${n}`);
     const blocks = {
-      ...{ parse: (text: string) => text, touch: () => 1, read: async () => new Uint8Array(1), links },
+      parse: (text: string) => text,
+      touch: () => 1,
+      read: async () => new Uint8Array(1),
+      links,
     };
     const shown = publicTrees({ blocks } as never, (root) => !root.includes('/'));
     const lost = async (path: string): Promise<string[]> => {

@@ -51,7 +51,8 @@ describe('every answer', () => {
     // Of what its app never sees too.
     const other = { accept: 'text/html', host: 'elsewhere.example' };
     expect(await ask(server, '/', { headers: other })).toMatchObject({
-      ...{ status: 421, headers: { 'content-type': 'text/html; charset=utf-8' } },
+      status: 421,
+      headers: { 'content-type': 'text/html; charset=utf-8' },
       body: expect.stringMatching(/^<p>HTTP_HOST_UNKNOWN: /),
     });
     expect(codeIn(await ask(server, '/', { headers: { host: 'elsewhere.example' } }))).toBe(

@@ -59,7 +59,10 @@ function channelOf(next: Source['next'], weight?: number) {
     },
   };
   return {
-    ...{ live, looks, sent, state },
+    live,
+    looks,
+    sent,
+    state,
     follow(since = '', over: { method?: string; until?: AbortSignal; response?: Followed } = {}) {
       const { method = 'GET', until, response = new Followed() } = over;
       const c = { env: { outgoing: response, client: 'a', account }, req: { method } };

@@ -36,7 +36,10 @@ async function following(
     );
   // A test has one address: as a proxy it says whose requests these are.
   const server = await listenHttp({
-    ...{ host: '127.0.0.1', port: 0, app, names: ['x'] },
+    host: '127.0.0.1',
+    port: 0,
+    app,
+    names: ['x'],
     proxies: new TrustedProxies(['127.0.0.1']),
     limits: { ...rate, connectionsPerAddressMax: 255 },
   });

@@ -15,9 +15,19 @@ import { metricTables } from './metric-tables.ts';
 const mesh = {
   connected: () => ['a', 'b'],
   stats: () => ({
-    ...{ gossipAccepted: 5, gossipRejected: 2, gossipIgnored: 1, gossipThrottled: 0, recordsEvicted: 0 },
-    ...{ streamsRefusedByRate: 3, streamsRefusedByCount: 4, messagesTooLarge: 0, handlerFailures: 0 },
-    ...{ peersFileFailures: 0, connectionsRefused: 7, connectionsClosed: 1, dialsRefused: 0 },
+    gossipAccepted: 5,
+    gossipRejected: 2,
+    gossipIgnored: 1,
+    gossipThrottled: 0,
+    recordsEvicted: 0,
+    streamsRefusedByRate: 3,
+    streamsRefusedByCount: 4,
+    messagesTooLarge: 0,
+    handlerFailures: 0,
+    peersFileFailures: 0,
+    connectionsRefused: 7,
+    connectionsClosed: 1,
+    dialsRefused: 0,
   }),
   connections: () => ({ open: 2, max: 300, refused: 7, isFull: false }),
 };
@@ -106,9 +116,16 @@ describe('metrics', () => {
       bytes: values('quorate_store_bytes')[''],
       submitted: values('quorate_runs_submitted_total')[''],
     }).toEqual({
-      ...{ cancelled: 1, revoked: 1, lost: 1, draining: 0, bytes: 123, submitted: 0 },
+      cancelled: 1,
+      revoked: 1,
+      lost: 1,
+      draining: 0,
+      bytes: 123,
+      submitted: 0,
       levels: { trusted: 2, agreed: 0, failed: 1, disputed: 0, unfinished: 0 },
-      ...{ offers: state.offers.size, leases: state.leases.size, leaves: state.log.size },
+      offers: state.offers.size,
+      leases: state.leases.size,
+      leaves: state.log.size,
     });
     expect(state.leases.size).toBe(4);
     expect(values('quorate_runs_oldest_open_seconds')['']).toBeGreaterThan(0);
@@ -140,12 +157,17 @@ describe('metrics', () => {
   it('of a worker are its state, what it lends and how its builds ended', async () => {
     const registry = new Registry();
     const status = {
-      ...{ state: 'cut off', reason: null, log: null, unheeded: [], fetching: null, damaged: ['x'] },
-      ...{ builds: [{ job: 'a', commit: 'b', ms: 1 }], leases: 2, hostLoad: null },
-      ...{
-        using: { memoryBytes: 7, processorSeconds: 8 },
-        lending: { cpus: 2, memoryBytes: 3, diskBytes: 4 },
-      },
+      state: 'cut off',
+      reason: null,
+      log: null,
+      unheeded: [],
+      fetching: null,
+      damaged: ['x'],
+      builds: [{ job: 'a', commit: 'b', ms: 1 }],
+      leases: 2,
+      hostLoad: null,
+      using: { memoryBytes: 7, processorSeconds: 8 },
+      lending: { cpus: 2, memoryBytes: 3, diskBytes: 4 },
     };
     const meters = meterWorker(registry, { status: () => status as never, mesh: mesh as never, store });
     const build = (outcome: unknown, tier: string) =>
@@ -177,8 +199,17 @@ describe('metrics', () => {
       bytes: of('quorate_store_bytes'),
       pins: of('quorate_store_pins'),
     }).toEqual({
-      ...{ running: 1, leases: 2, cpus: 2, memory: 3, disk: 4, usedMemory: 7, usedSeconds: 8, load: 0 },
-      ...{ damaged: 1, bytes: 123, pins: 4 },
+      running: 1,
+      leases: 2,
+      cpus: 2,
+      memory: 3,
+      disk: 4,
+      usedMemory: 7,
+      usedSeconds: 8,
+      load: 0,
+      damaged: 1,
+      bytes: 123,
+      pins: 4,
     });
     const times = families.get('quorate_build_duration_seconds')?.samples ?? [];
     const sums = times.filter(({ name }) => name.endsWith('_sum'));

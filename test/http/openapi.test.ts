@@ -93,15 +93,21 @@ describe('the OpenAPI page of the HTTP API', () => {
     onTestFinished(() => people.close());
     const feed = feedApp((await view()) as PublicView);
     const site = controllerApp({
-      ...{ view: (await view()) as PublicView, people, version: '1' },
+      view: (await view()) as PublicView,
+      people,
+      version: '1',
       pages: { view: {}, logs: {}, trees: {} } as never,
       acknowledge: async () => {},
       cancel: { may: () => false, run: async () => {} },
     });
     onTestFinished(() => site.close());
     const watch = watchApp({
-      ...{ version: '1', label: 'quorate', badge: () => undefined },
-      ...{ webhook: {}, approvals: { people }, pipelines: { people } },
+      version: '1',
+      label: 'quorate',
+      badge: () => undefined,
+      webhook: {},
+      approvals: { people },
+      pipelines: { people },
     } as never);
     const store = feed.route(
       '/',
@@ -156,7 +162,9 @@ describe('the OpenAPI page of the HTTP API', () => {
   it('says how each path refuses', async () => {
     const server = await serve(await view());
     const small = await listenHttp({
-      ...{ host: '127.0.0.1', port: 0, app: feedApp((await view()) as PublicView) },
+      host: '127.0.0.1',
+      port: 0,
+      app: feedApp((await view()) as PublicView),
       limits: { requestsBurst: 1, requestsPerSecond: 0.001 },
     });
     onTestFinished(() => small.close());

@@ -12,8 +12,15 @@ const handleOf = (n: number) => String(n).padStart(43, 'h');
 
 async function sessionOf(over: Partial<Session> = {}, { signer, id } = idp): Promise<string> {
   const payload = {
-    ...{ iss: id, aud: origin, project, sub: 'issuer#ada', name: 'Ada', role: 'publisher' as const },
-    ...{ jti: 'j'.repeat(43), iat: at, exp: at + 300 },
+    iss: id,
+    aud: origin,
+    project,
+    sub: 'issuer#ada',
+    name: 'Ada',
+    role: 'publisher' as const,
+    jti: 'j'.repeat(43),
+    iat: at,
+    exp: at + 300,
     ...over,
   };
   return (await signMessage('session', payload, signer)).raw;
@@ -27,7 +34,10 @@ function asking(answer: Ask) {
   const asked: [path: string, body: unknown][] = [];
   const signals: (AbortSignal | undefined)[] = [];
   const authority = new IdpAuthority({
-    ...{ idp: idpOrigin, origin, charter: () => makeCharter(), verifier: joseVerifier },
+    idp: idpOrigin,
+    origin,
+    charter: () => makeCharter(),
+    verifier: joseVerifier,
     now: () => time.ms,
     ask: async ({ pathname }, { body, signal }) => {
       signals.push(signal);

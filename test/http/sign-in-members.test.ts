@@ -22,7 +22,9 @@ describe('a key that signs in', () => {
     const clock = { ms: at * 1000 };
     const state = { charter, revoked: false, ended: [] as string[], msToVerify: 0 };
     const keySignIn = new KeySignIn({
-      ...{ origin, now: () => clock.ms, hasEnded: (person) => state.ended.includes(person) },
+      origin,
+      now: () => clock.ms,
+      hasEnded: (person) => state.ended.includes(person),
       keys: {
         charter: () => state.charter,
         verifier: {
@@ -108,7 +110,9 @@ describe('a key that signs in', () => {
       message: expect.stringContaining('a worker, or somebody revoked'),
     });
     const broken = new KeySignIn({
-      ...{ origin, now: () => at * 1000, hasEnded: () => false },
+      origin,
+      now: () => at * 1000,
+      hasEnded: () => false,
       keys: {
         charter: () => makeCharter(),
         verifier: () => Promise.reject(new TypeError('x')),

@@ -32,7 +32,9 @@ async function signInOf(over: Partial<Authority> = {}, parts: Parameters<typeof 
   };
   const text = `origin = "${origin}"\nservices = ["${service}"]\n`;
   const made = await startSignIn(text, {
-    ...{ authority, now: () => clock.ms, issuer: { signer: idp.signer, charter: makeCharter } },
+    authority,
+    now: () => clock.ms,
+    issuer: { signer: idp.signer, charter: makeCharter },
     ...parts,
   });
   onTestFinished(() => made.close());

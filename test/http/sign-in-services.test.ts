@@ -28,12 +28,17 @@ async function twoProcesses({ signer = idp, services = [watchOrigin] } = {}) {
   const now = () => Date.now() + clock.ahead;
   const text = `services = ${JSON.stringify(services)}\n${settingsOf(idpOrigin, provider)}`;
   const atIdp = await startSignIn(text, {
-    ...{ provider, now },
+    provider,
+    now,
     issuer: { signer: signer.signer, charter: makeCharter },
   });
   const net = { isUp: true, answers: 0 };
   const authority = new IdpAuthority({
-    ...{ idp: idpOrigin, origin: watchOrigin, charter: () => makeCharter(), verifier: joseVerifier, now },
+    idp: idpOrigin,
+    origin: watchOrigin,
+    charter: () => makeCharter(),
+    verifier: joseVerifier,
+    now,
     ask: async (url, { body }) => {
       if (!net.isUp) throw new TypeError('fetch failed');
       const text = JSON.stringify(body);

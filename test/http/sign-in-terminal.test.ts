@@ -46,7 +46,9 @@ describe('a terminal', () => {
     const { signal } = new AbortController();
     const prompted = Promise.withResolvers<DevicePrompt>();
     const token = signInDevice({
-      ...{ issuer: origin, clientId: 'quorate-terminal', signal },
+      issuer: origin,
+      clientId: 'quorate-terminal',
+      signal,
       tell: (prompt) => prompted.resolve(prompt),
     });
     const { code, completeUrl } = await prompted.promise;
@@ -56,7 +58,9 @@ describe('a terminal', () => {
     const done = await browser.ask(`${origin}/sign-in/device/confirm`, { form, from: origin });
     expect(done.text).toContain('is signed in');
     expect(await whoIs(origin, await token, signal)).toEqual({
-      ...{ person: `${provider.issuer}#ada`, name: 'Ada', role: 'publisher' },
+      person: `${provider.issuer}#ada`,
+      name: 'Ada',
+      role: 'publisher',
     });
     // Programs need no CSRF token, and no cookie goes with theirs.
     const headers = { authorization: `Bearer ${await token}` };

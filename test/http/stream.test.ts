@@ -385,13 +385,22 @@ describe('a list of the feed', () => {
 
 it('pages of a view alone are served by their names until they are closed', async () => {
   const view = {
-    ...{ project, name: 'demo', branches: () => [], queue: () => [], counts: () => ({ open: 0 }) },
+    project,
+    name: 'demo',
+    branches: () => [],
+    queue: () => [],
+    counts: () => ({ open: 0 }),
     policy: () => undefined,
     workers: () => ({ shown: [], count: 0 }),
     runs: () => ({ runs: [], next: undefined }),
     trouble: () => ({
-      ...{ alarms: { count: 0 }, revoked: { count: 0 }, revocations: [], equivocations: [] },
-      ...{ fullKeys: [], full: null, declined: [] },
+      alarms: { count: 0 },
+      revoked: { count: 0 },
+      revocations: [],
+      equivocations: [],
+      fullKeys: [],
+      full: null,
+      declined: [],
     }),
   };
   const ends = vi.spyOn(Live.prototype, 'close');

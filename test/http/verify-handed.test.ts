@@ -49,13 +49,16 @@ const serving =
 /** The answer of the page to what was fetched. */
 async function verified({ bundle, artifact, about }: Fetched) {
   const file = artifact && {
-    ...{ path: 'it', size: artifact.size },
+    path: 'it',
+    size: artifact.size,
     read: () => artifact.stream() as unknown as AsyncIterable<Uint8Array>,
   };
   const given = file && (await contentOf([file], false, () => {}, AbortSignal.timeout(60_000)));
   return check(
     {
-      ...{ project, about, now: Date.now() },
+      project,
+      about,
+      now: Date.now(),
       bundle: { name: bundle.name, bytes: bundle.size, text: () => bundle.text() },
       artifact: given && { name: 'it', given },
       brought: { from: 'list.json', revocations: ['{"charters":[],"revocations":[]}'] },
@@ -90,7 +93,9 @@ describe('a link from the page of a run', () => {
       void response.end(url.startsWith('/v1/') ? encodeBundle(real.bundle) : car);
     const { isTrusted, standing, result } = await handed(older, { artifact }).then(verified);
     expect({ isTrusted, standing, code: result.code }).toEqual({
-      ...{ isTrusted: false, standing: 'bad', code: 'ARTIFACT_MISMATCH' },
+      isTrusted: false,
+      standing: 'bad',
+      code: 'ARTIFACT_MISMATCH',
     });
   });
 
@@ -112,7 +117,8 @@ describe('a link from the page of a run', () => {
     ];
     for (const [answer, says] of said) {
       await expect(handed(answer)).rejects.toMatchObject({
-        ...{ code: 'VERIFY_SERVER_UNREACHABLE', message: expect.stringMatching(says) },
+        code: 'VERIFY_SERVER_UNREACHABLE',
+        message: expect.stringMatching(says),
       });
     }
   });

@@ -130,7 +130,9 @@ describe('a demand on the page that verifies', () => {
       expect(() => demandsOf(wrong)).toThrow(refused);
     expect(demandsOf({ age: '', source: '', ref: '', recipe: '', path: '' })).toEqual({});
     expect(demandsOf({ age: '30d', ref: 'v1', path: 'bin/app' })).toEqual({
-      ...{ maxAgeSeconds: 30 * 86_400, ref: 'v1', path: 'bin/app' },
+      maxAgeSeconds: 30 * 86_400,
+      ref: 'v1',
+      path: 'bin/app',
     });
   });
 });

@@ -98,7 +98,8 @@ describe('key files', () => {
       await mkdir(folder, { recursive: true });
       await chmod(folder, mode);
       await expect(loadKey(folder)).rejects.toMatchObject({
-        ...{ code: 'KEY_FILE_INVALID', message: `${folder} is a folder, and no key` },
+        code: 'KEY_FILE_INVALID',
+        message: `${folder} is a folder, and no key`,
         hint: expect.stringContaining(`mv ${folder} `),
       });
     }

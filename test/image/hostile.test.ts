@@ -25,7 +25,8 @@ import {
 
 const refused = async (layers: readonly (readonly LayerEntry[] | Buffer)[], message: RegExp): Promise<void> =>
   expect(read(await writeLayout(await layoutOf(layers)))).rejects.toMatchObject({
-    ...{ code: expect.stringMatching(/^IMAGE_(INVALID|UNFIT)$/), message: expect.stringMatching(message) },
+    code: expect.stringMatching(/^IMAGE_(INVALID|UNFIT)$/),
+    message: expect.stringMatching(message),
   });
 
 const changed = async (change: (layout: Layout) => void): Promise<string> => {

@@ -122,7 +122,9 @@ const watch: Asks = async (given) => {
   const { payload } = real.request;
   const current = await newest(real, inForce);
   const verifier = new RunVerifier({
-    ...{ project, documents: joseDocuments, book: () => bookOf(given) },
+    project,
+    documents: joseDocuments,
+    book: () => bookOf(given),
     log: new LogCopy({ load: async () => [], append: async () => {} }),
     now: () => (at + 1100) * 1000,
     ageSecondsMax: 600,

@@ -42,8 +42,14 @@ const signal = () => AbortSignal.timeout(120_000);
 
 async function fetching({ given: { real }, peer, dir }: Around): Promise<Answer> {
   await fetchArtifact({
-    ...{ project, artifact: real.cid, bootstrap: peer.addrs, controllers: [peer], dest: join(dir, 'tool') },
-    ...{ revocations: await openRevocationBook(dir, project), signal: signal(), onProgress: () => {} },
+    project,
+    artifact: real.cid,
+    bootstrap: peer.addrs,
+    controllers: [peer],
+    dest: join(dir, 'tool'),
+    revocations: await openRevocationBook(dir, project),
+    signal: signal(),
+    onProgress: () => {},
     accept: () => {
       throw new Accepted();
     },
@@ -54,12 +60,10 @@ async function fetching({ given: { real }, peer, dir }: Around): Promise<Answer>
 async function hook({ given: { real }, peer, dir }: Around): Promise<Answer> {
   const membership = { bootstrap: peer.addrs, controllers: [peer] };
   await takeTrusted({
-    ...{
-      home: { dir, membership: async () => membership } as unknown as Home,
-      project,
-      dir,
-      signal: signal(),
-    },
+    home: { dir, membership: async () => membership } as unknown as Home,
+    project,
+    dir,
+    signal: signal(),
     // That is asked once the files are here.
     log: { source: {} as RunSource, copy: logInMemory() },
     run: { run: real.request.id, ref: real.request.payload.ref, artifact: real.cid },

@@ -27,8 +27,14 @@ async function openWorker(given: Case) {
     signing,
     clock,
     {
-      ...{ project, name: 'example', operator: 'ada', role: 'worker', charter, grant: grant.raw },
-      ...{ controllers: [{ id: controller.id, addrs: [] }], bootstrap: [] },
+      project,
+      name: 'example',
+      operator: 'ada',
+      role: 'worker',
+      charter,
+      grant: grant.raw,
+      controllers: [{ id: controller.id, addrs: [] }],
+      bootstrap: [],
     },
     async () => {},
   );
@@ -37,7 +43,10 @@ async function openWorker(given: Case) {
   const heard = new Map<string, (data: Uint8Array) => void>();
   const revocations = await RevocationBook.open(project, joseVerifier);
   const ports = {
-    ...{ signing, clock, credentials, revocations },
+    signing,
+    clock,
+    credentials,
+    revocations,
     machine: { wants: () => true, refused: () => [] },
     dispatch: async ({ kind }: { kind: string }) => void done.push(kind),
     dial: () => Promise.reject(new Error('nobody is there')),

@@ -63,7 +63,9 @@ async function answered(
   );
   const controllers = [{ id: folder.controller.id, addrs: mesh.addresses() }];
   const client = await openClient({
-    ...{ home, membership: { ...membership, controllers, bootstrap: [] }, signal },
+    home,
+    membership: { ...membership, controllers, bootstrap: [] },
+    signal,
   });
   onTestFinished(() => client.close());
   return { client, asked, questions };
@@ -75,9 +77,12 @@ const refused = (code: string) => ({ kind: 'error', code, message: 'no' });
 function order(url?: string): SubmitOptions {
   const { name, source, ...job } = makeJob({ image: 'host' });
   return {
-    ...{ repo: { url: url ?? source.url, ref: 'refs/heads/main' }, commit: source.commit, tree: source.tree },
+    repo: { url: url ?? source.url, ref: 'refs/heads/main' },
+    commit: source.commit,
+    tree: source.tree,
     job: { ...job, name, trust: { ...folder.charter.floor } } as SubmitOptions['job'],
-    ...{ policy: folder.charter.floor, expiresSeconds: 3600 },
+    policy: folder.charter.floor,
+    expiresSeconds: 3600,
   };
 }
 
@@ -144,14 +149,25 @@ describe('a client', () => {
       words: { push: 'push-of-ada', subject: `one\n${'x'.repeat(300)}`, author: 'Ada' },
     });
     expect(request(2).more).toEqual({
-      ...{ push: 'push-of-ada', commit: { subject: `one ${'x'.repeat(195)}…`, author: 'Ada' } },
+      push: 'push-of-ada',
+      commit: { subject: `one ${'x'.repeat(195)}…`, author: 'Ada' },
     });
   });
 
   it('lists those of a ref, also by a controller of before, which tells of all', async () => {
     const of = (ref: string) => ({
-      ...{ run, job: cidOf('job'), name: 'app', repo: 'r', ref, commit: 'c', state: 'building', level: null },
-      ...{ artifact: null, submittedAt: 1, round: 1, policy: { agree: 1, of: 1, cosign: false } },
+      run,
+      job: cidOf('job'),
+      name: 'app',
+      repo: 'r',
+      ref,
+      commit: 'c',
+      state: 'building',
+      level: null,
+      artifact: null,
+      submittedAt: 1,
+      round: 1,
+      policy: { agree: 1, of: 1, cosign: false },
     });
     const refs = ['refs/heads/main', 'refs/heads/topic', 'refs/tags/main'];
     const { client } = await answered(() => ({ kind: 'jobs', jobs: refs.map(of) }));
@@ -164,8 +180,18 @@ describe('a client', () => {
   it('serves one store for what it brings, and shows no progress of a later version', async () => {
     const tree = cidOf('tree');
     const summary = {
-      ...{ run, job: tree, name: 'app', repo: 'r', ref: 'main', commit: 'c', state: 'building', level: null },
-      ...{ artifact: null, submittedAt: 1, round: 1, policy: { agree: 1, of: 1, cosign: false } },
+      run,
+      job: tree,
+      name: 'app',
+      repo: 'r',
+      ref: 'main',
+      commit: 'c',
+      state: 'building',
+      level: null,
+      artifact: null,
+      submittedAt: 1,
+      round: 1,
+      policy: { agree: 1, of: 1, cosign: false },
     };
     const history = [
       { at: 1, progress: { kind: 'of a later version' } },

@@ -19,7 +19,10 @@ it('jobs with the same lock files share a tree, one without has none, and nothin
   ]);
   const job = (...dependencies: string[]) => (dependencies.length === 0 ? {} : { dependencies }) as JobSpec;
   const options = {
-    ...{ home: await folder(), env: {}, allowPrivate: false, onProgress: () => {} },
+    home: await folder(),
+    env: {},
+    allowPrivate: false,
+    onProgress: () => {},
     signal: AbortSignal.timeout(120_000),
   };
   const [one, same, none] = [job('package-lock.json'), job('package-lock.json'), job()] as const;

@@ -130,7 +130,8 @@ it('a tree is brought once the controller says so, how far it is is told, and ea
     return { receive: async () => next.shift(), close: async () => void closed++ };
   };
   const client = new Following(open as unknown as ConstructorParameters<typeof Following>[0], {
-    ...{ signal: soon(), tell: () => {} },
+    signal: soon(),
+    tell: () => {},
   });
   const progress: unknown[] = [];
   const bring = () => client.bring('tree', 'grant', (bytes, total) => void progress.push([bytes, total]));

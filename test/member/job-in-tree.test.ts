@@ -66,7 +66,9 @@ describe('the job file of a tree', () => {
   it('is missed, or refused where it is none or too large', async () => {
     const { s, tree } = await importing({ 'quorate.json': one });
     await expect(jobFileInTree(s, tree, where)).rejects.toMatchObject({
-      ...{ code: 'JOBFILE_NOT_FOUND', message: 'the commit has no quorate.yaml', hint: 'Write one.' },
+      code: 'JOBFILE_NOT_FOUND',
+      message: 'the commit has no quorate.yaml',
+      hint: 'Write one.',
     });
     const at = { named: 'x', what: 'x of y', hint: 'h' };
     await expect(jobFileBytes(s, tree, 'x', at)).rejects.toMatchObject({ code: 'JOBFILE_NOT_FOUND' });

@@ -93,9 +93,12 @@ describe('two commands of one home', () => {
 function orderOf(n: number): SubmitOptions {
   const { name: _, source, ...job } = makeJob({ image: 'host' });
   return {
-    ...{ repo: { url: source.url, ref: 'refs/heads/main' }, commit: source.commit, tree: source.tree },
+    repo: { url: source.url, ref: 'refs/heads/main' },
+    commit: source.commit,
+    tree: source.tree,
     job: { ...job, name: `job-${n}`, trust: { ...folder.charter.floor } } as SubmitOptions['job'],
-    ...{ policy: folder.charter.floor, expiresSeconds: 3600 },
+    policy: folder.charter.floor,
+    expiresSeconds: 3600,
   };
 }
 

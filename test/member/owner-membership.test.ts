@@ -32,8 +32,14 @@ it('an owner who is a publisher asks the controller of the folder, under the new
   const charter = async (epoch: number, name: string) =>
     (await signMessage('charter', { ...made.charter, epoch, name }, (root ?? testKey('none')).signer)).raw;
   const known: Membership = {
-    ...{ project: made.project, name: 'tools', operator: 'owner', role: 'publisher', grant: 'g' },
-    ...{ charter: '', controllers: [], bootstrap: [] },
+    project: made.project,
+    name: 'tools',
+    operator: 'owner',
+    role: 'publisher',
+    grant: 'g',
+    charter: '',
+    controllers: [],
+    bootstrap: [],
   };
   for (const [epoch, isOfFolder] of [
     [made.charter.epoch - 1, true],
@@ -44,7 +50,8 @@ it('an owner who is a publisher asks the controller of the folder, under the new
     await home.save({ ...known, charter: own });
     const membership = await ask(of(addrs, false));
     expect(membership).toEqual({
-      ...{ ...known, charter: isOfFolder ? made.charterJws : own },
+      ...known,
+      charter: isOfFolder ? made.charterJws : own,
       controllers: [{ id: made.controller.id, addrs }],
     });
     expect(await home.membership()).toEqual(membership);

@@ -72,7 +72,9 @@ describe('a client', () => {
     const at = async (addrs: string[]) => {
       const controllers = [{ id: folder.controller.id, addrs }];
       const client = await openClient({
-        ...{ home, membership: { ...membership, controllers, bootstrap: [] }, signal },
+        home,
+        membership: { ...membership, controllers, bootstrap: [] },
+        signal,
       });
       onTestFinished(() => client.close());
       return client;

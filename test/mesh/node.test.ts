@@ -228,7 +228,9 @@ test('a node has a place at a relay where it is not reached otherwise', async ()
   expect([boot, announced, hidden].map(has)).toEqual([false, false, true]);
   const { relay } = libp2pOf(boot).services as { relay?: { reservationStore: object } };
   expect(relay?.reservationStore).toMatchObject({
-    ...{ maxReservations: 512, reservationTtl: 7_200_000, defaultDurationLimit: 3_600_000 },
+    maxReservations: 512,
+    reservationTtl: 7_200_000,
+    defaultDurationLimit: 3_600_000,
     defaultDataLimit: 64n * 1024n * 1024n,
   });
 });

@@ -10,7 +10,8 @@ function channelOf(message: string | undefined, peer = 'peer', network = peer) {
   const calls: string[] = [];
   const waits: (number | undefined)[] = [];
   const channel = {
-    ...{ peer, link: { network } },
+    peer,
+    link: { network },
     send: async (data: Uint8Array) => void sent.push(text(data)),
     receive: async ({ timeoutMs }: ReceiveOptions = {}) => {
       waits.push(timeoutMs);

@@ -19,8 +19,13 @@ function place(rank: Rank, given: Partial<Place> & { idle?: boolean } = {}): Ope
   return [
     count,
     {
-      ...{ peer: `peer ${count}`, network: `network ${count}`, inbound: true, since: now },
-      ...{ rank, isIdle: () => idle, ...more },
+      peer: `peer ${count}`,
+      network: `network ${count}`,
+      inbound: true,
+      since: now,
+      rank,
+      isIdle: () => idle,
+      ...more,
     },
   ];
 }

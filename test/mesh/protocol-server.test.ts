@@ -54,7 +54,9 @@ function serving(
     return handler(channel);
   };
   new ProtocolServer(node, { stats, places, turns }).handle('/test/1', counted, {
-    ...{ maxInboundStreams: 4, maxMessageBytes: 1000, ...options },
+    maxInboundStreams: 4,
+    maxMessageBytes: 1000,
+    ...options,
   });
   const open = (peer = 'peer', host = '192.0.2.1', status = 'open'): FakeStream => {
     const stream = Object.assign(new FakeStream(), { status });
@@ -120,7 +122,8 @@ describe('streams of a peer', () => {
 
   it('are counted by this node, which lets libp2p refuse those only that it would not answer', () => {
     expect(serving('member').registered()).toMatchObject({
-      ...{ maxInboundStreams: 4 + 32 + 1, runOnLimitedConnection: true },
+      maxInboundStreams: 4 + 32 + 1,
+      runOnLimitedConnection: true,
     });
   });
 });

@@ -41,7 +41,10 @@ function reserving() {
     listening = Promise.withResolvers();
   };
   return {
-    ...{ reservation: new RelayReservation(components, new Set([relay])), calls, connections, addrs },
+    reservation: new RelayReservation(components, new Set([relay])),
+    calls,
+    connections,
+    addrs,
     connect: (name: string) => connect(peer(name)),
     reserved: () => end(() => listening.resolve()),
     refused: () => end(() => listening.reject(new Error('full'))),

@@ -25,7 +25,10 @@ describe('peers that are remembered', () => {
     // One that was dialled once stays so.
     peers.remember('dialled long ago', [at(2)], false, 3);
     expect(peers.list()[0]).toEqual({
-      ...{ id: 'dialled long ago', addrs: [at(2), at(1)], seen: 3, dialled: true },
+      id: 'dialled long ago',
+      addrs: [at(2), at(1)],
+      seen: 3,
+      dialled: true,
     });
     await peers.close();
   });
@@ -52,7 +55,11 @@ describe('peers that are remembered', () => {
 
 describe('a file of peers', () => {
   const entry = (n: number, over: object = {}) => ({
-    ...{ id: idOf(n), addrs: [at(n)], seen: n, dialled: true, ...over },
+    id: idOf(n),
+    addrs: [at(n)],
+    seen: n,
+    dialled: true,
+    ...over,
   });
   const fileOf = (peers: object[]): string => {
     const file = join(folder(), 'peers.json');

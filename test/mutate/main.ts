@@ -51,7 +51,11 @@ function readArguments(args: string[]) {
   const unknown = values.path.find((path) => !(measured as readonly string[]).includes(path));
   if (unknown !== undefined) throw new UsageError(`"${unknown}" is not one of ${measured.join(', ')}`);
   return {
-    ...{ commit, seed, folders: values.path, tests: values.tests, listOnly: values.list },
+    commit,
+    seed,
+    folders: values.path,
+    tests: values.tests,
+    listOnly: values.list,
     count: wholeNumber(values.count, 'count'),
     budgetMs: wholeNumber(values.budget, 'budget') * 1000,
     jobs: wholeNumber(values.jobs, 'jobs'),

@@ -89,7 +89,13 @@ it('multiplies each number of a table of limits, whatever its name', () => {
 });
 
 const mutation = (over: Partial<Mutation>): Mutation => ({
-  ...{ path: 'src/a/x.ts', line: 1, kind: 'removed await', start: 10, end: 15, text: 'await', with: '' },
+  path: 'src/a/x.ts',
+  line: 1,
+  kind: 'removed await',
+  start: 10,
+  end: 15,
+  text: 'await',
+  with: '',
   ...over,
 });
 
@@ -161,7 +167,11 @@ it.each([
 });
 
 const recorded = (path: string, ms: number, all: Recorded['covers'], passed = true): Recorded => ({
-  ...{ path, ms, passed, covers: all, named: {} },
+  path,
+  ms,
+  passed,
+  covers: all,
+  named: {},
 });
 const pathsOf = (tests: readonly Recorded[]) => tests.map(({ path }) => path);
 
@@ -224,7 +234,9 @@ it('takes what is too slow under coverage last, if it imports the file, and what
 it('counts by folder, without those that are equivalent or not tried yet', () => {
   const outcome = (killed: boolean, left = 0) => ({ killed, tests: 2, left, ms: 1, by: killed ? lint : '' });
   const tried = (killed: boolean, equivalent = false, left = 0) => ({
-    ...{ mutation: mutation({}), equivalent, outcome: outcome(killed, left) },
+    mutation: mutation({}),
+    equivalent,
+    outcome: outcome(killed, left),
   });
   const waiting = { mutation: mutation({}), equivalent: false, outcome: undefined };
   const of = new Map([

@@ -22,7 +22,9 @@ function rowOf(path: string, all: readonly Tried[]): Row {
   const counted = all.filter(({ equivalent, outcome }) => !equivalent && outcome !== undefined);
   const killed = counted.filter(({ outcome }) => outcome?.killed === true).length;
   return {
-    ...{ path, tried: counted.length, killed },
+    path,
+    tried: counted.length,
+    killed,
     byLint: counted.filter(({ outcome }) => outcome?.by === lint).length,
     equivalent: all.filter(({ equivalent }) => equivalent).length,
   };

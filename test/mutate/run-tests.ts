@@ -66,10 +66,7 @@ export async function runTests(copy: Copy, order: Order, msMax: number, signal: 
     cwd: checkout,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      ...{ TMPDIR: temporary, [orderVariable]: orderFile, QUORATE_MUTATE_RESULT: resultFile },
-    },
+    env: { ...process.env, TMPDIR: temporary, [orderVariable]: orderFile, QUORATE_MUTATE_RESULT: resultFile },
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr])

@@ -52,7 +52,10 @@ export class Trials {
   async try(mutation: Mutation, { tests, left }: Plan): Promise<Outcome> {
     const began = performance.now();
     const outcome = (killed: boolean, by?: string): Outcome => ({
-      ...{ killed, tests: tests.length, left, ms: Math.round(performance.now() - began) },
+      killed,
+      tests: tests.length,
+      left,
+      ms: Math.round(performance.now() - began),
       ...(by === undefined ? {} : { by }),
     });
     if (mutation.kind === 'removed await') {

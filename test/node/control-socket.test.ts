@@ -68,7 +68,9 @@ describe('a control socket', () => {
     });
     await expect(ask(1)).rejects.toMatchObject({ message: 'x'.repeat(500), hint: 'try' });
     await expect(ask(2)).rejects.toMatchObject({
-      ...{ code: 'CONTROL_REQUEST_INVALID', message: 'no such request', hint: undefined },
+      code: 'CONTROL_REQUEST_INVALID',
+      message: 'no such request',
+      hint: undefined,
     });
   });
 

@@ -32,7 +32,10 @@ describe("a project's folder", () => {
   it('is made once, with a charter signed by a root key of its own', async () => {
     const made = await project();
     expect(made.charter).toMatchObject({
-      ...{ project: made.project, epoch: 1, trusted: [], vcs: ['git.example.org'] },
+      project: made.project,
+      epoch: 1,
+      trusted: [],
+      vcs: ['git.example.org'],
       floor: { agree: 2, of: 3, cosign: 'required' },
       controllers: [made.controller.id],
       idps: [made.idp.id],

@@ -186,7 +186,8 @@ describe('the end of a key that revoked', () => {
     const keeps = [claimedIdOf(after.lists[0]?.revocations[0] ?? '') ?? ''];
     const ended = await act(made, key(made.idp.id), { since: after.index, ...(named && { keeps }) });
     expect(ended).toMatchObject({
-      ...{ byRoot: true, since: after.index },
+      byRoot: true,
+      since: after.index,
       keeps: [{ what: artifact(named ? 'after' : 'before'), leaf: named ? after.index : before.index }],
       voids: [{ what: artifact(named ? 'before' : 'after') }],
     });
@@ -232,7 +233,9 @@ describe('leaves that are void', () => {
     expect([some.code, some.lists]).toEqual(['REVOCATION_LEAF_SHOWN', []]);
     expect(some.error?.message).toContain(id);
     expect(await act(made, key(old), { since: 0, voidLeaves: 'all' })).toMatchObject({
-      ...{ byRoot: true, voidLeaves: [], error: undefined },
+      byRoot: true,
+      voidLeaves: [],
+      error: undefined,
     });
   });
 

@@ -41,8 +41,13 @@ it('an answer says no more, whatever one changes in it, or who has lost a key bu
     const { artifact, job, repo, commit, files, cosigners, earlier } = found.facts;
     const { facts } = truth;
     expect({ artifact, job, repo, commit, files, cosigners, earlier }, `${group}: ${field}`).toEqual({
-      ...{ artifact: facts.artifact, job: facts.job, repo: facts.repo, commit: facts.commit },
-      ...{ files: facts.files, cosigners: facts.cosigners, earlier: facts.earlier },
+      artifact: facts.artifact,
+      job: facts.job,
+      repo: facts.repo,
+      commit: facts.commit,
+      files: facts.files,
+      cosigners: facts.cosigners,
+      earlier: facts.earlier,
     });
     expect(atLeast(truth.level, found.level), `${group}: ${field}`).toBe(true);
   }

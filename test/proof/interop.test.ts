@@ -147,7 +147,8 @@ describe('a provenance that names each dependency', () => {
   };
   const index = makeIndex(
     {
-      ...{ locks: ['package-lock.json'], arch: 'x86_64' },
+      locks: ['package-lock.json'],
+      arch: 'x86_64',
       files: new Map([['package-lock.json', Buffer.from(JSON.stringify(lock))]]),
     },
     () => ({ sha256: '12'.repeat(32), size: 3 }),

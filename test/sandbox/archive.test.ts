@@ -77,7 +77,8 @@ it('holds as many entries as a tree may have, over all parts, and no more', asyn
   ];
   expect(await readOutputs(joinArchives(parts(1), [out]))).toHaveLength(6);
   await expect(readOutputs(joinArchives(parts(2), [out]))).rejects.toMatchObject({
-    ...{ code: 'SANDBOX_JOB_INVALID', message: expect.stringContaining('more than 3 entries') },
+    code: 'SANDBOX_JOB_INVALID',
+    message: expect.stringContaining('more than 3 entries'),
   });
 });
 

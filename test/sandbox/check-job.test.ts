@@ -8,7 +8,14 @@ import { codeOf } from '../support/code-and-folder.ts';
 const tar = () => Readable.from([]);
 const limits = { cpus: 0.5, memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 0.1 };
 const job = (over: Partial<SandboxJob>): SandboxJob => ({
-  ...{ source: tar(), inputs: [], run: ['true'], env: {}, outputs: ['.'], limits, image: 'host', ...over },
+  source: tar(),
+  inputs: [],
+  run: ['true'],
+  env: {},
+  outputs: ['.'],
+  limits,
+  image: 'host',
+  ...over,
 });
 const input = (name: string) => ({ name, tar: tar() });
 const codeFor = (over: Partial<SandboxJob>, tier = { tier: 'namespace' as const, hostImage: true }) =>

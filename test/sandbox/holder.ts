@@ -29,16 +29,14 @@ const socket = join(stateDir, 'proxy');
 if (mode === 'network') await once(createServer().listen(socket), 'listening');
 await sandbox.run(
   {
-    ...{
-      source,
-      inputs: [],
-      run: [step],
-      env: {},
-      outputs: [],
-      image: 'host',
-      ...(mode === 'network' && { network: { socket } }),
-      limits: { ...smallLimits, ...(mode === 'disk' && { diskBytes: 2 * smallLimits.memoryBytes }) },
-    },
+    source,
+    inputs: [],
+    run: [step],
+    env: {},
+    outputs: [],
+    image: 'host',
+    ...(mode === 'network' && { network: { socket } }),
+    limits: { ...smallLimits, ...(mode === 'disk' && { diskBytes: 2 * smallLimits.memoryBytes }) },
   },
   {
     onLog: (chunk) => process.stdout.write(chunk),

@@ -95,7 +95,8 @@ export function leavesNothing(tier: Tier): void {
         const stop = new AbortController();
         let during: string[] = [];
         const ran = await play(sandbox, ['head -c 200000000 /dev/zero > /tmp/f; echo go; sleep 1000'], {
-          ...{ signal: stop.signal, limits: { diskBytes: 256 * MiB } },
+          signal: stop.signal,
+          limits: { diskBytes: 256 * MiB },
           onLog: () => {
             during = looped();
             stop.abort();

@@ -53,7 +53,8 @@ describe('tiers are opened', () => {
     lacks('gvisor');
     const tried = openSandboxes(folder.path, { tiers: ['namespace', 'gvisor'] });
     await expect(tried).rejects.toMatchObject({
-      ...{ code: 'SANDBOX_UNAVAILABLE', hint: 'get gvisor' },
+      code: 'SANDBOX_UNAVAILABLE',
+      hint: 'get gvisor',
       message: expect.stringContaining('the gvisor sandbox does not work here: part of gvisor: missing'),
     });
     expect(await codeOf(() => openSandboxes(folder.path, { tiers: [] }))).toBe('SANDBOX_UNAVAILABLE');
@@ -111,7 +112,8 @@ describe('tiers are opened', () => {
 
   it('one that there is not is refused, and those there are named', async () => {
     await expect(openSandbox(folder.path, 'other' as Tier)).rejects.toMatchObject({
-      ...{ code: 'SANDBOX_UNAVAILABLE', message: 'there is no tier other' },
+      code: 'SANDBOX_UNAVAILABLE',
+      message: 'there is no tier other',
       hint: 'Tiers: vm, vm-emulated, gvisor, namespace.',
     });
   });
@@ -204,7 +206,8 @@ describe('several tiers are one', () => {
     expect(combineSandboxes([one('gvisor', true), one('namespace', true)]).abilities).toEqual(abilities);
     for (const lack of Object.keys(abilities) as (keyof SandboxAbilities)[])
       expect(combineSandboxes([one('gvisor', true), one('namespace', true, lack)]).abilities).toEqual({
-        ...{ ...abilities, [lack]: false },
+        ...abilities,
+        [lack]: false,
       });
   });
 });

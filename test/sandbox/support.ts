@@ -97,8 +97,14 @@ export async function play(sandbox: Sandbox, run: SandboxJob['run'], play: Play 
   const started = performance.now();
   ran.outcome = await sandbox.run(
     {
-      ...{ source: tarOf([]), inputs: [], env: {}, outputs: [], image: 'host', ...job },
-      ...{ run, limits: { ...smallLimits, ...limits } },
+      source: tarOf([]),
+      inputs: [],
+      env: {},
+      outputs: [],
+      image: 'host',
+      ...job,
+      run,
+      limits: { ...smallLimits, ...limits },
     },
     {
       signal: signal ?? new AbortController().signal,

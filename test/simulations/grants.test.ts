@@ -13,7 +13,9 @@ const scenario: Partial<Scenario> = {
   attackerShare: 'nobody',
   trusted: 'there',
   grantSeconds: 30,
-  ...{ charters: [], revokes: undefined, theft: undefined },
+  charters: [],
+  revokes: undefined,
+  theft: undefined,
   faultsMs: 20 * minuteMs,
   operators: ['ada', 'bob', 'cy'].map((name) => ({
     name,

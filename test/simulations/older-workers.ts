@@ -42,7 +42,8 @@ export function olderWorkers(count: number): void {
       const all = () => true;
       const ends: string[] = [];
       const options = {
-        ...{ scenario, once },
+        scenario,
+        once,
         patches: older(all),
         checkers: () => [...allCheckers(), endsIn(ends)],
       };

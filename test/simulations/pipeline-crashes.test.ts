@@ -8,31 +8,52 @@ import { type SimulateOptions, simulate } from '../../simulations/simulate.ts';
 import { allRuns, publishedLevelOf } from '../../src/controller/machine/state.ts';
 
 const work = (name: string, over: Partial<Work> = {}): Work => ({
-  ...{ name, nature: 'reproducible', submitAfterMs: 1_000, cancelAfterMs: undefined, expiresSeconds: 7200 },
+  name,
+  nature: 'reproducible',
+  submitAfterMs: 1_000,
+  cancelAfterMs: undefined,
+  expiresSeconds: 7200,
   policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 },
   ...over,
 });
 const works = [
   work('build'),
   work('test', {
-    ...{ test: true, needs: { build: 'agreed' } },
+    test: true,
+    needs: { build: 'agreed' },
     policy: { agree: 2, of: 3, cosign: 'none', rounds: 3 },
   }),
   work('package', { needs: { build: 'trusted', test: 'trusted' } }),
 ];
 const scenario: Partial<Scenario> = {
   operators: ['ada', 'ben', 'cleo', 'dan'].map((name) => ({
-    ...{ name, hosts: [name], joinsLate: false },
+    name,
+    hosts: [name],
+    joinsLate: false,
     behaviour: 'honest',
   })),
-  ...{ works, trusted: 'there', second: false, revokes: undefined, charters: [], grantSeconds: 24 * 3600 },
+  works,
+  trusted: 'there',
+  second: false,
+  revokes: undefined,
+  charters: [],
+  grantSeconds: 24 * 3600,
   faultsMs: 120_000,
 };
 /** Rates of faults: none beside the planned ones. */
 const rates = {
-  ...{ breakPerMessage: 0, gossipLoss: 0, gossipTwice: 0, stallPerMessage: 0, partitionPerMinute: 0 },
-  ...{ controllerCrashPerEvent: 0, workerCrashPerEvent: 0, crashPerMinute: 0, bundleLossPerCrash: 0 },
-  ...{ clockPerMinute: 0, delayMsMax: 50, stallMsMax: 8_000 },
+  breakPerMessage: 0,
+  gossipLoss: 0,
+  gossipTwice: 0,
+  stallPerMessage: 0,
+  partitionPerMinute: 0,
+  controllerCrashPerEvent: 0,
+  workerCrashPerEvent: 0,
+  crashPerMinute: 0,
+  bundleLossPerCrash: 0,
+  clockPerMinute: 0,
+  delayMsMax: 50,
+  stallMsMax: 8_000,
 };
 const seed = 1;
 

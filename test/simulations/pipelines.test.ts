@@ -8,7 +8,11 @@ import { expectClean, range } from './seeds.ts';
 /** That a seed goes the same way twice, other tests prove (faults.test.ts). */
 const once = true as const;
 const work = (name: string, over: Partial<Work> = {}): Work => ({
-  ...{ name, nature: 'reproducible', submitAfterMs: 1_000, cancelAfterMs: undefined, expiresSeconds: 7200 },
+  name,
+  nature: 'reproducible',
+  submitAfterMs: 1_000,
+  cancelAfterMs: undefined,
+  expiresSeconds: 7200,
   policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 },
   ...over,
 });
@@ -25,7 +29,12 @@ const scenario = (behaviours: Scenario['operators'][number]['behaviour'][]): Par
     behaviour,
     joinsLate: false,
   })),
-  ...{ works, trusted: 'late', second: false, revokes: undefined, charters: [], grantSeconds: 24 * 3600 },
+  works,
+  trusted: 'late',
+  second: false,
+  revokes: undefined,
+  charters: [],
+  grantSeconds: 24 * 3600,
 });
 
 /** How often each kind of progress came about in the runs that read something. */
@@ -67,8 +76,14 @@ it('dependants of an artifact that a majority tampered with end when it is contr
 
 /** Rates of faults: none beside the acts of the operators and the owner. */
 const quiet = {
-  ...{ breakPerMessage: 0, gossipLoss: 0, stallPerMessage: 0, partitionPerMinute: 0, clockPerMinute: 0 },
-  ...{ controllerCrashPerEvent: 0, workerCrashPerEvent: 0, crashPerMinute: 0 },
+  breakPerMessage: 0,
+  gossipLoss: 0,
+  stallPerMessage: 0,
+  partitionPerMinute: 0,
+  clockPerMinute: 0,
+  controllerCrashPerEvent: 0,
+  workerCrashPerEvent: 0,
+  crashPerMinute: 0,
 };
 
 it('a job built on wrong bytes is built again on the right ones, and is trusted in the end', async () => {
@@ -85,7 +100,8 @@ it('a revocation once all is over reaches what rests on it, and all of it is tru
   const policy = { agree: 2, of: 2, cosign: 'required', rounds: 4 } as const;
   const revoked: Partial<Scenario> = {
     ...scenario(Array(4).fill('honest')),
-    ...{ works: [work('lib', { policy }), ...works.slice(1)], trusted: 'there' },
+    works: [work('lib', { policy }), ...works.slice(1)],
+    trusted: 'there',
     revokes: { operator: 'op0', afterMs: 200_000, ever: true },
     faultsMs: 240_000,
   };

@@ -24,7 +24,8 @@ export async function attack(
     },
   });
   const { failure } = await simulate(seed, {
-    ...{ scenario, once: true },
+    scenario,
+    once: true,
     checkers: () => [...allCheckers(['witnesses', 'forks']), listener()],
     patches: () => (at === undefined ? {} : { forks: at }),
   });

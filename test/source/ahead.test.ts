@@ -154,7 +154,10 @@ it('a worker has one for its next commit after it fetched one, until it is dismi
   const store = await openStore({ dir: join(home, 'store') });
   onTestFinished(() => store.close());
   const sources = new Sources({
-    ...{ dir: home, store, tell: () => {}, credentials: { charter: { vcs: [hostOf(url)] } } },
+    dir: home,
+    store,
+    tell: () => {},
+    credentials: { charter: { vcs: [hostOf(url)] } },
     bandwidth: undefined,
   } as unknown as WorkerContext);
   onTestFinished(() => sources.close());

@@ -33,7 +33,9 @@ describe('resolveRef', () => {
     const v1 = { name: 'v1', object: git(dir, 'rev-parse', 'v1') };
     expect(await resolveRef(url, 'v1')).toEqual({ commit: first, ref: 'refs/tags/v1', tag: v1 });
     expect(await resolveRef(url, 'refs/tags/light')).toEqual({
-      ...{ commit: first, ref: 'refs/tags/light', tag: { name: 'light', object: first } },
+      commit: first,
+      ref: 'refs/tags/light',
+      tag: { name: 'light', object: first },
     });
     expect(await resolveRef(url, 'HEAD')).toEqual({ commit: second, ref: 'HEAD' });
     expect(await resolveRef(url, first)).toEqual({ commit: first });
@@ -104,7 +106,8 @@ describe('the words of a commit', () => {
   it('of an object that git would not write are what there is', async () => {
     const dir = await repo();
     expect(await wordsOf(dir, commitOf(dir, ' <a@example.org> 0 +0000', 'b <b> 0 +0000'))).toEqual({
-      ...{ subject: 'x', author: '' },
+      subject: 'x',
+      author: '',
     });
   });
 
@@ -278,7 +281,8 @@ describe('readCommit', () => {
     commitAll(dir);
     const url = await serve(dir);
     await expect(checkout(url, 'a'.repeat(40), await dest())).rejects.toMatchObject({
-      ...{ code: 'SOURCE_COMMIT_NOT_FOUND', message: expect.stringContaining(` of ${url}`) },
+      code: 'SOURCE_COMMIT_NOT_FOUND',
+      message: expect.stringContaining(` of ${url}`),
     });
     expect(await codeOf(checkout(url.replace('/.git', '/none'), 'a'.repeat(40), await dest()))).toBe(
       'SOURCE_NOT_FOUND',

@@ -26,8 +26,15 @@ export async function confined(
   await mkdir(scratch, { mode: 0o700 });
   const said: string[] = [];
   const git = await openConfinedGit({
-    ...{ url, vcs, stateDir: join(home, 'sandbox'), scratch, cpus: 1, memoryBytes: 512 * MiB },
-    ...{ bytesMax: 64 * MiB, say: (text) => said.push(text), ...more },
+    url,
+    vcs,
+    stateDir: join(home, 'sandbox'),
+    scratch,
+    cpus: 1,
+    memoryBytes: 512 * MiB,
+    bytesMax: 64 * MiB,
+    say: (text) => said.push(text),
+    ...more,
   });
   onTestFinished(() => git.close());
   return {

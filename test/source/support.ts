@@ -55,7 +55,9 @@ export function commitOf(dir: string, author: string, committer: string): string
   const tree = git(dir, 'hash-object', '-t', 'tree', '-w', '/dev/null');
   const text = `tree ${tree}\nauthor ${author}\ncommitter ${committer}\n\nx\n`;
   return execFileSync('git', ['hash-object', '-t', 'commit', '-w', '--stdin'], {
-    ...{ cwd: dir, encoding: 'utf8', input: text },
+    cwd: dir,
+    encoding: 'utf8',
+    input: text,
   }).trim();
 }
 

@@ -260,8 +260,10 @@ describe('the first difference of two files', () => {
     const [none, three, four] = await Promise.all(texts.map((bytes) => stored(s, bytes)));
     if (!none || !three || !four) throw new Error('three files');
     expect(await firstDifference(three, four)).toEqual({
-      ...{ offset: 3, from: 0 },
-      ...{ a: Buffer.from('abc'), b: Buffer.from('abcd') },
+      offset: 3,
+      from: 0,
+      a: Buffer.from('abc'),
+      b: Buffer.from('abcd'),
     });
     expect(await firstDifference(four, none)).toMatchObject({ offset: 0, b: Buffer.from('') });
     const whole = await stored(s, large);

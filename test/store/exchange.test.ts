@@ -70,7 +70,8 @@ describe('a pull', () => {
       return pullTree(blocks, peers(giving(blocks)).exchange, tree.cid, { from: ['a'], ...limits });
     };
     expect(await pull({ maxBytes: treeBytes, maxBlocks: 3 })).toEqual({
-      ...{ bytes: treeBytes, blocks: 3 },
+      bytes: treeBytes,
+      blocks: 3,
       servedBy: { a: 3 },
     });
     expect(await codeOf(pull({ maxBytes: treeBytes - 1 }))).toBe('STORE_TREE_TOO_LARGE');

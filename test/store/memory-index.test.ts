@@ -2,7 +2,12 @@ import { expect, it } from 'vitest';
 import { MemoryIndex } from '../../src/store/memory-index.ts';
 
 const row = (name: number, pack: number, at: number) => ({
-  ...{ digest: new Uint8Array(32).fill(name), codec: 0x55, pack, at, size: 10, used: name },
+  digest: new Uint8Array(32).fill(name),
+  codec: 0x55,
+  pack,
+  at,
+  size: 10,
+  used: name,
 });
 
 it('an index in memory gives its rows in the order of packs and places', () => {

@@ -77,8 +77,17 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const { outcome } = before.payload.predicate.quorate_verdict;
   const { repo, ref, commit, policy } = request.payload;
   const facts: VerdictFacts = {
-    ...{ project: it.project, job: id, name: it.makeJob(recipe.job).name, request: request.id },
-    ...{ repo, ref, commit, policy, level, outcome, receipts: [] },
+    project: it.project,
+    job: id,
+    name: it.makeJob(recipe.job).name,
+    request: request.id,
+    repo,
+    ref,
+    commit,
+    policy,
+    level,
+    outcome,
+    receipts: [],
     earlier: { request: from.request.id, verdict: claimedStatementId(from.bundle.verdict) ?? '' },
   };
   const payload = makeVerdict({
@@ -106,8 +115,13 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   if (cosigner !== undefined) note = await it.witnessedBy(note, cosigner, witnessedAt);
   const bundle: Bundle = {
     v: 1,
-    ...{ charter: charter.raw, request: request.raw, publisher: publisher.raw, job: fromUtf8(bytes) },
-    ...{ offers: [], receipts: [], checkpoint: note },
+    charter: charter.raw,
+    request: request.raw,
+    publisher: publisher.raw,
+    job: fromUtf8(bytes),
+    offers: [],
+    receipts: [],
+    checkpoint: note,
     verdict: cosigner && signature ? addSignature(verdict.raw, cosigner.id, signature) : verdict.raw,
     ...(grants.length > 0 && { witnesses: grants }),
     entries: [{ leaf, index, path: tree.inclusion(index) }],

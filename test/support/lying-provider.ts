@@ -41,7 +41,11 @@ export async function startLyingProvider(): Promise<LyingProvider> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const provider: LyingProvider = {
-    ...{ issuer, publicJwk, lies: {}, asked: [], nonce: '' },
+    issuer,
+    publicJwk,
+    lies: {},
+    asked: [],
+    nonce: '',
     sign: (claims) =>
       new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'JWT' }).sign(privateKey),
     close: () =>
@@ -80,7 +84,12 @@ export async function startLyingProvider(): Promise<LyingProvider> {
       await text(request);
       const now = Math.floor(Date.now() / 1000);
       const claims = {
-        ...{ iss: issuer, aud: liarClient, sub: 'ada', iat: now, exp: now + 300, nonce: provider.nonce },
+        iss: issuer,
+        aud: liarClient,
+        sub: 'ada',
+        iat: now,
+        exp: now + 300,
+        nonce: provider.nonce,
         groups: ['maintainers'],
         ...provider.lies.claims,
       };

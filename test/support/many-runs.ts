@@ -19,7 +19,9 @@ export async function stateOf(count: number): Promise<ControllerState> {
       .padStart(40, '0');
     const payload = { ...real.request.payload, ref, commit };
     const run: RunFacts = {
-      ...{ ...real, id, jobId: `${real.jobId.slice(0, -8)}${n.toString(36).padStart(8, 'a')}` },
+      ...real,
+      id,
+      jobId: `${real.jobId.slice(0, -8)}${n.toString(36).padStart(8, 'a')}`,
       job: { ...real.job, name: n % 7 === 0 ? 'rare' : 'build' },
       request: { ...real.request, payload },
     };

@@ -37,7 +37,10 @@ export async function startProvider(parts: {
     interact(provider, request, response).catch(() => response.destroy());
   });
   return {
-    ...{ issuer, clientId, clientSecret, people },
+    issuer,
+    clientId,
+    clientSecret,
+    people,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -39,7 +39,10 @@ export const idleOperator = (over: Partial<OperatorOptions> = {}): Operator =>
     behind: () => null,
     log: () => ({ trouble: null, isVoid: false }),
     hosts: {
-      ...{ list: 'any', spent: [], gate: { traffic: [] }, watch: () => () => {} },
+      list: 'any',
+      spent: [],
+      gate: { traffic: [] },
+      watch: () => () => {},
       async allow() {},
       async withdraw() {},
     },

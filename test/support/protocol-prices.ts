@@ -57,7 +57,11 @@ export async function openPriced({ runs, files }: PricedSize): Promise<PricedSer
   const stop = new AbortController();
   const clock = nodeClock(stop.signal);
   const mesh = await openMesh({
-    ...{ key: randomBytes(32), listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: [], topics: [], role: 'node' },
+    key: randomBytes(32),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    topics: [],
+    role: 'node',
     // No request is refused while its price is measured, and each message is counted.
     rankOf: () => 'member',
   });
@@ -98,7 +102,9 @@ export async function openPriced({ runs, files }: PricedSize): Promise<PricedSer
   const idpSessions: IdpSessions = new IdpSessions({
     project: history.paper.project,
     signing: signingOf(keyFromSeed(randomBytes(32)).signer),
-    ...{ clock, machine: idp, charge: (account, turns) => mesh.charge(account, turns) },
+    clock,
+    machine: idp,
+    charge: (account, turns) => mesh.charge(account, turns),
     dispatch: async (event) => {
       for (const effect of idp.handle(event, history.now).effects) idpSessions.perform(effect);
     },
@@ -108,7 +114,9 @@ export async function openPriced({ runs, files }: PricedSize): Promise<PricedSer
   const charter = await history.paper.charter();
   idp.handle({ kind: 'started', charter, key: history.paper.idp.id, grantMs: 60_000 }, history.now);
   const pins = pinServer({
-    ...{ clock, isController: () => false, tell: () => {} },
+    clock,
+    isController: () => false,
+    tell: () => {},
     pin: async () => ({ until: 0 }),
   });
   const bundle = JSON.stringify({ text: 'x'.repeat(bundleBytes) });

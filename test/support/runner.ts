@@ -8,8 +8,14 @@ import { lackFor } from './needs.ts';
 for (const name of ['NODE_COMPILE_CACHE', ...Object.keys(mallocLimits)]) delete process.env[name];
 
 const clocks = () => ({
-  ...{ setTimeout, clearTimeout, setInterval, clearInterval, setImmediate },
-  ...{ Date, now: Date.now, performanceNow: performance.now },
+  setTimeout,
+  clearTimeout,
+  setInterval,
+  clearInterval,
+  setImmediate,
+  Date,
+  now: Date.now,
+  performanceNow: performance.now,
 });
 const own = clocks();
 

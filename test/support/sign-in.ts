@@ -63,13 +63,18 @@ export async function startSignIn(
       ? undefined
       : oidcAuthority({ provider: settings.provider, clientSecret: provider.clientSecret, file, now });
   const made = signIn({
-    ...{ file, authority, issuer: undefined, now },
+    file,
+    authority,
+    issuer: undefined,
+    now,
     keys: { charter, verifier: joseVerifier, isRevoked: ({ sub }: Grant) => revoked.has(sub) },
     ...ports,
   });
   return {
     ...made,
-    ...{ path, file, revoked },
+    path,
+    file,
+    revoked,
     close() {
       made.close();
       file.close();

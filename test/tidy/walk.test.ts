@@ -34,7 +34,10 @@ describe('the walk of one job', () => {
       'src/client/f.ts',
     ];
     expect(measured(paths.map((path) => ({ path })))).toEqual({
-      ...{ entries: 5, files: 4, changes: 3, betweenRoles: 1 },
+      entries: 5,
+      files: 4,
+      changes: 3,
+      betweenRoles: 1,
     });
     const { changes, betweenRoles } = measured(places);
     expect(changes).toBeLessThanOrEqual(most.changes);

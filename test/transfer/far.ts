@@ -60,7 +60,9 @@ export const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
 /** A sink without blocks. */
 export function sink(over: Partial<BlockSink> = {}): BlockSink {
   return {
-    ...{ touch: () => undefined, links: () => [], put: async () => {} },
+    touch: () => undefined,
+    links: () => [],
+    put: async () => {},
     read: () => Promise.reject(new Error('nothing is here')),
     ...over,
   };

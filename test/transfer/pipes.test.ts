@@ -127,7 +127,8 @@ describe('a fetch of a tree', () => {
     const providers = [provider('a', new Far(...whole)), provider('b', new Far(...rest))];
     const result = await fetchTree(top, sink({ links }), providers);
     expect(result).toMatchObject({
-      ...{ blocks: 3, servedBy: { a: 2, b: 1 } },
+      blocks: 3,
+      servedBy: { a: 2, b: 1 },
       dropped: [{ peer: 'a', code: 'TRANSFER_EXCESS_DATA', message: 'the answer exceeds the request' }],
     });
   });
@@ -136,7 +137,9 @@ describe('a fetch of a tree', () => {
     const top = cidOf(Buffer.from('a folder'), pbCode);
     const put = vi.fn(async () => {});
     const here = sink({
-      ...{ put, touch: (of) => (of.equals(top) ? 8 : undefined), read: async () => Buffer.from('a folder') },
+      put,
+      touch: (of) => (of.equals(top) ? 8 : undefined),
+      read: async () => Buffer.from('a folder'),
       links: (of) => (of.equals(top) ? [cid] : []),
     });
     const far = new Far(car, ...ending);

@@ -89,7 +89,8 @@ describe('a server of trees', () => {
     const [first, second] = refusedTransfer(reportedError('MESH_BUSY', 'x'.repeat(1_001)));
     expect(first).toHaveLength(0);
     expect(JSON.parse(ends(second))).toEqual({
-      ...{ kind: 'failed', code: 'MESH_BUSY' },
+      kind: 'failed',
+      code: 'MESH_BUSY',
       message: 'x'.repeat(1_000),
     });
   });

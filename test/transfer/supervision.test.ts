@@ -94,7 +94,8 @@ describe('a provider', () => {
     const [whole, held] = [cidOf(large), cidOf(Buffer.from('held back'))];
     const top = named('a folder', pbCode);
     const here = sink({
-      ...{ touch: (of) => (of.equals(top) ? 8 : undefined), read: async () => new Uint8Array() },
+      touch: (of) => (of.equals(top) ? 8 : undefined),
+      read: async () => new Uint8Array(),
       links: (of) => (of.equals(top) ? [whole, held] : []),
     });
     const { far, answer } = waiting();

@@ -128,7 +128,9 @@ describe('the state of a fetch', () => {
   const tree = many(4);
   const [root, ...below] = tree as [CID, ...CID[]];
   const verified = (one: CID, links: CID[] = [], size = 10) => ({
-    ...{ cid: one, depth: 0, links },
+    cid: one,
+    depth: 0,
+    links,
     bytes: new Uint8Array(size),
   });
   const steps = (...cids: CID[]) => cids.map((one) => ({ cid: one, depth: 0 }));
@@ -183,7 +185,10 @@ describe('a session with a provider', () => {
     const taken = [{ steps: [{ cid, depth: 0 }], max: 5 }];
     const arrived = vi.fn(async () => false);
     const work: Work = {
-      ...{ take: async () => taken.shift(), changed: async () => {}, links: () => [], arrived },
+      take: async () => taken.shift(),
+      changed: async () => {},
+      links: () => [],
+      arrived,
       giveBack: () => {
         isDone = true;
       },
@@ -202,8 +207,11 @@ describe('a session with a provider', () => {
     let left = 9;
     const work: Work = {
       take: async () => ({ steps: [{ cid: many(left)[--left] as CID, depth: 0 }], max: 5 }),
-      ...{ changed: () => new Promise<void>(() => {}), isDone: false, links: () => [] },
-      ...{ arrived: async () => true, giveBack: vi.fn() },
+      changed: () => new Promise<void>(() => {}),
+      isDone: false,
+      links: () => [],
+      arrived: async () => true,
+      giveBack: vi.fn(),
     };
     const far = new Far();
     const silent = Promise.withResolvers<undefined>();

@@ -148,7 +148,9 @@ export async function bundleVectors(): Promise<Vector[]> {
   const answer = await makeAnswer({ from: await makeProject() });
   const { offers, receipts, entries } = bundle;
   const small = {
-    ...{ ...bundle, offers: offers.slice(0, 1), receipts: receipts.slice(0, 1) },
+    ...bundle,
+    offers: offers.slice(0, 1),
+    receipts: receipts.slice(0, 1),
     entries: entries.slice(0, 1),
   };
   const changes: [string, Partial<Record<keyof Bundle | 'zz', unknown>>][] = [

@@ -485,13 +485,20 @@ async function growthVectors(kind: MessageKind): Promise<Vector[]> {
   return [
     ...(await Promise.all(
       mayHave.map(async ([name, change]) => ({
-        ...{ name, kind, raw: await forge(header, grown(change), key) },
-        ...{ signers: [by], now: at * 1000, expect: 'ok' },
+        name,
+        kind,
+        raw: await forge(header, grown(change), key),
+        signers: [by],
+        now: at * 1000,
+        expect: 'ok',
       })),
     )),
     ...(await Promise.all(
       mayNotHave.map(async ([name, change, expect]) => ({
-        ...{ name, kind, raw: await forge(header, grown(change), key), expect },
+        name,
+        kind,
+        raw: await forge(header, grown(change), key),
+        expect,
       })),
     )),
     {

@@ -216,7 +216,9 @@ export async function statementVectors(kind: 'receipt' | 'verdict'): Promise<Vec
     const seen = await as(`${facts}.sandbox.unpinned`, { kernel: '6.12.1', processor: 'Some Model 1' });
     vectors.push({ name: 'that says what its build saw', kind, raw: seen, signers: [by], expect: 'ok' });
     const machine = await as(`${facts}.sandbox.unpinned`, {
-      ...{ kernel: '6.12.1-cloud-amd64', kernelPackage: '6.12.1-1', kernelSha256: '0a'.repeat(32) },
+      kernel: '6.12.1-cloud-amd64',
+      kernelPackage: '6.12.1-1',
+      kernelSha256: '0a'.repeat(32),
     });
     vectors.push({ name: 'of a virtual machine', kind, raw: machine, signers: [by], expect: 'ok' });
   }

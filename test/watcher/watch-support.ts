@@ -11,7 +11,12 @@ export const clock = nodeClock(new AbortController().signal);
 export const commit = (n: number): string => n.toString(16).padStart(40, '0');
 
 export const rule = (more: Partial<WatchRule> = {}): WatchRule => ({
-  ...{ name: 'main', branches: ['main', 'release/*'], tags: [], paths: [], supersede: true, rebuild: false },
+  name: 'main',
+  branches: ['main', 'release/*'],
+  tags: [],
+  paths: [],
+  supersede: true,
+  rebuild: false,
   ...more,
 });
 
@@ -59,13 +64,11 @@ export class Bench {
 
   pull(more: Partial<PullSeen> & { pull: number; commit: string }): this {
     const seen: PullSeen = {
-      ...{
-        ref: `refs/pull/${more.pull}/head`,
-        base: 'main',
-        title: 'better',
-        author: 'mallory',
-        approved: [],
-      },
+      ref: `refs/pull/${more.pull}/head`,
+      base: 'main',
+      title: 'better',
+      author: 'mallory',
+      approved: [],
       ...more,
     };
     return this.say({ kind: 'pull', seen });

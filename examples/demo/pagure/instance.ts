@@ -104,7 +104,9 @@ export class Pagure {
     const env = { ...this.#env, GL_USER: user, HOME: this.#dir, GIT_CONFIG_NOSYSTEM: '1' };
     const to = join(this.repositories, `${repository}.git`);
     await exec('git', ['push', '--quiet', '--force', to, `HEAD:refs/heads/${branch}`], {
-      ...{ cwd: folder, env, timeout: startMsMax },
+      cwd: folder,
+      env,
+      timeout: startMsMax,
     });
     const { stdout } = await exec('git', ['rev-parse', 'HEAD'], { cwd: folder, env });
     return stdout.trim();
@@ -115,8 +117,12 @@ export class Pagure {
     await this.ask(user, 'fork', { repo: project, wait: 'true' });
     const commit = await this.push(user, folder, `forks/${user}/${project}`, 'proposal');
     await this.ask(user, `${project}/pull-request/new`, {
-      ...{ title, branch_to: 'main', branch_from: 'proposal', initial_comment: title },
-      ...{ repo_from: project, repo_from_username: user },
+      title,
+      branch_to: 'main',
+      branch_from: 'proposal',
+      initial_comment: title,
+      repo_from: project,
+      repo_from_username: user,
     });
     return commit;
   }

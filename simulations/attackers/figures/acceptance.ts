@@ -37,7 +37,8 @@ export function acceptedFigure(draws: Draws, jobs: number, seed: string): Figure
     table,
     plot: {
       title: 'How often a tampered artifact is accepted, by the attackers’ share of the invites',
-      ...{ x: shareAxis, y: acceptedAxis },
+      x: shareAxis,
+      y: acceptedAxis,
       series: [...alone, usual].map((policy) => ({
         name: policy === usual ? 'each of them + co-signature' : nameOf(policy),
         points: percents.map((share) => [
@@ -58,15 +59,22 @@ export function attackerFigures(draws: Draws, jobs: number, seed: string): reado
           const setting = { draws, share: share / 100, oneVote };
           const found = measure(attack, policy, setting, jobs, `${seed} ${oneVote}`);
           return {
-            ...{ attack: attack.name, one_vote: oneVote ? 'yes' : 'no' },
-            ...{ policy: nameOf(policy), share_percent: share },
-            ...{ published_as_agreed: found.agreed, trusted: found.trusted, honest: found.honest },
-            ...{ disputed: found.disputed, unfinished: found.unfinished },
+            attack: attack.name,
+            one_vote: oneVote ? 'yes' : 'no',
+            policy: nameOf(policy),
+            share_percent: share,
+            published_as_agreed: found.agreed,
+            trusted: found.trusted,
+            honest: found.honest,
+            disputed: found.disputed,
+            unfinished: found.unfinished,
             noticed_by_operators: found.noticed.operators,
             noticed_by_trusted_worker: found.noticed.trusted,
             noticed_by_nobody: found.noticed.nobody,
-            ...{ hours_until_noticed: found.noticedHours, hours_as_agreed: found.exposedHours },
-            ...{ builds_per_artifact: found.buildsPerArtifact, hours_to_trusted: found.hours },
+            hours_until_noticed: found.noticedHours,
+            hours_as_agreed: found.exposedHours,
+            builds_per_artifact: found.buildsPerArtifact,
+            hours_to_trusted: found.hours,
           };
         }),
       ),
@@ -111,7 +119,8 @@ export function attackerFigures(draws: Draws, jobs: number, seed: string): reado
         },
         y: acceptedAxis,
         series: shown.map(([name = '', oneVote = 'yes']) => ({
-          ...{ name: nameOfSeries(name, oneVote), loose: true },
+          name: nameOfSeries(name, oneVote),
+          loose: true,
           points: policies.map((policy, n) => [n, 100 * at(name, 20, oneVote, policy, matrix)]),
         })),
       },

@@ -25,13 +25,12 @@ export function noticedFigure(draws: Draws, jobs: number, seed: string): Figure 
       seed,
     );
     return {
-      ...{
-        policy: nameOf(policy),
-        by_operators: noticed.operators,
-        by_trusted_worker: noticed.trusted,
-        by_nobody: noticed.nobody,
-      },
-      ...{ hours_until_noticed: noticedHours, hours_as_agreed: exposedHours },
+      policy: nameOf(policy),
+      by_operators: noticed.operators,
+      by_trusted_worker: noticed.trusted,
+      by_nobody: noticed.nobody,
+      hours_until_noticed: noticedHours,
+      hours_as_agreed: exposedHours,
     };
   });
   const table = tableOf(records);
@@ -50,7 +49,8 @@ export function noticedFigure(draws: Draws, jobs: number, seed: string): Figure 
       x: { label: 'policy', names: shortNames },
       y: { label: 'tampered artifacts that were agreed (%)', from: 0, to: 100 },
       series: series.map(({ name, of, column }) => ({
-        ...{ name, loose: true },
+        name,
+        loose: true,
         points: of.map((policy, n) => [n, 100 * at(nameOf(policy), column)]),
       })),
     },
@@ -188,7 +188,9 @@ export function inviteFigure(populations: readonly Draws[], jobs: number, seed: 
         const base = settle(policy, draws, 'honest');
         const found = settle(policy, draws, behaviour);
         return {
-          ...{ behaviour, policy: nameOf(policy), operators: draws.size },
+          behaviour,
+          policy: nameOf(policy),
+          operators: draws.size,
           extra_builds_per_100: 100 * (found.buildsPerArtifact - base.buildsPerArtifact),
           extra_hours: found.hours - base.hours,
           failed: 1 - found.honest,

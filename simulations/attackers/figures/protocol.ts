@@ -25,8 +25,13 @@ export async function protocolFigure(seed: number, projects: number): Promise<Fi
         tampered === found.tampered &&
         slots(rounds) === slots(found.rounds.map(({ operators }) => operators));
       records.push({
-        ...{ policy: nameOf(found.policy), seed: seed * 1_000 + n, attack: behaviour, rounds: rounds.length },
-        ...{ level: found.level, tampered: found.tampered ? 1 : 0, alike: alike ? 1 : 0 },
+        policy: nameOf(found.policy),
+        seed: seed * 1_000 + n,
+        attack: behaviour,
+        rounds: rounds.length,
+        level: found.level,
+        tampered: found.tampered ? 1 : 0,
+        alike: alike ? 1 : 0,
       });
     }
   }

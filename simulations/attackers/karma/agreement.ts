@@ -18,7 +18,8 @@ export function agreement(policy: Policy): Scheme {
             results.set(host, result);
             return result === 'honest' ? 'honest' : result === 'tampered' ? 'tampers-alike' : 'tampers-alone';
           },
-          ...{ lossPerLease: 0, trustedHours: 2 },
+          lossPerLease: 0,
+          trustedHours: 2,
         };
         const asked = Array.from({ length: policy.of * policy.rounds }, next).flatMap((host) => host ?? []);
         const { level, tampered, builds } = run(policy, cast, () => asked, random);

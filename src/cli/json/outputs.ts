@@ -1,20 +1,17 @@
 import { z } from 'zod';
 import { charterSchema } from '../../protocol/documents/identity.ts';
-import { comparedSchema, progressKinds } from '../../protocol/wire/progress.ts';
+import { progressKinds } from '../../protocol/wire/progress.ts';
 import { pipelineJobSchema, runSummarySchema } from '../../protocol/wire/runs.ts';
 import { hookToldSchema, shownEntrySchema } from '../../watcher/machine/hook-ledger.ts';
+import { change, diffLines } from './differences.ts';
 import {
   accountFields,
-  addresses,
-  change,
   cid,
   code,
   commitId,
   count,
-  entry,
   event,
   failure,
-  firstDifference,
   floorText,
   id,
   level,
@@ -25,8 +22,8 @@ import {
   progressEvent,
   roleSchema,
   sha256,
-  side,
   size,
+  texts,
   tier,
   timeMs,
   verification,
@@ -37,32 +34,43 @@ import { serviceOutputs } from './services.ts';
 /** Progress of a run, by kind. docs/run-events.md says what each means. */
 const kinds = progressKinds.map((one) => one.strict());
 
-const compared = comparedSchema.strict();
 const progress = z.union(kinds);
 
 /** As a line of `run`: `event` is the kind; `name` and `run` where several jobs are followed. */
 const lines = kinds.map((one) =>
   one.extend({
-    ...{ event: one.shape.kind, at: timeMs, name: z.string().optional(), run: sha256.optional() },
+    event: one.shape.kind,
+    at: timeMs,
+    name: z.string().optional(),
+    run: sha256.optional(),
     // With `verdict`, `cancelled` and `revoked`.
     account: z.strictObject(accountFields).optional(),
   }),
 );
 
 const logChunk = {
-  ...{ worker: peerId, operator: z.string(), slot: z.string(), text: z.string() },
+  worker: peerId,
+  operator: z.string(),
+  slot: z.string(),
+  text: z.string(),
   times: z.string().optional(),
 };
 
 /** Of `init --from`. */
 const foreign = z.strictObject({
-  ...{ kind: z.enum(['github', 'woodpecker', 'gitlab']), jobs: count },
+  kind: z.enum(['github', 'woodpecker', 'gitlab']),
+  jobs: count,
   findings: z.array(z.strictObject({ line: count, what: z.string(), says: z.string() })),
 });
 
 const ticket = z.strictObject({
-  ...{ ticket: z.string().startsWith('quorate1.'), operator: z.string(), role: roleSchema, hosts: count },
-  ...{ expires: count, charterChanged: z.boolean(), project: peerId },
+  ticket: z.string().startsWith('quorate1.'),
+  operator: z.string(),
+  role: roleSchema,
+  hosts: count,
+  expires: count,
+  charterChanged: z.boolean(),
+  project: peerId,
 });
 
 const skipReason = z.discriminatedUnion('kind', [
@@ -95,7 +103,6 @@ const runLine = z.union([
   event('output', logChunk),
 ]);
 
-const texts = z.array(z.string());
 const { vcs, witnesses } = charterSchema.shape;
 /** A probability, or a share of all. */
 const chance = z.number().min(0).max(1);
@@ -103,23 +110,35 @@ const epoch = count;
 const project = peerId;
 
 const image = z.strictObject({
-  ...{ image: cid, bytes: size, files: count, made: z.string(), of: z.string() },
+  image: cid,
+  bytes: size,
+  files: count,
+  made: z.string(),
+  of: z.string(),
   file: z.string().optional(),
 });
 const imageLines = [progressEvent, image.required({ file: true })];
 const operatorStatus = z.looseObject({
   state: z.enum(['working', 'paused', 'draining', 'waiting', 'cut off', 'refusing']),
-  ...{ reason: z.string().nullable(), behind: z.string().nullable(), log: z.string().nullable() },
+  reason: z.string().nullable(),
+  behind: z.string().nullable(),
+  log: z.string().nullable(),
   lending: z.looseObject({ tiers: z.array(tier), cpus: z.number(), memoryBytes: size, diskBytes: size }),
   builds: z.array(z.looseObject({ job: z.string(), commit: z.string(), ms: z.number() })),
-  ...{ damaged: z.array(z.string()), leases: count },
+  damaged: z.array(z.string()),
+  leases: count,
   hosts: z.looseObject({
-    ...{ allowed: z.union([z.literal('any'), z.array(z.string())]), pending: z.array(z.string()) },
+    allowed: z.union([z.literal('any'), z.array(z.string())]),
+    pending: z.array(z.string()),
     spent: z.array(z.string()),
     traffic: z.array(
       z.looseObject({
-        ...{ host: z.string(), addresses: z.array(z.string()), connections: count, open: count },
-        ...{ receivedBytes: size, sentBytes: size },
+        host: z.string(),
+        addresses: z.array(z.string()),
+        connections: count,
+        open: count,
+        receivedBytes: size,
+        sentBytes: size,
       }),
     ),
   }),
@@ -134,64 +153,7 @@ const steered = Object.fromEntries(
   ]),
 );
 const builtFile = z.looseObject({ path: z.string(), size });
-const fixed = z.strictObject({
-  ...{ purl: z.string(), file: z.string(), sha256, url: z.string().optional() },
-});
-const memberSide = z
-  .looseObject({
-    kind: z.string(),
-    size: size.optional(),
-    sha256: sha256.optional(),
-    target: z.string().nullable(),
-  })
-  .nullable();
-const sides = event('sides', { a: side, b: side });
-const pageOfDiffoscope = event('diffoscope', { line: z.string() });
-
-const diffLines = [
-  sides,
-  progressEvent,
-  event('compared', {
-    ...{ path: z.string(), result: z.string(), change, a: entry.nullable(), b: entry.nullable() },
-    ...{ first: firstDifference.nullable(), normalisations: texts, reasons: texts },
-    within: z.strictObject({ format: z.enum(['tar', 'file']), bytes: size, sha256 }).nullable(),
-    members: z.array(
-      z.strictObject({ path: z.string(), change, fields: texts, a: memberSide, b: memberSide }),
-    ),
-  }),
-  event('compare', {
-    result: z.enum(['same', 'normalised', 'different']),
-    ...{ normalisations: texts, same: count.optional(), normalised: count.optional() },
-    different: count.optional(),
-  }).loose(),
-  event('difference', {
-    ...{
-      path: z.string(),
-      change,
-      a: entry.nullable(),
-      b: entry.nullable(),
-      first: firstDifference.nullable(),
-    },
-  }),
-  event('diff', { differs: z.boolean(), added: count, removed: count, changed: count }),
-  event('results', {
-    results: z.array(
-      z.strictObject({
-        name: z.string(),
-        result: z.string(),
-        tree: cid.nullable(),
-        builds: z.array(compared),
-      }),
-    ),
-    workers: texts,
-  }),
-  event('logs', {
-    ...{ a: z.string(), b: z.string(), differs: z.boolean() },
-    lines: z.array(z.strictObject({ a: z.string().nullable(), b: z.string().nullable() })),
-  }),
-  pageOfDiffoscope,
-];
-
+const fixed = z.strictObject({ purl: z.string(), file: z.string(), sha256, url: z.string().optional() });
 const hookLines = [hookToldSchema];
 const rotated = { project, epoch };
 /** The ends of keys that a charter leaves out; `code`: why one is not revoked yet. */
@@ -203,9 +165,17 @@ const ended = z.array(
 );
 
 const odds = z.strictObject({
-  ...{ asked: count, agreedInRound: chance, agreed: chance, trusted: chance, trustedIfTakenOver: chance },
-  ...{ noticed: chance.nullable(), blockedInRound: chance, blocked: chance, stalled: chance },
-  ...{ lacking: z.boolean(), builds: z.number().nullable() },
+  asked: count,
+  agreedInRound: chance,
+  agreed: chance,
+  trusted: chance,
+  trustedIfTakenOver: chance,
+  noticed: chance.nullable(),
+  blockedInRound: chance,
+  blocked: chance,
+  stalled: chance,
+  lacking: z.boolean(),
+  builds: z.number().nullable(),
 });
 
 /** The lines of each command with `--json`. Strict, so that tests find what is not described; the published schemas leave room for later fields. */
@@ -214,31 +184,53 @@ const jsonOutputs = {
   cancel: [z.strictObject({ cancelled: sha256, reason: z.string() })],
   policy: [
     z.strictObject({
-      ...{ operators: count, dishonest: count, operatorsFrom: z.enum(['given', 'controller']), risk: chance },
+      operators: count,
+      dishonest: count,
+      operatorsFrom: z.enum(['given', 'controller']),
+      risk: chance,
       policies: z.array(
         z.strictObject({
-          ...{ policy: policySchema, odds, dishonestMax: count },
+          policy: policySchema,
+          odds,
+          dishonestMax: count,
           from: z.array(z.enum(['floor', 'test-floor', 'given', 'common'])),
         }),
       ),
       shares: z.array(z.strictObject({ share: chance, dishonest: count, odds })),
-      ...{ advice: texts, uncovered: texts },
+      advice: texts,
+      uncovered: texts,
     }),
   ],
   'charter set': [
     z.strictObject({
-      ...{ project, epoch, vcs, before: vcs, witnesses: witnesses.optional() },
-      ...{ recipes: z.enum(['own', 'outside']), floor: policySchema, testFloor: policySchema.optional() },
+      project,
+      epoch,
+      vcs,
+      before: vcs,
+      witnesses: witnesses.optional(),
+      recipes: z.enum(['own', 'outside']),
+      floor: policySchema,
+      testFloor: policySchema.optional(),
       leastWorker: z.string().nullable(),
-      ...{ lost: floorText, changed: z.boolean() },
+      lost: floorText,
+      changed: z.boolean(),
     }),
   ],
   'charter show': [
     z.strictObject({
-      ...{ project, name: z.string(), epoch, vcs, witnesses: witnesses.optional() },
-      ...{ recipes: z.enum(['own', 'outside']), floor: policySchema, testFloor: policySchema.optional() },
+      project,
+      name: z.string(),
+      epoch,
+      vcs,
+      witnesses: witnesses.optional(),
+      recipes: z.enum(['own', 'outside']),
+      floor: policySchema,
+      testFloor: policySchema.optional(),
       leastWorker: z.string().nullable(),
-      ...{ controllers: z.array(peerId), trusted: z.array(peerId), idps: z.array(peerId), bootstrap: texts },
+      controllers: z.array(peerId),
+      trusted: z.array(peerId),
+      idps: z.array(peerId),
+      bootstrap: texts,
     }),
   ],
   compare: diffLines,
@@ -246,10 +238,14 @@ const jsonOutputs = {
   diff: diffLines,
   doctor: [
     z.strictObject({
-      ...{ ok: z.boolean(), tier: tier.nullable() },
+      ok: z.boolean(),
+      tier: tier.nullable(),
       checks: z.array(
         z.strictObject({
-          ...{ name: z.string(), ok: z.boolean(), found: z.string(), fix: z.string().optional() },
+          name: z.string(),
+          ok: z.boolean(),
+          found: z.string(),
+          fix: z.string().optional(),
           tier: tier.optional(),
         }),
       ),
@@ -263,18 +259,20 @@ const jsonOutputs = {
   fetch: [
     progressEvent,
     z.strictObject({
-      ...{ artifact: cid, folder: z.string(), bytes: size, providers: z.array(peerId) },
-      ...{ controllerUsed: z.boolean(), verification },
+      artifact: cid,
+      folder: z.string(),
+      bytes: size,
+      providers: z.array(peerId),
+      controllerUsed: z.boolean(),
+      verification,
     }),
     z.strictObject({
-      ...{
-        reports: cid,
-        test: z.string(),
-        artifact: z.null(),
-        folder: z.string(),
-        bytes: size,
-        verification,
-      },
+      reports: cid,
+      test: z.string(),
+      artifact: z.null(),
+      folder: z.string(),
+      bytes: size,
+      verification,
     }),
   ],
   'image build': imageLines,
@@ -289,8 +287,14 @@ const jsonOutputs = {
   'image remove': [z.strictObject({ removed: cid })],
   init: [
     z.strictObject({
-      ...{ project, name: z.string(), folder: z.string(), vcs, floor: policySchema },
-      ...{ testFloor: policySchema.optional(), lost: floorText, jobFile: z.enum(['made', 'kept']) },
+      project,
+      name: z.string(),
+      folder: z.string(),
+      vcs,
+      floor: policySchema,
+      testFloor: policySchema.optional(),
+      lost: floorText,
+      jobFile: z.enum(['made', 'kept']),
       ignored: z.enum(['added', 'kept']),
       from: foreign.optional(),
     }),
@@ -300,9 +304,12 @@ const jsonOutputs = {
   jobs: [z.array(runSummarySchema.extend({ account: z.strictObject(accountFields) }))],
   join: [
     event('joined', { project, operator: z.string(), role: roleSchema }),
-    event('working', { id: peerId, project, operator: z.string(), role: roleSchema, addresses }),
+    event('working', { id: peerId, project, operator: z.string(), role: roleSchema, addresses: texts }),
     event('installed', {
-      ...{ file: z.string(), home: z.string(), project, commands: z.record(z.string(), z.string()) },
+      file: z.string(),
+      home: z.string(),
+      project,
+      commands: z.record(z.string(), z.string()),
     }),
     z.strictObject({ unit: z.string() }),
     workerFileShown,
@@ -320,7 +327,10 @@ const jsonOutputs = {
   'on trusted': [...hookLines, z.array(shownEntrySchema)],
   plan: [
     z.strictObject({
-      ...{ ref: z.string(), commit: commitId.nullable(), tree: cid, base: z.string().nullable() },
+      ref: z.string(),
+      commit: commitId.nullable(),
+      tree: cid,
+      base: z.string().nullable(),
       jobs: z.array(z.looseObject({ name: z.string(), job: z.string() })),
       skipped: z.array(skipped),
     }),
@@ -332,9 +342,15 @@ const jsonOutputs = {
   ],
   revoke: [
     z.strictObject({
-      ...{ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id, since: count },
-      ...{ reason: z.string(), index: count, byRoot: z.boolean(), already: z.literal(true).optional() },
-      ...{ keeps: ownRevocations.optional(), voids: ownRevocations.optional() },
+      kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']),
+      id,
+      since: count,
+      reason: z.string(),
+      index: count,
+      byRoot: z.boolean(),
+      already: z.literal(true).optional(),
+      keeps: ownRevocations.optional(),
+      voids: ownRevocations.optional(),
       voidLeaves: z.array(id).optional(),
     }),
   ],
@@ -344,9 +360,7 @@ const jsonOutputs = {
     z.strictObject({ ...rotated, idps: z.array(peerId), before: peerId, ended: ended.optional() }),
   ],
   'rotate trusted-worker': [
-    z.strictObject({
-      ...{ ...rotated, trusted: z.array(peerId), added: z.array(peerId), gone: z.array(peerId) },
-    }),
+    z.strictObject({ ...rotated, trusted: z.array(peerId), added: z.array(peerId), gone: z.array(peerId) }),
   ],
   run: [runLine],
   sbom: [
@@ -365,26 +379,38 @@ const jsonOutputs = {
   'store forget': [z.strictObject({ forgotten: cid, store: z.string(), names: texts })],
   try: [
     progressEvent,
-    event('input', {
-      ...{ name: z.string(), cid, from: z.enum(['folder', 'store', 'mesh']), level },
-    }),
+    event('input', { name: z.string(), cid, from: z.enum(['folder', 'store', 'mesh']), level }),
     event('source', {
-      ...{ job: z.string(), root: z.string(), tree: cid, commit: commitId.nullable(), dirty: z.boolean() },
+      job: z.string(),
+      root: z.string(),
+      tree: cid,
+      commit: commitId.nullable(),
+      dirty: z.boolean(),
       file: z.string().nullable(),
     }),
     event('dependencies', { files: count, fetchedBytes: size }),
     event('output', { line: z.string() }),
     event('network', { connections: count, refused: count, received: size, sent: size }).loose(),
     event('built', {
-      ...{ kind: z.literal('exit'), code: z.int(), ms: z.int(), artifact: cid.nullable() },
-      ...{ reports: cid.nullable().optional(), files: z.array(builtFile) },
+      kind: z.literal('exit'),
+      code: z.int(),
+      ms: z.int(),
+      artifact: cid.nullable(),
+      reports: cid.nullable().optional(),
+      files: z.array(builtFile),
     }),
     event('built', {
-      ...{ kind: z.literal('aborted'), reason: z.string(), detail: z.string(), ms: z.int() },
-      ...{ artifact: z.null(), files: z.array(builtFile) },
+      kind: z.literal('aborted'),
+      reason: z.string(),
+      detail: z.string(),
+      ms: z.int(),
+      artifact: z.null(),
+      files: z.array(builtFile),
     }),
     event('varied', {
-      ...{ condition: z.string(), pinned: z.boolean(), differs: z.boolean() },
+      condition: z.string(),
+      pinned: z.boolean(),
+      differs: z.boolean(),
       failed: z.unknown(),
       files: z.array(z.strictObject({ path: z.string(), change })),
     }),
@@ -392,18 +418,23 @@ const jsonOutputs = {
   ],
   verify: [
     z.strictObject({
-      ...{ path: z.string(), ...verificationFields },
+      path: z.string(),
+      ...verificationFields,
       revocations: z.strictObject({ known: count, askedAt: timeMs.nullable() }),
-      ...{
-        artifact: cid.optional(),
-        sha256: sha256.optional(),
-        bytes: size.optional(),
-        paths: texts.optional(),
-      },
+      artifact: cid.optional(),
+      sha256: sha256.optional(),
+      bytes: size.optional(),
+      paths: texts.optional(),
     }),
     z.strictObject({
-      ...{ ok: z.literal(true), code: z.null(), log: peerId, kind: z.enum(['roots', 'ack', 'leaves']) },
-      ...{ sizes: z.array(count), index: count.nullable(), lines: count, says: z.string() },
+      ok: z.literal(true),
+      code: z.null(),
+      log: peerId,
+      kind: z.enum(['roots', 'ack', 'leaves']),
+      sizes: z.array(count),
+      index: count.nullable(),
+      lines: count,
+      says: z.string(),
     }),
     z.strictObject({ ok: z.literal(false), code, says: z.string() }),
     z.strictObject({ page: z.string(), bytes: size, sha256 }),

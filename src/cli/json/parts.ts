@@ -28,7 +28,7 @@ export const accountFields = {
   alarm: z.boolean(),
 };
 export const tier = z.enum(['vm', 'vm-emulated', 'gvisor', 'namespace']);
-export const addresses = z.array(z.string());
+export const texts = z.array(z.string());
 export const urls = z.array(z.url());
 export const id = z.string().min(1);
 
@@ -50,18 +50,36 @@ const transfer = {
 export const progressEvent = event('progress', { says: z.string(), ...transfer });
 
 const counted = z.strictObject({
-  ...{ receipt: sha256, worker: peerId, operator: text(64), slot: slotSchema },
-  ...{ round: z.int().min(1), index: count, outcome: outcomeSchema },
+  receipt: sha256,
+  worker: peerId,
+  operator: text(64),
+  slot: slotSchema,
+  round: z.int().min(1),
+  index: count,
+  outcome: outcomeSchema,
 });
 
 const facts = z.strictObject({
-  ...{ name: z.string(), job: cid, kind: z.enum(['build', 'test']), request: sha256, index: count },
-  ...{ repo: z.string(), ref: z.string(), commit: commitId, recipe: recipeSchema.nullable() },
-  ...{ policy: policySchema, artifact: cid.nullable() },
+  name: z.string(),
+  job: cid,
+  kind: z.enum(['build', 'test']),
+  request: sha256,
+  index: count,
+  repo: z.string(),
+  ref: z.string(),
+  commit: commitId,
+  recipe: recipeSchema.nullable(),
+  policy: policySchema,
+  artifact: cid.nullable(),
   files: z.array(z.strictObject({ path: z.string(), sha256 })),
-  ...{ operators: z.array(z.string()), dissent: z.array(counted), cosigners: z.array(peerId) },
+  operators: z.array(z.string()),
+  dissent: z.array(counted),
+  cosigners: z.array(peerId),
   inputs: z.record(z.string(), z.strictObject({ artifact: cid.nullable(), level })),
-  ...{ earlier: sha256.nullable(), time: z.string(), requested: z.string(), publisher: z.string() },
+  earlier: sha256.nullable(),
+  time: z.string(),
+  requested: z.string(),
+  publisher: z.string(),
   place: z.enum(['cosigned', 'witnessed', 'controller']),
   witnesses: z.strictObject({ operators: z.array(z.string()), named: z.array(z.string()) }),
   witnessed: z.string().nullable(),
@@ -81,23 +99,6 @@ export const verification = z.strictObject(verificationFields);
 
 export const floorText = z.strictObject({ floor: z.array(z.string()), testFloor: z.array(z.string()) });
 
-export const entry = z.strictObject({
-  ...{ kind: z.enum(['file', 'dir', 'link']), size, executable: z.boolean(), cid },
-  ...{ sha256: sha256.optional(), target: z.string().optional() },
-});
-export const firstDifference = z.strictObject({
-  ...{ offset: size, from: size, a: z.string(), b: z.string() },
-});
-export const change = z
-  .enum(['added', 'removed', 'changed', 'kind', 'content', 'mode', 'target'])
-  .or(z.string());
-export const side = z.strictObject({
-  ...{
-    cid,
-    from: z.enum(['store', 'mesh', 'folder', 'file']),
-    level: level.or(z.literal('revoked')).optional(),
-  },
-});
 export { cid, commitId, count, peerId, policySchema, roleSchema, sha256 };
 
 /** A line of the log of a running node: a sentence, and what it is about by the kind of event. */
@@ -113,6 +114,8 @@ export const ownRevocations = z.array(
   z.strictObject({
     id,
     what: z.strictObject({ kind: z.enum(['operator', 'key', 'job', 'image', 'artifact']), id: z.string() }),
-    ...{ since: count, reason: z.string(), leaf: count.nullable() },
+    since: count,
+    reason: z.string(),
+    leaf: count.nullable(),
   }),
 );

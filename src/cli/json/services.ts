@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  addresses,
   code,
   commitId,
   count,
@@ -11,37 +10,48 @@ import {
   roleSchema,
   sha256,
   size,
+  texts,
   timeMs,
   urls,
 } from './parts.ts';
 
 const project = peerId;
-const listening = { id: peerId, project, addresses, http: urls.optional() };
+const listening = { id: peerId, project, addresses: texts, http: urls.optional() };
 
 const status = z.looseObject({ says: z.string() });
 const publication = z.looseObject({
-  ...{ id: z.string(), at: timeMs, ref: z.string(), commit: commitId, status },
+  id: z.string(),
+  at: timeMs,
+  ref: z.string(),
+  commit: commitId,
+  status,
   jobs: z.array(z.looseObject({ name: z.string(), run: sha256, status: status.nullable() })),
 });
 const pull = z.looseObject({
-  ...{ id: z.string(), pull: count, commit: commitId, title: z.string(), author: z.string() },
+  id: z.string(),
+  pull: count,
+  commit: commitId,
+  title: z.string(),
+  author: z.string(),
   decision: z.looseObject({ verdict: z.enum(['approved', 'denied']), by: z.string() }).nullable(),
 });
 const pulls = [z.array(pull)];
 
 const controllerStatus = z.looseObject({
-  ...{
-    state: z.enum(['running', 'starting', 'draining', 'stopped']),
-    project,
-    id: peerId,
-    charter: count.nullable(),
-  },
+  state: z.enum(['running', 'starting', 'draining', 'stopped']),
+  project,
+  id: peerId,
+  charter: count.nullable(),
   runs: z.looseObject({ all: count, open: count, states: z.record(z.string(), count) }),
   behind: z.array(
     z.looseObject({ worker: peerId, operator: z.string(), version: z.string().nullable(), says: z.string() }),
   ),
   rounds: z.looseObject({ slots: count, operators: count }),
-  ...{ offers: count, leases: count, leaves: count, revocations: count, stopsBy: timeMs.nullable() },
+  offers: count,
+  leases: count,
+  leaves: count,
+  revocations: count,
+  stopsBy: timeMs.nullable(),
   asking: z.object({ trusted: z.array(peerId), operators: count, leaves: count, shown: count }).nullable(),
   connections: z.looseObject({ open: count, max: count, refused: count, isFull: z.boolean() }).nullable(),
   fullKeys: z.array(z.string()),
@@ -51,24 +61,43 @@ const controllerStatus = z.looseObject({
 const paths = z.array(z.string());
 const backup = [
   z.strictObject({
-    ...{ folder: z.string(), files: count, bytes: size, events: count },
-    ...{ keys: paths, keysLeft: paths, others: paths },
+    folder: z.string(),
+    files: count,
+    bytes: size,
+    events: count,
+    keys: paths,
+    keysLeft: paths,
+    others: paths,
   }),
 ];
 const restore = [
   z.strictObject({
-    ...{ home: z.string(), made: timeMs, files: count, aside: z.string().nullable() },
-    ...{ kept: paths, missing: paths, next: paths },
+    home: z.string(),
+    made: timeMs,
+    files: count,
+    aside: z.string().nullable(),
+    kept: paths,
+    missing: paths,
+    next: paths,
   }),
 ];
 const check = [
   z.strictObject({
-    ...{ folder: z.string(), role: z.enum(['controller', 'idp', 'store', 'watch']), backup: z.boolean() },
-    ...{ whole: z.boolean(), files: count, bytes: size, events: count, blocks: count },
+    folder: z.string(),
+    role: z.enum(['controller', 'idp', 'store', 'watch']),
+    backup: z.boolean(),
+    whole: z.boolean(),
+    files: count,
+    bytes: size,
+    events: count,
+    blocks: count,
     findings: z.array(
       z.strictObject({
-        ...{ file: z.string(), state: z.enum(['damaged', 'mends']), code },
-        ...{ says: z.string(), hint: z.string().optional() },
+        file: z.string(),
+        state: z.enum(['damaged', 'mends']),
+        code,
+        says: z.string(),
+        hint: z.string().optional(),
       }),
     ),
   }),
@@ -91,9 +120,14 @@ export const serviceOutputs = {
       project,
       members: z.array(
         z.strictObject({
-          ...{ key: peerId, operator: z.string(), role: roleSchema },
-          ...{ state: z.enum(['member', 'revoked', 'dismissed']), by: peerId, invite: z.string() },
-          ...{ since: count, enrolled: count },
+          key: peerId,
+          operator: z.string(),
+          role: roleSchema,
+          state: z.enum(['member', 'revoked', 'dismissed']),
+          by: peerId,
+          invite: z.string(),
+          since: count,
+          enrolled: count,
         }),
       ),
     }),
@@ -128,8 +162,6 @@ export const serviceOutputs = {
   'watch deny': pulls,
   'watch example': [z.strictObject({ example: z.string() })],
   'watch status': [
-    z.looseObject({
-      ...{ url: z.string(), refs: count, publications: z.array(publication), pulls: z.array(pull) },
-    }),
+    z.looseObject({ url: z.string(), refs: count, publications: z.array(publication), pulls: z.array(pull) }),
   ],
 } satisfies Record<string, readonly z.ZodType[]>;

@@ -35,7 +35,11 @@ const plain: ReadonlySet<RunState> = new Set(['trusted', 'building', 'failed']);
 /** Runs by push, the newest push first. */
 export function runsByPush(runs: readonly RunSummary[]): Push[] {
   const pushes = pushesOf(published(runs), ({ ref, commit, name, push = '' }) => ({
-    ...{ publisher: '', ref, commit, push, name },
+    publisher: '',
+    ref,
+    commit,
+    push,
+    name,
   }));
   return pushes.reverse().flatMap((jobs) => {
     const newest = jobs.at(-1);
@@ -50,7 +54,9 @@ const published = (runs: readonly RunSummary[]) =>
 /** One sentence on how the default branch stands, or what was pushed last where there is none. */
 export function headlineLine(runs: readonly RunSummary[], { colours }: Pick<Look, 'colours'>): string {
   const branches = [...branchJobs(published(runs))].map(([ref, jobs]) => ({
-    ...{ ref: fullRef(ref), jobs, submittedAt: jobs.at(-1)?.submittedAt ?? 0 },
+    ref: fullRef(ref),
+    jobs,
+    submittedAt: jobs.at(-1)?.submittedAt ?? 0,
   }));
   const { state, says } = headlineOf(defaultBranch(branches));
   const text = `${escapeLine(says, 500)}.`;

@@ -151,8 +151,12 @@ export class LogLines {
     const key = `${worker} ${slot}`;
     const source = this.#sources.get(key) ?? {
       head: this.#paint(`${escapeLine(operator, 200)}│`),
-      ...{ escaper: new LineEscaper(), steps: new LogSteps(), times: parseLogTimes(times) },
-      ...{ count: 0, from, ms: 0 },
+      escaper: new LineEscaper(),
+      steps: new LogSteps(),
+      times: parseLogTimes(times),
+      count: 0,
+      from,
+      ms: 0,
     };
     this.#sources.set(key, source);
     return this.#shown(source, source.escaper.push(text));

@@ -77,7 +77,16 @@ function asJson({ ref, commit, tree, base, file, plan: { instances, skipped } }:
     const { image, run, env, outputs, limits, network, trust } =
       file.jobs.find((job) => job.name === name) ?? template;
     return {
-      ...{ name, job: template.name, matrix: values, image, run, env, outputs, limits, network, trust },
+      name,
+      job: template.name,
+      matrix: values,
+      image,
+      run,
+      env,
+      outputs,
+      limits,
+      network,
+      trust,
       needs: needs.map(({ instance, level }) => ({ name: instance, level })),
     };
   });

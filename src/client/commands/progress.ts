@@ -35,11 +35,24 @@ const pairsShownMax = 3;
 
 /** Colours of events that are shown in words. */
 const paints: Partial<Record<Progress['kind'], 'plain' | 'dim' | 'yellow' | 'red'>> = {
-  ...{ waiting: 'dim', reopened: 'yellow', 'input-lost': 'red' },
-  ...{ 'answer-failed': 'yellow', 'answer-cosigning': 'dim', 'answer-refused': 'yellow' },
-  ...{ failed: 'red', unconfirmed: 'yellow', contradicted: 'red', 'pin-failed': 'red' },
-  ...{ cosigning: 'dim', 'cosign-delayed': 'yellow', 'cosign-refused': 'red' },
-  ...{ witnessing: 'dim', unwitnessed: 'yellow', cancelled: 'yellow', revoked: 'red', restored: 'plain' },
+  waiting: 'dim',
+  reopened: 'yellow',
+  'input-lost': 'red',
+  'answer-failed': 'yellow',
+  'answer-cosigning': 'dim',
+  'answer-refused': 'yellow',
+  failed: 'red',
+  unconfirmed: 'yellow',
+  contradicted: 'red',
+  'pin-failed': 'red',
+  cosigning: 'dim',
+  'cosign-delayed': 'yellow',
+  'cosign-refused': 'red',
+  witnessing: 'dim',
+  unwitnessed: 'yellow',
+  cancelled: 'yellow',
+  revoked: 'red',
+  restored: 'plain',
 };
 /** Events after which the rows of slots change no more. */
 const endsRows: readonly Progress['kind'][] = ['reopened', 'input-lost', 'unwitnessed', 'cancelled'];

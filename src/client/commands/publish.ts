@@ -47,7 +47,11 @@ export async function publishAll(
       return [needed, { request: run, level, ...(test && { gate: true as const }) }];
     });
     const asked = {
-      ...{ repo: url, ref, commit, recipe, policy: job.trust },
+      repo: url,
+      ref,
+      commit,
+      recipe,
+      policy: job.trust,
       needs: needs.length > 0 ? Object.fromEntries(of) : undefined,
     };
     const before = kept?.get(name);

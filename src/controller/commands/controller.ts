@@ -266,7 +266,12 @@ export async function serveFeed(
   });
   const proxies = trustedProxies(httpTrustedProxy);
   const server = await listenHttp({
-    ...{ ...http, app: site.app, names, limits: site.limits, errorPage, proxies },
+    ...http,
+    app: site.app,
+    names,
+    limits: site.limits,
+    errorPage,
+    proxies,
     onClose() {
       people?.close();
       site.close();

@@ -50,7 +50,10 @@ async function run(context: Context, options: Options): Promise<Exit> {
   });
   const { revoked: revocations } = await openRevocationBook(home, project);
   const view = await bundlesView({
-    ...{ dir, files, project, revocations },
+    dir,
+    files,
+    project,
+    revocations,
     onRefused: (file, why) => out.note(`${escapeLine(file, 200)} is left out: ${escapeLine(why)}`),
   });
   const server = await servePages({

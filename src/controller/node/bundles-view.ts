@@ -54,7 +54,10 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
       (name === undefined || one.name === name) &&
       (listState === undefined || listStateOf(one) === listState);
   return {
-    ...{ project, name: 'Bundles', bootstrap: () => [], branches: () => branches },
+    project,
+    name: 'Bundles',
+    bootstrap: () => [],
+    branches: () => branches,
     defaultBranch: () => defaultBranch(branches),
     branch: (name) => branches.find(({ ref }) => ref === name),
     runs(filter, before = 0) {
@@ -79,8 +82,13 @@ export async function bundlesView(options: BundlesViewOptions): Promise<ProjectV
     workers: () => ({ shown: [], count: 0 }),
     policy: () => undefined,
     trouble: () => ({
-      ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] } },
-      ...{ revocations: [], equivocations: [], fullKeys: [], full: null, declined: [] },
+      alarms: { count: 0, runs: [] },
+      revoked: { count: 0, runs: [] },
+      revocations: [],
+      equivocations: [],
+      fullKeys: [],
+      full: null,
+      declined: [],
     }),
     run(which) {
       const one = runs.find(
@@ -150,7 +158,16 @@ function summaryOf({ level, facts, words: { push: _, ...words }, at }: Proven): 
   const { request, job, name, repo, ref, commit, recipe, policy, artifact } = facts;
   const isTest = facts.kind === 'test';
   return {
-    ...{ run: request, job, name, repo, ref, commit, state: 'done', level, submittedAt: at, round: 1 },
+    run: request,
+    job,
+    name,
+    repo,
+    ref,
+    commit,
+    state: 'done',
+    level,
+    submittedAt: at,
+    round: 1,
     ...words,
     ...(isTest && { test: true as const }),
     ...(recipe !== null && { recipe }),
@@ -172,17 +189,23 @@ function viewOf(proven: Proven): RunView {
   const results = [
     ...facts.operators.map((operator, slot) => ({ operator, worker: '', slot, result: same, log: null })),
     ...facts.dissent.map(({ operator, worker, outcome }, n) => ({
-      ...{ operator, worker, slot: facts.operators.length + n, result: textOf(outcome), log: null },
+      operator,
+      worker,
+      slot: facts.operators.length + n,
+      result: textOf(outcome),
+      log: null,
     })),
   ];
   return {
-    ...{ summary, publisher: facts.publisher, over: true },
+    summary,
+    publisher: facts.publisher,
+    over: true,
     history: [
       { at, progress: { kind: 'round', round: 1, offer: '', ...summary.policy } },
       { at, progress: { kind: 'revealed', round: 1, results } },
       { at, progress: { kind: 'verdict', level, artifact: summary.artifact } },
     ],
-    pipeline: [{ ...{ run: summary.run, name: summary.name, state: 'done', level, needs: [] } }],
+    pipeline: [{ run: summary.run, name: summary.name, state: 'done', level, needs: [] }],
   };
 }
 

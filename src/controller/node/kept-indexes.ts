@@ -38,7 +38,8 @@ export class KeptIndexes {
         if (before !== undefined) before.held.roots.push(root);
         else
           found.set(pin, {
-            ...{ ms: Number(ms), tree },
+            ms: Number(ms),
+            tree,
             held: { operator, bytes: Number(bytes), pin, roots: [root] },
           });
       }

@@ -265,7 +265,13 @@ async function openFile(path: string): Promise<File | undefined> {
 const noTimes: LineTimes = new Map();
 
 const noIndex = (version: number): LineIndex => ({
-  ...{ starts: [0], count: 0, end: 0, version, inode: -1, cut: undefined, times: noTimes },
+  starts: [0],
+  count: 0,
+  end: 0,
+  version,
+  inode: -1,
+  cut: undefined,
+  times: noTimes,
   steps: new LogSteps(),
 });
 

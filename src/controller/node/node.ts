@@ -301,7 +301,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
     await writeAddress(folder.dir, mesh.addresses());
     const control = new ControllerControl({
-      ...{ dir: folder.dir, project: folder.project, state: machine.state, tell },
+      dir: folder.dir,
+      project: folder.project,
+      state: machine.state,
+      tell,
       dispatch: context.dispatch,
       asking: () => inquiry.waits,
       connections: () => mesh.connections(),

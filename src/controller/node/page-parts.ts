@@ -48,7 +48,9 @@ export function controllerPages(
   const revocations = () => logEvidence.revoked;
   return {
     view: projectView({
-      ...{ project, name, state },
+      project,
+      name,
+      state,
       addresses: () => mesh.addresses(),
       connections: () => mesh.connections(),
       equivocations: () => logEvidence.equivocations.map(({ proves }) => proves.says),
@@ -61,10 +63,7 @@ export function controllerPages(
     trees: {
       ...storedTrees(state, store),
       testReports: openTestReports({ store }),
-      sboms: openSboms({
-        ...{ project, bundles, store, revocations },
-        level: (tree) => artifactLevel(state, tree),
-      }),
+      sboms: openSboms({ project, bundles, store, revocations, level: (tree) => artifactLevel(state, tree) }),
     },
   };
 }

@@ -208,7 +208,10 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
         .slice(-troubleRuns)
         .reverse()
         .map(({ revocation: { payload } }) => ({
-          ...{ what: payload.what.kind, id: payload.what.id, since: payload.since, reason: payload.reason },
+          what: payload.what.kind,
+          id: payload.what.id,
+          since: payload.since,
+          reason: payload.reason,
         })),
       equivocations: ports.equivocations(),
       fullKeys: fullKeys(state),
@@ -252,7 +255,10 @@ function publicationOf({ request, publisher, submittedAt }: RunFacts): Omit<Push
   const { ref, commit } = request.payload;
   const { subject, author } = pushWordsIn(request.payload);
   return {
-    ...{ ref, commit, publisher: publisher.payload.operator, submittedAt },
+    ref,
+    commit,
+    publisher: publisher.payload.operator,
+    submittedAt,
     ...(subject !== undefined && { subject }),
     ...(author !== undefined && { author }),
   };
@@ -289,8 +295,12 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
   const shown = [...workers]
     .slice(0, controllerNodeLimits.pageWorkersMax)
     .map(([worker, { operator, role, capabilities, version }]) => ({
-      ...{ operator, trusted: role === 'trusted-worker', id: worker.slice(-6) },
-      ...{ arch: capabilities.arch, tiers: [...capabilities.tiers], builds: builds.get(worker) ?? 0 },
+      operator,
+      trusted: role === 'trusted-worker',
+      id: worker.slice(-6),
+      arch: capabilities.arch,
+      tiers: [...capabilities.tiers],
+      builds: builds.get(worker) ?? 0,
       behind: behindText(version, least) ?? null,
     }));
   const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;

@@ -52,7 +52,7 @@ function roundsIn(history: Told): Round[] {
         before?.delete('trusted');
         builds.set('trusted', trusted);
       }
-      rounds.push({ ...{ n, agree, of }, builds, files: [], filesCount: 0 });
+      rounds.push({ n, agree, of, builds, files: [], filesCount: 0 });
     }
     const round = rounds.at(-1);
     if (round !== undefined) take(rounds, round, progress);
@@ -151,7 +151,10 @@ function oneRound(round: Round, open: boolean, account: Account, aside: Aside): 
       return [marked, otherwise].filter(({ of }) => of.length > 0);
     }),
     ...[...Map.groupBy(without(builds), ({ does }) => buildText(does, account))].map(([says, of]) => ({
-      ...{ kind: 'pending', says, name: undefined, of },
+      kind: 'pending',
+      says,
+      name: undefined,
+      of,
     })),
   ];
   const head = `Round ${round.n}: ${round.agree} of ${round.of} have to agree`;

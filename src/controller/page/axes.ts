@@ -58,7 +58,8 @@ export function gridOf<Job extends Named>({
     columns.add(column);
   }
   return {
-    ...{ name, columns: [...columns] },
+    name,
+    columns: [...columns],
     rows: [...rows].map(([row, cells]) => ({ name: row, cells: [...columns].map((one) => cells.get(one)) })),
   };
 }

@@ -44,7 +44,9 @@ export function controllerApp({ view, pages, acknowledge, cancel, people, versio
     people === undefined
       ? {}
       : {
-          ...{ sessionOf: people.session, acknowledge, cancel },
+          sessionOf: people.session,
+          acknowledge,
+          cancel,
           account: (c: Context) => accountLink(people.session(c)),
         };
   // A request that changes state must carry the token of the form.

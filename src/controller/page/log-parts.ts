@@ -97,7 +97,11 @@ export function partsOf(steps: readonly StepView[], { from, to }: ShownRange, as
 }
 
 const marks: Readonly<Record<StepView['ended'], string>> = {
-  ...{ passed: '✓', allowed: '!', failed: '✗', running: '…', unknown: '·' },
+  passed: '✓',
+  allowed: '!',
+  failed: '✗',
+  running: '…',
+  unknown: '·',
 };
 
 const title = ({ n, of, name, ended, says, ms }: StepView): Html => {

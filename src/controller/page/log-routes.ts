@@ -59,7 +59,10 @@ export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { pageText, r
       const from = numberAsked(c, 'from');
       try {
         const found = await logs.pages.search(build.lease, query, {
-          ...{ from, max: pageLimits.logFoundMax, chars: pageLimits.logFoundChars, signal: untilGone(c) },
+          from,
+          max: pageLimits.logFoundMax,
+          chars: pageLimits.logFoundChars,
+          signal: untilGone(c),
           looked: (piece) => paySearched(c, piece),
         });
         const url = logUrl(named.id, build.lease);

@@ -144,8 +144,15 @@ async function partsOf(
     partsOfTrees(ports, run, account),
   ]);
   return {
-    ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed, verifyPath },
-    ...{ failures, ...ofTrees, hasBytes: trees !== undefined },
+    run,
+    project: view.project,
+    bootstrap: view.bootstrap(),
+    logs: builds,
+    sealed,
+    verifyPath,
+    failures,
+    ...ofTrees,
+    hasBytes: trees !== undefined,
   };
 }
 

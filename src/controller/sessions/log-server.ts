@@ -110,7 +110,10 @@ export class LogServer {
     if (!(await this.#begin(channel.peer, lease)))
       throw new QuorateError('LOG_NO_LEASE', 'a log is sent by the worker that holds its lease');
     const log: LiveLog = {
-      ...{ bytes: 0, tail: new TextTail(tailChars), listeners: new Set(), times: new LogTimes() },
+      bytes: 0,
+      tail: new TextTail(tailChars),
+      listeners: new Set(),
+      times: new LogTimes(),
     };
     this.#live.set(lease, log);
     try {

@@ -5,8 +5,16 @@ import { fetchLimits } from './limits.ts';
 const { connectMs, idleMs, headMs, leastRateMs, listMs, fileMs } = fetchLimits;
 const { fileBytesMax, undeclaredBytesMax, totalBytesMax, listBytesMax } = fetchLimits;
 const bounds = {
-  ...{ connectMs, idleMs, headMs, leastRateMs, listMs, fileMs },
-  ...{ fileBytesMax, undeclaredBytesMax, totalBytesMax, listBytesMax },
+  connectMs,
+  idleMs,
+  headMs,
+  leastRateMs,
+  listMs,
+  fileMs,
+  fileBytesMax,
+  undeclaredBytesMax,
+  totalBytesMax,
+  listBytesMax,
 };
 export type FetchLimits = Record<keyof typeof bounds, number>;
 

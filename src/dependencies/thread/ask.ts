@@ -27,7 +27,9 @@ export async function askThread<T>(
   const thread = new Worker(file, {
     workerData: question,
     // Reading the host's own environment takes the YAML library a fifth of its time.
-    ...{ env: {}, stdin: false, execArgv: ['--disable-warning=ExperimentalWarning'] },
+    env: {},
+    stdin: false,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
     resourceLimits: { maxOldGenerationSizeMb: memoryMiB },
   });
   const stop = () => void thread.terminate();

@@ -169,7 +169,9 @@ async function serveSignIn(
     onError: ({ message }) => out.note(message),
   });
   const server = await listenHttp({
-    ...{ ...http, app: people.app, names: namesIn([people.origin]) },
+    ...http,
+    app: people.app,
+    names: namesIn([people.origin]),
     limits: { bodyBytesMax: signInLimits.bodyBytesMax },
     errorPage: errorPageWith({ href: '/sign-in', text: 'Sign in' }),
     proxies: trustedProxies(httpTrustedProxy),

@@ -13,8 +13,16 @@ export interface Surrounding {
 }
 
 export const newJob = (name: string): DraftJob => ({
-  ...{ name, isTest: true, shell: 'bash', needs: [], matrix: {}, refs: [], env: {}, dependencies: [] },
-  ...{ steps: [], todo: [] },
+  name,
+  isTest: true,
+  shell: 'bash',
+  needs: [],
+  matrix: {},
+  refs: [],
+  env: {},
+  dependencies: [],
+  steps: [],
+  todo: [],
 });
 
 /** Room for the values of a matrix, which are added to it. */

@@ -90,8 +90,19 @@ async function show({ cwd, out }: Context): Promise<Exit> {
   const { project, name, epoch, vcs, floor, testFloor, witnesses, recipes, bootstrap } = charter;
   const { controllers, trusted, idps } = charter;
   out.value({
-    ...{ project, name, epoch, vcs, witnesses, recipes: recipes ?? 'own', floor, testFloor },
-    ...{ leastWorker: leastWorkerOf(charter) ?? null, controllers, trusted, idps, bootstrap },
+    project,
+    name,
+    epoch,
+    vcs,
+    witnesses,
+    recipes: recipes ?? 'own',
+    floor,
+    testFloor,
+    leastWorker: leastWorkerOf(charter) ?? null,
+    controllers,
+    trusted,
+    idps,
+    bootstrap,
   });
   const keys = (label: string, all: readonly string[]) =>
     (all.length === 0 ? ['none'] : all).map((key, n) => `  ${(n === 0 ? label : '').padEnd(16)}  ${key}`);

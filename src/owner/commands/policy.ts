@@ -161,10 +161,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     const policy: Policy = { ...votes, rounds, cosign: options.cosign ?? 'required' };
     const row: Row = { ...policyOdds(policy, population, risk), from: ['given'] };
     const shares = oddsByShare(policy, operators);
-    out.value({
-      ...{ ...asked, policies: [jsonOf(row)] },
-      ...{ shares, advice: [], uncovered },
-    });
+    out.value({ ...asked, policies: [jsonOf(row)], shares, advice: [], uncovered });
     const votesText = `${policy.agree} of ${policy.of} operators`;
     const signed = policy.cosign === 'required' ? ' and the trusted worker' : ', without a co-signature';
     const few = columns.slice(0, -1);

@@ -116,7 +116,10 @@ function afterOne(facts: AccountFacts, progress: Progress): AccountFacts {
     case 'accepted': {
       const { test, repo, ref, commit, recipe } = progress;
       return {
-        ...{ ...facts, repo, ref, commit },
+        ...facts,
+        repo,
+        ref,
+        commit,
         ...(test === true && { test }),
         ...(recipe !== undefined && { recipe }),
       };

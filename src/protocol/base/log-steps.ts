@@ -38,7 +38,9 @@ export function failedStepIn(line: string): FailedStep | undefined {
   const [, n, allowed, code, name] = fails.exec(markIn(line) ?? '') ?? [];
   if (n === undefined) return undefined;
   return {
-    ...{ n: Number(n), allowed: allowed !== undefined, code: Number(code) },
+    n: Number(n),
+    allowed: allowed !== undefined,
+    code: Number(code),
     ...(name !== undefined && { name }),
   };
 }

@@ -70,7 +70,9 @@ export function makeProvenance({ project, facts, job, index }: Made): Provenance
       buildDefinition: {
         buildType: receiptBuildType,
         externalParameters: {
-          ...{ job: facts.job, repository: facts.repo, ref: facts.ref },
+          job: facts.job,
+          repository: facts.repo,
+          ref: facts.ref,
           ...(facts.recipe !== null && { recipe: recipeText(facts.recipe) }),
         },
         resolvedDependencies: [...resolvedDependenciesOf(job), ...files],

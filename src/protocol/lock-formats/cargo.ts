@@ -48,7 +48,9 @@ function foundOf(one: unknown, at: Place): Found | undefined {
   const origin = originOf(source, at);
   return {
     ecosystem: 'cargo',
-    ...{ name, version, origin },
+    name,
+    version,
+    origin,
     purl: purlOf('cargo', name, version, qualifiersOf(origin)),
     file: `${name}-${version}.crate`,
     ...(checksum === undefined

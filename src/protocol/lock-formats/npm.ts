@@ -38,8 +38,11 @@ function entryOf(key: string, tree: Tree, lock: string): Found | undefined {
   const version = fields.text('version');
   if (version === undefined) throw invalid(at, `${quote(key)} has no version`);
   return npmEntry({
-    ...{ name, version, at },
-    ...{ resolved: fields.text('resolved'), integrity: fields.text('integrity') },
+    name,
+    version,
+    at,
+    resolved: fields.text('resolved'),
+    integrity: fields.text('integrity'),
     platform: platformOf(fields),
     optional: fields.flag('optional'),
   });
@@ -77,7 +80,9 @@ export function npmEntry(one: NpmPackage): Found | undefined {
   const integrity = one.integrity === undefined ? undefined : parseSri(one.integrity, at);
   return {
     ecosystem: 'npm',
-    ...{ name, version, origin },
+    name,
+    version,
+    origin,
     purl: purlOf('npm', name, version, qualifiersOf(origin)),
     file: origin.kind === 'url' ? fileOfUrl(origin.url) : tarballOf(name, version),
     ...(one.integrity !== undefined && { locked: one.integrity }),

@@ -93,7 +93,9 @@ function entryOf(key: string, tree: Tree, lock: string, needed: ReadonlySet<stri
   const resolved = resolvedOf(resolution, at);
   if (resolved === undefined) return undefined;
   return npmEntry({
-    ...{ name, at, resolved: resolved.url },
+    name,
+    at,
+    resolved: resolved.url,
     // Of what no registry names, pnpm writes the version beside it.
     version: fields.text('version') ?? spec,
     integrity: resolution.text('integrity'),

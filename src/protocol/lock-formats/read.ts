@@ -30,7 +30,8 @@ function parseGoSum(text: string, lock: string): Found[] {
     return [
       {
         ecosystem: 'go',
-        ...{ name, version },
+        name,
+        version,
         purl: purlOf('golang', name, version),
         file: `${version}.${full === version ? 'zip' : 'mod'}`,
         integrity: { algorithm: 'dirhash', digests: [hex] },

@@ -91,7 +91,9 @@ type Rest = Pick<Found, 'version' | 'purl' | 'file' | 'integrity' | 'lacks' | 'o
 function pinned(name: string, version: string, integrity: Integrity | undefined, at: Place): Rest {
   checkVersion(version, at);
   return {
-    ...{ version, purl: purlOf('pypi', name, version), origin: { kind: 'registry' } },
+    version,
+    purl: purlOf('pypi', name, version),
+    origin: { kind: 'registry' },
     lacks: 'a version has several files, and the lock does not say which is meant',
     ...(integrity !== undefined && { integrity }),
   };
@@ -108,7 +110,8 @@ function direct(name: string, url: string, integrity: Integrity | undefined, at:
   checkUrl(address, at);
   const hash = integrity ?? hashesOf([fragment.replace(/^sha256=/, '--hash=sha256:')], at);
   return {
-    ...{ version: '', origin: { kind: 'url', url: address } },
+    version: '',
+    origin: { kind: 'url', url: address },
     purl: purlOf('pypi', name, '', { download_url: address }),
     file: fileOfUrl(address),
     ...(hash === undefined ? { lacks: 'it has no sha256' } : { integrity: hash }),

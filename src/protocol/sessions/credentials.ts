@@ -64,7 +64,9 @@ export class Credentials {
     // A ticket, or the owner, may have named an address with the key of before.
     const controllers = controllersUnder(charter, membership.controllers);
     return new Credentials(signing, clock, save, {
-      ...{ membership: { ...membership, controllers }, charter, grant },
+      membership: { ...membership, controllers },
+      charter,
+      grant,
     });
   }
 
@@ -88,7 +90,10 @@ export class Credentials {
     this.#charter = learned.payload;
     const controllers = controllersUnder(this.#charter, this.#membership.controllers);
     await this.#change({
-      ...{ ...this.#membership, charter: raw, controllers, bootstrap: this.#charter.bootstrap },
+      ...this.#membership,
+      charter: raw,
+      controllers,
+      bootstrap: this.#charter.bootstrap,
     });
   }
 

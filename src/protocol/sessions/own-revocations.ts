@@ -57,7 +57,10 @@ export async function revocationsBy(
   if (!mayRevoke && book.signedBy(key).length === 0) return [];
   const places = placesIn(await completeLeaves(asked, book, before));
   return book.signedBy(key).map(({ id, payload: { what, since, reason } }) => ({
-    ...{ id, what, since, reason },
+    id,
+    what,
+    since,
+    reason,
     leaf: places.get(id) ?? null,
   }));
 }

@@ -152,10 +152,7 @@ export class RunVerifier {
     const opened = found.filter((one) => one !== undefined);
     const freshUnder = (revoked: readonly Revoked[]) =>
       opened.filter(({ witnesses }) =>
-        areFresh(witnesses, {
-          ...{ charter: charter.payload, revoked, grants },
-          ...{ now: now() / 1000, ageSecondsMax },
-        }),
+        areFresh(witnesses, { charter: charter.payload, revoked, grants, now: now() / 1000, ageSecondsMax }),
       );
     const needFresh = (fresh: readonly Checkpoint[]) =>
       this.#check(

@@ -162,7 +162,8 @@ export function adviceOn(
   const { operators, dishonest } = population;
   const signed: Policy = {
     ...(operators < 3 ? { agree: operators, of: operators } : { agree: 2, of: 3 }),
-    ...{ cosign: 'required', rounds },
+    cosign: 'required',
+    rounds,
   };
   const { blocked } = oddsOf(signed, population);
   const build = policyText(signed, rounds);

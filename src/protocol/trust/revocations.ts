@@ -57,7 +57,10 @@ export function revokedUnder(all: readonly Revoked[], charter: Charter, endsKeys
 
 /** A revocation that this program cannot read voids all of the project. */
 export const revokedUnread = (project: string, byRoot: boolean): Revoked => ({
-  ...{ what: { kind: 'project', id: project, why: 'newer' }, since: 0, reason: '', byRoot },
+  what: { kind: 'project', id: project, why: 'newer' },
+  since: 0,
+  reason: '',
+  byRoot,
 });
 
 /** Whether it is of a later version than this program reads. */

@@ -206,7 +206,9 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   ofKind('acknowledge', { which: text(120), publisher: jws }),
   /** Live logs of a sealed round go to its requester and nobody else. */
   ofKind('logs', {
-    ...{ which: text(120), follow: z.boolean(), worker: text(80).optional() },
+    which: text(120),
+    follow: z.boolean(),
+    worker: text(80).optional(),
     /** Of the lines of each log that is complete, in its first `output`. */
     times: z.literal(true).optional(),
   }),

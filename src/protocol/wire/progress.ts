@@ -16,13 +16,22 @@ export const ofKind = <Name extends string, Fields extends z.core.$ZodLooseShape
 ) => z.object({ kind: z.literal(name), ...fields });
 const at = { round: z.int().min(1), slot: slotSchema, worker: peerId, operator: words };
 const result = z.object({
-  ...{ worker: peerId, operator: words, slot: slotSchema, result: words },
-  ...{ reports: cid.optional(), log: cid.nullable() },
+  worker: peerId,
+  operator: words,
+  slot: slotSchema,
+  result: words,
+  reports: cid.optional(),
+  log: cid.nullable(),
 });
 /** A build and its result, with what the receipt says of where it ran. */
 export const comparedSchema = z.object({
-  ...{ ...at, result: words, reports: cid.optional(), log: cid.nullable(), tier: words },
-  ...{ kernel: words.optional(), processor: words.optional() },
+  ...at,
+  result: words,
+  reports: cid.optional(),
+  log: cid.nullable(),
+  tier: words,
+  kernel: words.optional(),
+  processor: words.optional(),
 });
 const needed = z.object({ request: sha256, level: words, gate: z.literal(true).optional() });
 const artifact = cid.nullable();
@@ -30,8 +39,13 @@ const artifact = cid.nullable();
 /** Progress of a run for its followers (docs/run-events.md). No result of a sealed round; unknown members are ignored. */
 export const progressKinds = [
   ofKind('accepted', {
-    ...{ job: cid, name: words, test: z.literal(true).optional(), repo: words, ref: words },
-    ...{ commit: commitId, recipe: recipeSchema.strip().optional() },
+    job: cid,
+    name: words,
+    test: z.literal(true).optional(),
+    repo: words,
+    ref: words,
+    commit: commitId,
+    recipe: recipeSchema.strip().optional(),
   }),
   ofKind('waiting', { needs: z.record(words, needed) }),
   ofKind('inputs', { job: cid, inputs: z.record(words, cid) }),
@@ -69,18 +83,19 @@ export const progressKinds = [
   ofKind('cosign-refused', { worker: peerId, code: codeSchema, message: words }),
   ofKind('witnessing', { operators: count, named: count }),
   ofKind('unwitnessed', {
-    ...{ operators: list(words), operatorsNeeded: count, named: list(words) },
-    ...{ namedNeeded: count, namedMissing: list(words) },
+    operators: list(words),
+    operatorsNeeded: count,
+    named: list(words),
+    namedNeeded: count,
+    namedMissing: list(words),
   }),
   ofKind('pin-failed', { artifact: cid, detail: words }),
   ofKind('cancelled', { reason: words }),
   ofKind('verdict', {
-    ...{
-      level: verdictLevelSchema,
-      artifact,
-      reports: cid.optional(),
-      cosigned: z.literal(false).optional(),
-    },
+    level: verdictLevelSchema,
+    artifact,
+    reports: cid.optional(),
+    cosigned: z.literal(false).optional(),
     reason: words.optional(),
     limit: words.optional(),
   }),

@@ -45,7 +45,9 @@ const openFactsSchema = z.object({
   /** How much of the artifact is at the controller, and from which operators it comes. `total`: as they say. */
   fetching: z
     .object({
-      ...{ bytes: count, total: count.nullable(), bytesPerSecond: z.number().min(0).nullable() },
+      bytes: count,
+      total: count.nullable(),
+      bytesPerSecond: z.number().min(0).nullable(),
       from: z.array(name).max(documentLimits.slotsMax),
     })
     .optional(),
@@ -127,8 +129,10 @@ export const runSummarySchema = z.object({
   trustedFailures: z
     .array(
       z.object({
-        ...{ worker: peerId, says: text(500) },
-        ...{ refused: z.literal(true).optional(), delayed: z.literal(true).optional() },
+        worker: peerId,
+        says: text(500),
+        refused: z.literal(true).optional(),
+        delayed: z.literal(true).optional(),
       }),
     )
     .max(limits.slotLeasesMax)
@@ -162,10 +166,19 @@ const { run, test, state, level, cosigned, limit, cancelled, awaits, differs, fe
 
 /** A job of a pipeline, as far as its summary tells. */
 export const pipelineJobSchema = z.object({
-  ...{ run, name, test, state, level, cosigned },
+  run,
+  name,
+  test,
+  state,
+  level,
+  cosigned,
   revoked: z.literal(true).optional(),
   reason: text(500).optional(),
-  ...{ limit, cancelled, awaits, differs, fellWith },
+  limit,
+  cancelled,
+  awaits,
+  differs,
+  fellWith,
   /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
   needs: z
     .array(z.object({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))

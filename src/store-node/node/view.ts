@@ -24,7 +24,10 @@ export function storeView(
       kept()
         .slice(0, limits.feedOffersMax)
         .map(({ job, run, level, tree, kind, cosigned }) => ({
-          ...{ job, request: run, level, artifact: kind === 'test' ? null : tree },
+          job,
+          request: run,
+          level,
+          artifact: kind === 'test' ? null : tree,
           ...(cosigned === false && { cosigned: false as const }),
         })),
     revocations: (after?: string) => withEvidence(revocations.page(after), revocations.evidence()),

@@ -28,7 +28,8 @@ export async function serveWatch(
   const options = { members: undefined, charter, issuer: undefined, onError };
   const people = signIn === undefined ? undefined : await openSignIn({ path: signIn, ...options });
   const app = watchApp({
-    ...{ version: version(), label: settings.context },
+    version: version(),
+    label: settings.context,
     badge: (ref) => badgeOf(state, ref),
     webhook:
       kind === undefined || secret === undefined
@@ -45,7 +46,12 @@ export async function serveWatch(
   const known = [...names, ...(people === undefined ? [] : namesIn([people.origin]))];
   const errorPage = errorPageWith(people && { href: '/approvals', text: 'To the pull requests' });
   const server = await listenHttp({
-    ...{ host, port, names: known, app, limits, errorPage },
+    host,
+    port,
+    names: known,
+    app,
+    limits,
+    errorPage,
     option: '[http] listen in watch.toml',
     onClose: () => people?.close(),
   });

@@ -75,12 +75,19 @@ export const hookToldSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('retrying'), run, ...problem }),
   z.strictObject({ event: z.literal('refused'), run, ...problem }),
   z.strictObject({
-    ...{ event: z.literal('started'), subject, name: z.string(), ref: z.string() },
+    event: z.literal('started'),
+    subject,
+    name: z.string(),
+    ref: z.string(),
     artifact: z.string().nullable(),
   }),
   /** `says`: the outcome for a person. */
   z.strictObject({
-    ...{ event: z.literal('ended'), subject, outcome: outcomeSchema, says: z.string(), ms: z.number() },
+    event: z.literal('ended'),
+    subject,
+    outcome: outcomeSchema,
+    says: z.string(),
+    ms: z.number(),
   }),
 ]);
 export type HookTold = z.infer<typeof hookToldSchema>;

@@ -32,7 +32,8 @@ export function order(
   const isFull = open >= watchLimits.publicationsOpenMax;
   const publication: Publication = {
     order: { ...wanted, id, at: now, ...(words !== undefined && { words }) },
-    ...{ cause, author },
+    cause,
+    author,
     phase: isFull ? 'ended' : 'ordered',
     runs: [],
     stands: new Map(),

@@ -22,7 +22,14 @@ export function viewOf(state: WatchState) {
     }),
     /** `id`: the argument of `approve` and `deny`. */
     pulls: [...pulls.values()].map(({ pull, commit, title, author, base = null, since, decision }) => ({
-      ...{ id: `${pull}@${commit}`, pull, commit, title, author, base, since, decision },
+      id: `${pull}@${commit}`,
+      pull,
+      commit,
+      title,
+      author,
+      base,
+      since,
+      decision,
     })),
     untold: [...statuses.values()]
       .filter(({ told, wanted }) => told !== wanted)

@@ -82,7 +82,12 @@ export function learnFromLog(
   { now = () => Date.now(), check = enforce }: { now?: () => number; check?: Check } = {},
 ): Promise<void> {
   const verifier = new RunVerifier({
-    ...{ project, documents: joseDocuments, log: copy, book: async () => book, now, check },
+    project,
+    documents: joseDocuments,
+    log: copy,
+    book: async () => book,
+    now,
+    check,
     ageSecondsMax: hookLimits.checkpointAgeSeconds,
   });
   return verifier.learn(source, bundle);
@@ -118,18 +123,26 @@ async function take(options: TakeOptions): Promise<Taken> {
   const { bootstrap, controllers } = await home.membership(project);
   const book = await openRevocationBook(home.dir, project);
   const expected = {
-    ...{ project, ref: run.ref, artifact: run.artifact },
+    project,
+    ref: run.ref,
+    artifact: run.artifact,
     ...(source !== undefined && { source }),
     ...(recipe !== undefined && { recipe }),
   };
   const artifact = join(dir, 'artifact');
   const { bundle, bundleText } = await fetchArtifact({
-    ...{ ...expected, run: run.run, bootstrap, controllers, revocations: book, dest: artifact, signal },
+    ...expected,
+    run: run.run,
+    bootstrap,
+    controllers,
+    revocations: book,
+    dest: artifact,
+    signal,
     accept: ({ facts }) => facts !== null && accept(facts),
     onProgress: () => {},
   });
   // After the files, which may have taken long.
-  await askForRevocations({ ...{ project, artifact: run.artifact, bootstrap, controllers, book, signal } });
+  await askForRevocations({ project, artifact: run.artifact, bootstrap, controllers, book, signal });
   await learnFromLog(options.log, { project, bundle, book });
   const verification = await verifyBundle(bundle, { ...expected, revocations: book.revoked }, joseVerifier);
   const { ok, facts, level } = verification;

@@ -46,7 +46,12 @@ async function preparedFor(order: PublishOrder, { repository, signal }: PublishO
   const { url, confine } = repository;
   const of = (compared?: string) =>
     prepare({
-      ...{ url, ref: seen, confine, base: compared, jobName: job ?? undefined, signal },
+      url,
+      ref: seen,
+      confine,
+      base: compared,
+      jobName: job ?? undefined,
+      signal,
       words: words?.subject,
     });
   if (base === null || base === commit) return of();
@@ -76,7 +81,11 @@ async function submitAll(
         return [needed, { request: run, level, ...(test && { gate: true as const }) }];
       });
       const { run } = await client.submit({
-        ...{ repo: { url, ref }, commit, tree, job, policy: policyOf(client, order, job) },
+        repo: { url, ref },
+        commit,
+        tree,
+        job,
+        policy: policyOf(client, order, job),
         rebuild: order.rebuild,
         expiresSeconds: watchNodeLimits.requestSeconds,
         dependencies: fetched?.of(job),

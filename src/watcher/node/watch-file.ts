@@ -203,8 +203,14 @@ function watchFileOf(file: File, folder: string): WatchFile {
   const settings: WatchSettings = {
     url: repository.url,
     rules: rule.map(({ 'cancel-superseded': supersede = true, ...one }) => ({
-      ...{ name: one.name, branches: one.branches ?? [], tags: one.tags ?? [], paths: one.paths ?? [] },
-      ...{ job: one.job, supersede, cron: one.cron, rebuild: one.rebuild ?? one.cron !== undefined },
+      name: one.name,
+      branches: one.branches ?? [],
+      tags: one.tags ?? [],
+      paths: one.paths ?? [],
+      job: one.job,
+      supersede,
+      cron: one.cron,
+      rebuild: one.rebuild ?? one.cron !== undefined,
     })),
     ...(pulls !== undefined && {
       pulls: { authors: pulls.authors ?? [], label: pulls.label, paths: pulls.paths ?? [], job: pulls.job },

@@ -52,7 +52,8 @@ export class Watcher<C extends WatchClient = WatchClient> {
     };
     this.#stands = new Repeater(clock, stands, this.#failed);
     this.#evidence = new EvidenceChecker({
-      ...{ verifier, steady: () => clock.monotonic() },
+      verifier,
+      steady: () => clock.monotonic(),
       found: (run, proof) => this.#dispatch({ kind: 'proof', run, proof }),
     });
     const proofs = async () => {

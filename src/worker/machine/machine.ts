@@ -421,7 +421,11 @@ export class Worker {
 function receiptOf(worker: string, job: Job, { id, payload }: Verified<Lease>, result: BuildResult) {
   const { files, startedOn, finishedOn } = result;
   return makeReceipt({
-    ...{ worker, job, files, startedOn, finishedOn },
+    worker,
+    job,
+    files,
+    startedOn,
+    finishedOn,
     facts: {
       project: payload.project,
       job: payload.job,

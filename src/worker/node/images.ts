@@ -32,7 +32,10 @@ export class WorkerImages {
     this.#context = context;
     const { dir, store, signal } = context;
     this.#cache = new ImageCache({
-      ...{ dir: imageCacheFolder(dir), bytesMax, store, signal },
+      dir: imageCacheFolder(dir),
+      bytesMax,
+      store,
+      signal,
       source: {
         obtain: (image, options) => this.#obtain(image, options),
         discard: (image) => this.#discard(image),

@@ -228,7 +228,9 @@ export class Operator {
     const diskBytes = disk ?? (follows ? changes.memoryBytes : undefined);
     const lending = given<Lending>(this.#lending, {
       capabilities: given(this.#lending.capabilities, { cpus, memoryBytes, diskBytes }),
-      ...{ jobsAtOnce, pids, seconds },
+      jobsAtOnce,
+      pids,
+      seconds,
     });
     const rules = given<OperatorRules>(this.#rules, more);
     checkTerms(lending, rules);

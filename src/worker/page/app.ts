@@ -101,10 +101,12 @@ export function lenderApp(ports: LenderPorts): Hono<HttpEnv> {
   const render = async (c: Context<HttpEnv>, over: Partial<LenderView>, code: 200 | 400 = 200) => {
     const status = over.status ?? (await statusOf(ports));
     const view: LenderView = {
-      ...{ status, project: ports.project },
+      status,
+      project: ports.project,
       knobs: status === undefined ? [] : knobFields(status.lending, ports.host),
       csrf: secrets.csrf,
-      ...{ notice: undefined, faults: new Map() },
+      notice: undefined,
+      faults: new Map(),
       ...over,
     };
     return c.html(lenderPage(view), code);

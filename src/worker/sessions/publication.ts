@@ -264,10 +264,7 @@ export class Publication {
   /** Whether the bundle that is held of a run proves it trusted. One of before does not replace it: the controller's journal may be an older copy. */
   async #isTrusted(request: string, artifact: string): Promise<boolean> {
     const { bundles, credentials, revocations, signing } = this.#ports;
-    const expected = {
-      ...{ project: credentials.membership.project, artifact },
-      revocations: revocations.revoked,
-    };
+    const expected = { project: credentials.membership.project, artifact, revocations: revocations.revoked };
     try {
       const held = await bundles.get(request);
       if (held === undefined) return false;

@@ -57,9 +57,7 @@ beforeAll(async () => {
   eve = await peer('eve');
   const publisher = await peer('owner');
   owner = { ...publisher, membership: await ownerMembership(publisher.home, folder, soon()) };
-  const { ticket } = await issueTicket(folder, {
-    ...{ operator: 'ada', role: 'worker', hosts: 1, seconds: 60 },
-  });
+  const { ticket } = await issueTicket(folder, { operator: 'ada', role: 'worker', hosts: 1, seconds: 60 });
   const operator = await peer('ada');
   ada = { ...operator, membership: await joinProject({ home: operator.home, ticket, signal: soon() }) };
 });
@@ -94,9 +92,15 @@ async function submit(tree: string | undefined): Promise<string | undefined> {
   const request = await signMessage(
     'request',
     makeRequest(id, {
-      ...{ iss, aud: folder.controller.id, project: folder.project },
-      ...{ repo: job.source.url, commit: job.source.commit },
-      ...{ policy: folder.charter.floor, jti: nonceOf(`of ${tree}`), iat, exp: iat + 3600 },
+      iss,
+      aud: folder.controller.id,
+      project: folder.project,
+      repo: job.source.url,
+      commit: job.source.commit,
+      policy: folder.charter.floor,
+      jti: nonceOf(`of ${tree}`),
+      iat,
+      exp: iat + 3600,
     }),
     signer,
   );

@@ -88,7 +88,8 @@ async function fullController() {
   /** The same in a process of its own, for its signals. */
   const commandAlone = () =>
     new Proc('quorate jobs', quorateWords[0], [...quorateWords.slice(1), '--home', home, '--json', 'jobs'], {
-      ...{ cwd: tmpdir(), env: { ...process.env, ...caches } },
+      cwd: tmpdir(),
+      env: { ...process.env, ...caches },
     });
   const newcomer = await ticketFor('bob', 'worker');
   const ticket = await ticketFor('mallory', 'worker', 100);

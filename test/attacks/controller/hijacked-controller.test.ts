@@ -46,8 +46,12 @@ async function project(): Promise<Ground> {
   // The owner keeps the root key elsewhere.
   await rename(join(controller.dir, 'root.key'), join(controller.dir, '..', 'elsewhere.key'));
   const node = await startIdp({
-    ...{ folder: idp, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [] },
-    ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+    folder: idp,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    onEvent() {},
+    onRekeyed() {},
+    onFailure() {},
   });
   onTestFinished(() => node.close());
   return { controller: await openProjectFolder(controller.dir), idp, node };
@@ -62,7 +66,8 @@ async function ask({ controller, node }: Ground, as: NodeKey, question: IdpUp): 
   try {
     const signal = AbortSignal.timeout(120_000);
     const channel = await mesh.open({ id: node.id, addrs: node.addresses() }, protocols.idp, {
-      ...{ signal, maxMessageBytes: 1024 * 1024 },
+      signal,
+      maxMessageBytes: 1024 * 1024,
     });
     await channel.send(encodeMessage(question));
     const answer = JSON.parse(fromUtf8((await channel.receive()) ?? new Uint8Array()));
@@ -84,12 +89,19 @@ async function question(
   const jti =
     invite === undefined ? undefined : (await openMessage('invite', invite, joseVerifier)).payload.jti;
   const enrol: Enrol = {
-    ...{ iss: key.id, aud: controller.charter.idps[0] ?? '', project: controller.project },
+    iss: key.id,
+    aud: controller.charter.idps[0] ?? '',
+    project: controller.project,
     ...(jti !== undefined && { invite: jti }),
-    ...{ jti: randomNonce(), iat: now(), exp: now() + 300 },
+    jti: randomNonce(),
+    iat: now(),
+    exp: now() + 300,
   };
   return {
-    ...{ kind: 'grant', enrol: (await signMessage('enrol', enrol, key.signer)).raw, enrolled, epoch: 1 },
+    kind: 'grant',
+    enrol: (await signMessage('enrol', enrol, key.signer)).raw,
+    enrolled,
+    epoch: 1,
     ...(invite !== undefined && { invite }),
     ...(seed !== undefined && { possession: await possession(controller.project, jti ?? '', key, seed) }),
   };
@@ -118,8 +130,15 @@ describe('somebody who has taken over the controller, with the identity provider
     const own = await signMessage(
       'invite',
       {
-        ...{ iss: stolen.id, project: ground.controller.project, operator: 'invented', role: 'worker' },
-        ...{ hosts: 9, addrs: [], jti: randomNonce(), iat: now(), exp: now() + 3600 },
+        iss: stolen.id,
+        project: ground.controller.project,
+        operator: 'invented',
+        role: 'worker',
+        hosts: 9,
+        addrs: [],
+        jti: randomNonce(),
+        iat: now(),
+        exp: now() + 3600,
       },
       stolen.signer,
     );
@@ -166,7 +185,11 @@ describe('somebody who has taken over the controller, with the identity provider
     const whole = await question(ground, newKey(), { ticket: await ticketOf(ground, 'carol') });
     expect(await ask(ground, stolen, whole)).toBe('a grant as carol');
     const { raw } = await issueInvite(ground.idp.idp.signer, {
-      ...{ project: ground.idp.project, operator: 'dave', role: 'worker', addrs: address, now: Date.now() },
+      project: ground.idp.project,
+      operator: 'dave',
+      role: 'worker',
+      addrs: address,
+      now: Date.now(),
     });
     const plain = await question(ground, newKey(), { ticket: { invite: raw } });
     expect(await ask(ground, stolen, plain)).toBe('a grant as dave');
@@ -203,8 +226,15 @@ describe('somebody who has taken over the controller, with the identity provider
     for (const operator of ['one', 'two', 'three']) {
       const { id: sub } = newKey();
       const made: Grant = {
-        ...{ iss: idp.id, sub, project: charter.project, operator, role: 'worker', enrolled: 0 },
-        ...{ jti: randomNonce(), iat: now(), exp: now() + 3600 },
+        iss: idp.id,
+        sub,
+        project: charter.project,
+        operator,
+        role: 'worker',
+        enrolled: 0,
+        jti: randomNonce(),
+        iat: now(),
+        exp: now() + 3600,
       };
       const grant = await openMessage(
         'grant',

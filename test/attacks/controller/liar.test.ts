@@ -74,16 +74,17 @@ beforeAll(async () => {
         return channel.close();
       }
       const summary = {
-        ...{
-          run: 'a'.repeat(64),
-          job: cidOf('job'),
-          name: 'app',
-          repo: 'r',
-          ref: 'f',
-          commit: 'c',
-          state: 'done',
-        },
-        ...{ level: null, artifact: null, submittedAt: 0, round: 1 },
+        run: 'a'.repeat(64),
+        job: cidOf('job'),
+        name: 'app',
+        repo: 'r',
+        ref: 'f',
+        commit: 'c',
+        state: 'done',
+        level: null,
+        artifact: null,
+        submittedAt: 0,
+        round: 1,
         policy: { agree: policy.agree, of: policy.of, cosign: true },
       };
       if (kind === 'show')
@@ -106,7 +107,11 @@ beforeAll(async () => {
   client = await openClient({
     home,
     membership: {
-      ...{ project, name: 'example', operator: 'owner', role: 'publisher', bootstrap: [] },
+      project,
+      name: 'example',
+      operator: 'owner',
+      role: 'publisher',
+      bootstrap: [],
       charter: (await signMessage('charter', makeCharter(), root.signer)).raw,
       grant: (await signMessage('grant', grant, idp.signer)).raw,
       controllers: [{ id: liar.id, addrs: liar.addresses() }],
@@ -159,8 +164,12 @@ describe('a controller that draws on the terminal of who asks it', () => {
 it('a controller that answers a request with the run of another: what was signed says which run it is', async () => {
   const { source, ...job } = makeJob();
   const { run: id, job: named } = await client.submit({
-    ...{ repo: { url: source.url, ref: 'refs/heads/main' }, commit: source.commit, tree: source.tree ?? '' },
-    ...{ job: job as unknown as SubmitOptions['job'], policy, expiresSeconds: 60 },
+    repo: { url: source.url, ref: 'refs/heads/main' },
+    commit: source.commit,
+    tree: source.tree ?? '',
+    job: job as unknown as SubmitOptions['job'],
+    policy,
+    expiresSeconds: 60,
     stamp: { jti: nonceOf('stamp'), iat: Math.floor(Date.now() / 1000) },
   });
   expect(id).not.toBe('b'.repeat(64));
@@ -184,12 +193,12 @@ it('a controller that answers another question than was asked is believed nothin
     bring: () => client.bring(store, cidOf('tree'), () => {}),
     submit: () =>
       client.submit({
-        ...{
-          repo: { url: source.url, ref: 'refs/heads/main' },
-          commit: source.commit,
-          tree: source.tree ?? '',
-        },
-        ...{ job: job as unknown as SubmitOptions['job'], policy, expiresSeconds: 60 },
+        repo: { url: source.url, ref: 'refs/heads/main' },
+        commit: source.commit,
+        tree: source.tree ?? '',
+        job: job as unknown as SubmitOptions['job'],
+        policy,
+        expiresSeconds: 60,
       }),
   };
   for (const [kind, ask] of Object.entries(asked))

@@ -74,7 +74,11 @@ async function away(signing: Signing = signingOf(member.signer)): Promise<Creden
   const [address = ''] = stranger.addresses();
   const there = address.slice(0, address.indexOf('/p2p/'));
   const membership: Membership = {
-    ...{ project, name: 'example', operator: 'ada', role: 'worker', bootstrap: [] },
+    project,
+    name: 'example',
+    operator: 'ada',
+    role: 'worker',
+    bootstrap: [],
     charter: await charter({ epoch: 2 }),
     grant: (await signMessage('grant', makeGrant(member, 'ada', 'worker'), idp.signer)).raw,
     controllers: [{ id: controller.id, addrs: [`${there}/p2p/${controller.id}`] }],
@@ -130,15 +134,26 @@ describe('a stranger at the address where the controller was', () => {
       const found = shown[Number(addrs[0]?.at(-1)) - 1];
       if (id !== null || found === undefined) throw new QuorateError('MESH_UNREACHABLE', 'nobody is there');
       return {
-        ...{ peer: strangerKey.id, closed: false, send: async () => {}, close: async () => {}, abort() {} },
+        peer: strangerKey.id,
+        closed: false,
+        send: async () => {},
+        close: async () => {},
+        abort() {},
         receive: async () => toUtf8(JSON.stringify({ kind: 'charter', charter: found })),
       };
     };
     const invite = await signMessage(
       'invite',
       {
-        ...{ iss: idp.id, project, operator: 'ada', role: 'worker', hosts: 1, addrs: [] },
-        ...{ jti: nonceOf('invite'), iat: at, exp: at + 600 },
+        iss: idp.id,
+        project,
+        operator: 'ada',
+        role: 'worker',
+        hosts: 1,
+        addrs: [],
+        jti: nonceOf('invite'),
+        iat: at,
+        exp: at + 600,
       },
       idp.signer,
     );

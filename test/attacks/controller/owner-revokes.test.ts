@@ -46,10 +46,7 @@ interface Answers {
   lines: readonly [NodeKey, number][];
   told: string[];
 }
-const honest: Answers = {
-  ...{ leaves, size: leaves.length, lines: [[trusted, 0]] },
-  told: [mallory.raw, eve.raw],
-};
+const honest: Answers = { leaves, size: leaves.length, lines: [[trusted, 0]], told: [mallory.raw, eve.raw] };
 
 async function asking(over: Partial<Answers> = {}, more: Partial<Asked> = {}): Promise<Asked> {
   const answers = { ...honest, ...over };
@@ -84,8 +81,15 @@ async function asking(over: Partial<Answers> = {}, more: Partial<Asked> = {}): P
     return { kind: 'leaves', from, leaves: answers.leaves.slice(from), size: answers.size };
   };
   return {
-    ...{ dial: async () => channel(), controller: { id: 'controller', addrs: [] }, project },
-    ...{ verifier: joseVerifier, ask, charter, target: idp.id, now: () => at * 1000, ...more },
+    dial: async () => channel(),
+    controller: { id: 'controller', addrs: [] },
+    project,
+    verifier: joseVerifier,
+    ask,
+    charter,
+    target: idp.id,
+    now: () => at * 1000,
+    ...more,
   };
 }
 
@@ -188,7 +192,9 @@ describe('a controller that answers something else than it is asked', () => {
     return unshownLeaves(await asking({ told }, { charter: alone, ask }), which);
   };
   const page = (size: number, most: number) => (from: number) => ({
-    ...{ kind: 'leaves', from: Math.min(from, size), size },
+    kind: 'leaves',
+    from: Math.min(from, size),
+    size,
     leaves: leaves.slice(from, from + most),
   });
 

@@ -57,9 +57,15 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
       const request = await signMessage(
         'request',
         makeRequest(id, {
-          ...{ iss: key.id, aud: folder.controller.id, project: folder.project },
-          ...{ repo: job.source.url, commit: job.source.commit },
-          ...{ policy: folder.charter.floor, jti: nonceOf(`large ${n}`), iat, exp: iat + 3600 },
+          iss: key.id,
+          aud: folder.controller.id,
+          project: folder.project,
+          repo: job.source.url,
+          commit: job.source.commit,
+          policy: folder.charter.floor,
+          jti: nonceOf(`large ${n}`),
+          iat,
+          exp: iat + 3600,
         }),
         key.signer,
       );
@@ -74,9 +80,7 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
     }
 
     const home = openHome(join(dir, 'ada'));
-    const { ticket } = await issueTicket(folder, {
-      ...{ operator: 'ada', role: 'worker', hosts: 1, seconds: 60 },
-    });
+    const { ticket } = await issueTicket(folder, { operator: 'ada', role: 'worker', hosts: 1, seconds: 60 });
     const worker = await joinProject({ home, ticket, signal: soon() });
     const mesh = await meshOf((await home.key()).seed);
     const channel = await mesh.open({ id: controller.id, addrs: controller.addresses() }, protocols.feed, {

@@ -54,7 +54,8 @@ describe('members that never answer', () => {
     for (let n = 0; n < 64; n++) {
       const grant = await start.bench.paper.grant({
         ...start.bench.grantOf('ada').payload,
-        ...{ sub: start.bench.id(`thief ${n}`), operator: `thief${n}` },
+        sub: start.bench.id(`thief ${n}`),
+        operator: `thief${n}`,
       });
       start.hello(`thief ${n}`, { isSilent: true }, grant);
     }
@@ -282,7 +283,10 @@ describe('events while a controller starts', () => {
       open: () => void Object.assign(inquiry, { isOpen: true }),
     };
     const sessions: ControllerSessions = new ControllerSessions({
-      ...{ project: bench.paper.project, machine: bench.controller, inquiry, retired: [] },
+      project: bench.paper.project,
+      machine: bench.controller,
+      inquiry,
+      retired: [],
       signing: { signer: bench.paper.controller, documents: new Reader(standIn.verifier) },
       clock: { monotonic: () => 0, after: () => () => {}, closing: true, onClosing: () => () => {} },
       checkpointFile: { load: async () => undefined },

@@ -40,7 +40,10 @@ beforeAll(async () => {
   await cluster.control.stop();
   thief = await openMesh({
     key: (await loadKey(join(folder, 'controller.key'))).seed,
-    ...{ listen: [`/ip4/127.0.0.1/tcp/${cluster.port}`], bootstrap: [], topics: [], role: 'node' },
+    listen: [`/ip4/127.0.0.1/tcp/${cluster.port}`],
+    bootstrap: [],
+    topics: [],
+    role: 'node',
   });
   serveBundles(thief, { get: async () => shown, size: async () => shown?.length });
   thief.handle(
@@ -58,7 +61,9 @@ beforeAll(async () => {
         jobs: [{ kind: 'jobs', jobs: [{ ...real, commit }], equivocations: [] }],
         show: [
           {
-            ...{ kind: 'job', summary: { ...real, commit }, pipeline: [] },
+            kind: 'job',
+            summary: { ...real, commit },
+            pipeline: [],
             history: told.map((progress) => ({ at: 1, progress })),
           },
         ],

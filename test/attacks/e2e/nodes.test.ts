@@ -253,14 +253,21 @@ describe('offers that are gossiped', () => {
     );
     const times = { iat, exp: iat + 3600 };
     const order: Request = makeRequest(id, {
-      ...{ iss: publisher.id, aud: controller.id, project: cluster.project },
-      ...{ repo: source.url, commit: source.commit },
-      ...{ ...times, jti: nonceOf(String(Math.random())) },
+      iss: publisher.id,
+      aud: controller.id,
+      project: cluster.project,
+      repo: source.url,
+      commit: source.commit,
+      ...times,
+      jti: nonceOf(String(Math.random())),
     });
     const request = await signMessage('request', order, publisher.signer);
     const offer = makeOffer(request.id, id, {
-      ...{ iss: author.id, project: cluster.project, index: 1_000, policy: order.policy },
-      ...{ needs: { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, image: 'host' } },
+      iss: author.id,
+      project: cluster.project,
+      index: 1_000,
+      policy: order.policy,
+      needs: { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, image: 'host' },
       ...times,
     });
     return encodeMessage({

@@ -187,7 +187,8 @@ describe('a controller that shows no log of now', () => {
 
   it('in a project without a trusted worker: one that too few operators signed', async () => {
     const recipe: Recipe = {
-      ...{ own: null, policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 } },
+      own: null,
+      policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
       charter: (valid) => ({ ...valid, trusted: [] }),
       witnessedAt: at + 1_010,
     };
@@ -372,7 +373,9 @@ describe('a verdict that was revoked', () => {
 
   it('by keys of operators whose lines are shown, in a project without a trusted worker: they do not count', async () => {
     const published = await makeProject({
-      ...{ own: null, policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 }, witnessedAt: at + 1_010 },
+      own: null,
+      policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
+      witnessedAt: at + 1_010,
       charter: (valid) => ({ ...valid, trusted: [] }),
     });
     const desk = new EvidenceDesk(answersOf(published)).published(published.request.id);

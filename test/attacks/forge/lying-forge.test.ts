@@ -5,7 +5,11 @@ import { type Answer, ContractServer } from '../../forge/contract-server.ts';
 
 const { signal } = new AbortController();
 const pullOf = (number: number, more: object = {}) => ({
-  ...{ number, title: 'x', user: { login: 'm' }, labels: [], base: { ref: 'main' } },
+  number,
+  title: 'x',
+  user: { login: 'm' },
+  labels: [],
+  base: { ref: 'main' },
   ...more,
 });
 

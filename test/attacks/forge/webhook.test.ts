@@ -24,7 +24,10 @@ const headersOf: Record<ForgeKind, (signature: string) => Record<string, string>
 };
 
 const parts = (kind: ForgeKind, headers: Record<string, string>, more: Partial<WebhookParts> = {}) => ({
-  ...{ kind, secret, body, now },
+  kind,
+  secret,
+  body,
+  now,
   header: (name: string) => headers[name],
   ...more,
 });

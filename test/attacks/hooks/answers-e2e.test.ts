@@ -98,7 +98,11 @@ async function selfAnswer(run: string): Promise<string> {
   const tree = new MerkleTree(lines);
   const note = formatCheckpoint({ project, size: tree.size, root: tree.root() });
   const forged: Bundle = {
-    ...{ ...own, offers: [], receipts: [], verdict: verdict.raw, inputs: [own, ...inputs] },
+    ...own,
+    offers: [],
+    receipts: [],
+    verdict: verdict.raw,
+    inputs: [own, ...inputs],
     checkpoint: await signCheckpoint(note, key.signer),
     entries: [{ leaf, index: lines.length - 1, path: tree.inclusion(lines.length - 1) }],
   };

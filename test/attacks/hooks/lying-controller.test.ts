@@ -88,7 +88,11 @@ async function show(
   const owner = openHome(cluster.home('owner'));
   await followTrusted(
     {
-      ...{ project: cluster.project, folder, clock: folder.clock, once: false, pollMs: 20 },
+      project: cluster.project,
+      folder,
+      clock: folder.clock,
+      once: false,
+      pollMs: 20,
       async list() {
         // The next listing when nothing came of this one any more.
         if (told.length === seen && told.at(-1)?.event !== 'retrying') left.shift();
@@ -109,7 +113,11 @@ async function show(
     (run, dir, accept) => {
       const ref = believed ? 'refs/pull/1/head' : run.ref;
       return takeTrusted({
-        ...{ home: owner, project: cluster.project, run: { ...run, ref }, dir, accept },
+        home: owner,
+        project: cluster.project,
+        run: { ...run, ref },
+        dir,
+        accept,
         log: { source: shown, copy: logInMemory() },
         signal: new AbortController().signal,
       });

@@ -57,7 +57,11 @@ async function selfAnswer(old: them.Project, before: readonly string[]) {
   const index = lines.length - 1;
   const { inputs = [], ...own } = old.bundle;
   const bundle: Bundle = {
-    ...{ ...own, offers: [], receipts: [], verdict: verdict.raw, inputs: [own, ...inputs] },
+    ...own,
+    offers: [],
+    receipts: [],
+    verdict: verdict.raw,
+    inputs: [own, ...inputs],
     checkpoint: await them.noteOf(tree),
     entries: [{ leaf, index, path: tree.inclusion(index) }],
   };

@@ -35,8 +35,14 @@ const bystander = () => serve((_, response) => void response.end('{}'));
 const bytes = Buffer.from('x');
 const sha256 = createHash('sha256').update(bytes).digest('hex');
 const entry = (more: Partial<Entry>): Entry => ({
-  ...{ ecosystem: 'generic', name: 'thing', version: '1.0.0', purl: 'pkg:generic/thing', file: 'thing' },
-  ...{ integrity: { algorithm: 'sha256', digests: [sha256] }, lock: 'quorate.lock', line: 1 },
+  ecosystem: 'generic',
+  name: 'thing',
+  version: '1.0.0',
+  purl: 'pkg:generic/thing',
+  file: 'thing',
+  integrity: { algorithm: 'sha256', digests: [sha256] },
+  lock: 'quorate.lock',
+  line: 1,
   origin: { kind: 'registry' },
   ...more,
 });

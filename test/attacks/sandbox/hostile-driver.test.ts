@@ -17,7 +17,9 @@ import { codeOf, store, tarBytes } from '../../store/support.ts';
  */
 function says(script: string): TierBackend {
   return {
-    ...{ tier: 'gvisor', hostImage: true, guards },
+    tier: 'gvisor',
+    hostImage: true,
+    guards,
     launch: async (job, { directories, slot, bounds }) => {
       const limits = guards.processLimits(bounds);
       return startInCgroups({ job, directories, slot, command: ['/bin/sh', '-c', script], limits });

@@ -23,8 +23,11 @@ async function building() {
   onTestFinished(() => people.close());
   const { state } = bench.controller;
   const view = projectView({
-    ...{ project: bench.paper.root.id, name: 'demo', state },
-    ...{ addresses: () => [], equivocations: () => [] },
+    project: bench.paper.root.id,
+    name: 'demo',
+    state,
+    addresses: () => [],
+    equivocations: () => [],
   });
   // The bench has keys of its own.
   const keyOf = (key: string) => (key === publisher.id ? bench.id('publisher') : key);
@@ -43,7 +46,13 @@ async function building() {
   const app = wholeApp(new Hono<HttpEnv>().route('/', site.app));
   const page = `${origin}/runs/${run}`;
   return {
-    ...{ bench, run, app, page, people, cancel, view },
+    bench,
+    run,
+    app,
+    page,
+    people,
+    cancel,
+    view,
     ada: await signedInPublisher(app, origin, now),
     signIn: (who: Parameters<typeof signedInPublisher>[3]) => signedInPublisher(app, origin, now, who),
     cancelled: () => bench.progress(run, 'cancelled'),

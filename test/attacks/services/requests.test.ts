@@ -36,7 +36,9 @@ async function served(bodyBytesMax = 0, idleMs = 500) {
     '1',
   );
   const server = await listenHttp({
-    ...{ host: '127.0.0.1', port: 0, app },
+    host: '127.0.0.1',
+    port: 0,
+    app,
     limits: { bodyBytesMax, requestsPerSecond: 1_000, requestsBurst: 1_000, idleMs },
   });
   onTestFinished(() => server.close());

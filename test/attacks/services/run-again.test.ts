@@ -55,7 +55,13 @@ async function watched(settings = settingsOf({ pulls: { authors: [], paths: [] }
     return who.ask(page, { form, from: origin });
   };
   return {
-    ...{ bench, first, app, ada, page, post, ports },
+    bench,
+    first,
+    app,
+    ada,
+    page,
+    post,
+    ports,
     signIn: (who: Parameters<typeof signedInPublisher>[3]) => signedInPublisher(app, origin, now, who),
   };
 }

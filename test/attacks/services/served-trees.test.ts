@@ -7,7 +7,9 @@ import { A, B, built, deliverAll, leasedRound, other } from '../../controller/ma
 /** A store that has every tree that is asked for, as whoever built them named them. */
 const store = {
   blocks: {
-    ...{ parse: (text: string) => text, touch: () => 1, read: async () => new Uint8Array(1) },
+    parse: (text: string) => text,
+    touch: () => 1,
+    read: async () => new Uint8Array(1),
     links: () => [],
   },
 } as never;

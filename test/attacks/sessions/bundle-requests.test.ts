@@ -55,7 +55,9 @@ describe('strangers with a key each ask for large bundles and read none', () => 
       await new Promise<void>((resolve) => {
         let asked = 0;
         void session({
-          ...{ peer, link, closed: false },
+          peer,
+          link,
+          closed: false,
           send: async (message) => {
             got.push(message.length >= bundleChars);
             resolve();
@@ -95,7 +97,8 @@ it('a bundle that is encoded in pieces is the same message', async () => {
   for (const loop of [undefined, { now: () => performance.now(), turn: setImmediate }]) {
     let asked = 0;
     await bundleServer(stored, undefined, loop).session({
-      ...{ peer: 'peer', closed: false },
+      peer: 'peer',
+      closed: false,
       send: async (message) => void sent.push(fromUtf8(message)),
       receive: async () => (asked++ === 0 ? encodeMessage({ which: 'a'.repeat(64) }) : undefined),
       close: async () => {},

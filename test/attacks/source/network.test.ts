@@ -154,7 +154,10 @@ describe('a project that has volunteers knock at machines in their own network',
       const dir = await folder();
       const ask = async (privateTargets: { host: string; port: number }[]): Promise<string[]> => {
         const egress = await openEgressProxy({
-          ...{ dir, targets: [{ host: 'git.example', port: 9418 }], privateTargets, receivedBytesMax: 1000 },
+          dir,
+          targets: [{ host: 'git.example', port: 9418 }],
+          privateTargets,
+          receivedBytesMax: 1000,
           resolve: async () => [{ address }],
           // No connection leaves this host: the address is noted, and a local port stands in for it.
           connect: (to) => {
@@ -236,7 +239,9 @@ describe('a project that has volunteers knock at machines in their own network',
     const reached: string[] = [];
     const egress = await openEgressProxy({
       dir: await folder(),
-      ...{ targets: [{ host: 'git.example', port: home.port }], privateTargets: [], receivedBytesMax: 1000 },
+      targets: [{ host: 'git.example', port: home.port }],
+      privateTargets: [],
+      receivedBytesMax: 1000,
       resolve: rebinding,
       connect: (to, port) => {
         reached.push(to);

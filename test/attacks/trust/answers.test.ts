@@ -73,8 +73,12 @@ it('a request is answered from the evidence of an earlier one of the same job', 
   ]);
   expect(found).toMatchObject({ ok: true, level: 'trusted' });
   expect(found.facts).toMatchObject({
-    ...{ request, earlier: from.request.id, ref: 'refs/heads/next', artifact: from.artifact },
-    ...{ operators: three, cosigners: [trusted.id] },
+    request,
+    earlier: from.request.id,
+    ref: 'refs/heads/next',
+    artifact: from.artifact,
+    operators: three,
+    cosigners: [trusted.id],
     files: [{ path: 'app' }],
   });
   // Its age is that of what was built.

@@ -233,12 +233,10 @@ describe('a forged "tests passed"', () => {
   const tests = async (over: Recipe = {}) => {
     const from = await makeProject(app);
     return makeProject({
-      ...{
-        own: null,
-        policy: open,
-        job: { name: 'test' },
-        reads: { app: { from, level: 'agreed' as const } },
-      },
+      own: null,
+      policy: open,
+      job: { name: 'test' },
+      reads: { app: { from, level: 'agreed' as const } },
       ...over,
     });
   };
@@ -258,7 +256,9 @@ describe('a forged "tests passed"', () => {
   it('nor is one on another app than the one that was built', async () => {
     const from = await makeProject();
     const recipe: Recipe = {
-      ...{ own: null, policy: open, job: { name: 'test' } },
+      own: null,
+      policy: open,
+      job: { name: 'test' },
       reads: { app: { from, artifact: cidOf('evil app') } },
     };
     const { bundle } = await makeProject(recipe);
@@ -268,7 +268,10 @@ describe('a forged "tests passed"', () => {
   it('nor is one whose app is shown by nothing', async () => {
     const from = await makeProject();
     const { bundle } = await makeProject({
-      ...{ own: null, policy: open, job: { name: 'test' }, reads: { app: { from } } },
+      own: null,
+      policy: open,
+      job: { name: 'test' },
+      reads: { app: { from } },
       bundle: ({ inputs: _, ...rest }) => rest,
     });
     expect(await verifyWithout([], bundle)).toMatchObject({ code: 'INPUT_EVIDENCE_MISSING' });

@@ -25,7 +25,10 @@ async function signedFor(dir: string, key: string, keeps?: string[]) {
   const folder = await openProjectFolder(dir);
   let list: RevocationList | undefined;
   const code = await revoke(folder, {
-    ...{ what: { kind: 'key', id: key }, since: 0, reason: 'stolen', waitMs: 0 },
+    what: { kind: 'key', id: key },
+    since: 0,
+    reason: 'stolen',
+    waitMs: 0,
     ...(keeps !== undefined && { keeps }),
     signed: (one) => {
       list = one;

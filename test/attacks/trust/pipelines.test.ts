@@ -84,7 +84,9 @@ describe('a controller that lets a job rest on something else than its request s
 
   it('on an input under a policy below the floor', async () => {
     const weak: Recipe = {
-      ...{ job: { name: 'lib' }, own: null, policy: { agree: 1, of: 1, cosign: 'none', rounds: 1 } },
+      job: { name: 'lib' },
+      own: null,
+      policy: { agree: 1, of: 1, cosign: 'none', rounds: 1 },
       runs: [{ operator: 'mallory', builds: 'lib' }],
     };
     const lib = await makeProject(weak);
@@ -207,7 +209,8 @@ describe('the evidence that a worker asks for before it builds', () => {
     const { bundle } = await makeProject(builds('lib'));
     const envelope = 'x'.repeat(limits.receiptBytesMax);
     const large = (n: number): Bundle => ({
-      ...{ ...bundle, request: `${n}` },
+      ...bundle,
+      request: `${n}`,
       receipts: Array.from({ length: 4 }, () => ({ envelope, lease: 'l', grant: 'g' })),
     });
     expect(gathered([large(1), large(1), { ...bundle, inputs: [large(1), bundle] }]).all).toHaveLength(2);
@@ -244,7 +247,10 @@ describe('the evidence that a worker asks for before it builds', () => {
   it('is that of each input as it is now, and not as it was when another one rested on it', async () => {
     const before = await makeProject(agreedOnly('lib'));
     const tests = await makeProject({
-      ...{ job: { name: 'test' }, own: null, policy: open, level: 'agreed' },
+      job: { name: 'test' },
+      own: null,
+      policy: open,
+      level: 'agreed',
       reads: { lib: { from: before, level: 'agreed' } },
     });
     const now = await makeProject(builds('lib'));

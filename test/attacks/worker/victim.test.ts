@@ -136,8 +136,15 @@ describe('a project whose charter names the host of a victim', () => {
     const opened: Exclude<Awaited<ReturnType<typeof openBuildNetwork>>, undefined>[] = [];
     for (let n = 0; n < builds; n++) {
       const options: NetworkOptions = {
-        ...{ job, charter: { vcs, bootstrap: [] }, source: undefined, store: [], dir, say: () => {} },
-        ...{ privateHosts: 'named', resolve: async () => [{ address }], ...(gate && { gate }) },
+        job,
+        charter: { vcs, bootstrap: [] },
+        source: undefined,
+        store: [],
+        dir,
+        say: () => {},
+        privateHosts: 'named',
+        resolve: async () => [{ address }],
+        ...(gate && { gate }),
       };
       const network = await openBuildNetwork(options);
       if (network !== undefined) opened.push(network);

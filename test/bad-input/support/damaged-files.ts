@@ -78,11 +78,15 @@ const controller: Reader = { ...owner, words: ['controller', ...loopback], works
 const jobs: Reader = { ...owner, words: ['jobs'] };
 const worker = (home: string): Reader => ({ home, cwd: home, words: [], works: 'connected' });
 const idp: Reader = {
-  ...{ home: 'owner', cwd: 'idp', works: 'listening' },
+  home: 'owner',
+  cwd: 'idp',
+  works: 'listening',
   words: ['idp', '--charter', join('..', 'repo', '.quorate', 'charter.jws'), ...loopback],
 };
 const depot: Reader = {
-  ...{ home: 'depot', cwd: 'depot', works: 'listening' },
+  home: 'depot',
+  cwd: 'depot',
+  works: 'listening',
   words: ['store', 'serve', '--project', 'PROJECT', '--bootstrap', 'ADDRESS', ...loopback],
 };
 const on: Reader = { ...owner, words: ['on', 'trusted', '--ref', 'main', '--', 'true'], works: 'following' };

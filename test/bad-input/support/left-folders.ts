@@ -22,9 +22,7 @@ export async function leftFolders(): Promise<{ cluster: LocalCluster; left: stri
   const words = ['store', 'serve', '--project', cluster.project, ...loopback];
   const { addresses } = await cluster.control.event('listening');
   const [address = ''] = addresses as string[];
-  const store = cluster.start('depot', [...words, '--bootstrap', address], {
-    ...{ home: 'depot', cwd: dir },
-  });
+  const store = cluster.start('depot', [...words, '--bootstrap', address], { home: 'depot', cwd: dir });
   await store.event('connected');
   const hook = cluster.start('quorate on', ['on', 'trusted', '--ref', 'main', '--once', '--', 'true']);
   await hook.event('following');

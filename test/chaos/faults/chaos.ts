@@ -121,7 +121,8 @@ class Chaos {
     for (const part of parts) await this.#giveUp(part);
     for (const one of await this.#faults.checked()) this.#find(one);
     const { found, events } = await checkJournals(this.#ground, {
-      ...{ kept: this.#runs.kept, signedOver: this.#faults.signedOver },
+      kept: this.#runs.kept,
+      signedOver: this.#faults.signedOver,
     });
     this.#events = events;
     for (const one of found) this.#find(one);

@@ -91,7 +91,9 @@ function faultOf(kind: Kind, random: Random): Fault {
     case 'restore':
       return {
         ...where,
-        ...{ kind, behind: random.int(0, 2), inFlight: random.chance(0.5) },
+        kind,
+        behind: random.int(0, 2),
+        inFlight: random.chance(0.5),
         from: random.pick(['copy', 'backup'] as const),
       };
   }

@@ -76,7 +76,10 @@ describe('quorate compare', () => {
       expect.objectContaining({ event: 'sides', b: expect.objectContaining({ from: 'file' }) }),
       expect.objectContaining({ event: 'difference', path: 'x-1.0.0.tgz' }),
       expect.objectContaining({
-        ...{ event: 'compared', path: 'x-1.0.0.tgz', result: 'normalised', normalisations: ['gzip'] },
+        event: 'compared',
+        path: 'x-1.0.0.tgz',
+        result: 'normalised',
+        normalisations: ['gzip'],
         within: { format: 'tar', bytes: tar.length, sha256: expect.any(String) },
       }),
       { event: 'compare', result: 'normalised', normalisations: ['gzip'], normalised: 1, different: 0 },

@@ -8,8 +8,17 @@ const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
 const { colours } = new Output(sink(), sink(), { json: false, colour: false });
 
 const run = (letter: string, name: string, at: number, over: Partial<RunSummary> = {}): RunSummary => ({
-  ...{ run: letter.repeat(64), job: 'baguqeera', name, repo: 'git://host/tool', ref: 'refs/heads/main' },
-  ...{ commit: 'c'.repeat(40), state: 'done', level: 'trusted', artifact, submittedAt: at, round: 1 },
+  run: letter.repeat(64),
+  job: 'baguqeera',
+  name,
+  repo: 'git://host/tool',
+  ref: 'refs/heads/main',
+  commit: 'c'.repeat(40),
+  state: 'done',
+  level: 'trusted',
+  artifact,
+  submittedAt: at,
+  round: 1,
   policy: { agree: 2, of: 3, cosign: true },
   ...over,
 });
@@ -92,7 +101,10 @@ it('no state is hidden where the terminal is narrow, and no line is wider than i
 it('has each text whole where a pipe reads it', () => {
   const reason = `${'many words '.repeat(20)}end`;
   const [, , why] = jobLines([run('d', 'build', 0, { state: 'cancelled', level: null, cancelled: reason })], {
-    ...{ now: 0, colours, width: 80, breaks: false },
+    now: 0,
+    colours,
+    width: 80,
+    breaks: false,
   });
   expect(why).toBe(`      ${reason}`);
 });

@@ -131,27 +131,40 @@ describe('a pipeline that is followed', () => {
 describe('the events of a run', () => {
   it('are those of the page, each with its fields', () => {
     const kinds: Record<Progress['kind'], true> = {
-      ...{ accepted: true, waiting: true, inputs: true, 'input-lost': true, round: true, leased: true },
-      ...{ passed: true, delivered: true, lost: true, unfilled: true, revealed: true, differs: true },
-      ...{
-        acknowledged: true,
-        agreed: true,
-        failed: true,
-        unconfirmed: true,
-        contradicted: true,
-        compared: true,
-        cosigning: true,
-      },
-      ...{ 'cosign-delayed': true, 'cosign-refused': true, witnessing: true, unwitnessed: true },
-      ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
-      ...{
-        answered: true,
-        'answer-failed': true,
-        'answer-cosigning': true,
-        'answer-refused': true,
-        repeated: true,
-        restored: true,
-      },
+      accepted: true,
+      waiting: true,
+      inputs: true,
+      'input-lost': true,
+      round: true,
+      leased: true,
+      passed: true,
+      delivered: true,
+      lost: true,
+      unfilled: true,
+      revealed: true,
+      differs: true,
+      acknowledged: true,
+      agreed: true,
+      failed: true,
+      unconfirmed: true,
+      contradicted: true,
+      compared: true,
+      cosigning: true,
+      'cosign-delayed': true,
+      'cosign-refused': true,
+      witnessing: true,
+      unwitnessed: true,
+      'pin-failed': true,
+      cancelled: true,
+      verdict: true,
+      revoked: true,
+      reopened: true,
+      answered: true,
+      'answer-failed': true,
+      'answer-cosigning': true,
+      'answer-refused': true,
+      repeated: true,
+      restored: true,
     };
     const others = ['account', 'dependencies', 'skipped', 'submitted', 'kept', 'output', 'unproven'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());
@@ -162,7 +175,10 @@ describe('the pipeline of a job that is shown', () => {
   const run = (letter: string) => letter.repeat(64);
   const out = new Output(sink(), sink(), { json: false, colour: false });
   const job = (letter: string, name: string, needs: string[], over: Partial<PipelineJob>): PipelineJob => ({
-    ...{ run: run(letter), name, state: 'done', level: 'trusted' },
+    run: run(letter),
+    name,
+    state: 'done',
+    level: 'trusted',
     needs: needs.map((of) => ({ name: of, run: run(of), level: 'agreed' as const })),
     ...over,
   });
@@ -172,7 +188,10 @@ describe('the pipeline of a job that is shown', () => {
       [
         job('a', 'lib', [], { state: 'agreed', level: 'agreed' }),
         job('b', 'test', ['a'], {
-          ...{ state: 'agreed', level: 'agreed', test: true, cosigned: false },
+          state: 'agreed',
+          level: 'agreed',
+          test: true,
+          cosigned: false,
           awaits: ['lib'],
         }),
         job('c', 'docs', ['a'], { state: 'cancelled', level: null, cancelled: 'wrong\u001b[2J' }),

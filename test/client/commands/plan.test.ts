@@ -129,7 +129,10 @@ jobs:
       'release',
     ]);
     expect(plan.jobs[1]).toMatchObject({
-      ...{ job: 'test', matrix: { cc: 'gcc' }, run: ['make test CC=gcc'], image: 'host' },
+      job: 'test',
+      matrix: { cc: 'gcc' },
+      run: ['make test CC=gcc'],
+      image: 'host',
       needs: [{ name: 'build', level: 'agreed' }],
     });
     expect(JSON.parse(here.out)).toMatchObject({ ref: 'refs/heads/main', skipped: [{ job: 'release' }] });

@@ -37,7 +37,10 @@ function sit(name: string, ...args: string[]): Terminal & { file(what: string): 
     'IFS= read -r line; echo "READ<$line>"',
   ].join('\n');
   const terminal = new Terminal(['sh', '-c', 'eval "$SCRIPT"'], {
-    ...{ columns: 200, rows: 30, cwd: dir, env: { ...person.env(), SCRIPT: script } },
+    columns: 200,
+    rows: 30,
+    cwd: dir,
+    env: { ...person.env(), SCRIPT: script },
   });
   return Object.assign(terminal, {
     file: async (what: string) => (await readFile(`${at}-${what}`, 'utf8')).trim(),

@@ -45,7 +45,14 @@ describe('two logs side by side', () => {
 });
 
 const build = (operator: string, result: string, over: Partial<ComparedResult> = {}): ComparedResult => ({
-  ...{ round: 1, slot: 0, worker: operator, operator, result, log: null, tier: 'gvisor', kernel: '6.12' },
+  round: 1,
+  slot: 0,
+  worker: operator,
+  operator,
+  result,
+  log: null,
+  tier: 'gvisor',
+  kernel: '6.12',
   ...over,
 });
 

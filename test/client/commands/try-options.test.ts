@@ -64,7 +64,10 @@ describe('npm, whose registry a build may not reach', () => {
   const files = {
     'package.json': JSON.stringify(root),
     'package-lock.json': JSON.stringify({
-      ...{ name: 'x', version: '1.0.0', lockfileVersion: 3, requires: true },
+      name: 'x',
+      version: '1.0.0',
+      lockfileVersion: 3,
+      requires: true,
       packages: { '': root, ...Object.fromEntries(locked) },
     }),
   };

@@ -186,7 +186,8 @@ describe('a zip whose headers differ', () => {
     [
       'an end within its content',
       {
-        ...{ content: 'aPK\x07\x08', both: { flags: 8 } },
+        content: 'aPK\x07\x08',
+        both: { flags: 8 },
         descriptor: zipOf({ content: 'aPK\x07\x08' }).subarray(14, 26),
       },
       'a member has no end that all readers find',

@@ -29,7 +29,7 @@ async function files(of: Record<string, string>): Promise<string> {
 type Options = Partial<Parameters<typeof withSides>[0]>;
 const sides = (a: SideAsked, b: SideAsked, more: Options = {}) =>
   withSides(
-    { ...{ stores: [], project: async () => undefined, onStep() {}, signal }, ...more, asked: [a, b] },
+    { stores: [], project: async () => undefined, onStep() {}, signal, ...more, asked: [a, b] },
     async (one, other) => [one, other].map(({ cid, from, level }) => ({ cid, from, level })),
   );
 
@@ -82,7 +82,10 @@ describe('a side of a comparison', () => {
     const onStep = (says: string) => void told.push(says);
     const artifact = (cid: string): SideAsked => ({ kind: 'artifact', cid });
     const known = async () => ({
-      ...{ project, charter: { vcs: [], bootstrap: [] }, bootstrap: [], feed: [] },
+      project,
+      charter: { vcs: [], bootstrap: [] },
+      bootstrap: [],
+      feed: [],
       controllers: [{ id: one.mesh.id, addrs: one.mesh.addresses() }],
     });
     const local = { stores: [join(home, 'none'), home], onStep };
@@ -168,7 +171,9 @@ describe('diffoscope', () => {
     withLimits(comparisonLimits, { diffoscopeOutputBytesMax: 4 });
     expect(await run(['ab', 'c'], done)).toEqual({ says: undefined, output: ['ab', 'c'], wasStopped: false });
     expect(await run(['ab', 'cde', 'f'], done)).toEqual({
-      ...{ says: 'its report is too long', output: ['ab', 'cd'], wasStopped: true },
+      says: 'its report is too long',
+      output: ['ab', 'cd'],
+      wasStopped: true,
     });
   });
 

@@ -82,7 +82,10 @@ describe('the header in front of a member', () => {
   const none = Buffer.alloc(0);
   const all = 0xffffffff;
   const entry = {
-    ...{ crc32: 7, compressedSize: 5, uncompressedSize: 9, relativeOffsetOfLocalHeader: 11 },
+    crc32: 7,
+    compressedSize: 5,
+    uncompressedSize: 9,
+    relativeOffsetOfLocalHeader: 11,
     extraFieldRaw: none,
   };
   const wide = (...values: number[]) =>

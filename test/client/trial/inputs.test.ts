@@ -46,7 +46,8 @@ describe('an input of a trial', () => {
     const from = { store, mesh: undefined, project: undefined, signal };
     const input = { name: 'lib', cid };
     await expect(provideInput(input, { ...from, stores: stores.slice(0, 3) })).rejects.toMatchObject({
-      ...{ code: 'ARTIFACT_NOT_FOUND', message: expect.stringMatching(/is in no readable store/) },
+      code: 'ARTIFACT_NOT_FOUND',
+      message: expect.stringMatching(/is in no readable store/),
     });
     expect(await provideInput(input, { ...from, stores })).toEqual({
       ...input,
@@ -62,7 +63,10 @@ describe('an input of a trial', () => {
 
     async function fetched(cid: string, peers: readonly { id: string; addrs: string[] }[]) {
       const trial: TrialProject = {
-        ...{ project, charter: { vcs: [], bootstrap: [] }, bootstrap: [], feed: [] },
+        project,
+        charter: { vcs: [], bootstrap: [] },
+        bootstrap: [],
+        feed: [],
         controllers: [...peers],
       };
       const mesh = await openInputMesh({ ...trial, controllers: [] });
@@ -70,7 +74,7 @@ describe('an input of a trial', () => {
       const store = await emptyStore();
       const got = await provideInput(
         { name: 'lib', cid },
-        { ...{ store, mesh, project: trial, stores: [], signal } },
+        { store, mesh, project: trial, stores: [], signal },
       );
       expect(await store.has(cid)).toBe(true);
       return got;
@@ -136,7 +140,8 @@ describe('an input of a trial', () => {
       const bare = { id, addrs: addrs.map((addr) => addr.replace(`/p2p/${id}`, '')) };
       expect((await fetched(tree, [bare])).from).toBe('mesh');
       await expect(fetched(tree, [{ id, addrs: [`/ip4/127.0.0.1/tcp/1/p2p/${id}`] }])).rejects.toMatchObject({
-        ...{ code: 'ARTIFACT_NOT_FOUND', message: expect.stringMatching(/no peer of the project/) },
+        code: 'ARTIFACT_NOT_FOUND',
+        message: expect.stringMatching(/no peer of the project/),
       });
       const absent = 'bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
       await expect(fetched(absent, [at(one)])).rejects.toMatchObject({

@@ -36,10 +36,17 @@ async function trial(...builds: (Record<string, string> | SandboxOutcome | Error
   const made = new Trial({
     source: { tree, commit: 'c', committedSeconds: 0 } as never,
     job: { ...makeJob(), name: 'app' } as never,
-    ...{ store: own, sandbox, signal: stop.signal },
+    store: own,
+    sandbox,
+    signal: stop.signal,
     environment: {
-      ...{ git: undefined, image: 'host', dependencies: undefined, inputs: [], project: undefined },
-      ...{ remote: undefined, dir: await folder() },
+      git: undefined,
+      image: 'host',
+      dependencies: undefined,
+      inputs: [],
+      project: undefined,
+      remote: undefined,
+      dir: await folder(),
     },
   });
   const discard = vi.spyOn(own, 'discard');

@@ -345,7 +345,9 @@ describe('a run that waits again and gets the same bytes', () => {
     bench.pinned(lib);
     const { windowMs, slotFillMs } = timings;
     expect(bench.run(late).rounds[0]).toMatchObject({
-      ...{ windowOpen: true, windowEnds: bench.now + windowMs, fillBy: bench.now + windowMs + slotFillMs },
+      windowOpen: true,
+      windowEnds: bench.now + windowMs,
+      fillBy: bench.now + windowMs + slotFillMs,
     });
   });
 

@@ -71,8 +71,13 @@ describe('an answer from an earlier build', () => {
     const verdict = 'draft' in phase ? phase.draft.id : '';
     const [size, root] = [log.size, log.root(log.size)];
     const event = {
-      ...{ kind: 'cosigned' as const, run, worker: bench.id('trusted'), verdict },
-      ...{ signature: 'c2ln', witness: 'w', log: { size, root } },
+      kind: 'cosigned' as const,
+      run,
+      worker: bench.id('trusted'),
+      verdict,
+      signature: 'c2ln',
+      witness: 'w',
+      log: { size, root },
     };
     const { log: _, ...without } = event;
     for (const wrong of [

@@ -12,7 +12,9 @@ let requests = 0;
 /** Asks for the job of this name, each time in a request of its own. */
 export const ask = (bench: Bench, over: Of = {}): Promise<string> =>
   bench.submit({
-    ...{ name: 'app', ...over, job: { source, image, ...over?.job } },
+    name: 'app',
+    ...over,
+    job: { source, image, ...over?.job },
     jti: `request-number-${++requests}-of-many`,
   });
 

@@ -205,7 +205,10 @@ export class Bench {
   replay(names?: ReadonlySet<string>): void {
     this.controller = this.fresh();
     const rows = this.journal.map(({ event, now }) => ({
-      ...{ event, at: now, rules: Controller.rules, record: undefined },
+      event,
+      at: now,
+      rules: Controller.rules,
+      record: undefined,
     }));
     const journal = { appendAll: () => {}, sync: () => {}, replay: () => rows };
     this.lost = this.#lostOf(journal, names);

@@ -32,11 +32,11 @@ function ending({ made = [], second = [], trusted, dispute = null, excluded = {}
     ...(trusted === undefined ? [] : [{ round: 1, slot: 'trusted', outcome: trusted }]),
   ].map((vote, n) => ({ ...vote, receipt: `${n}`, ...(of.limit && { limit: { name: 'files', max: 1 } }) }));
   const run = {
-    ...{ receipts: votes, unserved: of.unserved ?? [], phase: { kind: of.phase ?? 'building' } },
-    ...{
-      job: { kind: of.kind },
-      request: { payload: { policy: { agree: 2, cosign: of.cosign ?? 'required' } } },
-    },
+    receipts: votes,
+    unserved: of.unserved ?? [],
+    phase: { kind: of.phase ?? 'building' },
+    job: { kind: of.kind },
+    request: { payload: { policy: { agree: 2, cosign: of.cosign ?? 'required' } } },
     rounds: [1, 2].map((n) => ({ n, leasesGiven: [0, of.given ?? 0], passed: new Set(of.passed) })),
   };
   const decision = { level: 'none', dispute, excluded: new Map(Object.entries(excluded)) };

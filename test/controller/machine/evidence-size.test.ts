@@ -30,7 +30,8 @@ describe('the estimated size of a run in a bundle', () => {
     const files = filesOf(300, 200);
     const runs = [1, 2].flatMap((round) =>
       ['ada', 'bob', 'cyd'].map((name, n) => ({
-        ...{ operator: `${name}${round}`, round },
+        operator: `${name}${round}`,
+        round,
         builds: round === 2 || n === 0 ? 'good' : `other ${n}`,
       })),
     );

@@ -28,7 +28,11 @@ describe('a controller with many runs behind it', () => {
     const verdict = { level: 'trusted', outcome: { kind: 'exit', code: 0, artifact: 'made' } };
     for (let n = 0; n < 1000; n++) {
       const run = {
-        ...{ id: `run${n}`, jobId: 'job', job: { name: 'app', outputs: ['.'] }, history: [], revoked: null },
+        id: `run${n}`,
+        jobId: 'job',
+        job: { name: 'app', outputs: ['.'] },
+        history: [],
+        revoked: null,
         request: { payload: { ref: 'main' } },
         publisher: { payload: { operator: 'ann' } },
         get phase() {

@@ -139,7 +139,10 @@ describe('a job that reads what another one makes', () => {
     await agree(bench, fails[0], failed);
     await trust(bench, fails[0], failed);
     bench.send({
-      ...{ kind: 'cancel', token: bench.token('cancel'), which: cancelled[0], reason: 'no' },
+      kind: 'cancel',
+      token: bench.token('cancel'),
+      which: cancelled[0],
+      reason: 'no',
       by: bench.id('publisher'),
     });
     await agree(bench, late[0], exited(A));
@@ -172,7 +175,10 @@ describe('a job that reads what another one makes', () => {
     const [lib, other] = [await publish(bench, 'lib'), await publish(bench, 'other')];
     const app = await publish(bench, 'app', { needs: { lib: [lib], other: [other] } });
     bench.send({
-      ...{ kind: 'cancel', token: bench.token('cancel'), which: other, reason: 'no' },
+      kind: 'cancel',
+      token: bench.token('cancel'),
+      which: other,
+      reason: 'no',
       by: bench.id('publisher'),
     });
     expect(stateOf(bench, app)).toEqual(['cancelled', null]);
@@ -251,11 +257,15 @@ describe('a job that was cancelled once it was agreed', () => {
 describe('a job that needs a test', () => {
   const gated = async (bench: Bench, lib: string) => {
     const test = await bench.submit({
-      ...{ name: 'test', job: { source }, kind: 'test', policy: nobody },
+      name: 'test',
+      job: { source },
+      kind: 'test',
+      policy: nobody,
       needs: { lib: { request: lib, level: 'agreed' } },
     });
     const app = await bench.submit({
-      ...{ name: 'app', job: { source } },
+      name: 'app',
+      job: { source },
       needs: {
         lib: { request: lib, level: 'agreed' },
         test: { request: test, level: 'agreed', gate: true },

@@ -21,7 +21,9 @@ export function publish(bench: Bench, name: string, { needs, ...over }: Of = {})
     { request, level },
   ]);
   return bench.submit({
-    ...{ name, job: { source }, ...over },
+    name,
+    job: { source },
+    ...over,
     ...(needs !== undefined && { needs: Object.fromEntries(of) }),
   });
 }

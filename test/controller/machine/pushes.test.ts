@@ -23,7 +23,10 @@ const runOf = (
 ): RunFacts =>
   ({
     id: `run ${at}`,
-    ...{ jobId: `job ${at}`, job: { name }, revoked: null, phase: { kind: 'building' } },
+    jobId: `job ${at}`,
+    job: { name },
+    revoked: null,
+    phase: { kind: 'building' },
     request: { payload: { ref, commit, ...(push !== undefined && { more: { push } }) } },
     publisher: { payload: { operator: by } },
   }) as unknown as RunFacts;
@@ -177,18 +180,18 @@ it('as many runs are listed as one answer holds, and one publisher has half of i
   const { state } = bench.controller;
   const [run] = state.index.latest();
   const by = (operator: string) => ({
-    ...{ ...run, history: [], phase: { kind: 'cancelled', reason: 'y'.repeat(500), published: null } },
+    ...run,
+    history: [],
+    phase: { kind: 'cancelled', reason: 'y'.repeat(500), published: null },
     publisher: { payload: { operator } },
   });
   const listed = (...all: object[]) => {
     const index = {
-      ...{
-        newest: () => all,
-        firstOfPush: () => run,
-        open: new Map(),
-        get: () => undefined,
-        builtOf: () => [],
-      },
+      newest: () => all,
+      firstOfPush: () => run,
+      open: new Map(),
+      get: () => undefined,
+      builtOf: () => [],
     };
     return summaries(Object.assign(Object.create(state), { index }), all.length);
   };

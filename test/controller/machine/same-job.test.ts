@@ -29,8 +29,12 @@ describe('a job that was built before', () => {
     expect(found.steps.at(-1)).toMatchObject({ step: 'expected', ok: true });
     expect(found.level).toBe('trusted');
     expect(found.facts).toMatchObject({
-      ...{ request: run, earlier: before, ref: 'refs/tags/v1', artifact: A },
-      ...{ operators: ['ada', 'bob', 'cy'], cosigners: [bench.id('trusted')] },
+      request: run,
+      earlier: before,
+      ref: 'refs/tags/v1',
+      artifact: A,
+      operators: ['ada', 'bob', 'cy'],
+      cosigners: [bench.id('trusted')],
     });
     // The ref is that of the request, and of no other.
     const other = await verifyBundle(bundle, { project, ref: 'refs/heads/main' }, standIn.verifier);

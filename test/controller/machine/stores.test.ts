@@ -15,7 +15,12 @@ async function agreed(ids: string[], copies: number) {
   await deliverAll(bench, round.leases, [built, built, other]);
   const says = (store: string, ok: boolean, fault?: 'signers' | 'store') =>
     bench.send({
-      ...{ kind: 'pinned', run, artifact: A, store, ok, detail: ok ? '' : 'no' },
+      kind: 'pinned',
+      run,
+      artifact: A,
+      store,
+      ok,
+      detail: ok ? '' : 'no',
       ...(fault === undefined ? {} : { fault }),
     });
   return { ...round, says };

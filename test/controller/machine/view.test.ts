@@ -37,7 +37,12 @@ function runOf({
 }: Of): RunFacts {
   const published = level === undefined ? null : { verdict: { level, outcome: exited(artifact) } };
   return {
-    ...{ id, jobId, job: { kind }, revoked: revoked ? {} : null, receipts: built ? [{}] : [], reused: null },
+    id,
+    jobId,
+    job: { kind },
+    revoked: revoked ? {} : null,
+    receipts: built ? [{}] : [],
+    reused: null,
     phase: { kind: 'done', published },
   } as unknown as RunFacts;
 }

@@ -25,7 +25,9 @@ async function controlled(bench: Bench) {
   const stopped = Promise.withResolvers<void>();
   const { state } = bench.controller;
   const control = new ControllerControl({
-    ...{ dir, project: 'a project', state },
+    dir,
+    project: 'a project',
+    state,
     dispatch: async (event) => void bench.send(event),
     tell: (level, kind, says) => void told.push(`${level} ${kind}: ${says}`),
     stop: stopped.resolve,
@@ -41,7 +43,11 @@ describe('a controller that is asked how it is', () => {
     const { dir } = await controlled(bench);
     const status = await askController(dir, { do: 'status' });
     expect(status).toMatchObject({
-      ...{ state: 'running', project: 'a project', id: bench.controller.state.id, leases: 4, stopsBy: null },
+      state: 'running',
+      project: 'a project',
+      id: bench.controller.state.id,
+      leases: 4,
+      stopsBy: null,
       runs: { all: 1, open: 1, states: { building: 1 } },
       oldest: [
         { run, phase: 'building', state: 'building', reason: expect.stringMatching(/^by 3 operators: /) },
@@ -132,7 +138,11 @@ describe('a controller that is asked how it is', () => {
     expect(members.map(({ key }) => key)).toEqual([...state.keys.keys()]);
     expect(members).toMatchObject(
       [...state.keys.values()].map(({ operator, role, by, at }) => ({
-        ...{ operator, role, by, since: at, state: 'member' },
+        operator,
+        role,
+        by,
+        since: at,
+        state: 'member',
       })),
     );
   });
@@ -194,7 +204,8 @@ describe('a controller that is asked how it is', () => {
   it('goes on where its folder holds no socket, and says so', async () => {
     const told: string[] = [];
     const control = new ControllerControl({
-      ...{ dir: `/tmp/${'x'.repeat(120)}`, project: 'a project' },
+      dir: `/tmp/${'x'.repeat(120)}`,
+      project: 'a project',
       state: (await projectOf('ada')).controller.state,
       dispatch: async () => {},
       tell: (level, kind) => void told.push(`${level} ${kind}`),

@@ -17,8 +17,13 @@ import { importInto } from '../../transfer/support.ts';
 const KiB = 1024;
 const room: DependencyRoom = {
   ...dependencyRoom,
-  ...{ treeBytesMax: 100 * KiB, publisherBytesMax: 250 * KiB, bytesMax: 400 * KiB },
-  ...{ treesPerPublisherMax: 4, bringsMax: 2, bringsPerPublisherMax: 1, publisherIndexesMax: 2 },
+  treeBytesMax: 100 * KiB,
+  publisherBytesMax: 250 * KiB,
+  bytesMax: 400 * KiB,
+  treesPerPublisherMax: 4,
+  bringsMax: 2,
+  bringsPerPublisherMax: 1,
+  publisherIndexesMax: 2,
   progressMs: 1,
 };
 
@@ -59,7 +64,10 @@ async function place(): Promise<Place> {
   };
   const life = new AbortController();
   const context = {
-    ...{ mesh, store, tell: () => {}, closing: life.signal },
+    mesh,
+    store,
+    tell: () => {},
+    closing: life.signal,
     machine: { state: { index: { open } } },
   } as unknown as ControllerContext;
   const dependencies = new ControllerDependencies(context, room);
@@ -284,7 +292,10 @@ describe('the dependencies that a controller keeps', () => {
     const reason = new Error('ends');
     const ending = { peer: 'x', open: async () => Promise.reject(stop.abort(reason)) } as unknown as Link;
     const brought = new ControllerDependencies({ ...context, closing: stop.signal }, room).bring({
-      ...{ tree, from: ending, operator: 'owner', onProgress: () => {} },
+      tree,
+      from: ending,
+      operator: 'owner',
+      onProgress: () => {},
     });
     await expect(brought).rejects.toBe(reason);
   });
@@ -326,7 +337,9 @@ it('indexes of trees that are gone stay up to their bounds, those of one publish
   } as unknown as Store;
   const indexes = new KeptIndexes(fake, {
     ...room,
-    ...{ publisherIndexesMax: 3, publisherIndexBytesMax: 30, indexBytesMax: 45 },
+    publisherIndexesMax: 3,
+    publisherIndexBytesMax: 30,
+    indexBytesMax: 45,
   });
   const { signal } = new AbortController();
   const kept = () => cids.flatMap((tree, n) => (pinned.has(`of ${tree}`) ? [n] : []));

@@ -29,7 +29,8 @@ async function controller(counts: readonly number[], jobs: readonly string[] = [
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
   const context = {
-    ...{ folder: { dir }, store: own },
+    folder: { dir },
+    store: own,
     machine: { state: { index: { open: new Map(jobs.map((image) => [image, { job: { image } }])) } } },
     mesh: { provide: async (cid: string) => void announced.push(cid) },
     tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),

@@ -88,7 +88,12 @@ async function revealing(streamed: string, said: string) {
     return text;
   };
   return {
-    ...{ store, files, root, stored, run, context },
+    store,
+    files,
+    root,
+    stored,
+    run,
+    context,
     keep: () => new Keeper(context, files).keep('run', { root, from: worker }),
   };
 }

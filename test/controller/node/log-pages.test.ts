@@ -27,7 +27,8 @@ it('a page has the lines that are asked for, wherever they begin, and complete o
   await writeFile(file, `${text(1, 1_200)}half a line`);
   for (const from of [1, 2, 499, 500, 501, 502, 1_000, 1_001, 1_200])
     expect(await pages.page(lease, from, 3)).toMatchObject({
-      ...{ from, lines: lines(from, Math.min(3, 1_201 - from)) },
+      from,
+      lines: lines(from, Math.min(3, 1_201 - from)),
     });
   for (const from of [1_201, 1_501]) expect((await pages.page(lease, from, 3)).lines).toEqual([]);
   expect(await pages.head(lease)).toEqual({ count: 1_200, steps: [], times: new Map(), timesBy: 'worker' });
@@ -86,7 +87,9 @@ it('a search ends once it has so many characters, and is charged for no piece be
   await writeFile(file, `${'x'.repeat(1_000)}\n`.repeat(300));
   const looked: number[] = [];
   await pages.search(lease, 'y', {
-    ...{ from: 250, max: 9, chars: 9 },
+    from: 250,
+    max: 9,
+    chars: 9,
     looked: async ({ lines: count }) => void looked.push(count),
   });
   expect(looked.every((count) => count > 0)).toBe(true);

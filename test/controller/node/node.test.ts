@@ -61,7 +61,9 @@ describe('a controller', () => {
     expect(node.members.charter().name).toBe('tools');
     const status = await askController(made.dir, { do: 'status' });
     expect(status).toMatchObject({
-      ...{ state: 'running', asking: null, charter: 1 },
+      state: 'running',
+      asking: null,
+      charter: 1,
       connections: { max: 300, isFull: false },
     });
     expect(await metrics.metrics()).toMatch(

@@ -104,7 +104,9 @@ describe('an artifact that was agreed', () => {
     const events: Record<string, unknown>[] = [];
     const run = { job: { limits: { diskBytes: 2 ** 20 } }, receipts: [{ outcome: artifactOf(artifact) }] };
     const context = {
-      ...{ mesh, store: own, machine: { state: { runs: new Map([['run', run]]) } } },
+      mesh,
+      store: own,
+      machine: { state: { runs: new Map([['run', run]]) } },
       dispatch: async (event: Record<string, unknown>) => void events.push(event),
     } as unknown as ControllerContext;
     const opened = vi.spyOn(mesh, 'open');
@@ -158,7 +160,8 @@ describe('artifact stores of a controller', () => {
     const [mesh, own, theirs, asking] = [await node(), await store(), await store(), await node()];
     const arrived = vi.spyOn(own.blocks, 'links');
     mesh.handle(protocols.car, (channel) => serveTrees(channel, theirs.blocks), {
-      ...{ maxInboundStreams: 32, maxMessageBytes: messageBytesMax },
+      maxInboundStreams: 32,
+      maxMessageBytes: messageBytesMax,
     });
     const look = async (name: string) => {
       const tree = await importInto(theirs, [{ name, body: 'x' }]);
@@ -181,7 +184,8 @@ describe('artifact stores of a controller', () => {
     const cid = whole.blocks.parse(tree);
     await theirs.blocks.put(cid, await whole.blocks.read(cid));
     mesh.handle(protocols.car, (channel) => serveTrees(channel, theirs.blocks), {
-      ...{ maxInboundStreams: 8, maxMessageBytes: messageBytesMax },
+      maxInboundStreams: 8,
+      maxMessageBytes: messageBytesMax,
     });
     const peer = { id: mesh.id, addrs: mesh.addresses() };
     const looked = probe({ mesh: asking, store: own }, peer, tree, signal);
@@ -246,7 +250,9 @@ describe('the charter in the folder of a project', () => {
     const events: unknown[] = [];
     const machine = { state: { charter: charter ?? null } };
     const context = {
-      ...{ folder: made, machine, tell },
+      folder: made,
+      machine,
+      tell,
       dispatch: async (event: unknown) => void events.push(event),
     } as unknown as ControllerContext;
     return { made, charter, machine, told, events, context };
@@ -352,7 +358,9 @@ describe('the pages of a controller', () => {
       ['a', 'b', 'c'].map((name) => ({ name, body: name })),
     );
     const context = {
-      ...{ folder: { project: 'p', name: 'n', dir: await folder() }, store: own, machine: bench.controller },
+      folder: { project: 'p', name: 'n', dir: await folder() },
+      store: own,
+      machine: bench.controller,
       mesh: { addresses: () => [], connections: () => ({ isFull: false }) },
     } as unknown as ControllerContext;
     const logEvidence = { revoked: [], equivocations: [{ proves: { says: 'two stories' } }] };
@@ -386,7 +394,10 @@ describe('the pages of a controller', () => {
       await bench.revoke({ kind: 'artifact', id: cidOf(reason) }, { reason });
     const isFull = { now: false };
     const view = projectView({
-      ...{ project: 'p', name: 'n', state: bench.controller.state, equivocations: () => [] },
+      project: 'p',
+      name: 'n',
+      state: bench.controller.state,
+      equivocations: () => [],
       addresses: () => Array.from({ length: 9 }, (_, n) => `/ip4/192.0.2.${n}`),
       connections: () => ({ max: 7, refused: 1, isFull: isFull.now }),
     });
@@ -431,7 +442,10 @@ describe('the pages of a controller', () => {
     for (const { request } of bench.controller.state.index.open.values())
       Object.assign(request.payload, { commit: 'c'.repeat(40) });
     const view = projectView({
-      ...{ project: 'p', name: 'n', state: bench.controller.state, equivocations: () => [] },
+      project: 'p',
+      name: 'n',
+      state: bench.controller.state,
+      equivocations: () => [],
       addresses: () => [],
     });
     const [{ ref } = { ref: '' }] = view.branches();

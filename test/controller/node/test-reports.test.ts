@@ -46,7 +46,8 @@ describe('results of tests in a tree of reports', () => {
   ])('are a part where there are more %s', async (_name, limits) => {
     withLimits(controllerNodeLimits, limits);
     expect(await read({ 'a.xml': suite('a'), 'b.xml': suite('b') })).toMatchObject({
-      ...{ total: 1, partial: true },
+      total: 1,
+      partial: true,
     });
   });
 

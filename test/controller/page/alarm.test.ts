@@ -18,11 +18,17 @@ async function disputed() {
   const people = await startSignIn(`origin = "${origin}"`, { now: () => now });
   onTestFinished(() => people.close());
   const view = projectView({
-    ...{ project: bench.paper.root.id, name: 'demo', state: bench.controller.state },
-    ...{ addresses: () => [], equivocations: () => [] },
+    project: bench.paper.root.id,
+    name: 'demo',
+    state: bench.controller.state,
+    addresses: () => [],
+    equivocations: () => [],
   });
   const site = controllerApp({
-    ...{ view: viewOf(), pages: { view } as never, people, version: '0' },
+    view: viewOf(),
+    pages: { view } as never,
+    people,
+    version: '0',
     acknowledge: async (of, by) => void bench.send({ kind: 'acknowledge', run: of, by }),
     cancel: { may: () => false, run: async () => {} },
   });

@@ -10,15 +10,29 @@ const textOf = async (html: unknown): Promise<string> => String(await html);
 const count = (text: string, what: string | RegExp): number => text.split(what).length - 1;
 
 const summary = {
-  ...{ run: 'a'.repeat(64), job: 'b'.repeat(64), name: 'app', repo: 'https://git.example/app.git' },
-  ...{ ref: 'refs/heads/main', commit: 'c'.repeat(40), state: 'building', level: null, artifact: null },
-  ...{ submittedAt: 0, round: 1, policy: { agree: 2, of: 3, cosign: true } },
+  run: 'a'.repeat(64),
+  job: 'b'.repeat(64),
+  name: 'app',
+  repo: 'https://git.example/app.git',
+  ref: 'refs/heads/main',
+  commit: 'c'.repeat(40),
+  state: 'building',
+  level: null,
+  artifact: null,
+  submittedAt: 0,
+  round: 1,
+  policy: { agree: 2, of: 3, cosign: true },
 };
 
 describe('the page of a project', () => {
   const trouble = {
-    ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] }, revocations: [] },
-    ...{ equivocations: [], fullKeys: [], full: null, declined: [] },
+    alarms: { count: 0, runs: [] },
+    revoked: { count: 0, runs: [] },
+    revocations: [],
+    equivocations: [],
+    fullKeys: [],
+    full: null,
+    declined: [],
   };
   interface Shown {
     open?: number;
@@ -30,8 +44,12 @@ describe('the page of a project', () => {
     pushes?: object[];
   }
   const branch = (over: object = {}) => ({
-    ...{ ref: 'refs/heads/main', commit: 'c'.repeat(40), submittedAt: 0, jobs: [summary] },
-    ...{ publisher: '', ...over },
+    ref: 'refs/heads/main',
+    commit: 'c'.repeat(40),
+    submittedAt: 0,
+    jobs: [summary],
+    publisher: '',
+    ...over,
   });
   function shown({
     open = 0,
@@ -43,7 +61,10 @@ describe('the page of a project', () => {
     pushes = [],
   }: Shown) {
     const view = {
-      ...{ name: 'demo', project: 'p', branches: () => branches, queue: () => queue },
+      name: 'demo',
+      project: 'p',
+      branches: () => branches,
+      queue: () => queue,
       defaultBranch: () => defaultBranch(branches as never),
       counts: () => ({ open, disputed }),
       workers: () => ({ shown: workers, count: workers.length }),
@@ -252,16 +273,14 @@ describe('the page of a run', () => {
           over: false,
           pipeline: [],
         } as never,
-        ...{
-          project: 'p',
-          bootstrap: [],
-          hasBytes: false,
-          logs: [],
-          failures: [],
-          sealed: false,
-          files: undefined,
-          verifyPath: undefined,
-        },
+        project: 'p',
+        bootstrap: [],
+        hasBytes: false,
+        logs: [],
+        failures: [],
+        sealed: false,
+        files: undefined,
+        verifyPath: undefined,
         ...more,
       }),
     );
@@ -331,13 +350,11 @@ describe('the page of a run', () => {
 
   it('of one that waits or fell names the jobs that it needs', async () => {
     const job = (run: string, level: string, needs: string[] = []) => ({
-      ...{
-        run,
-        name: `job ${run}`,
-        state: 'done',
-        level,
-        needs: needs.map((one) => ({ name: one, run: one, level: 'agreed' })),
-      },
+      run,
+      name: `job ${run}`,
+      state: 'done',
+      level,
+      needs: needs.map((one) => ({ name: one, run: one, level: 'agreed' })),
     });
     const pipeline = [
       job('lib', 'failed'),
@@ -387,7 +404,10 @@ describe('the page of a run', () => {
   it('of operators that agree leaves out who lists other files for their tree, also beside another tree', async () => {
     const made = { ada: A, bob: A, eve: A, mal: B };
     const results = Object.entries(made).map(([operator, result], slot) => ({
-      ...{ operator, worker: operator, slot, result },
+      operator,
+      worker: operator,
+      slot,
+      result,
     }));
     const revealed = { kind: 'revealed', round: 1, results };
     const differs = { kind: 'differs', round: 1, files: ['x'], count: 1 };
@@ -436,7 +456,10 @@ describe('the page of a run', () => {
 
   it('draws a pipeline of jobs that need others, and names those that do not', async () => {
     const job = (run: string, ...needs: string[]) => ({
-      ...{ run, name: run, state: 'building', level: null },
+      run,
+      name: run,
+      state: 'building',
+      level: null,
       needs: needs.map((one) => ({ name: one, run: one, level: 'agreed' })),
     });
     const run = (pipeline: object[]) => ({

@@ -74,7 +74,9 @@ async function folderWith(jobs: readonly { name: string; recipe?: Recipe }[]): P
   for (const [n, { name, recipe }] of jobs.entries()) {
     const runs = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome }));
     const { bundle } = await makeProject({
-      ...{ job: { name }, runs, own: { operator: 'owner', outcome } },
+      job: { name },
+      runs,
+      own: { operator: 'owner', outcome },
       ...recipe,
     });
     await writeFile(join(dir, `${n}.bundle`), encodeBundle(bundle));
@@ -83,7 +85,7 @@ async function folderWith(jobs: readonly { name: string; recipe?: Recipe }[]): P
 }
 
 const viewOf = async (dir: string, onRefused: (file: string, why: string) => void = () => {}) =>
-  bundlesView({ ...{ dir, project, revocations: [], onRefused }, files: await readdir(dir) });
+  bundlesView({ dir, project, revocations: [], onRefused, files: await readdir(dir) });
 
 it('runs are listed by pages, branch, job and level, and found by what they are about', async () => {
   withLimits(controllerNodeLimits, { pageRunsMax: 2 });

@@ -9,7 +9,14 @@ import { markupOf } from './support.ts';
 
 const C = treeCid('c');
 const of = (slot: number | 'trusted', operator: string, result: string, over: object = {}) => ({
-  ...{ round: 1, slot, operator, worker: `w${slot}`, result, log: null, tier: 'gvisor', ...over },
+  round: 1,
+  slot,
+  operator,
+  worker: `w${slot}`,
+  result,
+  log: null,
+  tier: 'gvisor',
+  ...over,
 });
 
 const compared = (results: object[], files = ['bin/x'], state: object = {}) =>

@@ -11,7 +11,11 @@ it('so many logs are read at most of how a run failed, and so many ways are show
   const view = projectView({ ...of, addresses: () => [], equivocations: () => [] }).run(run);
   const { failedLogsMax, failuresShownMax } = pageLimits;
   const builds = Array.from({ length: failedLogsMax + 1 }, (_, n) => ({
-    ...{ lease: `lease ${n}`, worker: 'w', operator: `op${n}`, slot: '0', delivered: true },
+    lease: `lease ${n}`,
+    worker: 'w',
+    operator: `op${n}`,
+    slot: '0',
+    delivered: true,
     result: `exit ${n + 1}`,
   }));
   const read: string[] = [];

@@ -75,7 +75,9 @@ describe('text of strangers', () => {
       async *tar() {},
     };
     const { get, write } = await siteOf(bench, {
-      ...{ trees, equivocations: [text], name: text },
+      trees,
+      equivocations: [text],
+      name: text,
       session: sessionOf('publisher'),
     });
     await write(lease, `${text}\n\u001b[31m${text}\n`);

@@ -11,7 +11,10 @@ import type { LogStep } from '../../../src/protocol/base/log-steps.ts';
 import { parseLogTimes } from '../../../src/protocol/base/log-times.ts';
 
 const step = (n: number, line: number, failed?: LogStep['failed']): LogStep => ({
-  ...{ n, of: 3, name: `make ${n}`, line },
+  n,
+  of: 3,
+  name: `make ${n}`,
+  line,
   ...(failed && { failed }),
 });
 const three = [step(1, 3), step(2, 10), step(3, 50)];
@@ -99,7 +102,7 @@ it('a step took as long as the times of its lines say', () => {
     from: 1,
     to: 9,
     open: false,
-    ...{ step: stepViews(three, { ...done, times })[2] },
+    step: stepViews(three, { ...done, times })[2],
   } as never);
   expect(before).toContain('passed, 1:15');
 });

@@ -31,7 +31,10 @@ async function failing(kind: 'exit' | 'aborted') {
   const { write, ...site } = await siteOf(bench);
   const [lease = '', other = ''] = ['ada', 'bob'].map((name) => leases.get(name)?.id);
   return {
-    ...{ ...site, bench, run, lease },
+    ...site,
+    bench,
+    run,
+    lease,
     url: `/runs/${run}/logs/${lease}`,
     write: async (text: string) => {
       for (const one of [lease, other]) await write(one, text);

@@ -35,20 +35,38 @@ function siteOf(over: Partial<PagePorts> = {}) {
   };
   const followed: { key: string; source: Source; since: string; until: AbortSignal | undefined }[] = [];
   const summary = {
-    ...{ run, job: 'b'.repeat(64), name: 'app', repo: 'https://git.example/app', ref: 'refs/heads/main' },
-    ...{ commit: 'c'.repeat(40), state: 'building', level: null, artifact: null, submittedAt: 0, round: 1 },
+    run,
+    job: 'b'.repeat(64),
+    name: 'app',
+    repo: 'https://git.example/app',
+    ref: 'refs/heads/main',
+    commit: 'c'.repeat(40),
+    state: 'building',
+    level: null,
+    artifact: null,
+    submittedAt: 0,
+    round: 1,
     policy: { agree: 1, of: 1, cosign: false },
   };
   const view = {
-    ...{ project: 'p', name: 'demo', bootstrap: () => [], branches: () => [], queue: () => [] },
+    project: 'p',
+    name: 'demo',
+    bootstrap: () => [],
+    branches: () => [],
+    queue: () => [],
     defaultBranch: () => undefined,
     counts: () => ({ open: told.views, disputed: 0 }),
     workers: () => ({ shown: [], count: 0 }),
     runs: () => ({ runs: [], next: undefined }),
     policy: () => undefined,
     trouble: () => ({
-      ...{ alarms: { count: 0, runs: [] }, revoked: { count: 0, runs: [] }, revocations: [] },
-      ...{ equivocations: [], fullKeys: [], full: null, declined: [] },
+      alarms: { count: 0, runs: [] },
+      revoked: { count: 0, runs: [] },
+      revocations: [],
+      equivocations: [],
+      fullKeys: [],
+      full: null,
+      declined: [],
     }),
     run: () => {
       told.views++;
@@ -455,7 +473,10 @@ describe('requests that are refused', () => {
 
 describe('an artifact', () => {
   const treesOf = (over: object = {}) => ({
-    ...{ isShown: () => true, isHere: () => true, level: () => 'trusted', called: () => undefined },
+    isShown: () => true,
+    isHere: () => true,
+    level: () => 'trusted',
+    called: () => undefined,
     list: async () => ({ files: [], more: false }),
     entry: async () => undefined,
     file: async function* () {},

@@ -25,7 +25,8 @@ export interface Site {
 }
 
 export const sessionOf = (role: string, operator?: string): PageSession => ({
-  ...{ role, ended: new AbortController().signal },
+  role,
+  ended: new AbortController().signal,
   ...(operator !== undefined && { operator }),
 });
 
@@ -39,7 +40,9 @@ export async function siteOf(
   await mkdir(join(folder, 'logs'));
   const { state } = bench.controller;
   const view = projectView({
-    ...{ project: bench.paper.root.id, name: over.name ?? 'demo', state },
+    project: bench.paper.root.id,
+    name: over.name ?? 'demo',
+    state,
     addresses: () => ['/ip4/192.0.2.7/tcp/4710/p2p/12D3KooWcontroller'],
     equivocations: () => over.equivocations ?? [],
   });
@@ -59,7 +62,8 @@ export async function siteOf(
     errorPage,
   );
   return {
-    ...{ live: lives, liveTimes },
+    live: lives,
+    liveTimes,
     async get(path, accept = '*/*') {
       const answer = await app.request(path, { headers: { accept } });
       return { status: answer.status, text: await answer.text(), headers: answer.headers };

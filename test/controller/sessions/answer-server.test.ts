@@ -78,7 +78,9 @@ function serve(bench: Bench, keep: () => Promise<void> = async () => {}) {
     retired: [],
     bundles: { get: async (which: string) => stored.get(which) ?? (await bundleOf(bench, which)) },
     clock: {
-      ...{ now: () => bench.now, monotonic: () => 0, closing: false },
+      now: () => bench.now,
+      monotonic: () => 0,
+      closing: false,
       after(ms: number, act: () => void) {
         const timer = { ms, act };
         later.push(timer);
@@ -95,7 +97,10 @@ function serve(bench: Bench, keep: () => Promise<void> = async () => {}) {
   const admission = new Admission(ports, (peer) => controller.state.keys.has(peer));
   const server: AnswerServer = new AnswerServer(Object.assign(ports, { admission }));
   return {
-    ...{ server, later, world, ports },
+    server,
+    later,
+    world,
+    ports,
     async connect(name = 'trusted', by = name) {
       const line = new FakeChannel<CosignDown>(bench.id(by));
       void server.served.session(line.channel);

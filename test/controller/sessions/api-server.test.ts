@@ -51,8 +51,11 @@ class Desk {
       project: paper.project,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
       clock: {
-        ...{ now: () => bench.now, monotonic: () => 0, closing: false },
-        ...{ after: () => () => {}, onClosing: () => () => {} },
+        now: () => bench.now,
+        monotonic: () => 0,
+        closing: false,
+        after: () => () => {},
+        onClosing: () => () => {},
       },
       charge: (account: string, turns: number) => {
         this.charged.push([account, turns]);
@@ -182,8 +185,12 @@ describe('a refusal', () => {
     const invite = await paper.invite('dan', 'worker', bench.now);
     const revocation = await paper.revocation({ kind: 'operator', id: 'ada' }, 0, bench.now);
     const question = {
-      ...{ kind, which: run, reason: 'x', publisher: bench.grantOf('publisher').raw },
-      ...{ invite: invite.raw, revocation: revocation.raw },
+      kind,
+      which: run,
+      reason: 'x',
+      publisher: bench.grantOf('publisher').raw,
+      invite: invite.raw,
+      revocation: revocation.raw,
       enrol: (await paper.enrol('publisher', bench.now, kind === 'enrol' ? invite.payload.jti : undefined))
         .raw,
     };
@@ -359,7 +366,8 @@ describe('the account of a message', () => {
     }) as unknown as Channel;
   const read = (one: Channel) =>
     desk.admission.receive(new MessageStream<never, { kind: string }>(one, apiUpSchema, 'a message'), {
-      ...{ protocol: 'api', timeoutMs: sessionTimes.questionMs },
+      protocol: 'api',
+      timeoutMs: sessionTimes.questionMs,
     });
 
   it('is the key of a member; the network of a stranger, who pays more', async () => {

@@ -11,13 +11,26 @@ import { sessionLimits } from '../../../src/protocol/sessions/limits.ts';
 const { memberLinesCharsMax } = sessionLimits;
 const grant = {} as MemberLine['grant'];
 const line = (witness: string, over: Partial<MemberLine> = {}): MemberLine => ({
-  ...{ witness, time: 0, operator: witness, isTrusted: false, line: 'x', grant, ...over },
+  witness,
+  time: 0,
+  operator: witness,
+  isTrusted: false,
+  line: 'x',
+  grant,
+  ...over,
 });
 const long = (chars: number) => ({ line: 'x'.repeat(chars) });
 /** A round with these lines; those whose keys are `answered` are of now. */
 const round = (members: MemberLine[], answered = members.map(({ witness }) => witness)): CheckpointRound => ({
-  ...{ size: 1, root: 'r', base: 'base\n', members, outside: new Map([['named', 'n']]) },
-  ...{ answered: new Set(answered), waitsFor: undefined, asked: new Set<string>(), open: true },
+  size: 1,
+  root: 'r',
+  base: 'base\n',
+  members,
+  outside: new Map([['named', 'n']]),
+  answered: new Set(answered),
+  waitsFor: undefined,
+  asked: new Set<string>(),
+  open: true,
 });
 const old = { grant: undefined };
 const trusted = { isTrusted: true };

@@ -159,8 +159,16 @@ class Desk {
     const enrol = await this.paper.enrol(key, epochMs, invite.payload.jti);
     const iat = epochMs / 1000;
     const grant: Grant = {
-      ...{ iss: this.paper.idp.id, sub: enrol.signer, project: this.paper.project, operator: key },
-      ...{ role: 'worker', enrolled: 3, jti: enrol.payload.jti, iat, exp: iat + 60, ...over },
+      iss: this.paper.idp.id,
+      sub: enrol.signer,
+      project: this.paper.project,
+      operator: key,
+      role: 'worker',
+      enrolled: 3,
+      jti: enrol.payload.jti,
+      iat,
+      exp: iat + 60,
+      ...over,
     };
     return { grant, enrol, invite };
   }

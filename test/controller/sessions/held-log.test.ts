@@ -40,7 +40,8 @@ class Asking {
         const book = this.book ?? (await RevocationBook.open(project, standIn.verifier));
         const charter = bench.controller.state.charter?.raw ?? '';
         const holds: HeldOfLog = {
-          ...{ isController: () => true, held: () => ({ charter, leases: [] }) },
+          isController: () => true,
+          held: () => ({ charter, leases: [] }),
           leaves: async (from) => (this.kept.get(id ?? '') ?? []).slice(from),
           ...this.atStart,
         };

@@ -59,7 +59,8 @@ class Line extends FakeChannel<Down> {
           if (effect.kind === 'cosign') void server.cosign(effect.run, effect.lease);
         }
       },
-      ...{ replies, checkpoints: { keep } },
+      replies,
+      checkpoints: { keep },
       logFiles: {
         keepTimes: async (...kept: [string, string]) => {
           this.times.push(kept);
@@ -240,12 +241,10 @@ describe('a claim or a resume', () => {
       'for another controller',
       'CLAIM_AUDIENCE_MISMATCH',
       async (bench) => ({
-        ...{
-          kind: 'claim',
-          claim: await claim(bench, 'ada', bench.id('bob')),
-          grant: grant(bench, 'ada'),
-          version,
-        },
+        kind: 'claim',
+        claim: await claim(bench, 'ada', bench.id('bob')),
+        grant: grant(bench, 'ada'),
+        version,
       }),
     ],
     [

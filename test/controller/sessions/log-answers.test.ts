@@ -30,7 +30,9 @@ async function answers(comesMs: number, follow: boolean): Promise<{ sent: unknow
   };
   const recorded = { lease, worker: 'ada', operator: 'ada', slot: 0, round: 1 };
   const run = {
-    ...{ id: 'run', request: { signer: asker }, receipts: [recorded] },
+    id: 'run',
+    request: { signer: asker },
+    receipts: [recorded],
     phase: { kind: 'done' },
   } as unknown as RunFacts;
   const sent: unknown[] = [];
@@ -61,7 +63,11 @@ it('the answer waits for a log that does not come less than five seconds', async
 describe('a question for logs', () => {
   const revealed = { revealed: true };
   const record = (n: number) => ({
-    ...{ lease: `lease ${n}`, worker: `worker ${n}`, operator: `operator ${n}`, slot: n, round: 1 },
+    lease: `lease ${n}`,
+    worker: `worker ${n}`,
+    operator: `operator ${n}`,
+    slot: n,
+    round: 1,
   });
   /** The answers about a run that is over, of which these are recorded. */
   async function ask(
@@ -69,12 +75,16 @@ describe('a question for logs', () => {
     worker?: string,
   ): Promise<unknown[]> {
     const run = {
-      ...{ id: 'run', request: { signer: asker }, phase: { kind: 'done' } },
+      id: 'run',
+      request: { signer: asker },
+      phase: { kind: 'done' },
       receipts: Array.from({ length: count }, (_, n) => record(n)),
       rounds: isRevealed ? [revealed] : [{ revealed: false }],
     } as unknown as RunFacts;
     const logs = {
-      ...{ isLive: () => false, mayCome: () => false, follow: () => undefined },
+      isLive: () => false,
+      mayCome: () => false,
+      follow: () => undefined,
       async *read(of: string) {
         yield `log of ${of}`;
       },
@@ -127,11 +137,17 @@ it.each([
   'times of lines are in the first answer where they are asked for: %j',
   async (asked, expected) => {
     const run = {
-      ...{ id: 'run', request: { signer: asker }, phase: { kind: 'done' }, rounds: [] },
+      id: 'run',
+      request: { signer: asker },
+      phase: { kind: 'done' },
+      rounds: [],
       receipts: [{ lease, worker: 'ada', operator: 'ada', slot: 0, round: 1 }],
     } as unknown as RunFacts;
     const logs = {
-      ...{ isLive: () => false, mayCome: () => false, follow: () => undefined, times: async () => '1+0' },
+      isLive: () => false,
+      mayCome: () => false,
+      follow: () => undefined,
+      times: async () => '1+0',
       async *read() {
         yield 'x'.repeat(33 * 1024);
       },
@@ -156,7 +172,10 @@ describe('the log of a build that runs', () => {
     let stopped = 0;
     let tell = (_text: string) => {};
     const run = {
-      ...{ id: 'run', request: { signer: asker }, phase: { kind: 'done' }, rounds: [] },
+      id: 'run',
+      request: { signer: asker },
+      phase: { kind: 'done' },
+      rounds: [],
       receipts: [{ lease, worker: 'ada', operator: 'ada', slot: 0, round: 1 }],
     } as unknown as RunFacts;
     const channel = { closed: false };
@@ -172,7 +191,8 @@ describe('the log of a build that runs', () => {
       },
     };
     const logs = {
-      ...{ isLive: () => said.length > 0, mayCome: () => false },
+      isLive: () => said.length > 0,
+      mayCome: () => false,
       follow: (_lease: string, listener: (text: string) => void) => {
         tell = listener;
         listener('before ');

@@ -68,7 +68,9 @@ async function asking(
   const pins = new StorePins(
     { dispatch, clock, tell } as unknown as ControllerPorts,
     {
-      ...{ dial, boundOf: () => 5, probe },
+      dial,
+      boundOf: () => 5,
+      probe,
       addressOf: (id: string) => ({ id, addrs: [] }),
       findPeer: async (id: string) => ({ id, addrs: Array(wireLimits.pinAddrsMax + 1).fill('/dns/x') }),
     } as unknown as StorePorts,

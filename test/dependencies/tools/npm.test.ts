@@ -42,7 +42,10 @@ describe('npm ci', () => {
     };
     const root = { name: 'project', version: '1.0.0', workspaces: ['member'], dependencies };
     const lock = {
-      ...{ name: 'project', version: '1.0.0', lockfileVersion: 3, requires: true },
+      name: 'project',
+      version: '1.0.0',
+      lockfileVersion: 3,
+      requires: true,
       packages: {
         '': {
           name: 'project',
@@ -109,7 +112,9 @@ pkg:npm/unhashed@1.2.3 unhashed-1.2.3.tgz sha256:${hex('sha256', unhashed)}
       locked: sri('sha512', bytes),
     });
     const lock = {
-      ...{ name: 'project', lockfileVersion: 3, requires: true },
+      name: 'project',
+      lockfileVersion: 3,
+      requires: true,
       packages: {
         '': { name: 'project', dependencies: { one: '1' } },
         'node_modules/one': {

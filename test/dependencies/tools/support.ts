@@ -71,7 +71,8 @@ export const lockedFile = (given: Given): LockedFile => ({
   purl: `pkg:${given.ecosystem}/${given.name}@${given.version}`,
   integrity: { algorithm: 'sha256', digests: [given.blob.name] },
   origin: { kind: 'registry' },
-  ...{ lock: 'lock', line: 1 },
+  lock: 'lock',
+  line: 1,
   ...given,
 });
 

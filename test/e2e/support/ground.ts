@@ -117,7 +117,10 @@ export class Ground {
       store: () => [
         ...['store', 'serve', ...listen(4720), '--project', this.project, '--bootstrap', this.bootstrap],
       ],
-      ...{ alice: worker, bob: worker, carol: worker, tower: worker },
+      alice: worker,
+      bob: worker,
+      carol: worker,
+      tower: worker,
     }[part]();
     const all = [...words, ...more];
     const proc =

@@ -62,7 +62,11 @@ export class LocalCluster extends AnyCluster<Inside> {
         ticket === undefined ? await home.membership() : await joinProject({ home, ticket, signal });
       const { promise: over, resolve, reject } = Promise.withResolvers<void>();
       const node = await startWorker({
-        ...{ home, membership, listen: loopback, lending: defaultLending(['namespace']), ...unusual },
+        home,
+        membership,
+        listen: loopback,
+        lending: defaultLending(['namespace']),
+        ...unusual,
         onEvent: ({ kind, ...rest }) => tell.value({ event: kind, ...rest }),
         onFailure: reject,
         onStop: resolve,
@@ -94,7 +98,11 @@ export class LocalCluster extends AnyCluster<Inside> {
 
   protected async startBootstrap(): Promise<string> {
     const mesh = await openMesh({
-      ...{ key: generateSeed(), listen: loopback, bootstrap: [], topics: [], role: 'bootstrap' },
+      key: generateSeed(),
+      listen: loopback,
+      bootstrap: [],
+      topics: [],
+      role: 'bootstrap',
     });
     const [address = ''] = mesh.addresses();
     const { promise, resolve } = Promise.withResolvers<void>();

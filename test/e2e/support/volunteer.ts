@@ -119,7 +119,10 @@ export function lends(uid: number): void {
 
   function start(...args: string[]): Terminal {
     terminal = new Terminal(command(['join', ...args, '--listen', '/ip4/127.0.0.1/tcp/0', '--cpus', '2']), {
-      ...{ columns: 100, rows: 40, cwd: '/', env },
+      columns: 100,
+      rows: 40,
+      cwd: '/',
+      env,
     });
     return terminal;
   }

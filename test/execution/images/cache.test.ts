@@ -76,7 +76,10 @@ async function open(
   const at = dir ?? join(await scratch(), 'cache');
   const opened = { dir: at, obtained: [] as string[], discard: [] as string[] };
   const cache = new ImageCache({
-    ...{ dir: at, bytesMax, store, signal },
+    dir: at,
+    bytesMax,
+    store,
+    signal,
     source: {
       obtain: async (image, options) => {
         opened.obtained.push(image);
@@ -384,7 +387,10 @@ describe('when images take too much room', () => {
     const at = join(await scratch(), 'cache');
     const shared = 1_000;
     const cache = new ImageCache({
-      ...{ dir: at, bytesMax: 1e9, store, signal },
+      dir: at,
+      bytesMax: 1e9,
+      store,
+      signal,
       source: { obtain: async () => {}, discard: async () => {}, share: async () => shared },
     });
     const blocks = async () => Number(await readFile(join(at, first(), 'blocks.bytes'), 'utf8'));

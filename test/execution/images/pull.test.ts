@@ -59,8 +59,14 @@ async function pull(reference: string, options: Partial<PullOptions> = {}) {
   onTestFinished(() => void vi.unstubAllEnvs());
   const dir = await scratch();
   return pullImage({
-    ...{ reference, dir: join(dir, 'images'), cache: join(dir, 'layers'), arch: 'x86_64', env: {} },
-    ...{ plainHttp: false, signal: AbortSignal.timeout(120_000), ...options },
+    reference,
+    dir: join(dir, 'images'),
+    cache: join(dir, 'layers'),
+    arch: 'x86_64',
+    env: {},
+    plainHttp: false,
+    signal: AbortSignal.timeout(120_000),
+    ...options,
   });
 }
 
@@ -86,7 +92,11 @@ describe('an image is pulled', () => {
     const made = await pull(refOf(host, layout), { ...where, onProgress });
     const signal = AbortSignal.timeout(120_000);
     const imported = await importImage({
-      ...{ path: await writeLayout(layout), dir: where.dir, name: undefined, arch: 'x86_64', signal },
+      path: await writeLayout(layout),
+      dir: where.dir,
+      name: undefined,
+      arch: 'x86_64',
+      signal,
     });
     expect(made.image).toBe(imported.image);
     const total = layout.layers.reduce((sum, { size }) => sum + size, 0);
@@ -177,8 +187,11 @@ it('an error that is none of the registry is passed on as it is', async () => {
   const broken = { get: async () => Promise.reject(new Error('broken')) };
   const reference = { host: 'registry.example', name: 'x', digest: `sha256:${'0'.repeat(64)}` };
   const blobs = new RegistryBlobs({
-    ...{ registry: broken as never, reference: reference as never, cache: await scratch() },
-    ...{ signal: AbortSignal.timeout(120_000), onBytes: () => {} },
+    registry: broken as never,
+    reference: reference as never,
+    cache: await scratch(),
+    signal: AbortSignal.timeout(120_000),
+    onBytes: () => {},
   });
   await expect(blobs.open('index.json')).rejects.toThrow(/^broken$/);
 });
@@ -187,17 +200,20 @@ it('a registry that does not answer, and layers that cannot be kept, are said to
   withLimits(pullLimits, { smallMs: 200 });
   const silent = await registry(small, () => true);
   await expect(pull(refOf(silent.host, small))).rejects.toMatchObject({
-    ...{ code: 'IMAGE_PULL_FAILED', message: expect.stringContaining('takes longer than') },
+    code: 'IMAGE_PULL_FAILED',
+    message: expect.stringContaining('takes longer than'),
   });
   await expect(pull(`${silent.host}/tools/gcc:v1`)).rejects.toMatchObject({
-    ...{ code: 'IMAGE_REFERENCE_INVALID', hint: expect.stringContaining('could not be asked') },
+    code: 'IMAGE_REFERENCE_INVALID',
+    hint: expect.stringContaining('could not be asked'),
   });
   withLimits(pullLimits, { smallMs: 120_000 });
   const { host } = await registry(small);
   const cache = join(await scratch(), 'layers');
   await writeFile(cache, 'no folder');
   await expect(pull(refOf(host, small), { cache })).rejects.toMatchObject({
-    ...{ code: 'IMAGE_PULL_FAILED', message: expect.stringContaining('cannot be kept') },
+    code: 'IMAGE_PULL_FAILED',
+    message: expect.stringContaining('cannot be kept'),
   });
   const reason = new Error('cancelled');
   await expect(pull(refOf(host, small), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -340,7 +356,8 @@ describe('a registry that wants to know who asks', () => {
     await expect(pull(refOf(host, small), { env })).rejects.toMatchObject(arrived);
     expect(tokens.at(-1)).toContain(basic('me:secret'));
     await expect(pull(refOf(host, small), { env: near })).rejects.toMatchObject({
-      ...{ code: 'IMAGE_PULL_DENIED', hint: expect.stringContaining(`skopeo login ${host}`) },
+      code: 'IMAGE_PULL_DENIED',
+      hint: expect.stringContaining(`skopeo login ${host}`),
     });
     const wrong = { ...near, ...(await loggedIn(host, 'me:wrong')) };
     await expect(pull(refOf(host, small), { env: wrong })).rejects.toMatchObject({

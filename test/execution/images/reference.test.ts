@@ -117,7 +117,8 @@ describe('credentials', () => {
     async (text) => {
       const { path } = await place(text, 'auth.json');
       await expect(found({ REGISTRY_AUTH_FILE: path })).rejects.toMatchObject({
-        ...{ code: 'IMAGE_CREDENTIALS', message: expect.stringContaining(path) },
+        code: 'IMAGE_CREDENTIALS',
+        message: expect.stringContaining(path),
       });
       await expect(found({ REGISTRY_AUTH_FILE: join(path, '..') })).rejects.toMatchObject({
         code: 'IMAGE_CREDENTIALS',

@@ -113,7 +113,7 @@ const stores = define<string>({
     const charter = { vcs: [], bootstrap: ['/ip4/10.0.0.9/tcp/1', '/ip6/fd00::9/tcp/1'] };
     const job = {
       network: ['store' as const],
-      limits: { cpus: 1, ...{ memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 1 } },
+      limits: { cpus: 1, memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 1 },
     };
     const { targets, privateTargets } = rulesOf({
       job,

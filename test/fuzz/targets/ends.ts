@@ -22,17 +22,31 @@ const changedCharsMax = 100_000;
 const visitsPerEnd = 10;
 
 const operator = (name: string): Operator => ({
-  ...{ name, hosts: [name], behaviour: 'honest', joinsLate: name === 'eve' },
+  name,
+  hosts: [name],
+  behaviour: 'honest',
+  joinsLate: name === 'eve',
 });
 const work = (name: string, submitAfterMs: number, more: Partial<Work> = {}): Work => ({
-  ...{ name, nature: 'reproducible', portable: true, submitAfterMs, cancelAfterMs: undefined },
-  ...{ policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 }, expiresSeconds: 900 },
+  name,
+  nature: 'reproducible',
+  portable: true,
+  submitAfterMs,
+  cancelAfterMs: undefined,
+  policy: { agree: 2, of: 3, cosign: 'required', rounds: 3 },
+  expiresSeconds: 900,
   ...more,
 });
 /** Each protocol is spoken: an identity provider and stores apart, an answer from an earlier build, and a job that reads another's artifact. */
 const scenario: Partial<Scenario> = {
-  ...{ attackerShare: 'nobody', trusted: 'there', second: false, revokes: undefined, charters: [] },
-  ...{ idp: 'apart', grantSeconds: 150, faultsMs: 240_000 },
+  attackerShare: 'nobody',
+  trusted: 'there',
+  second: false,
+  revokes: undefined,
+  charters: [],
+  idp: 'apart',
+  grantSeconds: 150,
+  faultsMs: 240_000,
   operators: ['ada', 'bob', 'cy', 'dan', 'eve'].map(operator),
   stores: { behaviours: ['keeps', 'keeps'], copies: 1 },
   works: [

@@ -33,7 +33,9 @@ export const equivocation = define<string>({
     const all: EquivocationEvidence[] = [
       { v: 1, kind: 'roots', charter, checkpoints: [await noteOf(one), await noteOf(two, log, 4)] },
       {
-        ...{ v: 1, kind: 'roots', charter },
+        v: 1,
+        kind: 'roots',
+        charter,
         checkpoints: [await lined(await noteOf(one)), await lined(await noteOf(two, log, 4))],
       },
       { v: 1, kind: 'ack', charter, ack, entry: await entryOf(one, 2) },

@@ -103,19 +103,15 @@ const charter = fileTarget(
 );
 
 const membership = {
-  ...{
-    project: testKey('root').id,
-    name: 'example',
-    operator: 'ada',
-    role: 'worker',
-    charter: 'a.b.c',
-    grant: 'a.b.c',
-  },
-  ...{
-    controllers: [{ id: testKey('controller').id, addrs: ['/ip4/127.0.0.1/tcp/1'] }],
-    bootstrap: [],
-    feed: [],
-  },
+  project: testKey('root').id,
+  name: 'example',
+  operator: 'ada',
+  role: 'worker',
+  charter: 'a.b.c',
+  grant: 'a.b.c',
+  controllers: [{ id: testKey('controller').id, addrs: ['/ip4/127.0.0.1/tcp/1'] }],
+  bootstrap: [],
+  feed: [],
 };
 const home = fileTarget(
   'membership-file',

@@ -28,8 +28,11 @@ async function taken(pieces: readonly Uint8Array[]): Promise<{ said: string; err
   const server = answering(pieces);
   try {
     const asked = {
-      ...{ url: parseGitUrl('git://git.example/x'), commit: 'a'.repeat(40), connect: async () => server },
-      ...{ signal: new AbortController().signal, onLife: () => {} },
+      url: parseGitUrl('git://git.example/x'),
+      commit: 'a'.repeat(40),
+      connect: async () => server,
+      signal: new AbortController().signal,
+      onLife: () => {},
     };
     for await (const part of fetchPack(asked)) parts.push(part);
     return { said: Buffer.concat(parts).toString('hex') };

@@ -61,8 +61,11 @@ const ecdh = createECDH('prime256v1');
 ecdh.setPrivateKey(secret);
 const point = ecdh.getPublicKey();
 const jwk = {
-  ...{ kty: 'EC', crv: 'P-256', kid: 'a' },
-  ...{ x: point.subarray(1, 33).toString('base64url'), y: point.subarray(33).toString('base64url') },
+  kty: 'EC',
+  crv: 'P-256',
+  kid: 'a',
+  x: point.subarray(1, 33).toString('base64url'),
+  y: point.subarray(33).toString('base64url'),
 };
 const key = createPrivateKey({ key: { ...jwk, d: secret.toString('base64url') }, format: 'jwk' });
 const checks = { state: 's'.repeat(43), nonce: 'n'.repeat(43), verifier: 'v'.repeat(43) };
@@ -77,8 +80,15 @@ const metadata = {
   id_token_signing_alg_values_supported: ['ES256'],
 };
 const claims = {
-  ...{ iss: here, sub: 'ada', aud: 'quorate', exp: 9_999_999_999, iat: 1_700_000_000, nonce: checks.nonce },
-  ...{ preferred_username: 'Ada', email: 'ada@example.org', email_verified: true },
+  iss: here,
+  sub: 'ada',
+  aud: 'quorate',
+  exp: 9_999_999_999,
+  iat: 1_700_000_000,
+  nonce: checks.nonce,
+  preferred_username: 'Ada',
+  email: 'ada@example.org',
+  email_verified: true,
 };
 
 /** Answers of an OpenID Connect provider, whose key signs whatever it likes. */
@@ -99,7 +109,9 @@ const provider = define<Texts>({
   msMax: 400,
   async run({ metadata = '', jwks = '', token = '', claims = '', userinfo = '', callback = '' }) {
     const answers: Texts = {
-      ...{ '/.well-known/openid-configuration': metadata, '/jwks': jwks, '/userinfo': userinfo },
+      '/.well-known/openid-configuration': metadata,
+      '/jwks': jwks,
+      '/userinfo': userinfo,
     };
     const issuer = await answering(answers);
     const idToken = await new CompactSign(toUtf8(claims.replaceAll(here, issuer)))
@@ -107,8 +119,12 @@ const provider = define<Texts>({
       .sign(key);
     answers['/token'] = token.replaceAll('@idToken', idToken);
     const client = new OidcProvider({
-      ...{ issuer, clientId: 'quorate', clientSecret: 'a-secret', scopes: ['groups'] },
-      ...{ wanted: () => ['groups'], now: () => Date.now() },
+      issuer,
+      clientId: 'quorate',
+      clientSecret: 'a-secret',
+      scopes: ['groups'],
+      wanted: () => ['groups'],
+      now: () => Date.now(),
       fetchLimits: { ms: 5_000 },
     });
     const { url } = await client.begin('https://ci.example/sign-in/callback');
@@ -130,12 +146,18 @@ const device = define<Texts>({
   seeds: async () => [
     {
       metadata: JSON.stringify({
-        ...{ issuer: here, token_endpoint: `${here}/token`, device_authorization_endpoint: `${here}/device` },
+        issuer: here,
+        token_endpoint: `${here}/token`,
+        device_authorization_endpoint: `${here}/device`,
         token_endpoint_auth_methods_supported: ['none'],
       }),
       device: JSON.stringify({
-        ...{ device_code: 'd', user_code: 'BCDFG-HJKLM', expires_in: 600, interval: 0.001 },
-        ...{ verification_uri: `${here}/device`, verification_uri_complete: `${here}/device?user_code=B` },
+        device_code: 'd',
+        user_code: 'BCDFG-HJKLM',
+        expires_in: 600,
+        interval: 0.001,
+        verification_uri: `${here}/device`,
+        verification_uri_complete: `${here}/device?user_code=B`,
       }),
       token: JSON.stringify({ access_token: 'a'.repeat(43), token_type: 'Bearer', scope: 'reader' }),
     },
@@ -144,14 +166,18 @@ const device = define<Texts>({
   msMax: 400,
   async run({ metadata = '', device = '', token = '' }) {
     const issuer = await answering({
-      ...{ '/.well-known/oauth-authorization-server': metadata, '/device': device, '/token': token },
+      '/.well-known/oauth-authorization-server': metadata,
+      '/device': device,
+      '/token': token,
     });
     // A service may have a terminal wait for long: whoever waits ends it.
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(new QuorateError('OIDC_DENIED', 'nobody waits longer')), 2_000);
     try {
       const given = await signInDevice({
-        ...{ issuer, clientId: 'quorate-terminal', signal: stop.signal },
+        issuer,
+        clientId: 'quorate-terminal',
+        signal: stop.signal,
         tell({ code, url, completeUrl }) {
           must(/^[A-Z0-9-]+$/.test(code), 'a code that nobody types');
           must(
@@ -181,14 +207,16 @@ const login = define<Texts>({
   msMax: 400,
   async run({ challenge = '', link = '', session = '' }) {
     const origin = await answering({
-      ...{ '/sign-in/challenge': challenge, '/sign-in/key': link, '/sign-in/session': session },
+      '/sign-in/challenge': challenge,
+      '/sign-in/key': link,
+      '/sign-in/session': session,
     });
     const signal = AbortSignal.timeout(5_000);
-    const membership = {
-      ...{ project, name: 'a', operator: 'ada', role: 'publisher' as const, charter: '' },
-    };
+    const membership = { project, name: 'a', operator: 'ada', role: 'publisher' as const, charter: '' };
     const url = await signInWithKey(origin, {
-      ...{ key: publisher, now: Date.now(), signal },
+      key: publisher,
+      now: Date.now(),
+      signal,
       membership: { ...membership, grant: 'g', controllers: [], bootstrap: [] },
     });
     must(new URL(url).origin === origin && originOf(url) === origin, 'it leads elsewhere');
@@ -219,7 +247,8 @@ const webVerifier = define<{ kind: string; jws: string }>({
 });
 
 const file = (path: string, bytes: Uint8Array) => ({
-  ...{ path, size: bytes.length },
+  path,
+  size: bytes.length,
   async *read() {
     yield bytes;
   },

@@ -55,8 +55,15 @@ const returnPaths = define<string>({
 });
 
 const sessionPayload = {
-  ...{ iss: idp.id, aud: origin, project, sub: 'https://login.example#ada', name: 'Ada', role: 'reader' },
-  ...{ jti: nonceOf('session'), iat, exp: iat + 300 },
+  iss: idp.id,
+  aud: origin,
+  project,
+  sub: 'https://login.example#ada',
+  name: 'Ada',
+  role: 'reader',
+  jti: nonceOf('session'),
+  iat,
+  exp: iat + 300,
 };
 const sign = (kind: 'session' | 'sign-in' | 'grant', key: typeof idp, text: string): Promise<string> =>
   key.signer.jws({ alg: 'Ed25519', typ: typOf(kind), kid: key.id }, toUtf8(text));
@@ -65,7 +72,11 @@ const canonicalText = (value: object): string => fromUtf8(encodeCanonical(value)
 const handle = 'h'.repeat(43);
 const authorityOf = (text: string): IdpAuthority =>
   new IdpAuthority({
-    ...{ idp: idpOrigin, origin, charter: () => makeCharter(), verifier: joseVerifier, now: () => now },
+    idp: idpOrigin,
+    origin,
+    charter: () => makeCharter(),
+    verifier: joseVerifier,
+    now: () => now,
     ask: async () => ({ ok: true, status: 200, text }),
   });
 
@@ -108,7 +119,12 @@ const keySignIn = define<{ signIn: string; grant: string }>({
   seeds: async () => [
     {
       signIn: canonicalText({
-        ...{ iss: publisher.id, aud: origin, project, challenge: '@challenge', iat, exp: iat + 60 },
+        iss: publisher.id,
+        aud: origin,
+        project,
+        challenge: '@challenge',
+        iat,
+        exp: iat + 60,
       } satisfies SignIn),
       grant: canonicalText(
         makeGrant(publisher, 'ada', 'publisher', { iat: iat - 60, exp: iat + 3600 }) satisfies Grant,
@@ -243,7 +259,10 @@ const exchange = JSON.stringify({ code: '@code', verifier, service });
 const tokenForm = 'grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code=@device';
 
 const get = (path: string, headers: object = {}): Asked => ({
-  ...{ method: 'GET', path, headers: JSON.stringify(headers), body: '' },
+  method: 'GET',
+  path,
+  headers: JSON.stringify(headers),
+  body: '',
 });
 const post = (path: string, body: string, headers: object = {}): Asked => {
   const type = body.startsWith('{') ? 'application/json' : 'application/x-www-form-urlencoded';

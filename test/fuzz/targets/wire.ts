@@ -51,8 +51,17 @@ const capabilities = {
   tiers: ['namespace'],
 };
 const summary = {
-  ...{ run: id, job: cid, name: 'app', repo: 'https://git.example/app.git', ref: 'main', commit: 'c0ffee' },
-  ...{ state: 'open', level: null, artifact: null, submittedAt: 1, round: 1 },
+  run: id,
+  job: cid,
+  name: 'app',
+  repo: 'https://git.example/app.git',
+  ref: 'main',
+  commit: 'c0ffee',
+  state: 'open',
+  level: null,
+  artifact: null,
+  submittedAt: 1,
+  round: 1,
   policy: { agree: 2, of: 3, cosign: true },
 };
 
@@ -134,7 +143,8 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
       { kind: 'hello', grant: jws },
       { kind: 'heartbeat' },
       {
-        ...{ kind: 'answered', witness: 'line' },
+        kind: 'answered',
+        witness: 'line',
         answers: [{ signature: 'c2ln' }, { code: 'COSIGN_ANSWERED', message: 'before' }],
       },
     ],
@@ -200,12 +210,21 @@ export const kinds: [name: string, schema: Schema, valid: readonly object[], sen
       ],
       ...[
         {
-          ...{ kind: 'job', summary, history: [{ at: 1, progress: { kind: 'opened', round: 1 } }] },
+          kind: 'job',
+          summary,
+          history: [{ at: 1, progress: { kind: 'opened', round: 1 } }],
           pipeline: [
             { run: id, name: 'lib', state: 'done', level: 'trusted', needs: [] },
             {
-              ...{ run: id, name: 'test', test: true, state: 'cancelled', level: 'agreed', cosigned: false },
-              ...{ revoked: true, reason: 'no', needs: [{ name: 'lib', run: id, level: 'agreed' }] },
+              run: id,
+              name: 'test',
+              test: true,
+              state: 'cancelled',
+              level: 'agreed',
+              cosigned: false,
+              revoked: true,
+              reason: 'no',
+              needs: [{ name: 'lib', run: id, level: 'agreed' }],
             },
           ],
         },

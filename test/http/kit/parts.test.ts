@@ -161,7 +161,8 @@ describe('a colour of a terminal', () => {
 it('the events of a run are its last ones, and how many there are', async () => {
   const told = (n: number) =>
     Array.from({ length: n }, (_, at) => ({
-      ...{ at: at * 1000, progress: { kind: 'reopened', reason: 'x' } as const },
+      at: at * 1000,
+      progress: { kind: 'reopened', reason: 'x' } as const,
     }));
   const max = pageLimits.eventsShownMax;
   const all = await textOf(history(told(max)));

@@ -62,18 +62,24 @@ class Hosts {
       : join(this.controllerDir, 'charter.jws');
     this.idp = await startIdp({
       folder: await openIdpFolder(this.idpDir, charter),
-      ...{ listen: [`/ip4/127.0.0.1/tcp/${this.idpPort}`], announce: [] },
-      ...{ onEvent() {}, onRekeyed: () => void this.rekeyed++, onFailure() {} },
+      listen: [`/ip4/127.0.0.1/tcp/${this.idpPort}`],
+      announce: [],
+      onEvent() {},
+      onRekeyed: () => void this.rekeyed++,
+      onFailure() {},
     });
   }
 
   async startController(): Promise<void> {
     this.controller = await startController({
       folder: await openProjectFolder(this.controllerDir),
-      ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [] },
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      announce: [],
+      bootstrap: [],
       idp: [`/ip4/127.0.0.1/tcp/${this.idpPort}`],
       onEvent: (event) => void this.events.push(event),
-      ...{ onRekeyed() {}, onFailure() {} },
+      onRekeyed() {},
+      onFailure() {},
     });
   }
 
@@ -129,7 +135,8 @@ describe('an identity provider in a process of its own', () => {
     const ticket = await hosts.ticket('ada');
     const { charter } = await joinProject({ home, ticket, signal });
     expect(JSON.parse(Buffer.from(charter.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
-      ...{ epoch: 2, idps: [key] },
+      epoch: 2,
+      idps: [key],
     });
   });
 });
@@ -137,8 +144,12 @@ describe('an identity provider in a process of its own', () => {
 describe('an identity provider that cannot start', () => {
   const start = (of: ProjectFolder) =>
     startIdp({
-      ...{ folder: of, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [] },
-      ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+      folder: of,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      announce: [],
+      onEvent() {},
+      onRekeyed() {},
+      onFailure() {},
     });
 
   it('has a key that the charter does not name', async () => {
@@ -159,8 +170,13 @@ describe('an identity provider that cannot start', () => {
     await rename(`${file}.away`, file);
     const metrics = new Registry();
     const node = await startIdp({
-      ...{ folder: opened, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], metrics },
-      ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+      folder: opened,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      announce: [],
+      metrics,
+      onEvent() {},
+      onRekeyed() {},
+      onFailure() {},
     });
     expect(await metrics.metrics()).toContain('quorate_mesh_');
     await node.close();
@@ -174,8 +190,12 @@ it('an identity provider that cannot go on closes itself, and says why', async (
   const failed = Promise.withResolvers<unknown>();
   const start = () =>
     startIdp({
-      ...{ folder: opened, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [] },
-      ...{ onEvent() {}, onRekeyed() {}, onFailure: failed.resolve },
+      folder: opened,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      announce: [],
+      onEvent() {},
+      onRekeyed() {},
+      onFailure: failed.resolve,
     });
   const node = await start();
   onTestFinished(() => node.close());
@@ -204,9 +224,13 @@ describe('the folders of a project whose identity provider is apart', () => {
     const start = (idp?: string[]) =>
       startController({
         folder: controller,
-        ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [] },
+        listen: ['/ip4/127.0.0.1/tcp/0'],
+        announce: [],
+        bootstrap: [],
         ...(idp !== undefined && { idp }),
-        ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+        onEvent() {},
+        onRekeyed() {},
+        onFailure() {},
       });
     expect(await codeOf(() => start())).toBe('IDP_ADDRESS_NEEDED');
     expect(await codeOf(() => openIdpFolder(hosts.idpDir, undefined))).toBe('IDP_CHARTER_NEEDED');
@@ -224,8 +248,13 @@ describe('the folders of a project whose identity provider is apart', () => {
     const made = await initProject(await folder(), { name: 'tools', vcs: [], bootstrap: [] });
     const start = startController({
       folder: made,
-      ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], idp: ['/ip4/127.0.0.1/tcp/1'] },
-      ...{ onEvent() {}, onRekeyed() {}, onFailure() {} },
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      announce: [],
+      bootstrap: [],
+      idp: ['/ip4/127.0.0.1/tcp/1'],
+      onEvent() {},
+      onRekeyed() {},
+      onFailure() {},
     });
     expect(await codeOf(() => start)).toBe('IDP_KEY_HERE');
   });

@@ -35,7 +35,7 @@ function charging() {
     return stream;
   };
   const left = () => turns.left('libraries peer', performance.now());
-  return { ...{ stats, turns, served, data, registrar, records, open, left } };
+  return { stats, turns, served, data, registrar, records, open, left };
 }
 
 it('a stream of a library is charged when it opens, and each of its messages by its length', () => {

@@ -32,7 +32,8 @@ describe('a block without a keeper', () => {
     const told: number[] = [];
     const close = startBlockCollection({
       repair: async () => {},
-      ...{ store: s, everyMs: 50 },
+      store: s,
+      everyMs: 50,
       tell: (_, kind, __, facts) => void (kind === 'collected' && told.push(Number(facts?.blocks))),
     });
     onTestFinished(close);
@@ -44,7 +45,9 @@ describe('a block without a keeper', () => {
     let looks = 0;
     const other = startBlockCollection({
       repair: async () => {},
-      ...{ store: await store(), everyMs: 50, tell: () => {} },
+      store: await store(),
+      everyMs: 50,
+      tell: () => {},
       trim: async () => void looks++,
     });
     onTestFinished(other);
@@ -76,7 +79,9 @@ describe('a block without a keeper', () => {
     let tries = 0;
     const close = startBlockCollection({
       repair: async () => {},
-      ...{ store: s, everyMs: 20, tell: (_, __, says) => void said.push(says) },
+      store: s,
+      everyMs: 20,
+      tell: (_, __, says) => void said.push(says),
       trim: async () => {
         tries += 1;
         if (tries === 1) throw new Error('the disk is busy');
@@ -93,7 +98,9 @@ it('damage that was mended, and what cannot be collected or read through, are to
   const fails = (says: string) => async () => Promise.reject(new Error(says));
   const close = startBlockCollection({
     store: { mended: ['a pin was mended'], collect: fails('no disk'), scrub: fails('no time') } as never,
-    ...{ everyMs: 2 * deadlineMs, scrubEveryMs: 1, repair: async () => {} },
+    everyMs: 2 * deadlineMs,
+    scrubEveryMs: 1,
+    repair: async () => {},
     tell: (level, kind, says) => void told.push(`${level} ${kind}: ${says}`),
   });
   onTestFinished(close);
@@ -187,7 +194,8 @@ it('a pinned tree that is not whole is told of and fetched again, and only then 
   const close = startBlockCollection({
     store: s,
     // A repair that brought nothing is not waited for as long as a round.
-    ...{ everyMs: 2 * deadlineMs, repairEveryMs: 20 },
+    everyMs: 2 * deadlineMs,
+    repairEveryMs: 20,
     tell: (level, kind) => void told.push(`${level} ${kind}`),
     incomplete: (roots) => void incomplete.push(roots),
     repair: async ({ roots, absent }) => {
@@ -216,7 +224,9 @@ it('the store is read through from time to time, and damage is told of', async (
   await damage(first.dir, cid);
   const told: string[] = [];
   const close = startBlockCollection({
-    ...{ store: await reopened(first.dir), everyMs: 60_000, scrubEveryMs: 20 },
+    store: await reopened(first.dir),
+    everyMs: 60_000,
+    scrubEveryMs: 20,
     tell: (_, __, says) => void told.push(says),
     repair: async () => {},
   });
@@ -251,7 +261,9 @@ it('an incomplete tree is looked at ever less often, up to once in a round, and 
         throw new PinsIncomplete(['a'], new Set(['a']));
       },
     } as unknown as Store,
-    ...{ everyMs: 100, repairEveryMs: 30, scrubEveryMs: 7 },
+    everyMs: 100,
+    repairEveryMs: 30,
+    scrubEveryMs: 7,
     tell: (level, kind) => void told.push(`${level} ${kind}`),
     repair: async () => {},
   });

@@ -51,7 +51,9 @@ describe('bundles of one artifact', () => {
     const file = join(dir, 'bundles', `${run(4)}.json`);
     await writeFile(file, text ?? agreed.slice(0, agreed.length / 2));
     await expect(bundles.get(run(4))).rejects.toMatchObject({
-      ...{ code: 'HOME_DAMAGED', message: expect.stringContaining(file), hint: expect.any(String) },
+      code: 'HOME_DAMAGED',
+      message: expect.stringContaining(file),
+      hint: expect.any(String),
     });
     await bundles.put({ run: run(4), job, artifact: null }, agreed);
     expect(await bundles.get(run(4))).toBe(agreed);

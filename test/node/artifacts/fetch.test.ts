@@ -51,7 +51,11 @@ async function options(artifact: string, ...peers: Peer[]) {
   const told: string[] = [];
   const controllers = peers.map(({ mesh }) => ({ id: mesh.id, addrs: mesh.addresses() }));
   return {
-    ...{ artifact, project, controllers, told, dest: join(await folder(), 'out') },
+    artifact,
+    project,
+    controllers,
+    told,
+    dest: join(await folder(), 'out'),
     bootstrap: controllers.flatMap(({ addrs }) => addrs),
     signal: AbortSignal.timeout(300_000),
     onProgress: ({ phase }: { phase: string }) => void told.push(phase),
@@ -85,8 +89,11 @@ describe('an artifact', () => {
     const asked = await options(tree, honest);
     const got = await fetchArtifact(asked);
     expect(got).toMatchObject({
-      ...{ verification: { ok: true, level: 'trusted' }, bundleText: honest.bundles.get(tree) },
-      ...{ providers: [honest.mesh.id], controllerUsed: false, index: undefined },
+      verification: { ok: true, level: 'trusted' },
+      bundleText: honest.bundles.get(tree),
+      providers: [honest.mesh.id],
+      controllerUsed: false,
+      index: undefined,
     });
     expect(got.bytes).toBeGreaterThan(0);
     expect(got.written).toBe('good'.length);
@@ -118,7 +125,8 @@ describe('an artifact', () => {
     expect(says.join()).not.toMatch(/asking the controller too/);
     await worker.add('good');
     expect(await fetchArtifact(await options(tree, worker, own))).toMatchObject({
-      ...{ providers: [worker.mesh.id], controllerUsed: false },
+      providers: [worker.mesh.id],
+      controllerUsed: false,
     });
   });
 
@@ -197,10 +205,12 @@ describe('an artifact', () => {
       controllers: [{ id: honest.mesh.id, addrs: ['/ip4/127.0.0.1/tcp/1'] }],
     };
     await expect(askForRevocations(nobody)).rejects.toMatchObject({
-      ...{ code: 'REVOCATION_NO_ANSWER', hint: 'Tried: /ip4/127.0.0.1/tcp/1.' },
+      code: 'REVOCATION_NO_ANSWER',
+      hint: 'Tried: /ip4/127.0.0.1/tcp/1.',
     });
     await expect(askForRevocations({ ...nobody, controllers: [] })).rejects.toMatchObject({
-      ...{ code: 'REVOCATION_NO_ANSWER', hint: expect.stringMatching(/no address is known/) },
+      code: 'REVOCATION_NO_ANSWER',
+      hint: expect.stringMatching(/no address is known/),
     });
     const stopped = { ...nobody, signal: AbortSignal.abort(new Error('enough')) };
     await expect(askForRevocations(stopped)).rejects.toThrow('enough');
@@ -345,9 +355,7 @@ describe('an artifact', () => {
     const found = vi.spyOn(Object.getPrototypeOf(one.mesh), 'findProviders');
     onTestFinished(() => found.mockRestore());
     await expect(
-      askForRevocations({
-        ...{ project, artifact: null, bootstrap: [], controllers, book, signal: stop.signal },
-      }),
+      askForRevocations({ project, artifact: null, bootstrap: [], controllers, book, signal: stop.signal }),
     ).rejects.toThrow('enough');
     expect(waits.count).toBe(2);
     // Without an address of a mesh nobody else is looked for.
@@ -357,7 +365,9 @@ describe('an artifact', () => {
   it('was made from what its evidence says, from level provisional on', async () => {
     const { second, tree } = await sides();
     expect(await fetchMade(tree, await options(tree, second), undefined)).toMatchObject({
-      ...{ level: 'agreed', facts: { artifact: tree }, index: undefined },
+      level: 'agreed',
+      facts: { artifact: tree },
+      index: undefined,
     });
     const liar = await peer();
     liar.bundles.set(tree, (await verdictOn(tree, { own: null, level: 'trusted' })).text);

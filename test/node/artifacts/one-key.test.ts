@@ -11,7 +11,11 @@ import { withLimits } from '../../support/with-limits.ts';
 /** A process with a store. */
 async function process(key: Uint8Array, name: string): Promise<{ mesh: Mesh; store: Store }> {
   const mesh = await openMesh({
-    ...{ key, listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: [], topics: [], role: 'node' },
+    key,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    topics: [],
+    role: 'node',
   });
   const store = await openStore({ dir: join(await folder(), name) });
   onTestFinished(async () => {

@@ -22,11 +22,9 @@ async function opened(build: (kernel: Kernel) => unknown, options: Partial<NodeO
   const dir = options.dir ?? (await folder());
   const node = await openNode(
     {
-      ...{
-        dir,
-        onEvent: ({ says }) => void told.push(says),
-        onFailure: (error) => void failures.push(error),
-      },
+      dir,
+      onEvent: ({ says }) => void told.push(says),
+      onFailure: (error) => void failures.push(error),
       ...options,
     },
     async (kernel) => {
@@ -189,7 +187,8 @@ it('a home in use is refused: by its journal, and by its store, which says what 
   };
   expect(await storeOf()).toMatchObject({ code: 'STORE_IN_USE' });
   expect(await storeOf({ node: 'worker', command: 'quorate join <ticket>' })).toMatchObject({
-    ...{ code: 'HOME_IN_USE', message: `another worker runs from ${dir}` },
+    code: 'HOME_IN_USE',
+    message: `another worker runs from ${dir}`,
     hint: expect.stringMatching(/: quorate join <ticket> --home <folder>$/),
   });
   await first.close();

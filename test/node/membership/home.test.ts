@@ -40,7 +40,8 @@ describe('a home', () => {
   it('knows its only project, and asks which when there are several', async () => {
     const home = openHome(await folder());
     await expect(home.membership()).rejects.toMatchObject({
-      ...{ code: 'MEMBERSHIP_NOT_FOUND', message: `${home.dir} belongs to no project yet` },
+      code: 'MEMBERSHIP_NOT_FOUND',
+      message: `${home.dir} belongs to no project yet`,
       hint: expect.not.stringContaining('quorate project list'),
     });
     await home.save(membership('one'));
@@ -53,7 +54,8 @@ describe('a home', () => {
     expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_AMBIGUOUS');
     expect((await home.membership('two')).project).toBe('two');
     await expect(home.membership('three')).rejects.toMatchObject({
-      ...{ code: 'MEMBERSHIP_NOT_FOUND', message: `${home.dir} does not belong to project three` },
+      code: 'MEMBERSHIP_NOT_FOUND',
+      message: `${home.dir} does not belong to project three`,
       hint: expect.stringContaining('quorate project list'),
     });
   });

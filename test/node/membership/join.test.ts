@@ -22,7 +22,12 @@ async function listening(server: Server): Promise<number> {
 
 async function ticketOf(project: ProjectFolder, addrs: readonly string[]): Promise<string> {
   const invite = await issueInvite(project.idp.signer, {
-    ...{ project: project.project, operator: 'ada', role: 'reader', hosts: 1, seconds: 600, now: Date.now() },
+    project: project.project,
+    operator: 'ada',
+    role: 'reader',
+    hosts: 1,
+    seconds: 600,
+    now: Date.now(),
     addrs,
   });
   return encodeTicket({ invite: invite.raw });
@@ -57,13 +62,11 @@ async function ticketTo(handler: (channel: Channel) => Promise<void>) {
   const dir = await folder();
   const project = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
   const controller = await openMesh({
-    ...{
-      key: project.controller.seed,
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      bootstrap: [],
-      topics: [],
-      role: 'node',
-    },
+    key: project.controller.seed,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    topics: [],
+    role: 'node',
   });
   onTestFinished(() => controller.close());
   controller.handle(protocols.api, handler, { maxInboundStreams: 9, maxMessageBytes: 10_000 });
@@ -89,7 +92,11 @@ it('asks a controller again that takes no more connections, up to the next error
 
 it('asks a controller again that is busy at one address while a stranger is at another one', async () => {
   const stranger = await openMesh({
-    ...{ key: randomBytes(32), listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: [], topics: [], role: 'node' },
+    key: randomBytes(32),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    topics: [],
+    role: 'node',
   });
   onTestFinished(() => stranger.close());
   const [at = ''] = stranger.addresses().map((address) => address.replace(/\/p2p\/.*/, ''));

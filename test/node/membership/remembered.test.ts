@@ -60,8 +60,14 @@ it('projects of one name are told apart, the first eight of them', async () => {
   const home = openHome(await folder());
   const save = (n: number) =>
     home.save({
-      ...{ project: `project-${n}`, name: 'same', operator: 'ada', role: 'worker', charter: '', grant: '' },
-      ...{ controllers: [], bootstrap: [] },
+      project: `project-${n}`,
+      name: 'same',
+      operator: 'ada',
+      role: 'worker',
+      charter: '',
+      grant: '',
+      controllers: [],
+      bootstrap: [],
     } as Membership);
   for (let n = 1; n <= 8; n++) await save(n);
   const said = () => home.membership('same').catch((error: Error) => error.message);

@@ -20,7 +20,9 @@ async function revoking(
   await bench.revoke({ kind: 'operator', id: 'dan' });
   const { state } = bench.controller;
   const control = new ControllerControl({
-    ...{ dir, project: 'a project', state },
+    dir,
+    project: 'a project',
+    state,
     dispatch: async () => {},
     tell: () => {},
     stop: () => {},
@@ -38,7 +40,8 @@ async function revoking(
     context,
     { dir },
     {
-      ...{ operator, yes },
+      operator,
+      yes,
       ask: async (_, question) => {
         asked.push(question);
         return answer;

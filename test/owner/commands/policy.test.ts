@@ -47,7 +47,10 @@ describe('quorate policy', () => {
     );
     const answer = JSON.parse(out);
     expect(answer).toMatchObject({
-      ...{ operators: 12, dishonest: 3, operatorsFrom: 'given', risk: 0.01 },
+      operators: 12,
+      dishonest: 3,
+      operatorsFrom: 'given',
+      risk: 0.01,
       policies: [
         { from: ['given'], dishonestMax: 1, odds: { trusted: 0, agreed: expect.closeTo(28 / 220) } },
       ],

@@ -16,12 +16,21 @@ const artifact = 'bafyartifact';
 const tally = { ended: 2, failed: 2, same: 2 };
 /** Facts of a run of a build, 2 of 3 with a co-signature. */
 const facts = (state: string, over: Partial<AccountFacts> = {}): AccountFacts => ({
-  ...{ run, state, level: null, policy, tally },
+  run,
+  state,
+  level: null,
+  policy,
+  tally,
   ...over,
 });
 /** An open round in which nobody has answered yet: three operators are connected and may take it. */
 const open = (over: Partial<OpenFacts> = {}): OpenFacts => ({
-  ...{ sealed: 0, building: [], connected: 3, eligible: 3, declined: [], trusted: 'free' },
+  sealed: 0,
+  building: [],
+  connected: 3,
+  eligible: 3,
+  declined: [],
+  trusted: 'free',
   ...over,
 });
 const building = (over: Partial<OpenFacts> = {}) => facts('building', { open: open(over) });
@@ -166,7 +175,8 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
   [
     'builds that were aborted at a limit, where the trusted worker builds',
     facts('awaiting-trusted', {
-      ...{ open: open({ trusted: 'building' }), tally: { ended: 0, failed: 0, aborted: 'outputs: 9 files' } },
+      open: open({ trusted: 'building' }),
+      tally: { ended: 0, failed: 0, aborted: 'outputs: 9 files' },
     }),
     "waiting: builds were aborted (outputs: 9 files), which counts once the trusted worker's is aborted too: the trusted worker builds it",
   ],
@@ -228,7 +238,8 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
   [
     'witnesses of the log are missing',
     facts('witnessing', {
-      ...{ level: 'agreed', cosigned: false },
+      level: 'agreed',
+      cosigned: false,
       missing: { operators: ['ada'], operatorsNeeded: 2, named: [], namedNeeded: 1 },
     }),
     'agreed: 2 of 3 operators built the same; it waits for witnesses of the log: 1 of 2 operators and 0 of 1 named witnesses have signed',
@@ -338,7 +349,8 @@ const table: [about: string, facts: AccountFacts, line: string][] = [
   [
     'a limit, whatever a trusted worker did',
     done('unfinished', {
-      ...{ reason: 'aborted', limit: 'too many files' },
+      reason: 'aborted',
+      limit: 'too many files',
       trustedFailures: [{ worker: tess, says: 'the build was aborted' }],
     }),
     'aborted: too many files',
@@ -505,7 +517,9 @@ describe('the advice of an account', () => {
     [
       'cancelled, by a job file of another repository',
       facts('cancelled', {
-        ...{ cancelled: 'x', ref: 'refs/tags/v1', commit: 'c'.repeat(40) },
+        cancelled: 'x',
+        ref: 'refs/tags/v1',
+        commit: 'c'.repeat(40),
         recipe: { repo: 'https://h/r', commit: 'd'.repeat(40), path: 'q.yaml', sha256: 'e'.repeat(64) },
       }),
       [`quorate run --failed --ref v1 --file https://h/r@${'d'.repeat(40)}:q.yaml`],

@@ -20,7 +20,11 @@ const [made, before] = [cidOf('made'), cidOf('before')];
 const decidedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
 const build = { round: 1, slot: 0, worker, operator: 'ada' };
 const result = (operator: string, said: string, slot: number | 'trusted' = 0) => ({
-  ...{ worker, operator, slot, result: said, log: null },
+  worker,
+  operator,
+  slot,
+  result: said,
+  log: null,
 });
 const revealed = (...results: ReturnType<typeof result>[]): Progress => ({
   kind: 'revealed',
@@ -30,8 +34,11 @@ const revealed = (...results: ReturnType<typeof result>[]): Progress => ({
 const repeated = { kind: 'repeated', earlier, decidedAt, same: false, artifact: made, before } as const;
 const missing: Extract<Progress, { kind: 'unwitnessed' }> = {
   kind: 'unwitnessed',
-  ...{ operators: ['ada'], operatorsNeeded: 2 },
-  ...{ named: [], namedNeeded: 0, namedMissing: [] },
+  operators: ['ada'],
+  operatorsNeeded: 2,
+  named: [],
+  namedNeeded: 0,
+  namedMissing: [],
 };
 const ofEarlier = 'run eeeeeeeeee (2026-01-02 03:04:05Z)';
 

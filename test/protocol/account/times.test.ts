@@ -45,10 +45,14 @@ describe('the time that builds take', () => {
     const last = told([20_000, build('delivered', 'own', 'trusted', 2)]);
     expect(at(last, false)).toEqual({ startedAt: 3_000, tookMs: 17_000 });
     expect(at([...last, ...told([20_500, 'verdict'])], true)).toEqual({
-      ...{ startedAt: 3_000, tookMs: 17_000, doneMs: 19_500 },
+      startedAt: 3_000,
+      tookMs: 17_000,
+      doneMs: 19_500,
     });
     expect(at(told([15_000, 'cancelled']), true)).toEqual({
-      ...{ startedAt: 3_000, tookMs: 12_000, doneMs: 14_000 },
+      startedAt: 3_000,
+      tookMs: 12_000,
+      doneMs: 14_000,
     });
     expect(runTimes({ history: told([1, 'accepted']), submittedAt: 1 }, { over: false })).toEqual({});
   });
@@ -60,7 +64,9 @@ describe('the time that builds take', () => {
       [3_000, 'verdict'],
     );
     expect(runTimes({ history: back, submittedAt: 9_000 }, { over: true })).toEqual({
-      ...{ startedAt: 5_000, tookMs: 0, doneMs: 0 },
+      startedAt: 5_000,
+      tookMs: 0,
+      doneMs: 0,
     });
     const again = [...history, ...told([30_000, 'reopened'], [31_000, build('leased', 'dan')])];
     expect(buildTimes(again).map(({ operator }) => operator)).toEqual(['dan']);

@@ -19,7 +19,10 @@ second]]></error><system-out>x</system-out></testcase>
       </testsuite>
       <testsuite name="door"><testcase name="swings"/></testsuite>`);
     expect(readJunit(text)).toEqual({
-      ...{ total: 6, failed: 2, skipped: 1, ms: 1_750 },
+      total: 6,
+      failed: 2,
+      skipped: 1,
+      ms: 1_750,
       failures: [
         { suite: 'lock', name: 'closes & opens', says: 'expected 1 < 2' },
         { suite: 'lock', name: 'bolts', says: 'no <bolt>\nsecond' },

@@ -88,8 +88,14 @@ describe('the member `more`', () => {
     const [bare, grown] = await Promise.all([
       makeProject(),
       makeProject({
-        ...{ charter: add, request: add, publisherGrant: add, offer: add, lease: add, grant: add },
-        ...{ facts: add, verdictFacts: add },
+        charter: add,
+        request: add,
+        publisherGrant: add,
+        offer: add,
+        lease: add,
+        grant: add,
+        facts: add,
+        verdictFacts: add,
       }),
     ]);
     const [before, after] = await Promise.all(

@@ -69,20 +69,28 @@ function parts(over: Partial<Job> = {}, more: Partial<VerifiedFacts> = {}, of = 
     ...over,
   });
   const facts: VerifiedFacts = {
-    ...{
-      name: job.name,
-      job: encodeJob(job).id,
-      kind: 'build',
-      request: 'ab'.repeat(32),
-      index: 4,
-      publisher: 'ada',
-    },
-    ...{ repo, ref: 'refs/heads/main', commit, policy, artifact: cidOf('app') },
+    name: job.name,
+    job: encodeJob(job).id,
+    kind: 'build',
+    request: 'ab'.repeat(32),
+    index: 4,
+    publisher: 'ada',
+    repo,
+    ref: 'refs/heads/main',
+    commit,
+    policy,
+    artifact: cidOf('app'),
     files: [{ path: 'bin/app', sha256: 'cd'.repeat(32) }],
-    ...{ operators: ['ada', 'ben'], dissent: [], cosigners: [], earlier: null, recipe: null },
+    operators: ['ada', 'ben'],
+    dissent: [],
+    cosigners: [],
+    earlier: null,
+    recipe: null,
     inputs: { lib: { artifact: cidOf('lib'), level: 'agreed' }, test: { artifact: null, level: 'agreed' } },
     time: '2026-01-02T03:04:05.000Z',
-    ...{ witnesses: { operators: [], named: [] }, witnessed: null, place: 'controller' },
+    witnesses: { operators: [], named: [] },
+    witnessed: null,
+    place: 'controller',
     requested: '2026-01-02T03:00:00.000Z',
     ...more,
   };
@@ -133,7 +141,8 @@ describe('a bill of materials', () => {
   it('names the repository as group and reference, where it has a name and is an address', () => {
     const of = (address: string) => makeBom(parts({}, { repo: address })).metadata.component;
     expect(of('https://git.example/team/app.git')).toMatchObject({
-      ...{ group: 'app', purl: expect.stringMatching(/^pkg:generic\/app\/app@/) },
+      group: 'app',
+      purl: expect.stringMatching(/^pkg:generic\/app\/app@/),
       externalReferences: [
         {
           type: 'vcs',
@@ -191,12 +200,12 @@ describe('a bill of materials', () => {
     const { component } = metadata;
     const said = Object.fromEntries(component.properties?.map(({ name, value }) => [name, value]) ?? []);
     expect(said).toMatchObject({
-      ...{ 'quorate:artifact': cidOf('app'), 'quorate:level': 'agreed', 'quorate:project': project },
-      ...{
-        'quorate:repository': repo,
-        'quorate:commit': commit,
-        'quorate:dependencies': cidOf('dependencies'),
-      },
+      'quorate:artifact': cidOf('app'),
+      'quorate:level': 'agreed',
+      'quorate:project': project,
+      'quorate:repository': repo,
+      'quorate:commit': commit,
+      'quorate:dependencies': cidOf('dependencies'),
     });
     expect(component.hashes).toEqual([{ alg: 'SHA-256', content: cidDigestHex(cidOf('app')) }]);
     expect(component.components).toMatchObject([{ type: 'file', name: 'bin/app' }]);
@@ -246,12 +255,14 @@ describe('provenance of an artifact', () => {
     ]);
     expect(resolvedDependencies).toHaveLength(4 + index.blobs.length);
     expect(resolvedDependencies).toContainEqual({
-      ...{ name: 'core-7.0.0-beta.4.tgz', uri: 'pkg:npm/%40babel/core@7.0.0-beta.4' },
+      name: 'core-7.0.0-beta.4.tgz',
+      uri: 'pkg:npm/%40babel/core@7.0.0-beta.4',
       digest: { sha256, sha512: zeros(64) },
     });
     // A lock file that allows several hashes does not say which: the sha256 of the index alone.
     expect(resolvedDependencies).toContainEqual({
-      ...{ name: 'flask_sqlalchemy-3.1.1.tar.gz', uri: 'pkg:pypi/flask-sqlalchemy@3.1.1' },
+      name: 'flask_sqlalchemy-3.1.1.tar.gz',
+      uri: 'pkg:pypi/flask-sqlalchemy@3.1.1',
       digest: { sha256: zeros(32) },
     });
     const mod = resolvedDependencies.find(({ name }) => name === 'v0.3.0.mod');

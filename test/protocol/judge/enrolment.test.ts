@@ -20,7 +20,13 @@ const times = { iat: at, exp: at + 600 };
 
 const enrol: Enrol = { iss: ada.id, aud: idp.id, project, invite: nonceOf('i'), jti: nonceOf('e'), ...times };
 const invite: Invite = {
-  ...{ iss: idp.id, project, operator: 'ada', role: 'worker', hosts: 1, addrs: [], jti: nonceOf('i') },
+  iss: idp.id,
+  project,
+  operator: 'ada',
+  role: 'worker',
+  hosts: 1,
+  addrs: [],
+  jti: nonceOf('i'),
   ...times,
 };
 const held: Possession = { iss: holder.id, project, invite: nonceOf('i'), sub: ada.id, ...times };

@@ -20,14 +20,18 @@ const opened = <T>(payload: T, signer: string, id = 'a'.repeat(64)): Verified<T>
 
 const offer: Offer = makeOffer('b'.repeat(64), cidOf('job'), { iat: at, exp: at + 600 });
 const lease: Lease = {
-  ...{
-    iss: controller.id,
-    aud: ada.id,
-    project: offer.project,
-    claim: 'c'.repeat(64),
-    offer: 'a'.repeat(64),
-  },
-  ...{ job: offer.job, round: 1, operator: 'ada', slot: 0, fence: { epoch: 1, n: 1 }, iat: at, exp: at + 60 },
+  iss: controller.id,
+  aud: ada.id,
+  project: offer.project,
+  claim: 'c'.repeat(64),
+  offer: 'a'.repeat(64),
+  job: offer.job,
+  round: 1,
+  operator: 'ada',
+  slot: 0,
+  fence: { epoch: 1, n: 1 },
+  iat: at,
+  exp: at + 60,
 };
 
 it.each<[string, Partial<Lease>, string | undefined, string?]>([

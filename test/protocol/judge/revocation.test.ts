@@ -81,7 +81,8 @@ describe('revocations that anybody may have brought', () => {
     ['of another project', { project: mallory.id }, mallory, 'CHARTER_PROJECT_MISMATCH'],
   ])('do not hold under a charter %s', async (_name, over, by, code) => {
     expect(await open([await revocation(idp)], [await charter(over, by)])).toEqual({
-      ...{ opened: [], unread: 0 },
+      opened: [],
+      unread: 0,
       refused: [code, 'REVOCATION_ISSUER_MISMATCH'],
     });
   });

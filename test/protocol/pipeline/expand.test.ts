@@ -4,7 +4,13 @@ import { limits } from '../../../src/protocol/base/limits.ts';
 import { expandTemplates, pipelineLimits, type Template } from '../../../src/protocol/pipeline/index.ts';
 
 const template = (name: string, more: Partial<Template> = {}): Template => ({
-  ...{ name, image: 'host', run: ['x'], env: {}, needs: [], matrix: {}, if: {} },
+  name,
+  image: 'host',
+  run: ['x'],
+  env: {},
+  needs: [],
+  matrix: {},
+  if: {},
   ...more,
 });
 const trusted = (...jobs: string[]) => jobs.map((job) => ({ job, level: 'trusted' as const }));
@@ -213,10 +219,12 @@ describe('a fault', () => {
   it('is a name that two jobs would have, or that is too long', () => {
     const code = 'PIPELINE_INVALID';
     expect(faultOf(template('a', { matrix: { v: ['x y', 'x/y'] } }))).toMatchObject({
-      ...{ code, message: 'two jobs are named "a.x_y": of one matrix' },
+      code,
+      message: 'two jobs are named "a.x_y": of one matrix',
     });
     expect(faultOf(template('a.1'), template('a', { matrix: { v: ['1'] } }))).toMatchObject({
-      ...{ code, message: 'two jobs are named "a.1": of "a.1" and "a"' },
+      code,
+      message: 'two jobs are named "a.1": of "a.1" and "a"',
     });
     expect(faultOf(template('a'.repeat(60), { matrix: { v: ['12345'] } }))).toMatchObject({ code });
   });

@@ -8,7 +8,13 @@ import {
 } from '../../../src/protocol/pipeline/index.ts';
 
 const template = (name: string, more: Partial<Template> = {}): Template => ({
-  ...{ name, image: 'host', run: ['x'], env: {}, needs: [], matrix: {}, if: {} },
+  name,
+  image: 'host',
+  run: ['x'],
+  env: {},
+  needs: [],
+  matrix: {},
+  if: {},
   ...more,
 });
 

@@ -24,7 +24,9 @@ function connected(refusal?: string, controllers = [{ id: 'controller', addrs: [
   const ports = {
     credentials,
     clock: {
-      ...{ now: () => time.now, monotonic: () => time.now, onClosing: () => () => {} },
+      now: () => time.now,
+      monotonic: () => time.now,
+      onClosing: () => () => {},
       after: (ms: number, act: () => void) => time.after(ms, act),
       get closing() {
         return state.closing;

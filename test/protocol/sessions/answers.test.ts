@@ -31,7 +31,9 @@ const [mallory, eve] = [
   await revocationBy(idp, { kind: 'operator', id: 'eve' }),
 ];
 const page = (...shown: { raw: string }[]) => ({
-  ...{ kind: 'revocations', charters: [charter.raw], revocations: shown.map(({ raw }) => raw) },
+  kind: 'revocations',
+  charters: [charter.raw],
+  revocations: shown.map(({ raw }) => raw),
 });
 const openBook = () => RevocationBook.open(project, joseVerifier);
 
@@ -105,7 +107,8 @@ describe('a peer that is asked for revocations', () => {
     const said: object[] = [];
     const known = { page: () => ({ charters: [], revocations: [] }), checkpoint: () => undefined };
     await revocationServer({ ...known, evidence: () => evidence }).session({
-      ...{ peer: 'peer', closed: false },
+      peer: 'peer',
+      closed: false,
       send: async (bytes) => void said.push(JSON.parse(fromUtf8(bytes))),
       // It ends at last, for the sake of a server that does not.
       receive: async () => (said.length < 1_000 ? encodeMessage({ kind: 'ask' }) : undefined),
@@ -149,8 +152,13 @@ describe('leaves that a trusted worker kept', () => {
 /** A controller that says this in answer to each kind of question. */
 function asking(answers: Partial<Record<ApiUp['kind'], object>>, more: Partial<Asked> = {}): Asked {
   return {
-    ...{ dial: answering(() => page()), controller: peer, project, verifier: joseVerifier },
-    ...{ charter: charter.payload, target: idp.id, now: () => 0 },
+    dial: answering(() => page()),
+    controller: peer,
+    project,
+    verifier: joseVerifier,
+    charter: charter.payload,
+    target: idp.id,
+    now: () => 0,
     ask: async ({ kind }) => answers[kind] as ApiDown,
     ...more,
   };
@@ -224,7 +232,9 @@ describe('the source of a verifier of runs', () => {
       learnCharter: async (raw: string) => void learned.push(raw),
     } as unknown as Credentials;
     return runSource({
-      ...{ credentials, dial, bundle: () => Promise.reject(new Error('no bundle')) },
+      credentials,
+      dial,
+      bundle: () => Promise.reject(new Error('no bundle')),
       ask: async () => answer as ApiDown,
       askMembers: async () => void others.push('asked'),
     });

@@ -270,7 +270,8 @@ async function waited(
     now += 1000 / perSecond;
     for (const [protocol, kind, bytes] of said) {
       const stream = {
-        ...{ peer: 'peer', channel: { peer: 'peer' } },
+        peer: 'peer',
+        channel: { peer: 'peer' },
         receiveSized: async ({ admit }: ReceiveOptions) => {
           await admit?.(bytes);
           return { message: { kind }, bytes };

@@ -60,7 +60,8 @@ describe('checkpoints that come by the way', () => {
     await bench.witness.see(await log.note(3));
     bench.answer = async (question) => ({ ...(await log.answer(question)), ...answer(log) });
     await expect(bench.witness.see(await log.note())).rejects.toMatchObject({
-      ...{ code: 'LOG_INCONSISTENT', message: expect.stringContaining(says) },
+      code: 'LOG_INCONSISTENT',
+      message: expect.stringContaining(says),
     });
     expect(sizes(bench)).toEqual([3]);
   });

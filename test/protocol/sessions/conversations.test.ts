@@ -42,7 +42,8 @@ function streams(...all: (Stream | Error)[]): { dial: Dial; done: string[] } {
     done.push(fresh === true ? 'open fresh' : 'open');
     if (next instanceof Error) throw next;
     return {
-      ...{ peer: id ?? '', closed: false },
+      peer: id ?? '',
+      closed: false,
       send: async (bytes) => {
         if (next.unsent !== undefined) throw next.unsent;
         const { kind, which } = JSON.parse(fromUtf8(bytes));
@@ -189,7 +190,8 @@ describe('bundles that are served', () => {
     const reader = (send: () => Promise<void>) => {
       let asked = 0;
       return session({
-        ...{ peer: 'peer', closed: false },
+        peer: 'peer',
+        closed: false,
         send: (message) => {
           const { kind, code } = JSON.parse(fromUtf8(message));
           kinds.push(code ?? kind);
@@ -221,7 +223,8 @@ describe('bundles that are served', () => {
   it('are refused where there is none, and the stream is closed', async () => {
     const said: string[] = [];
     await bundleServer({ size: async () => undefined, get: async () => undefined }).session({
-      ...{ peer: 'peer', closed: false },
+      peer: 'peer',
+      closed: false,
       send: async (bytes) => void said.push(JSON.parse(fromUtf8(bytes)).code),
       receive: async () => encodeMessage({ which: 'a'.repeat(64) }),
       close: async () => void said.push('close'),
@@ -263,7 +266,8 @@ describe('the search for a charter', () => {
 describe('the controller of a ticket', () => {
   const signing = { signer: root.signer, documents: joseDocuments } as Signing;
   const charterOf = async (over: Parameters<typeof makeCharter>[0]) => ({
-    ...{ kind: 'charter', charter: (await signMessage('charter', makeCharter(over), root.signer)).raw },
+    kind: 'charter',
+    charter: (await signMessage('charter', makeCharter(over), root.signer)).raw,
   });
   const finding = (...all: (Stream | Error)[]) =>
     findController({ dial: streams(...all).dial, signing }, root.id, [peer]);
@@ -300,8 +304,16 @@ describe('the controller of a ticket', () => {
     const invite = await signMessage(
       'invite',
       {
-        ...{ iss: key.id, project: root.id, operator: 'ada', role: 'worker', hosts: 1, addrs: [] },
-        ...{ jti: 'A'.repeat(24), iat: at - 86_400, exp: at + 60, ...over },
+        iss: key.id,
+        project: root.id,
+        operator: 'ada',
+        role: 'worker',
+        hosts: 1,
+        addrs: [],
+        jti: 'A'.repeat(24),
+        iat: at - 86_400,
+        exp: at + 60,
+        ...over,
       },
       key.signer,
     );

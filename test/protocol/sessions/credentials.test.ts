@@ -33,7 +33,10 @@ class Member {
     this.dialled.push([id ?? 'anybody', ...addrs]);
     const answers: (object | undefined)[] = [];
     return {
-      ...{ peer: id ?? 'anybody', closed: false, abort() {}, close: async () => {} },
+      peer: id ?? 'anybody',
+      closed: false,
+      abort() {},
+      close: async () => {},
       send: async (bytes: Uint8Array) => {
         const question = JSON.parse(fromUtf8(bytes)) as ApiUp;
         this.asked.push(question);
@@ -50,16 +53,18 @@ class Member {
 
   get signing(): Signing {
     const { keys } = this.bench.paper;
-    return {
-      ...{ signer: keys.signer('ada'), documents: new Reader(keys.verifier), nonce: () => 'A'.repeat(22) },
-    };
+    return { signer: keys.signer('ada'), documents: new Reader(keys.verifier), nonce: () => 'A'.repeat(22) };
   }
 
   async open(addrs: string[] = ['/one']): Promise<Credentials> {
     const { bench } = this;
     const { project, controller } = bench.paper;
     const membership: Membership = {
-      ...{ project, name: 'app', operator: 'ada', role: 'worker', bootstrap: [] },
+      project,
+      name: 'app',
+      operator: 'ada',
+      role: 'worker',
+      bootstrap: [],
       charter: bench.controller.state.charter?.raw ?? '',
       grant: bench.grantOf('ada').raw,
       controllers: [{ id: controller.id, addrs }],

@@ -196,7 +196,11 @@ it('a stream that its peer ended, or that was given up, is not given to the next
   const dial = keepStreams(
     async () => {
       const channel = {
-        ...{ peer: 'server', closed: false, send: async () => {}, abort: () => {}, close: async () => {} },
+        peer: 'server',
+        closed: false,
+        send: async () => {},
+        abort: () => {},
+        close: async () => {},
         receive: () => new Promise<Uint8Array | undefined>((resolve) => ended.push(resolve)),
       };
       opened.push(channel);
@@ -228,7 +232,8 @@ describe('a stream that was kept', () => {
     const opened: Dial = async ({ id }) => {
       const n = ++dialled;
       return {
-        ...{ peer: id ?? '', closed: false },
+        peer: id ?? '',
+        closed: false,
         send: async () => {},
         receive: () => {
           done.push(`receive ${n}`);

@@ -70,7 +70,9 @@ function setting(perform: (effect: number, loop: Loop<Event, number>) => void = 
     machine,
     journal: disk,
     clock: {
-      ...{ now: () => 1_000, monotonic: () => 0, after: () => () => {} },
+      now: () => 1_000,
+      monotonic: () => 0,
+      after: () => () => {},
       endOfTurn: (act) => void turns.push(act),
     },
     perform: (effect) => {
@@ -223,7 +225,8 @@ describe('the timer of a loop', () => {
       },
       journal: { appendAll: () => {}, sync: () => {}, replay: () => [] },
       clock: {
-        ...{ now: () => now, monotonic: () => now },
+        now: () => now,
+        monotonic: () => now,
         after: (ms, act) => {
           waits.push(ms);
           ring = act;

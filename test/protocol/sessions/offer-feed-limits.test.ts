@@ -55,12 +55,12 @@ function hearing({
   const ports = {
     credentials: {
       membership: { project: 'p', controllers: [{ id: controller.id, addrs: [] }] },
-      ...{
-        charter: makeCharter(),
-        grant: { payload: makeGrant(testKey('trusted'), 'owner', role) },
-      },
+      charter: makeCharter(),
+      grant: { payload: makeGrant(testKey('trusted'), 'owner', role) },
       catchUp: async () => {},
-      ...{ learnCharter: async () => {}, learnFeed: async () => {}, learnAddress: async () => {} },
+      learnCharter: async () => {},
+      learnFeed: async () => {},
+      learnAddress: async () => {},
     },
     clock: {
       now: () => (at + 20) * 1000,
@@ -86,9 +86,12 @@ function hearing({
     subscribe: (topic: string, _accepts: unknown, handle: (data: Uint8Array) => void) =>
       handlers.set(topic, handle),
     tell: (level: string, kind: string) => void told.push(`${level} ${kind}`),
-    ...{ machine: { wants, refused: () => [] }, revocations: { revoked: [] }, version: undefined },
+    machine: { wants, refused: () => [] },
+    revocations: { revoked: [] },
+    version: undefined,
     dispatch: async (event: (typeof taken)[number]) => void taken.push(event),
-    ...{ lending: { capabilities: {} }, findPeer: async () => [] },
+    lending: { capabilities: {} },
+    findPeer: async () => [],
     dial: () => (isConnected ? Promise.resolve(wire.channel) : new Promise(() => {})),
   } as unknown as WorkerPorts;
   const feed = new OfferFeed(
@@ -108,7 +111,16 @@ function hearing({
     await settle();
   };
   return {
-    ...{ feed, wire, told, timers, settle, passed, taken, verdicts, state, gossip },
+    feed,
+    wire,
+    told,
+    timers,
+    settle,
+    passed,
+    taken,
+    verdicts,
+    state,
+    gossip,
     hear: (n: number) => gossip('offers', noticeOf(n)),
   };
 }
@@ -154,7 +166,8 @@ describe('an offer', () => {
   it('waits until the operator may claim it, and is taken then with the time that it waited', async () => {
     const { gossip, taken, timers, settle } = hearing({ role: 'worker' });
     const made = makeOffer(request.id, jobId, {
-      ...{ draw: { seed: 'a'.repeat(64), share: 1, widenMs: 1_000 }, index: 5 },
+      draw: { seed: 'a'.repeat(64), share: 1, widenMs: 1_000 },
+      index: 5,
     });
     const { raw: offer } = await signMessage('offer', made, controller.signer);
     // Timers of the connection are there already.

@@ -63,12 +63,22 @@ const charter = await signMessage('charter', makeCharter(), root.signer);
 
 const storePins = (dial: Dial) =>
   new StorePins({ dispatch: async () => {}, clock, tell: () => {} }, {
-    ...{ dial, addressOf: () => peer, findPeer: async () => peer, boundOf: () => 1, probe: async () => {} },
+    dial,
+    addressOf: () => peer,
+    findPeer: async () => peer,
+    boundOf: () => 1,
+    probe: async () => {},
   } as unknown as StorePorts);
 const idpClient = (dial: Dial) =>
   new IdpClient({
-    ...{ project: charter.signer, idpAddrs: peer.addrs, dial, clock, charter: () => charter },
-    ...{ takeCharter: async () => {}, addresses: () => [], tell: () => {} },
+    project: charter.signer,
+    idpAddrs: peer.addrs,
+    dial,
+    clock,
+    charter: () => charter,
+    takeCharter: async () => {},
+    addresses: () => [],
+    tell: () => {},
   } as unknown as ConstructorParameters<typeof IdpClient>[0]);
 
 it.each<[string, number, number | undefined, (dial: Dial) => unknown]>([

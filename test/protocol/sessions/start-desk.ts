@@ -64,7 +64,9 @@ export class Start {
     this.copy.replay();
     const { paper } = bench;
     this.clock = {
-      ...{ now: () => this.time.now, monotonic: () => this.time.now, endOfTurn: queueMicrotask },
+      now: () => this.time.now,
+      monotonic: () => this.time.now,
+      endOfTurn: queueMicrotask,
       after: (ms, act) => this.time.after(ms, act),
       closing: false,
       onClosing: (act) => {
@@ -84,7 +86,8 @@ export class Start {
         void this.#serve(id ?? '', far);
         return near;
       },
-      ...{ alone: false, journalLost: false },
+      alone: false,
+      journalLost: false,
       ...over,
     });
   }

@@ -196,7 +196,8 @@ describe('a bundle that was lost', () => {
     desk.disk = disk.promise;
     const waits: number[] = [];
     const clock = {
-      ...{ closing: false, onClosing: () => () => {} },
+      closing: false,
+      onClosing: () => () => {},
       after(ms: number, act: () => void) {
         waits.push(ms);
         act();

@@ -22,7 +22,9 @@ class Bell {
       this.close = act;
       return () => void this.forgotten++;
     },
-    ...{ now: () => 0, monotonic: () => 0, endOfTurn: queueMicrotask },
+    now: () => 0,
+    monotonic: () => 0,
+    endOfTurn: queueMicrotask,
   });
 }
 

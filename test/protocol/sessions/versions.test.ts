@@ -43,7 +43,9 @@ describe('a controller', () => {
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
       version: ownVersion('2.0.0'),
       clock: {
-        ...{ now: () => bench.now, monotonic: () => 0, closing: false },
+        now: () => bench.now,
+        monotonic: () => 0,
+        closing: false,
         after: (_ms: number, act: () => void) => void timers.push(act),
       },
       charge: () => 0,
@@ -51,7 +53,8 @@ describe('a controller', () => {
       tell: (_level: string, kind: string, says: string) => void told.push(`${kind}: ${says}`),
       dispatch: async (event: ControllerEvent) => void bench.send(event),
       checkpoints: { current: undefined, settle: () => {}, keep: async () => {} },
-      ...{ backlog: new Map([['offer', notice]]), replies: new Replies() },
+      backlog: new Map([['offer', notice]]),
+      replies: new Replies(),
     } as unknown as SharedPorts;
     Object.assign(ports, { admission: new Admission(ports, () => true) });
     const feed = new FeedServer(ports);
@@ -140,7 +143,9 @@ describe('a controller', () => {
     const { notice, told, connect } = server(await projectOf('ada'));
     const wire = connect('ada', { program: '1.5.0', reads: { ...ownVersion('1.5.0').reads, tomorrow: 7 } });
     expect(await wire.heard('backlog')).toMatchObject({
-      ...{ offers: [notice], version: ownVersion('2.0.0'), free: [] },
+      offers: [notice],
+      version: ownVersion('2.0.0'),
+      free: [],
     });
     expect(told.filter((line) => line.startsWith('behind'))).toEqual([]);
   });

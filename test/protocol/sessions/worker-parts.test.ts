@@ -65,7 +65,9 @@ describe('evidence of two logs whose leaves are at hand', () => {
     expect(evidenceOfLeaves('charter', long, long)).toBeUndefined();
     for (const [first, second] of [[long, other] as const, [other, short] as const])
       expect(evidenceOfLeaves('charter', first, second)).toMatchObject({
-        ...{ kind: 'leaves', index: 1, charter: 'charter' },
+        kind: 'leaves',
+        index: 1,
+        charter: 'charter',
         entries: [
           { checkpoint: first.note, leaf: first.leaves[1] },
           { checkpoint: second.note, leaf: second.leaves[1] },

@@ -9,19 +9,13 @@ import { at, makeCharter } from '../../support/documents.ts';
 const root = standIn.signer('root');
 const idps = ['one', 'two'].map((name) => standIn.signer(`idp ${name}`));
 const project = root.id;
-const payload = {
-  ...makeCharter(),
-  ...{ iss: project, project, idps: idps.map(({ id }) => id) },
-};
+const payload = { ...makeCharter(), iss: project, project, idps: idps.map(({ id }) => id) };
 const charter = await signMessage('charter', payload, root);
 
 const sign = (by: typeof root, over: Partial<Revocation>): Promise<Verified<Revocation>> =>
   signMessage(
     'revocation',
-    {
-      ...{ iss: by.id, project, what: { kind: 'operator', id: 'ada' }, since: 0, reason: 'no', iat: at },
-      ...over,
-    },
+    { iss: by.id, project, what: { kind: 'operator', id: 'ada' }, since: 0, reason: 'no', iat: at, ...over },
     by,
   );
 
@@ -55,7 +49,8 @@ const signEnd = ({ key, since, keeps }: End) =>
 const learned = fc.tuple(fc.subarray(ofIdps), fc.array(ends, { maxLength: 3 })).chain(([some, made]) =>
   fc.constant({ some, made }).chain((all) =>
     fc.record({
-      ...{ some: fc.constant(all.some), made: fc.constant(all.made) },
+      some: fc.constant(all.some),
+      made: fc.constant(all.made),
       first: fc.shuffledSubarray([...Array(all.some.length + all.made.length).keys()], {
         minLength: all.some.length + all.made.length,
       }),

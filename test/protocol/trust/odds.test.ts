@@ -184,14 +184,29 @@ describe('odds of a policy', () => {
     // One of three slots is not the party's: 27 of 28 tampered agreements are noticed.
     expect(oddsOf(policy(2, 3), twelve).noticed).toBeCloseTo(27 / 28, 12);
     expect(oddsOf(policy(2, 3, { cosign: 'required' }), twelve)).toMatchObject({
-      ...{ trusted: 0, noticed: 1, lacking: false },
+      trusted: 0,
+      noticed: 1,
+      lacking: false,
     });
     expect(oddsOf(policy(2, 3), { operators: 12, dishonest: 0 })).toEqual({
-      ...{ asked: 3, agreedInRound: 0, agreed: 0, trusted: 0, trustedIfTakenOver: 0, noticed: null },
-      ...{ blockedInRound: 0, blocked: 0, stalled: 0, lacking: false, builds: 3 },
+      asked: 3,
+      agreedInRound: 0,
+      agreed: 0,
+      trusted: 0,
+      trustedIfTakenOver: 0,
+      noticed: null,
+      blockedInRound: 0,
+      blocked: 0,
+      stalled: 0,
+      lacking: false,
+      builds: 3,
     });
     expect(oddsOf(policy(2, 3), { operators: 1, dishonest: 0 })).toMatchObject({
-      ...{ asked: 1, blocked: 1, stalled: 1, lacking: true, builds: null },
+      asked: 1,
+      blocked: 1,
+      stalled: 1,
+      lacking: true,
+      builds: null,
     });
   });
 

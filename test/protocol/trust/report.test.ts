@@ -4,13 +4,27 @@ import { notCosigned } from '../../../src/protocol/trust/not-cosigned.ts';
 import { policy, recipe, testKey } from '../../support/documents.ts';
 
 const facts = {
-  ...{ name: 'app', kind: 'build', repo: 'r', ref: 'main', commit: 'c', recipe: null, policy },
-  ...{ operators: ['ada', 'bob'], dissent: [], cosigners: [testKey('trusted').id], artifact: 'bafy' },
-  ...{ witnesses: { operators: [], named: [] }, witnessed: null },
+  name: 'app',
+  kind: 'build',
+  repo: 'r',
+  ref: 'main',
+  commit: 'c',
+  recipe: null,
+  policy,
+  operators: ['ada', 'bob'],
+  dissent: [],
+  cosigners: [testKey('trusted').id],
+  artifact: 'bafy',
+  witnesses: { operators: [], named: [] },
+  witnessed: null,
 };
 const verification = (over: object = {}, more: object = {}): Verification =>
   ({
-    ...{ ok: true, level: 'trusted', code: null, steps: [], facts: { ...facts, ...over } },
+    ok: true,
+    level: 'trusted',
+    code: null,
+    steps: [],
+    facts: { ...facts, ...over },
     ...more,
   }) as unknown as Verification;
 const said = (of: Verification) =>

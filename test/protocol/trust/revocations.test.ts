@@ -241,7 +241,9 @@ describe('revocations', () => {
     const { id: jobId } = encodeJob(makeJob());
     const request = await signMessage('request', makeRequest(jobId), publisher.signer);
     const order = {
-      ...{ request, job: makeJob(), jobId },
+      request,
+      job: makeJob(),
+      jobId,
       offer: await signMessage('offer', makeOffer(request.id, jobId, { index: 5 }), controller.signer),
       publisher: await signMessage('grant', makeGrant(publisher, 'pat', 'publisher'), idp.signer),
     };

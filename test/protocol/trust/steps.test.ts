@@ -181,8 +181,11 @@ describe('witnesses of a verdict', () => {
 
   it('count once for each operator, not before the verdict, with their times', () => {
     expect(counted([line(ada), line(second), line(bob, at - skew)], { receipts })).toEqual({
-      ...{ keys: [ada.id, bob.id], operators: ['ada', 'bob'], named: ['w1'] },
-      ...{ times: [at, at - skew, at], codes: [] },
+      keys: [ada.id, bob.id],
+      operators: ['ada', 'bob'],
+      named: ['w1'],
+      times: [at, at - skew, at],
+      codes: [],
     });
     expect(counted([line(bob, at - skew - 1)], { receipts }).operators).toEqual([]);
     expect(counted([line(workerKey('eve'))], { receipts }).operators).toEqual([]);
@@ -260,7 +263,8 @@ describe('a run at a limit', () => {
     expect(reached([report('ada', 0)])).toEqual({ limit, stands: false });
     expect(reached([report('ada', 0), trustedReport()])).toEqual({ limit, stands: true });
     expect(reached([report('ada', 0), trustedReport({ limit: { ...limit, max: 11 } })])).toEqual({
-      ...{ limit, stands: false },
+      limit,
+      stands: false,
     });
     expect(reached([trustedReport()])).toBeUndefined();
     // A trusted worker speaks for no operator, by whichever of its marks.

@@ -12,8 +12,18 @@ const addr = '/ip4/192.0.2.1/tcp/1';
 const offer = { offer: 'o', request: 'r', publisher: 'p', job: '{}' };
 const verdict = { job: cidOf('job'), request: id, level: 'agreed', artifact: null };
 const summary = {
-  ...{ run: id, job: cidOf('job'), name: 'app', repo: 'r', ref: 'r', commit: 'c', state: 's', level: null },
-  ...{ artifact: null, submittedAt: 0, round: 1, policy: { agree: 2, of: 3, cosign: false } },
+  run: id,
+  job: cidOf('job'),
+  name: 'app',
+  repo: 'r',
+  ref: 'r',
+  commit: 'c',
+  state: 's',
+  level: null,
+  artifact: null,
+  submittedAt: 0,
+  round: 1,
+  policy: { agree: 2, of: 3, cosign: false },
 };
 const open = { sealed: 0, building: [], connected: 0, eligible: 0 };
 const letters = (n: number): string => [...String(n)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
@@ -71,7 +81,10 @@ const bounds: Bound[] = [
   [
     'workers that have a tree',
     by(wire.pinUpSchema, (n) => ({
-      ...{ kind: 'pin', run: id, tree: cidOf('a'), maxBytes: 1 },
+      kind: 'pin',
+      run: id,
+      tree: cidOf('a'),
+      maxBytes: 1,
       from: list(n, { id: peer, addrs: [] }),
     })),
     8,
@@ -79,7 +92,10 @@ const bounds: Bound[] = [
   [
     'addresses of one',
     by(wire.pinUpSchema, (n) => ({
-      ...{ kind: 'pin', run: id, tree: cidOf('a'), maxBytes: 1 },
+      kind: 'pin',
+      run: id,
+      tree: cidOf('a'),
+      maxBytes: 1,
       from: [{ id: peer, addrs: list(n, addr) }],
     })),
     8,

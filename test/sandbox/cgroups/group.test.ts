@@ -20,7 +20,7 @@ async function group(version: 1 | 2) {
   const directory = join(folder.path, 'job');
   const write = (file: string, text: string) => writeFileSync(join(directory, file), text);
   const read = (file: string) => readFileSync(join(directory, file), 'utf8');
-  return { ...{ made, directory, parents, write, read } };
+  return { made, directory, parents, write, read };
 }
 
 it('a group on v2 is limited, frozen and read by the files of v2', async () => {
@@ -100,7 +100,8 @@ it('a group that cannot be removed is named when its time is over', async () => 
   vi.spyOn(performance, 'now').mockImplementation(() => 5_000 * looks++);
   onTestFinished(() => void vi.restoreAllMocks());
   await expect(destroyGroups([stuck, gone])).rejects.toMatchObject({
-    ...{ code: 'SANDBOX_CLEANUP_FAILED', message: expect.stringMatching(/stuck$/) },
+    code: 'SANDBOX_CLEANUP_FAILED',
+    message: expect.stringMatching(/stuck$/),
   });
   expect(existsSync(gone)).toBe(false);
 });
@@ -138,7 +139,10 @@ it('shares of the disk are weighed only where the kernel has what weighs them', 
     detectAbilities([{ version: 2, path: below, controllers }], 'look');
   expect(abilities()).toEqual({ freeze: false, processorTime: false, idle: false, ioWeight: false });
   expect(abilities('cpu', 'io', 'freezer')).toEqual({
-    ...{ freeze: true, processorTime: false, idle: false, ioWeight: false },
+    freeze: true,
+    processorTime: false,
+    idle: false,
+    ioWeight: false,
   });
   expect(abilities('cpuacct').processorTime).toBe(true);
 });

@@ -15,8 +15,12 @@ export function whatBuildsSee(ground: Ground): void {
       const ran = await play(['env; umask; id -u; id -g; id -un; uname -n; pwd'], {
         commit: { id: 'c0'.repeat(20), tree: 'bafytree', seconds: 1_600_000_000 },
         env: {
-          ...{ SOURCE_DATE_EPOCH: '1700000000', PATH: '/evil', TWO: "a 'b'\n$c" },
-          ...{ QUORATE_COMMIT: 'another', QUORATE_COMMIT_TIME: '1', QUORATE_TREE: 'another' },
+          SOURCE_DATE_EPOCH: '1700000000',
+          PATH: '/evil',
+          TWO: "a 'b'\n$c",
+          QUORATE_COMMIT: 'another',
+          QUORATE_COMMIT_TIME: '1',
+          QUORATE_TREE: 'another',
         },
       });
       const words = [

@@ -113,8 +113,9 @@ describe('outputs are packed', () => {
     });
     expect(names).toBe(
       execFileSync('tar', ['-t', '-f', '-'], {
-        ...{ input: execFileSync('tar', [...gnuPack, '.'], { cwd: folder, maxBuffer: 2 ** 25 }) },
-        ...{ encoding: 'utf8', maxBuffer: 2 ** 25 },
+        input: execFileSync('tar', [...gnuPack, '.'], { cwd: folder, maxBuffer: 2 ** 25 }),
+        encoding: 'utf8',
+        maxBuffer: 2 ** 25,
       }),
     );
     execFileSync('rm', ['-rf', 'abcd'], { cwd: folder });

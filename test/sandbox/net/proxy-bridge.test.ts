@@ -66,7 +66,9 @@ describe('a build’s connections to the proxy', () => {
       'syswrite S,"all of it"; shutdown S,1; print while <S>; print "\\n", join(" ", grep { /CHANNEL/ } keys %ENV); exit 5;';
     const [file = '', ...words] = inNetworkNamespace(['perl', '-e', script]);
     const child = spawn(file, words, {
-      ...{ cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
+      cwd: '/',
+      env: { PATH: '/usr/bin:/bin' },
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     bridgeToProxy(child, path);
     const exit = once(child, 'exit');
@@ -78,7 +80,9 @@ describe('a build’s connections to the proxy', () => {
   it('are none where the worker is gone before it has them, and the command runs all the same', async () => {
     const [file = '', ...words] = inNetworkNamespace(['sh', '-c', 'exit 5']);
     const child = spawn(file, words, {
-      ...{ cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
+      cwd: '/',
+      env: { PATH: '/usr/bin:/bin' },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     child.once('message', (_, handle) => {
       (handle as Server).close();

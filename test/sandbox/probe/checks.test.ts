@@ -29,7 +29,11 @@ describe('a look at the host', () => {
   it('names a program that is missing, and its package', () => {
     const checks = toolChecks([{ name: 'no-such-tool', package: 'p' }]);
     expect(checks[0]).toEqual({
-      ...{ name: 'no-such-tool', ok: false, found: 'missing', fix: 'apt-get install -y p', package: 'p' },
+      name: 'no-such-tool',
+      ok: false,
+      found: 'missing',
+      fix: 'apt-get install -y p',
+      package: 'p',
     });
     expect(checks.slice(1).every(({ ok, found }) => ok && found.startsWith('/'))).toBe(true);
     expect(checks).toHaveLength(8);
@@ -59,7 +63,8 @@ describe('a look at the host', () => {
     expect(swapCheck(none, '')).toMatchObject({ ok: true });
     for (const parents of [[], [{ ...memory, path: '/no/such' }]])
       expect(swapCheck({ parents, missing: [] }, swaps)).toMatchObject({
-        ...{ ok: false, fix: expect.stringContaining('swapoff') },
+        ok: false,
+        fix: expect.stringContaining('swapoff'),
         found: expect.stringContaining('memory.memsw.limit_in_bytes'),
       });
     const v2 = { ...memory, version: 2 as const, path: '/no/such' };
@@ -104,7 +109,9 @@ describe('a look from inside', () => {
   };
   const exit = (code: number): SandboxOutcome => ({ kind: 'exit', code });
   const aborted = (reason: 'memory' | 'time' | 'disk'): SandboxOutcome => ({
-    ...{ kind: 'aborted', reason, detail: `over\nits ${reason}` },
+    kind: 'aborted',
+    reason,
+    detail: `over\nits ${reason}`,
   });
 
   interface Acts {

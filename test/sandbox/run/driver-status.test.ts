@@ -19,8 +19,11 @@ function build(
   onTestFinished(() => void vi.useRealTimers());
   const ended = Promise.withResolvers<void>();
   const streams = {
-    ...{ input: new PassThrough(), log: new PassThrough(), diagnostics: new PassThrough() },
-    ...{ status: new PassThrough(), outputs: new PassThrough() },
+    input: new PassThrough(),
+    log: new PassThrough(),
+    diagnostics: new PassThrough(),
+    status: new PassThrough(),
+    outputs: new PassThrough(),
   };
   let input = '';
   streams.input.on('data', (chunk: Buffer) => {
@@ -42,17 +45,19 @@ function build(
     kill: () => void calls.push('group killed'),
   } as unknown as Group;
   const job: SandboxJob = {
-    ...{
-      source: Readable.from([Buffer.alloc(1024)], { objectMode: false }),
-      inputs: [],
-      run: ['true'],
-      env: {},
-    },
-    ...{ outputs: ['.'], limits, image: 'host', ...over },
+    source: Readable.from([Buffer.alloc(1024)], { objectMode: false }),
+    inputs: [],
+    run: ['true'],
+    env: {},
+    outputs: ['.'],
+    limits,
+    image: 'host',
+    ...over,
   };
   const received: Promise<string>[] = [];
   const all: SandboxIo = {
-    ...{ signal: new AbortController().signal, onLog: () => {} },
+    signal: new AbortController().signal,
+    onLog: () => {},
     onOutputs: (tar) => {
       received.push(text(tar));
       return received.at(-1)?.then(() => {}) ?? Promise.resolve();
@@ -60,11 +65,15 @@ function build(
     ...io,
   };
   const guards = {
-    ...{ cgroup: () => [], deadlineMs: () => limits.seconds * 1000, diskFileBytes: () => undefined },
+    cgroup: () => [],
+    deadlineMs: () => limits.seconds * 1000,
+    diskFileBytes: () => undefined,
     outputBytesMax: () => 10,
   };
   const process = {
-    ...{ ...streams, readsJob, child: { ended: ended.promise, kill } },
+    ...streams,
+    readsJob,
+    child: { ended: ended.promise, kill },
     pause: (paused: boolean) => void calls.push(`paused ${paused}`),
   };
   const supervisor = new BuildSupervisor(job, all, guards, { group, build: process, filesInMemory });

@@ -17,8 +17,11 @@ const limits = { cpus: 1.5, memoryBytes: 64 * MiB, diskBytes: 160 * MiB, pids: 1
 const madeOf = ({ cgroup, deadlineMs, diskFileBytes: fileBytes, outputBytesMax }: BuildGuards) => {
   const value = (controller: 'memory' | 'pids') => Number(cgroup(controller, 2, limits)[0]?.value);
   return {
-    ...{ memoryMiB: value('memory') / MiB, pids: value('pids'), seconds: deadlineMs(limits) / 1000 },
-    ...{ diskMiB: (fileBytes(limits) ?? 0) / MiB, outputMiB: outputBytesMax(limits) / MiB },
+    memoryMiB: value('memory') / MiB,
+    pids: value('pids'),
+    seconds: deadlineMs(limits) / 1000,
+    diskMiB: (fileBytes(limits) ?? 0) / MiB,
+    outputMiB: outputBytesMax(limits) / MiB,
   };
 };
 
@@ -65,7 +68,8 @@ it('a build’s folder lies in memory where that holds it, else in a file; /dev/
 
 describe('a build runs', () => {
   const asks = (cpus: number, processors?: number) => ({
-    ...{ limits: { ...limits, cpus }, ...(processors !== undefined && { variation: { processors } }) },
+    limits: { ...limits, cpus },
+    ...(processors !== undefined && { variation: { processors } }),
   });
 
   it('on as many processors as it asks for, of those there are', () => {

@@ -64,7 +64,10 @@ describe('a build is ended', () => {
     onTestFinished(() => void vi.useRealTimers());
   };
   const aborted = (reason: string, detail: string, more = {}) => ({
-    ...{ kind: 'aborted', reason, detail, ...more },
+    kind: 'aborted',
+    reason,
+    detail,
+    ...more,
   });
 
   /** The build runs until 1 ms before `ms` milliseconds have passed, and is killed once at `ms`. */

@@ -31,16 +31,23 @@ function emptied({ directories }: LaunchContext): void {
 /** A tier whose builds end as the test says. A folder stands in for a hierarchy of control groups. */
 function tier(more: Partial<TierBackend> = {}) {
   const backend: TierBackend = {
-    ...{ tier: 'namespace', hostImage: true, waits: () => true },
+    tier: 'namespace',
+    hostImage: true,
+    waits: () => true,
     guards: {
-      ...{ cgroup: limitSettings, deadlineMs: () => 60_000, diskFileBytes: () => undefined },
+      cgroup: limitSettings,
+      deadlineMs: () => 60_000,
+      diskFileBytes: () => undefined,
       outputBytesMax: () => MiB,
     },
     launch: async (_, context): Promise<BuildProcess> => {
       const ended = Promise.withResolvers<void>();
       const streams = {
-        ...{ input: new PassThrough().resume(), log: new PassThrough(), diagnostics: new PassThrough() },
-        ...{ status: new PassThrough(), outputs: new PassThrough() },
+        input: new PassThrough().resume(),
+        log: new PassThrough(),
+        diagnostics: new PassThrough(),
+        status: new PassThrough(),
+        outputs: new PassThrough(),
       };
       const end = (): void => {
         for (const stream of [streams.log, streams.diagnostics, streams.status, streams.outputs])
@@ -50,7 +57,9 @@ function tier(more: Partial<TierBackend> = {}) {
       };
       launched.push({ context, say: (line) => streams.status.write(`${line}\n`), end });
       return {
-        ...{ ...streams, readsJob: false, child: { ended: ended.promise, kill: end } },
+        ...streams,
+        readsJob: false,
+        child: { ended: ended.promise, kill: end },
         cleanUp: async () => {
           calls.push(
             `cleaned up, ${existsSync(context.directories[0] ?? '') ? 'with' : 'without'} its group`,
@@ -182,7 +191,8 @@ describe('a build’s files', () => {
     const image = { cid: 'a', directory: async () => '/an/image', erofs: async () => '' };
     expect(await codeOf(() => mountImage(image, 7, undefined, []))).toBe('SANDBOX_UNAVAILABLE');
     expect(await mountImage(image, 7, '/native', ['/mnt'])).toEqual({
-      ...{ folder: '/mnt', prefix: ['/native', 'enter', 'bind', '/an/image', '/mnt', '--'] },
+      folder: '/mnt',
+      prefix: ['/native', 'enter', 'bind', '/an/image', '/mnt', '--'],
     });
     const { folder: at, prefix } = await mountImage(image, 7, undefined, ['/mnt']);
     expect([at, prefix.slice(-2)]).toEqual(['/mnt', ['/an/image', '/mnt']]);

@@ -119,7 +119,9 @@ describe.each(runners)('the tunnel of %s', (runner) => {
     });
     await proxy(answering('HTTP/1.1 403 Forbidden\r\n\r\nbody', []));
     expect(await run(tunnel, 'command')).toEqual({
-      ...{ code: 1, out: '', err: 'quorate: the proxy refused: HTTP/1.1 403 Forbidden\n' },
+      code: 1,
+      out: '',
+      err: 'quorate: the proxy refused: HTTP/1.1 403 Forbidden\n',
     });
     servers.splice(0)[0]?.close();
     await proxy((socket) => void socket.end('HTTP/1.1 200'));

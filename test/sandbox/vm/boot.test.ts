@@ -17,8 +17,11 @@ async function turns(): Promise<void> {
 function machine() {
   const ended = Promise.withResolvers<void>();
   const streams = {
-    ...{ input: new PassThrough(), log: new PassThrough(), diagnostics: new PassThrough() },
-    ...{ status: new PassThrough(), outputs: new PassThrough() },
+    input: new PassThrough(),
+    log: new PassThrough(),
+    diagnostics: new PassThrough(),
+    status: new PassThrough(),
+    outputs: new PassThrough(),
   };
   const end = (): void => {
     for (const stream of [streams.log, streams.diagnostics, streams.status, streams.outputs]) stream.end();

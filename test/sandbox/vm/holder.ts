@@ -8,7 +8,12 @@ const image = { cid: 'tools', directory: async () => file, erofs: async () => fi
 await emulatedWith(stateDir).run(
   {
     source: Readable.from([Buffer.alloc(1024)], { objectMode: false }),
-    ...{ inputs: [], run: [step], env: {}, outputs: [], image, limits: smallLimits },
+    inputs: [],
+    run: [step],
+    env: {},
+    outputs: [],
+    image,
+    limits: smallLimits,
   },
   {
     onLog: (chunk) => process.stdout.write(chunk),

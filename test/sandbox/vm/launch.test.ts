@@ -94,8 +94,13 @@ describe('a virtual machine', () => {
     return (name) => (existsSync(join(there, name)) ? readFileSync(join(there, name), 'latin1') : undefined);
   }
   const job: SandboxJob = {
-    ...{ source: Readable.from([]), inputs: [], run: ['true'], env: {}, outputs: ['.'] },
-    ...{ limits: smallLimits, image: {} as SandboxImage },
+    source: Readable.from([]),
+    inputs: [],
+    run: ['true'],
+    env: {},
+    outputs: ['.'],
+    limits: smallLimits,
+    image: {} as SandboxImage,
   };
   const mark = Buffer.from('the mark');
 
@@ -162,7 +167,8 @@ describe('a virtual machine', () => {
     const limits = { diskBytes: smallLimits.memoryBytes };
     const { outcome } = await play(sandbox, ['true'], { image, limits });
     expect(outcome).toMatchObject({
-      ...{ kind: 'aborted', reason: 'setup' },
+      kind: 'aborted',
+      reason: 'setup',
       detail: expect.stringMatching(/did not start within 180 s, 2 times\. \S/),
     });
     expect(readdirSync(recordsDir)).toEqual([]);
@@ -174,7 +180,9 @@ describe('the files of a boot', () => {
     const kernel = findKernel();
     if (kernel === undefined) throw new Error('there is no kernel');
     const names = execFileSync('busybox', ['cpio', '-t'], {
-      ...{ input: initramfs(kernel), encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] },
+      input: initramfs(kernel),
+      encoding: 'utf8',
+      stdio: ['pipe', 'pipe', 'ignore'],
     })
       .trim()
       .split('\n');

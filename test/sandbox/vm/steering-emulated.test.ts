@@ -5,5 +5,6 @@ import { emulatedWith } from './support.ts';
 
 // A guest's processes are none of the host's.
 steeringContract(async (stateDir) => emulatedWith(join(stateDir, 'sandbox')), {
-  ...{ image: toolImage, processesEach: [0] },
+  image: toolImage,
+  processesEach: [0],
 });

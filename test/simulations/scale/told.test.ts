@@ -10,7 +10,10 @@ import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 
 const operators = (able: number): Operator[] =>
   Array.from({ length: 20 }, (_, n) => ({
-    ...{ name: `op${n}`, hosts: [`op${n}-a`], behaviour: 'honest', joinsLate: false },
+    name: `op${n}`,
+    hosts: [`op${n}-a`],
+    behaviour: 'honest',
+    joinsLate: false,
     // Longer than the simulation: it passes on every job.
     ...(n >= able && { allowsAfterMs: 1e9 }),
   }));
@@ -27,7 +30,8 @@ const untold = (ports: WorkerPorts): WorkerPorts => ({
     const channel = await ports.dial(to, protocol, options);
     if (protocol !== protocols.feed) return channel;
     return {
-      ...{ peer: channel.peer, closed: false },
+      peer: channel.peer,
+      closed: false,
       send: (message) => channel.send(message),
       close: () => channel.close(),
       abort: (reason) => channel.abort(reason),

@@ -136,7 +136,13 @@ describe('the plan of a store', () => {
 
 describe('the plan of a store', () => {
   const one = (run: string, level: Entry['level'], decidedAt: number, ref = 'refs/heads/main'): Entry => ({
-    ...{ run, tree: `tree-${run}`, repo: 'r', ref, name: 'build', level, decidedAt },
+    run,
+    tree: `tree-${run}`,
+    repo: 'r',
+    ref,
+    name: 'build',
+    level,
+    decidedAt,
   });
   const all = [
     one('old-trusted', 'trusted', 10),

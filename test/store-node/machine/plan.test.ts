@@ -10,7 +10,13 @@ import {
 const now = 1_000;
 /** A verdict on a tree of the same name. */
 const entry = (tree: string, over: Partial<Entry> = {}): Entry => ({
-  ...{ run: tree, tree, repo: 'r', ref: 'refs/heads/main', name: 'app', level: 'trusted', decidedAt: 500 },
+  run: tree,
+  tree,
+  repo: 'r',
+  ref: 'refs/heads/main',
+  name: 'app',
+  level: 'trusted',
+  decidedAt: 500,
   ...over,
 });
 const always: Retention = { quotaBytes: 100, rules: [{ ageMs: null }], latest: 0 };

@@ -66,7 +66,8 @@ it('a bundle is evidence of a tree from level agreed on, and of no other run or 
   };
   const bare = (await verdictOn(tree, green)).text;
   await expect(proofIn(bare, context)).rejects.toMatchObject({
-    ...{ code: 'STORE_UNPROVEN', message: expect.stringContaining('it is about no tree') },
+    code: 'STORE_UNPROVEN',
+    message: expect.stringContaining('it is about no tree'),
   });
   withLimits(storeNodeLimits, { besideMax: 3 });
   expect((await proofIn((await verdictOn(tree)).text, context)).logs).toHaveLength(2);

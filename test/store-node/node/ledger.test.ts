@@ -18,8 +18,15 @@ const treeOf = (n: number) => cidOf(`tree ${n}`);
 const job = cidOf('job');
 const runOf = (n: number) => `${n}`.padStart(64, '0');
 const entry = (n: number, tree: number, more: Partial<LedgerEntry> = {}): LedgerEntry => ({
-  ...{ run: runOf(n), tree: treeOf(tree), job, kind: 'build', repo: 'r', ref: 'refs/heads/main' },
-  ...{ name: 'app', level: 'agreed', decidedAt: n },
+  run: runOf(n),
+  tree: treeOf(tree),
+  job,
+  kind: 'build',
+  repo: 'r',
+  ref: 'refs/heads/main',
+  name: 'app',
+  level: 'agreed',
+  decidedAt: n,
   ...more,
 });
 const kept = { bytes: 5, beside: [] };

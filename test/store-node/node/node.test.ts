@@ -20,8 +20,13 @@ import { folder, keepAll } from './support.ts';
 async function started(dir: string, more: Partial<StoreOptions> = {}) {
   const kinds: string[] = [];
   const node = await startStore({
-    ...{ home: openHome(dir), project, retention: keepAll },
-    ...{ listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], controllers: [] },
+    home: openHome(dir),
+    project,
+    retention: keepAll,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
+    controllers: [],
     onEvent: ({ kind }) => void kinds.push(kind),
     onFailure: () => {},
     ...more,

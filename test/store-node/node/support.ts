@@ -48,7 +48,9 @@ export async function peer(key?: Uint8Array): Promise<Peer> {
   });
   serveArtifacts({ mesh, store });
   return {
-    ...{ mesh, store, bundles },
+    mesh,
+    store,
+    bundles,
     async add(text, bytes = 0) {
       const body = text.padEnd(bytes, `${text}.`);
       const entries = await tar([{ name: 'app', body }]);
@@ -100,7 +102,10 @@ export async function keeping(peers: readonly Peer[], retention = keepAll, dir?:
   const revoked: Revoked[] = [];
   const stop = new AbortController();
   const context: StoreContext = {
-    ...{ project: it.project, mesh, store, retention },
+    project: it.project,
+    mesh,
+    store,
+    retention,
     bundles: openBundles(join(home, 'bundles')),
     ledger: await Ledger.open(join(home, 'ledger.json')),
     watch: {
@@ -128,7 +133,10 @@ export async function keeping(peers: readonly Peer[], retention = keepAll, dir?:
     await mesh.close();
   });
   return {
-    ...{ keeper, context, events, revoked },
+    keeper,
+    context,
+    events,
+    revoked,
     told(kind, nth = 1) {
       return new Promise((resolve) => {
         const look = () => {

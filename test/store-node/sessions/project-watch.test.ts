@@ -58,7 +58,10 @@ class Bench {
       // Its spread is 1.
       signing: { ...signingOf(root.signer), nonce: () => ' ' } satisfies Signing,
       clock: {
-        ...{ now: () => at * 1000, monotonic: () => 0, endOfTurn: queueMicrotask, onClosing: () => () => {} },
+        now: () => at * 1000,
+        monotonic: () => 0,
+        endOfTurn: queueMicrotask,
+        onClosing: () => () => {},
         after: (ms, act) => {
           this.waits.push(ms);
           this.#ring = act;
@@ -212,15 +215,17 @@ describe('a watch of a project', () => {
 });
 
 const summary = (over: object) => ({
-  ...{ run, job: cidOf('job'), name: 'app', repo: 'https://git.example/app.git', ref: 'refs/heads/main' },
-  ...{
-    commit: 'c0ffee'.padEnd(40, '0'),
-    state: 'done',
-    submittedAt: 1,
-    round: 1,
-    policy: { agree: 2, of: 3, cosign: false },
-    ...over,
-  },
+  run,
+  job: cidOf('job'),
+  name: 'app',
+  repo: 'https://git.example/app.git',
+  ref: 'refs/heads/main',
+  commit: 'c0ffee'.padEnd(40, '0'),
+  state: 'done',
+  submittedAt: 1,
+  round: 1,
+  policy: { agree: 2, of: 3, cosign: false },
+  ...over,
 });
 const ended = { what: 'key', id: idp.id, since: 0, reason: 'stolen' };
 

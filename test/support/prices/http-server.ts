@@ -146,7 +146,9 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
     Buffer.from(decodeBundle(text).charter.split('.')[1] ?? '', 'base64url').toString(),
   ) as { iss: string };
   const sboms = openSboms({
-    ...{ project: iss, store, revocations: () => [] },
+    project: iss,
+    store,
+    revocations: () => [],
     bundles: { get: async () => text, size: async () => text.length },
     // Another one each time, so that none is kept.
     level: () => String(asked++),
@@ -332,7 +334,9 @@ async function watcher(listen: Listen): Promise<void> {
   const pull = { title: 'better', author: 'm', base: 'main', since: 0, decision: null, ref: '' };
   const pulls = Array.from({ length: 100 }, (_, n) => ({
     ...pull,
-    ...{ id: `${n}@${'a'.repeat(40)}`, pull: n, commit: 'a'.repeat(40) },
+    id: `${n}@${'a'.repeat(40)}`,
+    pull: n,
+    commit: 'a'.repeat(40),
   }));
   const app = watchApp({
     version: '1',
@@ -342,13 +346,12 @@ async function watcher(listen: Listen): Promise<void> {
   });
   app.route('/', approvalsApp({ people, pulls: () => pulls as never, decide: () => {} }));
   const published = Array.from({ length: 50 }, (_, n) => ({
-    ...{
-      id: `refs/heads/b${n}@${'a'.repeat(40)}@${n}`,
-      at: n,
-      ref: `refs/heads/b${n}`,
-      commit: 'a'.repeat(40),
-    },
-    ...{ cause: { kind: 'push', rule: 'main' }, status: { state: 'failure', says: 'it failed' } },
+    id: `refs/heads/b${n}@${'a'.repeat(40)}@${n}`,
+    at: n,
+    ref: `refs/heads/b${n}`,
+    commit: 'a'.repeat(40),
+    cause: { kind: 'push', rule: 'main' },
+    status: { state: 'failure', says: 'it failed' },
     jobs: Array.from({ length: 20 }, (_, job) => ({ name: `job-${job}`, run: '', status: null })),
   }));
   app.route(

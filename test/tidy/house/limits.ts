@@ -32,7 +32,9 @@ function limitsIn(source: Source): Limit[] {
     for (const property of object.properties.filter(isAst)) {
       if (isAst(property.key))
         found.push({
-          ...{ table, key: String(property.key.name), path: source.path },
+          table,
+          key: String(property.key.name),
+          path: source.path,
           line: lineAt(source.text, property.start),
         });
     }

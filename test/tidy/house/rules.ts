@@ -14,6 +14,7 @@ import {
   leftovers,
   length,
   machinePaths,
+  packing,
   registries,
   titles,
 } from './text-rules.ts';
@@ -36,6 +37,7 @@ export const rules: Record<string, Rule> = {
   leftovers: each(leftovers),
   comments: each(comments),
   titles: each(titles),
+  packing: each(packing),
   length: each(length),
   'file-names': each(fileNames),
   'machine-paths': each(machinePaths),

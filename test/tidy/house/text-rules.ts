@@ -141,6 +141,19 @@ export function titles(source: Source): Finding[] {
   return found;
 }
 
+/** Properties stand in their object, where the compiler refuses unknown ones: it does not in an object that is spread. */
+export function packing(source: Source): Finding[] {
+  if (!isCode(source.path) || !/\.\.\.\(*\{/.test(source.text)) return [];
+  const found: Finding[] = [];
+  const message = 'an object literal spread into another: write its properties out';
+  walk(treeOf(source), ({ type, argument, start }, parent) => {
+    if (type !== 'SpreadElement' || parent?.type !== 'ObjectExpression') return;
+    if (!isAst(argument) || argument.type !== 'ObjectExpression') return;
+    found.push({ rule: 'packing', path: source.path, line: lineAt(source.text, start), message });
+  });
+  return found;
+}
+
 const linesMax = 500;
 
 /** A file is mostly shorter than 300 lines; one idea may be longer, and beyond this there is a seam to be found. */

@@ -4,7 +4,11 @@ import { hookLimits } from '../../../src/watcher/machine/hook-limits.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
 const place = (index: number, ref = 'main', publisher = 'ada') => ({
-  ...{ repo: 'r', ref, name: 'build', index, publisher },
+  repo: 'r',
+  ref,
+  name: 'build',
+  index,
+  publisher,
 });
 const exit = (code: number) => ({ kind: 'exit' as const, code });
 

@@ -58,8 +58,17 @@ describe('a ref that a hook is for', () => {
 
 describe('alarms', () => {
   const run = (n: number, more: Partial<ListedRun>): ListedRun => ({
-    ...{ run: String(n).repeat(64), job: 'bafyjob', name: 'build', repo: 'r', ref: 'refs/heads/main' },
-    ...{ commit: 'c', state: 'done', level: 'trusted', artifact: null, submittedAt: n, round: 1 },
+    run: String(n).repeat(64),
+    job: 'bafyjob',
+    name: 'build',
+    repo: 'r',
+    ref: 'refs/heads/main',
+    commit: 'c',
+    state: 'done',
+    level: 'trusted',
+    artifact: null,
+    submittedAt: n,
+    round: 1,
     policy: { agree: 2, of: 3, cosign: true },
     ...more,
   });

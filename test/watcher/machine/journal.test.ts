@@ -8,7 +8,9 @@ import { Bench, commit, rule, settingsOf } from '../watch-support.ts';
 const main = 'refs/heads/main';
 const begun = (settings = settingsOf()) => new Bench(settings).refs({ [main]: 1 }, true);
 const stand = (run: string, state: string, more: Partial<RunStand> = {}): RunStand => ({
-  ...{ run, state: state as RunStand['state'], level: null },
+  run,
+  state: state as RunStand['state'],
+  level: null,
   ...more,
 });
 
@@ -161,7 +163,10 @@ it('a commit that was verified before the controller said that it is over is the
 
 it('a run stands the same where all that is shown of it is the same', () => {
   const one = stand('a', 'done', {
-    ...{ level: 'disputed', reason: 'results-differ', cosigned: false, revoked: true },
+    level: 'disputed',
+    reason: 'results-differ',
+    cosigned: false,
+    revoked: true,
     account: { state: 'disputed', reason: 'x' },
   });
   expect(isSameStand(one, structuredClone(one))).toBe(true);

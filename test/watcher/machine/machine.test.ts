@@ -10,9 +10,7 @@ import { Bench, commit, rule, settingsOf } from '../watch-support.ts';
 
 const main = 'refs/heads/main';
 const begun = (settings = settingsOf()) => new Bench(settings).refs({ [main]: 1 }, true);
-const stand = (run: string, state: string, level: VerdictLevel | null) => ({
-  ...{ run, state, level },
-});
+const stand = (run: string, state: string, level: VerdictLevel | null) => ({ run, state, level });
 
 describe('a push', () => {
   it('is published by the first rule that is about it, and what was there before is not', () => {
@@ -167,7 +165,8 @@ describe('a status', () => {
     bench.published(bench.orders()[0] as never, 'a').tell();
     const told = bench.say({ kind: 'stands', stands: [stands] }).tell();
     expect(told.get('quorate/main/a')?.status).toEqual({
-      ...{ state, says: `${word}${says}` },
+      state,
+      says: `${word}${says}`,
       link: 'https://ci/a',
     });
     expect(told.get('quorate/main')?.status.state ?? 'pending').toBe(state);
@@ -219,7 +218,8 @@ describe('a status', () => {
     const whole = () => bench.tell().get('quorate/main')?.status;
     bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted'), stand('b', 'agreed', 'agreed')] });
     expect(bench.proven('a') && whole()).toEqual({
-      ...{ state: 'pending', says: `${word}agreed, waiting for the trusted worker` },
+      state: 'pending',
+      says: `${word}agreed, waiting for the trusted worker`,
     });
     bench.say({ kind: 'stands', stands: [stand('b', 'done', 'trusted')] });
     expect(whole()).toEqual({ state: 'pending', says: `${word}trusted; its evidence is being verified` });

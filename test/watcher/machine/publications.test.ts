@@ -13,7 +13,11 @@ const all = ({ machine }: Bench): Publication[] => [...machine.state.publication
 const statusOf = ({ machine }: Bench, n: number) =>
   [...machine.state.statuses.values()].find((one) => one.commit === commit(n))?.wanted;
 const refused = (id: string, again: boolean) => ({
-  ...{ kind: 'refused' as const, id, code: 'CONTROLLER_UNREACHABLE', message: 'no', again },
+  kind: 'refused' as const,
+  id,
+  code: 'CONTROLLER_UNREACHABLE',
+  message: 'no',
+  again,
 });
 
 it('a publication that is superseded before it was tried is over at once; one that was tried is tried again first', () => {

@@ -6,7 +6,11 @@ import { Bench, commit, rule, settingsOf } from '../watch-support.ts';
 const pulls = { authors: ['alice'], label: 'quorate', paths: [], job: 'test' };
 const begun = () => new Bench(settingsOf({ pulls })).refs({ 'refs/heads/main': 1 }, true);
 const decided = (n: number, verdict: 'approved' | 'denied') => ({
-  ...{ kind: 'decided' as const, pull: 7, commit: commit(n), verdict, by: 'carol' },
+  kind: 'decided' as const,
+  pull: 7,
+  commit: commit(n),
+  verdict,
+  by: 'carol',
 });
 
 describe('a pull request', () => {
@@ -146,7 +150,11 @@ describe('a pull request', () => {
 describe('a list of open pull requests', () => {
   const listed = (count: number, author = 'mallory') =>
     Array.from({ length: count }, (_, n) => ({
-      ...{ pull: 1_000 + n, title: 'one of many', author, base: 'main', labels: [] },
+      pull: 1_000 + n,
+      title: 'one of many',
+      author,
+      base: 'main',
+      labels: [],
     }));
   const refs = (numbers: Record<number, number>) =>
     new Map(
@@ -170,7 +178,11 @@ describe('a list of open pull requests', () => {
 
   it('has an event for what changed in it, and for nothing else', () => {
     const { machine } = begun().pull({
-      ...{ pull: 7, commit: commit(2), title: 'better', author: 'mallory', base: 'main' },
+      pull: 7,
+      commit: commit(2),
+      title: 'better',
+      author: 'mallory',
+      base: 'main',
     });
     const events = (more: object, there = refs({ 7: 2 })) => {
       const one = { pull: 7, title: 'better', author: 'mallory', base: 'main', labels: [], ...more };

@@ -11,7 +11,9 @@ import { facts, id, listed, repo } from '../hook-support.ts';
 /** Of the clock of a hook, ms since the epoch. */
 const later = 10_000_000;
 const rules = (more: Partial<TrustedRules> = {}): TrustedRules => ({
-  ...{ refs: [parseRefPattern('main')], jobs: [], uncosigned: false },
+  refs: [parseRefPattern('main')],
+  jobs: [],
+  uncosigned: false,
   ...more,
 });
 
@@ -134,7 +136,8 @@ describe('verified facts', () => {
   ])('of %s that the hook is not for start nothing, though they were listed so', (_, line) => {
     const { hook } = makeHook({ jobs: ['build'] });
     expect(hook.verified(listed(1, line), facts(1, line), later)).toMatchObject({
-      ...{ code: 'HOOK_NOTICE_FALSE', message: expect.stringContaining('is not what this hook is for') },
+      code: 'HOOK_NOTICE_FALSE',
+      message: expect.stringContaining('is not what this hook is for'),
     });
   });
 
@@ -147,7 +150,9 @@ describe('verified facts', () => {
 
   it('start the command, at the place that they have', () => {
     expect(makeHook().hook.verified(listed(4), facts(4), later)).toEqual({
-      ...{ kind: 'started', subject: id(4), artifact: 'bafy4' },
+      kind: 'started',
+      subject: id(4),
+      artifact: 'bafy4',
       place: {
         repo,
         ref: 'refs/heads/main',

@@ -15,7 +15,8 @@ it('the watcher of a home is asked, of several the one that is named, and none i
   const view = { do: 'view' } as const;
   await expect(askWatcher(home, undefined, view)).rejects.toMatchObject({ code: 'PROCESS_NOT_RUNNING' });
   await expect(askWatcher(home, one, view)).rejects.toMatchObject({
-    ...{ code: 'PROCESS_NOT_RUNNING', cause: { code: 'ENOENT' } },
+    code: 'PROCESS_NOT_RUNNING',
+    cause: { code: 'ENOENT' },
   });
   const decided: unknown[][] = [];
   const { machine } = new Bench();

@@ -15,7 +15,11 @@ import { id } from '../hook-support.ts';
 
 const command = (words: string[], more: Partial<HookCommand> = {}) =>
   runCommand({
-    ...{ words, cwd: '/', env: { PATH: process.env.PATH }, stdout: 2, timeoutMs: 60_000 },
+    words,
+    cwd: '/',
+    env: { PATH: process.env.PATH },
+    stdout: 2,
+    timeoutMs: 60_000,
     signal: new AbortController().signal,
     ...more,
   });

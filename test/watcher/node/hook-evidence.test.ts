@@ -37,7 +37,9 @@ async function setting() {
   const take = (more: Partial<TakeOptions> = {}, answers: Answers = answersOf(made)) =>
     takeTrusted({
       home: { dir, membership: async () => membership } as never,
-      ...{ project, dir, signal: AbortSignal.timeout(300_000) },
+      project,
+      dir,
+      signal: AbortSignal.timeout(300_000),
       run: { run: made.request.id, ref: 'refs/heads/main', artifact: tree },
       accept: (facts) => void accepted.push(facts.request),
       log: { source: new EvidenceDesk(answers).source, copy: logInMemory() },

@@ -19,7 +19,8 @@ it('a journal of before is gone on with: its last index counts, and what is writ
   const home = await temporary();
   const name = 'hook trusted of project';
   const before = openJournal<LedgerEvent>(join(home, 'hooks', 'project', 'trusted', 'journal.db'), {
-    ...{ name, rules: 1 },
+    name,
+    rules: 1,
   });
   const place = { repo, ref: 'refs/heads/main', name: 'build', index: 5 };
   before.append({ kind: 'started', subject: id(5), place, artifact: 'bafy5' }, 1);

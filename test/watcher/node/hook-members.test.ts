@@ -57,7 +57,9 @@ it('that nobody answers is told again after somebody did; a mistake of ours and 
   const mesh = await loopbackMesh();
   onTestFinished(() => mesh.close());
   const { protocol, session, options } = revocationServer({
-    ...{ page: () => ({ charters: [], revocations: [] }), evidence: () => [], checkpoint: () => undefined },
+    page: () => ({ charters: [], revocations: [] }),
+    evidence: () => [],
+    checkpoint: () => undefined,
   });
   mesh.handle(protocol, session, options);
   const there = { bootstrap: [], controllers: [{ id: mesh.id, addrs: mesh.addresses() }] };
@@ -67,7 +69,9 @@ it('that nobody answers is told again after somebody did; a mistake of ours and 
   const stop = new AbortController();
   const proven = provenByMembers({
     home: { dir: await folder(), membership: async () => answer() } as never,
-    ...{ project, signal: stop.signal, tell: (one) => void told.push(one) },
+    project,
+    signal: stop.signal,
+    tell: (one) => void told.push(one),
   });
   const fails = (error: Error) => () => {
     throw error;

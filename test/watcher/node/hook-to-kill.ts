@@ -18,7 +18,11 @@ const hook = new TrustedHook({ refs: [parseRefPattern('main')], jobs: [], uncosi
 let looks = 0;
 await followTrusted(
   {
-    ...{ project: 'project', folder, clock: folder.clock, once: false, pollMs: 1 },
+    project: 'project',
+    folder,
+    clock: folder.clock,
+    once: false,
+    pollMs: 1,
     async list() {
       if (++looks > 3) stop.abort();
       return { jobs: [listed(1)], equivocations: [] };

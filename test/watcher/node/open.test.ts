@@ -50,7 +50,9 @@ async function bench(jobs: (signal: AbortSignal) => Promise<unknown> = async () 
         const client = { project, charter, close: () => later('closed'), jobs: () => jobs(signal) };
         return client as unknown as Client;
       },
-      ...{ env: {}, onEvent: (notice) => void notices.push(notice), signal: stop.signal },
+      env: {},
+      onEvent: (notice) => void notices.push(notice),
+      signal: stop.signal,
       onFailure: (error) => {
         throw error;
       },

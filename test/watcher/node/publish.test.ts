@@ -37,7 +37,8 @@ async function served(jobFile = file, more: Record<string, string> = {}) {
   const submitted: SubmitOptions[] = [];
   const brought: string[] = [];
   const client = {
-    ...{ project, charter: makeCharter() },
+    project,
+    charter: makeCharter(),
     bring: async (_: unknown, root: string) => {
       for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
       brought.push(root);
@@ -52,8 +53,17 @@ async function served(jobFile = file, more: Record<string, string> = {}) {
     return publishOrder(
       client,
       {
-        ...{ id: 'p', at: 1_800_000_000_999, ref: 'refs/heads/main', commit: second, object: second },
-        ...{ base: null, paths: [], job: null, rebuild: false, floor: false, ...order },
+        id: 'p',
+        at: 1_800_000_000_999,
+        ref: 'refs/heads/main',
+        commit: second,
+        object: second,
+        base: null,
+        paths: [],
+        job: null,
+        rebuild: false,
+        floor: false,
+        ...order,
       },
       {
         repository: { url, confine } as never,
@@ -76,8 +86,13 @@ describe('an order of a watcher', () => {
     expect(before).toHaveLength(4);
     for (const one of before)
       expect(one).toMatchObject({
-        ...{ repo: { url, ref: 'refs/heads/main' }, commit: second, rebuild: false, dependencies: undefined },
-        ...{ expiresSeconds: 24 * 3600, stamp: { iat: 1_800_000_000 }, policy: { agree: 3, of: 3 } },
+        repo: { url, ref: 'refs/heads/main' },
+        commit: second,
+        rebuild: false,
+        dependencies: undefined,
+        expiresSeconds: 24 * 3600,
+        stamp: { iat: 1_800_000_000 },
+        policy: { agree: 3, of: 3 },
       });
     const named = (name: string) => before.find(({ job }) => job.name === name);
     expect(named('pack')?.needs).toEqual({
@@ -123,10 +138,12 @@ describe('an order of a watcher', () => {
   it('publishes nothing where no path of its rule, or of its jobs, has changed', async () => {
     const { first, second, submitted, publish } = await served();
     expect(await publish({ base: first, paths: ['docs/**'] })).toMatchObject({
-      ...{ kind: 'unaffected', says: 'no path that the rule names has changed' },
+      kind: 'unaffected',
+      says: 'no path that the rule names has changed',
     });
     expect(await publish({ base: first, job: 'docs' })).toMatchObject({
-      ...{ kind: 'unaffected', says: expect.stringMatching(/^docs: ./) },
+      kind: 'unaffected',
+      says: expect.stringMatching(/^docs: ./),
     });
     expect(submitted).toEqual([]);
     const names = async (order: Partial<PublishOrder>) => {
@@ -184,7 +201,10 @@ it('git in its sandbox is opened with a hint, asked in it, explained and closed'
   const scratches: string[] = [];
   const looked = (open: () => Promise<unknown>, url = 'https://127.0.0.1:9/tool') => {
     const repository = new WatchedRepository({
-      ...{ url, vcs: [], stateDir: '/no/folder', confined: true },
+      url,
+      vcs: [],
+      stateDir: '/no/folder',
+      confined: true,
       open: ((options: { scratch: string }) => {
         scratches.push(options.scratch);
         return open();

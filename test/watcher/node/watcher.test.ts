@@ -65,7 +65,12 @@ async function opened(options: Given) {
       Object.assign(kernel.clock, { endOfTurn: (act: () => void) => act() });
       return runWatcher(kernel, {
         settings: settingsOf({ pulls: { authors: [], paths: [] } }),
-        ...{ pollMs: 5, project: 'p', key: 'k', journal, home: dir, env: {} },
+        pollMs: 5,
+        project: 'p',
+        key: 'k',
+        journal,
+        home: dir,
+        env: {},
         onEvent: () => {},
         ...given,
       } as unknown as RunOptions);
@@ -106,7 +111,11 @@ it('a journal that is longer than it may be becomes one event, and the state of 
 
 it('a watcher sees each pull request of a list that is longer than what is read at once, and those that are closed', async () => {
   const of = (pull: number, author: string): OpenPull => ({
-    ...{ pull, title: 'one of many', author, base: 'main', labels: [] },
+    pull,
+    title: 'one of many',
+    author,
+    base: 'main',
+    labels: [],
   });
   const newest = Array.from({ length: 1_200 }, (_, n) => of(5_000 - n, 'mallory'));
   const forge = new ManyPulls([...newest, of(7, 'bob'), of(3, 'cyd'), of(2, 'dan')]);
@@ -174,7 +183,8 @@ async function withRun(options: Given, ...stands: RunStand[]) {
   onTestFinished(() => void vi.useRealTimers());
   const main = { commit: commit(2), object: commit(2) };
   const { journal, again } = await opened({
-    ...{ settings: settingsOf(), pollMs: 3_600_000 },
+    settings: settingsOf(),
+    pollMs: 3_600_000,
     repository: { refs: async () => new Map([['refs/heads/main', main]]) } as never,
     ...options,
   });
@@ -307,7 +317,8 @@ it('a pull request that the forge cannot be asked for stays open', async () => {
   void watcher.watcher.start();
   await until('a failed look', () => notices.some(({ kind }) => kind === 'look-failed'));
   expect(notices.find(({ kind }) => kind === 'look-failed')).toMatchObject({
-    ...{ what: 'forge', code: 'FORGE_UNREACHABLE' },
+    what: 'forge',
+    code: 'FORGE_UNREACHABLE',
   });
   expect([...watcher.machine.state.pulls.keys()]).toEqual([7]);
 });

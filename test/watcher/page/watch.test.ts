@@ -81,10 +81,7 @@ describe('a badge', () => {
     state: string,
     level: 'agreed' | 'trusted' | 'failed' | 'disputed' | null,
     revoked = false,
-  ) => ({
-    ...{ run: 'a', state, level },
-    ...(revoked && { revoked: true as const }),
-  });
+  ) => ({ run: 'a', state, level, ...(revoked && { revoked: true as const }) });
 
   it.each([
     ['pending', stand('building', null)],
@@ -131,7 +128,9 @@ describe('a badge', () => {
 describe('the badge of a controller', () => {
   const run = { level: 'trusted', state: 'done' };
   const branchOf = (...jobs: object[]) => ({
-    ...{ ref: main, commit: commit(2), submittedAt: 0 },
+    ref: main,
+    commit: commit(2),
+    submittedAt: 0,
     jobs: jobs as never,
   });
 

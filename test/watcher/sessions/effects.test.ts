@@ -23,7 +23,8 @@ describe('refs of a server', () => {
     expect(changes(heads, heads)).toBeUndefined();
     expect(changes(heads, heads, false)).toEqual({ kind: 'refs', first: true, changed: [] });
     expect(changes({}, { ...heads, 'refs/pull/1/head': at(3) })).toEqual({
-      ...{ kind: 'refs', first: false },
+      kind: 'refs',
+      first: false,
       changed: Object.entries(heads).map(([ref, one]) => ({ ref, ...one })),
     });
     expect(changes(heads, { ...heads, 'refs/heads/main': at(5) })?.changed).toEqual([
@@ -89,7 +90,10 @@ describe('an effect', () => {
     expect(told).toEqual([{ commit: commit(1), context: 'c', state: 'success' }]);
     const failed = async (code: string) => perform(status, ports({}, coded(code)));
     expect(await failed('FORGE_REFUSED')).toEqual({
-      ...{ kind: 'status-failed', key: 'k', message: 'FORGE_REFUSED', again: false },
+      kind: 'status-failed',
+      key: 'k',
+      message: 'FORGE_REFUSED',
+      again: false,
     });
     expect(await failed('FORGE_UNREACHABLE')).toMatchObject({ kind: 'status-failed', again: true });
   });
@@ -124,7 +128,11 @@ describe('an effect', () => {
       connection: new Connection(async () => Promise.reject(coded('MESH_UNREACHABLE')), clock),
     };
     expect(await perform(order, failing)).toEqual({
-      ...{ kind: 'refused', id: 'p', code: 'MESH_UNREACHABLE', message: 'MESH_UNREACHABLE', again: true },
+      kind: 'refused',
+      id: 'p',
+      code: 'MESH_UNREACHABLE',
+      message: 'MESH_UNREACHABLE',
+      again: true,
     });
     const refused = {
       ...away,

@@ -97,7 +97,11 @@ describe('the evidence of a run', () => {
 
 describe('the list of revocations that is known when evidence is verified', () => {
   const publishedAs = (request: string): PublishedAs => ({
-    ...{ request, repo, ref: 'refs/heads/main', commit, job: 'app' },
+    request,
+    repo,
+    ref: 'refs/heads/main',
+    commit,
+    job: 'app',
   });
   const revoked = async (what: Parameters<typeof revocationBy>[1]) => ({
     charters: [],
@@ -344,13 +348,11 @@ describe('the looks for evidence', () => {
     const stands = [saidTrustedRun('a'), { run: 'b', state: 'building', level: null }];
     bench.say({ kind: 'stands', stands });
     const published = (run: string) => ({
-      ...{
-        request: run,
-        repo: 'git://127.0.0.1/tool',
-        ref: 'refs/heads/main',
-        commit: commitOf(2),
-        job: run,
-      },
+      request: run,
+      repo: 'git://127.0.0.1/tool',
+      ref: 'refs/heads/main',
+      commit: commitOf(2),
+      job: run,
     });
     expect(saidTrusted(bench.machine.state)).toEqual([{ published: published('a'), before: undefined }]);
   });

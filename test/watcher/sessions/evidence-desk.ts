@@ -26,7 +26,11 @@ export interface Answers {
 }
 
 export const answersOf = ({ bundle, leaves, charter }: Project): Answers => ({
-  ...{ bundle: () => bundle, note: bundle.checkpoint, grants: [], leaves, charter: charter.raw },
+  bundle: () => bundle,
+  note: bundle.checkpoint,
+  grants: [],
+  leaves,
+  charter: charter.raw,
   told: { charters: [charter.raw], revocations: [] },
 });
 
@@ -54,7 +58,10 @@ export class EvidenceDesk {
   constructor(answers: Answers, { off = [], ageSecondsMax = 600 }: DeskOptions = {}) {
     this.answers = answers;
     this.verifier = new RunVerifier({
-      ...{ project, documents: joseDocuments, ageSecondsMax, check: checker(new Set(off)) },
+      project,
+      documents: joseDocuments,
+      ageSecondsMax,
+      check: checker(new Set(off)),
       log: new LogCopy({
         load: async () => [...this.kept],
         append: async (more) => void this.kept.push(...more),

@@ -30,7 +30,10 @@ describe('an operator who is asked to lend a machine', () => {
 
 describe('an operator who allows a host', () => {
   const hosts = (allowed: string[] | 'any', ...pending: string[]) => ({
-    ...{ allowed, pending, spent: [], traffic: [] },
+    allowed,
+    pending,
+    spent: [],
+    traffic: [],
   });
 
   it.each([

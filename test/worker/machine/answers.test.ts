@@ -11,14 +11,15 @@ function checked(
   over: Partial<WorkerEvent & { kind: 'answer-checked' }> = {},
 ) {
   return {
-    ...{
-      kind: 'answer-checked' as const,
-      request: id(request),
-      verdict: id(verdict),
-      iat: at,
-      exp: at + 3600,
-    },
-    ...{ ok: true, code: 'OK', message: '', ...over },
+    kind: 'answer-checked' as const,
+    request: id(request),
+    verdict: id(verdict),
+    iat: at,
+    exp: at + 3600,
+    ok: true,
+    code: 'OK',
+    message: '',
+    ...over,
   };
 }
 

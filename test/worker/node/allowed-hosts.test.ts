@@ -17,7 +17,10 @@ async function hosts(listed?: AllowedHosts, connections = 2) {
   const told: string[] = [];
   const membership = { project } as Membership;
   const list = await HostList.open({
-    ...{ home, membership, listed, limits: { connections, bytes: 100 } },
+    home,
+    membership,
+    listed,
+    limits: { connections, bytes: 100 },
     tell: (_level, kind) => void told.push(kind),
   });
   return { list, told, kept: () => knownHosts(home, project) };

@@ -77,15 +77,23 @@ async function worker(run: Run = puts) {
   const did: string[] = [];
   const stop = new AbortController();
   const sandbox = {
-    ...{ tier: 'namespace', unpinned: ['clock'], run },
+    tier: 'namespace',
+    unpinned: ['clock'],
+    run,
     ahead: async () => void did.push('ahead'),
     dismiss: async () => void did.push('dismiss'),
   };
   const job = makeJob({ source: { url, commit, tree: '' }, image: 'host' } as Partial<Job>);
   const key = testKey('worker');
   const context = {
-    ...{ dir: home, store: own, key, bandwidth: undefined, signal: stop.signal, revocations: () => [] },
-    ...{ privateHosts: [], dial: async () => Promise.reject(new Error('no controller')) },
+    dir: home,
+    store: own,
+    key,
+    bandwidth: undefined,
+    signal: stop.signal,
+    revocations: () => [],
+    privateHosts: [],
+    dial: async () => Promise.reject(new Error('no controller')),
     credentials: { charter: { vcs: [hostOf(url)], bootstrap: [] }, membership: { controllers: [] } },
     machine: {
       leaseOf: (lease: string) =>

@@ -14,13 +14,15 @@ it('the worker of a home is asked, of several the one that is named, and none is
     code: 'PROCESS_NOT_RUNNING',
   });
   await expect(askWorker(home, one, { do: 'status' })).rejects.toMatchObject({
-    ...{ code: 'PROCESS_NOT_RUNNING', message: expect.stringContaining('no worker answers') },
+    code: 'PROCESS_NOT_RUNNING',
+    message: expect.stringContaining('no worker answers'),
   });
   const operator = idleOperator();
   onTestFinished(await serveControl(home, one, operator));
   expect((await askWorker(home, undefined, { do: 'pause' })).status.state).toBe('paused');
   await expect(askWorker(home, 'tools', { do: 'status' })).rejects.toMatchObject({
-    ...{ code: 'PROCESS_NOT_RUNNING', message: `no worker of tools runs from ${home}` },
+    code: 'PROCESS_NOT_RUNNING',
+    message: `no worker of tools runs from ${home}`,
     hint: expect.stringContaining('the id of a project'),
   });
   onTestFinished(await serveControl(home, other, idleOperator()));

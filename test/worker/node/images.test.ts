@@ -50,7 +50,11 @@ async function worker({ controllers = [], found = () => [] }: Around = {}) {
   });
   const announced = vi.spyOn(mesh, 'provide').mockResolvedValue();
   const context = {
-    ...{ dir, mesh, store: own, key: { id: mesh.id }, signal: stop.signal },
+    dir,
+    mesh,
+    store: own,
+    key: { id: mesh.id },
+    signal: stop.signal,
     credentials: { membership: { controllers: controllers.map(addressOf) } },
     tell: (level: string, kind: string, says: string) => void told.push(`${level} ${kind}: ${says}`),
   } as unknown as WorkerContext;

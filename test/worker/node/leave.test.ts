@@ -13,8 +13,14 @@ import { tar } from '../../store/support.ts';
 import { folder } from '../../support/code-and-folder.ts';
 
 const membership = (project: string): Membership => ({
-  ...{ project, name: project, operator: 'ada', role: 'worker', charter: 'a.b.c', grant: 'd.e.f' },
-  ...{ controllers: [{ id: 'x', addrs: [] }], bootstrap: [] },
+  project,
+  name: project,
+  operator: 'ada',
+  role: 'worker',
+  charter: 'a.b.c',
+  grant: 'd.e.f',
+  controllers: [{ id: 'x', addrs: [] }],
+  bootstrap: [],
 });
 
 /** The charter of a project, in a bundle. */

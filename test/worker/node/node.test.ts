@@ -42,7 +42,10 @@ afterAll(async () => {
 });
 
 const sandbox: Sandbox = {
-  ...{ tier: 'namespace', hostImage: true, unpinned: [], profile: 1 },
+  tier: 'namespace',
+  hostImage: true,
+  unpinned: [],
+  profile: 1,
   run: async () => ({ kind: 'exit', code: 0 }),
 } as unknown as Sandbox;
 
@@ -50,7 +53,10 @@ let made = 0;
 async function joined(): Promise<{ home: Home; membership: Membership }> {
   const home = openHome(join(await folder(), 'home'));
   const { ticket } = await issueTicket(project, {
-    ...{ operator: `ada${++made}`, role: 'worker', hosts: 1, seconds: 60 },
+    operator: `ada${++made}`,
+    role: 'worker',
+    hosts: 1,
+    seconds: 60,
   } as never);
   const membership = await joinProject({ home, ticket, signal: AbortSignal.timeout(120_000) });
   return { home, membership };
@@ -61,7 +67,9 @@ async function start(of: { home: Home; membership: Membership }, over: Partial<W
   const events: NodeEvent[] = [];
   let stops = 0;
   const node = await startWorker({
-    ...{ ...of, listen: ['/ip4/127.0.0.1/tcp/0'], lending: defaultLending([]) },
+    ...of,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    lending: defaultLending([]),
     sandboxes: combineSandboxes([sandbox]),
     onEvent: (event) => void events.push(event),
     onFailure: () => {},

@@ -17,7 +17,8 @@ function operator(over: Partial<OperatorOptions> = {}) {
   let stopped = 0;
   const one = idleOperator({
     sandboxes: {
-      ...{ freeze: () => void done.push('freeze'), thaw: () => void done.push('thaw') },
+      freeze: () => void done.push('freeze'),
+      thaw: () => void done.push('thaw'),
       cap: (cap) => {
         caps.push(cap);
         return ['pids', 'memory'];
@@ -163,14 +164,19 @@ describe('an operator', () => {
     expect(cut.using).toEqual({ memoryBytes: 5, processorSeconds: 3 });
     const log = () => ({ trouble: 'forked', isVoid: true });
     expect(operator({ trouble, log }).operator.status()).toMatchObject({
-      ...{ state: 'refusing', reason: 'the log of the project tells two stories', log: 'forked' },
+      state: 'refusing',
+      reason: 'the log of the project tells two stories',
+      log: 'forked',
     });
   });
 
   it('allows a host, and takes that back', async () => {
     const asked: string[] = [];
     const hosts = {
-      ...{ list: [], spent: ['x.example:443'], gate: { traffic: [] }, watch: () => () => {} },
+      list: [],
+      spent: ['x.example:443'],
+      gate: { traffic: [] },
+      watch: () => () => {},
       allow: async (host: string) => void asked.push(`allow ${host}`),
       withdraw: async (host: string) => void asked.push(`withdraw ${host}`),
     };

@@ -27,7 +27,10 @@ async function place(commits: number) {
   const [home, own] = [await folder(), await store()];
   const told: string[] = [];
   const sources = new Sources({
-    ...{ dir: home, store: own, bandwidth: undefined, credentials: { charter: { vcs: [hostOf(url)] } } },
+    dir: home,
+    store: own,
+    bandwidth: undefined,
+    credentials: { charter: { vcs: [hostOf(url)] } },
     tell: (...words: string[]) => void told.push(words.join(' ')),
   } as unknown as WorkerContext);
   const said: string[] = [];

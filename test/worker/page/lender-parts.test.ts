@@ -211,8 +211,13 @@ describe('the page of a worker', () => {
   it('shows what became of each build', async () => {
     expect(await part('history')).toContain('No build has ended yet.');
     const past = {
-      ...{ job: 'app', repo: 'https://git.example/a', ref: 'refs/heads/main', commit: 'c'.repeat(40) },
-      ...{ startedOn: '2026-01-01T00:00:00.000Z', finishedOn: '2026-01-01T00:01:01.000Z', code: null },
+      job: 'app',
+      repo: 'https://git.example/a',
+      ref: 'refs/heads/main',
+      commit: 'c'.repeat(40),
+      startedOn: '2026-01-01T00:00:00.000Z',
+      finishedOn: '2026-01-01T00:01:01.000Z',
+      code: null,
     };
     const aborted = { kind: 'aborted', reason: 'memory', detail: 'x' } as const;
     const exit = (code: number) => ({ kind: 'exit', code, artifact: null }) as const;

@@ -110,8 +110,12 @@ describe('the page of a worker', () => {
         gate: {
           traffic: [
             {
-              ...{ host: 'ci.example', addresses: ['192.0.2.1'], connections: 3, open: 1 },
-              ...{ receivedBytes: 2048, sentBytes: 1024 },
+              host: 'ci.example',
+              addresses: ['192.0.2.1'],
+              connections: 3,
+              open: 1,
+              receivedBytes: 2048,
+              sentBytes: 1024,
             },
           ],
         },
@@ -158,8 +162,13 @@ describe('the page of a worker', () => {
     const answer = await post(app, 'limits', fields);
     expect(answer.status).toBe(303);
     expect(operator.status().lending).toMatchObject({
-      ...{ cpus: 2, memoryBytes: 2 ** 29, diskBytes: 2 ** 29, seconds: null, upBytes: 2 ** 20 },
-      ...{ processor: 'idle', ioWeight: 20 },
+      cpus: 2,
+      memoryBytes: 2 ** 29,
+      diskBytes: 2 ** 29,
+      seconds: null,
+      upBytes: 2 ** 20,
+      processor: 'idle',
+      ioWeight: 20,
     });
   });
 

@@ -33,8 +33,11 @@ function worker(lifeMs = 3_600_000) {
   const renewal = new GrantRenewal({
     credentials,
     clock: {
-      ...{ now: () => time.now, monotonic: () => time.now, endOfTurn: queueMicrotask },
-      ...{ after: (ms: number, act: () => void) => time.after(ms, act), onClosing: () => () => {} },
+      now: () => time.now,
+      monotonic: () => time.now,
+      endOfTurn: queueMicrotask,
+      after: (ms: number, act: () => void) => time.after(ms, act),
+      onClosing: () => () => {},
       get closing() {
         return around.closing;
       },

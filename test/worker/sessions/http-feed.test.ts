@@ -11,7 +11,10 @@ type Answer = { text: unknown; etag?: string } | 'unchanged' | undefined;
 const sha256 = (text: string) => sha256Hex(toUtf8(text));
 const jws = (name: string) => `e30.${Buffer.from(name).toString('base64url')}.${'a'.repeat(86)}`;
 const notice = (name: string) => ({
-  ...{ offer: jws(name), request: jws('request'), publisher: jws('grant'), job: '{}' },
+  offer: jws(name),
+  request: jws('request'),
+  publisher: jws('grant'),
+  job: '{}',
 });
 
 /** A worker's feed by HTTP, and what the controller answers at each path; `undefined`: it cannot be reached. */
@@ -32,7 +35,9 @@ function asking(urls: string[] | undefined = ['https://one', 'https://two/'], ti
   const http = new HttpFeed(
     {
       clock: {
-        ...{ now: () => time.now, monotonic: () => time.now, onClosing: () => () => {} },
+        now: () => time.now,
+        monotonic: () => time.now,
+        onClosing: () => () => {},
         after: (ms: number, act: () => void) => time.after(ms, act),
         get closing() {
           return state.closing;

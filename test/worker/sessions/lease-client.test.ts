@@ -41,11 +41,14 @@ function worker() {
   const ports = {
     version: { version: '1' },
     credentials: {
-      ...{ grant: { id: 'grant', raw: 'grant' }, charter: { controllers: ['controller'] } },
+      grant: { id: 'grant', raw: 'grant' },
+      charter: { controllers: ['controller'] },
       membership: { controllers: [{ id: 'controller', addrs: [] }] },
     },
     clock: {
-      ...{ now: () => 1e12, monotonic: () => 0, onClosing: () => () => {} },
+      now: () => 1e12,
+      monotonic: () => 0,
+      onClosing: () => () => {},
       after: (ms: number, act: () => void) => time.after(ms, act),
       get closing() {
         return state.closing;
@@ -89,7 +92,16 @@ function worker() {
     streams.flatMap((one) => one.said).filter((one) => one.kind === kind);
   const kinds = () => events.map(({ kind }) => kind);
   return {
-    ...{ client, credentials: ports.credentials, ports, state, streams, dialled, events, kinds, said, time },
+    client,
+    credentials: ports.credentials,
+    ports,
+    state,
+    streams,
+    dialled,
+    events,
+    kinds,
+    said,
+    time,
   };
 }
 

@@ -26,7 +26,8 @@ it('a worker signs each round that a checkpoint is put before it in, and what a 
   let closing = false;
   const over = Promise.withResolvers<void>();
   const channel = {
-    ...{ peer: 'controller', closed: false },
+    peer: 'controller',
+    closed: false,
     send: async (message: Uint8Array) => void posted.push(JSON.parse(fromUtf8(message))),
     receive: async () => {
       const next = shown.shift();
@@ -40,17 +41,26 @@ it('a worker signs each round that a checkpoint is put before it in, and what a 
   };
   const ports = {
     credentials: {
-      ...{ membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }] } },
-      ...{ charter: { controllers: [], vcs: [], bootstrap: [] }, grant: { id: 'g', raw: 'a.b.c' } },
-      ...{ learnCharter: async () => {}, learnFeed: async () => {}, learnAddress: async () => {} },
+      membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }] },
+      charter: { controllers: [], vcs: [], bootstrap: [] },
+      grant: { id: 'g', raw: 'a.b.c' },
+      learnCharter: async () => {},
+      learnFeed: async () => {},
+      learnAddress: async () => {},
     },
     clock: {
-      ...{ now: () => 0, monotonic: () => 0, after: () => () => {}, onClosing: () => () => {} },
+      now: () => 0,
+      monotonic: () => 0,
+      after: () => () => {},
+      onClosing: () => () => {},
       get closing() {
         return closing;
       },
     },
-    ...{ lending: { capabilities: {} }, tell: () => {}, subscribe: () => {}, dial: async () => channel },
+    lending: { capabilities: {} },
+    tell: () => {},
+    subscribe: () => {},
+    dial: async () => channel,
     findMembers: async () => [],
     findPeer: async () => [],
     machine: new Worker('a worker'),
@@ -101,9 +111,14 @@ function connected(refusal?: string) {
     },
   };
   const ports = {
-    ...{ credentials, lending: { capabilities: {} }, subscribe: () => {}, signing: { nonce: () => ' ' } },
+    credentials,
+    lending: { capabilities: {} },
+    subscribe: () => {},
+    signing: { nonce: () => ' ' },
     clock: {
-      ...{ now: () => time.now, monotonic: () => time.now, onClosing: () => () => {} },
+      now: () => time.now,
+      monotonic: () => time.now,
+      onClosing: () => () => {},
       after: (ms: number, act: () => void) => time.after(ms, act),
       get closing() {
         return state.closing;
@@ -137,7 +152,7 @@ function connected(refusal?: string) {
   feed.start();
   const until = (ms: number) => time.run(began + ms);
   const polls = () => streams.flatMap(({ said }) => said).filter(({ kind }) => kind === 'poll').length;
-  return { ...{ feed, streams, dialled, told, calls, state, credentials, until, polls } };
+  return { feed, streams, dialled, told, calls, state, credentials, until, polls };
 }
 
 const backlog = { kind: 'backlog', charter: 'a.b.c', offers: [], revocations: 0 };

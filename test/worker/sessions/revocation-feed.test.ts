@@ -21,7 +21,8 @@ function feedOf({
     credentials: { membership: { project, controllers }, charter: {} },
     clock: { now: () => 0, monotonic: () => 0, closing },
     revocations: {
-      ...{ equivocations: [], revoked: [] },
+      equivocations: [],
+      revoked: [],
       learn: async () => ({ fresh: [], found: [], refused: [], full }),
     } as unknown as RevocationBook,
     dial: async () => {

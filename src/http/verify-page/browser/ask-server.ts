@@ -46,7 +46,10 @@ async function textOf(url: string, signal: AbortSignal): Promise<string | undefi
   const within = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
   try {
     const answer = await fetch(url, {
-      ...{ signal: within, redirect: 'error', credentials: 'omit', cache: 'no-store' },
+      signal: within,
+      redirect: 'error',
+      credentials: 'omit',
+      cache: 'no-store',
       referrerPolicy: 'no-referrer',
     });
     if (answer.status === 404) return undefined;

@@ -93,7 +93,9 @@ async function blobOf(
   try {
     heard();
     const answer = await fetch(url, {
-      ...{ signal: AbortSignal.any([signal, silent.signal]), redirect: 'error', credentials: 'omit' },
+      signal: AbortSignal.any([signal, silent.signal]),
+      redirect: 'error',
+      credentials: 'omit',
       referrerPolicy: 'no-referrer',
     });
     if (answer.status === 404) return undefined;

@@ -59,7 +59,14 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
   const { repo, ref, commit, recipe, policy, project } = request.payload;
   const { name, kind } = job;
   const asked = {
-    ...{ project, job: jobId, name, request: request.id, repo, ref, commit, policy },
+    project,
+    job: jobId,
+    name,
+    request: request.id,
+    repo,
+    ref,
+    commit,
+    policy,
     ...(kind !== undefined && { kind }),
     ...(recipe !== undefined && { recipe }),
   };

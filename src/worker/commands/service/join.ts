@@ -98,8 +98,16 @@ function argsOf(
 ): string[] {
   const mib = (bytes: number | undefined) => bytes && `${bytes / 2 ** 20}MiB`;
   const values = {
-    ...{ project, cpus, memory: mib(memory), disk: mib(disk), jobs, tier, listen },
-    ...{ 'log-level': logLevel, 'log-format': logFormat, metrics: metrics && hostPortText(metrics) },
+    project,
+    cpus,
+    memory: mib(memory),
+    disk: mib(disk),
+    jobs,
+    tier,
+    listen,
+    'log-level': logLevel,
+    'log-format': logFormat,
+    metrics: metrics && hostPortText(metrics),
   };
   return Object.entries(values).flatMap(([name, value]) =>
     [value ?? []].flat().flatMap((one) => [`--${name}`, String(one)]),

@@ -74,7 +74,11 @@ export function networkArena({ open, openToHost, more = {} }: NetworkTier) {
     const dir = await tempFolder();
     const here = ports.map((port) => ({ host: '127.0.0.1', port }));
     const egress = await openEgressProxy({
-      ...{ dir: dir.path, targets: here, privateTargets: here, receivedBytesMax: 64 * MiB, ...options },
+      dir: dir.path,
+      targets: here,
+      privateTargets: here,
+      receivedBytesMax: 64 * MiB,
+      ...options,
     });
     onTestFinished(async () => {
       await egress.close();
@@ -84,7 +88,8 @@ export function networkArena({ open, openToHost, more = {} }: NetworkTier) {
   }
   const inside = (egress: Egress | undefined, steps: string[], options: Play = {}): Promise<Ran> =>
     play(sandbox, steps, {
-      ...{ ...more, ...options },
+      ...more,
+      ...options,
       ...(egress !== undefined && { network: { socket: egress.socket } }),
     });
   /** The control: the same words in a build that is in the host's network. */

@@ -45,8 +45,13 @@ function ofLargerMachine(driver: TierBackend): TierBackend {
 
 export const emulatedUnderAttack: TierUnderAttack = {
   name: 'vm-emulated',
-  ...{ kernel: 'guest', hasCopier: true, ownMiB: 0, ownDevices: [] },
-  ...{ slower: 20, timeFactor: sandboxLimits.emulatedTimeFactor, leastCpus: 0.2 },
+  kernel: 'guest',
+  hasCopier: true,
+  ownMiB: 0,
+  ownDevices: [],
+  slower: 20,
+  timeFactor: sandboxLimits.emulatedTimeFactor,
+  leastCpus: 0.2,
   driver: (guard) => {
     if (guard === undefined) return machine();
     if (guard === 'memory') return ofLargerMachine(machine());

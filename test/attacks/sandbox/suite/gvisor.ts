@@ -42,15 +42,13 @@ const without: Partial<Record<Guard, Partial<GvisorGuards>>> = {
 
 export const gvisorUnderAttack: TierUnderAttack = {
   name: 'gvisor',
-  ...{
-    kernel: 'gVisor',
-    hasCopier: nativeProgram() === undefined,
-    ownMiB: sandboxLimits.gvisorMemoryBytes / 2 ** 20,
-    ownDevices: ['fuse', 'tun'],
-    slower: 10,
-    timeFactor: 1,
-    leastCpus: 0.05,
-  },
+  kernel: 'gVisor',
+  hasCopier: nativeProgram() === undefined,
+  ownMiB: sandboxLimits.gvisorMemoryBytes / 2 ** 20,
+  ownDevices: ['fuse', 'tun'],
+  slower: 10,
+  timeFactor: 1,
+  leastCpus: 0.05,
   driver: (guard) => {
     if (guard === undefined) return gvisorTier();
     const weakened = without[guard];

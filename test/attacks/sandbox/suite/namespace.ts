@@ -24,7 +24,12 @@ export const namespaceWithout: Partial<Record<Guard, Partial<Guards>>> = {
 
 const underAttack = (native: () => string | undefined): TierUnderAttack => ({
   name: 'namespace',
-  ...{ kernel: 'host', ownMiB: 0, ownDevices: [], slower: 1, timeFactor: 1, leastCpus: 0.05 },
+  kernel: 'host',
+  ownMiB: 0,
+  ownDevices: [],
+  slower: 1,
+  timeFactor: 1,
+  leastCpus: 0.05,
   hasCopier: native() === undefined,
   driver: (guard) => {
     if (guard === undefined) return namespaceTier(guards, native);

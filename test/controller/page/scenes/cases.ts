@@ -153,7 +153,8 @@ const ofProject = (
   play: (story: Story) => Promise<unknown>,
   path = '/',
 ): Scene => ({
-  ...{ name, about },
+  name,
+  about,
   async play(store) {
     const story = await Story.of(store);
     await play(story);
@@ -163,7 +164,8 @@ const ofProject = (
 
 /** A scene of a run among others. */
 const ofOne = (name: string, about: string, play: (story: Story) => Promise<string>): Scene => ({
-  ...{ name, about },
+  name,
+  about,
   async play(store) {
     const story = await Story.of(store);
     return { story, run: await play(story) };
@@ -173,7 +175,8 @@ const ofOne = (name: string, about: string, play: (story: Story) => Promise<stri
 /** The log of the build of one operator in another scene. */
 function ofLog(name: string, about: string, of: (story: Story) => Promise<string>): Scene {
   return {
-    ...{ name, about },
+    name,
+    about,
     async play(store) {
       const story = await Story.of(store);
       const run = await of(story);

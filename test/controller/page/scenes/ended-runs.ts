@@ -214,7 +214,8 @@ function otherFiles(
   [usual, bobs]: [string | undefined, string],
 ): Scene {
   return {
-    ...{ name, about },
+    name,
+    about,
     async play(store) {
       const story = await Story.of(store);
       const run = await story.publish('build', { policy: { agree: 3 } });

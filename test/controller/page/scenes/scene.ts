@@ -33,7 +33,9 @@ export function ofRun(
   { operators = lenders, ending }: { operators?: readonly string[]; ending?: Ending } = {},
 ): Scene {
   return {
-    ...{ name, about, state },
+    name,
+    about,
+    state,
     ...(ending !== undefined && { ending }),
     async play(store) {
       const story = await Story.of(store, operators);

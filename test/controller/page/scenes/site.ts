@@ -28,7 +28,8 @@ export async function openStage(): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-scenes-'));
   const store = await openStore({ dir: join(dir, 'store') });
   return {
-    ...{ dir, store },
+    dir,
+    store,
     async close() {
       await store.close();
       await rm(dir, { recursive: true, force: true });

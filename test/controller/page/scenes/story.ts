@@ -219,8 +219,12 @@ export class Story {
     const { log, revocations } = bench.controller.state;
     const from = copy.controller.state.log.size;
     copy.send({
-      ...{ kind: 'recovered', from, leaves: log.leaves(from, log.size), charters: [] },
-      ...{ revocations: [...revocations], epoch: 0 },
+      kind: 'recovered',
+      from,
+      leaves: log.leaves(from, log.size),
+      charters: [],
+      revocations: [...revocations],
+      epoch: 0,
     });
     await copy.start();
     return story;

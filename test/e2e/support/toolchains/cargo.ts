@@ -46,9 +46,15 @@ function indexLine({ package: { name, version }, dependencies = {}, features = {
   const deps = Object.entries(dependencies).map(([dependency, given]) => {
     const wanted = typeof given === 'string' ? { version: given } : given;
     return {
-      ...{ name: dependency, req: wanted.version, features: wanted.features ?? [], kind: 'normal' },
-      ...{ optional: wanted.optional ?? false, default_features: wanted['default-features'] ?? true },
-      ...{ target: null, registry: null, package: null },
+      name: dependency,
+      req: wanted.version,
+      features: wanted.features ?? [],
+      kind: 'normal',
+      optional: wanted.optional ?? false,
+      default_features: wanted['default-features'] ?? true,
+      target: null,
+      registry: null,
+      package: null,
     };
   });
   return `${JSON.stringify({ name, vers: version, deps, cksum: sum, features, yanked: false })}\n`;

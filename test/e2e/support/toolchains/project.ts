@@ -21,7 +21,9 @@ const path = '/usr/bin:/bin:/usr/local/bin';
 /** Runs a package manager of this host in a folder. `env`: all that it gets besides a home folder and a path. */
 export async function tool(cwd: string, [program = '', ...args]: string[], env: NodeJS.ProcessEnv) {
   await promisify(execFile)(program, args, {
-    ...{ cwd, timeout: 300_000, env: { PATH: path, HOME: cwd, NO_PROXY: '127.0.0.1', ...env } },
+    cwd,
+    timeout: 300_000,
+    env: { PATH: path, HOME: cwd, NO_PROXY: '127.0.0.1', ...env },
   });
 }
 
