@@ -31,7 +31,7 @@ const sides = event('sides', { a: side, b: side });
 const pageOfDiffoscope = event('diffoscope', { line: z.string() });
 
 /** Of `compare` and its older name `diff`. */
-export const diffLines = [
+export const comparison = [
   sides,
   progressEvent,
   event('compared', {

@@ -3,7 +3,7 @@ import { charterSchema } from '../../protocol/documents/identity.ts';
 import { progressKinds } from '../../protocol/wire/progress.ts';
 import { pipelineJobSchema, runSummarySchema } from '../../protocol/wire/runs.ts';
 import { hookToldSchema, shownEntrySchema } from '../../watcher/machine/hook-ledger.ts';
-import { change, diffLines } from './differences.ts';
+import { change, comparison } from './differences.ts';
 import {
   accountFields,
   cid,
@@ -233,9 +233,9 @@ const jsonOutputs = {
       bootstrap: texts,
     }),
   ],
-  compare: diffLines,
+  compare: comparison,
   completion: [z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() })],
-  diff: diffLines,
+  diff: comparison,
   doctor: [
     z.strictObject({
       ok: z.boolean(),
