@@ -1,4 +1,3 @@
-/** Error codes of sandboxes: what each means and what to do. */
 const sandboxErrors = {
   SANDBOX_CLEANUP_FAILED:
     'Cgroups of a build could not be removed. Look for processes in uninterruptible sleep; the next start tries again.',

@@ -162,7 +162,6 @@ export interface SandboxPriority {
 
 /** Optional controls that the kernel of this host offers to the operator. */
 export interface SandboxAbilities {
-  /** Jobs can be frozen. */
   freeze: boolean;
   /** Processor time of jobs is counted, so it can be limited. */
   processorTime: boolean;
@@ -220,7 +219,6 @@ export interface Steering {
   processorSeconds(): number;
 }
 
-/** The tiers a worker offers. */
 export interface Sandboxes extends Steering {
   /** The strongest first; never empty. */
   readonly tiers: readonly Tier[];
@@ -228,21 +226,17 @@ export interface Sandboxes extends Steering {
   for(image: string): Sandbox | undefined;
 }
 
-/** One check of a probe. */
 export interface ProbeCheck {
   name: string;
   ok: boolean;
   /** The finding, in one line. */
   found: string;
-  /** The command or setting that fixes it. */
   fix?: string;
-  /** The Debian package of the tool. */
   package?: string;
   /** The check failed only because of known vulnerabilities: jobs of others are refused, local ones may run. */
   outdated?: true;
 }
 
-/** Observes and cancels a probe. */
 export interface ProbeWatch {
   /** Called with the current activity, in a few words. */
   onStep?: (tier: Tier, looksAt: string) => void;

@@ -5,7 +5,6 @@ import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../t
 import { userNamespaceFix } from './host-checks.ts';
 
 const MiB = 1024 * 1024;
-/** Limits of the probe's jobs. */
 const limits: SandboxLimits = {
   cpus: 1,
   memoryBytes: 32 * MiB,
@@ -132,7 +131,6 @@ async function processorShare(at: Where): Promise<number> {
   return (ended.spent - began.spent) / (ended.clock - began.clock);
 }
 
-/** Where the probe's jobs run. */
 interface Where {
   sandbox: TierSandbox;
   image: SandboxJob['image'];

@@ -5,12 +5,10 @@ import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';
 import { controllerChecks, platformCheck, swapCheck } from './host-checks.ts';
 import { checkFromInside } from './inside-checks.ts';
 
-/** How a tier is probed and opened. */
 export interface TierProbe {
   readonly backend: TierBackend;
   /** Checks the requirements of the tier without running jobs. If one fails, no job is run. */
   lookAround(): Promise<ProbeCheck[]>;
-  /** The image that the probe's jobs run in. */
   probeImage(signal: AbortSignal): Promise<'host' | SandboxImage>;
   /** Time limit of all jobs of the probe. Default: `sandboxLimits.probeSecondsMax`. */
   readonly secondsMax?: number;

@@ -45,7 +45,6 @@ export class Deadline {
     this.#left = Math.max(0, this.#left - (performance.now() - this.#since));
   }
 
-  /** Drops the limit. */
   clear(): void {
     clearTimeout(this.#timer);
     this.#detail = '';

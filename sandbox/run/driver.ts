@@ -88,7 +88,6 @@ export function parseStatus(line: string): DriverStatus | undefined {
   }
 }
 
-/** The part of a job that the driver is told. */
 export type DrivenJob = Omit<SandboxJob, 'source' | 'git' | 'inputs' | 'limits' | 'image'>;
 
 /** Command prefixes that drop privileges. */

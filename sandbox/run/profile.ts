@@ -12,7 +12,6 @@ export const profileValues: ProfileValues = {
   timeZone: 'UTC',
 };
 
-/** PATH of every build. */
 export const profilePath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The profile of a job: its values, with those that the job varies. */
@@ -37,5 +36,4 @@ export const etcFiles = ({ hostName, user, uid, home }: ProfileValues): { path: 
   { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files\n' },
 ];
 
-/** The same with the values of the profile. */
 export const profileEtc = etcFiles(profileValues);

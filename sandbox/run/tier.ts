@@ -37,7 +37,6 @@ export interface LaunchContext {
   readonly directories: readonly string[];
   /** A random number that differs between jobs that run at the same time. */
   readonly slot: number;
-  /** Bounds of each process of the build. */
   readonly bounds: ProcessBounds;
   /** Makes the file that the build's folder lies in, in `folder`, and returns its path. Absent where it lies in memory. */
   readonly makeDisk?: (owners: DiskOwners) => Promise<string>;
@@ -58,14 +57,12 @@ export interface TierBackend {
   launch(job: SandboxJob, launching: LaunchContext): Promise<BuildProcess>;
 }
 
-/** Where a tier runs its jobs. */
 export interface TierContext {
   readonly parents: readonly CgroupParent[];
   /** Folder of the job records, by which the next start cleans up after a crash. */
   readonly recordsDir: string;
 }
 
-/** Runs jobs in one tier. */
 export class TierSandbox implements Sandbox, Steering {
   readonly profile = sandboxProfile;
   readonly #backend: TierBackend;

@@ -4,7 +4,6 @@
  */
 export type Arch = 'x64' | 'arm64';
 
-/** The architecture of this host. */
 export const hostArch: Arch = process.arch === 'arm64' ? 'arm64' : 'x64';
 
 export interface SyscallNumbers {

@@ -89,7 +89,6 @@ function fromSecurity(section: string, installed: string): boolean {
   return false;
 }
 
-/** The version that a component reports. */
 interface ReportedVersion {
   /** The report, in one line. */
   readonly text: string;
@@ -97,7 +96,6 @@ interface ReportedVersion {
   readonly version: Version | undefined;
 }
 
-/** The program of each component but the kernel. */
 const programs: Readonly<Record<Exclude<Part, 'kernel'>, string>> = {
   bubblewrap: 'bwrap',
   runsc: 'runsc',
@@ -176,7 +174,6 @@ async function ownCheck(part: Part): Promise<ProbeCheck[]> {
   }
 }
 
-/** Compares a reported version with the minimum. */
 export function minimumCheck(part: Part, { text, version }: ReportedVersion): ProbeCheck {
   const name = `${part} version`;
   if (version === undefined)

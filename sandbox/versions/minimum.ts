@@ -65,6 +65,5 @@ export function compare(one: Version, other: Version): number {
   return 0;
 }
 
-/** The minimum versions as text. */
 export const minimumText = (part: Part): string =>
   minimums[part].since.map((version) => version.join('.')).join(', ');

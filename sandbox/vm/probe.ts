@@ -68,7 +68,6 @@ const tools = [
   { name: 'ldd', package: 'libc-bin' },
 ];
 
-/** The probe of the virtual machine tiers. */
 export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
   const cache = fileCacheIn(stateDir);
   return {

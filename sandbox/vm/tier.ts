@@ -48,7 +48,6 @@ function foldersOf(path: string): CpioEntry[] {
 export interface VmGuards extends BuildGuards {
   /** Guards around the build inside of the guest: the same environment as in other tiers, and exact limits. */
   readonly inside: Guards;
-  /** Time limit of one boot, in milliseconds. */
   readonly bootMs: (limits: SandboxLimits) => number;
   /** System call filter of QEMU. */
   readonly seccomp: (arch: Arch) => Uint8Array;
@@ -88,7 +87,6 @@ export interface BootFiles {
   readonly facts: Unpinned;
 }
 
-/** The tier's file cache in the worker's state folder. */
 export const fileCacheIn = (stateDir: string): FileCache => new FileCache(join(stateDir, 'vm'));
 
 /** The tiers `vm` and `vm-emulated`: each job runs in a virtual machine with its own kernel. */

@@ -28,7 +28,6 @@ export const noHomeHint = (role: HomeRole): string =>
 const files = (kind: Part['kind'], ...paths: readonly string[]): Part[] =>
   paths.map((path) => ({ path, kind }));
 
-/** Keys in the folder of a project. */
 export const projectKeys = ['controller.key', 'idp.key', 'root.key', 'keys/*.key'];
 const signIn = ['sign-in.toml', 'sign-in.toml.ended.json'];
 

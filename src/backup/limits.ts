@@ -1,7 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Limits of backups. */
 export const backupLimits = {
   /** Files that a backup may have: packs of a store and logs of builds are the most. */
   filesMax: 10 * limits.treeBlocksMax,

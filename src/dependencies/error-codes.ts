@@ -1,4 +1,3 @@
-/** Error codes of dependencies: what each means and what to do. */
 const dependencyErrors = {
   DEPENDENCIES_ARCHIVE_INVALID:
     'The archive of a dependency has the hash of the lock file and cannot be unpacked: it is damaged, unpacks to more than the limit, or holds what its tool never packs. Use another version of it.',

@@ -28,7 +28,6 @@ import type { Store, TreeEntry } from '../store/index.ts';
 const folder = 'sha256';
 const pathOf = ({ sha256 }: Pick<DependencyBlob, 'sha256'>): string => `${folder}/${sha256}`;
 
-/** Dependencies as a build finds them. */
 export interface LaidDependencies {
   layout: Layout;
   open: OpenBlob;

@@ -1,4 +1,3 @@
-/** Error codes of forges: what each means and what to do. */
 const forgeErrors = {
   FORGE_ANSWER_INVALID:
     'The forge answered with what its API does not describe, or with too much. Check that the address in `watch.toml` is that of its API, and its kind.',

@@ -1,4 +1,3 @@
-/** Bounds of what is asked of a forge. */
 export const forgeLimits = {
   /** Of one answer. A page of 50 pull requests with long descriptions is below. */
   answerBytesMax: 8 * 1024 * 1024,

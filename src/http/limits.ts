@@ -1,7 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of the HTTP feed. */
 export const httpLimits = {
   /** Open connections. */
   connectionsMax: 512,

@@ -1,4 +1,3 @@
-/** Error codes of images: what each means and what to do. */
 const imageErrors = {
   IMAGE_AMBIGUOUS:
     'The archive or layout holds several images, or none of the given name. Select one: `quorate image import --name`.',

@@ -1,7 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of container images. */
 export const imageLimits = {
   /** Layers of one image. Container tools stop at 127. */
   layersMax: 128,

@@ -1,4 +1,3 @@
-/** Error codes of the job file: what each means and what to do. */
 const jobFileErrors = {
   JOBFILE_FOREIGN_UNKNOWN:
     'The file that `quorate init --from` names is of no system that it reads: GitHub, Forgejo, Gitea, Woodpecker, GitLab. Start from the example that `quorate init` writes.',

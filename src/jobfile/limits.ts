@@ -1,7 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of a project's job file. */
 export const jobFileLimits = {
   /** The whole file. It is written by hand. */
   bytesMax: 256 * 1024,

@@ -1,4 +1,3 @@
-/** Error codes of journals: what each means and what to do. */
 const journalErrors = {
   JOURNAL_BUSY: 'The journal changed each time that it was copied. Try again when less is written to it.',
   JOURNAL_DAMAGED:

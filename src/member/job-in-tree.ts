@@ -46,7 +46,6 @@ async function bytesAt(store: Store, tree: string, path: string, named: string) 
   return store.readBytes(entry.cid, { maxBytes: entry.size });
 }
 
-/** The job of an instance. */
 export function jobOf({ jobs }: JobFile, { name }: Pick<Instance, 'name'>): JobSpec {
   const job = jobs.find((one) => one.name === name);
   assert(job !== undefined, 'a job file has a job for each of its instances');

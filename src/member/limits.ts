@@ -2,7 +2,6 @@ import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sessionLimits } from '../protocol/sessions/limits.ts';
 
-/** Bounds of a member's commands. */
 export const clientLimits = {
   /** Time for which a stream is kept open without a use, in ms: many commands of one home share the streams of its key. */
   keptStreamMs: 1_000,

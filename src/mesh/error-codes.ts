@@ -1,4 +1,3 @@
-/** Error codes of the mesh: what each means and what to do. */
 const meshErrors = {
   MESH_ADDRESS_INVALID:
     'This is not a usable peer address. Addresses look like `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…`.',

@@ -1,7 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of the mesh. */
 export const meshLimits = {
   /** Connections of one node. */
   connectionsMax: 300,

@@ -47,7 +47,6 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   return new Mesh(libp2p, options, bootstrap, { stats, guards });
 }
 
-/** A node of the mesh. */
 export class Mesh {
   readonly id: string;
   /** For a second protocol stack (Bitswap) on the same node. */

@@ -1,4 +1,3 @@
-/** Error codes of the runtime: what each means and what to do. */
 const runtimeErrors = {
   BACKUP_FOLDER_REFUSED:
     'The folder is not one for this backup or restore: it is taken, lies in the home that is copied, is not the home of that process, or holds no whole backup, or that of another process; the message says which. Name another folder, or use the command of that process.',

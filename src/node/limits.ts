@@ -2,7 +2,6 @@ import { meshLimits } from '../mesh/limits.ts';
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of what nodes share. */
 export const nodeLimits = {
   /** One answer of a web service that is asked, whole. */
   askMsMax: 10_000,

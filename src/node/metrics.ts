@@ -108,7 +108,6 @@ function collectorOf(
   };
 }
 
-/** Every combination of values of some labels. */
 function combinations(labels: MetricLabels): Values[] {
   return Object.entries(labels).reduce<Values[]>(
     (sets, [label, values]) => sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),

@@ -3,7 +3,6 @@ import type { Mesh } from '../mesh/index.ts';
 import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
 import { Meters, type MetricTable } from './metrics.ts';
 
-/** Of every process. */
 export const processMetrics = {
   quorate_log_lines_total: {
     type: 'counter',

@@ -35,7 +35,6 @@ export interface ProjectFolder {
   /** @throws {QuorateError} `IDP_KEY_APART` where `holds` says that it is not here */
   readonly idp: NodeKey;
   holds: { controller: boolean; idp: boolean };
-  /** Keys of before. */
   retired: NodeKey[];
   /** Addresses of the controller, as it wrote them when it last started, or told the identity provider; undefined before. */
   address(): Promise<{ addrs: string[] } | undefined>;

@@ -1,4 +1,3 @@
-/** Bounds of source checkouts. */
 export const sourceLimits = {
   /** Bytes fetched for one checkout, and again bytes unpacked. Large projects at depth one are smaller. */
   bytesMax: 2 * 1024 * 1024 * 1024,

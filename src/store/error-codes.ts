@@ -1,4 +1,3 @@
-/** Error codes of the store: what each means and what to do. */
 const storeErrors = {
   STORE_AREA_NAME_INVALID:
     'This cannot name a sealed area: up to 100 letters, digits, `.`, `_` and `-`, not beginning with `.`.',

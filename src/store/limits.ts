@@ -1,7 +1,6 @@
 import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of the block store. */
 export const storeLimits = {
   /** Files and blocks read or written at once: more than the thread pool can use, and at 1 MiB each little memory. */
   blockTasksMax: 16,

@@ -9,7 +9,6 @@ import { malformed, readNode } from './nodes.ts';
 import { levelsMax, walkTree } from './tree-walk.ts';
 import type { ReadOptions } from './types.ts';
 
-/** A chunk of a file. */
 interface Chunk {
   cid: CID;
   size: number;

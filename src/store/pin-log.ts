@@ -17,7 +17,6 @@ import { escapeLine } from '../protocol/base/escape.ts';
 import { homeNewer } from '../protocol/base/newer.ts';
 import { diskError, syncFolder, unopened } from './disk.ts';
 
-/** The record of one pinned tree. */
 export interface PinRecord {
   /** Reasons to keep the tree. */
   names: Set<string>;

@@ -122,7 +122,6 @@ export class Store {
     return { name, sealed: true };
   }
 
-  /** Names of the sealed areas on disk. */
   async sealedNames(): Promise<string[]> {
     return PackFiles.areas(join(this.#dir, 'sealed'));
   }
@@ -145,7 +144,6 @@ export class Store {
     this.#sealed.delete(area.name);
   }
 
-  /** Removes a sealed area. */
   async discard(area: Area): Promise<void> {
     const blocks = this.#sealedBlocks(area);
     this.#sealed.delete(area.name);

@@ -9,7 +9,6 @@ import { checkName, checkTarget, compareNames, foldName } from './names.ts';
 import { type BlockReader, decodeUnixNode, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeEntry, TreeRules } from './types.ts';
 
-/** An entry found by a walk. */
 export type WalkedEntry = Omit<TreeEntry, 'cid' | 'sha256'> & { cid: CID };
 
 /** Most levels of a file's chunk tree or of a HAMT. The profile's 1,024 and 256 links per node need four. */

@@ -18,7 +18,6 @@ export interface TreeEntry {
   cid: string;
   /** sha256 of a file's content in hexadecimal; with `hash: true` only. */
   sha256?: string;
-  /** Target of a link. */
   target?: string;
 }
 

@@ -25,7 +25,6 @@ const endSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('failed'), code: z.string().max(100), message: z.string().max(1000) }),
 ]);
 
-/** The end of an answer. */
 export type End = z.infer<typeof endSchema>;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

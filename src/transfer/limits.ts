@@ -2,7 +2,6 @@ import { assert } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { messageBounds } from '../protocol/wire/bounds.ts';
 
-/** Bounds of the transfer protocol. */
 export const transferLimits = {
   /** Blocks named in one request: the remaining parts of a directory of many files after an interruption. */
   rootsMax: 1024,

@@ -11,13 +11,11 @@ export interface BlockSource {
   links(cid: CID, bytes: Uint8Array): readonly CID[];
 }
 
-/** Blocks that peers are served from. */
 export interface ServedBlocks extends BlockSource {
   /** Called for each root that a peer requests. */
   asked(cid: CID): void;
 }
 
-/** Destination of fetched blocks. */
 export interface BlockSink extends BlockSource {
   /** Bytes of a block that is here, and marks it as used; undefined when it is not here. */
   touch(cid: CID): number | undefined;

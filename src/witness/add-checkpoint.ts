@@ -5,7 +5,6 @@ import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 /** Longest answer: a few signature lines, or a size. */
 const answerBytesMax = 4096;
 
-/** Answers of a witness. */
 export type Answer =
   /** Its signature lines, each with its line feed. Not verified. */
   | { kind: 'signed'; lines: string[] }

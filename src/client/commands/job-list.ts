@@ -14,7 +14,6 @@ import type { Colours } from '../../terminal/output.ts';
 
 /** Jobs of a push, in the order in which they were published. */
 export interface Push {
-  /** The one published last. */
   newest: RunSummary;
   jobs: RunSummary[];
 }
@@ -137,7 +136,6 @@ function jobLine(job: RunSummary, row: string[], look: Look): string[] {
   return [painted, ...more, ...why];
 }
 
-/** The colour of a state. */
 export function paintOf(state: RunState, alarm: boolean, colours: Colours): (text: string) => string {
   const { green, red, yellow } = colours;
   if (alarm) return red;

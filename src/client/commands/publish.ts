@@ -9,7 +9,6 @@ import type { DependenciesOf } from './bring-dependencies.ts';
 import type { keptRuns } from './kept-runs.ts';
 import type { FollowedJob } from './run-evidence.ts';
 
-/** Validity of a request, in seconds. */
 const expiresSeconds = 24 * 3600;
 /** Gives up on a controller that reads nothing more of an image for this long. */
 const imageStallMsMax = 60_000;

@@ -8,7 +8,6 @@ import type { InteractiveTerminal, Trial, TrialResult } from '../trial/trial.ts'
 /** Device status report (DSR 5), which all terminals answer, after the answers to earlier queries. */
 const question = '\x1b[5n';
 const answer = '\x1b[0n';
-/** Longest wait for the answer. */
 const answerMsMax = 2_000;
 /** Silence after an answer, which may be to an earlier query of the same kind. */
 const quietMs = 200;

@@ -40,7 +40,6 @@ export class UnpackBudget {
 const tooLarge = (what: string): QuorateError =>
   new QuorateError('COMPARE_TOO_LARGE', `the archives ${what}`);
 
-/** The bytes from one offset to another. */
 export async function* slice(
   source: AsyncIterable<Uint8Array>,
   from: number,

@@ -12,7 +12,6 @@ export interface HostCheck {
   ok: boolean;
   /** Result of the check, one line. */
   found: string;
-  /** Command or setting that fixes it. */
   fix?: string;
   /** The tier that the check belongs to. One working tier is enough. */
   tier?: Tier;

@@ -56,7 +56,6 @@ export function isAbandoned(name: string, prefix: string): boolean {
 /** The folder of a home with images ready for builds of workers and of `quorate try`. */
 export const imageCacheFolder = (home: string): string => join(home, 'image-cache');
 
-/** An image in the cache. */
 export interface ReadyImage {
   image: string;
   /** Size of all its forms, blocks included. */

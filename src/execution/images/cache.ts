@@ -28,7 +28,6 @@ export interface ObtainOptions {
   onProgress(bytes: number): void;
 }
 
-/** Where blocks of images come from. */
 export interface ImageSource {
   /** Resolves when all blocks of an image are in the public area. Reports the bytes present so far. */
   obtain(image: string, options: ObtainOptions): Promise<void>;

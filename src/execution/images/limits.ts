@@ -3,7 +3,6 @@ import { nodeLimits } from '../../node/limits.ts';
 import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 
-/** Bounds of the image cache. */
 export const imageCacheLimits = {
   /** Images remembered as unusable, a line each: a publisher could name new ones every day. */
   refusedMax: 1_000,

@@ -8,12 +8,10 @@ import { type ImageMetadata, writeImageFile } from './files.ts';
 import { checkImageRequirements } from './requirements.ts';
 
 export interface MadeImage extends ImageMetadata {
-  /** Path of its file. */
   file: string;
 }
 
 export interface Making {
-  /** Folder for the image. */
   dir: string;
   signal: AbortSignal;
 }

@@ -3,7 +3,6 @@ import { assert } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { httpLimits } from '../limits.ts';
 
-/** Bounds of signing in. */
 export const signInLimits = {
   /** People, terminals and services signed in at a time; about 1 KB each, and some KB with many groups. */
   sessionsMax: 5_000,

@@ -12,7 +12,6 @@ export interface DraftStep {
   todo: Finding[];
 }
 
-/** A job that is to be written. */
 export interface DraftJob {
   name: string;
   isTest: boolean;

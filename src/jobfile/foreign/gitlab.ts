@@ -48,7 +48,6 @@ const leftOut: Readonly<Record<string, string>> = {
   trigger: 'a pipeline of others is not started',
 };
 
-/** A pipeline of GitLab. */
 export function fromGitlab({ top }: ForeignFile, around: Surrounding): DraftJob[] {
   for (const key of ['include', 'workflow', 'cache', 'services', 'after_script']) {
     const says = key === 'include' ? 'files of others are not read: write their jobs here' : leftOut[key];

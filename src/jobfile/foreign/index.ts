@@ -8,7 +8,6 @@ import { type Finding, ForeignFile } from './reading.ts';
 import type { Surrounding } from './shared.ts';
 import { fromWoodpecker } from './woodpecker.ts';
 
-/** Systems whose files are read. */
 type ForeignKind = 'github' | 'woodpecker' | 'gitlab';
 
 const readers: Record<ForeignKind, (file: ForeignFile, around: Surrounding) => DraftJob[]> = {

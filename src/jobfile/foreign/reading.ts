@@ -99,7 +99,6 @@ export class Value {
     return isSeq(this.#node);
   }
 
-  /** Whether it stands in the file. */
   get isThere(): boolean {
     return this.#node !== undefined && this.#node !== null;
   }

@@ -182,7 +182,6 @@ export async function withEvidence<T>(
   }
 }
 
-/** Bytes of the files of a tree. */
 export async function sizeOfFiles(store: Store, root: string, signal: AbortSignal): Promise<number> {
   let bytes = 0;
   for await (const { kind, size } of store.list(root, { signal })) if (kind === 'file') bytes += size;

@@ -112,8 +112,6 @@ export function openHome(dir: string) {
   };
 }
 
-/** Hosts that the worker of a project connects to. */
 export const hostsFile = (project: string): string => `hosts-${project}.json`;
 
-/** Leaves of the log that a watcher has read. */
 export const watchedLog = (dir: string, project: string): string => join(dir, `watch-log-${project}.txt`);

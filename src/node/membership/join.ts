@@ -12,7 +12,6 @@ import { joseDocuments, meshDial, nodeClock, signingOf } from '../ports.ts';
 import type { Home } from './home.ts';
 import { recordShown } from './shown-hosts.ts';
 
-/** One attempt at joining. */
 const joinMsMax = 30_000;
 assert(joinMsMax < limits.clockSkewSeconds * 1000, 'a request signed at the beginning is recent at the end');
 

@@ -145,7 +145,6 @@ export class Registry {
 
 const isRefusal = ({ status }: NoAnswer): boolean => status === 401 || status === 403;
 
-/** Whether the registry is on this host. */
 export const isHere = ({ host }: ImageReference): boolean => isOnThisHost(new URL(`https://${host}`));
 
 function isOnThisHost({ hostname }: URL): boolean {
