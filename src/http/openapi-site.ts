@@ -13,7 +13,7 @@ interface Told {
   /** Fields of a form or, of one with `type` JSON, members of the body. */
   body?: { as: 'form' | 'json'; fields: Readonly<Record<string, string>> };
   /** Role that who asks is signed in with, by cookie or token. */
-  role?: 'reader' | 'publisher';
+  role?: 'reader' | 'publisher' | undefined;
 }
 
 const csrf = {
@@ -21,6 +21,10 @@ const csrf = {
 };
 const form = (fields: Record<string, string>) => ({ as: 'form' as const, fields });
 const body = (fields: Record<string, string>) => ({ as: 'json' as const, fields });
+/** A form of somebody who is signed in, which leads to a page. */
+const action = (summary: string, role: Told['role'], fields: Record<string, string> = {}): Told => {
+  return { summary, type: page, status: 303, role, body: form({ ...csrf, ...fields }) };
+};
 
 /** Pages, downloads, actions and signing in: what a controller serves besides its feed, and all of a watcher. */
 const told: Readonly<Record<string, Told>> = {
@@ -38,20 +42,8 @@ const told: Readonly<Record<string, Told>> = {
   },
   'GET /runs/{run}': { summary: 'The page of a run.', type: page },
   'GET /runs/{run}/events': { summary: 'Parts of that page, as they change.', type: events },
-  'POST /runs/{run}/acknowledge': {
-    summary: 'Says that the alarm of a run was looked at.',
-    type: page,
-    status: 303,
-    role: 'publisher',
-    body: form(csrf),
-  },
-  'POST /runs/{run}/cancel': {
-    summary: 'Ends a run, for the key that published it.',
-    type: page,
-    status: 303,
-    role: 'publisher',
-    body: form(csrf),
-  },
+  'POST /runs/{run}/acknowledge': action('Says that the alarm of a run was looked at.', 'publisher'),
+  'POST /runs/{run}/cancel': action('Ends a run, for the key that published it.', 'publisher'),
   'GET /runs/{run}/logs/{lease}': {
     summary: 'A page of the log of one build, or what was found in it.',
     type: page,
@@ -78,29 +70,19 @@ const told: Readonly<Record<string, Told>> = {
     query: { ref: '`main`, or `refs/tags/v1`.' },
   },
   'GET /pipelines': { summary: 'The page of what a watcher has published.', type: page, role: 'publisher' },
-  'POST /pipelines': {
-    summary: 'Publishes a pipeline again, as the rules are now.',
-    type: page,
-    status: 303,
-    role: 'publisher',
-    body: form({
-      ...csrf,
-      id: 'Of the pipeline, as its page has it.',
-      which: '`all` jobs, or those that `failed`.',
-    }),
-  },
+  'POST /pipelines': action('Publishes a pipeline again, as the rules are now.', 'publisher', {
+    id: 'Of the pipeline, as its page has it.',
+    which: '`all` jobs, or those that `failed`.',
+  }),
   'GET /approvals': {
     summary: 'The page of pull requests that wait, and of those that were decided.',
     type: page,
     role: 'publisher',
   },
-  'POST /approvals': {
-    summary: 'Decides on one commit of a pull request.',
-    type: page,
-    status: 303,
-    role: 'publisher',
-    body: form({ ...csrf, id: 'Pull request and commit, `7@COMMIT`.', verdict: '`approved` or `denied`.' }),
-  },
+  'POST /approvals': action('Decides on one commit of a pull request.', 'publisher', {
+    id: 'Pull request and commit, `7@COMMIT`.',
+    verdict: '`approved` or `denied`.',
+  }),
   'POST /webhook': {
     summary:
       'Has the watcher look at the repository now. Signed as the forge signs; nothing that it says is used.',
@@ -130,13 +112,7 @@ const told: Readonly<Record<string, Told>> = {
   'GET /sign-in/session': { summary: 'Who is signed in.', type: json, role: 'reader' },
   'GET /sign-in/events': { summary: 'Says when the session is over.', type: events, role: 'reader' },
   'GET /sign-out': { summary: 'A page to sign out.', type: page },
-  'POST /sign-out': {
-    summary: 'Ends the session.',
-    type: page,
-    status: 303,
-    role: 'reader',
-    body: form(csrf),
-  },
+  'POST /sign-out': action('Ends the session.', 'reader'),
   'POST /sign-in/challenge': { summary: 'A challenge for a key to sign.', type: json },
   'POST /sign-in/key': {
     summary: 'A link that signs in who has signed a challenge.',

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { NodeKey } from '../identity/keys.ts';
 import { joseVerifier as verifier } from '../identity/verifier.ts';
-import { openMesh } from '../mesh/index.ts';
+import { openVisitor } from '../node/artifacts/moved-controllers.ts';
 import { readOptional } from '../node/files.ts';
 import { ask } from '../node/membership/credentials.ts';
 import { byPeer } from '../node/membership/join.ts';
@@ -77,8 +77,7 @@ export async function revoke(folder: ProjectFolder, revoking: Revoking): Promise
   let controllers = byPeer(addrs);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(revokeMsMax)]);
   // A fresh key: a revocation counts by its signature, whichever peer brings it.
-  const { generateSeed } = await import('../identity/keys.ts');
-  const mesh = await openMesh({ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' });
+  const mesh = await openVisitor({ bootstrap: [] });
   const dial = meshDial(mesh, limit);
   const askNow = async (question: Question) => (await ask(dial, controllers, question, limit)).answer;
   const end = performance.now() + waitMs;

@@ -92,11 +92,11 @@ export const noCommit = (root: string): QuorateError =>
   });
 
 /** Whether git keeps a path below `folder`, or something below it. @throws {QuorateError} SOURCE_… where git cannot tell */
-export async function isKept(folder: string, path: string, options: GitOptions = {}): Promise<boolean> {
+export async function isKept(folder: string, path: string): Promise<boolean> {
   let bytes = 0;
   try {
     // However much it is.
-    await ownGit(options)(folder, ['ls-files', '-z', '--', `:(literal)${path}`], {
+    await ownGit({})(folder, ['ls-files', '-z', '--', `:(literal)${path}`], {
       read: async (output) => {
         for await (const chunk of output as AsyncIterable<Buffer>) bytes += chunk.length;
       },
@@ -118,12 +118,12 @@ export interface CommittedFile {
 }
 
 /** Where a file is in the user's repository, unchanged since HEAD. @throws SOURCE_FILE_NOT_COMMITTED, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING */
-export async function committedFile(file: string, options: GitOptions = {}): Promise<CommittedFile> {
-  const git = ownGit(options);
+export async function committedFile(file: string): Promise<CommittedFile> {
+  const git = ownGit({});
   const folder = dirname(file);
   const prefix = await askGit(git, folder, ['rev-parse', '--show-prefix']);
   if (prefix === undefined) throw notCommitted(file, 'is in no git repository');
-  const repository = await localRepo(folder, options);
+  const repository = await localRepo(folder);
   const path = prefix + basename(file);
   const { root } = repository;
   const there = await askGit(git, root, ['cat-file', '-e', `HEAD:${path}`]);

@@ -33,10 +33,9 @@ function invalid(text: string, why: string, cause?: unknown): QuorateError {
 /**
  * Parses a repository's URL: git, http(s), ssh, or scp's `user@host:path`. Refuses what git would execute (`ext::`), read from
  * disk (`file:`, a path) or take as an option.
- * @param allowed hosts as `host` (with the protocol's default port) or `host:port`; absent: any host
- * @throws SOURCE_URL_INVALID, SOURCE_PROTOCOL_REFUSED, SOURCE_HOST_NOT_ALLOWED
+ * @throws SOURCE_URL_INVALID, SOURCE_PROTOCOL_REFUSED
  */
-export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
+export function parseGitUrl(text: string): GitUrl {
   if (text === '' || text.length > urlBytesMax)
     throw invalid(text, 'is empty or too long for a repository URL');
   if (!/^[\x21-\x7e]+$/.test(text)) throw invalid(text, 'has spaces or characters outside ASCII');
@@ -64,9 +63,7 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
   if (url.pathname === '' || url.pathname === '/') throw invalid(text, 'names no repository');
   const usualPort = defaultPorts[protocol];
   const port = url.port === '' ? usualPort : Number(url.port);
-  const parsed: GitUrl = { href: url.href, protocol, host, port, usualPort, path: url.pathname };
-  if (allowed !== undefined) checkHost(parsed, allowed);
-  return parsed;
+  return { href: url.href, protocol, host, port, usualPort, path: url.pathname };
 }
 
 function parse(text: string): URL {
@@ -77,19 +74,6 @@ function parse(text: string): URL {
   } catch (cause) {
     throw invalid(text, 'is not a URL', cause);
   }
-}
-
-function checkHost({ host, port, usualPort }: GitUrl, allowed: readonly string[]): void {
-  const isUsual = port === usualPort;
-  const names = allowed.map((entry) => entry.toLowerCase());
-  if (names.includes(`${host}:${port}`) || (isUsual && names.includes(host))) return;
-  throw new QuorateError(
-    'SOURCE_HOST_NOT_ALLOWED',
-    `the project does not allow source from ${host}:${port}`,
-    {
-      hint: "Add the host to the charter's version control hosts, or use one that is listed.",
-    },
-  );
 }
 
 /** A commit's full id, SHA-1 or SHA-256, in lower case. */

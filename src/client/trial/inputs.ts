@@ -1,9 +1,11 @@
-import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { fetchBundle } from '../../node/artifacts/bundles.ts';
+import { connectTo } from '../../node/artifacts/fetch.ts';
 import { openIdleStore } from '../../node/artifacts/idle-store.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
+import { providersFound } from '../../node/artifacts/members.ts';
+import { openVisitor } from '../../node/artifacts/moved-controllers.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { type Charter, decodeBundle } from '../../protocol/documents/index.ts';
@@ -67,13 +69,7 @@ export const inNoStore = (cid: string): QuorateError =>
 
 /** Opens a node of the mesh that serves nothing, to fetch artifacts of a project. */
 export const openInputMesh = ({ bootstrap, controllers }: TrialProject): Promise<Mesh> =>
-  openMesh({
-    key: generateSeed(),
-    listen: [],
-    bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)],
-    topics: [],
-    role: 'node',
-  });
+  openVisitor({ bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)] });
 
 /** Fetches an artifact from providers, members, controllers. Returns the level of its evidence. @throws {QuorateError} ARTIFACT_NOT_FOUND */
 export async function fromMesh(
@@ -86,21 +82,14 @@ export async function fromMesh(
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
   const peers = new Map(controllers.map((peer) => [peer.id, peer]));
   for (const key of [cid, projectRendezvous(project)]) {
-    try {
-      for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
-        peers.set(peer.id, peer);
-    } catch {
-      signal.throwIfAborted();
-    }
+    const found = await providersFound(mesh, key, { signal: limit, max: peersMax });
+    signal.throwIfAborted();
+    for (const peer of found) peers.set(peer.id, peer);
   }
   let level: Level = 'none';
   const reached: string[] = [];
   const ask = async (peer: PeerAddress): Promise<void> => {
-    // A relay's address holds the relay's id, not yet the peer's.
-    const whole = peer.addrs.map((addr) =>
-      addr.endsWith(`/p2p/${peer.id}`) ? addr : `${addr}/p2p/${peer.id}`,
-    );
-    if (!mesh.connected().includes(peer.id)) await mesh.connect(whole);
+    await connectTo(mesh, peer);
     reached.push(peer.id);
     const asked = AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
     const text = await fetchBundle(mesh, peer, cid, asked);

@@ -226,15 +226,15 @@ async function pull(
 
 /** Connects to up to `peersMax` peers. Returns those that could be reached. */
 export async function connectReachable(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
-  const tried = await Promise.allSettled(
-    peers.slice(0, peersMax).map(async ({ id, addrs }) => {
-      // A relay's address ends in the relay's id, without the peer's.
-      const whole = addrs.map((addr) => (addr.endsWith(`/p2p/${id}`) ? addr : `${addr}/p2p/${id}`));
-      if (!mesh.connected().includes(id)) await mesh.connect(whole);
-      return id;
-    }),
-  );
+  const tried = await Promise.allSettled(peers.slice(0, peersMax).map((peer) => connectTo(mesh, peer)));
   return tried.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+export async function connectTo(mesh: Mesh, { id, addrs }: PeerAddress): Promise<string> {
+  // A relay's address ends in the relay's id, without the peer's.
+  const whole = addrs.map((addr) => (addr.endsWith(`/p2p/${id}`) ? addr : `${addr}/p2p/${id}`));
+  if (!mesh.connected().includes(id)) await mesh.connect(whole);
+  return id;
 }
 
 /** A bundle that was found and verified; `peers` have it. */
