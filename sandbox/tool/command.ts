@@ -3,7 +3,7 @@ import { accountFlags, certificates, dropTo, passage, systemPaths } from '../nam
 import { type Entering, enterByTools, enterNatively } from '../run/enter.ts';
 import { buildProcessLimits, processBounds } from '../run/process-limits.ts';
 import { profileEtc } from '../run/profile.ts';
-import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
+import { toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
 /** Descriptors from here on are closed: the tool has its standard streams only. */
 const FIRST_CLOSED = 3;
@@ -24,7 +24,6 @@ export interface ToolContext {
   readonly uid: number | undefined;
   /** Path of the native program, which enters the sandbox; absent: tools of the host take its place. */
   readonly native: string | undefined;
-  readonly runner: TunnelRunner;
 }
 
 /** Names in `ToolContext.files`. */
@@ -59,7 +58,7 @@ export type ProxyAccess = 'loopback' | 'command' | 'nothing';
 
 /** Wraps a command so that it runs in the sandbox. */
 export function toolCommand(
-  { dir, net, files, groups, uid, native, runner }: ToolContext,
+  { dir, net, files, groups, uid, native }: ToolContext,
   command: readonly string[],
   reach: ProxyAccess,
   guards: ToolGuards,
@@ -80,7 +79,7 @@ export function toolCommand(
     ...systemPaths(),
     ...profileEtc.flatMap(({ path }) => ['--perms', '0644', '--file', open(toolFiles.etc(path)), path]),
     ...guards.files(),
-    ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel), runner)),
+    ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel))),
     ...['--proc', '/proc', ...devices],
     ...passage(dir),
     ...['--bind', dir, dir, '--remount-ro', '/', '--chdir', dir],
@@ -116,11 +115,11 @@ function dropByWhatIsThere(uid: number | undefined, self: number | undefined): s
   return [`/proc/self/fd/${self}`, 'enter', 'keep', String(FIRST_CLOSED), ...drop, '--'];
 }
 
-function reaching(net: string, tunnel: string, runner: TunnelRunner): string[] {
+function reaching(net: string, tunnel: string): string[] {
   return [
     ...certificates().flatMap((path) => [...passage(path), '--ro-bind', path, path]),
     ...passage(tunnelPaths.net),
-    ...(runner === 'node' ? ['--ro-bind', process.execPath, tunnelPaths.node] : []),
+    ...['--ro-bind', process.execPath, tunnelPaths.node],
     ...['--ro-bind', net, tunnelPaths.net],
     ...['--perms', '0755', '--ro-bind-data', tunnel, tunnelPaths.tunnel],
     ...Object.entries(toolProxyEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),

@@ -16,7 +16,7 @@ import { seccompFilter } from '../seccomp/policy.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
 import { type ProxyAccess, type ToolGuards, toolCommand, toolFiles, toolGuards } from './command.ts';
-import { type TunnelRunner, tunnelProgram, tunnelRunner } from './tunnel.ts';
+import { tunnelProgram } from './tunnel.ts';
 
 export interface ToolOptions {
   /** The state folder given to `openSandbox`: its job records serve to clean up after a crash. */
@@ -24,8 +24,6 @@ export interface ToolOptions {
   /** An existing, private and empty folder on disk for all files; the caller removes it. */
   scratch: string;
   limits: Pick<SandboxLimits, 'cpus' | 'memoryBytes'>;
-  /** Interpreter of the tunnel to the proxy. Default: `tunnelRunner()`. */
-  runner?: TunnelRunner | undefined;
   /** Finds the native program. Default: `nativeProgram`. */
   native?: (() => string | undefined) | undefined;
   /** For the attack tests. */
@@ -55,7 +53,7 @@ export interface ToolSandbox {
  * root, the system call filter, and cgroups. @throws SANDBOX_FAILED
  */
 export function openToolSandbox(options: ToolOptions): ToolSandbox {
-  const { stateDir, scratch, limits, runner = tunnelRunner(), guards = toolGuards } = options;
+  const { stateDir, scratch, limits, guards = toolGuards } = options;
   const native = (options.native ?? nativeProgram)();
   const [dir, net, files] = [join(scratch, 'work'), join(scratch, 'net'), join(scratch, 'files')];
   for (const folder of [dir, net, files]) mkdirSync(folder, { mode: 0o700 });
@@ -90,10 +88,10 @@ export function openToolSandbox(options: ToolOptions): ToolSandbox {
       if (!handedOver && uid !== undefined) handOver(dir, uid);
       handedOver = true;
       if (reach !== 'nothing' && !hasTunnel) {
-        writeFileSync(join(files, toolFiles.tunnel), tunnelProgram(runner));
+        writeFileSync(join(files, toolFiles.tunnel), tunnelProgram());
         hasTunnel = true;
       }
-      const context = { dir, net, files, groups: group.directories, uid, native, runner };
+      const context = { dir, net, files, groups: group.directories, uid, native };
       return toolCommand(context, command, reach, guards);
     },
     limit: (other) => {

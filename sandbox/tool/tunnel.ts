@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process';
-import { findTool, requireTool } from '../host.ts';
 import { proxyPort, proxyUrl } from '../net/proxy-bridge.ts';
 
 /** Paths inside of the sandbox. */
@@ -10,7 +8,7 @@ export const tunnelPaths = {
 } as const;
 
 /**
- * The program that runs inside, for Node:
+ * The program that runs inside:
  *
  * - `tunnel <host> <port>`: connects standard input and output to a server, for GIT_PROXY_COMMAND (git-config(1)).
  * - `tunnel --serve <port> <command…>`: runs the command and meanwhile forwards connections to that port on the loopback to
@@ -66,115 +64,9 @@ function main(socket: string): void {
   else tunnel(first, second);
 }
 
-/**
- * The same for Perl, which starts in a fifth of the time. Each direction of a connection is a process that reads and writes in
- * turn. What serves the loopback lives as long as the sandbox, whose first process ends with the command.
- */
-const perlProgram = `use strict;
-use warnings;
-use Socket;
-
-sub fail { print STDERR "quorate: $_[0]\\n"; exit 1 }
-
-sub proxy {
-  socket(my $proxy, PF_UNIX, SOCK_STREAM, 0) or fail("no socket: $!");
-  connect($proxy, sockaddr_un('${tunnelPaths.net}/proxy.sock')) or fail("the proxy is gone: $!");
-  return $proxy;
-}
-
-sub put {
-  my ($to, $bytes) = @_;
-  while (length $bytes) {
-    my $written = syswrite($to, $bytes) or return 0;
-    substr($bytes, 0, $written, '');
-  }
-  return 1;
-}
-
-sub copy {
-  my ($from, $to) = @_;
-  while (sysread($from, my $bytes, 65536)) { put($to, $bytes) or return }
-}
-
-# Both directions. Ends when the second has ended.
-sub relay {
-  my ($proxy, $in, $out) = @_;
-  my $up = fork() // fail("no process: $!");
-  if ($up == 0) {
-    copy($in, $proxy);
-    shutdown($proxy, 1);
-    exit 0;
-  }
-  copy($proxy, $out);
-  return $up;
-}
-
-sub serve {
-  my ($port, @command) = @_;
-  socket(my $server, PF_INET, SOCK_STREAM, 0) or fail("no socket: $!");
-  bind($server, sockaddr_in($port, INADDR_LOOPBACK)) or fail("port $port: $!");
-  listen($server, SOMAXCONN) or fail("port $port: $!");
-  my $acceptor = fork() // fail("no process: $!");
-  if ($acceptor != 0) {
-    close $server;
-    exec { $command[0] } @command or fail("$command[0]: $!");
-  }
-  # The command's output ends when the command ends.
-  open(STDIN, '<', '/dev/null');
-  open(STDOUT, '>', '/dev/null');
-  open(STDERR, '>', '/dev/null');
-  $SIG{CHLD} = 'IGNORE';
-  while (accept(my $client, $server)) {
-    my $handler = fork() // fail("no process: $!");
-    if ($handler == 0) {
-      close $server;
-      my $up = relay(proxy(), $client, $client);
-      shutdown($client, 1);
-      waitpid($up, 0);
-      exit 0;
-    }
-  }
-}
-
-sub tunnel {
-  my ($host, $port) = @_;
-  my $proxy = proxy();
-  my $name = $host =~ /:/ && $host !~ /^\\[/ ? "[$host]" : $host;
-  put($proxy, "CONNECT $name:$port HTTP/1.1\\r\\nHost: $name:$port\\r\\n\\r\\n") or fail('the proxy hung up');
-  my $head = '';
-  while ($head !~ /\\r\\n\\r\\n/) { sysread($proxy, $head, 65536, length $head) or fail('the proxy hung up') }
-  my ($answer, $rest) = split /\\r\\n\\r\\n/, $head, 2;
-  fail('the proxy refused: ' . (split /\\r\\n/, $answer)[0]) unless $answer =~ m{^HTTP/1\\.1 200};
-  put(\\*STDOUT, $rest);
-  kill 'KILL', relay($proxy, \\*STDIN, \\*STDOUT);
-}
-
-my ($first, $second, @rest) = @ARGV;
-if ($first eq '--serve') { serve($second, @rest) } else { tunnel($first, $second) }
-`;
-
-/** Interpreter of the tunnel program in the sandbox. */
-export type TunnelRunner = 'perl' | 'node';
-
-let runner: TunnelRunner | undefined;
-
-/** Perl where this host has it, with its module of sockets; Node elsewhere. */
-export function tunnelRunner(): TunnelRunner {
-  runner ??= hasPerl() ? 'perl' : 'node';
-  return runner;
-}
-
-function hasPerl(): boolean {
-  const perl = findTool('perl');
-  if (perl === undefined) return false;
-  return spawnSync(perl, ['-MSocket', '-e', '1'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
-}
-
 /** Content of the file at `tunnelPaths.tunnel`. */
-export const tunnelProgram = (runner: TunnelRunner): string =>
-  runner === 'perl'
-    ? `#!${requireTool('perl')}\n${perlProgram}`
-    : `#!${tunnelPaths.node}\n(${main.toString()})('${tunnelPaths.net}/proxy.sock');\n`;
+export const tunnelProgram = (): string =>
+  `#!${tunnelPaths.node}\n(${main.toString()})('${tunnelPaths.net}/proxy.sock');\n`;
 
 /** Variables that make git and curl use the proxy. */
 export const toolProxyEnvironment: Readonly<Record<string, string>> = {

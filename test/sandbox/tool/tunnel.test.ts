@@ -8,12 +8,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { groupPrefix } from '../../../sandbox/cgroups/leftovers.ts';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { openToolSandbox, type ToolSandbox } from '../../../sandbox/index.ts';
-import { type TunnelRunner, tunnelPaths } from '../../../sandbox/tool/tunnel.ts';
+import { tunnelPaths } from '../../../sandbox/tool/tunnel.ts';
 import { MiB, tempFolder } from '../support.ts';
 
-const runners: TunnelRunner[] = ['perl', 'node'];
-
-describe.each(runners)('the tunnel of %s', (runner) => {
+describe('the tunnel', () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   let tool: ToolSandbox;
   const servers: ReturnType<typeof createServer>[] = [];
@@ -23,7 +21,7 @@ describe.each(runners)('the tunnel of %s', (runner) => {
     const scratch = join(folder.path, 'scratch');
     await mkdir(scratch, { mode: 0o700 });
     const limits = { cpus: 1, memoryBytes: 512 * MiB };
-    tool = openToolSandbox({ stateDir: folder.path, scratch, limits, runner });
+    tool = openToolSandbox({ stateDir: folder.path, scratch, limits });
   });
   afterEach(async () => {
     for (const server of servers.splice(0)) server.close();
