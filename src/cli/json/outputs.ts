@@ -74,13 +74,10 @@ const ticket = z.strictObject({
 });
 
 const skipReason = z.discriminatedUnion('kind', [
-  kindOfSkip('ref', { ref: z.string(), patterns: z.array(z.string()) }),
-  kindOfSkip('changed', { base: z.string(), patterns: z.array(z.string()) }),
-  kindOfSkip('needs', { job: z.string() }),
+  z.strictObject({ kind: z.literal('ref'), ref: z.string(), patterns: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal('changed'), base: z.string(), patterns: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal('needs'), job: z.string() }),
 ]);
-function kindOfSkip<Name extends string, Fields extends z.core.$ZodLooseShape>(name: Name, fields: Fields) {
-  return z.strictObject({ kind: z.literal(name), ...fields });
-}
 const skipped = z.strictObject({
   job: z.string(),
   instances: z.array(z.string()),
@@ -104,6 +101,13 @@ const runLine = z.union([
 ]);
 
 const { vcs, witnesses } = charterSchema.shape;
+const charterRules = {
+  witnesses: witnesses.optional(),
+  recipes: z.enum(['own', 'outside']),
+  floor: policySchema,
+  testFloor: policySchema.optional(),
+  leastWorker: z.string().nullable(),
+};
 /** A probability, or a share of all. */
 const chance = z.number().min(0).max(1);
 const epoch = count;
@@ -207,11 +211,7 @@ const jsonOutputs = {
       epoch,
       vcs,
       before: vcs,
-      witnesses: witnesses.optional(),
-      recipes: z.enum(['own', 'outside']),
-      floor: policySchema,
-      testFloor: policySchema.optional(),
-      leastWorker: z.string().nullable(),
+      ...charterRules,
       lost: floorText,
       changed: z.boolean(),
     }),
@@ -222,11 +222,7 @@ const jsonOutputs = {
       name: z.string(),
       epoch,
       vcs,
-      witnesses: witnesses.optional(),
-      recipes: z.enum(['own', 'outside']),
-      floor: policySchema,
-      testFloor: policySchema.optional(),
-      leastWorker: z.string().nullable(),
+      ...charterRules,
       controllers: z.array(peerId),
       trusted: z.array(peerId),
       idps: z.array(peerId),

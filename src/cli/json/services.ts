@@ -58,16 +58,15 @@ const controllerStatus = z.looseObject({
   lapsed: ownRevocations,
 });
 
-const paths = z.array(z.string());
 const backup = [
   z.strictObject({
     folder: z.string(),
     files: count,
     bytes: size,
     events: count,
-    keys: paths,
-    keysLeft: paths,
-    others: paths,
+    keys: texts,
+    keysLeft: texts,
+    others: texts,
   }),
 ];
 const restore = [
@@ -76,9 +75,9 @@ const restore = [
     made: timeMs,
     files: count,
     aside: z.string().nullable(),
-    kept: paths,
-    missing: paths,
-    next: paths,
+    kept: texts,
+    missing: texts,
+    next: texts,
   }),
 ];
 const check = [
