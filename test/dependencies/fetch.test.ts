@@ -129,7 +129,8 @@ describe('the files of a lock file', () => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     });
-    const agent = await openAgent({ reach: anywhere, limits: { listMs: 300 } });
+    withLimits(fetchLimits, { listMs: 300 });
+    const agent = await openAgent({ reach: anywhere });
     onTestFinished(() => agent.destroy());
     const env = { PIP_INDEX_URL: server.url };
     const registries = new Registries({ env, agent, signal: AbortSignal.timeout(120_000) });
@@ -412,13 +413,15 @@ describe('the bounds of what is fetched', () => {
       response.end();
     });
     const entries = [entry(`${server.url}/a`), entry(`${server.url}/b`, other)];
-    await expect(fetching(entries, { limits })).rejects.toMatchObject({
+    withLimits(fetchLimits, limits);
+    await expect(fetching(entries)).rejects.toMatchObject({
       code: 'DEPENDENCIES_TOO_LARGE',
       message: expect.stringMatching(says),
     });
     await rm(join(dir, 'cache'), { recursive: true });
     const just = Object.fromEntries(Object.entries(limits).map(([name, max]) => [name, max + 1]));
-    expect((await fetching(entries, { limits: just })).size).toBe(2);
+    withLimits(fetchLimits, just);
+    expect((await fetching(entries)).size).toBe(2);
   });
 
   it('are told where no address has it, and wrong bytes before these', async () => {
@@ -426,11 +429,9 @@ describe('the bounds of what is fetched', () => {
       if (request.url === '/wrong') response.end('others');
       else response.end(Buffer.concat([bytes, bytes]));
     });
-    const limits = { fileBytesMax: bytes.length };
+    withLimits(fetchLimits, { fileBytesMax: bytes.length });
     const code = (more: Partial<Entry>) =>
-      fetching([addressed(`${server.url}/a`, more)], { limits }).catch(
-        (error: { code?: string }) => error.code,
-      );
+      fetching([addressed(`${server.url}/a`, more)]).catch((error: { code?: string }) => error.code);
     expect(await code({})).toBe('DEPENDENCIES_TOO_LARGE');
     expect(await code({ mirror: `${server.url}/wrong` })).toBe('DEPENDENCIES_DAMAGED');
   });
@@ -441,7 +442,8 @@ describe('the bounds of what is fetched', () => {
       else response.end(bytes);
     });
     const one = entry(`${server.url}/a`, { mirror: `${server.url}/mirror` });
-    const found = await fetching([one], { limits: { fileBytesMax: bytes.length } });
+    withLimits(fetchLimits, { fileBytesMax: bytes.length });
+    const found = await fetching([one]);
     expect(found.get(one)?.size).toBe(bytes.length);
     expect(server.asked).toEqual(['/mirror', '/a']);
   });

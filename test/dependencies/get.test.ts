@@ -7,6 +7,7 @@ import { type Agent, openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { type GetOptions, get, getBytes, NoAnswer, retried } from '../../src/dependencies/fetch/get.ts';
 import { fetchLimits } from '../../src/dependencies/fetch/limits.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 const registry = 'https://registry.example';
 const other = 'https://other.example';
@@ -19,7 +20,7 @@ let agent: Agent;
 beforeEach(() => {
   servers = new MockAgent();
   servers.disableNetConnect();
-  agent = { dispatcher: servers, limits: { ...fetchLimits }, admit: async () => {} } as unknown as Agent;
+  agent = { dispatcher: servers, admit: async () => {} } as unknown as Agent;
 });
 
 afterEach(async () => {
@@ -91,7 +92,7 @@ describe('an answer', () => {
   });
 
   it('has as many bytes as there may be, stated or not, and where the size is known it need not be stated', async () => {
-    agent.limits.undeclaredBytesMax = 5;
+    withLimits(fetchLimits, { undeclaredBytesMax: 5 });
     answers(registry, 200, '1234567', { 'content-length': '7' });
     expect(await got({ bytesMax: 7 })).toBe('1234567');
     expect((await refused({ bytesMax: 6 })).message).toBe('sends 7 bytes or more; at most 6 are read');
@@ -125,7 +126,7 @@ describe('an answer', () => {
     answers(registry, 200, 'x');
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { body } = await get({ url: `${registry}/a` }, { agent, signal, bytesMax: 100 });
-    await vi.advanceTimersByTimeAsync(agent.limits.headMs);
+    await vi.advanceTimersByTimeAsync(fetchLimits.headMs);
     for await (const part of body) expect(String(part)).toBe('x');
   });
 });

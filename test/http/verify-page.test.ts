@@ -152,10 +152,10 @@ describe('the knowledge of revocations of the page that verifies', () => {
   };
 
   it('is nothing where nobody was asked: no artifact can be trusted then', async () => {
-    const { isTrusted, isUnlessRevoked, last, lines } = await ask(await app(), false, { brought: undefined });
-    expect({ isTrusted, isUnlessRevoked, last }).toEqual({
+    const { isTrusted, standing, last, lines } = await ask(await app(), false, { brought: undefined });
+    expect({ isTrusted, standing, last }).toEqual({
       isTrusted: false,
-      isUnlessRevoked: true,
+      standing: 'open',
       last: 'it can be trusted, as bin/app of the artifact, unless something was revoked: nobody was asked.',
     });
     expect(lines.at(-1)).toMatchObject({ kind: 'warning', says: expect.stringContaining('not known here') });
@@ -165,7 +165,7 @@ describe('the knowledge of revocations of the page that verifies', () => {
     const brought = { from: 'list.json', revocations: [await list(real.cid)] };
     expect(await ask(await app(), false, { brought })).toMatchObject({
       isTrusted: false,
-      isUnlessRevoked: false,
+      standing: 'bad',
       last: 'it: no.',
       result: { code: 'ARTIFACT_REVOKED' },
     });

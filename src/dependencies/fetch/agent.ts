@@ -2,22 +2,6 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { buildConnector, EnvHttpProxyAgent } from 'undici';
 import { fetchLimits } from './limits.ts';
 
-const { connectMs, idleMs, headMs, leastRateMs, listMs, fileMs } = fetchLimits;
-const { fileBytesMax, undeclaredBytesMax, totalBytesMax, listBytesMax } = fetchLimits;
-const bounds = {
-  connectMs,
-  idleMs,
-  headMs,
-  leastRateMs,
-  listMs,
-  fileMs,
-  fileBytesMax,
-  undeclaredBytesMax,
-  totalBytesMax,
-  listBytesMax,
-};
-export type FetchLimits = Record<keyof typeof bounds, number>;
-
 export interface Server {
   /** A name or an address, without brackets. */
   host: string;
@@ -31,8 +15,6 @@ interface AgentOptions {
   reach: Reach;
   /** Without proxies: for a registry on this host. */
   isDirect?: boolean;
-  /** In place of those of `fetchLimits`. */
-  limits?: Partial<FetchLimits>;
 }
 
 /** Connections to registries, through the proxies of the environment. Loads the HTTP client (4 MB), which most processes never need. */
@@ -42,22 +24,17 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
 
 export class Agent {
   readonly dispatcher: EnvHttpProxyAgent;
-  readonly limits: FetchLimits;
   readonly #reach: Reach;
   readonly #named = new Set<string>();
 
-  constructor(
-    { reach, isDirect = false, limits = {} }: AgentOptions,
-    client: typeof import('./http-client.ts'),
-  ) {
+  constructor({ reach, isDirect = false }: AgentOptions, client: typeof import('./http-client.ts')) {
     this.#reach = reach;
-    this.limits = { ...bounds, ...limits };
     this.dispatcher = new client.EnvHttpProxyAgent({
       ...(isDirect && { noProxy: '*' }),
       connections: fetchLimits.parallel,
       connect: this.#connector(client.buildConnector),
-      headersTimeout: this.limits.idleMs,
-      bodyTimeout: this.limits.idleMs,
+      headersTimeout: fetchLimits.idleMs,
+      bodyTimeout: fetchLimits.idleMs,
     });
   }
 
@@ -89,7 +66,7 @@ export class Agent {
             if (all === true) done(null, found);
             else done(null, found[0]?.address ?? '', found[0]?.family);
           };
-          build({ allowH2: false, timeout: this.limits.connectMs, lookup })(options, callback);
+          build({ allowH2: false, timeout: fetchLimits.connectMs, lookup })(options, callback);
         },
         (error: Error) => callback(error, null),
       );

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type ErrorCode, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import type { Entry } from '../../protocol/lock-formats/index.ts';
-import { type Agent, type FetchLimits, openAgent, type Reach } from './agent.ts';
+import { type Agent, openAgent, type Reach } from './agent.ts';
 import { DownloadCache, type FetchedFile, WrongHash } from './cache.ts';
 import { type Address, type Got, get, NoAnswer, publicFirst, retried, shown, TooLong } from './get.ts';
 import { fetchLimits } from './limits.ts';
@@ -14,8 +14,6 @@ export interface FetchOptions {
   /** Whether files may be fetched that need credentials. */
   allowPrivate: boolean;
   reach: Reach;
-  /** In place of those of `fetchLimits`. */
-  limits?: Partial<FetchLimits>;
   signal: AbortSignal;
   onProgress?(progress: FetchProgress): void;
 }
@@ -79,7 +77,7 @@ class Fetcher {
   async fetch(entry: Entry): Promise<FetchedFile> {
     const file = (await this.#kept(entry)) ?? (await this.#download(entry));
     this.#total += file.size;
-    const { totalBytesMax } = this.#agent.limits;
+    const { totalBytesMax } = fetchLimits;
     if (this.#total > totalBytesMax)
       throw new QuorateError(
         'DEPENDENCIES_TOO_LARGE',
@@ -100,7 +98,7 @@ class Fetcher {
   }
 
   async #download(entry: Entry): Promise<FetchedFile> {
-    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(this.#agent.limits.fileMs)]);
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(fetchLimits.fileMs)]);
     const candidates = await this.#registries.candidates(entry).catch((error: unknown) => {
       throw error instanceof NoAnswer ? failed(entry, [error.message], [error]) : error;
     });
@@ -161,7 +159,7 @@ class Fetcher {
   }
 
   async #open(candidate: Candidate, from: number, signal: AbortSignal): Promise<Got> {
-    const options = { agent: this.#agent, signal, bytesMax: this.#agent.limits.fileBytesMax };
+    const options = { agent: this.#agent, signal, bytesMax: fetchLimits.fileBytesMax };
     try {
       return await get(candidate, { ...options, from });
     } catch (error) {

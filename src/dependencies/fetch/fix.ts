@@ -5,6 +5,7 @@ import { type Agent, openAgent } from './agent.ts';
 import { DownloadCache } from './cache.ts';
 import { type FetchOptions, placeOf } from './fetch.ts';
 import { get, publicFirst, retried, shown } from './get.ts';
+import { fetchLimits } from './limits.ts';
 import { type Candidate, Registries } from './registries.ts';
 
 interface ListedFile {
@@ -194,10 +195,10 @@ class Fixer {
 
   #take(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
     const { cache: dir, onProgress } = this.#options;
-    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(this.#agent.limits.fileMs)]);
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(fetchLimits.fileMs)]);
     const cache = new DownloadCache(candidate.authorization === undefined ? dir : join(dir, 'private'));
     return retried(signal, async () => {
-      const bytesMax = this.#agent.limits.fileBytesMax;
+      const bytesMax = fetchLimits.fileBytesMax;
       const body = await get(candidate, { agent: this.#agent, signal, bytesMax });
       const onBytes = (bytes: number) => {
         this.#progress.bytes += bytes;

@@ -116,9 +116,9 @@ function bounded(
   body: Dispatcher.ResponseData['body'],
   { 'content-length': length }: Dispatcher.ResponseData['headers'],
   from: number,
-  { bytesMax, isSize = false, agent }: GetOptions,
+  { bytesMax, isSize = false }: GetOptions,
 ): AsyncGenerator<Uint8Array> {
-  const { undeclaredBytesMax, leastRateMs } = agent.limits;
+  const { undeclaredBytesMax, leastRateMs } = fetchLimits;
   const max = length === undefined && !isSize ? Math.min(bytesMax, undeclaredBytesMax) : bytesMax;
   const tooLong = (bytes: number): TooLong => {
     body.destroy();
@@ -157,7 +157,7 @@ async function ask(
   options: { signal: AbortSignal; headers: Record<string, string> },
 ): Promise<Awaited<ReturnType<typeof request>>> {
   const late = new AbortController();
-  const { headMs } = agent.limits;
+  const { headMs } = fetchLimits;
   const timer = setTimeout(() => late.abort(new Error(`no answer within ${headMs / 1000} s`)), headMs);
   try {
     await agent.admit(url);

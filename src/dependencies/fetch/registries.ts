@@ -5,6 +5,7 @@ import { escapedModule } from '../layout/types.ts';
 import type { Agent } from './agent.ts';
 import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
 import { type Address, getBytes, NoAnswer, retried, shown } from './get.ts';
+import { fetchLimits } from './limits.ts';
 import { type NpmConfig, printedBy, readNpmConfig } from './npm-config.ts';
 
 /** A sparse index says where its crates are (Cargo book, Registry Index, index configuration). */
@@ -186,7 +187,7 @@ export class Registries {
 
   async #list(address: Address, accept: string): Promise<string> {
     const { agent, signal } = this.#session;
-    const { listMs, listBytesMax: bytesMax } = agent.limits;
+    const { listMs, listBytesMax: bytesMax } = fetchLimits;
     const limit = AbortSignal.timeout(listMs);
     const both = AbortSignal.any([signal, limit]);
     try {

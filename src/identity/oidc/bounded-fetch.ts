@@ -9,13 +9,8 @@ import { isSafeUrl } from './settings.ts';
  * answer has a limit in bytes and time, and is in memory when this resolves.
  * @throws OIDC_PROVIDER_INVALID, OIDC_PROVIDER_UNREACHABLE
  */
-export function boundedFetch(
-  issuer: string,
-  {
-    bytesMax = oidcLimits.answerBytesMax,
-    ms = oidcLimits.requestMsMax,
-  }: { bytesMax?: number; ms?: number } = {},
-): CustomFetch {
+export function boundedFetch(issuer: string): CustomFetch {
+  const { answerBytesMax: bytesMax, requestMsMax: ms } = oidcLimits;
   const home = new URL(issuer).origin;
   return async (address, { method, headers, body, signal }) => {
     const url = new URL(address);

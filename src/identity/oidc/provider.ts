@@ -44,7 +44,6 @@ export interface ProviderOptions {
   /** Claims that have to be asked of the user information where the ID token has none of that name. */
   wanted(): readonly string[];
   now(): number;
-  fetchLimits?: { bytesMax?: number; ms?: number };
 }
 
 /** Refusals that the person or the owner has to solve, and not the provider. */
@@ -122,13 +121,13 @@ export class OidcProvider {
   }
 
   async #discover(): Promise<Configuration> {
-    const { issuer, clientId, clientSecret, fetchLimits } = this.#options;
+    const { issuer, clientId, clientSecret } = this.#options;
     try {
       const method = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
       // Addresses without TLS are refused by `boundedFetch`, except on loopback.
       const insecure = issuer.startsWith('http:') ? [allowInsecureRequests] : [];
       const configuration = await discovery(new URL(issuer), clientId, {}, method, {
-        [customFetch]: boundedFetch(issuer, fetchLimits),
+        [customFetch]: boundedFetch(issuer),
         timeout: oidcLimits.requestMsMax / 1000,
         execute: [enableNonRepudiationChecks, ...insecure],
       });

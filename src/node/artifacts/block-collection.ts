@@ -13,9 +13,6 @@ interface Collecting {
   repair(incomplete: PinsIncomplete, signal: AbortSignal): Promise<void>;
   /** Told after each collection: pinned trees that are not whole, for which nothing was removed. */
   incomplete?(roots: readonly string[]): void;
-  everyMs?: number;
-  repairEveryMs?: number;
-  scrubEveryMs?: number;
 }
 
 /**
@@ -29,10 +26,9 @@ export function startBlockCollection({
   trim,
   repair,
   incomplete,
-  everyMs = artifactLimits.collectSeconds * 1000,
-  repairEveryMs = artifactLimits.repairAgainSeconds * 1000,
-  scrubEveryMs = artifactLimits.scrubSeconds * 1000,
 }: Collecting): () => Promise<void> {
+  const everyMs = artifactLimits.collectSeconds * 1000;
+  const repairEveryMs = artifactLimits.repairAgainSeconds * 1000;
   const stop = new AbortController();
   const { signal } = stop;
   for (const says of store.mended) tell('warn', 'damaged', says);
@@ -69,7 +65,7 @@ export function startBlockCollection({
       await sleep(waitMs, undefined, { signal }).catch(() => {});
     }
   })();
-  const scrubbing = scrub({ store, tell }, scrubEveryMs, signal);
+  const scrubbing = scrub({ store, tell }, signal);
   return async () => {
     stop.abort();
     await Promise.all([running, scrubbing]);
@@ -79,13 +75,12 @@ export function startBlockCollection({
 /** Rereads the store from time to time, slowly. What it finds damaged, the next collection has fetched again. */
 async function scrub(
   { store, tell }: Pick<Collecting, 'store' | 'tell'>,
-  everyMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const bytesPerSecond = artifactLimits.scrubBytesPerSecond;
+  const { scrubBytesPerSecond: bytesPerSecond, scrubSeconds } = artifactLimits;
   while (!signal.aborted) {
     try {
-      await sleep(everyMs, undefined, { signal });
+      await sleep(scrubSeconds * 1000, undefined, { signal });
       const { blocks, damaged } = await store.scrub({ bytesPerSecond, signal });
       if (damaged > 0)
         tell('warn', 'damaged', `${damaged} of ${blocks + damaged} blocks were damaged on disk`, { damaged });

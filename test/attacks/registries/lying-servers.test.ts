@@ -1,8 +1,10 @@
 import { createServer as createPlain, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type FetchLimits, openAgent, type Reach } from '../../../src/dependencies/fetch/agent.ts';
+import { openAgent, type Reach } from '../../../src/dependencies/fetch/agent.ts';
 import { type GetOptions, get, getBytes } from '../../../src/dependencies/fetch/get.ts';
+import { fetchLimits } from '../../../src/dependencies/fetch/limits.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -67,18 +69,17 @@ const dripping =
 const ok = 'HTTP/1.1 200 OK\r\n';
 const chunked = `${ok}transfer-encoding: chunked\r\n\r\n`;
 
-async function fetched(
-  url: string,
-  limits: Partial<FetchLimits>,
-  more: Partial<GetOptions> = {},
-): Promise<Buffer> {
-  const agent = await openAgent({ reach: here, isDirect: true, limits });
+type Limits = Partial<Record<keyof typeof fetchLimits, number>>;
+
+async function fetched(url: string, limits: Limits, more: Partial<GetOptions> = {}): Promise<Buffer> {
+  withLimits(fetchLimits, limits);
+  const agent = await openAgent({ reach: here, isDirect: true });
   onTestFinished(() => agent.destroy());
   return getBytes({ url }, { agent, signal: AbortSignal.timeout(120_000), bytesMax: MiB, ...more });
 }
 
 describe('a server that sends', () => {
-  it.each<[string, Parameters<typeof lying>[0], Partial<FetchLimits>, RegExp]>([
+  it.each<[string, Parameters<typeof lying>[0], Limits, RegExp]>([
     ['a body without end', endless(`${ok}\r\n`), {}, /sends \d+ bytes or more; at most 1048576 are read/],
     [
       'a body without end or length, where no size is known',
@@ -155,7 +156,8 @@ describe('a server that sends', () => {
 describe('a slow reader', () => {
   it('is no slow server: the time counts in which bytes are waited for', async () => {
     const server = await lying((write) => void write(`${ok}content-length: 3\r\n\r\nabc`));
-    const agent = await openAgent({ reach: here, isDirect: true, limits: { leastRateMs: 50 } });
+    withLimits(fetchLimits, { leastRateMs: 50 });
+    const agent = await openAgent({ reach: here, isDirect: true });
     onTestFinished(() => agent.destroy());
     const signal = AbortSignal.timeout(120_000);
     const { body } = await get({ url: server.url }, { agent, signal, bytesMax: MiB });

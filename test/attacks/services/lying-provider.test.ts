@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { oidcLimits } from '../../../src/identity/oidc/limits.ts';
 import { OidcProvider } from '../../../src/identity/oidc/provider.ts';
 import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { type LyingProvider, liarClient, startLyingProvider } from '../../support/lying-provider.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const callback = 'http://127.0.0.1:4999/sign-in/callback';
 let provider: LyingProvider;
@@ -21,7 +23,7 @@ beforeEach(() => {
   provider.asked.length = 0;
 });
 
-const client = (over: { ms?: number; bytesMax?: number } = {}) =>
+const client = () =>
   new OidcProvider({
     issuer: provider.issuer,
     clientId: liarClient,
@@ -29,7 +31,6 @@ const client = (over: { ms?: number; bytesMax?: number } = {}) =>
     scopes: ['profile'],
     wanted: () => ['groups', 'level'],
     now: Date.now,
-    fetchLimits: over,
   });
 
 /** A sign-in from begin to end; `answer` changes what the browser comes back with. */
@@ -170,7 +171,8 @@ describe('an OpenID Connect provider', () => {
         },
       },
     };
-    expect(await codeOfSignIn({}, client({ bytesMax: 100_000 }))).toBe('OIDC_PROVIDER_INVALID');
+    withLimits(oidcLimits, { answerBytesMax: 100_000 });
+    expect(await codeOfSignIn()).toBe('OIDC_PROVIDER_INVALID');
     // The buffers of sockets come on top.
     expect(sent).toBeLessThan(64 * 1024 * 1024);
   });
@@ -184,7 +186,8 @@ describe('an OpenID Connect provider', () => {
           },
         },
       };
-      expect(await codeOfSignIn({}, client({ ms: 300 }))).toBe('OIDC_PROVIDER_UNREACHABLE');
+      withLimits(oidcLimits, { requestMsMax: 300 });
+      expect(await codeOfSignIn()).toBe('OIDC_PROVIDER_UNREACHABLE');
     }
   });
 
@@ -198,7 +201,8 @@ describe('an OpenID Connect provider', () => {
   });
 
   it('is tried again after it failed', async () => {
-    const of = client({ ms: 300 });
+    withLimits(oidcLimits, { requestMsMax: 300 });
+    const of = client();
     provider.lies = { paths: { '/.well-known/openid-configuration': () => {} } };
     expect(await codeOfSignIn({}, of)).toBe('OIDC_PROVIDER_UNREACHABLE');
     provider.lies = {};

@@ -125,7 +125,6 @@ const provider = define<Texts>({
       scopes: ['groups'],
       wanted: () => ['groups'],
       now: () => Date.now(),
-      fetchLimits: { ms: 5_000 },
     });
     const { url } = await client.begin('https://ci.example/sign-in/callback');
     must(/^https?:$/.test(url.protocol), 'a browser is sent to what is not of the web');

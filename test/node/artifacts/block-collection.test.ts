@@ -3,11 +3,15 @@ import timers from 'node:timers/promises';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startBlockCollection } from '../../../src/node/artifacts/block-collection.ts';
 import { openBundles } from '../../../src/node/artifacts/bundles.ts';
+import { artifactLimits } from '../../../src/node/artifacts/limits.ts';
 import { PinsIncomplete, type Store } from '../../../src/store/index.ts';
 import { trimResults } from '../../../src/worker/node/results.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
 import { damage, folder, noiseBytes, reopened, store, tar } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { node } from '../../transfer/support.ts';
+
+const deadlineSeconds = deadlineMs / 1000;
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -24,6 +28,7 @@ async function oldTree(into: Store, seed: number, bytes = 100_000): Promise<stri
 
 describe('a block without a keeper', () => {
   it('is given back at the start, and again after every interval, and what is pinned or new stays', async () => {
+    withLimits(artifactLimits, { collectSeconds: 0.05 });
     const s = await store();
     const pinned = await oldTree(s, 1);
     await s.pin([pinned], 'lease');
@@ -33,7 +38,6 @@ describe('a block without a keeper', () => {
     const close = startBlockCollection({
       repair: async () => {},
       store: s,
-      everyMs: 50,
       tell: (_, kind, __, facts) => void (kind === 'collected' && told.push(Number(facts?.blocks))),
     });
     onTestFinished(close);
@@ -46,7 +50,6 @@ describe('a block without a keeper', () => {
     const other = startBlockCollection({
       repair: async () => {},
       store: await store(),
-      everyMs: 50,
       tell: () => {},
       trim: async () => void looks++,
     });
@@ -74,13 +77,13 @@ describe('a block without a keeper', () => {
   });
 
   it('is looked for again when once it could not be', async () => {
+    withLimits(artifactLimits, { collectSeconds: 0.02 });
     const s = await store();
     const said: string[] = [];
     let tries = 0;
     const close = startBlockCollection({
       repair: async () => {},
       store: s,
-      everyMs: 20,
       tell: (_, __, says) => void said.push(says),
       trim: async () => {
         tries += 1;
@@ -94,12 +97,11 @@ describe('a block without a keeper', () => {
 });
 
 it('damage that was mended, and what cannot be collected or read through, are told of', async () => {
+  withLimits(artifactLimits, { collectSeconds: 2 * deadlineSeconds, scrubSeconds: 0.001 });
   const told: string[] = [];
   const fails = (says: string) => async () => Promise.reject(new Error(says));
   const close = startBlockCollection({
     store: { mended: ['a pin was mended'], collect: fails('no disk'), scrub: fails('no time') } as never,
-    everyMs: 2 * deadlineMs,
-    scrubEveryMs: 1,
     repair: async () => {},
     tell: (level, kind, says) => void told.push(`${level} ${kind}: ${says}`),
   });
@@ -188,14 +190,13 @@ it('a pinned tree that is not whole is told of and fetched again, and only then 
   await damage(first.dir, cid);
 
   const s = await reopened(first.dir);
+  // A repair that brought nothing is not waited for as long as a round.
+  withLimits(artifactLimits, { collectSeconds: 2 * deadlineSeconds, repairAgainSeconds: 0.02 });
   const told: string[] = [];
   const incomplete: (readonly string[])[] = [];
   let tries = 0;
   const close = startBlockCollection({
     store: s,
-    // A repair that brought nothing is not waited for as long as a round.
-    everyMs: 2 * deadlineMs,
-    repairEveryMs: 20,
     tell: (level, kind) => void told.push(`${level} ${kind}`),
     incomplete: (roots) => void incomplete.push(roots),
     repair: async ({ roots, absent }) => {
@@ -222,11 +223,10 @@ it('the store is read through from time to time, and damage is told of', async (
   const { cid = '' } = (await first.resolve(root, 'f')) ?? {};
   await first.close();
   await damage(first.dir, cid);
+  withLimits(artifactLimits, { collectSeconds: 60, scrubSeconds: 0.02 });
   const told: string[] = [];
   const close = startBlockCollection({
     store: await reopened(first.dir),
-    everyMs: 60_000,
-    scrubEveryMs: 20,
     tell: (_, __, says) => void told.push(says),
     repair: async () => {},
   });
@@ -237,6 +237,7 @@ it('the store is read through from time to time, and damage is told of', async (
 });
 
 it('an incomplete tree is looked at ever less often, up to once in a round, and sooner again the next time', async () => {
+  withLimits(artifactLimits, { collectSeconds: 0.1, repairAgainSeconds: 0.03, scrubSeconds: 0.007 });
   const waits: number[] = [];
   const enough = Promise.withResolvers<void>();
   vi.spyOn(timers, 'setTimeout').mockImplementation(async (ms, value, options) => {
@@ -261,9 +262,6 @@ it('an incomplete tree is looked at ever less often, up to once in a round, and 
         throw new PinsIncomplete(['a'], new Set(['a']));
       },
     } as unknown as Store,
-    everyMs: 100,
-    repairEveryMs: 30,
-    scrubEveryMs: 7,
     tell: (level, kind) => void told.push(`${level} ${kind}`),
     repair: async () => {},
   });

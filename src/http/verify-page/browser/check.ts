@@ -45,8 +45,6 @@ export interface Answer {
   lines: ReportLine[];
   /** Whether the artifact that was given can be used, by all that is known of revocations. False where nothing is. */
   isTrusted: boolean;
-  /** Whether all that was asked holds but for what is not known of revocations. */
-  isUnlessRevoked: boolean;
   /** How the last line is shown: `open` where all that was asked holds, and it is not known to be trusted. */
   standing: 'good' | 'open' | 'bad';
   last: string;
@@ -120,7 +118,6 @@ export async function check(question: Question, verifier: Verifier): Promise<Ans
   return {
     lines: [...reportOf(result), ...(known?.lines ?? [nothingKnown])],
     isTrusted: artifact !== undefined && holds && known !== undefined,
-    isUnlessRevoked: holds && known === undefined,
     standing: !holds ? 'bad' : known !== undefined && isTrusted(result) && isWhole ? 'good' : 'open',
     last: lastLine(result, { artifact, isWhole, isKnown: known !== undefined }),
     result,
