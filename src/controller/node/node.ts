@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PublicView } from '../../http/views.ts';
 import { openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { announce } from '../../node/artifacts/announce.ts';
 import { startBlockCollection } from '../../node/artifacts/block-collection.ts';
@@ -10,7 +9,6 @@ import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
 import { inFile, readOptional, writeAtomic } from '../../node/files.ts';
 import { warnWhenFull } from '../../node/full-warning.ts';
-import type { HealthChecks } from '../../node/health.ts';
 import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import { machineTime, meshDial, signingOf } from '../../node/ports.ts';
 import { journalFile } from '../../owner/controller-socket.ts';
@@ -39,8 +37,8 @@ import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
 import { openGrants } from './open-grants.ts';
-import { type ControllerPages, controllerPages } from './page-parts.ts';
-import { type MemberStanding, memberStanding, publicView } from './public-view.ts';
+import { controllerPages } from './page-parts.ts';
+import { memberStanding, publicView } from './public-view.ts';
 import { openSpool } from './spool.ts';
 import { controllerHealth, tellAtStart, tellLost } from './status.ts';
 import { storePorts } from './store-ports.ts';
@@ -77,29 +75,10 @@ export interface ControllerOptions extends NodePorts {
   onStop?(): void;
 }
 
-export interface ControllerNode {
-  readonly id: string;
-  readonly project: string;
-  addresses(): string[];
-  readonly view: PublicView;
-  readonly members: MemberStanding;
-  readonly pages: ControllerPages;
-  /** Keeps that the alarm of a run was looked at, and by whom. */
-  acknowledge(run: string, by: string): Promise<void>;
-  readonly cancel: {
-    /** Whether the run goes on, and this key published it. */
-    may(run: string, key: string): boolean;
-    /** Ends a run for the key that published it. @throws `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
-    run(run: string, key: string, reason: string): Promise<unknown>;
-  };
-  /** Where that server is to be found, for workers to remember. */
-  tellFeed(urls: string[]): void;
-  readonly health: HealthChecks;
-  close(): Promise<void>;
-}
+export type ControllerNode = Awaited<ReturnType<typeof startController>>;
 
 /** Starts controller, store and, where its key is in the folder, identity provider. @throws `IDP_…`, `JOURNAL_…`, `MESH_…`, `STORE_…`. */
-export async function startController(options: ControllerOptions): Promise<ControllerNode> {
+export async function startController(options: ControllerOptions) {
   const { folder } = options;
   const journalLost = !existsSync(journalFile(folder.dir)) && !existsSync(join(folder.dir, unusedFile));
   const time = machineTime();
@@ -320,12 +299,16 @@ export async function startController(options: ControllerOptions): Promise<Contr
       view: publicView({ ...context, logEvidence }, sessions, served),
       members: memberStanding(machine, folder),
       pages: controllerPages(context, { logs: sessions.logs, logEvidence, bundles: served }),
-      acknowledge: (run, by) => context.dispatch({ kind: 'acknowledge', run, by }),
+      /** Keeps that the alarm of a run was looked at, and by whom. */
+      acknowledge: (run: string, by: string) => context.dispatch({ kind: 'acknowledge', run, by }),
       cancel: {
-        may: (run, key) => machine.state.index.open.get(run)?.request.signer === key,
-        run: (which, by, reason) => sessions.cancel({ which, by, reason }),
+        /** Whether the run goes on, and this key published it. */
+        may: (run: string, key: string) => machine.state.index.open.get(run)?.request.signer === key,
+        /** Ends a run for the key that published it. @throws `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`. */
+        run: (which: string, by: string, reason: string) => sessions.cancel({ which, by, reason }),
       },
-      tellFeed: (urls) => {
+      /** Where that server is to be found, for workers to remember. */
+      tellFeed: (urls: string[]) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },
       health: controllerHealth(machine.state, mesh, {

@@ -10,7 +10,7 @@ import { type LogSource, logSourcesOf, revealed } from '../sessions/log-answers.
 import type { LogServer } from '../sessions/log-server.ts';
 import type { ControllerContext } from './context.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
-import { type ProjectView, projectView } from './project-view.ts';
+import { projectView } from './project-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
 import { openTestReports, type TestReports } from './test-reports.ts';
 
@@ -33,16 +33,10 @@ export type Trees = ReturnType<typeof storedTrees> & {
 /** The start of a tree's list of files; `more`: there are further ones. */
 export type ListedFiles = NonNullable<Awaited<ReturnType<Trees['list']>>>;
 
-export interface ControllerPages {
-  view: ProjectView;
-  logs: BuildLogs;
-  trees: Trees;
-}
-
 export function controllerPages(
   { folder, machine, mesh, store }: ControllerContext,
   { logs, logEvidence, bundles }: { logs: LogServer; logEvidence: RevocationBook; bundles: StoredBundles },
-): ControllerPages {
+) {
   const { project, name, dir } = folder;
   const { state } = machine;
   const revocations = () => logEvidence.revoked;

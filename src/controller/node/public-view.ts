@@ -2,7 +2,7 @@ import type { PublicView } from '../../http/views.ts';
 import { publicTrees } from '../../node/artifacts/public-trees.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import type { Charter, Grant } from '../../protocol/documents/index.ts';
+import type { Grant } from '../../protocol/documents/index.ts';
 import type { StoredBundles } from '../../protocol/sessions/bundle-exchange.ts';
 import { type RevocationBook, withEvidence } from '../../protocol/sessions/revocation-book.ts';
 import { countsUncosigned } from '../../protocol/trust/index.ts';
@@ -60,16 +60,11 @@ export function publicView(
 }
 
 /** Members that are neither revoked nor dismissed, as of now. */
-export interface MemberStanding {
-  charter(): Charter;
-  /** Whether the key or the operator of a grant is revoked, or it joined with a ticket of a key that was not its owner's then. */
-  isRevoked(grant: Grant): boolean;
-}
-
-export function memberStanding({ state }: Controller, folder: ProjectFolder): MemberStanding {
+export function memberStanding({ state }: Controller, folder: ProjectFolder) {
   return {
     charter: () => state.charter?.payload ?? folder.charter,
-    isRevoked: (grant) => {
+    /** Whether the key or the operator of a grant is revoked, or it joined with a ticket of a key that was not its owner's then. */
+    isRevoked: (grant: Grant) => {
       const enrolled = state.keys.get(grant.sub);
       const isDismissed = enrolled !== undefined && !isMember(state, enrolled);
       return isDismissed || memberRevoked(state, grant) !== undefined;

@@ -10,7 +10,7 @@ import { behindText } from '../../protocol/wire/peer-version.ts';
 import { fullKeys, lapsedRevocations, operatorsLeft, slotsAsked } from '../machine/members/revocations.ts';
 import { workersByRole } from '../machine/presence.ts';
 import { summaryOf } from '../machine/queries/summary.ts';
-import { type AwaitedLease, awaitedLeases } from '../machine/rounds/leases.ts';
+import { awaitedLeases } from '../machine/rounds/leases.ts';
 import type { ControllerState } from '../machine/state.ts';
 import type { LostBundles } from '../sessions/lost-bundles.ts';
 import { type StartWait, sayWait } from '../sessions/start-inquiry.ts';
@@ -44,7 +44,7 @@ export interface ControllerStatus {
   offers: number;
   /** Leases of builds that have not delivered; of a stopped controller, those that wait for its next start. */
   leases: number;
-  waitsFor: AwaitedLease[];
+  waitsFor: ReturnType<typeof awaitedLeases>;
   /** Connected workers by role; null of a stopped controller. */
   workers: { worker: number; 'trusted-worker': number } | null;
   /** Connected workers that cannot read what this controller may write, and what that means. `version`: null where they state none. */

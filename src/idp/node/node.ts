@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
-import { type HealthChecks, meshCheck } from '../../node/health.ts';
+import { meshCheck } from '../../node/health.ts';
 import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import { openRevocationBook, revocationFile } from '../../node/membership/revocation-file.ts';
 import { joseDocuments, machineTime, signingOf } from '../../node/ports.ts';
@@ -16,7 +16,7 @@ import {
 import { openKeys } from '../../owner/project-keys.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { type Charter, claimedIdOf, type Grant } from '../../protocol/documents/index.ts';
+import { claimedIdOf, type Grant } from '../../protocol/documents/index.ts';
 import type { IdpEffect, IdpEvent } from '../machine/events.ts';
 import { IdentityProvider } from '../machine/machine.ts';
 import { IdpSessions } from '../sessions/idp-sessions.ts';
@@ -34,18 +34,10 @@ export interface IdpOptions extends NodePorts {
   onRekeyed(): void;
 }
 
-export interface IdpNode {
-  readonly id: string;
-  readonly project: string;
-  addresses(): string[];
-  /** The charter in force, and whether the holder of a grant is revoked or dismissed. */
-  readonly members: { charter(): Charter; isRevoked(grant: Grant): boolean };
-  readonly health: HealthChecks;
-  close(): Promise<void>;
-}
+export type IdpNode = Awaited<ReturnType<typeof startIdp>>;
 
 /** The identity provider in a process of its own, which goes on from `<folder>/idp.db`. @throws {QuorateError} `IDP_KEY_…`, `JOURNAL_…`, `MESH_…` */
-export async function startIdp(options: IdpOptions): Promise<IdpNode> {
+export async function startIdp(options: IdpOptions) {
   const { folder } = options;
   const key = folder.idp;
   if (!folder.charter.idps.includes(key.id))
@@ -159,9 +151,10 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       id: key.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
+      /** The charter in force, and whether the holder of a grant is revoked or dismissed. */
       members: {
         charter: () => machine.state.charter?.payload ?? folder.charter,
-        isRevoked: (grant) => machine.isRevoked(grant),
+        isRevoked: (grant: Grant) => machine.isRevoked(grant),
       },
       health: { live: [{ name: 'journal', trouble: () => kernel.trouble }], ready: [meshCheck(mesh)] },
     };

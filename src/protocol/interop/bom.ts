@@ -8,21 +8,7 @@ import { digestsOf, goSumOf, isWithoutCode, type LockedPackage, packagesOf } fro
 import type { Made } from './provenance.ts';
 
 /** A CycloneDX bill of materials (https://cyclonedx.org/docs/1.6/json/), as far as it is written here. */
-export interface Bom {
-  bomFormat: 'CycloneDX';
-  specVersion: '1.6';
-  serialNumber: string;
-  version: 1;
-  metadata: {
-    timestamp: string;
-    lifecycles: { phase: 'build' }[];
-    tools: { components: Component[] };
-    component: Component;
-  };
-  components: Component[];
-  dependencies: { ref: string; dependsOn: string[] }[];
-  compositions: { aggregate: 'complete' | 'incomplete'; dependencies: string[] }[];
-}
+export type Bom = ReturnType<typeof makeBom>;
 interface Component {
   type: 'application' | 'container' | 'file' | 'library';
   'bom-ref'?: string;
@@ -46,7 +32,7 @@ export interface BomParts extends Made {
 }
 
 /** The same artifact, evidence and version of Quorate give the same bytes: the time is that of the verdict, the serial number a hash of the rest. */
-export function makeBom(parts: BomParts): Bom {
+export function makeBom(parts: BomParts) {
   const { facts, job, index, tool } = parts;
   const inputs = Object.entries(facts.inputs)
     .flatMap(([name, { artifact, level }]) => (artifact === null ? [] : [{ name, artifact, level }]))
@@ -56,18 +42,16 @@ export function makeBom(parts: BomParts): Bom {
   const components = [...image, ...inputs, ...(index === undefined ? [] : packagesOf(index)).map(library)];
   const isAllNamed = job.image !== 'host' && job.network === undefined;
   const rest = {
-    version: 1 as const,
+    version: 1,
     metadata: {
       timestamp: facts.time,
-      lifecycles: [{ phase: 'build' as const }],
-      tools: { components: [{ type: 'application' as const, name: 'quorate', version: tool }] },
+      lifecycles: [{ phase: 'build' }],
+      tools: { components: [{ type: 'application', name: 'quorate', version: tool }] },
       component: artifactComponent(parts),
     },
     components,
     dependencies: [{ ref: 'artifact', dependsOn: components.map((one) => one['bom-ref'] ?? '') }],
-    compositions: [
-      { aggregate: isAllNamed ? ('complete' as const) : ('incomplete' as const), dependencies: ['artifact'] },
-    ],
+    compositions: [{ aggregate: isAllNamed ? 'complete' : 'incomplete', dependencies: ['artifact'] }],
   };
   const serialNumber = `urn:uuid:${uuidOf(sha256Hex(toUtf8(JSON.stringify(rest))))}`;
   return { bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber, ...rest };

@@ -1,34 +1,11 @@
 import { encodeCanonical, preAuthEncoding, type Signer, toBase64 } from '../documents/index.ts';
-import { envelopeOf, type InTotoKey, inTotoKeyOf, stepNames } from './link.ts';
+import { envelopeOf, inTotoKeyOf, stepNames } from './link.ts';
 
 /** Where the layout looks for the artifact's files, below the folder in-toto is run in. */
 export const productFolder = 'product';
 
-/** Keys for each step, and how many have to sign it (in-toto-spec v1.0 §4.3). Rules: §4.3.3. */
-export interface Layout {
-  _type: 'layout';
-  expires: string;
-  inspect: Inspection[];
-  keys: Record<string, InTotoKey>;
-  readme: string;
-  steps: Step[];
-}
+/** in-toto-spec v1.0 §4.3.3. */
 type Rule = string[];
-interface Rules {
-  name: string;
-  expected_materials: Rule[];
-  expected_products: Rule[];
-}
-interface Step extends Rules {
-  _type: 'step';
-  expected_command: string[];
-  pubkeys: string[];
-  threshold: number;
-}
-interface Inspection extends Rules {
-  _type: 'inspection';
-  run: string[];
-}
 
 interface LayoutParts {
   /** PeerIds of the workers that count, one of each operator. */
@@ -45,10 +22,13 @@ interface LayoutParts {
 /** A layout states one verdict, which does not get old; in-toto wants a date. */
 const never = '9999-12-31T23:59:59Z';
 
-/** N of these keys and a trusted worker made the same files from the same source; the files at hand are exactly these. */
-export function makeLayout({ builders, agree, trusted, files, readme }: LayoutParts): Layout {
+/**
+ * Keys for each step, and how many have to sign it (in-toto-spec v1.0 §4.3):
+ * N of these keys and a trusted worker made the same files from the same source; the files at hand are exactly these.
+ */
+export function makeLayout({ builders, agree, trusted, files, readme }: LayoutParts) {
   const all = [...builders, ...trusted].map(inTotoKeyOf);
-  const step = (name: string, keys: readonly string[], threshold: number, products: Rule[]): Step => ({
+  const step = (name: string, keys: readonly string[], threshold: number, products: Rule[]) => ({
     _type: 'step',
     name,
     expected_command: [],
@@ -90,7 +70,7 @@ export function makeLayout({ builders, agree, trusted, files, readme }: LayoutPa
 }
 
 /** The layout as a DSSE envelope. Whoever signs it says: these are the keys I was shown to be the project's. */
-export async function signLayout(layout: Layout, signer: Signer): Promise<string> {
+export async function signLayout(layout: ReturnType<typeof makeLayout>, signer: Signer): Promise<string> {
   const bytes = encodeCanonical(layout);
   const signature = await signer.raw(preAuthEncoding(bytes));
   return envelopeOf(bytes, inTotoKeyOf(signer.id).keyid, toBase64(signature));

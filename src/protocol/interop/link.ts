@@ -18,37 +18,15 @@ import {
   type Verifier,
 } from '../documents/index.ts';
 
-/** A public key as in-toto writes it (in-toto-spec v1.0 §4.2). Its names are in-toto's. */
-export interface InTotoKey {
-  keyid: string;
-  keyid_hash_algorithms: ['sha256', 'sha512'];
-  keytype: 'ed25519';
-  keyval: { public: string };
-  scheme: 'ed25519';
-}
-
-/** The in-toto key of a PeerId; its id is the sha256 of the key's canonical JSON, as securesystemslib has it. */
-export function inTotoKeyOf(peerId: string): InTotoKey {
+/** The key of a PeerId as in-toto writes it (in-toto-spec v1.0 §4.2); its id is the sha256 of the key's canonical JSON, as securesystemslib has it. */
+export function inTotoKeyOf(peerId: string) {
   const key = {
-    keyid_hash_algorithms: ['sha256', 'sha512'] as ['sha256', 'sha512'],
-    keytype: 'ed25519' as const,
+    keyid_hash_algorithms: ['sha256', 'sha512'],
+    keytype: 'ed25519',
     keyval: { public: bytesToHex(publicKeyOf(peerId)) },
-    scheme: 'ed25519' as const,
+    scheme: 'ed25519',
   };
   return { keyid: sha256Hex(toUtf8(JSON.stringify(key))), ...key };
-}
-
-type Artifacts = Record<string, Record<string, string>>;
-
-/** One step of a functionary (in-toto-spec v1.0 §4.4). */
-export interface Link {
-  _type: 'link';
-  name: string;
-  materials: Artifacts;
-  products: Artifacts;
-  byproducts: Record<string, never>;
-  command: string[];
-  environment: Record<string, never>;
 }
 
 /** Steps of the layout: what N operators do, and what the trusted worker does besides. */
@@ -76,8 +54,8 @@ export function linkPartsOf(receipt: Receipt): LinkParts | undefined {
   return { job, commit: source.digest.gitCommit, slot, artifact, files };
 }
 
-/** Made from this commit and this job, came out as this tree with these files. */
-function makeLink({ job, commit, slot, artifact, files }: LinkParts): Link {
+/** One step of a functionary (in-toto-spec v1.0 §4.4): made from this commit and this job, came out as this tree with these files. */
+function makeLink({ job, commit, slot, artifact, files }: LinkParts) {
   return {
     _type: 'link',
     name: isTrustedSlot(slot) ? stepNames.trusted : stepNames.build,

@@ -32,27 +32,13 @@ interface Resource {
 }
 
 /** SLSA provenance v1 of an artifact (https://slsa.dev/spec/v1.0/provenance). */
-export interface Provenance {
-  _type: 'https://in-toto.io/Statement/v1';
-  subject: { name: string; digest: { sha256: string } }[];
-  predicateType: 'https://slsa.dev/provenance/v1';
-  predicate: {
-    buildDefinition: {
-      buildType: string;
-      /** `recipe`: the job file, where it is not the repository's own, as the publisher named it. */
-      externalParameters: { job: string; repository: string; ref: string; recipe?: string };
-      /** Commit, image, artifacts of other jobs, the tree of dependencies, then each file in it with the URL of its package. */
-      resolvedDependencies: Resource[];
-    };
-    runDetails: { builder: { id: string }; metadata: { invocationId: string; finishedOn: string } };
-  };
-}
+export type Provenance = ReturnType<typeof makeProvenance>;
 
 /**
  * The provenance that an artifact's receipts come to together, each dependency by its package URL (ADR 0047).
  * @throws {QuorateError} `EXPORT_NOTHING_BUILT`
  */
-export function makeProvenance({ project, facts, job, index }: Made): Provenance {
+export function makeProvenance({ project, facts, job, index }: Made) {
   if (facts.artifact === null)
     throw new QuorateError('EXPORT_NOTHING_BUILT', 'the verdict is about no artifact', {
       hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
@@ -62,6 +48,8 @@ export function makeProvenance({ project, facts, job, index }: Made): Provenance
     uri: blob.purl,
     digest: digestsOf(blob),
   }));
+  /** Commit, image, artifacts of other jobs, the tree of dependencies, then each file in it with the URL of its package. */
+  const resolvedDependencies: Resource[] = [...resolvedDependenciesOf(job), ...files];
   return {
     _type: 'https://in-toto.io/Statement/v1',
     subject: subjectsOf(facts.artifact, facts.job, facts.files),
@@ -73,9 +61,10 @@ export function makeProvenance({ project, facts, job, index }: Made): Provenance
           job: facts.job,
           repository: facts.repo,
           ref: facts.ref,
+          /** The job file, where it is not the repository's own, as the publisher named it. */
           ...(facts.recipe !== null && { recipe: recipeText(facts.recipe) }),
         },
-        resolvedDependencies: [...resolvedDependenciesOf(job), ...files],
+        resolvedDependencies,
       },
       runDetails: {
         builder: { id: `urn:quorate:project:${project}` },

@@ -4,20 +4,8 @@ import { documentLimits } from '../documents/limits.ts';
 import { cosignersOf } from '../judge/policy.ts';
 import { dishonestMax, type Odds, oddsOf, type Population } from './odds.ts';
 
-/** A policy with its odds against a population. */
-export interface PolicyOdds {
-  policy: Policy;
-  odds: Odds;
-  /** Operators that may be dishonest while a tampered artifact is agreed upon with the chance `risk` at most. */
-  bears: number;
-}
-
-/** Odds of a policy where this share of the operators is dishonest. */
-export interface SharedOdds {
-  share: number;
-  dishonest: number;
-  odds: Odds;
-}
+export type PolicyOdds = ReturnType<typeof policyOdds>;
+export type SharedOdds = ReturnType<typeof oddsByShare>[number];
 
 /** Risk that `bears` is told for, where nobody names one. */
 export const riskDefault = 0.01;
@@ -33,16 +21,18 @@ const commonVotes: readonly (readonly [agree: number, of: number])[] = [
   [4, 7],
 ];
 
-export function policyOdds(policy: Policy, population: Population, risk: number): PolicyOdds {
+/** A policy with its odds against a population. */
+export function policyOdds(policy: Policy, population: Population, risk: number) {
   return {
     policy,
     odds: oddsOf(policy, population),
+    /** Operators that may be dishonest while a tampered artifact is agreed upon with the chance `risk` at most. */
     bears: dishonestMax(policy, population.operators, risk),
   };
 }
 
-/** A policy against each of `suspectShares` of the operators. */
-export function oddsByShare(policy: Policy, operators: number): SharedOdds[] {
+/** Odds of a policy where each of `suspectShares` of the operators is dishonest. */
+export function oddsByShare(policy: Policy, operators: number) {
   return suspectShares.map((share) => {
     const dishonest = dishonestOf(operators, share);
     return { share, dishonest, odds: oddsOf(policy, { operators, dishonest }) };

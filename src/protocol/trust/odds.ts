@@ -14,36 +14,13 @@ export interface Population {
   dishonest: number;
 }
 
-/** Probabilities between 0 and 1, of one run. Where not said otherwise the party delivers one tampered result from every slot it gets. */
-export interface Odds {
-  /** Operators asked in the first round: `of`, or all where there are fewer. Slots that nobody can take expire. */
-  asked: number;
-  /** A tampered artifact is agreed upon in the first round: the party has `agree` of its slots, or more. */
-  agreedInRound: number;
-  /** The same in any of the rounds. Operators that delivered are not asked again. */
-  agreed: number;
-  /** A tampered artifact becomes trusted. 0 with a co-signature, while the party holds no trusted worker. */
-  trusted: number;
-  /** The same where the party also holds the trusted worker: it contradicts each honest result, so that all rounds take place. */
-  trustedIfTakenOver: number;
-  /** An agreed tampered artifact of the first round has a dissent beside it, from an honest operator or the trusted worker. Null: none can be agreed. */
-  noticed: number | null;
-  /** Honest operators do not reach `agree` in the first round, as the party holds too many slots. */
-  blockedInRound: number;
-  /** The honest result is not accepted in any round. A contradiction by the trusted worker opens a further round. */
-  blocked: number;
-  /** The honest result is not accepted in any round, where the party takes slots and delivers nothing. */
-  stalled: number;
-  /** Fewer honest operators than have to agree: no honest result is ever accepted. */
-  lacking: boolean;
-  /** Expected builds, the trusted worker's included, for each accepted honest artifact. Null: none is accepted. */
-  builds: number | null;
-}
+export type Odds = ReturnType<typeof oddsOf>;
 
 /** Leases of a slot while the party is silent until each of its leases ends: after the first there is time for one more. */
 const silentLeases = 2;
 
-export function oddsOf(policy: Policy, population: Population): Odds {
+/** Probabilities between 0 and 1, of one run. Where not said otherwise the party delivers one tampered result from every slot it gets. */
+export function oddsOf(policy: Policy, population: Population) {
   const { operators, dishonest } = population;
   assert(Number.isInteger(operators) && operators <= trustLimits.oddsOperatorsMax, 'operators are bounded');
   assert(Number.isInteger(dishonest) && dishonest >= 0 && dishonest <= operators, 'the party is among them');
@@ -73,20 +50,31 @@ export function oddsOf(policy: Policy, population: Population): Odds {
     goesOn: goesOn(drawn, of),
   }));
   return {
+    /** Operators asked in the first round: `of`, or all where there are fewer. Slots that nobody can take expire. */
     asked,
+    /** A tampered artifact is agreed upon in the first round: the party has `agree` of its slots, or more. */
     agreedInRound,
+    /** The same in any of the rounds. Operators that delivered are not asked again. */
     agreed,
+    /** A tampered artifact becomes trusted. 0 with a co-signature, while the party holds no trusted worker. */
     trusted: cosigned ? 0 : agreed,
+    /** The same where the party also holds the trusted worker: it contradicts each honest result, so that all rounds take place. */
     trustedIfTakenOver: cosigned
       ? bounded(
           overRounds(policy, population, (drawn) => ({ value: chance(wins(drawn)), goesOn: !wins(drawn) })),
         )
       : agreed,
+    /** An agreed tampered artifact of the first round has a dissent beside it, from an honest operator or the trusted worker. Null: none can be agreed. */
     noticed: agreedInRound === 0 ? null : cosigned ? 1 : bounded(noticed / agreedInRound),
+    /** Honest operators do not reach `agree` in the first round, as the party holds too many slots. */
     blockedInRound: firstRound(policy, population, (drawn) => chance(!accepted(drawn, asked))),
+    /** The honest result is not accepted in any round. A contradiction by the trusted worker opens a further round. */
     blocked: bounded(blocked),
+    /** The honest result is not accepted in any round, where the party takes slots and delivers nothing. */
     stalled: stalledOdds(policy, population),
+    /** Fewer honest operators than have to agree: no honest result is ever accepted. */
     lacking: operators - dishonest < agree,
+    /** Expected builds, the trusted worker's included, for each accepted honest artifact. Null: none is accepted. */
     builds: honest === 0 ? null : (operatorBuilds + chance(cosigned)) / honest,
   };
 }

@@ -236,11 +236,7 @@ function refusal({ from, refused }: MessageBound, what: string): QuorateError {
 }
 
 /** Bounds of a protocol for whoever serves it: its streams, and its longest message, whoever sends that. */
-export function servedBounds(protocol: keyof typeof messageBounds): {
-  maxInboundStreams: number;
-  perPeerPerMinute: number;
-  maxMessageBytes: number;
-} {
+export function servedBounds(protocol: keyof typeof messageBounds) {
   const { streams, streamsPerMinute } = messageBounds[protocol];
   return {
     maxInboundStreams: streams,
@@ -250,9 +246,7 @@ export function servedBounds(protocol: keyof typeof messageBounds): {
 }
 
 /** The same where the sessions of the protocol charge for nothing: each message takes the turns of the dearest one. */
-export function meteredBounds(protocol: keyof typeof messageBounds): ReturnType<typeof servedBounds> & {
-  turns: number;
-} {
+export function meteredBounds(protocol: keyof typeof messageBounds) {
   const { messages }: ProtocolBound<string> = messageBounds[protocol];
   return {
     ...servedBounds(protocol),

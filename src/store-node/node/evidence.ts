@@ -11,17 +11,7 @@ import type { LedgerEntry } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
 
 /** A verdict whose bundle holds, and what it names besides the tree. */
-export interface ProvenVerdict {
-  entry: LedgerEntry;
-  text: string;
-  charter: string;
-  /** PeerIds of workers that built this very tree. */
-  builders: readonly string[];
-  /** Logs of the builds, by CID, each with who has it. */
-  logs: readonly { log: string; worker: string }[];
-  /** The tree of dependencies that the job names; undefined where it names none. */
-  dependencies: string | undefined;
-}
+export type ProvenVerdict = Awaited<ReturnType<typeof proofIn>>;
 
 interface Looking {
   mesh: Mesh;
@@ -63,10 +53,7 @@ export async function proveVerdict(
  * The level that a bundle proves under the root key and the known revocations. @throws STORE_UNPROVEN when it does not hold, is below
  * `agreed`, or is about no tree; DOC_…
  */
-export async function proofIn(
-  text: string,
-  { project, revoked }: Pick<Looking, 'project' | 'revoked'>,
-): Promise<ProvenVerdict> {
+export async function proofIn(text: string, { project, revoked }: Pick<Looking, 'project' | 'revoked'>) {
   const bundle = decodeBundle(text);
   const { ok, facts, level, steps } = await verifyBundle(
     bundle,
@@ -79,28 +66,30 @@ export async function proofIn(
   const { artifact, job, kind, name, ref, repo, request, policy, time } = facts;
   if (artifact === null) throw unproven('it is about no tree');
   const { dependencies } = decodeJob(toUtf8(bundle.job)).job;
+  const entry: LedgerEntry = {
+    run: request,
+    tree: artifact,
+    job,
+    kind,
+    repo,
+    ref,
+    name,
+    level,
+    decidedAt: Date.parse(time),
+    ...(countsUncosigned(policy, level) && { cosigned: false }),
+  };
   return {
-    entry: {
-      run: request,
-      tree: artifact,
-      job,
-      kind,
-      repo,
-      ref,
-      name,
-      level,
-      decidedAt: Date.parse(time),
-      ...(countsUncosigned(policy, level) && { cosigned: false as const }),
-    },
+    entry,
     text,
     charter: bundle.charter,
     ...(await buildsIn(bundle, artifact)),
+    /** The tree of dependencies that the job names. */
     dependencies: dependencies?.tree,
   };
 }
 
-/** Operators that built the tree, and the logs there are, from the verified receipts of this bundle. */
-async function buildsIn(bundle: Bundle, tree: string): Promise<Pick<ProvenVerdict, 'builders' | 'logs'>> {
+/** PeerIds of workers that built this very tree, and the logs of builds by CID, each with who has it: from verified receipts. */
+async function buildsIn(bundle: Bundle, tree: string) {
   const builders = new Set<string>();
   const logs: { log: string; worker: string }[] = [];
   for (const { envelope } of bundle.receipts) {

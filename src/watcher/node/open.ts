@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { openForge, readSecret } from '../../forge/index.ts';
 import type { Client } from '../../member/client.ts';
-import type { HealthChecks } from '../../node/health.ts';
 import { openNode } from '../../node/kernel/open-node.ts';
 import { openLeafFile } from '../../node/leaf-file.ts';
 import { type Home, watchedLog } from '../../node/membership/home.ts';
@@ -9,14 +8,13 @@ import { openRevocationBook } from '../../node/membership/revocation-file.ts';
 import { joseDocuments, machineTime } from '../../node/ports.ts';
 import { steadyTime } from '../../node/steady-time.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
-import type { Charter } from '../../protocol/documents/index.ts';
 import { LogCopy } from '../../protocol/sessions/log-copy.ts';
 import { RunVerifier } from '../../protocol/sessions/run-verifier.ts';
 import { Connection } from '../sessions/connection.ts';
 import type { WatchNotice } from '../sessions/ports.ts';
 import { serveWatchControl } from './control.ts';
 import { WatchedRepository } from './repository.ts';
-import { type RunningWatcher, runWatcher } from './run.ts';
+import { runWatcher } from './run.ts';
 import type { WatchFile } from './watch-file.ts';
 
 export interface OpenOptions {
@@ -30,17 +28,10 @@ export interface OpenOptions {
   signal: AbortSignal;
 }
 
-export interface OpenWatcher {
-  readonly project: string;
-  /** As the client had it last. */
-  charter(): Charter;
-  readonly running: RunningWatcher;
-  readonly health: HealthChecks;
-  close(): Promise<void>;
-}
+export type OpenWatcher = Awaited<ReturnType<typeof openWatcher>>;
 
 /** Starts a publisher's watcher on the journal in its home. @throws FORGE_TOKEN_UNREADABLE, `JOURNAL_…`, `CONTROL_…`, `SOURCE_…`, as `openClient` */
-export function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
+export function openWatcher(options: OpenOptions) {
   const { file, home, openClient, env, onEvent, onFailure, signal } = options;
   const node = { dir: home.dir, time: machineTime(), signal, onEvent() {}, onFailure };
   return openNode(node, async (kernel) => {
@@ -85,7 +76,13 @@ export function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
     kernel.onClose(await serveWatchControl(home.dir, project, running));
     await running.watcher.start();
     const { health } = running.watcher;
-    return { project, charter: () => connection.charter ?? first, running, health };
+    return {
+      project,
+      /** As the client had it last. */
+      charter: () => connection.charter ?? first,
+      running,
+      health,
+    };
   });
 }
 

@@ -22,14 +22,10 @@ export interface RunOptions extends Pick<WatchPorts<Client>, Shared> {
   forge?: Forge | undefined;
 }
 
-export interface RunningWatcher {
-  readonly machine: WatchMachine;
-  readonly watcher: Watcher<Client>;
-  dispatch(event: WatchEvent): Promise<void>;
-}
+export type RunningWatcher = Awaited<ReturnType<typeof runWatcher>>;
 
 /** Runs the machine and the sessions of a watcher on its journal. @throws `JOURNAL_…`, `HOME_NEWER` */
-export async function runWatcher(kernel: Kernel, options: RunOptions): Promise<RunningWatcher> {
+export async function runWatcher(kernel: Kernel, options: RunOptions) {
   const { project, key, home, env, repository, forge } = options;
   const { clock, closing: signal } = kernel;
   const machine = new WatchMachine();

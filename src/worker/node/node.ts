@@ -12,7 +12,6 @@ import { membersOf } from '../../node/artifacts/members.ts';
 import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveRevocations } from '../../node/artifacts/revocations.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
-import type { HealthChecks } from '../../node/health.ts';
 import { HttpClient } from '../../node/http-get.ts';
 import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import { openLeafFile } from '../../node/leaf-file.ts';
@@ -67,12 +66,7 @@ export interface WorkerOptions extends NodePorts {
   httpFeed?: HttpFeedTimings;
 }
 
-export interface WorkerNode {
-  readonly id: string;
-  addresses(): string[];
-  readonly health: HealthChecks;
-  close(): Promise<void>;
-}
+export type WorkerNode = Awaited<ReturnType<typeof startWorker>>;
 
 /** Resources that are lent where the operator sets nothing. The tiers are those that were opened. */
 export function defaultLending(tiers: readonly Tier[]): Lending {
@@ -94,7 +88,7 @@ export function checkIdle(home: Home, project: string): void {
 }
 
 /** Starts working for one project. @throws `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_ENFORCEABLE`. */
-export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
+export async function startWorker(options: WorkerOptions) {
   const { home, membership, rules = { hours: [] } } = options;
   checkServed(rules, membership.project);
   const key = await home.key();

@@ -12,33 +12,29 @@ export interface HostSize {
 }
 
 /** One limit as a field of the form. */
-export interface KnobFieldView {
-  field: LiveField;
-  /** Key in worker.toml. */
-  file: string;
-  what: string;
-  usually: string;
-  live: string;
-  enforcedBy: string;
-  /** In the notation of worker.toml; `none` where there is no limit. */
-  value: string;
-  /** The same for reading, where that is shorter: `12 GiB`. */
-  says: string;
-  /** The values that the slider stops at, the present one among them; none where there are two choices only. */
-  stops: string[];
-  choices: string[];
-}
+export type KnobFieldView = ReturnType<typeof knobFields>[number];
 
 /** The limits that can be changed while the worker runs, in the order of worker.toml. */
-export function knobFields(lent: Lent, host: HostSize): KnobFieldView[] {
+export function knobFields(lent: Lent, host: HostSize) {
   return knobList.filter(isLive).map((knob) => {
     const held = lent[knob.field] as number | string | null;
     const value = textOf(knob, held);
-    const says = knob.type === 'size' && typeof held === 'number' ? sizeText(held) : value;
     const { field, file, what, usually, live = '', enforcedBy, type } = knob;
-    const common = { field, file, what, usually, live, enforcedBy, value, says };
-    if (type === 'priority') return { ...common, stops: [], choices: ['low', 'idle'] };
-    return { ...common, stops: stopsOf(knob, value, host), choices: [] };
+    return {
+      field,
+      file,
+      what,
+      usually,
+      live,
+      enforcedBy,
+      /** In the notation of worker.toml; `none` where there is no limit. */
+      value,
+      /** The same for reading, where that is shorter: `12 GiB`. */
+      says: type === 'size' && typeof held === 'number' ? sizeText(held) : value,
+      /** The values that the slider stops at, the present one among them; none where there are two choices only. */
+      stops: type === 'priority' ? [] : stopsOf(knob, value, host),
+      choices: type === 'priority' ? ['low', 'idle'] : [],
+    };
   });
 }
 

@@ -173,25 +173,15 @@ export function drain(transition: Transition): void {
 }
 
 /** A lease that a drain waits for. Times in milliseconds since the epoch. */
-export interface AwaitedLease {
-  run: string;
-  /** Name of its job. */
-  name: string;
-  operator: string;
-  slot: number | 'trusted';
-  /** When it was given, and when it ends at the latest. */
-  since: number;
-  until: number;
-}
-
 /** Leases that a drain waits for: their builds are not delivered. */
-export function awaitedLeases({ index }: Pick<ControllerState, 'index'>): AwaitedLease[] {
+export function awaitedLeases({ index }: Pick<ControllerState, 'index'>) {
   return [...index.open.values()].flatMap((run) =>
     liveLeases(run).map(({ operator, lease }) => ({
       run: run.id,
       name: run.job.name,
       operator,
       slot: lease.slot,
+      /** When it was given, and when it ends at the latest. */
       since: lease.iat * 1000,
       until: lease.exp * 1000,
     })),
