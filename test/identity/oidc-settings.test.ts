@@ -111,6 +111,7 @@ describe('the rules of the owner', () => {
     ['not verified', { email: 'ada@example.org', email_verified: false }],
     ['of which nobody says that it is verified', { email: 'ada@example.org' }],
     ['in other letters', { email: 'Ada@Example.org', email_verified: true }],
+    ['one of several', { email: ['eve@example.org', 'Ada@example.org'], email_verified: true }],
   ])('give none to who is revoked by an address, also where it is %s', (_, claims) => {
     const staff = { ...claims, groups: ['maintainers'] };
     expect(role(staff)).toBe('publisher');

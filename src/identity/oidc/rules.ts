@@ -49,10 +49,13 @@ export function roleOf(
   { rules, revoked }: Pick<SignInSettings, 'rules' | 'revoked'>,
 ): SignInRole | undefined {
   const subject = person.slice(person.indexOf('#') + 1);
-  // Also one that is not verified, however it is spelled: a person may change what the provider says of it.
-  const email = typeof claims.email === 'string' ? claims.email.toLowerCase() : undefined;
-  if (revoked.some((entry) => entry === person || entry === subject || entry.toLowerCase() === email))
-    return undefined;
+  // Also those that are not verified, however they are spelled: a person may change what the provider says of them.
+  const addresses = [claims.email]
+    .flat()
+    .flatMap((one) => (typeof one === 'string' ? one.toLowerCase() : []));
+  const isRevoked = (entry: string) =>
+    entry === person || entry === subject || addresses.includes(entry.toLowerCase());
+  if (revoked.some(isRevoked)) return undefined;
   const given = rules.filter((rule) => matches(rule, claims)).map(({ role }) => role);
   if (given.includes('publisher')) return 'publisher';
   return given.includes('reader') ? 'reader' : undefined;
