@@ -65,7 +65,7 @@ it('a name counts once, as long as it could be used', () => {
 it('a one-time code gives its value once, for a minute', () => {
   const { time, now } = clock();
   const codes = new OneTimeCodes<string>(now);
-  const [a, b] = [codes.make('a'), codes.make('b')];
+  const [a, b] = [codes.make('a', 'ada'), codes.make('b', 'bob')];
   expect([codes.peek(a), codes.peek('unknown'), codes.take(a), codes.peek(a)]).toEqual([
     ...['a', undefined],
     ...['a', undefined],
@@ -75,6 +75,16 @@ it('a one-time code gives its value once, for a minute', () => {
   expect(codes.peek(b)).toBe('b');
   time.ms += 1;
   expect(() => codes.take(b)).toThrow(refused('SIGN_IN_CODE'));
+});
+
+it('one person pushes out no code of another', () => {
+  withLimits(signInLimits, { codesMax: 4, codesPerPersonMax: 2 });
+  const { now } = clock();
+  const codes = new OneTimeCodes<number>(now);
+  const ada = codes.make(0, 'ada');
+  const eve = [1, 2, 3, 4, 5].map((n) => codes.make(n, 'eve'));
+  expect(eve.map((code) => codes.peek(code))).toEqual([undefined, undefined, undefined, 4, 5]);
+  expect(codes.peek(ada)).toBe(0);
 });
 
 describe('the code of a terminal', () => {
@@ -96,6 +106,16 @@ describe('the code of a terminal', () => {
     expect(await flow.ask(deviceCode)).toEqual({ error: 'authorization_pending' });
     flow.confirm(userCode, right);
     expect(await flow.ask(deviceCode)).toEqual({ error: 'invalid_grant' });
+  });
+
+  it('is confirmed though another person confirms many', async () => {
+    withLimits(signInLimits, { codesMax: 4, codesPerPersonMax: 2 });
+    const { flow } = flowOf();
+    const { deviceCode, userCode } = await flow.begin();
+    const right = rightOf('ada');
+    flow.confirm(userCode, right);
+    for (let n = 0; n < 5; n++) flow.confirm((await flow.begin()).userCode, rightOf('eve'));
+    expect(await flow.ask(deviceCode)).toEqual({ right });
   });
 
   it('is of no use after its time, nor confirmed where it is not one', async () => {

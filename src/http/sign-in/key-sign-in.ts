@@ -36,7 +36,8 @@ export function keyRoutes(
 
   app.post('/sign-in/key', async (c) => {
     const { 'sign-in': signIn, grant } = await readJson(c, answerSchema);
-    const code = links.make(await keySignIn.answer({ signIn, grant }));
+    const right = await keySignIn.answer({ signIn, grant });
+    const code = links.make(right, right.person);
     return c.json({ url: `${guard.origin}/sign-in/link?code=${code}` });
   });
 

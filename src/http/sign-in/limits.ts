@@ -23,6 +23,8 @@ export const signInLimits = {
   /** A link or a code between two steps that follow each other at once. */
   codeSecondsMax: 60,
   codesMax: 1_000,
+  /** Links and codes of one person; the oldest ends. */
+  codesPerPersonMax: 20,
   /** Time to type the code that a terminal shows (RFC 8628). */
   deviceSecondsMax: 600,
   /** Between two questions of a terminal. */
@@ -47,6 +49,7 @@ assert(
 assert(own.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
 assert(own.providerAsksPerAddressMax < own.providerAsksMax, 'one address leaves room for others to sign in');
 assert(own.sessionsPerPersonMax < own.sessionsMax, 'one person leaves room for others');
+assert(own.codesPerPersonMax < own.codesMax, 'one person leaves codes for others');
 assert(own.sessionsMax * 8 * 1024 <= 2 ** 26, 'at 8 KB each with many groups, sessions take 40 MB');
 assert(
   own.codesMax < own.usedMax && own.usedMax <= 4 * own.sessionsMax,

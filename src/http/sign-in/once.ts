@@ -2,11 +2,20 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { signInLimits } from './limits.ts';
 import { hashOf, randomSecret } from './sessions.ts';
 
-/** Values by name, each until its time. Of as many as there may be, the oldest gives its place to the next one. */
+interface Entry<T> {
+  value: T;
+  until: number;
+  person: string | undefined;
+}
+
+/**
+ * Values by name, each until its time. Of as many as there may be, the oldest gives its place to the next one; of as many as one
+ * person may have, the oldest of that person.
+ */
 export class Remembered<T> {
   readonly #max: number;
   readonly #now: () => number;
-  readonly #values = new Map<string, { value: T; until: number }>();
+  readonly #values = new Map<string, Entry<T>>();
 
   /** @param now milliseconds since the epoch */
   constructor(max: number, now: () => number) {
@@ -19,13 +28,20 @@ export class Remembered<T> {
   }
 
   /** @param until in milliseconds since the epoch */
-  set(name: string, value: T, until: number): void {
+  set(name: string, value: T, until: number, person?: string): void {
     const now = this.#now();
+    if (person !== undefined) this.#makeRoomOf(person);
     for (const [oldest, { until: end }] of this.#values) {
       if (end >= now && this.#values.size < this.#max) break;
       this.#values.delete(oldest);
     }
-    this.#values.set(name, { value, until });
+    this.#values.set(name, { value, until, person });
+  }
+
+  #makeRoomOf(person: string): void {
+    const own = [...this.#values].filter(([, entry]) => entry.person === person);
+    const [oldest] = own;
+    if (oldest !== undefined && own.length >= signInLimits.codesPerPersonMax) this.#values.delete(oldest[0]);
   }
 
   take(name: string): T | undefined {
@@ -61,9 +77,9 @@ export class OneTimeCodes<T> {
     this.#now = now;
   }
 
-  make(value: T): string {
+  make(value: T, person: string): string {
     const code = randomSecret();
-    this.#values.set(hashOf(code), value, this.#now() + signInLimits.codeSecondsMax * 1000);
+    this.#values.set(hashOf(code), value, this.#now() + signInLimits.codeSecondsMax * 1000, person);
     return code;
   }
 

@@ -87,7 +87,7 @@ export function serviceRoutes(
     if (session === undefined && here === undefined) return leadOn(c, 'Sign in', again);
     if (session === undefined) return c.redirect(`/sign-in?return=${encodeURIComponent(again)}`);
     const url = new URL('/sign-in/callback', service);
-    const code = codes.make({ right: session.right, service, challenge });
+    const code = codes.make({ right: session.right, service, challenge }, session.person);
     url.search = new URLSearchParams({ code, state, iss: guard.origin }).toString();
     return c.redirect(url.href);
   });

@@ -46,7 +46,8 @@ export class DeviceFlow {
       throw new QuorateError('SIGN_IN_CODE', 'no terminal shows this code', {
         hint: 'Type it as the terminal shows it.',
       });
-    this.#confirmed.set(code, right, this.#now() + signInLimits.deviceSecondsMax * 1000);
+    const until = this.#now() + signInLimits.deviceSecondsMax * 1000;
+    this.#confirmed.set(code, right, until, right.person);
   }
 
   async ask(deviceCode: string): Promise<DeviceAnswer> {
