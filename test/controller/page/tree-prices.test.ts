@@ -1,7 +1,3 @@
-import { encode, prepare } from '@ipld/dag-pb';
-import { UnixFS } from 'ipfs-unixfs';
-import { CID } from 'multiformats/cid';
-import { sha256 } from 'multiformats/hashes/sha2';
 import { expect, it } from 'vitest';
 import { controllerPages } from '../../../src/controller/node/page-parts.ts';
 import { controllerApp } from '../../../src/controller/page/controller-app.ts';
@@ -10,37 +6,11 @@ import { nodeWeight, tarChunkBytes } from '../../../src/http/prices.ts';
 import { publicTrees } from '../../../src/node/artifacts/public-trees.ts';
 import { viewOf } from '../../http/support.ts';
 import { store } from '../../store/support.ts';
+import { linkedTree } from '../../support/linked-tree.ts';
 import { Bench } from '../machine/bench.ts';
 
 const links = 200;
 const folders = 5;
-
-/** A tree as a builder can make it by hand: folders in folders, each with many names; at the bottom a file of blocks of one byte. */
-async function treeOfLinks() {
-  const own = await store();
-  let nodeBytes = 0;
-  const put = async (code: number, bytes: Uint8Array) => {
-    const cid = CID.createV1(code, await sha256.digest(bytes));
-    await own.blocks.put(cid, bytes);
-    if (code === 0x70) nodeBytes += bytes.length;
-    return cid;
-  };
-  const root = await own.blocks.during(async () => {
-    const leaf = await put(0x55, new Uint8Array(1));
-    const linksTo = (name: (n: number) => string) =>
-      Array.from({ length: links }, (_, n) => ({ Name: name(n), Hash: leaf, Tsize: 1 }));
-    const parts = new UnixFS({ type: 'file' });
-    for (let n = 0; n < links; n++) parts.addBlockSize(1n);
-    let at = await put(0x70, encode({ Data: parts.marshal(), Links: linksTo(() => '') }));
-    for (let n = 0; n < folders; n++) {
-      const Data = new UnixFS({ type: 'directory' }).marshal();
-      const Links = [...linksTo((m) => `y${m}`), { Name: 'x', Hash: at, Tsize: 1 }];
-      at = await put(0x70, encode(prepare({ Data, Links })));
-    }
-    return at.toString();
-  });
-  return { own, root, nodeBytes };
-}
 
 /** Bytes that one is charged for. */
 function accountOf() {
@@ -54,7 +24,8 @@ function accountOf() {
 }
 
 it('blocks with links, and blocks of a byte, are paid for by whoever has them read', async () => {
-  const { own, root, nodeBytes } = await treeOfLinks();
+  const own = await store();
+  const { root, nodeBytes } = await linkedTree(own, { links, folders });
   const bench = new Bench();
   await bench.start();
   const mesh = { addresses: () => [], connections: () => ({ isFull: false }) };

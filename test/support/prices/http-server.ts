@@ -3,11 +3,7 @@ import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { encode, prepare } from '@ipld/dag-pb';
 import type { Hono } from 'hono';
-import { UnixFS } from 'ipfs-unixfs';
-import { CID } from 'multiformats/cid';
-import { sha256 } from 'multiformats/hashes/sha2';
 import { Registry } from 'prom-client';
 import { pack } from 'tar-stream';
 import { openLogFiles } from '../../../src/controller/node/log-files.ts';
@@ -23,11 +19,12 @@ import type { PublicView } from '../../../src/http/views.ts';
 import { publicTrees } from '../../../src/node/artifacts/public-trees.ts';
 import { meterProcess } from '../../../src/node/node-metrics.ts';
 import { decodeBundle } from '../../../src/protocol/documents/index.ts';
-import { openStore, type Store } from '../../../src/store/index.ts';
+import { openStore } from '../../../src/store/index.ts';
 import { approvalsApp, watchApp, webhookBytesMax } from '../../../src/watcher/page/index.ts';
 import { pipelinesApp } from '../../../src/watcher/page/pipelines.ts';
 import { lenderApp } from '../../../src/worker/page/app.ts';
 import { idp, project, publisher } from '../documents.ts';
+import { linkedTree } from '../linked-tree.ts';
 import { stateOf } from '../many-runs.ts';
 import { idleOperator } from '../operator.ts';
 import { answer } from '../other-process.ts';
@@ -113,7 +110,7 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
     tarOf(Array.from({ length: entries }, (_, n) => ({ name: `empty/folder-${n}/` }))),
     { into: store.public },
   );
-  const links = await treesOfLinks(store, entries / 5);
+  const links = await linkedTree(store, { links: entries / 5, folders: 8 });
   const logFile = await openLogFiles(join(dir, 'logs')).create(lease);
   for (let n = 0; n < logLines; n++) logFile.write(colouredLine(n));
   await logFile.end();
@@ -209,9 +206,9 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
   ask('GET /trees/:tree/file', `no file among ${entries}`, file(many.root, 'many/nofile'));
   ask('GET /trees/:tree/file', `one file of ${entries}`, file(many.root, 'many/file-7'));
   ask('GET /trees/:tree/file', 'file of 16 MiB', file(many.root, 'large'));
-  ask('GET /trees/:tree/file', 'file of one-byte blocks', file(links.folders, 'bytes'));
-  ask('GET /trees/:tree/file', 'below folders of many links', file(links.folders, 'x/x/x/x/x/x/x/bytes'));
-  ask('GET /ipfs/*', 'CAR of blocks with many links', `/ipfs/${links.folders}?format=car`);
+  ask('GET /trees/:tree/file', 'file of one-byte blocks', file(links.root, 'bytes'));
+  ask('GET /trees/:tree/file', 'below folders of many links', file(links.root, 'x/x/x/x/x/x/x/bytes'));
+  ask('GET /ipfs/*', 'CAR of blocks with many links', `/ipfs/${links.root}?format=car`);
   ask('GET /badge.svg', 'of a branch', '/badge.svg?ref=main');
   ask('GET /openapi.json', 'all that it serves', '/openapi.json');
   ask('GET /verify', 'the page that verifies', '/verify');
@@ -219,34 +216,6 @@ async function controller(dir: string, sizes: Sizes, listen: Listen): Promise<vo
     '/static/x',
   ];
   ask('GET /static/:name', 'a script', script);
-}
-
-/** Trees as a builder can make them by hand: blocks with many links, all to one block of one byte. */
-async function treesOfLinks({ blocks }: Store, count: number): Promise<{ folders: string }> {
-  const put = async (code: number, bytes: Uint8Array) => {
-    const cid = CID.createV1(code, await sha256.digest(bytes));
-    await blocks.put(cid, bytes);
-    return cid;
-  };
-  return blocks.during(async () => {
-    const leaf = await put(0x55, new Uint8Array(1));
-    const many = (name: (n: number) => string) =>
-      Array.from({ length: count }, (_, n) => ({ Name: name(n), Hash: leaf, Tsize: 1 }));
-    const parts = new UnixFS({ type: 'file' });
-    for (let n = 0; n < count; n++) parts.addBlockSize(1n);
-    const bytes = await put(0x70, encode({ Data: parts.marshal(), Links: many(() => '') }));
-    let folder = bytes;
-    const names = many((n) => `f${String(n).padStart(6, '0')}`);
-    for (let n = 0; n < 8; n++) {
-      const below = [
-        { Name: 'bytes', Hash: bytes, Tsize: 1 },
-        { Name: 'x', Hash: folder, Tsize: 1 },
-      ];
-      const Data = new UnixFS({ type: 'directory' }).marshal();
-      folder = await put(0x70, encode(prepare({ Data, Links: [...names, ...below] })));
-    }
-    return { folders: folder.toString() };
-  });
 }
 
 async function signIn(listen: Listen): Promise<void> {
