@@ -12,6 +12,7 @@ import { smallPng } from '../test/browser/support/small-png.ts';
 import { largeScenes } from '../test/controller/page/scenes/large.ts';
 import { openSite, openStage, type Stage, scenes as small } from '../test/controller/page/scenes/site.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
+import { runScript } from '../test/support/script.ts';
 
 const scenes = [...small, ...largeScenes];
 const firstPort = 8400;
@@ -36,19 +37,7 @@ function optionsOf(args: string[]) {
   return values;
 }
 
-async function main(args: string[]): Promise<number> {
-  if (args.includes('--help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  let options: ReturnType<typeof optionsOf>;
-  try {
-    options = optionsOf(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${usage}`);
-    return 2;
-  }
-  const { out, only, docs } = options;
+async function main({ out, only, docs }: ReturnType<typeof optionsOf>): Promise<number> {
   const stage = await openStage();
   try {
     if (docs === true) await picturesOfDocs(stage);
@@ -169,4 +158,4 @@ async function worker(browser: Browser, path: string, { width, height, scheme }:
   await bounded(path, bytesMax.docs);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runScript(usage, optionsOf, main);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { endAll } from '../../test/e2e/support/processes.ts';
+import { runScript } from '../../test/support/script.ts';
 import { soak } from './soak.ts';
 
 const usage = `usage: npm run soak [-- [--minutes N]]
@@ -19,18 +20,7 @@ function minutesOf(args: string[]): number {
   return minutes;
 }
 
-async function main(args: string[]): Promise<number> {
-  if (args.includes('--help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  let minutes: number;
-  try {
-    minutes = minutesOf(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${usage}`);
-    return 2;
-  }
+async function main(minutes: number): Promise<number> {
   const stopped = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort());
   try {
@@ -44,4 +34,4 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-process.exit(await main(process.argv.slice(2)));
+process.exit(await runScript(usage, minutesOf, main));

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bringPrograms } from '../support/bring-programs.ts';
+import { runScript } from '../support/script.ts';
 import { type Arch, type Cell, cells, count, isGood, type Row, type Said, table } from './cells.ts';
 import { type GuestEnd, runGuest } from './guest.ts';
 import { makeImages } from './images.ts';
@@ -42,6 +43,7 @@ function optionsOf(args: string[]): Options {
   );
   if (chosen.length === 0)
     throw new Error(`--cells takes parts of: ${cells.map(({ name }) => name).join('; ')}`);
+  if (process.getuid?.() !== 0) throw new Error('it makes roots of Debian packages, which needs root');
   return { chosen, minutes, keep: values.keep };
 }
 
@@ -85,19 +87,7 @@ async function runCells(
   return count(chosen, said);
 }
 
-async function main(args: string[]): Promise<number> {
-  if (args.includes('--help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  let options: Options;
-  try {
-    options = optionsOf(args);
-    if (process.getuid?.() !== 0) throw new Error('it makes roots of Debian packages, which needs root');
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${usage}`);
-    return 2;
-  }
+async function main(options: Options): Promise<number> {
   const ready = bringPrograms('cells');
   if (ready !== 0) return ready;
   const stopped = new AbortController();
@@ -118,4 +108,4 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-process.exit(await main(process.argv.slice(2)));
+process.exit(await runScript(usage, optionsOf, main));

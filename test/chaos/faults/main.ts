@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { endAll } from '../../e2e/support/processes.ts';
 import { bringPrograms } from '../../support/bring-programs.ts';
+import { runScript } from '../../support/script.ts';
 import { chaos } from './chaos.ts';
 
 const usage = `usage: npm run chaos -- --seed N [--faults N]
@@ -21,30 +22,23 @@ function wholeNumber(text: string | undefined, name: string, least: number, most
   return number;
 }
 
-function optionsOf(args: string[]): { seed: number; faults: number } {
+interface Options {
+  seed: number;
+  faults: number;
+}
+
+function optionsOf(args: string[]): Options {
   const { values } = parseArgs({
     args,
     options: { seed: { type: 'string' }, faults: { type: 'string', default: '100' } },
   });
-  return {
-    seed: wholeNumber(values.seed, 'seed', 0, 999_999_999),
-    faults: wholeNumber(values.faults, 'faults', 1, 10_000),
-  };
+  const seed = wholeNumber(values.seed, 'seed', 0, 999_999_999);
+  const faults = wholeNumber(values.faults, 'faults', 1, 10_000);
+  if (process.getuid?.() !== 0) throw new Error('it makes network namespaces and mounts, which needs root');
+  return { seed, faults };
 }
 
-async function main(args: string[]): Promise<number> {
-  if (args.includes('--help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  let options: ReturnType<typeof optionsOf>;
-  try {
-    options = optionsOf(args);
-    if (process.getuid?.() !== 0) throw new Error('it makes network namespaces and mounts, which needs root');
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${usage}`);
-    return 2;
-  }
+async function main(options: Options): Promise<number> {
   const ready = bringPrograms('chaos');
   if (ready !== 0) return ready;
   const stopped = new AbortController();
@@ -61,4 +55,4 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-process.exit(await main(process.argv.slice(2)));
+process.exit(await runScript(usage, optionsOf, main));
