@@ -3,7 +3,7 @@ import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { atLeast, isCheap, provenBy } from '../../../protocol/trust/decide.ts';
 import { mayBeAnswered } from '../../../protocol/trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../../../protocol/trust/revocations.ts';
-import { cosignedBy, type FinishedRun, type PublishedFacts, type RunFacts } from '../facts.ts';
+import type { FinishedRun, PublishedFacts, RunFacts } from '../facts.ts';
 import { publisherLapsed, signedCharter } from '../members/charter.ts';
 import { revocationsIn } from '../members/revocations.ts';
 import { type ControllerState, type EventOf, publishedOf, type Run, type Transition } from '../state.ts';
@@ -12,7 +12,7 @@ import { bundleBytesOf, crowdedOut, crowdedOutSays, dropReuse, hasRoom } from '.
 import { inputsTrusted } from '../verdicts/input-levels.ts';
 import { endedAt } from '../verdicts/results.ts';
 import { levelOfEarlier, runVoidedBy } from '../verdicts/review.ts';
-import { conclude, endorse, finish, finishedOf, publish } from '../verdicts/verdict.ts';
+import { conclude, finish, finishedOf, publish, signed } from '../verdicts/verdict.ts';
 import { endRun } from './cancel.ts';
 import { openRound } from './open-round.ts';
 import { askToPin, countAnswer } from './pin.ts';
@@ -103,7 +103,7 @@ export function reuseCosigned(transition: Transition, run: Run, event: EventOf<'
   const { size, root } = log;
   const isOurs = size >= draft.size && size <= state.log.size && state.log.root(size) === root;
   if (!isOurs || !draft.charter.payload.trusted.includes(worker)) return transition.unchanged();
-  endorse(transition, run, draft, cosignedBy([{ worker, signature, witness }], size));
+  signed(transition, run, draft, { worker, signature, witness }, size);
 }
 
 /** A trusted worker did not co-sign the reuse: it is asked again where the reason may pass; else the job is built. */

@@ -17,6 +17,7 @@ import { countsUncosigned } from '../../../protocol/trust/not-cosigned.ts';
 import { needsWitnesses, placedByWitnesses, witnessesNeeded } from '../../../protocol/trust/witnesses.ts';
 import {
   artifactIn,
+  type Cosignature,
   cosignedBy,
   type Endorsement,
   endorsementFacts,
@@ -194,7 +195,18 @@ export function cosigned(
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
     return transition.unchanged();
-  endorse(transition, run, run.phase.draft, cosignedBy([{ worker, signature, witness }]));
+  signed(transition, run, run.phase.draft, { worker, signature, witness });
+}
+
+/** Takes a signature on a draft, and on the log of `size` leaves where that is a later one than the verdict's. */
+export function signed(
+  transition: Transition,
+  run: Run,
+  draft: LoggedVerdict,
+  by: Cosignature,
+  size?: number,
+): void {
+  endorse(transition, run, draft, cosignedBy([by], size));
 }
 
 /** Ends a run with its draft, which has the signatures that it waited for. */
