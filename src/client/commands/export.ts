@@ -123,7 +123,7 @@ async function inToto(
   const { linksOf, makeLayout, productFolder, signLayout } = await import('../../protocol/interop/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');
-  const { builders, trusted } = await linksOf(bundle, facts, joseVerifier);
+  const { builders, trusted, signers } = await linksOf(bundle, facts, joseVerifier);
   const by = isGiven
     ? `Signed by ${key.id}.`
     : 'Signed with a temporary key: it records that this export verified the evidence. Use it only in a folder that you exported yourself.';
@@ -131,6 +131,7 @@ async function inToto(
     builders: builders.map(({ worker }) => worker),
     agree: facts.policy.agree,
     trusted: trusted.map(({ worker }) => worker),
+    signers,
     files: facts.files.map(({ path }) => path),
     readme: `${facts.repo} at ${facts.ref} (${facts.commit}), as ${facts.policy.agree} of ${facts.policy.of} operators built it. ${by}`,
   });

@@ -6,7 +6,6 @@ import { assert, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { refsNamed } from '../../protocol/base/git-ref.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { decodeBundle, openMessage, type PushWords, pushWordsIn } from '../../protocol/documents/index.ts';
-import { cosignersOf } from '../../protocol/judge/policy.ts';
 import {
   countsUncosigned,
   type Verification,
@@ -14,6 +13,7 @@ import {
   verifyBundle,
 } from '../../protocol/trust/index.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
+import { toldPolicy } from '../../protocol/wire/told-policy.ts';
 import { type ListState, listStates } from '../machine/run-lists.ts';
 import { controllerNodeLimits } from './limits.ts';
 import type { BranchView, ProjectView, PushView, RunSummary, RunView, ViewFilter } from './project-view.ts';
@@ -178,7 +178,7 @@ function summaryOf({ level, facts, words: { push: _, ...words }, at }: Proven): 
     ...(level !== 'failed' && {
       tally: { ended: facts.operators.length, failed: 0, same: facts.operators.length },
     }),
-    policy: { agree: policy.agree, of: policy.of, cosign: cosignersOf(policy) > 0 },
+    policy: toldPolicy(policy),
   };
 }
 

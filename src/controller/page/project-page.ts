@@ -18,9 +18,9 @@ import { accountOf, byAttention, headlineOf, pushMs, worstOf } from '../../proto
 import { isBad } from '../../protocol/account/whole-state.ts';
 import { shortRef } from '../../protocol/base/git-ref.ts';
 import { counted, duration } from '../../protocol/base/quantity.ts';
-import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { sayFullKey } from '../../protocol/trust/key-texts.ts';
 import { oddsCells, oddsColumns, riskDefault, suspectsText } from '../../protocol/trust/odds-report.ts';
+import { conditionsText } from '../../protocol/wire/told-policy.ts';
 import { listStates } from '../machine/run-lists.ts';
 import type { BranchView, PolicyView, ProjectView, PushView, ViewFilter } from '../node/project-view.ts';
 import { jobsOf, matricesOf } from './jobs.ts';
@@ -196,10 +196,8 @@ ${floors.map((floor) => floorTable(floor, floors.length > 1))}
 }
 
 function floorTable({ of, policy, shares }: PolicyView['floors'][number], several: boolean): Html {
-  const { agree, rounds } = policy;
   const jobs = of === 'tests' ? 'Tests' : several ? 'Jobs other than tests' : 'All jobs';
-  const signed = cosignersOf(policy) > 0 ? ' and the trusted worker' : ', without a co-signature';
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${jobs}"><table class="odds"><caption>${jobs} need at least ${agree} of ${policy.of} operators${signed}, in ${counted(rounds, 'round')} at most</caption>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${jobs}"><table class="odds"><caption>${jobs} need at least ${conditionsText(policy)}, in ${counted(policy.rounds, 'round')} at most</caption>
 <thead><tr><th scope="col">suspects</th>${oddsShown.map(([name]) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
 <tbody>${shares.map((one) => html`<tr><th scope="row">${suspectsText(one)}</th>${oddsCells(one.odds).map((cell) => html`<td class="number">${cell}</td>`)}</tr>`)}</tbody></table></div>`;
 }

@@ -23,6 +23,7 @@ import {
 } from '../../protocol/account/index.ts';
 import { duration } from '../../protocol/base/quantity.ts';
 import { shellWord } from '../../protocol/base/shell-word.ts';
+import { signersText } from '../../protocol/wire/told-policy.ts';
 import type { RunFacts } from '../machine/facts.ts';
 import type { RunSummary, RunView } from '../node/project-view.ts';
 import type { TestReport } from '../node/test-reports.ts';
@@ -178,6 +179,6 @@ function aboutPart({ summary, publisher }: RunView): Html {
 <dt>Commit</dt><dd><code class="id">${foreign(commit, 64)}</code></dd>
 ${recipe === undefined ? '' : html`<dt>Job file</dt><dd><code>${foreign(recipe.path, 200)}</code> of ${webLink(recipe.repo)}</dd>`}
 <dt>Published</dt><dd>${time(submittedAt)}${publisher === '' ? '' : ` by ${foreign(publisher, 80)}`}</dd>
-<dt>Policy</dt><dd>${policy.agree} of ${policy.of} operators agree${policy.cosign ? ', and the trusted worker signs' : ', without a co-signature'}</dd></dl>
+<dt>Policy</dt><dd>${policy.agree} of ${policy.of} operators agree${policy.cosign ? `, and ${signersText(policy)} signs` : ', without a co-signature'}</dd></dl>
 <details><summary>Ids</summary><dl class="facts"><dt>Job</dt><dd><code class="id">${job}</code></dd><dt>Run</dt><dd><code class="id">${run}</code></dd></dl></details></section>`;
 }

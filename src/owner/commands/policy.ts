@@ -21,6 +21,7 @@ import {
   suspectsText,
   uncovered,
 } from '../../protocol/trust/odds-report.ts';
+import { conditionsText } from '../../protocol/wire/told-policy.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { wholeNumberFrom } from '../../terminal/values.ts';
@@ -162,10 +163,8 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     const row: Row = { ...policyOdds(policy, population, risk), from: ['given'] };
     const shares = oddsByShare(policy, operators);
     out.value({ ...asked, policies: [jsonOf(row)], shares, advice: [], uncovered });
-    const votesText = `${policy.agree} of ${policy.of} operators`;
-    const signed = policy.cosign === 'required' ? ' and the trusted worker' : ', without a co-signature';
     const few = columns.slice(0, -1);
-    out.say('', `${votesText}${signed}, in ${counted(rounds, 'round')} at most`);
+    out.say('', `${conditionsText(policy)}, in ${counted(rounds, 'round')} at most`);
     out.say(...listed(sayOdds(row, population, risk)), '');
     out.table([
       ['suspects', ...few.map(([name]) => name)],

@@ -1,6 +1,7 @@
 import { shortRef } from '../base/git-ref.ts';
 import { counted, duration, listed } from '../base/quantity.ts';
 import type { RunSummary } from '../wire/runs.ts';
+import { ownSignersText } from '../wire/told-policy.ts';
 import { accountOf } from './account.ts';
 import type { RunState } from './states.ts';
 import { attention, worstOf } from './whole-state.ts';
@@ -72,7 +73,7 @@ function madeBy(jobs: readonly RunSummary[]): string {
 }
 
 function builders({ tally, policy, earlier, cosigned }: RunSummary): string {
-  const own = policy.cosign && cosigned !== false ? ['your own worker'] : [];
+  const own = policy.cosign && cosigned !== false ? [ownSignersText(policy)] : [];
   const { by = [], same } = tally ?? {};
   const more = by.length - namesMax;
   const operators =

@@ -1,5 +1,6 @@
 import { passReason } from '../wire/pass-reason.ts';
 import type { RunSummary } from '../wire/runs.ts';
+import { ownSignersText } from '../wire/told-policy.ts';
 import { accountOf } from './account.ts';
 import type { OpenFacts, RunState } from './states.ts';
 
@@ -43,10 +44,10 @@ export function ladderOf(summary: RunSummary): Rung[] {
       level === 'trusted',
       level === 'trusted'
         ? cosign
-          ? `your own worker ${earlier === undefined ? 'built the same' : 'checked its evidence'} and signed`
+          ? `${ownSignersText(policy)} ${earlier === undefined ? 'built the same' : 'checked its evidence'} and signed`
           : 'witnesses signed the log'
         : cosign
-          ? 'your own worker has to build the same, and signs'
+          ? `${ownSignersText(policy)} has to build the same, and signs`
           : 'witnesses have to sign the log',
       waitsFor(summary, cosign),
     ],

@@ -7,6 +7,7 @@ import { Recent } from '../base/maps.ts';
 import { withoutControl } from '../base/text.ts';
 import { isBelow } from '../base/tree-path.ts';
 import { concat } from '../base/whole-bytes.ts';
+import { cosignKinds } from './cosign.ts';
 import { documentLimits } from './limits.ts';
 
 /** Protobuf prefix of an Ed25519 public key, inside an identity multihash of 36 bytes (libp2p peer-ids spec). */
@@ -107,7 +108,7 @@ export const policySchema = z
   .strictObject({
     agree: z.int().min(1).max(documentLimits.slotsMax),
     of: z.int().min(1).max(documentLimits.slotsMax),
-    cosign: z.enum(['required', 'none']),
+    cosign: z.enum(cosignKinds),
     rounds: z.int().min(1).max(documentLimits.roundsMax),
   })
   .refine((p) => p.agree <= p.of, { message: 'agree must not exceed of', path: ['agree'] })

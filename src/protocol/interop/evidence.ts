@@ -9,6 +9,7 @@ import {
   resultOf,
   type Verifier,
 } from '../documents/index.ts';
+import { cosignersOf } from '../judge/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf, linkEnvelope, stepNames } from './link.ts';
 
@@ -25,6 +26,8 @@ interface ExportedLink {
 export interface Links {
   builders: ExportedLink[];
   trusted: ExportedLink[];
+  /** How many of the latter must have made the same. */
+  signers: number;
 }
 
 /** The part of a verified bundle that has the receipts: of the earlier request, where nothing was built for its own. */
@@ -53,7 +56,8 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     );
   const { artifact, files } = facts;
   const result = resultIdOf({ kind: 'exit', code: 0, artifact }, files);
-  const links: Links = { builders: [], trusted: [] };
+  const signers = facts.cosigners.length === 0 ? 0 : Math.max(cosignersOf(facts.policy), 1);
+  const links: Links = { builders: [], trusted: [], signers };
   for (const { envelope: raw } of builtIn(bundle, facts).receipts) {
     const { payload, signer } = await openStatement('receipt', raw, verifier);
     const { slot, operator } = payload.predicate.quorate_receipt;
@@ -74,11 +78,10 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     });
   }
   const { agree } = facts.policy;
-  const wanted = facts.cosigners.length === 0 ? 0 : 1;
-  if (links.builders.length >= agree && links.trusted.length >= wanted) return links;
+  if (links.builders.length >= agree && links.trusted.length >= signers) return links;
   throw new QuorateError(
     'EXPORT_NO_LINKS',
-    `${links.builders.length} of the ${agree} operators needed, and ${links.trusted.length} of ${wanted} trusted workers, signed an in-toto link that holds`,
+    `${links.builders.length} of the ${agree} operators needed, and ${links.trusted.length} of ${signers} trusted workers, signed an in-toto link that holds`,
     { hint: 'Their Quorate is older than in-toto links; have the job built again.' },
   );
 }

@@ -14,6 +14,8 @@ interface LayoutParts {
   agree: number;
   /** PeerIds of the trusted workers that signed the verdict; none where the policy asks for none. */
   trusted: readonly string[];
+  /** How many of these must have made the same. */
+  signers: number;
   /** Paths of the artifact's files. */
   files: readonly string[];
   readme: string;
@@ -26,7 +28,7 @@ const never = '9999-12-31T23:59:59Z';
  * Keys for each step, and how many have to sign it (in-toto-spec v1.0 §4.3):
  * N of these keys and a trusted worker made the same files from the same source; the files at hand are exactly these.
  */
-export function makeLayout({ builders, agree, trusted, files, readme }: LayoutParts) {
+export function makeLayout({ builders, agree, trusted, signers, files, readme }: LayoutParts) {
   const all = [...builders, ...trusted].map(inTotoKeyOf);
   const step = (name: string, keys: readonly string[], threshold: number, products: Rule[]) => ({
     _type: 'step',
@@ -64,7 +66,9 @@ export function makeLayout({ builders, agree, trusted, files, readme }: LayoutPa
     readme,
     steps: [
       step(stepNames.build, builders, agree, [['ALLOW', '*']]),
-      ...(trusted.length === 0 ? [] : [step(stepNames.trusted, trusted, 1, [like([]), ['DISALLOW', '*']])]),
+      ...(trusted.length === 0
+        ? []
+        : [step(stepNames.trusted, trusted, signers, [like([]), ['DISALLOW', '*']])]),
     ],
   };
 }

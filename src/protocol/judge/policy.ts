@@ -1,3 +1,4 @@
+import { cosigning } from '../documents/cosign.ts';
 import type { Charter, Job, Policy } from '../documents/index.ts';
 
 /** In what a policy may be weaker than another one. */
@@ -5,7 +6,7 @@ export type Weakness = 'agree' | 'of' | 'cosign' | 'rounds';
 
 /** Trusted workers that have to co-sign. */
 export function cosignersOf({ cosign }: Pick<Policy, 'cosign'>): number {
-  return cosign === 'required' ? 1 : 0;
+  return cosigning[cosign].signers;
 }
 
 /**

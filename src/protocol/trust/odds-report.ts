@@ -1,4 +1,5 @@
 import { counted } from '../base/quantity.ts';
+import { cosigning } from '../documents/cosign.ts';
 import type { Policy } from '../documents/index.ts';
 import { documentLimits } from '../documents/limits.ts';
 import { cosignersOf } from '../judge/policy.ts';
@@ -74,7 +75,7 @@ export function cheapestPolicy(
 
 /** `2/3+cosign`, as `charter set --floor` takes it; rounds where they are not `rounds`. */
 export const policyText = (policy: Policy, rounds?: number): string =>
-  `${policy.agree}/${policy.of}${cosignersOf(policy) > 0 ? '+cosign' : ''}${policy.rounds === rounds ? '' : `+rounds=${policy.rounds}`}`;
+  `${policy.agree}/${policy.of}${cosigning[policy.cosign].asFloor}${policy.rounds === rounds ? '' : `+rounds=${policy.rounds}`}`;
 
 /** A probability: `0`, `<0.01%`, `0.23%`, `4.5%`, `13%`, `>99%`, `100%`. Rounded to neither of the ends. */
 export function oddsText(odds: number): string {

@@ -75,7 +75,7 @@ export function oddsOf(policy: Policy, population: Population) {
     /** Fewer honest operators than have to agree: no honest result is ever accepted. */
     lacking: operators - dishonest < agree,
     /** Expected builds, the trusted worker's included, for each accepted honest artifact. Null: none is accepted. */
-    builds: honest === 0 ? null : (operatorBuilds + chance(cosigned)) / honest,
+    builds: honest === 0 ? null : (operatorBuilds + cosignersOf(policy)) / honest,
   };
 }
 

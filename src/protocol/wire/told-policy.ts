@@ -11,6 +11,20 @@ export function toldPolicy(policy: Policy): ToldPolicy {
 /** The members of an event that are its policy. */
 export const policyIn = ({ agree, of, cosign }: ToldPolicy): ToldPolicy => ({ agree, of, cosign });
 
+type Signers = Pick<ToldPolicy, 'cosign'>;
+
+/** Trusted workers that have to sign, who are one in the sentence; empty where none has to. */
+export const signersText = ({ cosign }: Signers): string => (cosign ? 'the trusted worker' : '');
+
+/** The same, as the owner is told of them. */
+export const ownSignersText = ({ cosign }: Signers): string => (cosign ? 'your own worker' : '');
+
 /** Builders that the policy asks for: operators, and those who sign. */
-export const buildersText = ({ agree, of, cosign }: ToldPolicy): string =>
-  `${agree} of ${of} operators${cosign ? ' and the trusted worker' : ''}`;
+export const buildersText = (policy: ToldPolicy): string =>
+  `${policy.agree} of ${policy.of} operators${policy.cosign ? ` and ${signersText(policy)}` : ''}`;
+
+/** The same, which also says that nobody signs. */
+export function conditionsText(policy: Policy): string {
+  const told = toldPolicy(policy);
+  return `${buildersText(told)}${told.cosign ? '' : ', without a co-signature'}`;
+}
