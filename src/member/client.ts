@@ -267,8 +267,7 @@ class MemberClient {
 
   async #bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
     for (const controller of this.#credentials.membership.controllers) {
-      const limit = AbortSignal.any([this.#signal, AbortSignal.timeout(clientLimits.bundleMsMax)]);
-      const text = await fetchBundle(this.#mesh, controller, which, limit);
+      const text = await fetchBundle(this.#mesh, controller, which, this.#signal, clientLimits.bundleMsMax);
       if (text !== undefined) return { bundle: decodeBundle(text), text };
     }
     throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {

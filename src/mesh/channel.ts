@@ -103,14 +103,15 @@ export class StreamChannel implements Channel {
     assert(!this.#receiving, 'one receive() at a time');
     this.#receiving = true;
     clearTimeout(this.#linger);
+    const { timeoutMs = meshLimits.waitMs, wholeMs = timeoutMs } = options;
     const admit = options.admit ?? this.#limits.toll?.admit;
     try {
-      const deadline = performance.now() + (options.timeoutMs ?? meshLimits.waitMs);
+      const deadline = performance.now() + wholeMs;
       for (;;) {
         const message = this.#next(admit !== undefined);
         if (message === 'announced') await this.#admit(admit);
         else if (message !== 'more') return message;
-        else await this.#readable(deadline, options.signal);
+        else await this.#readable(Math.min(deadline, performance.now() + timeoutMs), options.signal);
       }
     } finally {
       this.#receiving = false;

@@ -89,6 +89,7 @@ describe('a client', () => {
     // Connects.
     expect(await codeOf(() => waiting.bundle('e'.repeat(64)))).toBe('BUNDLE_NOT_FOUND');
     withLimits(clientLimits, { bundleMsMax: 500 });
+    withLimits(sessionTimes, { answerMs: 3_600_000 });
     expect(await codeOf(() => waiting.bundle(run))).toBe('MESH_TIMEOUT');
     const away = await at(['/ip4/127.0.0.1/tcp/1']);
     expect(await codeOf(() => away.bundle(run))).toBe('MESH_UNREACHABLE');

@@ -83,6 +83,29 @@ describe('a channel that is read', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('is waited for while bytes arrive, where it has a longer time in all', async () => {
+    const { stream, channel } = opened();
+    const begun = performance.now();
+    const ended = async (act: Promise<unknown>) => [await codeOf(act), performance.now() - begun];
+    const trickle = async (times: number) => {
+      for (let n = 0; n < times; n++) {
+        stream.arrive(n === 0 ? lengthOf(1000) : Uint8Array.of(0));
+        await vi.advanceTimersByTimeAsync(60);
+      }
+    };
+    const silent = ended(channel.receive({ timeoutMs: 100, wholeMs: 500 }));
+    await trickle(3);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await silent).toEqual(['MESH_TIMEOUT', 220]);
+    const slow = ended(channel.receive({ timeoutMs: 100, wholeMs: 500 }));
+    await trickle(9);
+    expect(await slow).toEqual(['MESH_TIMEOUT', 280 + 500]);
+    const whole = channel.receive({ timeoutMs: 100, wholeMs: 500 });
+    await vi.advanceTimersByTimeAsync(90);
+    stream.arrive(new Uint8Array(1000));
+    expect(await whole).toHaveLength(1000);
+  });
+
   it('keeps nothing of a signal that ends no wait, and does not wait under one that has ended', async () => {
     const { stream, channel } = opened();
     const { signal } = new AbortController();

@@ -94,12 +94,13 @@ export function serveBundles(mesh: Mesh, bundles: StoredBundles, bytesMax?: numb
   mesh.handle(protocol, session, options);
 }
 
-/** Requests a bundle from one peer. Undefined when the peer has none. @throws MESH_…, WIRE_INVALID */
+/** Requests a bundle from one peer, as `requestBundle`. Undefined when the peer has none. @throws MESH_…, WIRE_INVALID */
 export function fetchBundle(
   mesh: Mesh,
   peer: { id: string; addrs: string[] },
   which: string,
   signal: AbortSignal,
+  wholeMs?: number,
 ): Promise<string | undefined> {
-  return requestBundle(meshDial(mesh, signal), peer, which);
+  return requestBundle(meshDial(mesh, signal), peer, which, wholeMs);
 }

@@ -129,11 +129,15 @@ class Sending {
 /** One bundle alone is sent whatever its size. */
 const exceeds = (held: number, bytes: number, max: number): boolean => held > 0 && held + bytes > max;
 
-/** Asks one peer for a bundle; undefined where it has none. @throws `MESH_…`, `WIRE_INVALID`. */
+/**
+ * Asks one peer for a bundle; undefined where it has none. `wholeMs`: longest wait for all of it, as long as bytes of it arrive.
+ * @throws `MESH_…`, `WIRE_INVALID`.
+ */
 export async function requestBundle(
   dial: Dial,
   peer: PeerAddress,
   which: string,
+  wholeMs: number = sessionTimes.answerMs,
   fresh = false,
 ): Promise<string | undefined> {
   const channel = await dial(peer, protocols.bundle, {
@@ -145,7 +149,7 @@ export async function requestBundle(
   let failure: unknown;
   try {
     await stream.send({ which });
-    const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs });
+    const answer = await stream.receive({ timeoutMs: sessionTimes.answerMs, wholeMs });
     if (answer?.kind === 'bundle') {
       await stream.release();
       return answer.bundle;
@@ -161,5 +165,5 @@ export async function requestBundle(
   }
   await stream.close();
   if (!isStale(channel, failure)) throw failure;
-  return requestBundle(dial, peer, which, true);
+  return requestBundle(dial, peer, which, wholeMs, true);
 }

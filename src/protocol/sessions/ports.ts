@@ -14,6 +14,8 @@ import type {
 
 export interface ReceiveOptions {
   timeoutMs?: number;
+  /** Longest wait in all, where `timeoutMs` is that for the next bytes. A channel that sees whole messages only takes `timeoutMs` for both. */
+  wholeMs?: number;
   admit?: (bytes: number) => Promise<void>;
 }
 
