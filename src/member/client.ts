@@ -261,13 +261,14 @@ class MemberClient {
     return this.#following.logs(which, options);
   }
 
-  bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
-    return patiently(this.#waiting, () => this.#found(() => this.#bundle(which)), isUnread);
+  /** `wholeMs`: as of `requestBundle`. */
+  bundle(which: string, wholeMs?: number): Promise<{ bundle: Bundle; text: string }> {
+    return patiently(this.#waiting, () => this.#found(() => this.#bundle(which, wholeMs)), isUnread);
   }
 
-  async #bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
+  async #bundle(which: string, wholeMs?: number): Promise<{ bundle: Bundle; text: string }> {
     for (const controller of this.#credentials.membership.controllers) {
-      const text = await fetchBundle(this.#mesh, controller, which, this.#signal, clientLimits.bundleMsMax);
+      const text = await fetchBundle(this.#mesh, controller, which, this.#signal, wholeMs);
       if (text !== undefined) return { bundle: decodeBundle(text), text };
     }
     throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {

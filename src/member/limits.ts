@@ -7,14 +7,11 @@ export const clientLimits = {
   keptStreamMs: 1_000,
   /** Between two questions to members for revocations, in ms: each opens a mesh of its own. */
   askMembersMs: 60_000,
-  /** For a whole bundle of the controller as long as it goes on arriving, in ms: the largest at 0.9 Mbit/s. */
-  bundleMsMax: 10 * 60_000,
   /** Longest wait for the next word of a controller that fetches, which says how far it is once a second, in ms. */
   bringMsMax: 60_000,
 } as const;
 
-const { askMembersMs, bringMsMax, bundleMsMax, keptStreamMs } = clientLimits;
+const { askMembersMs, bringMsMax, keptStreamMs } = clientLimits;
 assert(askMembersMs < limits.sessionSecondsMax * 1000, 'a member is asked more often than a session lasts');
-assert(bundleMsMax <= limits.gitSecondsMax * 1000, 'a bundle takes no longer than a source');
 assert(bringMsMax <= limits.gitIdleSecondsMax * 1000, 'silence is noticed as that of git is');
 assert(keptStreamMs <= sessionLimits.keptStreamMs, 'a command keeps streams no longer than a node');

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ControllerNode } from '../../src/controller/node/node.ts';
 import { openClient } from '../../src/member/client.ts';
-import { clientLimits } from '../../src/member/limits.ts';
 import { ownerMembership } from '../../src/member/owner-membership.ts';
 import { serveBundles } from '../../src/node/artifacts/bundles.ts';
 import { openHome } from '../../src/node/membership/home.ts';
@@ -88,9 +87,11 @@ describe('a client', () => {
     const waiting = await at(silent.addresses());
     // Connects.
     expect(await codeOf(() => waiting.bundle('e'.repeat(64)))).toBe('BUNDLE_NOT_FOUND');
-    withLimits(clientLimits, { bundleMsMax: 500 });
     withLimits(sessionTimes, { answerMs: 3_600_000 });
+    expect(await codeOf(() => waiting.bundle(run, 200))).toBe('MESH_TIMEOUT');
+    withLimits(sessionTimes, { answerMs: 200 });
     expect(await codeOf(() => waiting.bundle(run))).toBe('MESH_TIMEOUT');
+    expect(await codeOf(() => waiting.bundle(run, 3_600_000))).toBe('MESH_TIMEOUT');
     const away = await at(['/ip4/127.0.0.1/tcp/1']);
     expect(await codeOf(() => away.bundle(run))).toBe('MESH_UNREACHABLE');
   });

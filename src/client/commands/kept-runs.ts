@@ -25,6 +25,9 @@ export async function keptRuns(
   const kept = new Map<string, { run: string; job: string }>();
   /** Names of kept runs that are agreed, of which no more can come. */
   const low = new Set<string>();
+  const tests = new Set(
+    prepared.jobs.flatMap(({ instance, job }) => (job.kind === 'test' ? [instance.name] : [])),
+  );
   // Each comes after those it needs.
   for (const planned of prepared.jobs) {
     const { name, needs } = planned.instance;
@@ -36,7 +39,7 @@ export async function keptRuns(
       (needs.some(({ instance }) => low.has(instance)) || (isEmpty(last) && cosignersOf(job.trust) === 0));
     if (!mayStand(last, isFinal)) continue;
     const { id } = encodeJob(jobDocument({ repo: { url }, commit, tree, job, tag }));
-    if (isOf(planned, last, id, await client.show(last.run), kept)) {
+    if (isOf(planned, last, id, await client.show(last.run), kept, tests)) {
       kept.set(name, { run: last.run, job: id });
       if (isFinal) low.add(name);
     }
@@ -60,10 +63,11 @@ function isOf(
   template: string,
   { history }: Awaited<ReturnType<Client['show']>>,
   kept: ReadonlyMap<string, { run: string }>,
+  tests: ReadonlySet<string>,
 ): boolean {
   if (!sameValue(policyIn(policy), toldPolicy(job.trust))) return false;
   let published: string | undefined;
-  let needs: Record<string, { request: string; level: string }> = {};
+  let needs: Record<string, { request: string; level: string; gate?: true | undefined }> = {};
   for (const { progress } of history) {
     if (progress.kind === 'accepted') published = progress.job;
     if (progress.kind === 'waiting') needs = progress.needs;
@@ -73,7 +77,9 @@ function isOf(
     Object.keys(needs).length === instance.needs.length &&
     instance.needs.every(({ instance: needed, level }) => {
       const { run } = kept.get(needed) ?? {};
-      return run !== undefined && needs[needed]?.request === run && needs[needed]?.level === level;
+      const asked = needs[needed];
+      const isGate = (asked?.gate === true) === tests.has(needed);
+      return run !== undefined && asked?.request === run && asked.level === level && isGate;
     })
   );
 }

@@ -44,8 +44,8 @@ export class FollowedRun {
   facts: AccountFacts;
   verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
   readonly history: Progress[] = [];
-  /** It was built again, to something else. */
-  differs = false;
+  /** How it compares with an earlier run of the same job. */
+  repeated: Extract<Progress, { kind: 'repeated' }> | undefined;
 
   constructor(run: string) {
     this.run = run;
@@ -56,8 +56,20 @@ export class FollowedRun {
     this.facts = afterProgress(this.facts, progress);
     if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) this.history.push(progress);
     if (progress.kind === 'input-lost') this.verdict = undefined;
-    if (progress.kind === 'repeated') this.differs = !progress.same;
+    if (progress.kind === 'inputs' || progress.kind === 'reopened') this.repeated = undefined;
+    if (progress.kind === 'repeated') this.repeated = progress;
     if (progress.kind === 'verdict') this.verdict = progress;
+  }
+
+  /** Takes an event of before its verdict, which the controller did not tell. */
+  takeEarlier(progress: Progress): void {
+    this.take(progress);
+    if (this.verdict !== undefined) this.take(this.verdict);
+  }
+
+  /** It was built again, to something else. */
+  get differs(): boolean {
+    return this.repeated?.same === false;
   }
 
   /** Whether the verdict that was just taken is the last event to wait for: the comparison with an earlier run comes after it. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import type { Client } from '../../member/client.ts';
+import type { Client, TimedProgress } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { controllerAdvice, membershipFor, withAdvice } from '../../member/commands/project-client.ts';
 import { accountOf, hasRefused } from '../../protocol/account/index.ts';
@@ -11,6 +11,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
+import type { Progress } from '../../protocol/wire/progress.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -35,7 +36,7 @@ import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
 import { comparedIn, sayDispute } from './run-comparison.ts';
-import { whyUnproven } from './run-evidence.ts';
+import { type Proof, proofOf } from './run-evidence.ts';
 
 interface Options {
   url?: string;
@@ -204,12 +205,17 @@ async function follow(
   const waiting = new WaitingNote(context, client, { run });
   waiting.in(idleMs);
   let awaited = false;
+  /** By kind, the events that a person reads once they are proven. */
+  const held = new Map<string, TimedProgress>();
+  let proof: Proof | undefined;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
       const { kind } = progress;
       followed.take(progress);
       out.value(runEvent(at, progress, followed.facts));
-      view.show(at, progress);
+      if (followed.reached(until) && (kind === 'verdict' || kind === 'repeated'))
+        held.set(kind, { at, progress });
+      else view.show(at, progress);
       waiting.seen++;
       if (kind === 'leased') {
         if (progress.slot === 'trusted') awaited = true;
@@ -225,7 +231,15 @@ async function follow(
       waiting.stop();
       if (!awaited) waiting.in(idleMs);
     }
+    waiting.stop();
     if (followed.verdict?.level !== 'agreed') await logs?.rest();
+    if (followed.reached(until)) {
+      const told = { job: published, repeated: rebuild ? followed.repeated : undefined };
+      proof = (await proofOf(context, client, [told], until, limit)).get(told);
+    }
+    for (const progress of takeShown(out, followed, proof))
+      held.set(progress.kind, { at: Date.now(), progress });
+    if (proof?.why === undefined) for (const { at, progress } of held.values()) view.show(at, progress);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -233,19 +247,17 @@ async function follow(
     logs?.stop();
     view.end();
   }
-  const interrupted = () => {
+  if (
+    signal.aborted &&
+    (followed.verdict === undefined || (followed.reached(until) && proof === undefined))
+  ) {
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
-  };
-  if (signal.aborted && followed.verdict === undefined) return interrupted();
-  if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
-  let reached: boolean;
-  try {
-    reached = followed.reached(until) && (await isProven(context, client, published, until, limit));
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    return interrupted();
   }
+  if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
+  if (proof?.why !== undefined) sayUnproven(out, until, { run }, proof.why);
+  const reached = proof !== undefined && proof.why === undefined;
+  if (reached && rebuild && followed.repeated === undefined) sayNotCompared(out);
   const account = accountOf(followed.facts);
   if (account.over && (reached || !followed.reached(until)))
     for (const step of account.next) sayStep(out, step);
@@ -253,26 +265,37 @@ async function follow(
   return reached && !followed.differs ? (alarm ?? exits.done) : exits.no;
 }
 
-/** Whether the evidence of a run proves the level that it came to, as the controller says. Says why not. */
-async function isProven(
-  context: Context,
-  client: Client,
-  published: PublishedJob,
+/** Has a followed run take the events that its evidence shows, and the controller did not tell. Returns them. */
+function takeShown(
+  out: Context['out'],
+  of: FollowedRun,
+  proof: Proof | undefined,
+  more: { name?: string; run?: string } = {},
+): Progress[] {
+  const known = new Set(of.history.map(({ kind }) => kind));
+  const fresh = proof?.shows.filter(({ kind }) => !known.has(kind)) ?? [];
+  for (const progress of fresh) {
+    of.takeEarlier(progress);
+    out.value({ ...runEvent(Date.now(), progress, of.facts), ...more });
+  }
+  return fresh;
+}
+
+function sayUnproven(
+  out: Context['out'],
   until: Until,
-  limit: AbortSignal,
-  name?: string,
-): Promise<boolean> {
-  const { out } = context;
-  const why = await whyUnproven(context, client, published, until, limit);
-  if (why === undefined) return true;
-  const { run } = published;
-  const { code, message } = why;
+  { name, run }: { name?: string; run: string },
+  { code, message }: QuorateError,
+): void {
   const says = escapeLine(message, 1000);
   out.value({ event: 'unproven', name, run, code, says });
   const head = name === undefined ? '' : `${name}: `;
   out.note(out.colours.red(`${head}the controller says ${until}, and does not prove it: ${says} [${code}]`));
-  return false;
 }
+
+/** Of --rebuild: nothing proves that there is no earlier run. */
+const sayNotCompared = (out: Context['out'], head = ''): void =>
+  out.note(`${head}compared with nothing: the controller names no earlier run of the same job`);
 
 /** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
 const followedMax = 16;
@@ -319,9 +342,16 @@ async function followAll(
   };
   try {
     await Promise.all(Array.from({ length: followedMax }, next)).finally(() => board.end());
-    // One after the other: a bundle may be large.
-    for (const { name, of, job } of followed)
-      if (of.reached(until) && (await isProven(context, client, job, until, limit, name))) reached.add(of);
+    const told = followed
+      .filter(({ of }) => of.reached(until))
+      .map(({ name, of, job }) => ({ name, of, job, repeated: rebuild ? of.repeated : undefined }));
+    for (const [{ name, of }, proof] of await proofOf(context, client, told, until, limit)) {
+      const { run } = of;
+      takeShown(out, of, proof, { name, run });
+      if (proof.why !== undefined) sayUnproven(out, until, { name, run }, proof.why);
+      else reached.add(of);
+      if (proof.why === undefined && rebuild && of.repeated === undefined) sayNotCompared(out, `${name}: `);
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
     out.note('No longer following; the jobs go on. quorate jobs lists them.');

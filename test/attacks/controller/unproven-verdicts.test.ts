@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandLimits } from '../../../src/client/commands/limits.ts';
@@ -19,6 +19,7 @@ import { withLimits } from '../../support/with-limits.ts';
  */
 let cluster: LocalCluster;
 let url: string;
+let bundles: string;
 /** The real run, as listed, and its evidence. */
 let real: Line & { run: string };
 let evidence: string;
@@ -35,11 +36,26 @@ beforeAll(async () => {
   const { lines } = await cluster.cli(['jobs']);
   real = (lines.flat() as unknown as (typeof real)[])[0] as typeof real;
   said = real as unknown as typeof said;
-  const folder = join(cluster.projectDir, '.quorate');
-  evidence = await readFile(join(folder, 'bundles', `${honest.run}.json`), 'utf8');
+  bundles = join(cluster.projectDir, '.quorate', 'bundles');
+  evidence = await readFile(join(bundles, `${honest.run}.json`), 'utf8');
+});
+
+it('a controller that calls a rebuild the same shows the evidence of both runs', async () => {
+  withLimits(commandLimits, { storedMsMax: 0 });
+  const again = await cluster.cli(['run', url, '--rebuild']);
+  expect(code(again), again.report).toEqual({ code: 0, unproven: [] });
+  expect(again.lines.at(-1)).toMatchObject({ event: 'repeated', same: true, earlier: real.run });
+  // Without it this one exits with 0 as well.
+  await rm(join(bundles, `${again.lines[0]?.run}.json`));
+  const lacking = await cluster.cli(['run', url, '--rebuild']);
+  expect(lacking.lines).toContainEqual(expect.objectContaining({ event: 'repeated', same: true }));
+  expect(code(lacking), lacking.report).toEqual({ code: 1, unproven: ['BUNDLE_NOT_FOUND'] });
+});
+
+const steal = async () => {
   await cluster.control.stop();
   thief = await openMesh({
-    key: (await loadKey(join(folder, 'controller.key'))).seed,
+    key: (await loadKey(join(cluster.projectDir, '.quorate', 'controller.key'))).seed,
     listen: [`/ip4/127.0.0.1/tcp/${cluster.port}`],
     bootstrap: [],
     topics: [],
@@ -74,8 +90,7 @@ beforeAll(async () => {
     },
     { maxInboundStreams: 32, maxMessageBytes: 1_000_000 },
   );
-});
-afterAll(() => thief.close());
+};
 
 const code = ({ code, lines }: { code: number | null; lines: Line[] }) => ({
   code,
@@ -83,12 +98,18 @@ const code = ({ code, lines }: { code: number | null; lines: Line[] }) => ({
 });
 
 describe('a controller that calls a run trusted', () => {
+  beforeAll(steal);
+  afterAll(() => thief.close());
+
   it('shows no evidence', async () => {
     withLimits(commandLimits, { storedMsMax: 0 });
     shown = undefined;
     const answer = await cluster.cli(['run', url]);
     expect(code(answer), answer.report).toEqual({ code: 1, unproven: ['BUNDLE_NOT_FOUND'] });
     expect(answer.stderr).toMatch(/does not prove it: .*\[BUNDLE_NOT_FOUND\]$/m);
+    const read = await cluster.cli(['run', url], { plain: true });
+    expect(read.code, read.report).toBe(1);
+    expect(read.report).not.toMatch(/^(.* )?trusted /m);
   });
 
   it('shows the evidence of another run', async () => {

@@ -25,7 +25,7 @@ const other = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
 
 it('a run that is agreed is not published again where no more can come of it', async () => {
   const jobs = file.instances.map((instance) => ({ instance, job: jobOf(file, instance) }));
-  const kept = async (level: string, more = {}) => {
+  const kept = async (level: string, more = {}, gate: { gate?: true } = { gate: true }) => {
     const runs = jobs.map(({ instance: { name }, job }) => {
       const id = encodeJob(jobDocument({ repo: { url }, ...at, tree, job })).id;
       const made = { check: { reports: tree }, reports: { reports: other }, build: { artifact: other } }[
@@ -44,7 +44,7 @@ it('a run that is agreed is not published again where no more can come of it', a
                 {
                   progress: {
                     kind: 'waiting',
-                    needs: { check: { request: 'run of check', level: 'agreed' } },
+                    needs: { check: { request: 'run of check', level: 'agreed', ...gate } },
                   },
                 },
               ]
@@ -59,4 +59,6 @@ it('a run that is agreed is not published again where no more can come of it', a
   expect(await kept('agreed')).toEqual(['check', 'quiet', 'build']);
   expect(await kept('agreed', { revoked: {} })).toEqual([]);
   expect(await kept('failed')).toEqual([]);
+  // As a client of before asked for it, which read the reports of the test.
+  expect(await kept('trusted', {}, {})).toEqual(['check', 'quiet', 'reports', 'signed']);
 });

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { commandLimits } from '../../../src/client/commands/limits.ts';
-import { whyUnproven } from '../../../src/client/commands/run-evidence.ts';
+import { proofOf } from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { Patience } from '../../../src/node/patience.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
@@ -16,16 +16,17 @@ const none = (): never => {
   throw new QuorateError('BUNDLE_NOT_FOUND', 'no');
 };
 
+const contextAt = (home: string) => ({
+  home,
+  out: new Output(sink(), sink(), { json: false, colour: false }),
+});
+const soon = () => AbortSignal.timeout(60_000);
+
 /** A project whose run this command published: asked for, and shown bundle after bundle, the last one again and again. */
 async function proof(
   { request }: { request: { id: string; payload: Request } },
   shown: (Bundle | (() => never))[],
-  {
-    until = 'trusted' as 'trusted' | 'agreed',
-    asked = {},
-    home = '',
-    signal = AbortSignal.timeout(60_000),
-  } = {},
+  { until = 'trusted' as 'trusted' | 'agreed', asked = {}, home = '', signal = soon() } = {},
 ) {
   const left = [...shown];
   const bundle = async () => {
@@ -34,11 +35,9 @@ async function proof(
   };
   const { job, repo, ref, commit, recipe, policy, needs } = request.payload;
   const published = { run: request.id, asked: { job, repo, ref, commit, recipe, policy, needs, ...asked } };
-  const context = {
-    home: home === '' ? folder() : home,
-    out: new Output(sink(), sink(), { json: false, colour: false }),
-  };
-  const why = await whyUnproven(context, { bundle, project }, published, until, signal);
+  const context = contextAt(home === '' ? folder() : home);
+  const told = { job: published };
+  const why = (await proofOf(context, { bundle, project }, [told], until, signal)).get(told)?.why;
   return why === undefined ? 'proven' : codeOf(why);
 }
 
@@ -82,12 +81,20 @@ it('an earlier run that stands for a job is not by a request for anything else',
   const { policy } = published.request.payload;
   for (const asked of [
     { job: 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi' },
-    { policy: { ...policy, agree: 1 } },
+    { policy: { ...policy, of: policy.of + 2 } },
+    { policy: { ...policy, cosign: 'none' as const } },
     { needs: { lib: { request: 'a'.repeat(64), level: 'trusted' } } },
     { recipe: { repo: 'r', commit: 'c'.repeat(40), path: 'p', sha256: 'a'.repeat(64) } },
     { commit: 'd'.repeat(40) },
   ])
     expect(await proof(published, [published.bundle], { asked })).toBe('RUN_MISMATCH');
+});
+
+it('another version of the client may have asked for other rounds of it', async () => {
+  const published = await makeProject();
+  const { policy } = published.request.payload;
+  const asked = { policy: { ...policy, rounds: policy.rounds + 1 } };
+  expect(await proof(published, [published.bundle], { asked })).toBe('proven');
 });
 
 it('it is not by what is revoked as this home knows', async () => {
@@ -106,6 +113,28 @@ it('evidence that is stored after its verdict was told is waited for', async () 
   expect(await proof(published, [none, before, published.bundle])).toBe('proven');
   const isVoid = { ...published.bundle, receipts: published.bundle.receipts.slice(1) };
   expect(await proof(published, [isVoid, published.bundle])).toBe('proven');
+});
+
+it('that of several runs is waited for together', async () => {
+  withLimits(commandLimits, { storedMsMax: 1 });
+  const runs = await Promise.all(['a', 'b', 'c'].map((name) => makeProject({ job: { name } })));
+  const asked: string[] = [];
+  const bundle = async (which: string) => {
+    asked.push(which);
+    const of = runs.find(({ request }) => request.id === which);
+    // The second one is there when it is asked for again.
+    if (of !== runs[1] || asked.indexOf(which) === asked.length - 1) none();
+    return { bundle: of?.bundle as Bundle, text: '' };
+  };
+  const told = runs.map(({ request: { id, payload } }) => ({ job: { run: id, asked: payload } }));
+  const proofs = await proofOf(contextAt(folder()), { bundle, project }, told, 'trusted', soon());
+  const [a, b, c] = told.map(({ job: { run } }) => run);
+  expect(asked).toEqual([a, b, c, a, b, c]);
+  expect([...proofs].map(([{ job }, { why }]) => [job.run, why && codeOf(why)])).toEqual([
+    [a, 'BUNDLE_NOT_FOUND'],
+    [b, undefined],
+    [c, 'BUNDLE_NOT_FOUND'],
+  ]);
 });
 
 it('a controller that is away is waited for longer, and accused of nothing', async () => {
