@@ -15,11 +15,6 @@ import { addressesFor, type EgressRules, printable, type Target } from './rules.
 export class RefusalRows {
   /** By destination; the oldest is forgotten when there are too many. */
   readonly #rows = new Map<string, number>();
-  readonly #max: number;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
 
   reached(asked: Target): void {
     this.#rows.delete(keyOf(asked));
@@ -34,7 +29,7 @@ export class RefusalRows {
       if (this.#rows.size <= egressLimits.refusedDestinationsMax) break;
       this.#rows.delete(oldest);
     }
-    if (row < this.#max) return undefined;
+    if (row < egressLimits.refusalsInARowMax) return undefined;
     return new QuorateError(
       'EGRESS_REFUSED_REPEATEDLY',
       `${row} requests in a row for ${printable(key)} were refused: ${refusal.code}: ${refusal.message}`,
@@ -97,7 +92,6 @@ export interface EgressOptions extends EgressRules {
   onRefusal?: ((refusal: QuorateError) => void) | undefined;
   /** Called once, with the reason to end the user of the proxy: a limit exceeded, or `refusalsInARowMax` refusals in a row. */
   onHopeless?: ((reason: QuorateError) => void) | undefined;
-  refusalsInARowMax?: number | undefined;
   /** Opens connections. Default: without a bandwidth limit. */
   connect?: Connect | undefined;
   /** Of the worker that the proxy is for. Absent: a host of the operator's own project, without limits. */
@@ -134,7 +128,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   const sentBytesMax = options.sentBytesMax ?? egressLimits.sentBytesMax;
   const totalMax = options.connectionsTotalMax ?? egressLimits.connectionsTotalMax;
 
-  const rows = new RefusalRows(options.refusalsInARowMax ?? egressLimits.refusalsInARowMax);
+  const rows = new RefusalRows();
   let isHopeless = false;
   const giveUp = (reason: QuorateError): void => {
     if (isHopeless) return;

@@ -10,16 +10,14 @@ type Walk = (cid: string, signal: AbortSignal) => Promise<void>;
  */
 export class Announcements {
   readonly #walk: Walk;
-  readonly #betweenMs: number;
   readonly #closing = new AbortController();
   /** By CID: waiting, under way, or done. */
   readonly #announced = new Map<string, Promise<void>>();
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  constructor(walk: Walk, betweenMs: number = meshLimits.betweenAnnouncementsMs) {
+  constructor(walk: Walk) {
     this.#walk = walk;
-    this.#betweenMs = betweenMs;
   }
 
   close(): void {
@@ -59,6 +57,6 @@ export class Announcements {
   async #pause(): Promise<void> {
     if (this.#waiting > meshLimits.announcementsWaitingMax) return;
     const { signal } = this.#closing;
-    await sleep(this.#betweenMs, undefined, { signal, ref: false }).catch(() => {});
+    await sleep(meshLimits.betweenAnnouncementsMs, undefined, { signal, ref: false }).catch(() => {});
   }
 }

@@ -9,17 +9,12 @@ export const DHT_PREFIX = '/quorate-dht';
 const PROVIDERS = `${DHT_PREFIX}/provider/`;
 const PEERS = '/peers/';
 
-const { providersMax, providersPerPeerMax, providersPerCidMax, peerRecordsMax } = meshLimits;
-const BOUNDS = { providersMax, providersPerPeerMax, providersPerCidMax, peerRecordsMax };
-export type DatastoreBounds = Record<keyof typeof BOUNDS, number>;
-
 /**
  * Provider and peer records of other peers, in memory and bounded; the stores of libp2p have no bound. A peer over its own limit loses its
  * oldest records, and so does a CID: one with a provider for each key would make every lookup dear. Over the total limit the peer with the
  * most records loses its oldest. Records of `pinned` peers (this node and connected ones) stay.
  */
 export class BoundedDatastore extends BaseDatastore {
-  readonly #bounds: DatastoreBounds;
   readonly #pinned: (peer: string) => boolean;
   readonly #onEvict: () => void;
   readonly #data = new Map<string, Uint8Array>();
@@ -29,11 +24,10 @@ export class BoundedDatastore extends BaseDatastore {
   readonly #heldBy = new Map<string, Set<string>>();
   #providers = 0;
 
-  constructor(pinned: (peer: string) => boolean, onEvict: () => void, bounds: DatastoreBounds = BOUNDS) {
+  constructor(pinned: (peer: string) => boolean, onEvict: () => void) {
     super();
     this.#pinned = pinned;
     this.#onEvict = onEvict;
-    this.#bounds = bounds;
   }
 
   override put(key: Key, value: Uint8Array): Key {
@@ -82,10 +76,10 @@ export class BoundedDatastore extends BaseDatastore {
     const ofCid = addToSet(this.#providersOf, cid, name);
     const held = addToSet(this.#heldBy, peer, name);
     this.#providers += 1;
-    if (held.size > this.#bounds.providersPerPeerMax && !this.#pinned(peer)) this.#evictFirst(held);
-    if (ofCid.size > this.#bounds.providersPerCidMax)
+    if (held.size > meshLimits.providersPerPeerMax && !this.#pinned(peer)) this.#evictFirst(held);
+    if (ofCid.size > meshLimits.providersPerCidMax)
       this.#evictFirst(ofCid, (other) => !this.#pinned(providerOf(other)?.peer ?? ''));
-    if (this.#providers <= this.#bounds.providersMax) return;
+    if (this.#providers <= meshLimits.providersMax) return;
     let largest = new Set<string>();
     for (const [holder, set] of this.#heldBy)
       if (!this.#pinned(holder) && set.size > largest.size) largest = set;
@@ -94,7 +88,7 @@ export class BoundedDatastore extends BaseDatastore {
 
   #addPeer(name: string): void {
     this.#peers.add(name);
-    if (this.#peers.size > this.#bounds.peerRecordsMax)
+    if (this.#peers.size > meshLimits.peerRecordsMax)
       this.#evictFirst(this.#peers, (one) => one !== name && !this.#pinned(one.slice(PEERS.length)));
   }
 

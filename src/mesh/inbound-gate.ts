@@ -12,20 +12,12 @@ export interface Arrival {
   refuse(error: Error): void;
 }
 
-const { inboundPerSecond, handshakeMs } = meshLimits;
-const { pendingInboundMax, pendingPerNetworkMax, waitingPerNetworkMax, waitingInboundMax } = meshLimits;
-const ofNetwork = { inboundPerSecond, handshakeMs, pendingPerNetworkMax, waitingPerNetworkMax };
-/** Of every node. */
-const bounds = { ...ofNetwork, pendingInboundMax, waitingInboundMax };
-export type GateBounds = Record<keyof typeof bounds, number>;
-
 /**
  * Paces inbound connections before their handshake. Each network has a rate, handshakes at once, and a line for those that come faster.
  * Where all handshakes together are too many, the oldest of the network with the most of them ends, or one that has had `handshakeMs`;
  * where all that wait are, the newest of the longest line does.
  */
 export class InboundGate {
-  readonly #bounds: GateBounds;
   readonly #now: () => number;
   readonly #rate: Buckets;
   /** Handshakes by network, with when they began, the oldest first. */
@@ -37,23 +29,22 @@ export class InboundGate {
   /** Connections that were closed before their handshake had ended, since the start. */
   refused = 0;
 
-  constructor(given: GateBounds = bounds, now: () => number = () => performance.now()) {
-    this.#bounds = given;
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#rate = new Buckets(given.inboundPerSecond, given.inboundPerSecond);
+    this.#rate = new Buckets(meshLimits.inboundPerSecond, meshLimits.inboundPerSecond);
   }
 
   /** Begins the handshake at once, later, or refuses it. `leave` has to be called at its end. */
   enter(arrival: Arrival): void {
     const { network } = arrival;
     const line = this.#waiting.get(network) ?? [];
-    if (line.length >= this.#bounds.waitingPerNetworkMax)
+    if (line.length >= meshLimits.waitingPerNetworkMax)
       return this.#refuse(arrival, `too many connections of ${network} wait for their handshake`);
     line.push(arrival);
     this.#waiting.set(network, line);
     this.#waitingCount += 1;
     this.#advance(network);
-    if (this.#waitingCount > this.#bounds.waitingInboundMax) this.#shorten(line);
+    if (this.#waitingCount > meshLimits.waitingInboundMax) this.#shorten(line);
   }
 
   /** The handshake has ended, or the connection was closed while it waited. */
@@ -81,7 +72,7 @@ export class InboundGate {
   #advance(network: string): void {
     const line = this.#waiting.get(network);
     if (line === undefined) return;
-    const { pendingPerNetworkMax, inboundPerSecond } = this.#bounds;
+    const { pendingPerNetworkMax, inboundPerSecond } = meshLimits;
     for (;;) {
       const [next] = line;
       if (next === undefined) return void this.#waiting.delete(network);
@@ -115,7 +106,7 @@ export class InboundGate {
 
   /** Whether one more handshake fits, of a network that has `own` of them. */
   #makeRoom(own: number): boolean {
-    if (this.#pendingCount < this.#bounds.pendingInboundMax) return true;
+    if (this.#pendingCount < meshLimits.pendingInboundMax) return true;
     const found = this.#greediest(own) ?? this.#late();
     if (found === undefined) return false;
     this.#end(found);
@@ -134,7 +125,7 @@ export class InboundGate {
   #late(): Arrival | undefined {
     const oldest = [...this.#pending.values()].flatMap((handshakes) => [...handshakes].slice(0, 1));
     const [first] = oldest.sort(([, a], [, b]) => a - b);
-    if (first === undefined || this.#now() - first[1] < this.#bounds.handshakeMs) return undefined;
+    if (first === undefined || this.#now() - first[1] < meshLimits.handshakeMs) return undefined;
     return first[0];
   }
 

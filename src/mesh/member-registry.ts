@@ -7,14 +7,12 @@ import type { PeerAddress } from './types.ts';
 
 /** Members tell it anew each minute. */
 const TTL_MS = 3 * 60_000;
-const BOUNDS = { membersPerProjectMax: 500, projectsPerPeerMax: 32, entriesMax: 20_000 };
-const { membersPerProjectMax, projectsPerPeerMax, entriesMax } = BOUNDS;
+export const memberLimits = { membersPerProjectMax: 500, projectsPerPeerMax: 32, entriesMax: 20_000 };
+const { membersPerProjectMax, projectsPerPeerMax, entriesMax } = memberLimits;
 assert(meshLimits.waitMs < TTL_MS && TTL_MS < meshLimits.fullToldMs, 'who is gone is forgotten in minutes');
 assert(entriesMax <= 2 * meshLimits.peerRecordsMax, 'members take no more than twice the records of peers');
 assert(membersPerProjectMax * projectsPerPeerMax < entriesMax, 'one peer leaves room for others');
 assert(projectsPerPeerMax < membersPerProjectMax, 'a peer is in few projects');
-
-export type MemberRegistryBounds = typeof BOUNDS;
 
 interface Entry {
   addrs: string[];
@@ -28,27 +26,22 @@ interface Entry {
  * goes, in a project that of the network with the most. `now` in milliseconds.
  */
 export class MemberRegistry {
-  readonly #bounds: MemberRegistryBounds;
   readonly #projects = new Map<string, Map<string, Entry>>();
   readonly #projectsOf = new Map<string, Set<string>>();
   #entries = 0;
-
-  constructor(bounds: MemberRegistryBounds = BOUNDS) {
-    this.#bounds = bounds;
-  }
 
   put(root: string, peer: PeerAddress, network: string, now: number): void {
     this.#delete(root, peer.id);
     const roots = this.#projectsOf.get(peer.id);
     const [oldestRoot] = roots ?? [];
-    if (oldestRoot !== undefined && (roots?.size ?? 0) >= this.#bounds.projectsPerPeerMax) {
+    if (oldestRoot !== undefined && (roots?.size ?? 0) >= memberLimits.projectsPerPeerMax) {
       this.#delete(oldestRoot, peer.id);
     }
-    if (this.members(root) >= this.#bounds.membersPerProjectMax) {
+    if (this.members(root) >= memberLimits.membersPerProjectMax) {
       const [oldest] = largest(this.#networks(root).values());
       if (oldest !== undefined) this.#delete(root, oldest[0]);
     }
-    if (this.#entries >= this.#bounds.entriesMax) this.#makeRoom();
+    if (this.#entries >= memberLimits.entriesMax) this.#makeRoom();
     this.#insert(root, peer, network, now);
   }
 

@@ -13,8 +13,6 @@ import { type GitProtocol, visible } from './url.ts';
 export interface GitOptions {
   signal?: AbortSignal | undefined;
   seconds?: number | undefined;
-  /** Time limit without output and received data. */
-  idleSeconds?: number | undefined;
   /** Additional environment: PATH if git is elsewhere, SSH_AUTH_SOCK for ssh. */
   env?: Record<string, string> | undefined;
   /** Wraps a command, for example to run it in a sandbox that has access to its folders. */
@@ -63,7 +61,7 @@ const stderrBytesMax = 4096;
 const memoryKib = 4 * 1024 * 1024;
 
 /** Configuration that replaces the host's and the user's, and disables features that a repository could control. */
-function settings(protocol: GitProtocol | undefined, idleSeconds: number): string[] {
+function settings(protocol: GitProtocol | undefined): string[] {
   const pairs = [
     'protocol.allow=never',
     ...(protocol === undefined ? [] : [`protocol.${protocol}.allow=always`]),
@@ -92,7 +90,7 @@ function settings(protocol: GitProtocol | undefined, idleSeconds: number): strin
     // A redirect could lead to a host that the charter does not list.
     'http.followRedirects=false',
     'http.lowSpeedLimit=1',
-    `http.lowSpeedTime=${Math.ceil(idleSeconds)}`,
+    `http.lowSpeedTime=${limits.gitIdleSecondsMax}`,
     'advice.detachedHead=false',
   ];
   return pairs.flatMap((pair) => ['-c', pair]);
@@ -127,7 +125,7 @@ export async function gitInTurn(
   for (let tries = 1; ; tries++) {
     const started = performance.now();
     try {
-      return await run(gitScript(protocol, calls, options), { ...options, env });
+      return await run(gitScript(protocol, calls), { ...options, env });
     } catch (error) {
       const isSoon = performance.now() - started < sourceLimits.dropMsMax;
       const isDropped = error instanceof GitFailed && error.isDropped && options.reach === 'server';
@@ -138,13 +136,8 @@ export async function gitInTurn(
   }
 }
 
-export function gitScript(
-  protocol: GitProtocol | undefined,
-  calls: readonly string[][],
-  options: Pick<GitOptions, 'idleSeconds'>,
-): string[] {
-  const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
-  const command = ['git', '--no-pager', ...settings(protocol, idleSeconds)];
+export function gitScript(protocol: GitProtocol | undefined, calls: readonly string[][]): string[] {
+  const command = ['git', '--no-pager', ...settings(protocol)];
   const lines = calls.map((args) => [...command, ...args].map(shellWord).join(' '));
   const last = lines.pop() ?? '';
   // A limit of the shell applies to git and all its children.
@@ -194,7 +187,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
     kill();
   };
   const seconds = options.seconds ?? limits.gitSecondsMax;
-  const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
+  const { gitIdleSecondsMax: idleSeconds } = limits;
   const deadline = setTimeout(
     () => stop(tooSlow('SOURCE_TIMEOUT', `git took over ${seconds} s`)),
     seconds * 1000,

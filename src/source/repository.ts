@@ -70,8 +70,8 @@ export class Repository {
   }
 
   #runOptions(more: Partial<RunOptions>): RunOptions {
-    const { signal, seconds, idleSeconds, env, wrap, start } = this.#options;
-    return { cwd: this.#gitDir, signal, seconds, idleSeconds, env, wrap, start, ...more };
+    const { signal, seconds, env, wrap, start } = this.#options;
+    return { cwd: this.#gitDir, signal, seconds, env, wrap, start, ...more };
   }
 
   init(): void {

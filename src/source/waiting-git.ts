@@ -34,7 +34,7 @@ export const archiveArgs = (commit: string): string[] => [
 /** Arguments of git that reads a pack from its standard input: its objects are checked as those of a fetch. */
 const indexArgs = ['-c', 'pack.writeReverseIndex=false', 'index-pack', '--stdin', '-v', '--fsck-objects'];
 
-export type WaitingOptions = Pick<GitOptions, 'idleSeconds' | 'env' | 'wrap' | 'start'>;
+export type WaitingOptions = Pick<GitOptions, 'env' | 'wrap' | 'start'>;
 
 /** git that waits for a pack on standard input and archives one commit in it. Started before the commit is known; used once. */
 export class WaitingGit {
@@ -57,7 +57,7 @@ export class WaitingGit {
     const head = openSync(join(gitDir, 'HEAD'), 'r+');
     try {
       const calls = [indexArgs, archiveArgs('HEAD')].map((args) => [`--git-dir=${gitDir}`, ...args]);
-      const command = startGit(gitScript(undefined, calls, options), { ...options, cwd: gitDir });
+      const command = startGit(gitScript(undefined, calls), { ...options, cwd: gitDir });
       return new WaitingGit(gitDir, head, command);
     } catch (error) {
       closeSync(head);

@@ -14,7 +14,6 @@ export interface PullOptions {
   signal?: AbortSignal | undefined;
   /** Limit in bytes of all distinct blocks, present ones included. */
   maxBytes?: number | undefined;
-  maxBlocks?: number | undefined;
   /** Time without a verified block after which the pull ends, in milliseconds. */
   idleSeconds?: number | undefined;
   /** Called with the bytes of the tree present so far. */
@@ -153,9 +152,8 @@ class Pull {
     const key = cid.toString();
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    const maxBlocks = this.#options.maxBlocks ?? limits.treeBlocksMax;
-    if (this.#seen.size > maxBlocks)
-      throw this.#tooLarge('STORE_TREE_TOO_MANY_BLOCKS', `has over ${maxBlocks} blocks`);
+    if (this.#seen.size > limits.treeBlocksMax)
+      throw this.#tooLarge('STORE_TREE_TOO_MANY_BLOCKS', `has over ${limits.treeBlocksMax} blocks`);
     this.#todo.push(cid);
   }
 

@@ -79,7 +79,7 @@ export class FetchState {
 
   #count(cid: CID, bytes: number, links: readonly CID[]): void {
     const maxBytes = this.#options.maxBytes ?? limits.treeBytesMax;
-    const maxBlocks = this.#options.maxBlocks ?? limits.treeBlocksMax;
+    const { treeBlocksMax: maxBlocks } = limits;
     this.#known.set(keyOf(cid), here);
     this.blocks += 1;
     this.bytes += bytes;

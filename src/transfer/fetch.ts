@@ -106,7 +106,6 @@ class Fetch implements Work {
   readonly #sink: BlockSink;
   readonly #options: FetchOptions;
   readonly #idleMs: number;
-  readonly #slowMs: number;
   readonly #state: FetchState;
   readonly #sessions: ProviderSession[];
   #wake = Promise.withResolvers<void>();
@@ -117,7 +116,6 @@ class Fetch implements Work {
     this.#sink = sink;
     this.#options = options;
     this.#idleMs = options.idleMs ?? transferLimits.idleSecondsMax * 1000;
-    this.#slowMs = options.slowMs ?? transferLimits.slowSeconds * 1000;
     this.#state = new FetchState(root, sink, options);
     this.#sessions = providers.map((provider) => new ProviderSession(provider, this));
   }
@@ -217,8 +215,9 @@ class Fetch implements Work {
     const idle = here.filter((session) => !session.isBusy && session.failure === undefined);
     if (idle.length === 0 || this.#state.waiting > 0) return;
     const best = Math.max(slowBytesPerSecond, ...idle.map((session) => session.rate(now) / slowFraction));
+    const slowMs = transferLimits.slowSeconds * 1000;
     for (const session of here) {
-      if (session.busyMs(now) < this.#slowMs || session.rate(now) >= best) continue;
+      if (session.busyMs(now) < slowMs || session.rate(now) >= best) continue;
       session.drop(new QuorateError('TRANSFER_SLOW', 'the peer is much slower than another'));
     }
   }

@@ -43,11 +43,8 @@ export interface FetchOptions {
   signal?: AbortSignal | undefined;
   /** Limit in bytes of all distinct blocks, present ones included. */
   maxBytes?: number | undefined;
-  maxBlocks?: number | undefined;
   /** Milliseconds without a verified block after which a provider is dropped. */
   idleMs?: number | undefined;
-  /** Milliseconds for which a much slower provider may keep idle ones waiting before it is dropped. */
-  slowMs?: number | undefined;
   /** Called with the bytes of the tree present so far. */
   onProgress?: ((bytes: number) => void) | undefined;
 }

@@ -1,8 +1,10 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { egressLimits } from '../../src/egress/limits.ts';
 import { RefusalRows } from '../../src/egress/proxy.ts';
 import { QuorateError } from '../../src/protocol/base/errors.ts';
 import { listen } from '../source/support.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';
 
 describe('a build that repeats requests which are always refused', () => {
@@ -13,8 +15,8 @@ describe('a build that repeats requests which are always refused', () => {
 
   it('is given up once, after many refusals of one destination in a row, in tunnels and requests', async () => {
     const reasons: string[] = [];
+    withLimits(egressLimits, { refusalsInARowMax: 4 });
     const egress = await egressTo(1, {
-      refusalsInARowMax: 4,
       onHopeless: ({ code, message }) => reasons.push(`${code}: ${message}`),
     });
     // Other destinations do not count.
@@ -32,9 +34,9 @@ describe('a build that repeats requests which are always refused', () => {
     const port = await listen((socket) => socket.end());
     let up = false;
     const there = [{ host: 'c', port }];
+    withLimits(egressLimits, { refusalsInARowMax: 2 });
     const flaky = await egressTo(port, {
       targets: there,
-      refusalsInARowMax: 2,
       onHopeless: ({ code }: { code: string }) => reasons.push(code),
       connect: (_, at) => connect({ host: '127.0.0.1', port: up ? at : 1 }),
       resolve: async () => [{ address: '93.184.216.34' }],
@@ -62,7 +64,8 @@ describe('a build that repeats requests which are always refused', () => {
   });
 
   it('is forgotten, the oldest destination first, when there are too many', async () => {
-    const rows = new RefusalRows(2);
+    withLimits(egressLimits, { refusalsInARowMax: 2 });
+    const rows = new RefusalRows();
     const refusal = new QuorateError('EGRESS_NOT_ALLOWED', 'no', { hint: 'ask for less' });
     const refused = (port: number) => rows.refused({ host: 'a', port }, refusal);
     expect([refused(0), refused(0)]).toMatchObject([

@@ -1,10 +1,13 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Announcements } from '../../src/mesh/announcements.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 const aMinute = 60_000;
 
 /** Announcements whose walks are noted, and fail while told to. */
 function announcing(betweenMs?: number) {
+  if (betweenMs !== undefined) withLimits(meshLimits, { betweenAnnouncementsMs: betweenMs });
   const walks: { cid: string; began: number; ended: number }[] = [];
   const to = { fail: false };
   const announcements = new Announcements(async (cid) => {
@@ -12,7 +15,7 @@ function announcing(betweenMs?: number) {
     await new Promise((resolve) => setImmediate(resolve));
     walks.push({ cid, began, ended: performance.now() });
     if (to.fail) throw new Error('no peer');
-  }, betweenMs);
+  });
   return { announcements, walks, to };
 }
 const cids = (walks: readonly { cid: string }[]) => walks.map(({ cid }) => cid);

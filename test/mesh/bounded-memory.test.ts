@@ -1,18 +1,21 @@
 import { Key } from 'interface-datastore';
 import { describe, expect, it } from 'vitest';
-import { BoundedDatastore, type DatastoreBounds, DHT_PREFIX } from '../../src/mesh/datastore.ts';
-import { MemberRegistry, type MemberRegistryBounds } from '../../src/mesh/member-registry.ts';
+import { BoundedDatastore, DHT_PREFIX } from '../../src/mesh/datastore.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
+import { MemberRegistry, memberLimits } from '../../src/mesh/member-registry.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 const provider = (cid: string, peer: string): Key => new Key(`${DHT_PREFIX}/provider/${cid}/${peer}`);
 const record = new Uint8Array(1);
 
-function datastore(bounds?: Partial<DatastoreBounds>, pinned = 'none') {
-  const all = { providersMax: 100, providersPerPeerMax: 100, providersPerCidMax: 100, peerRecordsMax: 100 };
+const wide = { providersMax: 100, providersPerPeerMax: 100, providersPerCidMax: 100, peerRecordsMax: 100 };
+
+function datastore(bounds?: Partial<typeof wide>, pinned = 'none') {
+  if (bounds !== undefined) withLimits(meshLimits, { ...wide, ...bounds });
   let evicted = 0;
   const store = new BoundedDatastore(
     (peer) => peer === pinned,
     () => evicted++,
-    bounds && { ...all, ...bounds },
   );
   const keys = (prefix?: string) =>
     [...(store._allKeys(prefix === undefined ? {} : { prefix }) as Iterable<Key>)].map((key) =>
@@ -89,9 +92,10 @@ describe('the records that a node keeps for others', () => {
   });
 });
 
-function registry(bounds?: Partial<MemberRegistryBounds>) {
+function registry(bounds?: Partial<typeof memberLimits>) {
   const all = { membersPerProjectMax: 100, projectsPerPeerMax: 100, entriesMax: 100 };
-  const made = new MemberRegistry(bounds && { ...all, ...bounds });
+  if (bounds !== undefined) withLimits(memberLimits, { ...all, ...bounds });
+  const made = new MemberRegistry();
   const put = (root: string, id: string, network = id, now = 0) =>
     made.put(root, { id, addrs: [`/ip4/192.0.2.1/tcp/1/p2p/${id}`] }, network, now);
   const others = (root: string, now = 0, max = 10) =>

@@ -1,5 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type Arrival, type GateBounds, InboundGate } from '../../src/mesh/inbound-gate.ts';
+import { type Arrival, InboundGate } from '../../src/mesh/inbound-gate.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 const bounds = {
   inboundPerSecond: 4,
@@ -11,11 +13,12 @@ const bounds = {
 };
 
 /** A gate whose time is set by hand, and what became of each connection. `null`: with the bounds of every node. */
-function gate(given: Partial<GateBounds> | null = {}) {
+function gate(given: Partial<typeof bounds> | null = {}) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let now = 0;
-  const made = new InboundGate(given === null ? undefined : { ...bounds, ...given }, () => now);
+  if (given !== null) withLimits(meshLimits, { ...bounds, ...given });
+  const made = new InboundGate(() => now);
   const begun: string[] = [];
   const refused: string[] = [];
   const arrivals = new Map<string, Arrival>();

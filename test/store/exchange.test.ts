@@ -4,10 +4,12 @@ import type { CID } from 'multiformats/cid';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pbCode, rawCode } from '../../src/protocol/base/car.ts';
 import { reportedError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import type { Exchange } from '../../src/store/bitswap.ts';
 import { Blocks } from '../../src/store/blocks.ts';
 import { cidOf } from '../../src/store/file-import.ts';
 import { pullTree } from '../../src/store/pull.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { codeOf, folder } from './support.ts';
 
 const [first, second] = ['one', 'another one'].map((text) => Buffer.from(text)) as [Buffer, Buffer];
@@ -65,17 +67,19 @@ function clock() {
 
 describe('a pull', () => {
   it('takes as many bytes and blocks as it may, and no more', async () => {
-    const pull = async (limits: { maxBytes?: number; maxBlocks?: number }) => {
+    const pull = async (maxBytes: number) => {
       const blocks = await area();
-      return pullTree(blocks, peers(giving(blocks)).exchange, tree.cid, { from: ['a'], ...limits });
+      return pullTree(blocks, peers(giving(blocks)).exchange, tree.cid, { from: ['a'], maxBytes });
     };
-    expect(await pull({ maxBytes: treeBytes, maxBlocks: 3 })).toEqual({
+    withLimits(limits, { treeBlocksMax: 3 });
+    expect(await pull(treeBytes)).toEqual({
       bytes: treeBytes,
       blocks: 3,
       servedBy: { a: 3 },
     });
-    expect(await codeOf(pull({ maxBytes: treeBytes - 1 }))).toBe('STORE_TREE_TOO_LARGE');
-    expect(await codeOf(pull({ maxBlocks: 2 }))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
+    expect(await codeOf(pull(treeBytes - 1))).toBe('STORE_TREE_TOO_LARGE');
+    withLimits(limits, { treeBlocksMax: 2 });
+    expect(await codeOf(pull(treeBytes))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
   });
 
   it('asks each peer once for what a tree links to twice, and closes its sessions', async () => {

@@ -4,6 +4,8 @@ import { MemoryBlockstore } from 'blockstore-core';
 import { createHeliaLight } from 'helia';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { limits } from '../../src/protocol/base/limits.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { codeOf, collect, node, noiseBytes, pair, store, type TarEntry, tar } from './support.ts';
 
 const small = (count: number, size = 500): TarEntry[] =>
@@ -98,8 +100,10 @@ describe('pull', () => {
     const tree = await from.importTar(await tar(small(50, 2000)), { into: from.public });
     const peers = { from: [a.peerId.toString()] };
     expect(await codeOf(to.pull(tree.root, { ...peers, maxBytes: 50_000 }))).toBe('STORE_TREE_TOO_LARGE');
-    expect(await codeOf(to.pull(tree.root, { ...peers, maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
-    expect((await to.pull(tree.root, { ...peers, maxBlocks: 71 })).blocks).toBe(71);
+    withLimits(limits, { treeBlocksMax: 40 });
+    expect(await codeOf(to.pull(tree.root, peers))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
+    withLimits(limits, { treeBlocksMax: 71 });
+    expect((await to.pull(tree.root, peers)).blocks).toBe(71);
   });
 
   it('does not wait longer than its idle limit for a peer that says nothing, and then uses another', async () => {

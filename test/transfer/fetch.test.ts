@@ -1,5 +1,6 @@
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { type Provider, serveTrees } from '../../src/transfer/index.ts';
 import { transferLimits } from '../../src/transfer/limits.ts';
 import { codeOf, collect, noiseBytes, store } from '../store/support.ts';
@@ -139,11 +140,12 @@ describe('a transfer', () => {
     });
     const silent = await answering(() => new Promise(() => {}));
     const [to, other, alone] = [await Receiver.open(), await Receiver.open(), await Receiver.open()];
-    const [result, second, failure] = await Promise.all([
-      to.fetch(root, [slow, fast.mesh], { slowMs: 800 }).finally(() => dropped.resolve()),
+    const [second, failure] = await Promise.all([
       other.fetch(root, [silent, fast.mesh], { idleMs: 2_000 }),
       codeOf(alone.fetch(root, [silent], { idleMs: 500 })),
     ]);
+    withLimits(transferLimits, { slowSeconds: 0.8 });
+    const result = await to.fetch(root, [slow, fast.mesh]).finally(() => dropped.resolve());
     expect(result.dropped.map(({ peer, code }) => [peer, code])).toEqual([[slow.id, 'TRANSFER_SLOW']]);
     expect(await to.store.has(root)).toBe(true);
     expect(second.dropped.map(({ code }) => code)).toEqual(['TRANSFER_IDLE']);
@@ -202,8 +204,10 @@ describe('a transfer', () => {
     const root = await importInto(from.store, small(50, 2_000));
     const to = await Receiver.open();
     expect(await codeOf(to.fetch(root, [from.mesh], { maxBytes: 50_000 }))).toBe('STORE_TREE_TOO_LARGE');
-    expect(await codeOf(to.fetch(root, [from.mesh], { maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
-    expect((await to.fetch(root, [from.mesh], { maxBlocks: 71 })).blocks).toBe(71);
+    withLimits(limits, { treeBlocksMax: 40 });
+    expect(await codeOf(to.fetch(root, [from.mesh]))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
+    withLimits(limits, { treeBlocksMax: 71 });
+    expect((await to.fetch(root, [from.mesh])).blocks).toBe(71);
   });
 
   it('finds what is here already anywhere in the tree, and asks for the rest only', async () => {

@@ -3,6 +3,7 @@ import { create } from 'multiformats/hashes/digest';
 import { describe, expect, it, vi } from 'vitest';
 import { carHeader, pbCode, rawCode, sectionHead } from '../../src/protocol/base/car.ts';
 import { reportedError } from '../../src/protocol/base/errors.ts';
+import { limits } from '../../src/protocol/base/limits.ts';
 import { below, Walk } from '../../src/transfer/dag-walk.ts';
 import { FetchState } from '../../src/transfer/fetch-state.ts';
 import { decodeRequest, encodeRequest } from '../../src/transfer/frames.ts';
@@ -10,6 +11,7 @@ import { type BlockSink, CarDecoder, encodeCar, type FetchOptions } from '../../
 import { ProviderSession, type Work } from '../../src/transfer/provider-session.ts';
 import { Ring } from '../../src/transfer/serve.ts';
 import { codeOf } from '../support/code-and-folder.ts';
+import { withLimits } from '../support/with-limits.ts';
 import { block, car, cid, cidOf, Far, many, named, sink, turns } from './far.ts';
 
 describe('a walk over a tree', () => {
@@ -170,11 +172,12 @@ describe('the state of a fetch', () => {
   });
 
   it('takes as many bytes and blocks as the tree may have, and no more', async () => {
-    const fetch = state({ maxBytes: 20, maxBlocks: 3 });
+    withLimits(limits, { treeBlocksMax: 3 });
+    const fetch = state({ maxBytes: 20 });
     await fetch.arrived(verified(root, below.slice(0, 2)));
     await fetch.arrived(verified(below[0] as CID, [root, ...below.slice(0, 2)]));
     expect(await codeOf(() => fetch.arrived(verified(below[1] as CID, [], 1)))).toBe('STORE_TREE_TOO_LARGE');
-    const wide = state({ maxBlocks: 3 });
+    const wide = state({});
     expect(await codeOf(() => wide.arrived(verified(root, below)))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
   });
 });

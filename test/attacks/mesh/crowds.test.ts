@@ -11,7 +11,7 @@ const { pendingPerNetworkMax, waitingPerNetworkMax, waitingInboundMax, pendingIn
 function comesAfter(strangers: { networks: number; each: number; ms?: number }, owner: string): string {
   vi.useFakeTimers();
   let now = 0;
-  const gate = new InboundGate(undefined, () => now);
+  const gate = new InboundGate(() => now);
   const enter = (network: string): string => {
     let became = 'waits';
     gate.enter({

@@ -1,12 +1,19 @@
 import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys';
 import { Key } from 'interface-datastore';
 import { describe, expect, test } from 'vitest';
-import { BoundedDatastore, type DatastoreBounds, DHT_PREFIX } from '../../../src/mesh/datastore.ts';
+import { BoundedDatastore, DHT_PREFIX } from '../../../src/mesh/datastore.ts';
 import type { Mesh } from '../../../src/mesh/index.ts';
-import { MemberRegistry, type MemberRegistryBounds } from '../../../src/mesh/member-registry.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
+import { MemberRegistry, memberLimits } from '../../../src/mesh/member-registry.ts';
 import { type PeerOrder, RememberedPeers } from '../../../src/mesh/remembered-peers.ts';
 import { node, soon, until } from '../../mesh/harness.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { connect, type Plain, plain } from './plain.ts';
+
+type RecordBounds = Record<
+  'providersMax' | 'providersPerPeerMax' | 'providersPerCidMax' | 'peerRecordsMax',
+  number
+>;
 
 describe('an attacker has a node keep values for it (CVE-2026-45783)', () => {
   /** A record that is valid by the library's rules: somebody's public key. Gives what the victim answered. */
@@ -46,11 +53,11 @@ describe('an attacker has a node keep values for it (CVE-2026-45783)', () => {
 describe('an attacker announces itself for everything', () => {
   const provider = (cid: string, peer: string): Key => new Key(`${DHT_PREFIX}/provider/${cid}/${peer}`);
 
-  function flooded(bounds: DatastoreBounds): { total: number; honest: number } {
+  function flooded(bounds: RecordBounds): { total: number; honest: number } {
+    withLimits(meshLimits, bounds);
     const store = new BoundedDatastore(
       () => false,
       () => {},
-      bounds,
     );
     for (let i = 0; i < 20; i++) store.put(provider(`honest${i}`, 'honest'), new Uint8Array(8));
     for (let sybil = 0; sybil < 20; sybil++) {
@@ -82,11 +89,15 @@ describe('an attacker announces itself for everything', () => {
 
   /** Records of one CID that a lookup reads, and whether that of a connected peer is among them. */
   function ofOneCid(providersPerCidMax: number): { read: number; honest: boolean } {
-    const bounds = { providersMax: 1e9, providersPerPeerMax: 100, providersPerCidMax, peerRecordsMax: 100 };
+    withLimits(meshLimits, {
+      providersMax: 1e9,
+      providersPerPeerMax: 100,
+      providersPerCidMax,
+      peerRecordsMax: 100,
+    });
     const store = new BoundedDatastore(
       (peer) => peer === 'honest',
       () => {},
-      bounds,
     );
     store.put(provider('cid', 'honest'), new Uint8Array(8));
     for (let sybil = 0; sybil < 5_000; sybil++)
@@ -104,12 +115,16 @@ describe('an attacker announces itself for everything', () => {
   });
 
   test('the records of connected peers stay when strangers’ peer records flood in', () => {
-    const bounds = { providersMax: 10, providersPerPeerMax: 10, providersPerCidMax: 10, peerRecordsMax: 50 };
+    withLimits(meshLimits, {
+      providersMax: 10,
+      providersPerPeerMax: 10,
+      providersPerCidMax: 10,
+      peerRecordsMax: 50,
+    });
     const flood = (pinned: string): boolean => {
       const store = new BoundedDatastore(
         (peer) => peer === pinned,
         () => {},
-        bounds,
       );
       store.put(new Key('/peers/friend'), new Uint8Array(1));
       for (let i = 0; i < 500; i++) store.put(new Key(`/peers/stranger${i}`), new Uint8Array(1));
@@ -156,8 +171,9 @@ describe('an attacker fills the list of who is in which project', () => {
   const member = (id: string) => ({ id, addrs: ['/ip4/127.0.0.1/tcp/1'] });
 
   /** Made-up projects and made-up members; how many entries there are then and whether a small real project is whole. */
-  function flooded(bounds: MemberRegistryBounds): { entries: number; whole: boolean } {
-    const registry = new MemberRegistry(bounds);
+  function flooded(bounds: typeof memberLimits): { entries: number; whole: boolean } {
+    withLimits(memberLimits, bounds);
+    const registry = new MemberRegistry();
     for (const id of ['a', 'b', 'c']) registry.put('real', member(id), id, 0);
     for (let sybil = 0; sybil < 20; sybil++) {
       for (let i = 0; i < 100; i++) registry.put(`fake${i}`, member(`sybil${sybil}`), 'fake', 1);
@@ -179,11 +195,8 @@ describe('an attacker fills the list of who is in which project', () => {
 
   /** Members of a real project that are told, where many keys say they are members too. */
   function told(networkOf: (sybil: number) => string): number {
-    const registry = new MemberRegistry({
-      membersPerProjectMax: 50,
-      projectsPerPeerMax: 8,
-      entriesMax: 1_000,
-    });
+    withLimits(memberLimits, { membersPerProjectMax: 50, projectsPerPeerMax: 8, entriesMax: 1_000 });
+    const registry = new MemberRegistry();
     for (const id of ['a', 'b', 'c']) registry.put('real', member(id), id, 0);
     for (let sybil = 0; sybil < 200; sybil++)
       registry.put('real', member(`sybil${sybil}`), networkOf(sybil), 1);

@@ -6,9 +6,11 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { importSource } from '../../../src/execution/import-source.ts';
+import { limits } from '../../../src/protocol/base/limits.ts';
 import { resolveRef } from '../../../src/source/index.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { checkout, codeOf, commitAll, folder, git, listen, repo, serve } from '../../source/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 const dest = async (): Promise<string> => join(await folder(), 'out');
 const some = 'b'.repeat(40);
@@ -172,13 +174,16 @@ describe('a repository that is too large', () => {
 });
 
 describe('a hostile server', () => {
-  const limits = { seconds: 20, idleSeconds: 1 };
+  const soon = () => {
+    withLimits(limits, { gitIdleSecondsMax: 1 });
+    return { seconds: 20 };
+  };
 
   it('that is not there ends with a code', async () => {
-    expect(await codeOf(checkout('git://127.0.0.1:1/x', some, await dest(), limits))).toBe(
+    expect(await codeOf(checkout('git://127.0.0.1:1/x', some, await dest(), soon()))).toBe(
       'SOURCE_UNREACHABLE',
     );
-    expect(await codeOf(resolveRef('http://127.0.0.1:1/x', 'main', limits))).toBe('SOURCE_UNREACHABLE');
+    expect(await codeOf(resolveRef('http://127.0.0.1:1/x', 'main', soon()))).toBe('SOURCE_UNREACHABLE');
   });
 
   it('that never answers ends with a code, and leaves no process', async () => {
@@ -192,7 +197,7 @@ describe('a hostile server', () => {
     await Promise.all(
       ['git', 'http'].map(async (protocol) => {
         const url = `${protocol}://127.0.0.1:${port}/x`;
-        expect(await codeOf(checkout(url, some, await dest(), limits))).toMatch(
+        expect(await codeOf(checkout(url, some, await dest(), soon()))).toMatch(
           /^SOURCE_(STALLED|UNREACHABLE|SERVER_ERROR)$/,
         );
       }),
@@ -210,7 +215,7 @@ describe('a hostile server', () => {
       more();
     });
     for (const protocol of ['git', 'http']) {
-      const code = await codeOf(checkout(`${protocol}://127.0.0.1:${port}/x`, some, await dest(), limits));
+      const code = await codeOf(checkout(`${protocol}://127.0.0.1:${port}/x`, some, await dest(), soon()));
       expect(code).toMatch(/^SOURCE_(SERVER_ERROR|FAILED|UNREACHABLE|STALLED)$/);
     }
   });
@@ -255,7 +260,7 @@ describe('a hostile server', () => {
     await Promise.all([once(first, 'listening'), once(other, 'listening')].slice(first.listening ? 1 : 0));
     const address = first.address();
     const port = address !== null && typeof address === 'object' ? address.port : 0;
-    expect(await codeOf(resolveRef(`http://127.0.0.1:${port}/x`, 'main', limits))).toMatch(/^SOURCE_/);
+    expect(await codeOf(resolveRef(`http://127.0.0.1:${port}/x`, 'main', soon()))).toMatch(/^SOURCE_/);
     expect(asked).toBe(0);
   });
 
@@ -273,7 +278,7 @@ describe('a hostile server', () => {
   it('cannot draw on a terminal with its words', async () => {
     const text = 'ERR \x1b[2J\x1b]0;owned\x07 sorry\n';
     const port = await listen((socket) => socket.end((text.length + 4).toString(16).padStart(4, '0') + text));
-    const error = await resolveRef(`git://127.0.0.1:${port}/x`, 'main', limits).catch(
+    const error = await resolveRef(`git://127.0.0.1:${port}/x`, 'main', soon()).catch(
       (caught: Error) => caught,
     );
     expect(String(error)).toContain('sorry');

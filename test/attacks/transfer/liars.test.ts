@@ -149,7 +149,8 @@ describe('a provider that lies', () => {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: just those must not be there
       expect(String(outcome)).not.toMatch(/[\u0000-\u001f]/);
       expect(to.store.blocks.touch(unlinked.cid)).toBe(undefined);
-      const result = await to.fetch(root, [liar, honest.mesh], { idleMs, slowMs: 60_000 });
+      withLimits(transferLimits, { slowSeconds: 60 });
+      const result = await to.fetch(root, [liar, honest.mesh], { idleMs });
       expect(result.blocks).toBe(61);
       expect(await to.store.has(root)).toBe(true);
     },
