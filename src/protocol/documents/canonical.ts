@@ -56,7 +56,8 @@ export function survey(bytes: Uint8Array): Survey {
       max = Math.max(max, ++depth);
     } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
-  const valuesMax = documentLimits.jsonValuesOfAny + bytes.length / documentLimits.jsonBytesOfValue;
+  const { jsonValuesOfAny, jsonBytesOfValue, jsonValuesMax } = documentLimits;
+  const valuesMax = Math.min(jsonValuesMax, jsonValuesOfAny + bytes.length / jsonBytesOfValue);
   return { depth: max, isHalf, isDense: values > valuesMax };
 }
 
@@ -176,9 +177,12 @@ export function reasonOf(message: string | undefined): string {
   return message.length > 400 ? `${message.slice(0, 400)}…` : message;
 }
 
+/** zod makes an error for each fault: a text with one in each of its values would take seconds, and overflow the stack. */
+export const upToFirstFault: z.core.ParseContextInternal<z.core.$ZodIssue> = { abortEarly: true };
+
 /** The schema alone, for values that came from our own journal or a parsed parent document. */
 function checkShape<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, upToFirstFault);
   if (!result.success) {
     const issue = result.error.issues[0];
     const where =

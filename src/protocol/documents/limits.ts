@@ -7,9 +7,13 @@ export const documentLimits = {
   moreBytesMax: 4096,
   /** Depth of nested JSON. Documents of this version need eight. */
   jsonDepthMax: 24,
-  /** Values in JSON of any length; of a larger one, one more for this many bytes. A file of a receipt has four in a hundred. */
+  /**
+   * Values in JSON of any length; of a larger one, one more for this many bytes, and in all. A file of a receipt has four in a hundred, a
+   * hash of a bundle one in 67.
+   */
   jsonValuesOfAny: 65_536,
   jsonBytesOfValue: 16,
+  jsonValuesMax: 2 ** 20,
   /** Operators that build in one round; the controller holds a lease for each. */
   slotsMax: 16,
   /** Rounds of one run: a round that reaches no agreement is followed by another. */
@@ -34,5 +38,14 @@ const { subjectCharsMax, authorCharsMax, pushIdCharsMax, moreBytesMax } = docume
 assert(
   3 * (subjectCharsMax + authorCharsMax + pushIdCharsMax) < moreBytesMax / 2,
   'the words of a push leave room for others',
+);
+assert(
+  documentLimits.jsonValuesOfAny + limits.receiptBytesMax / documentLimits.jsonBytesOfValue <=
+    documentLimits.jsonValuesMax,
+  'the largest receipt may be as dense as any',
+);
+assert(
+  limits.bundleBytesMax / 64 <= documentLimits.jsonValuesMax,
+  'the largest bundle may be made of hashes',
 );
 assert(documentLimits.jsonDepthMax >= 8, 'documents are nested eight deep');

@@ -3,7 +3,7 @@ import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { fromUtf8, toUtf8 } from '../base/text.ts';
 import { cid, count, milliseconds, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
-import { reasonOf, survey } from '../documents/canonical.ts';
+import { reasonOf, survey, upToFirstFault } from '../documents/canonical.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
 import { transparencyLimits } from '../transparency/index.ts';
@@ -342,7 +342,7 @@ export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: 
   } catch (cause) {
     throw new QuorateError('WIRE_INVALID', `${what} is not JSON`, { cause });
   }
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, upToFirstFault);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const where = issue?.path.map(String).join('.').slice(0, 200) || 'its root';

@@ -362,6 +362,27 @@ describe('JSON of many values, as nobody signs it', () => {
     expect(codeOf(of('1', '0', 60_000))).toBe('taken');
   });
 
+  it('is refused however long it is: as keys a text may take twenty times its memory', () => {
+    const long = (count: number) => of(`"${'x'.repeat(2 ** 24)}"`, '0', count);
+    expect([codeOf(long(2 ** 20)), codeOf(long(2 ** 20 - 4))]).toEqual(['DOC_TOO_LARGE', 'DOC_INVALID']);
+  });
+
+  it('is refused at its first fault, where each of its values has one', () => {
+    const entry = `{"index":"","leaf":0,"path":[${Array(64).fill(0)}]}`;
+    const rest = '"job":"{}","offers":[],"publisher":"p","receipts":[],"request":"r","v":1,"verdict":"v"';
+    const bundle = (charter: string, entries: string, more = '') =>
+      `{"charter":"${charter}","checkpoint":"c","entries":[${entries}],${more}${rest}}`;
+    const inner = bundle('c', Array(2048).fill(entry).join(','));
+    const text = bundle('x'.repeat(2 ** 21), '', `"inputs":[${inner}],`);
+    // Otherwise they overflow the stack.
+    expect(() => documents.decodeBundle(text)).toThrow(expect.objectContaining({ code: 'DOC_INVALID' }));
+    let errors = 0;
+    const counted = z.string({ error: () => `${++errors}` });
+    const list = z.object({ z: z.array(counted) });
+    expect(() => decodeMessage(of('1', '0', 60_000), list, 'it')).toThrow('it is not valid at z.0: 1');
+    expect(errors).toBe(1);
+  });
+
   it('may be as dense as the files of a receipt, in any number', () => {
     const file = `{"digest":{"sha256":"${'a'.repeat(64)}"},"name":"f"}`;
     expect(codeOf(of('1', file, 80_000))).toBe('taken');
