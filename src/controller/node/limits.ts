@@ -61,6 +61,9 @@ export const controllerNodeLimits = {
   logFailureLines: 20,
   /** Lines that a search shows before and after each that it finds. */
   logNearLines: 2,
+  /** Bytes of blocks with links that are read for the files that a page lists: its first visitor pays for them. Each counts as `listedNodeBytesMin` at least. */
+  listedNodeBytesMax: 8 * 1024 * 1024,
+  listedNodeBytesMin: 4 * 1024,
   /** Results of tests in one tree of reports: entries that are looked at, files that are read, their bytes, and those of blocks with links. */
   junitEntriesMax: 2_000,
   junitFilesMax: 50,

@@ -9,6 +9,7 @@ import { describeOutcome } from '../machine/verdicts/results.ts';
 import { type LogSource, logSourcesOf, revealed } from '../sessions/log-answers.ts';
 import type { LogServer } from '../sessions/log-server.ts';
 import type { ControllerContext } from './context.ts';
+import { controllerNodeLimits } from './limits.ts';
 import { type LogPages, openLogPages } from './log-pages.ts';
 import { projectView } from './project-view.ts';
 import { openSboms, type Sboms } from './sbom.ts';
@@ -105,7 +106,7 @@ function storedTrees(
       return run && `${run.job.name}-${run.request.payload.commit.slice(0, 8)}`;
     },
     isHere,
-    /** The first entries; undefined where the tree is not here. */
+    /** The first entries, as far as they are read within `listedNodeBytesMax`; undefined where the tree is not here. */
     async list(
       tree: string,
       max: number,
@@ -113,9 +114,21 @@ function storedTrees(
     ): Promise<{ files: readonly TreeEntry[]; more: boolean } | undefined> {
       if (!isHere(tree)) return undefined;
       const files: TreeEntry[] = [];
-      for await (const entry of store.list(tree, { atMost: max + 1, nodes })) {
-        if (files.length >= max) return { files, more: true };
-        files.push(entry);
+      let left: number = controllerNodeLimits.listedNodeBytesMax;
+      // A few shards that link to each other many times take minutes to walk, and hold no entry.
+      const bounded = (bytes: number) => {
+        left -= Math.max(bytes, controllerNodeLimits.listedNodeBytesMin);
+        if (left < 0) throw new Error('the tree has too many links');
+        return nodes?.(bytes);
+      };
+      try {
+        for await (const entry of store.list(tree, { atMost: max + 1, nodes: bounded })) {
+          if (files.length >= max) return { files, more: true };
+          files.push(entry);
+        }
+      } catch (error) {
+        if (left >= 0) throw error;
+        return { files, more: true };
       }
       return { files, more: false };
     },
