@@ -20,7 +20,8 @@ const holder = join(import.meta.dirname, 'holder.ts');
 it('copies a journal of a process that writes: what it had written, whole', async () => {
   const dir = await folder();
   const file = join(dir, 'journal.db');
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', holder, file], {
+  // It pauses, so that its log does not begin anew during each try.
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', holder, file, '10'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
