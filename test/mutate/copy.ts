@@ -36,13 +36,13 @@ export class Copy {
   readonly checkout = join(this.#folder, 'c');
   readonly temporary = join(this.#folder, 't');
 
-  constructor(commit: string) {
+  constructor(commit: string, installed = join(root, 'node_modules')) {
     try {
       // Tests read files as other accounts too.
       chmodSync(this.#folder, 0o755);
       git(root, 'clone', '--quiet', '--shared', '--no-checkout', root, this.checkout);
       git(this.checkout, 'checkout', '--quiet', '--detach', commit);
-      const packages = [join(root, 'node_modules'), join(this.checkout, 'node_modules')];
+      const packages = [installed, join(this.checkout, 'node_modules')];
       // Links cost nothing, but do not lead to another file system.
       const linked = spawnSync('cp', ['-al', ...packages], { stdio: 'ignore' });
       if (linked.status !== 0) execFileSync('cp', ['-aT', ...packages]);
