@@ -27,7 +27,11 @@ export const hardLink = (name: string, linkname: string): LayerEntry => ({ name,
 
 const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 export type Packing = 'tar' | 'gzip' | 'zstd';
-const packed = { tar: (b: Buffer) => b, gzip: gzipSync, zstd: zstdCompressSync };
+const packed = {
+  tar: (b: Buffer) => b,
+  gzip: (b: Buffer) => gzipSync(b, { level: 1 }),
+  zstd: zstdCompressSync,
+};
 
 export interface Layout {
   /** By their names in it. */
