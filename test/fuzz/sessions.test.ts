@@ -42,7 +42,7 @@ it('every end of every protocol takes a changed message or refuses it with a cod
   );
   const missing = () => [...asked, ...answers].filter((what) => !changed.has(what));
   // Not every seed has each message changed: the first one has, and the others where it has not any more.
-  for (const seed of [5, 14, 23, 26, 2, 1])
+  for (const seed of [74, 5, 14, 23, 26, 2, 1])
     if (missing().length > 0) for (const what of await tampered(seed)) changed.add(what);
   expect(missing()).toEqual([]);
 });
