@@ -57,7 +57,7 @@ new PerformanceObserver((list) => {
 }).observe({ entryTypes: ['gc'] });
 let busy = heapMb();
 kept = [];
-await turn(2_000);
+await turn(1_000);
 // On a machine that is busy with something else a span may look like one of rest.
 while (isAwaited && whole === 0) {
   await garbage();
@@ -68,7 +68,7 @@ while (isAwaited && whole === 0) {
 console.log(JSON.stringify({ whole, given: busy - heapMb() }));`;
     const [bounding, kept] = await Promise.all(
       [
-        [bounded('{ spanMs: 150 }'), 'true'],
+        [bounded('{ spanMs: 100 }'), 'true'],
         [bounded('{}'), 'false'],
       ].map(async ([first = '', isAwaited = '']) =>
         JSON.parse(await afterGarbage(first, `const isAwaited = ${isAwaited};\n${rest}`)),

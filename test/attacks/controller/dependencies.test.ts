@@ -17,9 +17,11 @@ import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { errorFrom } from '../../../src/protocol/sessions/message-stream.ts';
 import type { ApiUp } from '../../../src/protocol/wire/messages.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import { codeOf } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 interface Peer {
   home: Home;
@@ -123,6 +125,7 @@ describe('a controller takes dependencies', () => {
   });
 
   it('as far as their publisher has them', async () => {
+    withLimits(transferLimits, { breakAgainMs: 1 });
     const nowhere = cidOf('nowhere');
     expect(await bring(owner.mesh, nowhere, owner.membership.grant)).toBe('DEPENDENCIES_UNAVAILABLE');
     expect(await submit(nowhere)).toBe('DEPENDENCIES_UNKNOWN');

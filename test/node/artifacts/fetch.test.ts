@@ -15,15 +15,11 @@ import { codeOf } from '../../../src/protocol/base/errors.ts';
 import { signMessage } from '../../../src/protocol/documents/index.ts';
 import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
-import { transferLimits } from '../../../src/transfer/limits.ts';
 import { folder, type Peer, peer, verdictOn } from '../../store-node/node/support.ts';
 import { at, controller, exit, makeCharter, project, root, testKey } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
-beforeEach(() => {
-  withLimits(artifactLimits, { againMs: 1 });
-  withLimits(transferLimits, { breakAgainMs: 1 });
-});
+beforeEach(() => withLimits(artifactLimits, { againMs: 1 }));
 
 /** Counts the waits of so many milliseconds, which end at once. */
 function waitsOf(wanted: number): { count: number } {

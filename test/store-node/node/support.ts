@@ -14,6 +14,7 @@ import type { StoreContext } from '../../../src/store-node/node/context.ts';
 import { StoreKeeper } from '../../../src/store-node/node/keeper.ts';
 import { Ledger } from '../../../src/store-node/node/ledger.ts';
 import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import { tar } from '../../store/support.ts';
 import { loopbackMesh } from '../../support/mesh.ts';
 import * as it from '../../support/project.ts';
@@ -35,6 +36,8 @@ export interface Peer {
 }
 
 export async function peer(key?: Uint8Array): Promise<Peer> {
+  // Blocks that it lacks are asked for again a few times.
+  withLimits(transferLimits, { breakAgainMs: 1 });
   const mesh = await loopbackMesh(key);
   const store = await openStore({ dir: await folder(), libp2p: mesh.libp2p });
   onTestFinished(async () => {
