@@ -1,6 +1,7 @@
 import { reportedError } from '../src/protocol/base/errors.ts';
 import { fromUtf8, toUtf8 } from '../src/protocol/base/text.ts';
 import { protocols } from '../src/protocol/wire/protocols.ts';
+import { Worker } from '../src/worker/machine/machine.ts';
 import { breaking } from './broken-controller.ts';
 import { breakingPorts } from './broken-workers.ts';
 import { busy } from './busy.ts';
@@ -63,6 +64,15 @@ export const restoreBugs = {
           return Object.assign(Object.create(channel) as typeof channel, { receive });
         },
       }),
+    }),
+  },
+  'lost-ack-believed': {
+    says: 'a worker whose ack the restored journal does not have sends its receipt no more',
+    caughtBy: 'lease ends',
+    rates,
+    scenario,
+    patches: (): Patches => ({
+      worker: (id) => Object.assign(new Worker(id), { ackedReceipt: () => undefined }),
     }),
   },
   'signed-unkept': {

@@ -14,13 +14,10 @@ export function leaseEnds(): Observe {
   const deadlines = new Map<string, number>();
   /** By lease: when its worker had a result. */
   const built = new Map<string, number>();
-  const acked = new Set<string>();
   let upSince = 0;
   return (seen, truth) => {
     const { now } = truth;
     if (seen.kind === 'restarted' && seen.state !== undefined) upSince = now;
-    // A worker does not send again what a lost life acknowledged.
-    if (seen.kind === 'restored') for (const lease of acked) built.delete(lease);
     if (seen.kind === 'worker-handled' && seen.event.kind === 'built') {
       const behaviour = truth.behaviourOf(seen.worker);
       if (behaviour === 'honest' || behaviour === 'slow') built.set(seen.event.lease, now);
@@ -31,7 +28,6 @@ export function leaseEnds(): Observe {
     if (seen.kind !== 'handled') return;
     if (seen.event.kind === 'started') upSince = now;
     for (const effect of seen.effects) {
-      if (effect.kind === 'reply' && effect.reply.kind === 'ack') acked.add(effect.reply.ack.lease);
       if (effect.kind !== 'reply' || effect.reply.kind !== 'lease') continue;
       const { lease } = effect.reply;
       deadlines.set(idOf(lease), lease.exp * 1000);

@@ -412,8 +412,17 @@ export class Worker {
 
   /** The receipt to repeat on a resumed stream; undefined once it is acknowledged. */
   pendingReceipt(lease: string): SentReceipt | undefined {
+    return this.#receiptIn(lease, 'built');
+  }
+
+  /** A receipt that is acknowledged, to repeat where a resumed stream brings no ack. */
+  ackedReceipt(lease: string): SentReceipt | undefined {
+    return this.#receiptIn(lease, 'acked');
+  }
+
+  #receiptIn(lease: string, wanted: Assignment['state']): SentReceipt | undefined {
     const { state, receipt = null, result = null } = this.#assignments.get(lease) ?? {};
-    return state === 'built' && receipt !== null ? sentReceipt(receipt, result) : undefined;
+    return state === wanted && receipt !== null ? sentReceipt(receipt, result) : undefined;
   }
 }
 

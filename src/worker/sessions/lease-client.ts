@@ -46,6 +46,8 @@ interface Conversation {
   over: boolean;
   /** The controller said anything. */
   heard: boolean;
+  /** A receipt whose ack of before did not come again with the lease: a controller of an older copy may have lost it. */
+  unconfirmed: SentReceipt | undefined;
   failure: unknown;
 }
 
@@ -170,10 +172,19 @@ export class LeaseClient {
 
   /** Until the stream has served its purpose or ends. Never rejects. */
   async #converse(stream: LeaseStream, first: LeaseUp, purpose: Purpose): Promise<Conversation> {
-    const stopHeartbeats = every(this.#ports.clock, sessionTimes.heartbeatMs, () =>
-      stream.post({ kind: 'heartbeat' }),
-    );
-    const said: Conversation = { lease: undefined, over: false, heard: false, failure: undefined };
+    const said: Conversation = {
+      lease: undefined,
+      over: false,
+      heard: false,
+      unconfirmed: undefined,
+      failure: undefined,
+    };
+    const stopHeartbeats = every(this.#ports.clock, sessionTimes.heartbeatMs, () => {
+      stream.post({ kind: 'heartbeat' });
+      const { lease, unconfirmed } = said;
+      said.unconfirmed = undefined;
+      if (lease !== undefined && unconfirmed !== undefined) void this.sendReceipt(lease, unconfirmed);
+    });
     try {
       await stream.send(first);
       while (!said.over) {
@@ -184,7 +195,11 @@ export class LeaseClient {
           if (purpose.pass || said.lease !== undefined)
             throw new QuorateError('LEASE_UNASKED', 'the controller gave a lease that nobody asked for');
           said.lease = await this.#leased(stream, message.lease, purpose);
-        } else said.over = await this.#message(message, said.lease, purpose);
+          said.unconfirmed = this.#ports.machine.ackedReceipt(said.lease);
+        } else {
+          if (message.kind === 'ack') said.unconfirmed = undefined;
+          said.over = await this.#message(message, said.lease, purpose);
+        }
         if (purpose.pass) said.over = true;
       }
     } catch (error) {

@@ -340,8 +340,13 @@ describe('a stream that breaks', () => {
     expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
     bench.built(lease, built);
     expect(bench.all('send-receipt')).toMatchObject([bench.worker.pendingReceipt(lease.id) ?? {}]);
+    expect(bench.worker.ackedReceipt(lease.id)).toBeUndefined();
+    const pending = bench.worker.pendingReceipt(lease.id);
     await bench.ack(lease);
     expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
+    expect(bench.worker.ackedReceipt(lease.id)).toEqual(pending);
+    bench.send({ kind: 'revealed', lease: lease.id });
+    expect(bench.worker.ackedReceipt(lease.id)).toBeUndefined();
   });
 });
 

@@ -28,6 +28,7 @@ function worker() {
     closing: false,
     known: true,
     pending: undefined as object | undefined,
+    acked: undefined as object | undefined,
     open: false,
     renewed: false,
     ack: { ...ack, payload: { aud: 'worker' } },
@@ -67,6 +68,7 @@ function worker() {
     machine: {
       leaseOf: () => (state.known ? state.lease : undefined),
       pendingReceipt: () => state.pending,
+      ackedReceipt: () => state.acked,
       roundOf: () => 7,
       offerOf: () => 'offer',
       isOpen: () => state.open,
@@ -361,6 +363,32 @@ describe('a lease that is resumed', () => {
     stream?.end();
     await done;
     expect(kinds()).toEqual(['leased', 'detached']);
+  });
+
+  it('sends an acknowledged receipt once more where no ack comes with it', async () => {
+    const { said, stream, time, done } = await resumeLease((state) => {
+      state.acked = { receipt: {} };
+    });
+    stream?.say({ kind: 'lease', lease: 'lease' });
+    await time.run(time.now + 4_999);
+    expect(said('receipt')).toEqual([]);
+    await time.run(time.now + 20_000);
+    expect(said('receipt')).toMatchObject([{ envelope: 'signed receipt' }]);
+    stream?.end();
+    await done;
+  });
+
+  it('does not where the ack comes again', async () => {
+    const { said, stream, time, done } = await resumeLease((state) => {
+      state.acked = { receipt: {} };
+    });
+    stream?.say({ kind: 'lease', lease: 'lease' });
+    stream?.say({ kind: 'ack', ack: 'ack' });
+    await time.run(time.now + 20_000);
+    expect(said('heartbeat')).not.toEqual([]);
+    expect(said('receipt')).toEqual([]);
+    stream?.end();
+    await done;
   });
 
   it('may have run out, under another key of the controller', async () => {
