@@ -75,33 +75,38 @@ function isNewCid(text: string): boolean {
   }
 }
 
-export const peerId = z.string().refine(isPeerId, 'not the PeerId of an Ed25519 key');
+/** Ends the check of a list that holds such a value: otherwise zod goes on, and makes an error for each of its values. */
+const ends = { abort: true };
+const fault = (error: string) => ({ error, ...ends });
+
+export const peerId = z.string().refine(isPeerId, fault('not the PeerId of an Ed25519 key'));
 /** CIDv1, sha2-256, base32: the one spelling a signed document may hold. */
-export const cid = z.string().refine(isCid, 'not a CIDv1 with sha2-256 in base32');
+export const cid = z.string().refine(isCid, fault('not a CIDv1 with sha2-256 in base32'));
 /** Lower-case hexadecimal sha256. */
-export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a sha256 in lower-case hexadecimal');
-export const commitId = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, 'not a full git commit id');
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, fault('not a sha256 in lower-case hexadecimal'));
+export const commitId = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, fault('not a full git commit id'));
 /** NumericDate of RFC 7519: whole seconds since the epoch. */
-export const seconds = z.int().min(0).max(253_402_300_799);
+export const seconds = z.int().min(0, ends).max(253_402_300_799, ends);
 /** Milliseconds since the epoch. */
-export const milliseconds = z.int().min(0).max(253_402_300_799_999);
-export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+export const milliseconds = z.int().min(0, ends).max(253_402_300_799_999, ends);
+export const count = z.int().min(0, ends).max(Number.MAX_SAFE_INTEGER, ends);
 /** A name people gave: an operator, a project, a job. Printable, short, safe on a terminal and in a path. */
 export const name = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, . _ - only, at most 64');
-export const text = (max: number) => z.string().max(max).regex(withoutControl, 'holds control characters');
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, fault('letters, digits, . _ - only, at most 64'));
+export const text = (max: number) =>
+  z.string().max(max, ends).regex(withoutControl, fault('holds control characters'));
 /** Whether texts are in order, each once: one set of them has one spelling. */
 export const inOrder = (all: readonly string[]): boolean =>
   all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one);
 /** Path of a file below the top of a source tree. */
 export const treePath = text(limits.pathBytesMax).refine(
   isBelow,
-  'not a path below the top of the source tree',
+  fault('not a path below the top of the source tree'),
 );
-export const multiaddr = text(300).regex(/^\/[a-z0-9]/, 'not a multiaddr');
+export const multiaddr = text(300).regex(/^\/[a-z0-9]/, fault('not a multiaddr'));
 /** 128 random bits or more, base64url: makes two otherwise equal documents two. */
-export const nonce = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, 'not 128 bits in base64url');
+export const nonce = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, fault('not 128 bits in base64url'));
 
 /** `2·N > M`: two quorums always share an operator, so two artifacts can never both be agreed in a round. */
 export const policySchema = z

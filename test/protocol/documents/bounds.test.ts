@@ -10,8 +10,8 @@ import { isHostEntry } from '../../../src/protocol/base/host-entry.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
 import { parseRecipe } from '../../../src/protocol/base/recipe-name.ts';
 import { toUtf8 } from '../../../src/protocol/base/text.ts';
-import { policySchema } from '../../../src/protocol/documents/base.ts';
-import { decodeCanonical, reasonOf } from '../../../src/protocol/documents/canonical.ts';
+import * as base from '../../../src/protocol/documents/base.ts';
+import { decodeCanonical, reasonOf, upToFirstFault } from '../../../src/protocol/documents/canonical.ts';
 import * as documents from '../../../src/protocol/documents/index.ts';
 import { slotSchema } from '../../../src/protocol/documents/round.ts';
 import { receiptSchema } from '../../../src/protocol/documents/statement.ts';
@@ -72,8 +72,12 @@ const ofDocuments: Bound[] = [
     by(documents.grantSchema, (n) => ({ ...grant, more: { a: text(n - '{"a":""}'.length) } })),
     4_096,
   ],
-  ['operators of a policy', by(policySchema, (n) => ({ agree: n, of: n, cosign: 'none', rounds: 1 })), 16],
-  ['rounds of a policy', by(policySchema, (n) => ({ agree: 2, of: 3, cosign: 'none', rounds: n })), 8],
+  [
+    'operators of a policy',
+    by(base.policySchema, (n) => ({ agree: n, of: n, cosign: 'none', rounds: 1 })),
+    16,
+  ],
+  ['rounds of a policy', by(base.policySchema, (n) => ({ agree: 2, of: 3, cosign: 'none', rounds: n })), 8],
   [
     'witnesses of a charter',
     by(documents.charterSchema, (n) =>
@@ -367,8 +371,11 @@ describe('JSON of many values, as nobody signs it', () => {
     expect([codeOf(long(2 ** 20)), codeOf(long(2 ** 20 - 4))]).toEqual(['DOC_TOO_LARGE', 'DOC_INVALID']);
   });
 
-  it('is refused at its first fault, where each of its values has one', () => {
-    const entry = `{"index":"","leaf":0,"path":[${Array(64).fill(0)}]}`;
+  it.each([
+    ['of another type', '0'],
+    ['not as its pattern wants it', '""'],
+  ])('is refused at its first fault, where each of its values is %s', (_, value) => {
+    const entry = `{"index":0,"leaf":"","path":[${Array(64).fill(value)}]}`;
     const rest = '"job":"{}","offers":[],"publisher":"p","receipts":[],"request":"r","v":1,"verdict":"v"';
     const bundle = (charter: string, entries: string, more = '') =>
       `{"charter":"${charter}","checkpoint":"c","entries":[${entries}],${more}${rest}}`;
@@ -381,6 +388,28 @@ describe('JSON of many values, as nobody signs it', () => {
     const list = z.object({ z: z.array(counted) });
     expect(() => decodeMessage(of('1', '0', 60_000), list, 'it')).toThrow('it is not valid at z.0: 1');
     expect(errors).toBe(1);
+  });
+
+  it.each(
+    Object.entries({
+      peerId: base.peerId,
+      cid: base.cid,
+      sha256: base.sha256,
+      commitId: base.commitId,
+      name: base.name,
+      text: base.text(9),
+      long: base.text(1),
+      treePath: base.treePath,
+      multiaddr: base.multiaddr,
+      nonce: base.nonce,
+      count: base.count,
+      seconds: base.seconds,
+      milliseconds: base.milliseconds,
+    }),
+  )('makes one error at most for a list of values that may be no %s', (_, schema) => {
+    const list = z.array(schema as z.ZodType);
+    for (const value of ['/\u0001', '../x', '', 1e15, -1])
+      expect((list.safeParse([value, value], upToFirstFault).error?.issues ?? []).length).toBeLessThan(2);
   });
 
   it('may be as dense as the files of a receipt, in any number', () => {
