@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { oneByOne } from '../protocol/base/one-by-one.ts';
 import type { Blocks } from './blocks.ts';
 import { linksOf, parseCid, readBlock } from './nodes.ts';
 import { PinLog } from './pin-log.ts';
@@ -66,7 +67,7 @@ const usedMs = 60_000;
 export class Pins {
   readonly #log: PinLog;
   readonly #blocks: Blocks;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
 
   /** @param file path of the log of pins */
   constructor(file: string, blocks: Blocks) {
@@ -90,7 +91,7 @@ export class Pins {
   }
 
   async close(): Promise<void> {
-    await this.#last;
+    await this.#inTurn(async () => {});
     this.#log.close();
   }
 
@@ -118,12 +119,6 @@ export class Pins {
     } catch {
       // A full disk: the tree counts as not used.
     }
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {});
-    return result;
   }
 
   /** Pins whole trees under `name`. Resolves when trees and pins are durable. @throws STORE_BLOCK_MISSING */

@@ -3,6 +3,7 @@ import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { TransferMeter } from '../../protocol/base/transfer-meter.ts';
 import { artifactOf } from '../../protocol/documents/index.ts';
 import type { ControllerEffect } from '../machine/events.ts';
@@ -75,7 +76,7 @@ export class Keeper {
   readonly #context: ControllerContext;
   readonly #logs: Pick<StoredLogs, 'bytes' | 'isCut' | 'replace'>;
   readonly #wanted = new Map<string, Wanted[]>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
 
   constructor(context: ControllerContext, logs: Pick<StoredLogs, 'bytes' | 'isCut' | 'replace'>) {
     this.#context = context;
@@ -140,12 +141,10 @@ export class Keeper {
     const receipts = this.#context.machine.state.index.get(run)?.receipts ?? [];
     const builds = receipts.filter(({ worker, outcome }) => worker === from && artifactOf(outcome) !== root);
     // One at a time is in memory.
-    const kept = this.#last.then(async () => {
+    return this.#inTurn(async () => {
       for (const { lease } of builds) if (await this.#keepLog(lease, root)) return lease;
       return undefined;
     });
-    this.#last = kept.catch(() => undefined);
-    return kept;
   }
 
   /** Logs of revealed rounds that came here with a part missing are replaced by what their workers kept. */

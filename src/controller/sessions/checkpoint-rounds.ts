@@ -1,5 +1,6 @@
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { sessionLimits, sessionTimes } from '../../protocol/sessions/limits.ts';
 import { every } from '../../protocol/sessions/timing.ts';
 import {
@@ -62,7 +63,7 @@ export class CheckpointRounds {
   #urgent: () => void = () => {};
   /** Witnesses from outside whose failure was told: how often they failed since they last signed, and when they are asked again. */
   readonly #failing = new Map<string, { tries: number; again: number; cancel: () => void }>();
-  #saving: Promise<unknown> = Promise.resolve();
+  readonly #saveInTurn = oneByOne();
   /** Size of the checkpoint in the file, under the present key. */
   #kept = 0;
 
@@ -341,13 +342,11 @@ export class CheckpointRounds {
 
   /** One after the other: the largest one stays, and of that size the last one. */
   #save(note: string, size: number): Promise<void> {
-    const saved = this.#saving.then(async () => {
+    return this.#saveInTurn(async () => {
       if (size < this.#kept) return;
       await this.#ports.checkpointFile.save(note);
       this.#kept = size;
     });
-    this.#saving = saved.catch(() => {});
-    return saved;
   }
 
   #warn(says: string): void {

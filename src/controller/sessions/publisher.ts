@@ -1,5 +1,6 @@
 import { tellAlarm } from '../../protocol/account/index.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { fromUtf8, toUtf8 } from '../../protocol/base/text.ts';
 import {
   artifactOf,
@@ -34,8 +35,6 @@ import type { FeedServer } from './feed-server.ts';
 import { inputEvidenceOf, signerOf } from './own-evidence.ts';
 import type { SharedPorts } from './shared.ts';
 
-const nothing = (): void => {};
-
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {
   const contradicted = ({ history }: RunFacts) =>
@@ -68,8 +67,8 @@ export class Publisher {
   #checkpoint: string | undefined;
   /** Monotonic time when one was gossiped. */
   #gossipedAt = Number.NEGATIVE_INFINITY;
-  /** The bundle that is assembled and stored. */
-  #last: Promise<void> = Promise.resolve();
+  /** Bundles are assembled and stored one after the other: many may be missing at a start. */
+  readonly #inTurn = oneByOne();
 
   constructor(ports: SharedPorts, feed: FeedServer) {
     this.#ports = ports;
@@ -114,7 +113,7 @@ export class Publisher {
         job: known.jobId,
         level,
       });
-    const stored = await this.#oneByOne(() => this.#store(runId));
+    const stored = await this.#inTurn(() => this.#store(runId));
     if (stored === undefined) return;
     if (stored.isNew) {
       await publish(topics.verdicts(project), encodeMessage(stored.notice));
@@ -129,7 +128,7 @@ export class Publisher {
 
   /** Resolves once every bundle whose verdict was told by now is stored, or failed to be. */
   storing(): Promise<void> {
-    return this.#last;
+    return this.#inTurn(async () => {});
   }
 
   /** Undefined where the documents are gone: its bundle is stored. */
@@ -173,7 +172,7 @@ export class Publisher {
   async makeAgain(runId: string): Promise<void> {
     const { machine, lost, dispatch } = this.#ports;
     if (!lost.has(runId)) return;
-    const stored = await this.#oneByOne(() => this.#store(runId));
+    const stored = await this.#inTurn(() => this.#store(runId));
     if (lost.has(runId))
       throw new QuorateError('BUNDLE_DAMAGED', `the documents of ${runId} cannot be read again`, {
         hint: 'Restart the controller: they are read from its journal.',
@@ -183,13 +182,6 @@ export class Publisher {
     // With the evidence of today of what it reads it may be another than the one of before.
     if (machine.state.bundles.get(runId) !== sha256)
       await dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });
-  }
-
-  /** Bundles are assembled one after the other: many may be missing at a start. */
-  #oneByOne<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.then(nothing, nothing);
-    return result;
   }
 
   /** Removes proofs of artifacts that were contradicted just before the last life ended; returns the other names. */

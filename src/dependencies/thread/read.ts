@@ -1,5 +1,6 @@
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import type { Entry, LockSources } from '../../protocol/lock-formats/index.ts';
 import { threadLimits } from '../limits.ts';
 import { askThread, ThreadOver, threadFile } from './ask.ts';
@@ -31,13 +32,10 @@ export const checkIndexInThread = (
 ): Promise<Required<Found>> => inTurn({ sources, index: bytes }, options);
 
 /** One thread at a time, whatever number of builds begins at once: its memory is not that of a build. */
-let last: Promise<unknown> = Promise.resolve();
+const oneThread = oneByOne();
 
-function inTurn<T extends Found>(question: Question, options: ThreadOptions): Promise<T> {
-  const mine = last.then(() => ask<T>(question, options));
-  last = mine.catch(() => {});
-  return mine;
-}
+const inTurn = <T extends Found>(question: Question, options: ThreadOptions): Promise<T> =>
+  oneThread(() => ask<T>(question, options));
 
 async function ask<T extends Found>(question: Question, options: ThreadOptions): Promise<T> {
   const { signal, seconds = threadLimits.seconds, memoryMiB = threadLimits.memoryMiB } = options;

@@ -7,6 +7,7 @@ import { makeErofs } from '../../image/index.ts';
 import { makePrivate, syncFileSystem } from '../../node/files.ts';
 import { rawCode } from '../../protocol/base/car.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import type { Store } from '../../store/index.ts';
 import {
@@ -75,7 +76,7 @@ export class ImageCache {
   readonly #making = new Map<string, Promise<void>>();
   /** Unusable images and their errors, so that they are not fetched again by this process. */
   readonly #refused = new Map<string, unknown>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
   /** Images whose files are damaged, while builds use them. */
   readonly #damaged = new Set<string>();
 
@@ -141,7 +142,7 @@ export class ImageCache {
 
   /** Prepares images one after the other, so that each is counted before space for the next is made. */
   #makeNow(image: string, form: Form): Promise<void> {
-    const made = this.#turn.then(async () => {
+    return this.#inTurn(async () => {
       if (this.#refused.has(image)) throw this.#refused.get(image);
       try {
         await makePrivate(dirname(this.#options.dir));
@@ -153,8 +154,6 @@ export class ImageCache {
         throw error;
       }
     });
-    this.#turn = made.catch(() => {});
-    return made;
   }
 
   #refuse(image: string, error: unknown): void {

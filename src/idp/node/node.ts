@@ -16,6 +16,7 @@ import {
 import { openKeys } from '../../owner/project-keys.ts';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { claimedIdOf, type Grant } from '../../protocol/documents/index.ts';
 import type { IdpEffect, IdpEvent } from '../machine/events.ts';
 import { IdentityProvider } from '../machine/machine.ts';
@@ -127,11 +128,8 @@ export async function startIdp(options: IdpOptions) {
       }
     };
     // One at a time: a charter that comes by the wire is put in force before its answer.
-    let looking: Promise<void> = Promise.resolve();
-    const look = () => {
-      looking = looking.catch(() => {}).then(takeFolder);
-      return looking;
-    };
+    const inTurn = oneByOne();
+    const look = () => inTurn(takeFolder);
 
     loop.perform = (effect) => sessions.perform(effect);
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;

@@ -1,4 +1,5 @@
 import { QuorateError } from '../base/errors.ts';
+import { oneByOne } from '../base/one-by-one.ts';
 import { LogIndex, LogView } from '../trust/index.ts';
 import { sessionLimits } from './limits.ts';
 import type { LeafFile } from './ports.ts';
@@ -22,7 +23,7 @@ type AskLeaves = (from: number) => Promise<readonly string[]>;
 export class LogCopy {
   readonly #file: LeafFile;
   #kept: LogIndex | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
 
   constructor(file: LeafFile) {
     this.#file = file;
@@ -85,12 +86,6 @@ export class LogCopy {
       }
       for (const leaf of further) this.#kept?.append(leaf);
     });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.catch(() => {}).then(work);
-    this.#last = done;
-    return done;
   }
 
   async #load(): Promise<LogIndex> {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { oneByOne } from '../base/one-by-one.ts';
 import { toUtf8 } from '../base/text.ts';
 import { claimedIdOf, type Revocation, type Verified, type Verifier } from '../documents/index.ts';
 import {
@@ -133,7 +134,7 @@ export class RevocationBook {
   /** Evidence by log key: the first one with lines of trusted workers under the most stories. */
   readonly #equivocations = new Map<string, KnownEquivocation>();
   #askedAt: number | null = null;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
   readonly #unsaved: ((error: Error) => void) | undefined;
   /** Some of the revocations are not in the file yet. */
   #isUnsaved = false;
@@ -259,7 +260,7 @@ export class RevocationBook {
    * if they count no more. Returns what was new and what was refused.
    */
   learn(list: RevocationList, askedAt?: number, leaves?: ReadonlySet<string>): Promise<Learned> {
-    const done = this.#last.then(async () => {
+    return this.#inTurn(async () => {
       const learned = await this.#take(list, leaves);
       const { fresh, found, unread, refused, full } = learned;
       if (askedAt !== undefined) this.#askedAt = Math.max(askedAt, this.#askedAt ?? 0);
@@ -275,8 +276,6 @@ export class RevocationBook {
         full: [...new Set([...full, ...others.full])],
       };
     });
-    this.#last = done.catch(() => {});
-    return done;
   }
 
   /** Tries again to write the file after a failure. @throws those of the file, where there is no `unsaved`. */

@@ -7,6 +7,7 @@ import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { dropOldest } from '../../protocol/base/maps.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { sizeText } from '../../protocol/base/quantity.ts';
 import { isUnread, sayRevoked } from '../../protocol/trust/revocations.ts';
 import { planStore } from '../machine/plan.ts';
@@ -29,8 +30,8 @@ const recheckWaits = 3;
 export class StoreKeeper {
   readonly #context: StoreContext;
   readonly #hints = new Hints();
-  /** Changes of what is kept, one at a time. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Runs one change of what is kept after those before it. */
+  readonly inTurn = oneByOne();
   #sweptAt = Number.NEGATIVE_INFINITY;
   /** Runs whose bundles made room for others on the same tree. Lost with the process: then they are looked at once more. */
   readonly #passed = new Set<string>();
@@ -116,13 +117,6 @@ export class StoreKeeper {
         await this.#hints.wait(signal);
       }
     }
-  }
-
-  /** Runs one change of what is kept after those before it. */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => {});
-    return done;
   }
 
   /** Drops what is not to be kept any more, and looks for what is to be kept and is not here. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readJson, writeJson } from '../../node/files.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { cid, name, sha256, text } from '../../protocol/documents/base.ts';
 import type { Known } from '../machine/plan.ts';
 import { storeNodeLimits } from './limits.ts';
@@ -49,7 +50,7 @@ export class Ledger {
   readonly asked: Map<string, number>;
   /** Trees that turned out to be larger than this. Not kept on disk. */
   readonly larger = new Map<string, number>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
 
   private constructor(file: string, { entries, trees, asked }: Stored) {
     this.#file = file;
@@ -96,7 +97,7 @@ export class Ledger {
 
   /** @throws HOME_UNWRITABLE */
   save(): Promise<void> {
-    const saved = this.#last.then(() => {
+    return this.#inTurn(() => {
       const stored: Stored = {
         v: 1,
         entries: [...this.entries.values()],
@@ -105,7 +106,5 @@ export class Ledger {
       };
       return writeJson(this.#file, stored);
     });
-    this.#last = saved.catch(() => {});
-    return saved;
   }
 }

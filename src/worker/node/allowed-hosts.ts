@@ -8,6 +8,7 @@ import {
 } from '../../node/membership/shown-hosts.ts';
 import type { Tell } from '../../node/node-events.ts';
 import { type AllowedHosts, allowsHost } from '../../protocol/base/host-entry.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { hostsNamed } from '../../protocol/judge/hosts.ts';
 import type { Credentials, Membership } from '../../protocol/sessions/credentials.ts';
 import type { Worker } from '../machine/machine.ts';
@@ -29,7 +30,7 @@ export class HostList {
   #known: KnownHosts;
   #spent: readonly string[] = [];
   #changed: () => void = () => {};
-  #changing: Promise<void> = Promise.resolve();
+  readonly #inTurn = oneByOne();
 
   private constructor(options: Options, known: KnownHosts) {
     this.#options = options;
@@ -105,12 +106,10 @@ export class HostList {
   /** One change after the other: each is of what the one before it left. */
   #change(change: (known: KnownHosts) => KnownHosts): Promise<void> {
     const { home, membership } = this.#options;
-    const changed = this.#changing.then(async () => {
+    return this.#inTurn(async () => {
       const known = change(this.#known);
       await rememberHosts(home, membership.project, known);
       this.#known = known;
     });
-    this.#changing = changed.catch(() => {});
-    return changed;
   }
 }

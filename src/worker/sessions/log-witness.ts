@@ -1,4 +1,5 @@
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import {
   type Ack,
   type EquivocationEvidence,
@@ -40,7 +41,7 @@ export class LogWitness {
   readonly #revocations: RevocationFeed;
   readonly #book: CheckpointBook;
   readonly #lines: LineKeeper;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #oneByOne = oneByOne();
   #waiting = 0;
   /** Why the last checkpoint was not witnessed, other than for a connection. */
   #trouble: string | null = null;
@@ -367,10 +368,8 @@ export class LogWitness {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     this.#waiting++;
-    const done = this.#last.then(work).finally(() => {
+    return this.#oneByOne(work).finally(() => {
       this.#waiting--;
     });
-    this.#last = done.catch(() => {});
-    return done;
   }
 }
