@@ -16,7 +16,7 @@ import {
 } from '../src/dependencies/index.ts';
 import { reachFrom } from '../src/node/reach.ts';
 import { type Entry, readLocks } from '../src/protocol/lock-formats/index.ts';
-import { type Bench, inTurn, type Suite, seconds } from './run.ts';
+import { type Bench, inTurn, median, type Suite, seconds } from './run.ts';
 import { bareGroup, inGroup, limits } from './sandbox-jobs.ts';
 
 const packagesCount = 1_000;
@@ -171,8 +171,8 @@ async function fromTheMesh(bench: Bench, fetched: Fetched): Promise<void> {
   });
   const rate = (taken: number): number => bytes / 1e6 / taken;
   bench.figure('1,000 packages from one worker to another', rate(moved.stream.warm), 'MB/s', {
-    reference: { name: 'MB/s, one raw libp2p stream', value: rate(moved.raw.warm) },
-    aim: { over: 0.7 },
+    beside: ['MB/s, one raw libp2p stream', rate(moved.raw.warm)],
+    over: 0.7,
     note: `${Math.round(bytes / 1e6)} MB`,
   });
 }
@@ -192,8 +192,8 @@ async function run(bench: Bench): Promise<void> {
     npm: () => npm.ci('empty'),
   });
   bench.figure('1,000 packages fetched, from an empty cache', fetching.ours.warm, 's', {
-    reference: { name: 's, npm ci', value: fetching.npm.warm },
-    aim: { under: 1.2 },
+    beside: ['s, npm ci', fetching.npm.warm],
+    under: 1.2,
   });
   const again = await seconds(() => fetchInto(join(caches, String(round - 1)), project));
   bench.figure('the same, all of it kept', again, 's');
@@ -221,14 +221,12 @@ async function installs(bench: Bench, project: Project): Promise<void> {
     },
     npm: () => npm.ci('warm', group),
   });
-  const reference = { name: 's, npm ci --offline on the host', value: installing.npm.warm };
+  const beside = ['s, npm ci --offline on the host', installing.npm.warm] as const;
   bench.figure(`npm ci of ${installedCount} packages in the sandbox`, installing.sandbox.warm, 's', {
-    reference,
-    aim: { under: 1.3 },
+    beside,
+    under: 1.3,
   });
-  const [, ...later] = wholes;
-  const whole = later.sort((a, b) => a - b)[Math.floor(later.length / 2)] ?? Number.NaN;
-  bench.figure('the whole build around it', whole, 's', { reference });
+  bench.figure('the whole build around it', median(wholes.slice(1)), 's', { beside });
 }
 
 export const suite: Suite = {

@@ -40,20 +40,13 @@ export const suite: Suite = {
       verdictAgain: each(() => openStatement('verdict', verdict, joseVerifier)),
     });
     const us = (name: keyof typeof took): number => took[name].warm * 1e6;
-    const beside = (name: string, value: number) => ({ reference: { name, value } });
-    bench.figure('a compact JWS verified', us('jws'), 'µs', beside('jose', us('jose')));
-    bench.figure('a compact JWS signed', us('sign'), 'µs', beside('jose', us('joseSign')));
-    bench.figure(
-      'a request opened again',
-      us('requestAgain'),
-      'µs',
-      beside('for the first time', us('request')),
-    );
-    bench.figure(
-      'a verdict opened again',
-      us('verdictAgain'),
-      'µs',
-      beside('for the first time', us('verdict')),
-    );
+    bench.figure('a compact JWS verified', us('jws'), 'µs', { beside: ['jose', us('jose')] });
+    bench.figure('a compact JWS signed', us('sign'), 'µs', { beside: ['jose', us('joseSign')] });
+    bench.figure('a request opened again', us('requestAgain'), 'µs', {
+      beside: ['for the first time', us('request')],
+    });
+    bench.figure('a verdict opened again', us('verdictAgain'), 'µs', {
+      beside: ['for the first time', us('verdict')],
+    });
   },
 };

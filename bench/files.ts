@@ -1,15 +1,12 @@
 import { execFile } from 'node:child_process';
-import { createHash, hash, randomBytes } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { openStore } from '../src/store/index.ts';
-import { type Bench, inTurn, type Suite, seconds } from './run.ts';
+import { type Bench, inTurn, type Suite, seconds, smallBytes, smallFiles, writeTrees } from './run.ts';
 
-const smallFiles = 5_000;
-const smallBytes = 2_000;
 const largeBytes = 100_000_000;
 const rounds = 3;
 
@@ -27,13 +24,7 @@ async function sha256(dir: string): Promise<void> {
 
 async function run(bench: Bench): Promise<void> {
   const dir = await bench.folder();
-  await mkdir(join(dir, 'large'));
-  await writeFile(join(dir, 'large/file'), randomBytes(largeBytes));
-  for (let file = 0; file < smallFiles; file += 1) {
-    const folder = join(dir, 'small', `d${file % 50}`);
-    if (file < 50) await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, `f${file}`), randomBytes(smallBytes));
-  }
+  await writeTrees(dir, largeBytes);
   let places = 0;
   const place = (): string => {
     places += 1;
@@ -53,10 +44,10 @@ async function run(bench: Bench): Promise<void> {
     import: into('small'),
   });
   bench.figure('import of 5,000 × 2 KB', smallFiles / small.import.warm, 'files/s', {
-    reference: { name: 'files/s, cp -r', value: smallFiles / small.cp.warm },
+    beside: ['files/s, cp -r', smallFiles / small.cp.warm],
   });
   bench.figure('import of 5,000 × 2 KB, beside hashing', smallFiles / small.import.warm, 'files/s', {
-    reference: { name: 'files/s, read and sha256 alone', value: smallFiles / small.sha256.warm },
+    beside: ['files/s, read and sha256 alone', smallFiles / small.sha256.warm],
   });
   const large = await inTurn(rounds, {
     cp: copy('large'),
@@ -65,10 +56,10 @@ async function run(bench: Bench): Promise<void> {
   });
   const rate = (took: number): number => largeBytes / 1e6 / took;
   bench.figure('import of 100 MB', rate(large.import.warm), 'MB/s', {
-    reference: { name: 'MB/s, cp -r', value: rate(large.cp.warm) },
+    beside: ['MB/s, cp -r', rate(large.cp.warm)],
   });
   bench.figure('import of 100 MB, beside hashing', rate(large.import.warm), 'MB/s', {
-    reference: { name: 'MB/s, read and sha256 alone', value: rate(large.sha256.warm) },
+    beside: ['MB/s, read and sha256 alone', rate(large.sha256.warm)],
   });
 
   const store = await openStore({ dir: join(dir, 'out-of') });
@@ -80,12 +71,12 @@ async function run(bench: Bench): Promise<void> {
   };
   const smallOut = await inTurn(rounds, { cp: copy('small'), export: out(roots.small) });
   bench.figure('5,000 × 2 KB out to plain files', smallFiles / smallOut.export.warm, 'files/s', {
-    reference: { name: 'files/s, cp -r', value: smallFiles / smallOut.cp.warm },
-    aim: { over: 1 },
+    beside: ['files/s, cp -r', smallFiles / smallOut.cp.warm],
+    over: 1,
   });
   const largeOut = await inTurn(rounds, { cp: copy('large'), export: out(roots.large) });
   bench.figure('100 MB out to plain files', rate(largeOut.export.warm), 'MB/s', {
-    reference: { name: 'MB/s, cp -r', value: rate(largeOut.cp.warm) },
+    beside: ['MB/s, cp -r', rate(largeOut.cp.warm)],
   });
 }
 

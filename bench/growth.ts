@@ -45,14 +45,14 @@ async function workers(bench: Bench, project: LiveProject, signal: AbortSignal):
   const count = Math.ceil((warmBuilds * workersMany) / volunteers.length);
   await project.runs(commit, { count, atOnce: 8 }, signal);
   const beside = await costOfRuns(project, commit, runs, signal);
-  const reference = (value: number) => ({ name: `ms, ${volunteers.length} workers`, value });
+  const fewer = `ms, ${volunteers.length} workers`;
   const among = `${workersMany} workers connected`;
   bench.figure(`a run, nodes that take part in it, ${among}`, beside.involved, 'ms', {
-    reference: reference(alone.involved),
-    aim: { under: 1.15 },
+    beside: [fewer, alone.involved],
+    under: 1.15,
   });
   for (const part of ['controller', 'trusted', 'builder'] as const)
-    bench.figure(`of that, ${part}, ${among}`, beside[part], 'ms', { reference: reference(alone[part]) });
+    bench.figure(`of that, ${part}, ${among}`, beside[part], 'ms', { beside: [fewer, alone[part]] });
   bench.figure(`a run, a worker that takes no part in it, ${among}`, beside.idle, 'ms');
   bench.figure(`a worker at rest, ${among}`, beside.rest, 'ms a second');
 }
@@ -71,7 +71,7 @@ async function bytes(bench: Bench, project: LiveProject, signal: AbortSignal): P
     await cost(job);
     const added: number[] = [];
     for (let round = 0; round < 3; round += 1) added.push(-(await cost()) + (await cost(job)));
-    bench.figure(`${what} a build, added`, median(added), 'ms', { aim: { under: aims[what] } });
+    bench.figure(`${what} a build, added`, median(added), 'ms', { under: aims[what] });
   }
 }
 
@@ -110,11 +110,11 @@ async function run(bench: Bench): Promise<void> {
   const commit = await project.newCommit(signal);
   const { trusted } = await costOfRuns(project, commit, runs, signal);
   bench.figure(`log of a co-signature, after ${many} runs`, late, 'ms', {
-    reference: { name: `ms, after ${few}`, value: early },
+    beside: [`ms, after ${few}`, early],
   });
   bench.figure(`a run of the trusted worker, after ${many}`, trusted + late - early, 'ms', {
-    reference: { name: `ms, after ${few}`, value: trusted },
-    aim: { under: 1.1 },
+    beside: [`ms, after ${few}`, trusted],
+    under: 1.1,
     note: 'the log is what grows: measured by itself',
   });
   await workers(bench, project, signal);

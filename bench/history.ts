@@ -32,15 +32,17 @@ export const suite: Suite = {
     const dir = await bench.folder();
     const few = await replayed(bench, dir, fewer);
     const many = await replayed(bench, dir, jobs);
-    const before = (value: number) => ({ name: `after ${fewer} jobs`, value });
-    bench.figure('receipt', many.receiptMs, 'ms', { reference: before(few.receiptMs), aim: { under: 2 } });
-    bench.figure('receipt, alone', many.receiptMs, 'ms', { aim: { under: 1 } });
-    bench.figure('nextDeadline', many.nextDeadlineUs, 'µs', { aim: { under: 50 } });
-    bench.figure('restart', many.restartSeconds, 's', { aim: { under: 10 }, note: `${many.events} events` });
+    bench.figure('receipt', many.receiptMs, 'ms', {
+      beside: [`after ${fewer} jobs`, few.receiptMs],
+      under: 2,
+    });
+    bench.figure('receipt, alone', many.receiptMs, 'ms', { under: 1 });
+    bench.figure('nextDeadline', many.nextDeadlineUs, 'µs', { under: 50 });
+    bench.figure('restart', many.restartSeconds, 's', { under: 10, note: `${many.events} events` });
     bench.figure('processor time of that', many.restartCpuSeconds, 's');
     bench.figure('heap of a finished job', (1000 * (many.heapMb - few.heapMb)) / (jobs - fewer), 'KB');
     bench.figure('memory after it', many.memoryMb, 'MB', {
-      aim: { under: 400 },
+      under: 400,
       note: 'resident, after a collection',
     });
   },

@@ -49,11 +49,12 @@ async function ready(bench: Bench, use: () => HeldImage): Promise<void> {
     directory: () => seconds(() => held('directory')),
     erofs: () => seconds(() => held('erofs')),
   });
-  const aim = { under: readyMsMax };
   bench.figure('an image made ready, as a tree', directory.cold * 1000, 'ms');
   bench.figure('an image made ready, as a file system', erofs.cold * 1000, 'ms');
-  bench.figure('a ready image taken into use, as a tree', directory.warm * 1000, 'ms', { aim });
-  bench.figure('a ready image taken into use, as a file system', erofs.warm * 1000, 'ms', { aim });
+  bench.figure('a ready image taken into use, as a tree', directory.warm * 1000, 'ms', { under: readyMsMax });
+  bench.figure('a ready image taken into use, as a file system', erofs.warm * 1000, 'ms', {
+    under: readyMsMax,
+  });
 }
 
 /** The image's own files with the host's kernel, and nothing of a sandbox between. */
@@ -80,7 +81,7 @@ async function compile(bench: Bench, image: HeldImage): Promise<void> {
       whole: () => seconds(() => job(sandbox, tar, make, image)),
     });
     bench.figure(`${tier}: ${name} compiled, besides the start`, whole.warm - start.warm, 's', {
-      reference: { name: 's, the same image on the host', value: bareWhole.warm - bareStart.warm },
+      beside: ['s, the same image on the host', bareWhole.warm - bareStart.warm],
     });
   }
 }

@@ -52,21 +52,17 @@ async function run(bench: Bench): Promise<void> {
   await whole.made();
   await rm(bundles, { recursive: true });
   const lost = await started(bench, repo);
-  const reference = (value: number, unit: string) => ({ name: `${unit}, with all bundles`, value });
   bench.figure(`memory at a start without ${jobs} bundles`, lost.residentMb, 'MB', {
-    reference: reference(whole.residentMb, 'MB'),
-    aim: { under: 1.2 },
+    beside: ['MB, with all bundles', whole.residentMb],
+    under: 1.2,
     note: 'resident, after a collection',
   });
   bench.figure('the most until then', lost.peakMb, 'MB', {
-    reference: reference(whole.peakMb, 'MB'),
-    aim: { under: 1.2 },
+    beside: ['MB, with all bundles', whole.peakMb],
+    under: 1.2,
   });
-  bench.figure('heap', lost.heapMb, 'MB', {
-    reference: reference(whole.heapMb, 'MB'),
-    aim: { under: 1.2 },
-  });
-  bench.figure('start', lost.seconds, 's', { reference: reference(whole.seconds, 's') });
+  bench.figure('heap', lost.heapMb, 'MB', { beside: ['MB, with all bundles', whole.heapMb], under: 1.2 });
+  bench.figure('start', lost.seconds, 's', { beside: ['s, with all bundles', whole.seconds] });
   bench.figure('all of them made again', took, 's', { note: `${made?.count} bundles` });
   bench.figure('the most while they are made', made?.peakMb ?? Number.NaN, 'MB');
   bench.figure('a bundle that is asked for right after the start', lost.askedMs, 'ms');

@@ -147,10 +147,9 @@ async function run(bench: Bench): Promise<void> {
       const of = (whose: keyof typeof taken): number =>
         median(taken[whose].map((costs) => costs[index]?.[key] ?? Number.NaN));
       if (key === 'records' && of('theirs') < 0.5) continue;
-      const reference = { name: 'libp2p as documented', value: of('theirs') };
       bench.figure(`${what}, both sides`, of('ours'), unit, {
-        reference,
-        ...(key !== 'microseconds' && { aim: { under: 0.5 } }),
+        beside: ['libp2p as documented', of('theirs')],
+        ...(key !== 'microseconds' && { under: 0.5 }),
       });
     }
   }

@@ -52,9 +52,9 @@ async function lists(bench: Bench): Promise<void> {
     ['the same with three filters', '/runs?ref=refs%2Fheads%2Fmain&job=rare&state=trusted'],
     ['page of the project', '/'],
   ] as const) {
-    const before = { name: `with ${fewer} runs`, value: await pageMs(few, path) };
+    const before = await pageMs(few, path);
     const ms = await pageMs(many, path);
-    bench.figure(`${name}, ${runs} runs`, ms, 'ms', { reference: before, aim: { under: 2 } });
+    bench.figure(`${name}, ${runs} runs`, ms, 'ms', { beside: [`with ${fewer} runs`, before], under: 2 });
   }
 }
 
@@ -74,7 +74,7 @@ async function liveLog(bench: Bench): Promise<void> {
   const [run] = state.index.latest();
   const path = `/runs/${run?.id}/logs/${lease}`;
   const app = appOf(state, logs);
-  bench.figure(`page of ${lines} lines, made`, await pageMs(app, path), 'ms', { aim: { under: 150 } });
+  bench.figure(`page of ${lines} lines, made`, await pageMs(app, path), 'ms', { under: 150 });
   const server = await listenHttp({ host: '0.0.0.0', port: 0, app });
   bench.after(() => server.close());
   const end = bench.end(new URL('page-end.ts', import.meta.url));
@@ -97,10 +97,7 @@ async function liveLog(bench: Bench): Promise<void> {
     `${followers} followers of a log, ${linesPerSecond} lines/s`,
     (user + system) / 10 / ms,
     '% of a core',
-    {
-      aim: { under: 10 },
-      note: `${got.followers} followers had ${got.lines} lines each, at least, of ${written}`,
-    },
+    { under: 10, note: `${got.followers} followers had ${got.lines} lines each, at least, of ${written}` },
   );
 }
 

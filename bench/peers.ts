@@ -49,36 +49,16 @@ async function latency(bench: Bench, { project, buildbot }: Both, signal: AbortS
     }
   }
   for (const [which, { ours, theirs }] of Object.entries(courses)) {
-    const mine = (of: (course: Course) => number): number => median(ours.slice(1).map(of));
-    const over = median(theirs.slice(1).map((course) => course.over));
+    const mine = (of: keyof Course): number => median(ours.slice(1).map((course) => course[of]));
+    const other = (of: keyof BuildbotCourse): number => median(theirs.slice(1).map((course) => course[of]));
     const figure = (name: string, value: number, reference: number): void =>
-      bench.figure(`${name}, ${which}`, value, 'ms', named(buildbot, reference));
-    figure(
-      'first build process',
-      mine(({ began }) => began),
-      median(theirs.slice(1).map(({ began }) => began)),
-    );
-    figure(
-      'all three builds began',
-      mine(({ allBegan }) => allBegan),
-      median(theirs.slice(1).map(({ allBegan }) => allBegan)),
-    );
-    figure(
-      'all three builds over',
-      mine(({ delivered }) => delivered),
-      over,
-    );
-    figure(
-      'compared and co-signed, beside builds over',
-      mine(({ trusted }) => trusted),
-      over,
-    );
+      bench.figure(`${name}, ${which}`, value, 'ms', { beside: [`Buildbot ${buildbot.version}`, reference] });
+    figure('first build process', mine('began'), other('began'));
+    figure('all three builds began', mine('allBegan'), other('allBegan'));
+    figure('all three builds over', mine('delivered'), other('over'));
+    figure('compared and co-signed, beside builds over', mine('trusted'), other('over'));
   }
 }
-
-const named = ({ version }: Buildbot, value: number) => ({
-  reference: { name: `Buildbot ${version}`, value },
-});
 
 /** Many changes at once, each built by all three workers. */
 async function throughput(bench: Bench, both: Both, signal: AbortSignal): Promise<void> {
@@ -102,18 +82,13 @@ async function throughput(bench: Bench, both: Both, signal: AbortSignal): Promis
     );
   }
   const builds = crowd * crowdRounds * volunteers.length;
-  bench.figure(
-    `builds, ${crowd} × ${volunteers.length} queued`,
-    builds / ours.took,
-    'builds/s',
-    named(buildbot, builds / theirs.took),
-  );
-  bench.figure(
-    'processor time of a build, all processes',
-    ours.used / builds,
-    'ms',
-    named(buildbot, theirs.used / builds),
-  );
+  const name = `Buildbot ${buildbot.version}`;
+  bench.figure(`builds, ${crowd} × ${volunteers.length} queued`, builds / ours.took, 'builds/s', {
+    beside: [name, builds / theirs.took],
+  });
+  bench.figure('processor time of a build, all processes', ours.used / builds, 'ms', {
+    beside: [name, theirs.used / builds],
+  });
 }
 
 async function run(bench: Bench): Promise<void> {

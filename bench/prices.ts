@@ -30,7 +30,7 @@ async function http(bench: Bench): Promise<void> {
   bench.figure('request for nothing', nothing.cpuMs, 'ms');
   const dearest = (of: (one: Measured) => number, unit: string, name: string) => {
     const one = measured.slice(1).reduce((a, b) => (of(a) >= of(b) ? a : b));
-    bench.figure(name, of(one), unit, { aim: { under: worth }, note: `${one.route}, ${one.what}` });
+    bench.figure(name, of(one), unit, { under: worth, note: `${one.route}, ${one.what}` });
   };
   dearest(({ heldMs }) => heldMs / nothing.cpuMs, '× nothing', 'longest turn of the event loop');
   dearest(
@@ -38,7 +38,7 @@ async function http(bench: Bench): Promise<void> {
     '× nothing',
     'time for what one is charged',
   );
-  bench.figure('routes without a price', unpriced(routes, measured).length, '', { aim: { under: 0 } });
+  bench.figure('routes without a price', unpriced(routes, measured).length, '', { under: 0 });
   await show('http', httpTable(measured));
 }
 
@@ -48,12 +48,12 @@ async function protocolPrices(bench: Bench): Promise<void> {
   for (const { protocol, request, ms, holdMs, turns } of prices) {
     const name = `${protocol} ${request}`;
     bench.figure(name, ms, 'ms of processor time', {
-      reference: { name: 'nothing is asked', value: nothing.ms },
+      beside: ['nothing is asked', nothing.ms],
       note: `${turns.toFixed(2)} turns`,
     });
     bench.figure(`${name}, longest hold of the event loop`, holdMs, 'ms', {
-      reference: { name: 'nothing is asked', value: nothing.holdMs },
-      aim: { under: 20 },
+      beside: ['nothing is asked', nothing.holdMs],
+      under: 20,
     });
   }
 }

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { End } from '../test/support/other-process.ts';
@@ -21,8 +22,6 @@ export interface Figure {
   reached?: boolean;
   note?: string;
 }
-
-export type FigureOptions = Pick<Figure, 'reference' | 'ratio' | 'aim' | 'note'>;
 
 /** A part of the bench: measures, and reports each figure as soon as it has it. */
 export interface Suite {
@@ -48,20 +47,26 @@ export class Bench {
     this.#suite = suite;
   }
 
-  /** Prints a figure as a JSON line. The ratio is worked out where it is not given. */
-  figure(name: string, value: number, unit: string, options: FigureOptions = {}): void {
-    const { reference, aim } = options;
-    const ratio = options.ratio ?? (reference === undefined ? undefined : value / reference.value);
+  /** Prints a figure as a JSON line. `beside`: name and value of its reference. `under`, `over`: the aim. */
+  figure(
+    name: string,
+    value: number,
+    unit: string,
+    options: { beside?: readonly [string, number]; under?: number; over?: number; note?: string } = {},
+  ): void {
+    const { beside, under, over, note } = options;
+    const ratio = beside && value / beside[1];
     const compared = ratio ?? value;
     const figure: Figure = {
       suite: this.#suite,
       name,
       value: rounded(value),
       unit,
-      ...(reference && { reference: { name: reference.name, value: rounded(reference.value) } }),
+      ...(beside && { reference: { name: beside[0], value: rounded(beside[1]) } }),
       ...(ratio !== undefined && { ratio: rounded(ratio) }),
-      ...(aim && { aim, reached: 'over' in aim ? compared >= aim.over : compared <= aim.under }),
-      ...(options.note !== undefined && { note: options.note }),
+      ...(under !== undefined && { aim: { under }, reached: compared <= under }),
+      ...(over !== undefined && { aim: { over }, reached: compared >= over }),
+      ...(note !== undefined && { note }),
     };
     this.figures.push(figure);
     process.stdout.write(`${JSON.stringify(figure)}\n`);
@@ -91,6 +96,21 @@ export class Bench {
 
   async close(): Promise<void> {
     for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+}
+
+/** Files of the tree `small`. */
+export const smallFiles = 5_000;
+export const smallBytes = 2_000;
+
+/** Fills a folder with two trees of random bytes: `large`, of one file, and `small`, of many. */
+export async function writeTrees(dir: string, largeBytes: number): Promise<void> {
+  await mkdir(join(dir, 'large'));
+  await writeFile(join(dir, 'large/file'), randomBytes(largeBytes));
+  for (let file = 0; file < smallFiles; file += 1) {
+    const folder = join(dir, 'small', `d${file % 50}`);
+    if (file < 50) await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `f${file}`), randomBytes(smallBytes));
   }
 }
 

@@ -97,10 +97,10 @@ async function spends(counted: () => number, work: () => Promise<unknown>): Prom
 
 function startFigures(bench: Bench, tier: Tier, bare: Bare, ours: number, tool: number): void {
   bench.figure(`${tier}: start to first command and back`, ours * 1000, 'ms', {
-    reference: { name: `ms, bare ${bare.name} in such a group`, value: tool * 1000 },
+    beside: [`ms, bare ${bare.name} in such a group`, tool * 1000],
   });
   bench.figure(`${tier}: what it takes over ${bare.name}`, (ours - tool) * 1000, 'ms', {
-    aim: { under: bare.msOver },
+    under: bare.msOver,
   });
 }
 
@@ -142,14 +142,12 @@ async function suiteRun(bench: Bench): Promise<void> {
       ),
     ];
     bench.figure(`${tier}: processor time of that`, spent, 'ms', {
-      reference: { name: `ms, bare ${bare.name}`, value: bareSpent },
+      beside: [`ms, bare ${bare.name}`, bareSpent],
     });
-    const reference = { name: 'MB/s, tar -x alone, in such a group', value: rate(plain.warm) };
-    bench.figure(`${tier}: 200 MB in`, rate(into.warm - ours.warm), 'MB/s', { reference });
-    bench.figure(`${tier}: and out again`, rate(both.warm - into.warm), 'MB/s', { reference });
-    bench.figure(`${tier}: in, beside the aim`, rate(into.warm - ours.warm), 'MB/s', {
-      aim: { over: rateMin },
-    });
+    const beside = ['MB/s, tar -x alone, in such a group', rate(plain.warm)] as const;
+    bench.figure(`${tier}: 200 MB in`, rate(into.warm - ours.warm), 'MB/s', { beside });
+    bench.figure(`${tier}: and out again`, rate(both.warm - into.warm), 'MB/s', { beside });
+    bench.figure(`${tier}: in, beside the aim`, rate(into.warm - ours.warm), 'MB/s', { over: rateMin });
     await group.destroy();
     await rm(shm, { recursive: true });
   }

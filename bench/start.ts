@@ -47,16 +47,16 @@ async function suiteRun(bench: Bench): Promise<void> {
     packed: () => seconds(() => quorate(programs.packed, '--help')),
     sources: () => seconds(() => quorate(programs.sources, '--help')),
   });
-  const alone = { name: 'ms, Node alone', value: node.warm * 1000 };
-  bench.figure('quorate --help, packed', packed.warm * 1000, 'ms', { reference: alone });
-  bench.figure('the same, beside the aim', packed.warm * 1000, 'ms', { aim: { under: helpMsMax } });
-  bench.figure('quorate --help, from sources', sources.warm * 1000, 'ms', { reference: alone });
+  const beside = ['ms, Node alone', node.warm * 1000] as const;
+  bench.figure('quorate --help, packed', packed.warm * 1000, 'ms', { beside });
+  bench.figure('the same, beside the aim', packed.warm * 1000, 'ms', { under: helpMsMax });
+  bench.figure('quorate --help, from sources', sources.warm * 1000, 'ms', { beside });
   const controller = await inTurn(rounds, {
     packed: () => controllerStarts(programs.packed, dir, env),
     sources: () => controllerStarts(programs.sources, dir, env),
   });
   bench.figure('processor time until a controller listens, packed', controller.packed.warm * 1000, 'ms', {
-    reference: { name: 'ms, from sources', value: controller.sources.warm * 1000 },
+    beside: ['ms, from sources', controller.sources.warm * 1000],
   });
 }
 

@@ -32,14 +32,9 @@ async function run(bench: Bench): Promise<void> {
   const project = await openProject(bench, signal);
   await sleep(restMs);
   const worker = project.cluster.worker('ada').pid;
-  const memory = async (when: string, aim?: number): Promise<void> => {
+  const memory = async (when: string, under?: number): Promise<void> => {
     const { resident, proportional } = await memoryMb(worker);
-    bench.figure(
-      `memory of a worker, ${when}`,
-      resident,
-      'MB',
-      aim === undefined ? {} : { aim: { under: aim } },
-    );
+    bench.figure(`memory of a worker, ${when}`, resident, 'MB', { under });
     bench.figure(`memory of a worker, ${when}, its share`, proportional, 'MB');
   };
   await memory('idle', 120);
@@ -70,11 +65,11 @@ async function run(bench: Bench): Promise<void> {
       note: `${Math.round(spent(before, await project.used()) / count)} ms of processor time a run`,
     });
   }
-  bench.figure(`the slowest of ${minutes} minutes`, Math.min(...rates), 'runs/s', { aim: { over: 9 } });
+  bench.figure(`the slowest of ${minutes} minutes`, Math.min(...rates), 'runs/s', { over: 9 });
   left = Math.max(0, runsAll - done - atOnce);
   await running;
   bench.figure('processor time of a run, all processes', spent(begun, await project.used()) / done, 'ms', {
-    aim: { under: 180 },
+    under: 180,
   });
   await sleep(settleMs);
   await memory(`after ${done} runs`);

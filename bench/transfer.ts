@@ -1,11 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Bench, inTurn, median, type Suite } from './run.ts';
+import { type Bench, inTurn, median, type Suite, smallFiles, writeTrees } from './run.ts';
 
 const largeBytes = 200_000_000;
-const smallFiles = 5_000;
-const smallBytes = 2_000;
 const rounds = 3;
 
 interface Times {
@@ -15,13 +11,7 @@ interface Times {
 
 async function run(bench: Bench): Promise<void> {
   const [from, to, trees] = [await bench.folder(), await bench.folder(), await bench.folder()];
-  await mkdir(join(trees, 'large'));
-  await writeFile(join(trees, 'large/file'), randomBytes(largeBytes));
-  for (let file = 0; file < smallFiles; file += 1) {
-    const dir = join(trees, 'small', `d${file % 50}`);
-    if (file < 50) await mkdir(dir, { recursive: true });
-    await writeFile(join(dir, `f${file}`), randomBytes(smallBytes));
-  }
+  await writeTrees(trees, largeBytes);
   const program = new URL('./transfer-end.ts', import.meta.url);
   const sender = bench.end(program, [from, 'serves']);
   const receiver = bench.end(program, [to]);
@@ -43,26 +33,23 @@ async function run(bench: Bench): Promise<void> {
     bitswap: tree('bitswap', large),
   });
   const rate = (taken: number): number => largeBytes / 1e6 / taken;
-  const rawStream = { name: 'MB/s, one raw libp2p stream', value: rate(moved.raw.warm) };
-  const first = { name: 'MB/s, the first raw stream', value: rate(moved.raw.cold) };
-  bench.figure('200 MB into a store', rate(moved.stream.warm), 'MB/s', {
-    reference: rawStream,
-    aim: { over: 0.7 },
-  });
-  bench.figure('200 MB into a store, first', rate(moved.stream.cold), 'MB/s', { reference: first });
+  const rawStream = ['MB/s, one raw libp2p stream', rate(moved.raw.warm)] as const;
+  const first = ['MB/s, the first raw stream', rate(moved.raw.cold)] as const;
+  bench.figure('200 MB into a store', rate(moved.stream.warm), 'MB/s', { beside: rawStream, over: 0.7 });
+  bench.figure('200 MB into a store, first', rate(moved.stream.cold), 'MB/s', { beside: first });
   bench.figure('200 MB until pinned on the disk', rate(median(pinned.slice(1))), 'MB/s', {
-    reference: rawStream,
+    beside: rawStream,
   });
-  bench.figure('200 MB by Bitswap', rate(moved.bitswap.warm), 'MB/s', { reference: rawStream });
+  bench.figure('200 MB by Bitswap', rate(moved.bitswap.warm), 'MB/s', { beside: rawStream });
 
   const files = await inTurn(rounds, { stream: tree('stream', small), bitswap: tree('bitswap', small) });
-  const bitswap = { name: 'files/s, Bitswap', value: smallFiles / files.bitswap.warm };
+  const bitswap = ['files/s, Bitswap', smallFiles / files.bitswap.warm] as const;
   bench.figure('5,000 × 2 KB into a store', smallFiles / files.stream.warm, 'files/s', {
-    reference: bitswap,
-    aim: { over: 5 },
+    beside: bitswap,
+    over: 5,
   });
   bench.figure('5,000 × 2 KB into a store, first', smallFiles / files.stream.cold, 'files/s', {
-    reference: { name: 'files/s, the first by Bitswap', value: smallFiles / files.bitswap.cold },
+    beside: ['files/s, the first by Bitswap', smallFiles / files.bitswap.cold],
   });
 }
 

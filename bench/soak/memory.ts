@@ -1,4 +1,5 @@
 import { memoryMb } from '../processes.ts';
+import { median } from '../run.ts';
 
 interface Sample {
   at: number;
@@ -33,15 +34,10 @@ export class MemoryWatch {
     return [...this.#samples].flatMap(([name, samples]) => {
       if (samples.length < samplesMin) return [];
       const quarter = Math.floor(samples.length / 4);
-      const early = median(samples.slice(quarter, 2 * quarter));
-      const late = median(samples.slice(-quarter));
+      const early = median(samples.slice(quarter, 2 * quarter).map(({ mb }) => mb));
+      const late = median(samples.slice(-quarter).map(({ mb }) => mb));
       const ran = (samples.at(-1)?.at ?? 0) - (samples[0]?.at ?? 0);
       return [{ name, early, late, grew: ran >= judgedMsMin && late > early * growthMax }];
     });
   }
-}
-
-function median(samples: readonly Sample[]): number {
-  const sorted = samples.map(({ mb }) => mb).sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
