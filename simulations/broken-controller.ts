@@ -34,6 +34,16 @@ export const breaking = (wrong: (controller: Controller, handle: Handle) => Hand
   controller: (id, idp) => new Broken(id, idp, wrong),
 });
 
+/** The real controller, of which something is changed after each event. */
+export const breakingAfter = (
+  change: (controller: Controller, event: ControllerEvent, effects: ControllerEffect[]) => void,
+) =>
+  breaking((controller, handle) => (event, now) => {
+    const effects = handle(event, now);
+    change(controller, event, effects);
+    return effects;
+  });
+
 export function runOf(controller: Controller, offer: string): Run | undefined {
   return [...controller.state.runs.values()].find((run) =>
     run.rounds.some(({ offerId }) => offerId === offer),

@@ -8,7 +8,7 @@ import { MerkleTree } from '../src/protocol/transparency/index.ts';
 import { protocols } from '../src/protocol/wire/protocols.ts';
 import { Worker } from '../src/worker/machine/machine.ts';
 import { answerBugs } from './answer-bugs.ts';
-import { Broken, breaking, runOf } from './broken-controller.ts';
+import { Broken, breaking, breakingAfter, runOf } from './broken-controller.ts';
 import { idpBugs } from './broken-idp.ts';
 import { breakingPorts, Copier, Forgetful, Greedy, withMembers } from './broken-workers.ts';
 import type { Bug } from './bug.ts';
@@ -95,48 +95,39 @@ export const bugs: Record<string, Bug> = {
   'receipt-dropped': {
     says: 'a receipt that dissents is acknowledged and left out of the verdict',
     caughtBy: 'evidence',
-    patches: breaking((controller, handle) => (event, now) => {
-      const effects = handle(event, now);
+    patches: breakingAfter((controller) => {
       for (const run of controller.state.runs.values()) {
         const [first] = run.receipts;
         run.receipts = run.receipts.filter(
           (one) => first === undefined || idOf(one.outcome) === idOf(first.outcome),
         );
       }
-      return effects;
     }),
   },
   'log-rewritten': {
     says: 'the last leaves of the log are taken out again',
     caughtBy: 'log',
-    patches: breaking((controller, handle) => (event, now) => {
-      const effects = handle(event, now);
-      const { state } = controller;
+    patches: breakingAfter(({ state }, event) => {
       if (event.kind === 'enrol' && state.log.size === 4)
         state.log = new MerkleTree(state.log.leaves().slice(0, -2));
-      return effects;
     }),
   },
   'policy-weakened': {
     says: 'the co-signature a request asks for is forgotten once its round is open',
     caughtBy: 'attackers',
-    patches: breaking((controller, handle) => (event, now) => {
-      const effects = handle(event, now);
-      if (event.kind !== 'submit') return effects;
+    patches: breakingAfter((controller, event) => {
+      if (event.kind !== 'submit') return;
       const run = controller.state.runs.get(event.request.id);
-      if (run === undefined) return effects;
+      if (run === undefined) return;
       const { request } = run;
       const policy = { ...request.payload.policy, cosign: 'none' as const };
       run.request = { ...request, payload: { ...request.payload, policy } };
-      return effects;
     }),
   },
   'unwitnessed-is-trusted': {
     says: 'a verdict without a co-signature is published before enough workers have witnessed the log',
     caughtBy: 'evidence',
-    patches: breaking((controller, handle) => (event, now) => {
-      const effects = handle(event, now);
-      const { state } = controller;
+    patches: breakingAfter(({ state }, _, effects) => {
       for (const run of [...state.index.open.values()]) {
         if (run.phase.kind !== 'witnessing') continue;
         const endorsement = { kind: 'none' } as const;
@@ -145,7 +136,6 @@ export const bugs: Record<string, Bug> = {
         state.unstored.add(run.id);
         effects.push({ kind: 'verdict', run: run.id });
       }
-      return effects;
     }),
   },
   'verdict-changed': {

@@ -1,7 +1,7 @@
 import type { ControllerEvent } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
 import { currentRound, type Published, publishedOf } from '../src/controller/machine/state.ts';
-import { breaking } from './broken-controller.ts';
+import { breaking, breakingAfter } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
 import type { Operator, Scenario } from './scenario.ts';
@@ -42,13 +42,11 @@ export const endingBugs = {
     caughtBy: 'endings',
     rates: calm,
     scenario: operators(alone, alone, alone),
-    patches: breaking(({ state }, handle) => (event, now) => {
-      const effects = handle(event, now);
+    patches: breakingAfter(({ state }) => {
       for (const run of state.runs.values()) {
         const published = publishedOf(run);
         if (published?.verdict.level === 'disputed') relevel(published, 'unfinished');
       }
-      return effects;
     }),
   },
   'short-wait-for-all': {

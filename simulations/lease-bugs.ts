@@ -1,7 +1,7 @@
 import { liveLeases } from '../src/controller/machine/state.ts';
 import type { Policy } from '../src/protocol/documents/index.ts';
 import { ownVersion } from '../src/protocol/wire/peer-version.ts';
-import { breaking } from './broken-controller.ts';
+import { breaking, breakingAfter } from './broken-controller.ts';
 import { breakingPorts } from './broken-workers.ts';
 import { busy, busyWith } from './busy.ts';
 import { calm } from './rates.ts';
@@ -112,11 +112,9 @@ export const leaseBugs = {
     caughtBy: 'lease ends',
     rates: calm,
     scenario: busyWith({ behaviour: 'endless' }),
-    patches: breaking(({ state }, handle) => (event, now) => {
-      const effects = handle(event, now);
+    patches: breakingAfter(({ state }) => {
       for (const run of state.runs.values())
         for (const live of liveLeases(run)) live.lease = { ...live.lease, exp: run.request.payload.exp };
-      return effects;
     }),
   },
   'least-version-ignored': {

@@ -1,4 +1,4 @@
-import { breaking } from './broken-controller.ts';
+import { breaking, breakingAfter } from './broken-controller.ts';
 import { busy } from './busy.ts';
 import { calm } from './rates.ts';
 import type { Scenario } from './scenario.ts';
@@ -27,10 +27,8 @@ export const stolenKeyBugs = {
     caughtBy: 'ended keys',
     rates: calm,
     scenario,
-    patches: breaking(({ state }, handle) => (event, now) => {
-      const effects = handle(event, now);
+    patches: breakingAfter(({ state }) => {
       for (const [key, member] of state.keys) if (member.at > 0) state.keys.set(key, { ...member, at: 0 });
-      return effects;
     }),
   },
   'keeps-forgotten': {
@@ -49,10 +47,8 @@ export const stolenKeyBugs = {
     caughtBy: 'revoked',
     rates: calm,
     scenario: revokedLater,
-    patches: breaking(({ state }, handle) => (event, now) => {
-      const effects = handle(event, now);
+    patches: breakingAfter(({ state }) => {
       state.endsKeys = false;
-      return effects;
     }),
   },
 };
