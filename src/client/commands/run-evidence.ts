@@ -139,6 +139,9 @@ function contradictionIn({ artifact, cosigners, dissent, earlier, policy }: Veri
   return [];
 }
 
+/** The request whose builds a run rests on. */
+const builtFor = ({ request, earlier }: VerifiedFacts): string => earlier ?? request;
+
 /** The comparison with an earlier run by the evidence of both; nothing where they came to the same, as the controller says. */
 async function comparison(client: Controller, own: VerifiedFacts, repeated: Repeated): Promise<Progress[]> {
   const { earlier } = repeated;
@@ -154,8 +157,8 @@ async function comparison(client: Controller, own: VerifiedFacts, repeated: Repe
     const { project } = client;
     const { ok, level, code, steps, facts } = await verifyBundle(bundle, { project }, joseVerifier);
     if (!ok || facts === null) throw refusedAt(code, steps);
-    if (facts.job !== own.job || facts.request === own.request)
-      throw new QuorateError('RUN_MISMATCH', 'its evidence is about another job, or this very run');
+    if (facts.job !== own.job || builtFor(facts) === builtFor(own))
+      throw new QuorateError('RUN_MISMATCH', 'its evidence is about another job, or builds of this very run');
     const isFailed = level === 'failed';
     if (!isFailed && !atLeast(level, 'agreed'))
       throw new QuorateError('RUN_NOT_TRUSTED', `its evidence comes to "${level}"`);

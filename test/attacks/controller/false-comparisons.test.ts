@@ -104,9 +104,12 @@ describe('a controller that calls a rebuild the same', () => {
     expect(await found(own, earlier, { shows: another })).toBe('RUN_MISMATCH');
   });
 
-  it('as itself, as a run of another job, or as one of which nothing came', async () => {
+  it('as itself, as an answer from itself, as a run of another job, or as one of which nothing came', async () => {
     const own = await again();
     expect(await found(own, own)).toBe('RUN_MISMATCH');
+    const answer = await makeAnswer({ from: own, cosigner: trusted });
+    const answered = { ...own, bundle: answer.bundle, request: { ...own.request, id: answer.request } };
+    expect(await found(own, answered)).toBe('RUN_MISMATCH');
     expect(await found(own, await makeProject({ job: { name: 'other' } }))).toBe('RUN_MISMATCH');
     const runs = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: operator }));
     const none = await makeProject({ runs, own: null, level: 'disputed' });
