@@ -118,7 +118,7 @@ export function workerDifferences(groups: readonly ResultGroup[]): string[] {
   const traits = { tier: 'tier', kernel: 'kernel', processor: 'processor' } as const;
   return Object.entries(traits).flatMap(([trait, name]) => {
     const of = (group: ResultGroup) =>
-      new Set(group.builds.map((build) => build[trait as keyof typeof traits] ?? 'not said'));
+      new Set(group.builds.map((build) => build[trait as keyof typeof traits]));
     const each = groups.map(of);
     const all = new Set(each.flatMap((values) => [...values]));
     if (all.size < 2) return [];

@@ -23,7 +23,7 @@ export function reportOf({ steps, facts, level }: Verification): ReportLine[] {
 
 function factLines(facts: VerifiedFacts, level: Level): ReportLine[] {
   const fact = (label: string, says: string): ReportLine => ({ kind: 'fact', label, says });
-  const { operators, named } = facts.witnesses;
+  const { operators } = facts.witnesses;
   return [
     fact('source', escapeLine(facts.repo, 300)),
     fact('ref', escapeLine(facts.ref, 100)),
@@ -38,13 +38,23 @@ function factLines(facts: VerifiedFacts, level: Level): ReportLine[] {
       ? [{ kind: 'warning', says: notCosigned } as const]
       : []),
     ...(operators.length > 0
-      ? [fact('witnessed', `${escapeLine([...operators, ...named].join(', '), 1000)}, ${facts.witnessed}`)]
+      ? [fact('witnessed', `${witnessesText(facts.witnesses)}; ${facts.witnessed}`)]
       : []),
     ...facts.dissent.map(({ operator, worker, outcome }) =>
       fact('dissent', `${operator} ${shortId(worker)}: ${dissentText(outcome, facts, level)}`),
     ),
   ];
 }
+
+/** Apart: a witness of the charter may have the name of an operator. */
+const witnessesText = ({ operators, named }: VerifiedFacts['witnesses']): string =>
+  escapeLine(
+    [
+      operators.join(', '),
+      ...(named.length > 0 ? [`witnesses of the charter: ${named.join(', ')}`] : []),
+    ].join('; '),
+    1000,
+  );
 
 /** The result of who did not agree, with that in which it differs: a test has reports whether it failed or not, and a vote its list of files. */
 function dissentText(outcome: Outcome, { artifact, kind }: VerifiedFacts, level: Level): string {

@@ -307,7 +307,11 @@ function collectFacts(
     dissent: receipts.filter(({ receipt }) => about === null || !alike.has(receipt)),
     cosigners,
     inputs: Object.fromEntries(
-      Object.entries(inputs).map(([of, level]) => [of, { artifact: job.inputs[of] ?? null, level }]),
+      Object.entries(inputs).map(([of, level]) => {
+        // A test that is only waited for has none, also where it is named like a method of Object.
+        const artifact = Object.hasOwn(job.inputs, of) ? (job.inputs[of] ?? null) : null;
+        return [of, { artifact, level }];
+      }),
     ),
     earlier: factsOf(decided).earlier?.request ?? null,
     time: predicate.timeVerified,

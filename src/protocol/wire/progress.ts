@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cid, commitId, count, milliseconds, peerId, sha256, text } from '../documents/base.ts';
+import { cid, commitId, count, milliseconds, name, peerId, sha256, text } from '../documents/base.ts';
 import { recipeSchema } from '../documents/recipe.ts';
 import { slotSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
@@ -11,13 +11,14 @@ const list = <Item extends z.ZodType>(item: Item) => z.array(item).max(wireLimit
 const codeSchema = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
 /** A message or progress of one kind. */
 export const ofKind = <Name extends string, Fields extends z.core.$ZodLooseShape>(
-  name: Name,
+  kind: Name,
   fields: Fields,
-) => z.object({ kind: z.literal(name), ...fields });
-const at = { round: z.int().min(1), slot: slotSchema, worker: peerId, operator: words };
+) => z.object({ kind: z.literal(kind), ...fields });
+/** `name`: an operator's has no space, which each label has that stands where operators do. */
+const at = { round: z.int().min(1), slot: slotSchema, worker: peerId, operator: name };
 const result = z.object({
   worker: peerId,
-  operator: words,
+  operator: name,
   slot: slotSchema,
   result: words,
   reports: cid.optional(),
@@ -73,9 +74,9 @@ export const progressKinds = [
   ofKind('revealed', { round: at.round, results: list(result) }),
   ofKind('differs', { round: at.round, files: list(words), count }),
   ofKind('compared', { results: list(comparedSchema), files: list(words), count }),
-  ofKind('agreed', { round: at.round, artifact, by: list(words) }),
-  ofKind('failed', { round: at.round, by: list(words) }),
-  ofKind('acknowledged', { by: words }),
+  ofKind('agreed', { round: at.round, artifact, by: list(name) }),
+  ofKind('failed', { round: at.round, by: list(name) }),
+  ofKind('acknowledged', { by: name }),
   ofKind('unconfirmed', { round: at.round, says: words }),
   ofKind('contradicted', { round: at.round, artifact, trusted: artifact }),
   ofKind('cosigning', { worker: peerId }),
@@ -83,7 +84,7 @@ export const progressKinds = [
   ofKind('cosign-refused', { worker: peerId, code: codeSchema, message: words }),
   ofKind('witnessing', { operators: count, named: count }),
   ofKind('unwitnessed', {
-    operators: list(words),
+    operators: list(name),
     operatorsNeeded: count,
     named: list(words),
     namedNeeded: count,

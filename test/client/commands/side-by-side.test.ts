@@ -87,6 +87,8 @@ describe('results in dispute', () => {
       'processor: differs, also among those who agree',
     ]);
     expect(workerDifferences(groupsOf([build('ada', 'a'), build('ben', 'b')]))).toEqual([]);
+    const silent = groupsOf([build('ada', 'a'), build('ben', 'b', { processor: 'not said' })]);
+    expect(workerDifferences(silent)).toEqual(['processor: another for each result']);
   });
 
   /** The lines that `quorate diff <run>` prints of builds, with the log of each operator. */

@@ -52,7 +52,11 @@ it.each<[object, string]>([
   [{ recipe }, `job file: ${recipe.repo}@${recipe.commit}:${recipe.path}`],
   [{ kind: 'test' }, 'of a test: app: its files are reports, and no artifact'],
   [{ cosigners: [], policy: { ...policy, cosign: 'none' } }, notCosigned],
-  [{ witnesses: { operators: ['ada'], named: ['w1'] }, witnessed: 'then' }, 'witnessed: ada, w1, then'],
+  [{ witnesses: { operators: ['ada', 'bob'], named: [] }, witnessed: 'then' }, 'witnessed: ada, bob; then'],
+  [
+    { witnesses: { operators: ['ada'], named: ['bob', 'w1'] }, witnessed: 'then' },
+    'witnessed: ada; witnesses of the charter: bob, w1; then',
+  ],
   [
     { dissent: [{ operator: 'eve', worker: 'w', outcome: { kind: 'aborted', reason: 'time' } }] },
     'dissent: eve w: aborted (time)',

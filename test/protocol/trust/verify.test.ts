@@ -397,6 +397,10 @@ describe('inputs', () => {
       level: 'trusted',
       facts: { inputs: { test: { artifact: null, level: 'trusted' } } },
     });
+    const method = await makeProject({ reads: { constructor: { from, gate: true as const } } });
+    expect((await verify(method.bundle)).facts?.inputs).toEqual({
+      constructor: { artifact: null, level: 'trusted' },
+    });
   });
 
   it('INPUT_BELOW_LEVEL where a job began before its input had the level that was asked for', async () => {

@@ -32,6 +32,21 @@ describe('the progress of a run', () => {
     },
   );
 
+  it.each(['the trusted worker', 'bob (trusted worker)', 'ada, bob', 'x and 2 more', ''])(
+    'with an operator named "%s", as our own words are, is refused',
+    async (operator) => {
+      for (const sample of samples) {
+        const renamed = JSON.stringify(sample, (key, value) => {
+          if (key === 'operator' || (key === 'by' && !Array.isArray(value))) return operator;
+          return key === 'by' || (key === 'operators' && Array.isArray(value)) ? [operator] : value;
+        });
+        if (renamed === JSON.stringify(sample)) continue;
+        const code = await codeOf(async () => void decoded(JSON.parse(renamed)));
+        expect(code, String(sample.kind)).toBe('WIRE_INVALID');
+      }
+    },
+  );
+
   it('of a kind that is not known is passed over', () => {
     expect(decoded({ kind: 'later', at: 1 })).toBeNull();
   });
