@@ -146,7 +146,11 @@ function oneRound(round: Round, open: boolean, account: Account, aside: Aside): 
       const all = builds.filter(({ result }) => result === outcome);
       const others = listingOthers(round, outcome, all, outcomes.length === 1);
       const name = isTree(outcome) ? shownId(outcome) : html`${foreign(outcome, 120)}`;
-      const marked = { ...markOf(outcome, at, builds), name, of: all.filter((one) => !others.includes(one)) };
+      const marked = {
+        ...markOf(outcome, at, builds, round),
+        name,
+        of: all.filter((one) => !others.includes(one)),
+      };
       const otherwise = { kind: 'differs', says: '≠ same tree, other files listed', name, of: others };
       return [marked, otherwise].filter(({ of }) => of.length > 0);
     }),
@@ -204,8 +208,16 @@ const without = (builds: readonly Build[]): Build[] => builds.filter(({ does }) 
 const outcomesOf = (builds: readonly Build[]): string[] =>
   firstOfMost(builds.flatMap(({ result, slot }) => (result === undefined ? [] : [{ result, slot }])));
 
-/** Mark of a result: `same` is the result of most builds, where at least two came to it. */
-function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: string; says: string } {
+/**
+ * Mark of a result: `same` is the result of most builds, where at least two came to it. Of fewer than have to agree, beside other
+ * results, only their number is known: no result tells which files they list.
+ */
+function markOf(
+  outcome: string,
+  at: number,
+  builds: readonly Build[],
+  { agree, agreed }: Round,
+): { kind: string; says: string } {
   if (/^exit [1-9]/.test(outcome)) return { kind: 'differs', says: '✗ failed' };
   if (outcome.startsWith('aborted:')) return { kind: 'differs', says: '✗ aborted' };
   const results = builds.flatMap(({ result }) => result ?? []);
@@ -214,7 +226,12 @@ function markOf(outcome: string, at: number, builds: readonly Build[]): { kind: 
   const own = builds.find(({ slot }) => slot === 'trusted')?.result;
   if (at === 0 && own !== undefined && own !== outcome)
     return { kind: 'differs', says: '≠ not as the trusted worker' };
-  return at === 0 && same > 1 ? { kind: 'same', says: '✓ same' } : { kind: 'differs', says: '✗ differs' };
+  if (at > 0 || same < 2) return { kind: 'differs', says: '✗ differs' };
+  const operators = builds.filter(({ result, slot }) => result === outcome && slot !== 'trusted').length;
+  const isKnown = same === results.length || !isTree(outcome) || operators >= agree;
+  return isKnown || agreed?.artifact === outcome
+    ? { kind: 'same', says: '✓ same' }
+    : { kind: 'only', says: `same tree at ${operators} of the ${agree} that have to agree` };
 }
 
 function row(build: Build, { logUrlOf, timeOf }: Aside): Html {

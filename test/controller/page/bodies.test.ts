@@ -428,6 +428,23 @@ describe('the page of a run', () => {
     expect(await groups(agreed, contradicted)).toEqual(apart);
   });
 
+  it('of fewer operators than have to agree on a tree, beside another one, says how many of how many have it', async () => {
+    const three = { ...round, agree: 3, of: 5 };
+    const shown = async (trees: string[], ...told: object[]) => {
+      const results = trees.map((result, slot) => ({ operator: `o${slot}`, worker: 'w', slot, result }));
+      const text = await of({}, { run: at([three, { kind: 'revealed', round: 1, results }, ...told]) });
+      return [...text.matchAll(/colspan="4">(.*?) <span/g)].map(([, says]) => says);
+    };
+    const differs = { kind: 'differs', round: 1, files: ['x'], count: 1 };
+    const some = ['same tree at 2 of the 3 that have to agree', '✗ differs'];
+    expect(await shown([A, A, B], differs)).toEqual(some);
+    expect(await shown([A, A, B])).toEqual(some);
+    expect(await shown([A, A])).toEqual(['✓ same']);
+    expect(await shown(['no outputs', 'no outputs', B])).toEqual(['✓ same', '✗ differs']);
+    const agreed = { kind: 'agreed', round: 1, artifact: A, by: ['o0', 'o1'] };
+    expect(await shown([A, A, B], differs, agreed)).toEqual(['✓ same', '✗ differs']);
+  });
+
   it('of operators that the trusted worker contradicts marks none as the same', async () => {
     const results = ['ada', 'bob'].map((operator, slot) => ({ operator, worker: operator, slot, result: A }));
     const own = { operator: 'me', worker: 'm', slot: 'trusted', result: 'exit 0' };
