@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { long } from './test/long.ts';
 import { matrices } from './test/matrices.ts';
+import { bringPrograms } from './test/support/bring-programs.ts';
 import { caches } from './test/support/caches.ts';
 import { mallocLimits } from './test/support/memory.ts';
 import { sharedProcesses } from './test/support/pool.ts';
@@ -35,6 +36,17 @@ class LongestFirst extends BaseSequencer {
     return others.sort((a, b) => seconds(b) - seconds(a));
   }
 }
+
+/** Of the scripts of npm that run tests: the system programs that they need. */
+const needs = new Map([
+  ['test', 'test'],
+  ['test:long', 'test'],
+  ['test:all', 'matrices'],
+]);
+const purpose = needs.get(process.env.npm_lifecycle_event ?? '');
+// vitest has read its options by now: a wrong one ends it before anything is installed.
+const code = purpose === undefined ? 0 : bringPrograms(purpose);
+if (code !== 0) process.exit(code);
 
 // Each of some fifty processes loads a thousand modules, most of which another one has compiled: 0.7 s of a processor, and not 1.4.
 process.env.NODE_COMPILE_CACHE ??= caches.NODE_COMPILE_CACHE;

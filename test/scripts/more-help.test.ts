@@ -10,8 +10,10 @@ const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
 const PATH = folder();
 writeFileSync(join(PATH, 'bwrap'), '#!/bin/sh\necho bubblewrap 0.1\n', { mode: 0o755 });
 
-const run = (file: string, ...args: string[]) =>
-  ending(spawn(process.execPath, [file, ...args], { env: { ...process.env, PATH } }));
+const run = (file: string, ...args: string[]) => runAs(undefined, file, ...args);
+/** As npm runs the script of that name. */
+const runAs = (npm_lifecycle_event: string | undefined, file: string, ...args: string[]) =>
+  ending(spawn(process.execPath, [file, ...args], { env: { ...process.env, PATH, npm_lifecycle_event } }));
 
 it.concurrent.each(['bench', 'cells', 'chaos', 'mutate', 'pages', 'soak'])(
   'npm run %s -- --help prints its usage and does nothing else',
@@ -32,5 +34,17 @@ it.concurrent.each(['bench', 'cells', 'chaos', 'pages', 'soak'])(
       '',
       expect.stringMatching(/^(?:Unknown option '--nope'\n)?usage: npm run/),
     ]);
+  },
+);
+
+it.concurrent.each(['test', 'test:long', 'test:all'])(
+  'npm run %s brings programs, and with a wrong option none',
+  async (name) => {
+    const [, file = '', ...args] = scripts[name].split(' ');
+    const wrong = await runAs(name, file, ...args, '--nope');
+    expect([wrong.code, wrong.err.includes('Unknown option `--nope`')]).toEqual([1, true]);
+    expect(wrong.out + wrong.err).not.toContain('bubblewrap');
+    const right = await runAs(name, file, ...args);
+    expect([right.code, right.err]).toEqual([3, expect.stringMatching(/^setup: \w+ needs these Debian/)]);
   },
 );
