@@ -1,6 +1,6 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { findProject } from '../owner/project.ts';
+import { keysFolder } from '../owner/project.ts';
 import { version } from '../program.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 import { type Act, type Context, defineCommand } from '../terminal/context.ts';
@@ -78,16 +78,16 @@ export function addBackupVerbs(group: Command, act: Act, role: HomeRole): void {
 }
 
 /** Of a restore it need not be there. */
-function homeOf({ cwd, home }: Context, role: HomeRole): string {
+async function homeOf({ cwd, home }: Context, role: HomeRole): Promise<string> {
   if (role === 'store' || role === 'watch') return home;
-  return join(findProject(cwd) ?? cwd, '.quorate');
+  return keysFolder(cwd);
 }
 
 async function backUp(context: Context, role: HomeRole, folder: string, asked: Asked): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { makeBackup } = await import('./backup.ts');
   const { keys = false, artifacts = false } = asked;
-  const places = { role, home: homeOf(context, role), to: resolve(cwd, folder) };
+  const places = { role, home: await homeOf(context, role), to: resolve(cwd, folder) };
   const made = await makeBackup({ ...places, keys, artifacts, version: version(), signal });
   out.value(made);
   out.say(
@@ -104,7 +104,7 @@ async function backUp(context: Context, role: HomeRole, folder: string, asked: A
 async function restore(context: Context, role: HomeRole, folder: string, aside = false): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { restoreBackup } = await import('./restore.ts');
-  const home = homeOf(context, role);
+  const home = await homeOf(context, role);
   const restored = await restoreBackup({ role, from: resolve(cwd, folder), home, aside, signal });
   const { manifest, kept, missing } = restored;
   const next = nextSteps(role, restored);
@@ -158,7 +158,7 @@ const starts: Readonly<Record<HomeRole, readonly string[]>> = {
 async function check(context: Context, role: HomeRole, folder: string | undefined): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { checkHome } = await import('./check.ts');
-  const at = folder === undefined ? homeOf(context, role) : resolve(cwd, folder);
+  const at = folder === undefined ? await homeOf(context, role) : resolve(cwd, folder);
   const checked = await checkHome({ role, folder: at, signal });
   const isDamaged = checked.findings.some(({ state }) => state === 'damaged');
   const isWhole = checked.findings.length === 0;

@@ -1,6 +1,6 @@
 import type { ControllerStatus } from '../controller/node/status.ts';
 import type { HostCheck } from '../execution/commands/host-checks.ts';
-import { findProject, openProject } from '../owner/project.ts';
+import { openProject } from '../owner/project.ts';
 import { codeOf, messageOf } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 import { sayLapsed } from '../protocol/trust/key-texts.ts';
@@ -24,13 +24,13 @@ async function checkWorkers(home: string): Promise<HostCheck[]> {
 }
 
 async function checkProject(cwd: string): Promise<HostCheck[]> {
-  if (findProject(cwd) === undefined) return [];
-  const { askController } = await import('../controller/node/control.ts');
   try {
-    const now = await askController((await openProject(cwd)).dir, { do: 'status' });
+    const { dir } = await openProject(cwd);
+    const { askController } = await import('../controller/node/control.ts');
+    const now = await askController(dir, { do: 'status' });
     return [checkBehind(now), checkLapsed(now)];
   } catch (error) {
-    if (codeOf(error) === 'CONTROLLER_NOT_RUNNING') return [];
+    if (['PROJECT_NOT_FOUND', 'CONTROLLER_NOT_RUNNING'].includes(codeOf(error))) return [];
     return [{ name: 'controller of this project', ok: false, found: escapeLine(messageOf(error), 500) }];
   }
 }

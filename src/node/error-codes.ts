@@ -99,7 +99,7 @@ const runtimeErrors = {
   PROJECT_EXISTS:
     'The folder holds a project already. `quorate charter set` changes it, `quorate controller` runs it.',
   PROJECT_FOREIGN:
-    'What `quorate up`, `quorate init` or `quorate idp init` would use here came with the repository, or is of another user: keys, members and settings are theirs. Nothing of it is used. Take `.quorate/` out of the commits, and move it away. Or git would take new keys into the next commit: then `.gitignore` has to leave out `.quorate/`, and be no link.',
+    'The `.quorate/` here came with a repository, or what `quorate up` plays is of another user: keys, members and settings are theirs. Nothing of it is used. Take `.quorate/` out of the commits, and move it away. Or git would take new keys into the next commit: then `.gitignore` has to leave out `.quorate/`, and be no link.',
   PROJECT_NOT_FOUND:
     'You are in no project: neither this folder nor one above holds one. Run the command in the repository of your project; `quorate init` there makes one.',
   PROJECT_NOT_SERVED:

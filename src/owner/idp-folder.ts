@@ -6,8 +6,7 @@ import { inFile, readOptional } from '../node/files.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { openMessage } from '../protocol/documents/index.ts';
 import { enforce } from '../protocol/judge/index.ts';
-import { checkNotCommitted } from './played.ts';
-import { findUp } from './project.ts';
+import { checkNotCommitted, ignoreProjectFolder, repositoriesAround } from './own-folder.ts';
 import { openProjectFolder, type ProjectFolder, writeCharter } from './project-folder.ts';
 import { keyFiles } from './project-keys.ts';
 
@@ -15,17 +14,21 @@ import { keyFiles } from './project-keys.ts';
  * Makes the key of an identity provider that runs apart in `<where>/.quorate`; one that is there is kept. Returns its PeerId.
  * @throws {QuorateError} `PROJECT_EXISTS` in the folder of a controller, `PROJECT_FOREIGN`, SOURCE_…, `KEY_FILE_…`
  */
-export async function initIdp(where: string): Promise<{ key: string; dir: string; made: boolean }> {
+export async function initIdp(
+  where: string,
+): Promise<{ key: string; dir: string; made: boolean; ignored: 'added' | 'kept' }> {
   const dir = join(where, '.quorate');
   if (existsSync(join(dir, keyFiles.controller)))
     throw new QuorateError('PROJECT_EXISTS', `${dir} holds the key of a controller`, {
       hint: 'The identity provider needs a folder of its own, best on another host: that is what it is apart for.',
     });
-  if (findUp(where, '.git') !== undefined) await checkNotCommitted(where);
+  await checkNotCommitted(dir);
+  const [repository] = repositoriesAround(where);
+  const ignored = repository === undefined ? 'kept' : await ignoreProjectFolder(where, repository);
   const file = join(dir, keyFiles.idp);
   const made = !existsSync(file);
   const { id } = made ? await createKey(file) : await loadKey(file);
-  return { key: id, dir, made };
+  return { key: id, dir, made, ignored };
 }
 
 /**

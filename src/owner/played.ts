@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode, QuorateError } from '../protocol/base/errors.ts';
+import { checkNotCommitted, repositoryAt } from './own-folder.ts';
 
 /** The folder of the project that `quorate up` plays for the repository at `root`: its keys, runs and members are no other project's. */
 export const playedOf = (root: string): string => join(root, '.quorate', 'up');
@@ -25,17 +26,6 @@ export async function checkOwnPlayed(root: string): Promise<void> {
     throw new QuorateError('PROJECT_FOREIGN', `${homes} is of another user`, {
       hint: 'quorate up plays a project of your own in a clone of your own.',
     });
-  await checkNotCommitted(root);
-}
-
-/**
- * The folder of a project, and so no key in it, came with the repository; nor is it a link or a submodule, where others would read the keys.
- * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_…
- */
-export async function checkNotCommitted(root: string): Promise<void> {
-  const { isKept } = await import('../source/index.ts');
-  if (await isKept(root, '.quorate'))
-    throw new QuorateError('PROJECT_FOREIGN', `${root} has .quorate/ in its commits`, {
-      hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then move .quorate away.',
-    });
+  repositoryAt(root);
+  await checkNotCommitted(join(root, '.quorate'));
 }

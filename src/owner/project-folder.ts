@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { issueInvite } from '../identity/idp.ts';
@@ -19,6 +19,8 @@ import {
   signMessage,
   type Verified,
 } from '../protocol/documents/index.ts';
+import { checkNotCommitted } from './own-folder.ts';
+import { playedHomes } from './played.ts';
 import { checkApart, keyFiles, openKeys } from './project-keys.ts';
 
 /** `<repo>/.quorate`: the keys and the charter of a project, for its owner. */
@@ -96,7 +98,7 @@ export const unusedFile = 'unused';
 
 const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
 
-/** `where`: the repository or its `.quorate`. @throws {QuorateError} `PROJECT_NOT_FOUND`, `DOC_…`, `KEY_…` */
+/** `where`: the repository or its `.quorate`. @throws {QuorateError} `PROJECT_NOT_FOUND`, `PROJECT_FOREIGN`, SOURCE_…, `DOC_…`, `KEY_…` */
 export async function openProjectFolder(where: string): Promise<ProjectFolder> {
   const dir = basename(where) === '.quorate' ? where : join(where, '.quorate');
   const charter = await readCharter(dir);
@@ -104,6 +106,8 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${dir}`, {
       hint: 'quorate init creates one.',
     });
+  const homes = playedHomes({ dir });
+  await checkNotCommitted(homes === undefined ? dir : dirname(homes));
   const rootFile = join(dir, files.root);
   const { controller, idp, retired } = await openKeys(dir, charter.payload);
   return {

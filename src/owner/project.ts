@@ -1,37 +1,12 @@
-import { existsSync, lstatSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
+import { checkNotCommitted, findUp, isMine, repositoriesAround } from './own-folder.ts';
 import { checkOwnPlayed, playedOf } from './played.ts';
 import type { ProjectFolder } from './project-folder.ts';
 
-export function findUp(
-  start: string,
-  name: string,
-  counts = (_folder: string): boolean => true,
-): string | undefined {
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, name)) && counts(folder)) return folder;
-    if (dirname(folder) === folder) return undefined;
-  }
-}
-
 /** The folder at or above `start` with this below its `.quorate`. Around the repository of `start`, as in /tmp, others may put one: theirs is passed over. */
 function findOwn(start: string, name: string): string | undefined {
-  const ownerOf = (file: string) => {
-    try {
-      return lstatSync(file).uid;
-    } catch {
-      // Out of this user's reach: of somebody else.
-      return undefined;
-    }
-  };
-  const isMine = (file: string) => ownerOf(file) === process.getuid?.();
-  // Others may put a .git there too; who uses sudo is in a folder of the one who made the repository.
-  const isRepository = (folder: string) => {
-    const git = join(folder, '.git');
-    return isMine(git) || ownerOf(git) === ownerOf(start);
-  };
-  const repository = findUp(start, '.git', isRepository) ?? start;
+  const repository = repositoriesAround(start)[0] ?? start;
   return findUp(
     start,
     join('.quorate', name),
@@ -39,8 +14,22 @@ function findOwn(start: string, name: string): string | undefined {
   );
 }
 
-/** The project folder at or above `start`. It must hold a charter: `~/.quorate` is a home folder. */
-export const findProject = (start: string): string | undefined => findOwn(start, 'charter.jws');
+/** It must hold a charter: `~/.quorate` is a home folder. */
+const locateProject = (start: string): string | undefined => findOwn(start, 'charter.jws');
+
+/** The project folder at or above `start`, of which nothing came with a repository. @throws as of `checkNotCommitted` */
+export async function findProject(start: string): Promise<string | undefined> {
+  const found = locateProject(start);
+  if (found !== undefined) await checkNotCommitted(join(found, '.quorate'));
+  return found;
+}
+
+/** `.quorate` of the same, else of `cwd` itself, where it need not be yet. @throws as of `checkNotCommitted` */
+export async function keysFolder(cwd: string): Promise<string> {
+  const dir = join(locateProject(cwd) ?? cwd, '.quorate');
+  await checkNotCommitted(dir);
+  return dir;
+}
 
 /** The repository at or above `start` whose project `quorate up` plays, or has played. To use any of it: `playedHere`. */
 const findPlayed = (start: string): string | undefined =>
@@ -55,7 +44,7 @@ export async function playedHere(start: string): Promise<string | undefined> {
 
 /** The same of the wanted project, of whichever is in use: what `quorate up` plays goes first while it runs, and last when it does not. */
 export async function projectHere(start: string, wanted?: string): Promise<ProjectFolder | undefined> {
-  const [own, played] = [findProject(start), findPlayed(start)];
+  const [own, played] = [locateProject(start), findPlayed(start)];
   const homes = played && playedOf(played);
   // A repository within that of the other goes first; in the folder of what is played there is none.
   const isNearer = own !== undefined && own !== homes && own.length > (played?.length ?? 0);
@@ -80,9 +69,9 @@ async function firstOf(
   return undefined;
 }
 
-/** Opens the owner's project folder at or above `cwd`. @throws {QuorateError} `PROJECT_NOT_FOUND` */
+/** Opens the owner's project folder at or above `cwd`. @throws {QuorateError} `PROJECT_NOT_FOUND`, and as of `openProjectFolder` */
 export async function openProject(cwd: string): Promise<ProjectFolder> {
-  const folder = await firstOf([findProject(cwd)], undefined);
+  const folder = await firstOf([locateProject(cwd)], undefined);
   if (folder !== undefined) return folder;
   const played =
     findPlayed(cwd) === undefined ? '' : ' that is yours; what quorate up plays is for trying out';

@@ -107,9 +107,18 @@ export async function isKept(folder: string, path: string): Promise<boolean> {
   return bytes > 0;
 }
 
-/** Whether git leaves out a path that it does not keep, by whatever rule. */
-export const isIgnored = async (folder: string, path: string): Promise<boolean> =>
-  (await askGit(ownGit({}), folder, ['check-ignore', '--quiet', '--', path])) !== undefined;
+/** Whether git leaves out each of these paths, which it does not keep, by whatever rule. */
+export async function areIgnored(folder: string, paths: readonly string[]): Promise<boolean> {
+  const listed = await askGit(ownGit({}), folder, ['check-ignore', '--', ...paths]);
+  return listed?.split('\n').length === paths.length;
+}
+
+/** Whether these folders are in working trees of one repository. False where git cannot tell. */
+export async function isSameRepository(...folders: string[]): Promise<boolean> {
+  const where = ['rev-parse', '--path-format=absolute', '--git-common-dir'];
+  const found = await Promise.all(folders.map((folder) => askGit(ownGit({}), folder, where)));
+  return found.every((one) => one !== undefined && one === found[0]);
+}
 
 export interface CommittedFile {
   /** Below the top folder. */

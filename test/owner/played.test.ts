@@ -24,7 +24,7 @@ it('a project in a committed folder that looks like a git repository is not take
   await writeFile(join(posing, 'config'), config);
   git(root, 'add', '-f', 'posing');
   expect(git(posing, 'ls-files', '.quorate')).toBe('');
-  expect(await projectHere(posing).catch(codeOf)).toBe('SOURCE_FAILED');
+  expect(await projectHere(posing).catch(codeOf)).toBe('PROJECT_FOREIGN');
   // Its settings may name programs.
   expect(await localRepo(posing).catch(codeOf)).toBe('SOURCE_NO_REPOSITORY');
 });
@@ -111,15 +111,15 @@ it('a .git of another user around makes no project of that user count', async ()
   await initProject(playedOf(around), project);
   const inner = join(around, 'inner');
   await mkdir(inner);
-  expect([findProject(inner), await playedHere(inner)]).toEqual([around, around]);
+  expect([await findProject(inner), await playedHere(inner)]).toEqual([around, around]);
   onTestFinished(() => void vi.restoreAllMocks());
   vi.spyOn(process, 'getuid').mockReturnValue((process.getuid?.() ?? 0) + 1);
   // As with sudo, in a repository of who owns the folder.
-  expect(findProject(inner)).toBe(around);
+  expect(await findProject(inner)).toBe(around);
   // Of nobody.
   const gone = join(inner, 'gone');
   const places = async (start: string) => [
-    findProject(start),
+    await findProject(start),
     await playedHere(start),
     await projectHere(start),
   ];

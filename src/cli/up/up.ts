@@ -5,7 +5,8 @@ import { Option } from 'commander';
 import type { Tier } from '../../../sandbox/index.ts';
 import { serveFeed } from '../../controller/commands/controller.ts';
 import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
-import { jobFileText, prepareRepository, repositoryAt, sayMissingTools } from '../../owner/commands/init.ts';
+import { jobFileText, prepareRepository, sayMissingTools } from '../../owner/commands/init.ts';
+import { repositoryAt } from '../../owner/own-folder.ts';
 import { checkOwnPlayed, playedOf } from '../../owner/played.ts';
 import { findProject } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
@@ -73,7 +74,8 @@ const oneMachine = 'All of it is this one machine: what it calls trusted proves 
 async function run(context: Context, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { yellow, bold, dim } = out.colours;
-  const root = findProject(cwd) ?? repositoryAt(cwd);
+  const own = await findProject(cwd);
+  const root = own ?? repositoryAt(cwd);
   await checkOwnPlayed(root);
   await checkFree(root);
   const upDir = playedOf(root);
@@ -197,7 +199,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   out.say(
     'Stopped: nothing of it runs now; the next "quorate up" goes on with the same homes.',
     yellow(
-      `${oneMachine} With others: ${findProject(cwd) === undefined ? 'quorate init, ' : ''}quorate controller, and quorate invite alice bob carol.`,
+      `${oneMachine} With others: ${own === undefined ? 'quorate init, ' : ''}quorate controller, and quorate invite alice bob carol.`,
     ),
   );
   return exits.done;

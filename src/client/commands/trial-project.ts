@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { playedOf } from '../../owner/played.ts';
-import { findProject, findUp, playedHere, projectHere } from '../../owner/project.ts';
+import { findProject, playedHere, projectHere } from '../../owner/project.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { TrialProject } from '../trial/inputs.ts';
@@ -26,7 +26,7 @@ export async function trialProject(
     const controllers = address === undefined ? [] : byPeer(address.addrs);
     const feed = (await joined(project))?.feed ?? [];
     const { bootstrap } = charter;
-    return { project, charter, controllers, feed, bootstrap, isOwn: () => isOwn(dirname(own.dir)) };
+    return { project, charter, controllers, feed, bootstrap, folder: dirname(own.dir) };
   }
   const known = await joined(wanted);
   if (known === undefined) return undefined;
@@ -36,18 +36,9 @@ export async function trialProject(
   return { project, charter, controllers, bootstrap, feed };
 }
 
-/** Whether no commit brought the project in this folder. */
-async function isOwn(where: string): Promise<boolean> {
-  const { isKept } = await import('../../source/index.ts');
-  return !(await isKept(where, '.quorate').catch(() => true));
-}
-
 /** Folders of stores on this host that may hold an artifact; one that came with the repository or is of another user is not among them. */
 export async function storesHere({ home }: Context, folder: string): Promise<string[]> {
-  const found = findProject(folder);
-  // One that was put back from a copy may lie in no repository.
-  const isForeign = found !== undefined && findUp(found, '.git') !== undefined && !(await isOwn(found));
-  const own = isForeign ? undefined : found;
+  const own = await findProject(folder).catch(() => undefined);
   const played = await playedHere(folder).catch(() => undefined);
   const projects = [...(own === undefined ? [] : [own]), ...(played === undefined ? [] : [playedOf(played)])];
   return [...projects.map((where) => join(where, '.quorate', 'store')), join(home, 'store')];

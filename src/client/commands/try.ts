@@ -94,7 +94,7 @@ async function run(
   lentBy: LentBy,
 ): Promise<Exit> {
   const { cwd, out, home, signal, env } = context;
-  const { folder, url } = whatToBuild(cwd, given);
+  const { folder, url } = await whatToBuild(cwd, given);
   const file = options.file === undefined ? undefined : fileGiven(cwd, options.file);
   const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
   if (dest !== undefined) await checkNewFolder(dest);
@@ -158,10 +158,13 @@ async function run(
 }
 
 /** A folder; of a URL the folder whose project, stores and images are used. @throws {QuorateError} `CLI_USAGE` */
-function whatToBuild(cwd: string, given = '.'): { folder: string; url?: string } {
+async function whatToBuild(cwd: string, given = '.'): Promise<{ folder: string; url?: string }> {
   const folder = resolve(cwd, given);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { folder };
-  if (given.includes(':') && !existsSync(folder)) return { folder: findProject(cwd) ?? cwd, url: given };
+  if (given.includes(':') && !existsSync(folder)) {
+    const own = await findProject(cwd).catch(() => undefined);
+    return { folder: own ?? cwd, url: given };
+  }
   throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
     hint: 'Name a folder in a git repository, or give a URL such as https://host/project.git.',
   });

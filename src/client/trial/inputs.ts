@@ -20,8 +20,8 @@ export interface TrialProject {
   bootstrap: string[];
   /** URLs at which the controller serves artifacts by HTTP. */
   feed: readonly string[];
-  /** Whether it is a project of the person's own, whose charter's word is enough for a private address: its folder is here, and no commit brought it. */
-  isOwn?(): Promise<boolean>;
+  /** Around its `.quorate`, where it is a project of the person's own: its keys are here, and no commit brought them. */
+  folder?: string;
 }
 
 /** An artifact to be unpacked at /build/in/<name>. */

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, realpath, rm, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
   openSandbox,
@@ -18,7 +18,7 @@ import { imageCacheFolder } from '../../execution/images/cache-folder.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../../execution/images/files.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../../execution/in-sandbox.ts';
 import { lockFilesInTree } from '../../execution/lock-files.ts';
-import { type BuildNetwork, openBuildNetwork } from '../../execution/network.ts';
+import { type BuildNetwork, type NetworkOptions, openBuildNetwork } from '../../execution/network.ts';
 import type { JobFile, JobSpec } from '../../jobfile/index.ts';
 import { type DependencyOptions, fetchLocked } from '../../member/dependencies.ts';
 import { chooseJob, jobOf } from '../../member/job-in-tree.ts';
@@ -28,6 +28,7 @@ import { limits } from '../../protocol/base/limits.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
 import { artifactOf, type Outcome } from '../../protocol/documents/index.ts';
 import type { Instance } from '../../protocol/pipeline/index.ts';
+import { isSameRepository } from '../../source/index.ts';
 import { type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { type Difference, diffTrees } from '../../store/tree-diff.ts';
 import {
@@ -49,7 +50,7 @@ export interface TrialOptions extends TrialSourceOptions {
   /** The home: holds the sandbox's job records and the image cache. */
   stateDir: string;
   imageBytes?: number | undefined;
-  /** Private addresses that builds of others' projects may reach where their charter lists them. Default: none. */
+  /** Private addresses that jobs of other repositories may reach where a charter lists them. Default: none. */
   privateHosts?: readonly string[] | undefined;
   /** Default: `namespace`, since the source is the user's own. */
   tier?: Tier | undefined;
@@ -98,7 +99,7 @@ interface TrialEnvironment {
   dependencies: LaidDependencies | undefined;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
-  privateHosts?: TrialOptions['privateHosts'];
+  privateHosts: NetworkOptions['privateHosts'];
   /** URL of the repository's remote, from which workers would fetch the source. */
   remote: string | undefined;
   /** A private folder with a short path, for sockets. */
@@ -197,14 +198,14 @@ export class Trial {
   }
 
   async #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
-    const { project, remote, dir, privateHosts = [] } = this.#parts.environment;
+    const { project, remote, dir, privateHosts } = this.#parts.environment;
     return openBuildNetwork({
       job: this.job,
       charter: project?.charter ?? { vcs: [], bootstrap: [] },
       dir,
       source: remote,
       store: project?.feed ?? [],
-      privateHosts: (await project?.isOwn?.()) === true ? 'named' : privateHosts,
+      privateHosts,
       say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
     });
   }
@@ -263,7 +264,9 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       dependencies,
       inputs: provided,
       project: networkProject,
-      privateHosts: options.privateHosts,
+      privateHosts: (await isOwnJob(networkProject, source, options))
+        ? 'named'
+        : (options.privateHosts ?? []),
       remote,
       dir: scratch,
     };
@@ -271,6 +274,18 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
   } finally {
     for (const close of closers.reverse()) await close();
   }
+}
+
+/** Whether source and job file are of the repository of the person's own project: then the word of its charter is enough for a private address. */
+async function isOwnJob(
+  project: TrialProject | undefined,
+  { root }: TrialSource,
+  { url, file }: TrialOptions,
+): Promise<boolean> {
+  if (project?.folder === undefined || url !== undefined) return false;
+  if (file === undefined) return isSameRepository(project.folder, root);
+  if (!('local' in file)) return false;
+  return isSameRepository(project.folder, root, dirname(await realpath(file.local)));
 }
 
 async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialProject | undefined> {

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
-import { findProject } from '../../owner/project.ts';
+import { keysFolder } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -77,7 +77,7 @@ async function revokeSessions(
   options: { file?: string },
 ): Promise<Exit> {
   const { endSessionsOf, SignInFile } = await import('../../identity/oidc/settings-file.ts');
-  const path = resolve(cwd, options.file ?? join(findProject(cwd) ?? cwd, '.quorate', 'sign-in.toml'));
+  const path = resolve(cwd, options.file ?? join(await keysFolder(cwd), 'sign-in.toml'));
   // A path that is wrong would end nobody's.
   const file = await SignInFile.open(path, () => {});
   file.close();
@@ -89,9 +89,10 @@ async function revokeSessions(
 
 async function init({ cwd, out }: Context): Promise<Exit> {
   const { initIdp } = await import('../../owner/idp-folder.ts');
-  const { key, dir, made } = await initIdp(cwd);
+  const { key, dir, made, ignored } = await initIdp(cwd);
   out.value({ key, folder: dir, made });
   out.note(made ? `This is a new key, made in ${dir}.` : `This key was in ${dir}.`);
+  if (ignored === 'added') out.note('Added .quorate/ to .gitignore, as it holds keys.');
   out.note(`Where the project is made: quorate init --idp ${key}`);
   out.say(key);
   return exits.done;
@@ -112,7 +113,7 @@ async function runOnce({ cwd, signal }: Context, daemon: DaemonLog, options: Opt
   const { out } = daemon;
   const { openIdpFolder } = await import('../../owner/idp-folder.ts');
   const { startIdp } = await import('../node/node.ts');
-  const dir = join(findProject(cwd) ?? cwd, '.quorate');
+  const dir = await keysFolder(cwd);
   const charter = options.charter === undefined ? undefined : resolve(cwd, options.charter);
   const folder = await openIdpFolder(dir, charter);
   const rekeyed = Promise.withResolvers<true>();

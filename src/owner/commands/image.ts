@@ -72,7 +72,7 @@ const archOption = (): Option =>
 
 async function folderOf({ cwd, home }: Context): Promise<string> {
   const { imagesFolder } = await import('../../execution/images/files.ts');
-  const project = findProject(cwd) ?? (await playedHere(cwd));
+  const project = (await findProject(cwd)) ?? (await playedHere(cwd));
   return imagesFolder(project === undefined ? home : resolve(project, '.quorate'));
 }
 

@@ -1,6 +1,6 @@
-import { constants, existsSync, lstatSync } from 'node:fs';
-import { appendFile, open, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
-import { basename, join, relative, resolve } from 'node:path';
+import { constants, existsSync } from 'node:fs';
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import type { Tool } from '../../jobfile/index.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -10,8 +10,8 @@ import { type Context, type Define, defineCommand } from '../../terminal/context
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
 import { addresses, gitServers, nameOf, peerId } from '../../terminal/values.ts';
-import { checkNotCommitted } from '../played.ts';
-import { findProject, findUp } from '../project.ts';
+import { checkNotCommitted, ignoreProjectFolder, repositoryAt } from '../own-folder.ts';
+import { findProject } from '../project.ts';
 import type { FloorChange } from '../project-folder.ts';
 import { floorValue, lostBy, sayFloors } from './floor.ts';
 
@@ -67,15 +67,6 @@ export const init: Define = (program, act) =>
 /** Programs that are named as missing. */
 const missingMax = 8;
 
-/** The top of the repository. @throws {QuorateError} `SOURCE_NO_REPOSITORY` */
-export function repositoryAt(cwd: string): string {
-  const repo = findUp(cwd, '.git');
-  if (repo !== undefined) return repo;
-  throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
-    hint: 'Go to the repository whose builds you want checked, or make one: git init',
-  });
-}
-
 /** Of the charter of a project that is made of a repository. */
 export async function firstCharter(repo: string, options: Options) {
   const { defaultFloor, defaultTestFloor } = await import('../project-folder.ts');
@@ -91,7 +82,7 @@ export async function firstCharter(repo: string, options: Options) {
 
 /** Its files that are committed. @throws {QuorateError} `PROJECT_FOREIGN` */
 export const prepareRepository = async (repo: string) => ({
-  ignored: await ignoreProjectFolder(repo),
+  ignored: await ignoreProjectFolder(repo, repo),
   jobFile: await writeJobFile(repo),
 });
 
@@ -99,7 +90,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const { cwd, out } = context;
   const from = options.from === undefined ? undefined : await foreign(cwd, options.from);
   const told = from && { from: { kind: from.kind, jobs: from.jobs, findings: from.findings } };
-  if (from !== undefined && findProject(cwd) !== undefined) {
+  if (from !== undefined && (await findProject(cwd)) !== undefined) {
     await writeJobFile(repositoryAt(cwd), from.text);
     out.value({ jobFile: 'made', ...told });
     out.say(...sayForeign(from), ...(await sayMissingTools(from.text)).map(out.colours.yellow));
@@ -107,8 +98,8 @@ async function run(context: Context, options: Options): Promise<Exit> {
   }
   const { defaultFloor, defaultTestFloor, initProject } = await import('../project-folder.ts');
   const repo = repositoryAt(cwd);
-  await checkNotCommitted(repo);
-  const ignored = await ignoreProjectFolder(repo);
+  await checkNotCommitted(join(repo, '.quorate'));
+  const ignored = await ignoreProjectFolder(repo, repo);
   const folder = await initProject(repo, await firstCharter(repo, options));
   const jobFile = await writeJobFile(repo, from?.text);
   const { charter } = folder;
@@ -285,31 +276,4 @@ function sayForeign({ path, jobs, findings }: Awaited<ReturnType<typeof foreign>
     ...findings.map(({ line, what, says }) => `${name}:${line}: ${what}: ${says}`),
     'Then, before you push: quorate plan, quorate try',
   ];
-}
-
-/** @throws {QuorateError} `PROJECT_FOREIGN` where keys in `.quorate` would go into the next commit */
-async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {
-  const { isIgnored } = await import('../../source/index.ts');
-  // Git reads nothing through a link: where a link of the person's own leads is what it might take in.
-  const folder = await realpath(join(repo, '.quorate')).catch(() => join(repo, '.quorate'));
-  const isOutside = `${relative(await realpath(repo), folder)}/`.startsWith('../');
-  const ignores = async () => isOutside || isIgnored(repo, join(folder, 'root.key'));
-  const file = join(repo, '.gitignore');
-  // Git reads none that is a link, but other files too.
-  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
-    if (await ignores()) return 'kept';
-  } else {
-    const text = existsSync(file) ? await readFile(file, 'utf8') : '';
-    // Another rule may take back what a line says.
-    if (/^\/?\.quorate\/?\s*$/m.test(text) && (await ignores())) return 'kept';
-    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
-    if (await ignores()) return 'added';
-  }
-  throw new QuorateError(
-    'PROJECT_FOREIGN',
-    `${file} does not keep .quorate/, which holds keys, out of commits`,
-    {
-      hint: 'Make it a file of its own with the line .quorate/ at its end.',
-    },
-  );
 }

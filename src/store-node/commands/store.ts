@@ -232,7 +232,7 @@ async function forget(
     throw new QuorateError('CLI_USAGE', `"${root.slice(0, 120)}" is not the CID of a tree`, {
       hint: 'The event "damaged" names it, and so does quorate worker status.',
     });
-  const project = options.worker === true ? undefined : findProject(cwd);
+  const project = options.worker === true ? undefined : await findProject(cwd);
   const dir = resolve(project === undefined ? home : resolve(project, '.quorate'), 'store');
   const { forgetTree } = await import('../../node/artifacts/forget-tree.ts');
   const names = await forgetTree(dir, root);

@@ -120,7 +120,9 @@ it('one that came with the repository, or is of another user, is not used', asyn
   await writeFile(join(root, '.quorate/up/worker.toml'), '');
   git(root, 'add', '-f', '.quorate/up/worker.toml');
   expect(await refused(root)).toEqual(foreign);
+  git(root, 'reset', '-q');
   await initProject(root, first);
+  git(root, 'add', '-f', '.quorate/up/worker.toml');
   expect(await refused(root)).toEqual(foreign);
   git(root, 'rm', '-q', '--cached', '.quorate/up/worker.toml');
   await checkOwnPlayed(root);
@@ -159,9 +161,9 @@ it('those of others around the repository are passed over, and what is not used 
   expect(await projectHere(inner)).toBeUndefined();
   expect(await projectHere(around).catch(codeOf)).toBe('PROJECT_FOREIGN');
   const own = await initProject(around, first);
-  expect([findProject(inner), findProject(around)]).toEqual([undefined, around]);
+  expect([await findProject(inner), await findProject(around)]).toEqual([undefined, around]);
   vi.restoreAllMocks();
-  expect(findProject(inner)).toBe(around);
+  expect(await findProject(inner)).toBe(around);
   // One that came with the repository around does not stop work in an own project within.
   git(around, 'add', '-f', '.quorate/up');
   expect(await projectHere(inner).catch(codeOf)).toBe('PROJECT_FOREIGN');

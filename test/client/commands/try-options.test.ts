@@ -2,10 +2,21 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { codeIn } from '../../bad-input/support/person.ts';
-import { git } from '../../e2e/support/git.ts';
+import { GitServer, git } from '../../e2e/support/git.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';
 import { listen } from '../../source/support.ts';
-import { arrive, attempt, connectTo, event, lines, listing, person, repository } from './trying.ts';
+import {
+  arrive,
+  attempt,
+  commit,
+  connectTo,
+  event,
+  lines,
+  listing,
+  person,
+  repository,
+  write,
+} from './trying.ts';
 
 beforeAll(arrive);
 
@@ -39,16 +50,51 @@ describe('quorate try of a job with a network', () => {
     );
     expect(event(answer, 'network')).toMatchObject({ connections: 2, refused: 1 });
 
-    // A charter that came in a commit is of whoever made it: no address of this host or its network, unless its owner says so.
+    // A charter that came in a commit is of whoever made it.
     await git(dir, 'add', '-f', '.quorate/charter.jws');
-    const refused = await attempt(dir, '--json');
-    expect(refused.code, refused.report).toBe(0);
-    expect(refused.out).toContain(`EGRESS_ADDRESS_REFUSED: 127.0.0.1 resolves to 127.0.0.1`);
-    expect(event(refused, 'network')).toMatchObject({ connections: 2, refused: 2 });
+    const refused = await attempt(dir);
+    expect(codeIn(refused.err), refused.report).toBe('PROJECT_FOREIGN');
+  });
+
+  it('reaches no private address where source or job file are of another repository, unless worker.toml says so', async () => {
+    const port = await listen((socket) => socket.end('hello\n'));
+    const job = withNetwork([connectTo(`127.0.0.1:${port}`)], '[vcs]');
+    const dir = await repository(job);
+    const made = await person.run(['init', '--name', 'x', '--vcs', `127.0.0.1:${port}`], {
+      cwd: dir,
+      ms: 240_000,
+    });
+    expect(made.code, made.report).toBe(0);
+    await commit(dir);
+    const reached = async (from: string, ...args: string[]) => {
+      const answer = await attempt(from, '--json', ...args);
+      expect(answer.code, answer.report).toBe(0);
+      return event(answer, 'network')?.refused === 0;
+    };
+    const linked = join(dir, 'linked');
+    await git(dir, 'worktree', 'add', '-q', linked);
+    for (const [from, ...args] of [[dir], [dir, '--file', join(linked, 'quorate.yaml')], [linked]] as const)
+      expect.soft(await reached(from, ...args), [from, ...args].join(' ')).toBe(true);
+    const inner = join(dir, 'inner');
+    await write(inner, { 'quorate.yaml': job });
+    await git(inner, 'init', '-q');
+    const elsewhere = person.at('elsewhere.yaml');
+    await writeFile(elsewhere, job);
+    const server = await GitServer.start(person.at('theirs'));
+    const url = await server.commit('tool', { 'quorate.yaml': job });
+    const foreign = [
+      [inner],
+      [dir, url],
+      [dir, '--file', `${url}:quorate.yaml`],
+      [dir, '--file', join(inner, 'quorate.yaml')],
+      [dir, '--file', elsewhere],
+    ] as const;
+    for (const [from, ...args] of foreign)
+      expect.soft(await reached(from, ...args), [from, ...args].join(' ')).toBe(false);
     const file = join(person.at('home'), 'worker.toml');
     await writeFile(file, `[network]\nprivate = ["127.0.0.1:${port}"]\n`);
     onTestFinished(() => rm(file));
-    expect(event(await attempt(dir, '--json'), 'network')).toMatchObject({ connections: 2, refused: 1 });
+    expect(await reached(dir, url)).toBe(true);
   });
 });
 

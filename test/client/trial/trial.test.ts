@@ -1,8 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Sandbox, SandboxIo, SandboxOutcome } from '../../../sandbox/index.ts';
 import { Trial, type TrialResult, trialDependencies, trialImage } from '../../../src/client/trial/trial.ts';
+import { imageCacheFolder, readyImages } from '../../../src/execution/images/cache-folder.ts';
 import { writeImageFile } from '../../../src/execution/images/files.ts';
 import { readImage } from '../../../src/image/index.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
@@ -45,6 +46,7 @@ async function trial(...builds: (Record<string, string> | SandboxOutcome | Error
       dependencies: undefined,
       inputs: [],
       project: undefined,
+      privateHosts: [],
       remote: undefined,
       dir: await folder(),
     },
@@ -132,6 +134,29 @@ it('the image of a trial is read from the folder of the repository or of the hom
   onTestFinished(() => held.release());
   expect(await held.directory()).toContain(image);
   expect(await own.has(image)).toBe(true);
+});
+
+it('no image of a repository counts for what it is named: its bytes are compared with the CID, each time', async () => {
+  const [repository, home, from] = [await folder(), await folder(), await store()];
+  const { root: theirs } = await from.importTar(await tar([{ name: 'x', body: 'theirs' }]), {
+    into: from.public,
+  });
+  const { root: named } = await from.importTar(await tar([{ name: 'x', body: 'ours' }]), {
+    into: from.public,
+  });
+  const dir = join(repository, '.quorate', 'images');
+  await mkdir(dir, { recursive: true });
+  const metadata = { bytes: 1, files: 1, of: 'a test', made: 'now' };
+  await writeImageFile(from, dir, { image: theirs, ...metadata }, signal);
+  await rename(join(dir, `${theirs}.car`), join(dir, `${named}.car`));
+  for (const _ of ['first', 'again']) {
+    const own = await store();
+    const held = trialImage(named, { home, repository, bytesMax: undefined, signal, store: own });
+    await expect(held.directory()).rejects.toMatchObject({ code: 'HOME_DAMAGED' });
+    await held.release();
+    expect(await own.has(named)).toBe(false);
+  }
+  expect(await readyImages(imageCacheFolder(home))).toEqual([]);
 });
 
 it('dependencies of a trial are fetched from their registry, and laid out', async () => {

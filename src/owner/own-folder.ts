@@ -1,0 +1,95 @@
+import { existsSync, lstatSync } from 'node:fs';
+import { appendFile, readFile, realpath } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { QuorateError } from '../protocol/base/errors.ts';
+
+export function findUp(
+  start: string,
+  name: string,
+  counts = (_folder: string): boolean => true,
+): string | undefined {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, name)) && counts(folder)) return folder;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function ownerOf(file: string): number | undefined {
+  try {
+    return lstatSync(file).uid;
+  } catch {
+    // Out of this user's reach: of somebody else.
+    return undefined;
+  }
+}
+
+export const isMine = (file: string): boolean => ownerOf(file) === process.getuid?.();
+
+/** Repositories around a folder, the innermost first. A .git of somebody else, as in /tmp, does not count; with sudo that of the folder's owner does. */
+export function repositoriesAround(start: string): string[] {
+  const isRepository = (folder: string) => {
+    const git = join(folder, '.git');
+    return isMine(git) || ownerOf(git) === ownerOf(start);
+  };
+  const all: string[] = [];
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, '.git')) && isRepository(folder)) all.push(folder);
+    if (dirname(folder) === folder) return all;
+  }
+}
+
+/** The top of the repository. @throws {QuorateError} `SOURCE_NO_REPOSITORY` */
+export function repositoryAt(cwd: string): string {
+  const repo = findUp(cwd, '.git');
+  if (repo !== undefined) return repo;
+  throw new QuorateError('SOURCE_NO_REPOSITORY', `${cwd} is in no git repository`, {
+    hint: 'Go to the repository whose builds you want checked, or make one: git init',
+  });
+}
+
+/**
+ * The folder of a project, and so no key, charter, image or store in it, came with a repository around; nor is it a link or a submodule
+ * of one, where others would read the keys. Whatever opens such a folder calls this before. Outside of repositories none came with one.
+ * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_… where git cannot tell
+ */
+export async function checkNotCommitted(dir: string): Promise<void> {
+  const { isKept } = await import('../source/index.ts');
+  const parent = dirname(dir);
+  // Git is asked where the folder is, whatever links lead there.
+  const place = await realpath(parent).catch(() => parent);
+  // Those further out as well: a repository that was made within another one knows nothing of what that one brought.
+  for (const repository of repositoriesAround(place))
+    if (await isKept(repository, relative(repository, join(place, '.quorate'))))
+      throw new QuorateError('PROJECT_FOREIGN', `${parent} has .quorate/ in its commits`, {
+        hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then move .quorate away.',
+      });
+}
+
+/** `where`: of the folder `.quorate`, in this repository. @throws {QuorateError} `PROJECT_FOREIGN` where keys in it would go into the next commit */
+export async function ignoreProjectFolder(where: string, repository: string): Promise<'added' | 'kept'> {
+  const { areIgnored } = await import('../source/index.ts');
+  // Git reads nothing through a link: where a link of the person's own leads is what it might take in.
+  const folder = await realpath(join(where, '.quorate')).catch(() => join(where, '.quorate'));
+  const isOutside = `${relative(await realpath(repository), folder)}/`.startsWith('../');
+  const keys = ['root.key', 'controller.key', 'idp.key'].map((name) => join(folder, name));
+  const ignores = async () => isOutside || areIgnored(repository, keys);
+  const file = join(where, '.gitignore');
+  // Git reads none that is a link, but other files too.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    if (await ignores()) return 'kept';
+  } else {
+    const text = existsSync(file) ? await readFile(file, 'utf8') : '';
+    // A later line may take back a part of what this one says.
+    const last = text.slice(text.lastIndexOf('\n!') + 1);
+    if (/^\/?\.quorate\/?\s*$/m.test(last) && (await ignores())) return 'kept';
+    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
+    if (await ignores()) return 'added';
+  }
+  throw new QuorateError(
+    'PROJECT_FOREIGN',
+    `${file} does not keep .quorate/, which holds keys, out of commits`,
+    {
+      hint: 'Make it a file of its own with the line .quorate/ at its end.',
+    },
+  );
+}

@@ -1,0 +1,214 @@
+import { existsSync } from 'node:fs';
+import { chmod, chown, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openIdpFolder } from '../../src/owner/idp-folder.ts';
+import { checkNotCommitted } from '../../src/owner/own-folder.ts';
+import { playedOf } from '../../src/owner/played.ts';
+import { findProject, openProject, projectHere } from '../../src/owner/project.ts';
+import { initProject, openProjectFolder } from '../../src/owner/project-folder.ts';
+import { codeOf } from '../../src/protocol/base/errors.ts';
+import { quorate } from '../cli/support.ts';
+import { commitAll, folder, git, repo } from '../source/support.ts';
+
+const about = { name: 'tools', vcs: [], bootstrap: [] };
+const tree = `bafybei${'a'.repeat(52)}`;
+
+/** A clone of a repository whose commits have these files of a project, with the modes that keys need. */
+async function clone(...files: string[]): Promise<string> {
+  const theirs = await repo();
+  await initProject(theirs, about);
+  for (const file of files) git(theirs, 'add', '-f', `.quorate/${file}`);
+  git(theirs, 'commit', '-q', '-m', 'x');
+  const ours = join(await folder(), 'clone');
+  git(theirs, 'clone', '-q', theirs, ours);
+  for (const name of await readdir(join(ours, '.quorate')))
+    if (name.endsWith('.key')) await chmod(join(ours, '.quorate', name), 0o600);
+  return ours;
+}
+
+describe('keys and folders that came with a repository', () => {
+  it('are used by no command, which says so', async () => {
+    const cwd = await clone('root.key', 'controller.key', 'idp.key', 'charter.jws');
+    const before = await readdir(join(cwd, '.quorate'));
+    const aside = await folder();
+    for (const command of [
+      ['controller', '--listen', '/ip4/127.0.0.1/tcp/0'],
+      ['controller', 'status'],
+      ['controller', 'members'],
+      ['controller', 'drain'],
+      ['controller', 'backup', '--keys', join(aside, 'backup')],
+      ['controller', 'restore', '--aside', aside],
+      ['controller', 'check'],
+      ['idp'],
+      ['idp', 'backup', join(aside, 'backup')],
+      ['idp', 'sessions', 'revoke', 'https://login.example.org#ada'],
+      ['init'],
+      ['up', '--yes'],
+      ['invite', 'ada'],
+      ['charter', 'set', '--any-vcs'],
+      ['rotate', 'controller'],
+      ['rotate', 'idp'],
+      ['revoke', 'ada', '--reason', 'x', '--yes'],
+      ['policy'],
+      ['run'],
+      ['jobs'],
+      ['image', 'list'],
+      ['image', 'remove', tree],
+      ['store', 'forget', tree],
+    ])
+      expect.soft((await quorate(command, { cwd })).err, command.join(' ')).toContain('PROJECT_FOREIGN');
+    expect(await readdir(join(cwd, '.quorate'))).toEqual(before);
+    expect(await readdir(aside)).toEqual([]);
+    expect((await quorate(['doctor', '--json'], { cwd })).out).toContain('has .quorate/ in its commits');
+  });
+
+  it('are not used where one file of them alone did', async () => {
+    const cwd = await clone('idp.key');
+    await writeFile(join(cwd, '.gitignore'), '.quorate/\n');
+    const charter = join(await folder(), 'charter.jws');
+    await writeFile(charter, (await initProject(await folder(), about)).charterJws);
+    const idp = await quorate(['idp', '--charter', charter], { cwd });
+    expect(idp.err).toContain('PROJECT_FOREIGN');
+    expect(await readdir(join(cwd, '.quorate'))).toEqual(['idp.key']);
+    expect(await openIdpFolder(join(cwd, '.quorate'), charter).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  });
+
+  it('are found in what is played, in a linked working tree, in a submodule, and by way of a link', async () => {
+    const cwd = await clone('root.key', 'charter.jws');
+    const refused = async (where: string) => [
+      await openProjectFolder(where).catch(codeOf),
+      await findProject(where).catch(codeOf),
+    ];
+    const foreign = ['PROJECT_FOREIGN', 'PROJECT_FOREIGN'];
+    const beside = await folder();
+    git(cwd, 'worktree', 'add', '-q', join(beside, 'tree'));
+    expect(await refused(join(beside, 'tree'))).toEqual(foreign);
+    const around = await repo();
+    git(around, 'submodule', 'add', '-q', cwd, 'sub');
+    expect(await refused(join(around, 'sub'))).toEqual(foreign);
+    await mkdir(join(cwd, 'deep'));
+    await rename(join(cwd, '.quorate'), join(cwd, 'deep', '.quorate'));
+    commitAll(cwd);
+    await symlink(join(cwd, 'deep'), join(beside, 'link'));
+    expect(await refused(join(beside, 'link'))).toEqual(foreign);
+    const root = await repo();
+    const played = await initProject(playedOf(root), about);
+    await writeFile(join(root, '.quorate', 'up', 'worker.toml'), '');
+    git(root, 'add', '-f', '.quorate/up/worker.toml');
+    expect(await openProjectFolder(played.dir).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  });
+
+  it('are found whatever repository is made within, and whatever repository the environment names', async () => {
+    const cwd = await clone('charter.jws');
+    const inner = join(cwd, 'inner');
+    await mkdir(inner);
+    await rename(join(cwd, '.quorate'), join(inner, '.quorate'));
+    commitAll(cwd);
+    git(inner, 'init', '-q');
+    expect(await openProject(inner).catch(codeOf)).toBe('PROJECT_FOREIGN');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    vi.stubEnv('GIT_DIR', join(await repo(), '.git'));
+    vi.stubEnv('GIT_WORK_TREE', inner);
+    vi.stubEnv('GIT_INDEX_FILE', join(inner, 'none'));
+    expect(await openProject(inner).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  });
+
+  it('are not used where git cannot tell', async () => {
+    const root = await repo();
+    await initProject(root, about);
+    await writeFile(join(root, '.git', 'index'), 'no index');
+    expect(await openProject(root).catch(codeOf)).toMatch(/^SOURCE_/);
+    await chmod(join(root, '.git'), 0o000);
+    onTestFinished(() => chmod(join(root, '.git'), 0o700));
+    expect(await findProject(root).catch(codeOf)).toMatch(/^SOURCE_/);
+  });
+});
+
+describe('a project folder of which git keeps nothing', () => {
+  it('is opened: ignored or not, below a kept folder, in a submodule, and outside of repositories', async () => {
+    const root = await repo();
+    const { project } = await initProject(root, about);
+    expect((await openProject(root)).project).toBe(project);
+    await writeFile(join(root, '.gitignore'), '.quorate/\n');
+    await mkdir(join(root, 'sub'));
+    await writeFile(join(root, 'sub', 'file'), '');
+    commitAll(root);
+    expect((await projectHere(join(root, 'sub')))?.project).toBe(project);
+    const below = await initProject(join(root, 'sub'), about);
+    expect((await openProject(join(root, 'sub'))).project).toBe(below.project);
+    const around = await repo();
+    git(around, 'submodule', 'add', '-q', root, 'module');
+    const inModule = await initProject(join(around, 'module'), about);
+    expect((await openProject(join(around, 'module'))).project).toBe(inModule.project);
+    const apart = await initProject(await folder(), about);
+    expect((await openProject(apart.dir)).project).toBe(apart.project);
+  });
+
+  it('is opened below a .git of another user, of which git would tell nothing', async () => {
+    const around = await folder();
+    await mkdir(join(around, '.git'));
+    if (process.getuid?.() !== 0) return;
+    await chown(join(around, '.git'), 12_345, 12_345);
+    const own = join(around, 'own');
+    const { project } = await initProject(own, about);
+    expect((await openProject(own)).project).toBe(project);
+  });
+
+  it('is opened by root in a repository of another user where root has told git so', async () => {
+    if (process.getuid?.() !== 0) return;
+    const root = await repo();
+    const { project } = await initProject(root, about);
+    for (const path of [root, join(root, '.git')]) await chown(path, 12_345, 12_345);
+    // Its hint has the line to type.
+    await expect(openProject(root)).rejects.toThrow(/safe\.directory/);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const home = await folder();
+    vi.stubEnv('HOME', home);
+    await writeFile(join(home, '.gitconfig'), `[safe]\ndirectory = ${root}\n`);
+    expect((await openProject(root)).project).toBe(project);
+    git(root, '-c', `safe.directory=${root}`, 'add', '-f', '.quorate');
+    expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  });
+});
+
+describe('quorate idp init', () => {
+  it('keeps its key out of commits, whatever .gitignore took back of an earlier line', async () => {
+    const root = await repo();
+    const cwd = join(root, 'idp');
+    const listed = () => git(root, 'status', '--porcelain', '--untracked-files=all');
+    await mkdir(cwd);
+    const made = await quorate(['idp', 'init'], { cwd });
+    expect(made.err).toContain('Added .quorate/ to .gitignore');
+    expect(listed()).toBe('?? idp/.gitignore');
+    expect((await quorate(['idp', 'init'], { cwd })).err).not.toContain('Added');
+    const file = join(cwd, '.gitignore');
+    const back = '.quorate/\n!.quorate/\n.quorate/*\n!.quorate/keys/\n';
+    await writeFile(file, back);
+    await quorate(['idp', 'init'], { cwd });
+    expect(await readFile(file, 'utf8')).toBe(`${back}.quorate/\n`);
+  });
+
+  it('makes no key that the next commit would take in, and writes no .gitignore outside of repositories', async () => {
+    const root = await repo();
+    const cwd = join(root, 'idp');
+    await mkdir(cwd);
+    await writeFile(join(root, '.gitignore'), '.quorate/*\n!.quorate/idp.key\n');
+    await symlink('../.gitignore', join(cwd, '.gitignore'));
+    expect((await quorate(['idp', 'init'], { cwd })).err).toContain('PROJECT_FOREIGN');
+    expect(existsSync(join(cwd, '.quorate'))).toBe(false);
+    const apart = await folder();
+    expect((await quorate(['idp', 'init'], { cwd: apart })).code).toBe(0);
+    expect(await readdir(apart)).toEqual(['.quorate']);
+  });
+});
+
+it('a folder that is a link of one’s own to elsewhere is checked as the link that it is', async () => {
+  const root = await repo();
+  const { dir, project } = await initProject(await folder(), about);
+  await symlink(dir, join(root, '.quorate'));
+  await checkNotCommitted(join(root, '.quorate'));
+  expect((await openProject(root)).project).toBe(project);
+  commitAll(root);
+  expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
