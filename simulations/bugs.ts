@@ -1,7 +1,8 @@
 import type { ControllerEffect } from '../src/controller/machine/events.ts';
 import { Controller } from '../src/controller/machine/machine.ts';
 import { Presence } from '../src/controller/machine/presence.ts';
-import type { LiveLease, LoggedRevocation } from '../src/controller/machine/state.ts';
+import { type LiveLease, type LoggedRevocation, Transition } from '../src/controller/machine/state.ts';
+import { concludeRefused } from '../src/controller/machine/verdicts/verdict.ts';
 import { reportedError } from '../src/protocol/base/errors.ts';
 import { idOf } from '../src/protocol/documents/index.ts';
 import { MerkleTree } from '../src/protocol/transparency/index.ts';
@@ -145,11 +146,9 @@ export const bugs: Record<string, Bug> = {
       const run = event.kind === 'stored' ? controller.state.runs.get(event.run) : undefined;
       if (run?.phase.kind !== 'done' || run.phase.published.endorsement.kind !== 'cosigned')
         return handle(event, now);
-      const { published } = run.phase;
-      const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };
-      run.phase = { kind: 'cosigning', ...draft, delayed: false, refusedAt: null };
-      const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
-      return [...handle({ kind: 'cosign-refused', ...refused }, now), ...handle(event, now)];
+      const transition = new Transition(controller.state, now, Controller.rules);
+      concludeRefused(transition, run);
+      return [...transition.out, ...handle(event, now)];
     }),
   },
   'unsigned-is-disputed': {

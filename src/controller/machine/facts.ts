@@ -72,11 +72,9 @@ export type Phase<P extends PublishedFacts = PublishedFacts> =
     }
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
   | { kind: 'agreed'; published: P }
-  /** The draft was sent to the trusted worker on the stream of this lease. */
+  /** The draft was sent on the streams of the leases `askedToSign`. */
   | {
       kind: 'cosigning';
-      worker: string;
-      lease: string;
       draft: P['verdict'];
       published: P | null;
       /** The trusted worker could not check it, for a reason that may pass; told once. */

@@ -1,4 +1,5 @@
 import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
 import { isTrustedSlot, type Slot } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/index.ts';
 import { forgetOffer } from './presence.ts';
@@ -36,6 +37,9 @@ export const newTrustedSlot = (): Pick<Run, 'trusted' | 'trustedLeases' | 'passe
 export function trustedLeases({ trusted }: Run): LiveLease[] {
   return trusted.kind === 'delivered' && trusted.live !== null ? [trusted.live] : [];
 }
+
+/** Whether the trusted worker's slot may be leased once more. */
+export const hasTrustedLease = (run: Run): boolean => run.trustedLeases < limits.slotLeasesMax;
 
 /** Ends `trustedLeases` and returns them, for the caller to tell their workers. */
 export function releaseTrusted({ state }: Transition, run: Run): LiveLease[] {

@@ -11,6 +11,7 @@ import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../protocol/wire
 import type { Reply } from '../machine/events.ts';
 import { draftOf } from '../machine/queries/draft.ts';
 import { findLease } from '../machine/slots.ts';
+import { askedToSign } from '../machine/verdicts/cosigning.ts';
 import { assembleBundle } from './bundle.ts';
 import { cosignatureFlaw } from './cosignature.ts';
 import { warnOfExpired } from './grants.ts';
@@ -188,14 +189,13 @@ export class LeaseServer {
     const { index, runs } = this.#ports.machine.state;
     const run = lease === undefined ? undefined : index.get(lease.run);
     if (lease === undefined || run === undefined) return this.#ports.admission.sendRightsOf(messages.peer);
-    const { phase, job } = run;
-    const asked = phase.kind === 'cosigning' && phase.lease === lease.id;
     // Its receipt may have come on the stream before, and its ack gone there.
     const recorded = index.receiptOf(lease.id) !== undefined;
     const held = runs.get(lease.run);
+    const asked = held !== undefined && askedToSign(held).some(({ id }) => id === lease.id);
     const stands = held !== undefined && findLease(held, lease.id) !== undefined;
     if (!asked && !recorded && !stands) return this.#ports.admission.sendRightsOf(messages.peer);
-    return { sender: asked ? 'asked' : 'holder', receiptBytesMax: receiptBytesMaxOf(job) };
+    return { sender: asked ? 'asked' : 'holder', receiptBytesMax: receiptBytesMaxOf(run.job) };
   }
 
   #heard({ messages, lease }: LeaseStream): void {

@@ -5,6 +5,7 @@ import { isOver, type Recorded, type RunFacts } from '../facts.ts';
 import { hear } from '../presence.ts';
 import { deliverTo, findLease, setSlot, trustedLeases } from '../slots.ts';
 import { type EventOf, type LiveLease, type Run, runOfLease, type Transition } from '../state.ts';
+import { askedToSign } from '../verdicts/cosigning.ts';
 import { recordedWith } from '../verdicts/verdict.ts';
 import { assignSlots, loseLease, mayLeaseAgain } from './leases.ts';
 import { settle } from './settle.ts';
@@ -160,9 +161,9 @@ export function resumeLease(transition: Transition, { token, lease, worker }: Ev
   transition.reply(token, { kind: 'lease', run: run.id, lease: lease.payload });
   // Without its ack a worker ignores a reveal and refuses to co-sign.
   if (recorded !== undefined) acknowledge(transition, token, run, recorded);
-  if (live !== undefined) {
+  if (held !== undefined && live !== undefined) {
     hear(state, id, transition.now);
-    if (run.phase.kind === 'cosigning' && run.phase.lease === id)
+    if (askedToSign(held).includes(live))
       transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
   } else if (recorded !== undefined) releaseOrReveal(transition, run, recorded);
   transition.unchanged();

@@ -6,7 +6,7 @@ import type { RunFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { charterOf } from '../members/charter.ts';
 import { answeredBy, hear, tokenOf } from '../presence.ts';
-import { closeOffer, findLease, openOffer, setSlot } from '../slots.ts';
+import { closeOffer, findLease, hasTrustedLease, openOffer, setSlot } from '../slots.ts';
 import {
   type Candidate,
   type ControllerState,
@@ -107,7 +107,7 @@ function byDraw(a: Candidate, b: Candidate): number {
 
 /** Whether a lost slot is leased again: a bounded number of times, so that a round lasts no longer than two leases. */
 export function mayLeaseAgain({ state, now }: Transition, run: Run, round: Round, slot: Slot): boolean {
-  if (isTrustedSlot(slot)) return run.trustedLeases < limits.slotLeasesMax;
+  if (isTrustedSlot(slot)) return hasTrustedLease(run);
   const { windowMs, slotFillMs } = state.timings;
   const inTime = now < round.openedAt + windowMs + slotFillMs + leaseSecondsOf(state, run) * 1000;
   return inTime && (round.leasesGiven[slot] ?? 0) < limits.slotLeasesMax;

@@ -4,7 +4,7 @@ import { cosignersOf } from '../../../protocol/judge/policy.ts';
 import { isLostInRestore } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { isMember, memberRevoked } from '../members/revocations.ts';
-import { trustedLeases } from '../slots.ts';
+import { hasTrustedLease } from '../slots.ts';
 import {
   type ControllerState,
   currentRound,
@@ -14,7 +14,7 @@ import {
   runOfLease,
   type Transition,
 } from '../state.ts';
-import { delay, isPassing } from '../verdicts/cosigning.ts';
+import { askedToSign, delay, isPassing } from '../verdicts/cosigning.ts';
 import { concludeRefused } from '../verdicts/verdict.ts';
 import { loseLease } from './leases.ts';
 import { documentsOffered, isOfVersion } from './older.ts';
@@ -88,9 +88,7 @@ function withoutLease(
 export function perhapsSigned(state: ControllerState, worker: string): string[] {
   const isWithout = (live: LiveLease) =>
     live.worker === worker && withoutLease(state, live)?.hasEnded === true;
-  const open = [...state.index.open.values()].filter(
-    (run) => run.phase.kind === 'cosigning' && trustedLeases(run).some(isWithout),
-  );
+  const open = [...state.index.open.values()].filter((run) => askedToSign(run).some(isWithout));
   const found = open.map(({ id }) => id);
   if (!state.recovered) return found;
   for (const run of state.index.latest()) {
@@ -102,9 +100,8 @@ export function perhapsSigned(state: ControllerState, worker: string): string[] 
 
 /** When a trusted worker that does not sign loses its lease, ms since the epoch; undefined while it need not, or for nobody. */
 function handsOverAt(state: ControllerState, run: Run): { at: number; reason: string } | undefined {
-  const [live] = trustedLeases(run);
-  if (run.phase.kind !== 'cosigning' || live === undefined) return undefined;
-  if (run.trustedLeases >= limits.slotLeasesMax) return undefined;
+  const [live] = askedToSign(run);
+  if (run.phase.kind !== 'cosigning' || live === undefined || !hasTrustedLease(run)) return undefined;
   const { refusedAt } = run.phase;
   if (signersThere(state, run, live.worker).length === 0) {
     const without = withoutLease(state, live);
@@ -134,7 +131,7 @@ export function handOverDue(state: ControllerState, run: Run): number | undefine
 
 export function considerHandOver({ state, now, out }: Transition, run: Run): void {
   const due = handsOverAt(state, run);
-  const [live] = trustedLeases(run);
+  const [live] = askedToSign(run);
   if (due === undefined || live === undefined || now < due.at) return;
   out.push({ kind: 'raise', event: { kind: 'hand-over', lease: live.id, reason: due.reason } });
 }
@@ -143,10 +140,8 @@ export function considerHandOver({ state, now, out }: Transition, run: Run): voi
 export function handOver(transition: Transition, { lease, reason }: EventOf<'hand-over'>): void {
   const { state } = transition;
   const run = runOfLease(state, lease);
-  if (run === undefined || run.phase.kind !== 'cosigning' || run.phase.lease !== lease)
-    return transition.unchanged();
-  const live = trustedLeases(run).find(({ id }) => id === lease);
-  if (live === undefined) return transition.unchanged();
+  const live = run && askedToSign(run).find(({ id }) => id === lease);
+  if (run === undefined || live === undefined) return transition.unchanged();
   loseTrusted(transition, run, live, reason);
 }
 
@@ -168,14 +163,14 @@ export function cosignRefused(transition: Transition, run: Run, refusal: EventOf
   const { state, now, rules } = transition;
   const { worker, verdict, code, message } = refusal;
   const { phase } = run;
-  if (phase.kind !== 'cosigning' || phase.worker !== worker || phase.refusedAt !== null)
-    return transition.unchanged();
+  const isAsked = askedToSign(run).some((live) => live.worker === worker);
+  if (!isAsked || phase.kind !== 'cosigning' || phase.refusedAt !== null) return transition.unchanged();
   if (verdict !== undefined && phase.draft.id !== verdict) return transition.unchanged();
   if (isPassing(code)) return delay(transition, run, phase, refusal);
   transition.tell(run, { kind: 'cosign-refused', worker, code, message });
   const { lost = 0, until = now } = run.passedOver.get(worker) ?? {};
   run.passedOver.set(worker, { lost, until, refused: true });
-  const isLast = run.trustedLeases >= limits.slotLeasesMax || otherSigners(state, run, worker).length === 0;
+  const isLast = !hasTrustedLease(run) || otherSigners(state, run, worker).length === 0;
   // Under the rules before the first refusal ended a run.
   if (rules < 3 || isLast) return concludeRefused(transition, run);
   phase.refusedAt = now;

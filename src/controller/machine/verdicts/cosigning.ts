@@ -1,5 +1,6 @@
 import { controllerLimits } from '../limits.ts';
-import type { ControllerState, EventOf, Run, Transition } from '../state.ts';
+import { trustedLeases } from '../slots.ts';
+import type { ControllerState, EventOf, LiveLease, Run, Transition } from '../state.ts';
 
 /** Areas of codes that say what is wrong with a connection, or with a worker's own host: nothing about a draft. */
 const passingAreas = ['MESH', 'CONTROLLER', 'HOME', 'STORE', 'JOURNAL', 'CLOCK'] as const;
@@ -47,8 +48,18 @@ export function delay(
   transition.tell(run, { kind: 'cosign-delayed', worker, code, message });
 }
 
+/** Leases of the trusted workers that are asked to sign the draft of a run that was built. */
+export const askedToSign = (run: Run): LiveLease[] =>
+  run.phase.kind === 'cosigning' ? trustedLeases(run) : [];
+
+export function showDraft({ out }: Pick<Transition, 'out'>, run: Run): void {
+  for (const { worker, id: lease } of askedToSign(run))
+    out.push({ kind: 'cosign', run: run.id, worker, lease });
+}
+
 /** Shows a draft again whose check failed for a reason that may have passed, once it is time. */
-export function showAgain({ state, now, out }: Transition, run: Run): void {
+export function showAgain(transition: Transition, run: Run): void {
+  const { state, now, out } = transition;
   const at = showsAgainAt(state, run);
   const { phase } = run;
   if (at === undefined || now < at || (phase.kind !== 'cosigning' && phase.kind !== 'answer-cosigning'))
@@ -56,8 +67,7 @@ export function showAgain({ state, now, out }: Transition, run: Run): void {
   const { since, tries } = state.presence.retries.get(phase) ?? { since: now, tries: 0 };
   state.presence.retries.set(phase, { since, tries, at: null });
   if (phase.kind === 'answer-cosigning') return void out.push({ kind: 'cosign-answers' });
-  const { worker, lease } = phase;
-  out.push({ kind: 'cosign', run: run.id, worker, lease });
+  showDraft(transition, run);
 }
 
 /** When a draft is shown again, ms since the epoch; undefined where it is not. */

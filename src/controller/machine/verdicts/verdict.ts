@@ -29,7 +29,7 @@ import {
   roundFacts,
 } from '../facts.ts';
 import { signedCharter } from '../members/charter.ts';
-import { closeOffer, endLeases, releaseTrusted, trustedLeases } from '../slots.ts';
+import { closeOffer, endLeases, releaseTrusted } from '../slots.ts';
 import {
   currentRound,
   documentsOf,
@@ -40,7 +40,7 @@ import {
   type Run,
   type Transition,
 } from '../state.ts';
-import { waitForSignature } from './cosigning.ts';
+import { askedToSign, showDraft, waitForSignature } from './cosigning.ts';
 import { endingOf, reachedLimit } from './decision.ts';
 import { compareResults, compareWithEarlier, revealTrusted } from './results.ts';
 
@@ -59,16 +59,13 @@ export function conclude(transition: Transition, run: Run, level: VerdictLevel, 
   if ((level === 'trusted' || level === 'failed') && cosignersOf(run.request.payload.policy) > 0) {
     if (run.reused !== null)
       return showReuse(transition, run, run.reused.id, writeVerdict(transition, run, level, about));
-    const [held] = trustedLeases(run);
-    assert(held !== undefined, 'what needs the trusted worker has its receipt');
-    const { worker, id: lease } = held;
     const draft = writeVerdict(transition, run, level, about);
-    const published = publishedOf(run);
-    run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false, refusedAt: null };
+    run.phase = { kind: 'cosigning', draft, published: publishedOf(run), delayed: false, refusedAt: null };
     waitForSignature(transition, run.phase);
-    transition.tell(run, { kind: 'cosigning', worker });
-    transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
-    return;
+    const asked = askedToSign(run);
+    assert(asked.length > 0, 'what needs the trusted worker has its receipt');
+    for (const { worker } of asked) transition.tell(run, { kind: 'cosigning', worker });
+    return showDraft(transition, run);
   }
   const { policy } = run.request.payload;
   const isReuse = run.reused !== null && transition.rules >= 3;
@@ -193,7 +190,8 @@ export function cosigned(
   run: Run,
   { worker, verdict, signature, witness }: EventOf<'cosigned'>,
 ): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
+  const isAsked = askedToSign(run).some((live) => live.worker === worker);
+  if (!isAsked || run.phase.kind !== 'cosigning' || run.phase.draft.id !== verdict)
     return transition.unchanged();
   signed(transition, run, run.phase.draft, { worker, signature, witness });
 }
