@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -9,6 +10,7 @@ import {
   rmSync,
   statfsSync,
 } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 
@@ -51,8 +53,31 @@ export function temporaryFolder(): string | undefined {
   } catch {
     return undefined;
   }
-  process.once('exit', () => remove(folder));
+  removeAtEnd(folder);
   return folder;
+}
+
+/** Reads until the process that started it has ended, and waits, 30 s at most, for those whose TMPDIR is the folder. */
+const remover = `read -r _
+tries=0
+while [ $tries -lt 300 ] && grep -qszFx "TMPDIR=$1" /proc/[0-9]*/environ; do
+  tries=$((tries + 1))
+  sleep 0.1
+done
+rm -rf -- "$1"`;
+
+/** Removes a folder after this process, however it ends: test processes that a signal leaves behind write into it for a moment. */
+export function removeAtEnd(folder: string): void {
+  const { TMPDIR: _, ...env } = process.env;
+  // In a group of its own, which a signal for all others does not reach.
+  const child = spawn('sh', ['-c', remover, 'remover', folder], {
+    cwd: '/',
+    detached: true,
+    env,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.on('error', () => {}).unref();
+  (child.stdin as Socket).unref();
 }
 
 /** The namespace in which a process id means anything: containers may share the folder. */
