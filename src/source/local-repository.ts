@@ -19,7 +19,7 @@ export interface LocalRepo {
 
 /**
  * Runs git in the user's repository with the user's configuration: never with that of a folder which somebody committed, and which looks
- * like a bare repository. @throws as `run` of git.ts
+ * like a bare repository. @throws as `run` of git.ts, `SOURCE_OTHER_USER`
  */
 export type OwnGit = (cwd: string, args: string[], more?: Pick<RunOptions, 'read'>) => Promise<string>;
 
@@ -32,8 +32,24 @@ export function ownGit(options: GitOptions): OwnGit {
     ...options.env,
   };
   const settings = ['-c', 'core.fsmonitor=false', '-c', 'safe.bareRepository=explicit'];
-  return (cwd, args, more = {}) =>
-    run(['git', '--no-pager', ...settings, ...args], { ...options, ...more, cwd, env });
+  return async (cwd, args, more = {}) => {
+    try {
+      return await run(['git', '--no-pager', ...settings, ...args], { ...options, ...more, cwd, env });
+    } catch (error) {
+      throw ofOtherUser(error) ?? error;
+    }
+  };
+}
+
+/** git takes part in no repository of another user, whose configuration names programs, unless it is told to. */
+function ofOtherUser(error: unknown): QuorateError | undefined {
+  const [, at] =
+    (error instanceof GitFailed && /dubious ownership in repository at '(.+)'/.exec(error.stderr)) || [];
+  if (at === undefined) return undefined;
+  return new QuorateError('SOURCE_OTHER_USER', `${visible(at)} is the repository of another user`, {
+    hint: `Run this as that user, or in a clone of your own. To have git trust it all the same: git config --global --add safe.directory ${visible(at)}`,
+    cause: error,
+  });
 }
 
 /** Output of git without the final line feed; undefined if git exits with an error. */

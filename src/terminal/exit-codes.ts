@@ -90,6 +90,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['SOURCE_HOST_NOT_ALLOWED', exits.usage],
   ['SOURCE_REF_', exits.usage],
   ['SOURCE_NO_', exits.usage],
+  ['SOURCE_OTHER_USER', exits.usage],
   ['SOURCE_TREE_REFUSED', exits.usage],
   ['SOURCE_TOO_LARGE', exits.usage],
   ['MESH_ADDRESS_INVALID', exits.usage],

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { storesHere } from '../../src/client/commands/trial-project.ts';
@@ -13,6 +13,7 @@ import { localRepo } from '../../src/source/index.ts';
 import type { Context } from '../../src/terminal/context.ts';
 import { quorate } from '../cli/support.ts';
 import { folder, git, repo } from '../source/support.ts';
+import { isRoot } from '../support/needs.ts';
 
 it('a project in a committed folder that looks like a git repository is not taken for one that was played here', async () => {
   const root = await repo();
@@ -28,6 +29,31 @@ it('a project in a committed folder that looks like a git repository is not take
   // Its settings may name programs.
   expect(await localRepo(posing).catch(codeOf)).toBe('SOURCE_NO_REPOSITORY');
 });
+
+it.skipIf(!isRoot)(
+  'as root: init makes nothing in the repository of another user; where git is told to trust it, it says whose the files are',
+  async () => {
+    const root = await repo();
+    for (const path of ['.git', '.']) await chown(join(root, path), 65_534, 65_534);
+    const before = await readdir(root);
+    const home = await folder();
+    vi.stubEnv('HOME', home);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const init = () => quorate(['init', '--vcs', 'git.example.org'], { cwd: root });
+    expect(await init()).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/error\[SOURCE_OTHER_USER\].* another user\nhint: Run this as that user/),
+    });
+    expect(await readdir(root)).toEqual(before);
+    for (const command of ['plan', 'up', 'try'])
+      expect((await quorate([command], { cwd: root })).err).toContain('error[SOURCE_OTHER_USER]');
+    await writeFile(join(home, '.gitconfig'), `[safe]\n\tdirectory = ${root}\n`);
+    expect(await init()).toMatchObject({ code: 0, out: expect.stringContaining('chown -R --reference=. ') });
+    git(root, 'init', 'own');
+    const own = await quorate(['init'], { cwd: join(root, 'own') });
+    expect([own.code, own.out.includes('chown')]).toEqual([0, false]);
+  },
+);
 
 it('no keys are made below a folder that came with the repository', async () => {
   const root = await repo();

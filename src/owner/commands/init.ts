@@ -117,6 +117,13 @@ async function run(context: Context, options: Options): Promise<Exit> {
     '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
     `  quorate.yaml         ${from !== undefined ? `made of ${escapeLine(from.path, 200)}` : jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
+    ...((await stat(repo)).uid === process.getuid?.()
+      ? []
+      : [
+          out.colours.yellow(
+            "These files are yours, and the repository is another user's. As root, to hand them over: chown -R --reference=. .quorate quorate.yaml .gitignore",
+          ),
+        ]),
     `Source may come from ${vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : vcs.join(', ')}.`,
     ...(await portsMissed(repo, vcs)).map(out.colours.yellow),
     ...sayFloors(charter),
