@@ -18,10 +18,10 @@ const agreement: Progress[] = [
   { kind: 'verdict', level: 'trusted', artifact },
 ];
 
-function play(out: Sink, { json = false, story = agreement, cursor = true } = {}): void {
+function play(out: Sink, { json = false, story = agreement, cursor = true, isVerified = false } = {}): void {
   const output = new Output(out, sink(), { json, colour: false, cursor });
   const view = new ProgressView(output.board(), output.colours);
-  for (const [at, progress] of story.entries()) view.show(at * 1000, progress);
+  for (const [at, progress] of story.entries()) view.show(at * 1000, progress, isVerified);
   view.end();
 }
 
@@ -44,7 +44,9 @@ describe('a run, shown', () => {
     expect(out.text()).toContain('slot 1  alice    12D3Koo…zYTDRk building\n');
     expect(out.text()).toContain('slot 1  alice    12D3Koo…zYTDRk done in 2.0 s, sealed\n');
     expect(out.text()).not.toContain('\u001b');
-    expect(out.text()).toMatch(/trusted bafybei\w+\n$/);
+    expect(out.text()).toMatch(
+      /^agreed \(unverified\) bafybei\w+ by alice\ntrusted \(unverified\) bafybei\w+\n$/m,
+    );
   });
 
   it('moves nothing on a terminal whose cursor stays', async () => {
@@ -62,14 +64,14 @@ describe('a run, shown', () => {
     const shown = screen(out.text());
     expect(shown.filter((line) => line.includes('slot 1'))).toHaveLength(1);
     expect(shown.filter((line) => line.includes('slot ')).every((line) => line.length < 30)).toBe(true);
-    expect(shown.at(-1)).toBe('trusted bafybei…63256i');
+    expect(shown.slice(-2)).toEqual(['trusted (unverified)', 'bafybei…63256i']);
   });
 
   it('prints plain lines where a terminal has fewer rows than there are slots', async () => {
     const out = sink({ columns: 80, rows: 3 });
     play(out);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(screen(out.text()).at(-1)).toBe('trusted bafybei…63256i');
+    expect(screen(out.text()).at(-1)).toBe('trusted (unverified) bafybei…63256i');
   });
 
   it('says in full, above the rows, why builds were aborted and what to do, and why there is no verdict', async () => {
@@ -96,12 +98,39 @@ describe('a run, shown', () => {
     expect(shown.at(-1)).toBe('unfinished: no operator could build it');
   });
 
-  const shownOf = async (story: Progress[], size?: { columns: number; rows: number }) => {
+  const shownOf = async (story: Progress[], size?: { columns: number; rows: number }, isVerified = false) => {
     const out = sink(size);
-    play(out, { story });
+    play(out, { story, isVerified });
     await new Promise((resolve) => setImmediate(resolve));
     return size !== undefined ? screen(out.text()) : out.text().trimEnd().split('\n');
   };
+
+  it('says of levels and alarms that they are not verified, until evidence shows them', async () => {
+    const other = artifact.replace(/.$/, 'a');
+    const told: Progress[] = [
+      { kind: 'contradicted', round: 1, artifact: other, trusted: artifact },
+      { kind: 'verdict', level: 'agreed', artifact },
+      { kind: 'verdict', level: 'trusted', artifact },
+      { kind: 'repeated', earlier: 'a'.repeat(64), decidedAt: 0, same: true, artifact, before: artifact },
+    ];
+    const contradicts = `the trusted worker's build does not confirm bafybei…63256a, which is revoked.`;
+    const same = 'built again: the same bytes as in run aaaaaaaaaa (1970-01-01 00:00:00Z).';
+    expect(await shownOf(told)).toEqual([
+      `The controller says: ${contradicts}`,
+      `trusted (unverified) ${artifact}`,
+      `The controller says: ${same}`,
+    ]);
+    expect(await shownOf(told, undefined, true)).toEqual([
+      `T${contradicts.slice(1)}`,
+      `agreed ${artifact}`,
+      `trusted ${artifact}`,
+      `B${same.slice(1)}`,
+    ]);
+    const revoked = { artifact, what: 'key', id: 'k', since: 3, reason: 'stolen' };
+    expect(await shownOf([{ kind: 'revoked', ...revoked }])).toEqual([
+      'The controller says: the verdict stands no more: the key k was revoked from leaf 3 on: stolen.',
+    ]);
+  });
 
   it('says of no build that it goes on once the run is over, and why slots have no result', async () => {
     const begun: Progress[] = [

@@ -162,7 +162,7 @@ describe('jobs that read what other jobs made', () => {
     await cluster.trusted();
     expect((await run.end()).code, run.report()).toBe(0);
     for (const name of ['lib', 'test.1', 'test.2', 'docs', 'package']) {
-      expect(of(run, 'verdict', name).at(-1)?.level, name).toBe('trusted');
+      expect(of(run, 'verdict', name).at(-1), name).toMatchObject({ level: 'trusted', verified: true });
       expect(of(run, 'round', name), name).toHaveLength(1);
     }
     const shown = cluster.start('quorate show', ['show', String(of(run, 'submitted', 'docs')[0]?.run)], {
@@ -179,18 +179,18 @@ describe('jobs that read what other jobs made', () => {
           .trim(),
       ),
     ).toEqual([
-      'lib id trusted',
-      '├ test.1 id test, trusted *',
-      '├ test.2 id test, trusted *',
-      '> └ docs id trusted',
-      '└ package id trusted also needs test.1, test.2',
+      'lib id trusted (unverified)',
+      '├ test.1 id test, trusted (unverified) *',
+      '├ test.2 id test, trusted (unverified) *',
+      '> └ docs id trusted (unverified)',
+      '└ package id trusted (unverified) also needs test.1, test.2',
       '* not co-signed: whoever holds the controller can forge this',
       '',
     ]);
     const documented = documentedEvents();
     for (const line of run.lines) {
       const { always = [], sometimes = [] } = documented.get(String(line.event)) ?? {};
-      const ofRun = line.event === 'submitted' ? ['event'] : ['event', 'kind', 'at', 'name', 'run'];
+      const ofRun = line.kind === undefined ? ['event'] : ['event', 'kind', 'at', 'name', 'run'];
       const fields = Object.keys(line).filter((field) => !sometimes.includes(field));
       expect(fields.sort(), String(line.event)).toEqual([...new Set([...always, ...ofRun])].sort());
     }

@@ -97,7 +97,11 @@ describe('two of three operators who tamper alike', () => {
     const verdict = run.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
     expect(verdict?.artifact).not.toBe(early.artifact);
-    expect(run.all('contradicted')).toMatchObject([{ round: 1, artifact: early.artifact }]);
+    const contradicted = { round: 1, artifact: early.artifact };
+    expect(run.all('contradicted')).toMatchObject([
+      { ...contradicted, verified: false },
+      { ...contradicted, verified: true },
+    ]);
     const second = run.all('leased').filter(({ round, slot }) => round === 2 && slot !== 'trusted');
     expect(second.map(({ operator }) => operator).toSorted()).toEqual(['ben', 'cleo', 'dan']);
 

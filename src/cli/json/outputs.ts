@@ -45,6 +45,8 @@ const lines = kinds.map((one) =>
     run: sha256.optional(),
     // With `verdict`, `cancelled` and `revoked`.
     account: z.strictObject(accountFields).optional(),
+    // With `verdict`, `repeated` and `contradicted`.
+    verified: z.boolean().optional(),
   }),
 );
 

@@ -136,6 +136,10 @@ function jobLine(job: RunSummary, row: string[], look: Look): string[] {
   return [painted, ...more, ...why];
 }
 
+/** A state by the word of a controller: of a level, evidence decides. */
+export const toldState = (state: string): string =>
+  state === 'agreed' || state === 'trusted' ? `${state} (unverified)` : state;
+
 export function paintOf(state: RunState, alarm: boolean, colours: Colours): (text: string) => string {
   const { green, red, yellow } = colours;
   if (alarm) return red;

@@ -1,3 +1,4 @@
+import type { Client } from '../../member/client.ts';
 import { withClient } from '../../member/commands/project-client.ts';
 import { accountOf } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -5,6 +6,7 @@ import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { headlineLine, jobLines } from './job-list.ts';
+import { openBook } from './verification.ts';
 
 export const jobs: Define = (program, act) =>
   defineCommand(program, 'jobs', {
@@ -18,12 +20,12 @@ export const jobs: Define = (program, act) =>
 
 async function run(context: Context, { ref, project }: { ref?: string; project?: string }): Promise<Exit> {
   const { out } = context;
-  const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs(ref));
+  const { found, stories } = await withClient(context, project, async (client, { dir: home }) => {
+    const { jobs: found, equivocations } = await client.jobs(ref);
+    return { found, stories: await storiesOf({ ...context, home }, client, equivocations) };
+  });
   out.value(found.map((job) => ({ ...job, account: accountOf(job) })));
-  for (const says of equivocations)
-    out.note(
-      `The log tells two stories: what has no line of a trusted worker counts no more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`,
-    );
+  for (const story of stories) out.note(story);
   if (found.length === 0)
     out.say(
       ref === undefined
@@ -34,5 +36,31 @@ async function run(context: Context, { ref, project }: { ref?: string; project?:
   if (found.length > 0) out.say(headlineLine(found, { colours }), '');
   out.print(...jobLines(found, { now: Date.now(), colours, width, breaks }));
   if (found.some(({ cosigned }) => cosigned === false)) out.say(`* ${notCosigned}`);
+  if (found.length > 0)
+    out.say(colours.dim('By the word of the controller, unverified: quorate fetch verifies.'));
   return exits.done;
+}
+
+/** Sentences on a log of which the controller tells that it tells two stories: those that evidence proves, and the rest as its word. */
+export async function storiesOf(
+  context: Pick<Context, 'home' | 'out'>,
+  { project, source }: Pick<Client, 'project' | 'source'>,
+  told: readonly string[],
+): Promise<string[]> {
+  if (told.length === 0) return [];
+  const book = await openBook(context, project);
+  await source.revocations(book, () => []);
+  const proven = book.equivocations.map(({ proves }) => proves.says);
+  return [
+    ...proven.map(
+      (says) =>
+        `The log tells two stories: what has no line of a trusted worker counts no more [LOG_EQUIVOCATED]: ${says}.`,
+    ),
+    ...told
+      .filter((says) => !proven.includes(says))
+      .map(
+        (says) =>
+          `The controller says that the log tells two stories, and shows no evidence: ${escapeLine(says, 1000)}.`,
+      ),
+  ];
 }

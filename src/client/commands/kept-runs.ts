@@ -1,85 +1,84 @@
 import type { Client } from '../../member/client.ts';
 import { jobDocument } from '../../member/job-document.ts';
-import type { PlannedJob, Prepared } from '../../member/submit.ts';
+import type { Prepared } from '../../member/submit.ts';
 import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { emptyTree } from '../../protocol/trust/decide.ts';
 import { policyIn, toldPolicy } from '../../protocol/wire/told-policy.ts';
+import { type AskedFor, type FollowedJob, needsOf, type ToldRun } from './run-evidence.ts';
 
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
+interface KeptRun extends FollowedJob {
+  test: boolean;
+}
+
 /**
- * The newest runs with their jobs, by name, of jobs of a commit that need not be published again: going on, or trusted, or agreed where no more can come of
- * them; of the very same job, job file and policy, and resting on such runs only.
+ * The newest runs, by the name of their job, of jobs of a commit that need not be published again: going on, or trusted, or agreed where no
+ * more can come of them; of the very same job, job file and policy, and resting on such runs only. `isProven`: whether evidence proves the
+ * verdict of one that has ended.
  */
 export async function keptRuns(
   client: Pick<Client, 'jobs' | 'show'>,
   prepared: Pick<Prepared, 'ref' | 'commit' | 'tree' | 'tag' | 'recipe' | 'jobs'>,
   url: string,
-): Promise<Map<string, { run: string; job: string }>> {
-  const { ref, commit, tree, tag, recipe = null } = prepared;
+  isProven: (told: ToldRun, name: string) => Promise<boolean>,
+): Promise<Map<string, KeptRun>> {
+  const { ref, commit, tree, tag, recipe } = prepared;
   const known = (await client.jobs()).jobs.filter(
     (run) =>
-      run.repo === url && run.ref === ref && run.commit === commit && sameValue(run.recipe ?? null, recipe),
+      run.repo === url &&
+      run.ref === ref &&
+      run.commit === commit &&
+      sameValue(run.recipe ?? null, recipe ?? null),
   );
-  const kept = new Map<string, { run: string; job: string }>();
+  const kept = new Map<string, KeptRun>();
   /** Names of kept runs that are agreed, of which no more can come. */
   const low = new Set<string>();
-  const tests = new Set(
-    prepared.jobs.flatMap(({ instance, job }) => (job.kind === 'test' ? [instance.name] : [])),
-  );
   // Each comes after those it needs.
-  for (const planned of prepared.jobs) {
-    const { name, needs } = planned.instance;
+  for (const { instance, job } of prepared.jobs) {
+    const { name, needs } = instance;
     const last = known.find((run) => run.name === name);
-    if (last === undefined) continue;
-    const { job } = planned;
+    if (last === undefined || needs.some(({ instance: needed }) => !kept.has(needed))) continue;
+    const { run, state, artifact, reports, revoked } = last;
     const isFinal =
       last.level === 'agreed' &&
-      (needs.some(({ instance }) => low.has(instance)) || (isEmpty(last) && cosignersOf(job.trust) === 0));
-    if (!mayStand(last, isFinal)) continue;
+      (needs.some(({ instance: needed }) => low.has(needed)) ||
+        (isEmpty(last) && cosignersOf(job.trust) === 0));
+    const level = last.level === 'trusted' ? 'trusted' : isFinal ? 'agreed' : undefined;
+    if (state === 'cancelled' || (state === 'done' && (level === undefined || revoked !== undefined)))
+      continue;
     const { id } = encodeJob(jobDocument({ repo: { url }, commit, tree, job, tag }));
-    if (isOf(planned, last, id, await client.show(last.run), kept, tests)) {
-      kept.set(name, { run: last.run, job: id });
-      if (isFinal) low.add(name);
-    }
+    const { trust: policy } = job;
+    const asked = { job: id, repo: url, ref, commit, recipe, policy, needs: needsOf(needs, kept) };
+    if (!isOf(asked, last, await client.show(run))) continue;
+    const told: ToldRun = { job: { run, asked }, verdict: { level: level ?? 'trusted', artifact, reports } };
+    if (state === 'done' && !(await isProven(told, name))) continue;
+    kept.set(name, { run, asked, test: job.kind === 'test' });
+    if (isFinal) low.add(name);
   }
   return kept;
-}
-
-function mayStand({ state, level, revoked }: RunSummary, isFinal: boolean): boolean {
-  if (state !== 'done') return state !== 'cancelled';
-  return (level === 'trusted' || isFinal) && revoked === undefined;
 }
 
 /** Whether it put out nothing, which needs a co-signature. */
 const isEmpty = ({ artifact, reports }: RunSummary): boolean =>
   [null, emptyTree].includes(reports ?? artifact);
 
-/** Whether a run is of this job, under this policy, and rests on runs that are kept. */
+/** Whether a run is told to be the one that is asked for. */
 function isOf(
-  { instance, job }: PlannedJob,
+  asked: AskedFor,
   { policy }: RunSummary,
-  template: string,
   { history }: Awaited<ReturnType<Client['show']>>,
-  kept: ReadonlyMap<string, { run: string }>,
-  tests: ReadonlySet<string>,
 ): boolean {
-  if (!sameValue(policyIn(policy), toldPolicy(job.trust))) return false;
   let published: string | undefined;
-  let needs: Record<string, { request: string; level: string; gate?: true | undefined }> = {};
+  let needs: object = {};
   for (const { progress } of history) {
     if (progress.kind === 'accepted') published = progress.job;
     if (progress.kind === 'waiting') needs = progress.needs;
   }
   return (
-    published === template &&
-    Object.keys(needs).length === instance.needs.length &&
-    instance.needs.every(({ instance: needed, level }) => {
-      const { run } = kept.get(needed) ?? {};
-      const asked = needs[needed];
-      const isGate = (asked?.gate === true) === tests.has(needed);
-      return run !== undefined && asked?.request === run && asked.level === level && isGate;
-    })
+    published === asked.job &&
+    sameValue(policyIn(policy), toldPolicy(asked.policy)) &&
+    sameValue(needs, asked.needs ?? {})
   );
 }

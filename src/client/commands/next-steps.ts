@@ -7,6 +7,7 @@ import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { Output } from '../../terminal/output.ts';
 import { withLogs } from './failure-report.ts';
+import { toldState } from './job-list.ts';
 
 /** A run that nobody has taken for so long is told with its account. */
 export const idleMs = 20_000;
@@ -30,19 +31,33 @@ export function sayStep(out: Output, step: NextStep, head = ''): void {
 /** Progress after which a run may stand otherwise for good. */
 const ends: ReadonlySet<Progress['kind']> = new Set(['verdict', 'cancelled', 'revoked']);
 
-/** A line of `run --json`: what was told, and with the end of a run its account by all that was told until then. */
-export function runEvent(at: number, progress: Progress, facts: AccountFacts): object {
-  const account = ends.has(progress.kind) ? accountOf(facts) : undefined;
-  return { ...progress, event: progress.kind, at, account };
+/** Progress that the evidence of a run may show. */
+const provable: ReadonlySet<Progress['kind']> = new Set(['verdict', 'repeated', 'contradicted']);
+
+/**
+ * A line of `run --json`: what was told, and with the end of a run its account by all that was told until then. `isVerified`: by the
+ * evidence, and not by the controller alone.
+ */
+export function runEvent(at: number, progress: Progress, facts: AccountFacts, isVerified = false): object {
+  const { kind } = progress;
+  const account = ends.has(kind) ? accountOf(facts) : undefined;
+  const verified = provable.has(kind) ? isVerified : undefined;
+  return { ...progress, event: kind, at, account, verified };
 }
 
 export type Until = 'agreed' | 'trusted';
+
+type Verdict = Extract<Progress, { kind: 'verdict' }>;
+/** A verdict of a level that evidence can prove. */
+export interface Reached extends Pick<Verdict, 'artifact' | 'reports'> {
+  level: Until;
+}
 
 /** The facts of a run that is followed, by the events that were told. */
 export class FollowedRun {
   readonly run: string;
   facts: AccountFacts;
-  verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
+  verdict: Verdict | undefined;
   readonly history: Progress[] = [];
   /** How it compares with an earlier run of the same job. */
   repeated: Extract<Progress, { kind: 'repeated' }> | undefined;
@@ -55,16 +70,10 @@ export class FollowedRun {
   take(progress: Progress): void {
     this.facts = afterProgress(this.facts, progress);
     if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) this.history.push(progress);
-    if (progress.kind === 'input-lost') this.verdict = undefined;
+    if (progress.kind === 'input-lost' || progress.kind === 'revoked') this.verdict = undefined;
     if (progress.kind === 'inputs' || progress.kind === 'reopened') this.repeated = undefined;
     if (progress.kind === 'repeated') this.repeated = progress;
     if (progress.kind === 'verdict') this.verdict = progress;
-  }
-
-  /** Takes an event of before its verdict, which the controller did not tell. */
-  takeEarlier(progress: Progress): void {
-    this.take(progress);
-    if (this.verdict !== undefined) this.take(this.verdict);
   }
 
   /** It was built again, to something else. */
@@ -78,9 +87,11 @@ export class FollowedRun {
     return !(rebuild && isFinal) && (isFinal || until === 'agreed');
   }
 
-  reached(until: Until): boolean {
-    const level = this.verdict?.level;
-    return level === 'trusted' || (level === 'agreed' && until === 'agreed');
+  /** Its verdict, where that is of this level or a higher one. */
+  reached(until: Until): Reached | undefined {
+    if (this.verdict === undefined) return undefined;
+    const { level, ...made } = this.verdict;
+    return level === 'trusted' || (level === 'agreed' && until === 'agreed') ? { ...made, level } : undefined;
   }
 
   get isFailed(): boolean {
@@ -138,7 +149,7 @@ export class WaitingNote {
     // Waits for the events that the account follows from, so that it is told after them.
     if (shown.history.length > this.seen && this.#putOff++ < putOffMax) return this.in(restsMs);
     const account = accountOf(shown.summary);
-    const line = escapeLine(accountLine(account), 1000);
+    const line = escapeLine(accountLine({ ...account, state: toldState(account.state) }), 1000);
     if (account.over || account.state === 'building' || line === this.#said) return;
     this.#said = line;
     out.value({ event: 'account', name, run, ...account });

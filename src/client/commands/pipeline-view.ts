@@ -5,7 +5,7 @@ import type { Progress } from '../../protocol/wire/progress.ts';
 import { duration, shortId, shortRun } from '../../terminal/format.ts';
 import { textWidth } from '../../terminal/layout.ts';
 import type { Board, Colours, Row } from '../../terminal/output.ts';
-import { paintOf } from './job-list.ts';
+import { paintOf, toldState } from './job-list.ts';
 import { graphRows } from './pipeline-graph.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -15,6 +15,8 @@ interface Shown {
   needs: PublishedJob['needs'];
   /** Undefined before its first event. */
   facts: AccountFacts | undefined;
+  /** Its evidence was verified here. */
+  isVerified: boolean;
   told: Told;
   /** Operators that build it, or did in its last round. */
   operators: Set<string>;
@@ -47,8 +49,8 @@ export class PipelineView {
     this.#width = Math.max(0, ...rows.map(({ head }) => head.length));
     for (const { job, head, also } of rows) {
       const needs = needsOf.get(job.name) ?? [];
-      const fresh = { facts: undefined, told: {}, operators: new Set<string>(), began: undefined };
-      this.#jobs.set(job.name, { head, also, needs, ...fresh });
+      const fresh = { facts: undefined, isVerified: false, told: {}, operators: new Set<string>() };
+      this.#jobs.set(job.name, { head, also, needs, began: undefined, ...fresh });
       // Rows stand in the order in which they are first set.
       if (board.live) this.#set(job.name, 'published', {});
     }
@@ -68,17 +70,26 @@ export class PipelineView {
         this.#draw(other, one);
   }
 
-  #draw(name: string, { facts, needs, told }: Shown): void {
+  /** Its evidence proves the level that these facts have. */
+  verified(name: string, facts: AccountFacts): void {
+    const job = this.#jobs.get(name);
+    if (job === undefined) return;
+    Object.assign(job, { facts, isVerified: true });
+    this.#draw(name, job);
+  }
+
+  #draw(name: string, { facts, isVerified, needs, told }: Shown): void {
     if (facts === undefined) return;
     const awaits = needs.filter((need) => !isTrusted(this.#jobs.get(need.name))).map(nameOf);
     const account = accountOf(facts.level === null ? facts : { ...facts, awaits });
     const { state } = account;
+    const shown = isVerified ? state : toldState(state);
     const says =
-      state === 'building' ? (told.says ?? state) : onlyState.has(state) ? state : accountLine(account);
+      state === 'building' ? (told.says ?? state) : onlyState.has(state) ? shown : accountLine(account);
     const signed = facts.level !== null && facts.cosigned === false ? ' *' : '';
     this.#set(name, `${escapeLine(says, 200)}${signed}`, {
       ...told,
-      paint: told.paint ?? paintOf(state, false, this.#colours),
+      paint: told.paint ?? (shown === state ? paintOf(state, false, this.#colours) : this.#colours.yellow),
     });
   }
 

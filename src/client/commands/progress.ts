@@ -15,6 +15,7 @@ import type { Progress } from '../../protocol/wire/progress.ts';
 import { buildersText } from '../../protocol/wire/told-policy.ts';
 import { duration, shortId } from '../../terminal/format.ts';
 import type { Board, Colours, Row } from '../../terminal/output.ts';
+import { toldState } from './job-list.ts';
 
 interface Slot {
   operator: string;
@@ -54,11 +55,20 @@ const paints: Partial<Record<Progress['kind'], 'plain' | 'dim' | 'yellow' | 'red
   revoked: 'red',
   restored: 'plain',
 };
+/** Events that alarm, or end an alarm: until evidence shows one, the controller may have made it up. */
+const alarms: readonly Progress['kind'][] = [
+  'contradicted',
+  'cosign-refused',
+  'revoked',
+  'restored',
+  'repeated',
+];
 /** Events after which the rows of slots change no more. */
 const endsRows: readonly Progress['kind'][] = ['reopened', 'input-lost', 'unwitnessed', 'cancelled'];
 
-function sentence(progress: Progress): string {
-  const text = eventText(progress);
+function sentence(progress: Progress, isVerified = false): string {
+  const told = eventText(progress);
+  const text = alarms.includes(progress.kind) && !isVerified ? `the controller says: ${told}` : told;
   return `${capitalised(text)}${text.endsWith('.') ? '' : '.'}`;
 }
 
@@ -85,7 +95,8 @@ export class ProgressView {
     this.#board.end();
   }
 
-  show(at: number, progress: Progress): void {
+  /** `isVerified`: by the evidence of the run, and not by the controller alone. */
+  show(at: number, progress: Progress, isVerified = false): void {
     const { bold, green, red, yellow, dim } = this.#colours;
     const say = (line: string) => this.#board.say(line);
     switch (progress.kind) {
@@ -111,7 +122,7 @@ export class ProgressView {
         return say(`${sentence(progress)} To have it built again: --rebuild`);
       case 'repeated':
         this.#board.end();
-        return say((progress.same ? green : red)(sentence(progress)));
+        return say((progress.same ? (isVerified ? green : String) : red)(sentence(progress, isVerified)));
       case 'leased':
         return this.#building(at, progress);
       case 'passed':
@@ -145,31 +156,32 @@ export class ProgressView {
         return this.#event(progress);
       case 'verdict': {
         // Printed already, with the operators; the co-signature is pending.
-        if (progress.level === 'agreed') return;
-        this.#ended(progress.level);
+        if (progress.level === 'agreed' && !isVerified) return;
+        if (progress.level !== 'agreed') this.#ended(progress.level);
         this.#board.end();
         if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
-        const paint = progress.level === 'trusted' ? green : red;
+        const paint = isVerified ? green : progress.level === 'trusted' ? yellow : red;
         const { artifact, reports, cosigned } = progress;
         const id = (of: string) => this.#board.id(of);
         const about = artifact !== null ? id(artifact) : reports && `reports ${id(reports)}`;
-        say(
-          `${bold(paint(escapeLine(verdictText(progress), 300)))}${about === undefined ? '' : ` ${about}`}`,
-        );
+        const text = escapeLine(verdictText(progress), 300);
+        const says = bold(paint(isVerified ? text : toldState(text)));
+        say(`${says}${about === undefined ? '' : ` ${about}`}`);
         if (cosigned === false) say(yellow(notCosigned));
         return;
       }
       default:
-        return this.#event(progress);
+        return this.#event(progress, isVerified);
     }
   }
 
   /** An event in words. A newer controller may send others, which are not shown. */
-  #event(progress: Progress): void {
+  #event(progress: Progress, isVerified = false): void {
     const paint = paints[progress.kind];
     if (paint === undefined) return;
     if (endsRows.includes(progress.kind)) this.#board.end();
-    this.#board.say(paint === 'plain' ? sentence(progress) : this.#colours[paint](sentence(progress)));
+    const says = sentence(progress, isVerified);
+    this.#board.say(paint === 'plain' ? says : this.#colours[paint](says));
   }
 
   /** Rows of builds that ran until the end of the run. */
@@ -271,7 +283,7 @@ export class ProgressView {
   }
 
   #agreed(artifact: string | null, by: string[]): void {
-    const { green, red } = this.#colours;
+    const { green, red, yellow } = this.#colours;
     for (const [key, slot] of this.#slots) {
       if (slot.result === undefined) continue;
       const agrees = slot.result === (artifact ?? slot.result) && by.includes(slot.operator);
@@ -279,7 +291,7 @@ export class ProgressView {
       this.#board.set(key, { text, brief: slot.brief, paint: agrees ? green : red });
     }
     const what = artifact === null ? 'no outputs' : this.#board.id(artifact);
-    this.#board.say(`${green('agreed')} ${what} by ${by.join(', ')}`);
+    this.#board.say(`${yellow(toldState('agreed'))} ${what} by ${by.join(', ')}`);
   }
 
   #row(of: Pick<OfSlot, 'slot' | 'operator' | 'worker'>, text: string, more: Omit<Row, 'text'> = {}): void {

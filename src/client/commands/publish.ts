@@ -7,7 +7,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { DependenciesOf } from './bring-dependencies.ts';
 import type { keptRuns } from './kept-runs.ts';
-import type { FollowedJob } from './run-evidence.ts';
+import { type FollowedJob, needsOf } from './run-evidence.ts';
 
 const expiresSeconds = 24 * 3600;
 /** Gives up on a controller that reads nothing more of an image for this long. */
@@ -41,22 +41,11 @@ export async function publishAll(
     const { name, needs } = instance;
     const named = needs.map((need) => ({ name: need.instance, level: need.level }));
     const test = job.kind === 'test';
-    const of = needs.map(({ instance: needed, level }) => {
-      const { run = '', test = false } = runs.get(needed) ?? {};
-      return [needed, { request: run, level, ...(test && { gate: true as const }) }];
-    });
-    const asked = {
-      repo: url,
-      ref,
-      commit,
-      recipe,
-      policy: job.trust,
-      needs: needs.length > 0 ? Object.fromEntries(of) : undefined,
-    };
+    const asked = { repo: url, ref, commit, recipe, policy: job.trust, needs: needsOf(needs, runs) };
     const before = kept?.get(name);
     if (before !== undefined) {
-      const { run, job } = before;
-      runs.set(name, { run, test, needs: named, asked: { ...asked, job } });
+      const { run } = before;
+      runs.set(name, { ...before, needs: named });
       out.value({ event: 'kept', name, run });
       out.say(out.colours.dim(`kept ${out.id(run)} ${name}`));
       continue;

@@ -141,7 +141,8 @@ function sayGroups({ out }: Context, groups: readonly ResultGroup[]): void {
   out.value({ event: 'results', results, workers });
   // A vote is the list of files with their hashes too.
   const isSameTree = groups.length === 1;
-  out.say(bold(isSameTree ? 'The same tree, with other files or hashes listed:' : 'Results that differ:'));
+  const differs = isSameTree ? 'The same tree, with other files or hashes listed' : 'Results that differ';
+  out.say(bold(`${differs}, as the controller tells:`));
   const rows = groups.flatMap(({ result, builds }, at) =>
     builds.map((build, n) => [
       n === 0 ? letterOf(at) : '',

@@ -3,12 +3,13 @@ import type { Client } from '../../member/client.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Request } from '../../protocol/documents/index.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
+import { countsUncosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import { toldPolicy } from '../../protocol/wire/told-policy.ts';
 import type { Context } from '../../terminal/context.ts';
 import { shortRun } from '../../terminal/format.ts';
 import { commandLimits } from './limits.ts';
-import type { Until } from './next-steps.ts';
+import type { Reached, Until } from './next-steps.ts';
 import { checkBundle } from './verification.ts';
 
 /** Members of a request that say which run it asks for, as its publisher signs them. */
@@ -19,20 +20,35 @@ export interface FollowedJob {
   asked: AskedFor;
 }
 
-type Repeated = Extract<Progress, { kind: 'repeated' }>;
+/** Needs as a request names them; undefined without any. `runs`: those that stand for the jobs needed, by name. */
+export function needsOf(
+  needs: readonly { instance: string; level: Until }[],
+  runs: ReadonlyMap<string, { run: string; test: boolean }>,
+): AskedFor['needs'] {
+  if (needs.length === 0) return undefined;
+  return Object.fromEntries(
+    needs.map(({ instance, level }) => {
+      const { run = '', test = false } = runs.get(instance) ?? {};
+      return [instance, { request: run, level, ...(test && { gate: true as const }) }];
+    }),
+  );
+}
+
+type Told<K extends Progress['kind']> = Extract<Progress, { kind: K }>;
 
 /** A run that has ended, as the controller tells it. */
 export interface ToldRun {
   job: FollowedJob;
+  verdict: Reached;
   /** How it compares with an earlier one, where that was asked for. */
-  repeated?: Repeated | undefined;
+  repeated?: Told<'repeated'> | undefined;
 }
 
 /** The answer of the evidence of a run. */
 export interface Proof {
-  /** Why it does not prove the level; undefined where it does. */
+  /** Why it does not prove the verdict; undefined where it does. */
   why: QuorateError | undefined;
-  /** Events that it shows, and the controller did not tell. */
+  /** Events that it shows, in the order in which a controller tells them. */
   shows: Progress[];
 }
 
@@ -41,16 +57,17 @@ const askAgainMs = 500;
 type Controller = Pick<Client, 'bundle' | 'project'>;
 
 /**
- * Whether the evidence of runs proves that they reached the level, which the controller says. Waits for bundles that are being stored,
- * as long for all of them as for one, and as long as a run is followed for a controller that is away.
+ * Whether the evidence of runs proves the verdicts that the controller tells. Waits for bundles that are being stored,
+ * as long for all of them as for one, and as long as a run is followed for a controller that is away. `storedMsMax`: longest wait for
+ * bundles, in ms.
  * @throws {QuorateError} `HOME_…`, of the connection; where the signal is aborted, any error
  */
 export async function proofOf<T extends ToldRun>(
   context: Pick<Context, 'home' | 'out'>,
   client: Controller,
   runs: readonly T[],
-  until: Until,
   signal: AbortSignal,
+  storedMsMax: number = commandLimits.storedMsMax,
 ): Promise<Map<T, Proof>> {
   const { isGone, Patience } = await import('../../node/patience.ts');
   const { EvidenceRefused } = await import('../../protocol/sessions/run-verifier.ts');
@@ -67,7 +84,7 @@ export async function proofOf<T extends ToldRun>(
     for (let n = 0; n < open.length; ) {
       const one = open[n] as T;
       try {
-        proofs.set(one, { why: undefined, shows: await prove(context, client, one, until) });
+        proofs.set(one, { why: undefined, shows: await prove(context, client, one) });
         patience.progressed();
       } catch (error) {
         signal.throwIfAborted();
@@ -83,7 +100,7 @@ export async function proofOf<T extends ToldRun>(
       n += 1;
     }
     began ??= performance.now();
-    if (missing.length === 0 || performance.now() - began >= commandLimits.storedMsMax) return proofs;
+    if (missing.length === 0 || performance.now() - began >= storedMsMax) return proofs;
     open = missing;
     await sleep(askAgainMs, undefined, { signal });
   }
@@ -92,12 +109,11 @@ export async function proofOf<T extends ToldRun>(
 /** Evidence of this run, maybe of the verdict before: that of the last one is stored after it is told. */
 class NotYet extends QuorateError {}
 
-/** Returns what the evidence shows that was not told. */
+/** Returns what the evidence shows. */
 async function prove(
   context: Pick<Context, 'home' | 'out'>,
   client: Controller,
-  { job: { run, asked }, repeated }: ToldRun,
-  until: Until,
+  { job: { run, asked }, verdict, repeated }: ToldRun,
 ): Promise<Progress[]> {
   const { bundle } = await client.bundle(run, commandLimits.bundleMsMax);
   const { claimedPayloadOf, sameValue } = await import('../../protocol/documents/index.ts');
@@ -112,10 +128,28 @@ async function prove(
   for (const [what, wanted] of Object.entries(comparable(asked)))
     if (!sameValue(signed?.[what as keyof AskedFor] ?? null, wanted))
       throw new QuorateError('RUN_MISMATCH', `the evidence is about a request with another ${what}`);
-  if (!atLeast(level, until))
-    throw new NotYet('RUN_NOT_TRUSTED', `the evidence comes to "${level}", and not to "${until}"`);
-  const shows = contradictionIn(facts);
-  return repeated?.same === true ? [...shows, ...(await comparison(client, facts, repeated))] : shows;
+  if (!atLeast(level, verdict.level))
+    throw new NotYet('RUN_NOT_TRUSTED', `the evidence comes to "${level}", and not to "${verdict.level}"`);
+  const shown = verdictIn(facts, verdict.level);
+  for (const what of ['artifact', 'reports'] as const)
+    if (shown[what] !== verdict[what])
+      throw new NotYet(
+        'RUN_MISMATCH',
+        `the evidence is about ${shown[what] ?? `no ${what}`}, not ${verdict[what] ?? 'none'}`,
+      );
+  const shows = [...contradictionIn(facts), shown];
+  return repeated?.same === true ? [...shows, await comparison(client, facts, repeated)] : shows;
+}
+
+function verdictIn({ kind, artifact, policy }: VerifiedFacts, level: Until): Told<'verdict'> {
+  const isTest = kind === 'test';
+  return {
+    kind: 'verdict',
+    level,
+    artifact: isTest ? null : artifact,
+    ...(isTest && artifact !== null && { reports: artifact }),
+    ...(countsUncosigned(policy, level) && { cosigned: false }),
+  };
 }
 
 /** As `keptRuns` compares them: the rounds of a policy depend on the version of the client, and prove nothing. */
@@ -142,8 +176,12 @@ function contradictionIn({ artifact, cosigners, dissent, earlier, policy }: Veri
 /** The request whose builds a run rests on. */
 const builtFor = ({ request, earlier }: VerifiedFacts): string => earlier ?? request;
 
-/** The comparison with an earlier run by the evidence of both; nothing where they came to the same, as the controller says. */
-async function comparison(client: Controller, own: VerifiedFacts, repeated: Repeated): Promise<Progress[]> {
+/** The comparison with an earlier run by the evidence of both. */
+async function comparison(
+  client: Controller,
+  own: VerifiedFacts,
+  repeated: Told<'repeated'>,
+): Promise<Progress> {
   const { earlier } = repeated;
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { isConnectionError } = await import('../../protocol/sessions/ask.ts');
@@ -163,8 +201,8 @@ async function comparison(client: Controller, own: VerifiedFacts, repeated: Repe
     if (!isFailed && !atLeast(level, 'agreed'))
       throw new QuorateError('RUN_NOT_TRUSTED', `its evidence comes to "${level}"`);
     const made = ({ artifact, files }: VerifiedFacts) => ({ artifact, files });
-    if (!isFailed && sameValue(made(facts), made(own))) return [];
-    return [{ ...repeated, same: false, artifact: own.artifact, before: facts.artifact }];
+    const same = !isFailed && sameValue(made(facts), made(own));
+    return { ...repeated, same, artifact: own.artifact, before: facts.artifact };
   } catch (error) {
     if (!(error instanceof QuorateError) || isConnectionError(error)) throw error;
     const says = `that run ${shortRun(earlier)} came to the same: ${error.message}`;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import type { Client, TimedProgress } from '../../member/client.ts';
+import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { controllerAdvice, membershipFor, withAdvice } from '../../member/commands/project-client.ts';
 import { accountOf, hasRefused } from '../../protocol/account/index.ts';
@@ -11,7 +11,6 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
-import type { Progress } from '../../protocol/wire/progress.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -36,7 +35,7 @@ import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
 import { comparedIn, sayDispute } from './run-comparison.ts';
-import { type Proof, proofOf } from './run-evidence.ts';
+import { type Proof, proofOf, type ToldRun } from './run-evidence.ts';
 
 interface Options {
   url?: string;
@@ -168,14 +167,24 @@ async function start(context: Context, given: string | undefined, options: Optio
       const { url } = source.repo;
       const { keptRuns } = await import('./kept-runs.ts');
       const { rebuild = false } = options;
-      const kept = options.failed === true ? await keptRuns(client, prepared, url) : undefined;
+      const at = { ...context, home: home.dir };
+      const isProven = async (told: ToldRun, name: string): Promise<boolean> => {
+        const { why } = (await proofOf(at, client, [told], limit, 0)).get(told) ?? {};
+        if (why !== undefined)
+          out.note(
+            out.colours.yellow(
+              `${name} is published again, as its last run is not proven: ${escapeLine(why.message, 1000)} [${why.code}]`,
+            ),
+          );
+        return why === undefined;
+      };
+      const kept = options.failed === true ? await keptRuns(client, prepared, url, isProven) : undefined;
       const { of: dependenciesOf, close } = await bringDependencies(context, client, prepared, {
         kept: (job) => kept?.has(job) === true,
         allowPrivate: options.private === true,
         signal: limit,
       });
       const more = { kept, rebuild, dependenciesOf };
-      const at = { ...context, home: home.dir };
       const published = await publishAll(context, client, prepared, url, limit, more).finally(close);
       followed = published.map(({ run }) => run);
       const [only, second] = published;
@@ -205,17 +214,15 @@ async function follow(
   const waiting = new WaitingNote(context, client, { run });
   waiting.in(idleMs);
   let awaited = false;
-  /** By kind, the events that a person reads once they are proven. */
-  const held = new Map<string, TimedProgress>();
   let proof: Proof | undefined;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
       const { kind } = progress;
       followed.take(progress);
       out.value(runEvent(at, progress, followed.facts));
-      if (followed.reached(until) && (kind === 'verdict' || kind === 'repeated'))
-        held.set(kind, { at, progress });
-      else view.show(at, progress);
+      // A person reads it once that is proven.
+      const waits = kind === 'verdict' || (kind === 'repeated' && progress.same && rebuild);
+      if (!waits || followed.reached(until) === undefined) view.show(at, progress);
       waiting.seen++;
       if (kind === 'leased') {
         if (progress.slot === 'trusted') awaited = true;
@@ -233,13 +240,13 @@ async function follow(
     }
     waiting.stop();
     if (followed.verdict?.level !== 'agreed') await logs?.rest();
-    if (followed.reached(until)) {
-      const told = { job: published, repeated: rebuild ? followed.repeated : undefined };
-      proof = (await proofOf(context, client, [told], until, limit)).get(told);
+    const verdict = followed.reached(until);
+    if (verdict !== undefined) {
+      const told = { job: published, verdict, repeated: rebuild ? followed.repeated : undefined };
+      proof = (await proofOf(context, client, [told], limit)).get(told);
     }
-    for (const progress of takeShown(out, followed, proof))
-      held.set(progress.kind, { at: Date.now(), progress });
-    if (proof?.why === undefined) for (const { at, progress } of held.values()) view.show(at, progress);
+    takeShown(out, followed, proof);
+    for (const progress of proof?.shows ?? []) view.show(Date.now(), progress, true);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -249,49 +256,49 @@ async function follow(
   }
   if (
     signal.aborted &&
-    (followed.verdict === undefined || (followed.reached(until) && proof === undefined))
+    (followed.verdict === undefined || (followed.reached(until) !== undefined && proof === undefined))
   ) {
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
   }
   if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
-  if (proof?.why !== undefined) sayUnproven(out, until, { run }, proof.why);
-  const reached = proof !== undefined && proof.why === undefined;
+  if (proof?.why !== undefined) sayUnproven(out, followed, proof.why);
+  const reached = holds(proof);
   if (reached && rebuild && followed.repeated === undefined) sayNotCompared(out);
   const account = accountOf(followed.facts);
-  if (account.over && (reached || !followed.reached(until)))
+  if (account.over && (reached || followed.reached(until) === undefined))
     for (const step of account.next) sayStep(out, step);
-  const alarm = await sayAlarm(context, client, followed);
+  const alarm = await sayAlarm(context, client, followed, proof);
   return reached && !followed.differs ? (alarm ?? exits.done) : exits.no;
 }
 
-/** Has a followed run take the events that its evidence shows, and the controller did not tell. Returns them. */
+/** Has a followed run take the events that its evidence shows. */
 function takeShown(
   out: Context['out'],
   of: FollowedRun,
   proof: Proof | undefined,
   more: { name?: string; run?: string } = {},
-): Progress[] {
-  const known = new Set(of.history.map(({ kind }) => kind));
-  const fresh = proof?.shows.filter(({ kind }) => !known.has(kind)) ?? [];
-  for (const progress of fresh) {
-    of.takeEarlier(progress);
-    out.value({ ...runEvent(Date.now(), progress, of.facts), ...more });
+): void {
+  for (const progress of proof?.shows ?? []) {
+    of.take(progress);
+    out.value({ ...runEvent(Date.now(), progress, of.facts, true), ...more });
   }
-  return fresh;
 }
 
 function sayUnproven(
   out: Context['out'],
-  until: Until,
-  { name, run }: { name?: string; run: string },
+  { run, verdict }: FollowedRun,
   { code, message }: QuorateError,
+  name?: string,
 ): void {
   const says = escapeLine(message, 1000);
   out.value({ event: 'unproven', name, run, code, says });
   const head = name === undefined ? '' : `${name}: `;
-  out.note(out.colours.red(`${head}the controller says ${until}, and does not prove it: ${says} [${code}]`));
+  const level = verdict?.level;
+  out.note(out.colours.red(`${head}the controller says ${level}, and does not prove it: ${says} [${code}]`));
 }
+
+const holds = (proof: Proof | undefined): boolean => proof !== undefined && proof.why === undefined;
 
 /** Of --rebuild: nothing proves that there is no earlier run. */
 const sayNotCompared = (out: Context['out'], head = ''): void =>
@@ -312,7 +319,7 @@ async function followAll(
   const board = out.board();
   const view = new PipelineView(board, out.colours, published);
   const followed: { name: string; of: FollowedRun; job: PublishedJob }[] = [];
-  const reached = new Set<FollowedRun>();
+  const proofs = new Map<FollowedRun, Proof>();
   const queue = [...published];
   const followOne = async (job: PublishedJob): Promise<void> => {
     const { name, run } = job;
@@ -341,21 +348,29 @@ async function followAll(
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
   };
   try {
-    await Promise.all(Array.from({ length: followedMax }, next)).finally(() => board.end());
-    const told = followed
-      .filter(({ of }) => of.reached(until))
-      .map(({ name, of, job }) => ({ name, of, job, repeated: rebuild ? of.repeated : undefined }));
-    for (const [{ name, of }, proof] of await proofOf(context, client, told, until, limit)) {
-      const { run } = of;
-      takeShown(out, of, proof, { name, run });
-      if (proof.why !== undefined) sayUnproven(out, until, { name, run }, proof.why);
-      else reached.add(of);
-      if (proof.why === undefined && rebuild && of.repeated === undefined) sayNotCompared(out, `${name}: `);
+    await Promise.all(Array.from({ length: followedMax }, next));
+    const told = followed.flatMap(({ name, of, job }) => {
+      const verdict = of.reached(until);
+      return verdict === undefined
+        ? []
+        : [{ name, of, job, verdict, repeated: rebuild ? of.repeated : undefined }];
+    });
+    for (const [{ name, of }, proof] of await proofOf(context, client, told, limit)) {
+      proofs.set(of, proof);
+      takeShown(out, of, proof, { name, run: of.run });
+      if (proof.why === undefined) view.verified(name, of.facts);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
     out.note('No longer following; the jobs go on. quorate jobs lists them.');
     return exits.interrupted;
+  } finally {
+    board.end();
+  }
+  for (const { name, of } of followed) {
+    const { why } = proofs.get(of) ?? {};
+    if (why !== undefined) sayUnproven(out, of, why, name);
+    else if (proofs.has(of) && rebuild && of.repeated === undefined) sayNotCompared(out, `${name}: `);
   }
   for (const { of } of followed)
     if (of.isFailed) await sayFailure(out, client, of.run, failedResults(of.history), limit);
@@ -363,15 +378,15 @@ async function followAll(
   let alarm: Exit | undefined;
   for (const { name, of } of followed) {
     const account = accountOf(of.facts);
-    alarm = (await sayAlarm(context, client, of)) ?? alarm;
+    alarm = (await sayAlarm(context, client, of, proofs.get(of))) ?? alarm;
     // An artifact that other jobs read is not what the user came for.
     if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
-    if (of.reached(until) && !reached.has(of)) continue;
+    if (proofs.get(of)?.why !== undefined) continue;
     for (const step of account.next) sayStep(out, step, `${name}: `);
   }
   if (followed.some(({ of: { facts } }) => facts.level !== null && facts.cosigned === false))
     out.say(out.colours.yellow(`* ${notCosigned}`));
-  const lacking = followed.length - reached.size;
+  const lacking = followed.filter(({ of }) => !holds(proofs.get(of))).length;
   if (lacking > 0) {
     const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
     out.say(`${what}. To publish what came to nothing again: quorate run --failed`);
@@ -383,13 +398,14 @@ async function followAll(
 const compareMsMax = 60_000;
 
 /**
- * Tells the alarm of a run that was followed, and compares its results without diffoscope, which may take minutes.
+ * Tells the alarm of a run that was followed, as a fact where its evidence shows it, and compares its results without diffoscope, which may take minutes.
  * @returns the exit code for a contradiction, or a trusted worker's refusal, of a run that was trusted in the end
  */
 export async function sayAlarm(
   context: Context,
   client: Pick<Client, 'logs'>,
   { run, facts, history }: Pick<FollowedRun, 'run' | 'facts' | 'history'>,
+  proof?: Proof,
 ): Promise<Exit | undefined> {
   const { out } = context;
   const account = accountOf(facts);
@@ -397,13 +413,15 @@ export async function sayAlarm(
   const refused = hasRefused(facts);
   const compared = comparedIn(history);
   if (!contradicted && !refused && compared === undefined && !account.alarm) return undefined;
-  out.note(
-    out.colours.red(
-      contradicted
-        ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
-        : `ALARM: ${account.state === 'disputed' || account.state === 'differs' || refused ? escapeLine(account.reason, 300) : 'builders came to different results'}.`,
-    ),
+  const isShown = proof?.shows.some((one) =>
+    contradicted ? one.kind === 'contradicted' : one.kind === 'repeated' && !one.same && !refused,
   );
+  const says = contradicted
+    ? 'the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong'
+    : account.state === 'disputed' || account.state === 'differs' || refused
+      ? escapeLine(account.reason, 300)
+      : 'builders came to different results';
+  out.note(out.colours.red(`ALARM: ${isShown ? '' : 'the controller says that '}${says}.`));
   if (compared !== undefined && !out.json) {
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(compareMsMax)]);
     const options = { diffoscope: false, tier: 'gvisor' } as const;

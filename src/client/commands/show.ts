@@ -11,7 +11,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
-import { paintOf } from './job-list.ts';
+import { paintOf, toldState } from './job-list.ts';
 import { sayStep } from './next-steps.ts';
 import { graphRows } from './pipeline-graph.ts';
 import { ProgressView } from './progress.ts';
@@ -56,7 +56,7 @@ function sayState(out: Output, summary: RunSummary): void {
   const { bold } = out.colours;
   const paint = paintOf(account.state, account.alarm, out.colours);
   out.say(
-    `${account.alarm ? 'ALARM ' : ''}${bold(paint(account.state))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
+    `${account.alarm ? 'ALARM ' : ''}${bold(paint(toldState(account.state)))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
   );
   if (summary.cosigned === false) out.say(out.colours.yellow(notCosigned));
   if (!account.over)
@@ -135,6 +135,8 @@ export function pipelineTable(jobs: readonly PipelineJob[], current: string, out
 /** The state of a job; of one that waits or was cancelled also why. */
 function standing(job: PipelineJob): string {
   const account = accountOf(job);
-  const says = withReason.has(account.state) ? escapeLine(accountLine(account), 300) : account.state;
+  const says = withReason.has(account.state)
+    ? escapeLine(accountLine(account), 300)
+    : toldState(account.state);
   return `${job.test === true ? 'test, ' : ''}${says}${job.cosigned === false ? ' *' : ''}`;
 }

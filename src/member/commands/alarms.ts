@@ -38,7 +38,8 @@ export async function tellAlarms(
   if (signal.aborted) return;
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, askMsMax, undefined).unref());
   const answer = await Promise.race([client.jobs(), late]).catch(() => undefined);
-  for (const key of answer?.full ?? []) out.note(out.colours.red(`ALARM: ${sayFullKey(key)}. ${endIt}`));
+  for (const key of answer?.full ?? [])
+    out.note(out.colours.red(`ALARM: the controller says that ${sayFullKey(key)}. ${endIt}`));
   const { rememberTold, toldAlarms } = await import('../../node/membership/told-alarms.ts');
   const told = await toldAlarms(home, client.project).catch((): string[] => []);
   const raised = (answer?.jobs ?? []).filter((job) => accountOf(job).alarm && !told.includes(job.run));
@@ -50,7 +51,7 @@ export async function tellAlarms(
     const more = runs.length > namedMax ? `, and ${runs.length - namedMax} more` : '';
     out.note(
       out.colours.red(
-        `ALARM: builders came to different results in ${counted(runs.length, 'job')}: ${names.join(', ')}${more}. Look at it: quorate show ${shortRun(first.run)}`,
+        `ALARM: the controller says that builders came to different results in ${counted(runs.length, 'job')}: ${names.join(', ')}${more}. Look at it: quorate show ${shortRun(first.run)}`,
       ),
     );
   }

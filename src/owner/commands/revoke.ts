@@ -122,7 +122,7 @@ async function run(context: Context, what: string, options: Options): Promise<Ex
       `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${from} of the log on.`,
       ...sayEnd(done),
       dim(
-        `It is leaf ${index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
+        `The controller says that it is leaf ${index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
       ),
     );
     return exits.done;

@@ -99,7 +99,7 @@ const withoutFailures: ReadonlySet<string> = new Set(['revoked', 'cancelled', 'l
 const failureText = ({ worker, says, refused, delayed }: TrustedFailure): string =>
   `trusted worker ${shortId(worker)} ${refused === true ? 'refused to sign' : delayed === true ? 'did not sign yet' : 'failed'}: ${says}`;
 
-export const accountLine = ({ state, reason }: Pick<Account, 'state' | 'reason'>): string =>
+export const accountLine = ({ state, reason }: { state: string; reason: string }): string =>
   reason === '' ? state : `${state}: ${reason}`;
 
 type Stated = Pick<Account, 'state' | 'reason' | 'next'>;

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { commandLimits } from '../../../src/client/commands/limits.ts';
 import { FollowedRun } from '../../../src/client/commands/next-steps.ts';
-import { proofOf } from '../../../src/client/commands/run-evidence.ts';
+import { sayAlarm } from '../../../src/client/commands/run.ts';
+import { type Proof, proofOf } from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Bundle, claimedPayloadOf, type Request } from '../../../src/protocol/documents/index.ts';
 import type { Progress } from '../../../src/protocol/wire/progress.ts';
+import type { Context } from '../../../src/terminal/context.ts';
+import { exits } from '../../../src/terminal/exit-codes.ts';
 import { Output } from '../../../src/terminal/output.ts';
 import { sink } from '../../cli/screen.ts';
 import { folder } from '../../cli/support.ts';
@@ -57,19 +60,17 @@ async function found(
     before: own.artifact,
   };
   const context = { home, out: new Output(sink(), sink(), { json: false, colour: false }) };
-  const told = { job: { run: own.request.id, asked: own.request.payload }, repeated };
+  const verdict = { level: 'trusted', artifact: own.artifact } as const;
+  const told = { job: { run: own.request.id, asked: own.request.payload }, verdict, repeated };
   const signal = AbortSignal.timeout(60_000);
-  const proof = (await proofOf(context, { bundle, project }, [told], 'trusted', signal)).get(told);
-  return proof?.why === undefined ? proof?.shows : codeOf(proof.why);
+  const proof = (await proofOf(context, { bundle, project }, [told], signal)).get(told);
+  return proof?.why === undefined
+    ? proof?.shows.filter(({ kind }) => kind === 'repeated')
+    : codeOf(proof.why);
 }
 
-const differing = (own: Project, earlier: Project) => [
-  expect.objectContaining({
-    kind: 'repeated',
-    same: false,
-    artifact: own.artifact,
-    before: earlier.artifact,
-  }),
+const differing = (own: Project, earlier: Project, same = false) => [
+  expect.objectContaining({ same, artifact: own.artifact, before: earlier.artifact }),
 ];
 
 describe('a controller that calls a rebuild the same', () => {
@@ -92,8 +93,9 @@ describe('a controller that calls a rebuild the same', () => {
 
   it('is believed where it is, by an agreed run too', async () => {
     const own = await again();
-    expect(await found(own, await makeProject())).toEqual([]);
-    expect(await found(own, await makeProject({ own: null, level: 'agreed' }))).toEqual([]);
+    expect(await found(own, await makeProject())).toEqual(differing(own, own, true));
+    const agreed = await makeProject({ own: null, level: 'agreed' });
+    expect(await found(own, agreed)).toEqual(differing(own, own, true));
   });
 
   it('and shows no evidence of that one, or that of another', async () => {
@@ -127,7 +129,7 @@ describe('a controller that calls a rebuild the same', () => {
     await book.learn({ charters: [own.charter.raw], revocations: voided.map(({ raw }) => raw) });
     const earlier = (builds: string) =>
       makeProject({ ...built(builds), runs: operators.map((operator) => ({ operator, builds })) });
-    expect(await found(own, await earlier('good'), {}, home)).toEqual([]);
+    expect(await found(own, await earlier('good'), {}, home)).toEqual(differing(own, own, true));
     const other = await earlier('other');
     expect(await found(own, other, {}, home)).toEqual(differing(own, other));
   });
@@ -141,33 +143,54 @@ describe('a controller that tells of no contradiction', () => {
     ],
   };
 
-  const shown = async (own: { bundle: Bundle; request: { id: string; payload: Request } }) => {
+  const shown = async (own: {
+    artifact: string | null;
+    bundle: Bundle;
+    request: { id: string; payload: Request };
+  }) => {
     const context = { home: folder(), out: new Output(sink(), sink(), { json: false, colour: false }) };
-    const told = { job: { run: own.request.id, asked: own.request.payload } };
+    const verdict = { level: 'trusted', artifact: own.artifact } as const;
+    const told = { job: { run: own.request.id, asked: own.request.payload }, verdict };
     const client = { project, bundle: async () => ({ bundle: own.bundle, text: '' }) };
     const signal = AbortSignal.timeout(60_000);
-    return (await proofOf(context, client, [told], 'trusted', signal)).get(told);
+    return (await proofOf(context, client, [told], signal)).get(told);
   };
+  const verdictOf = ({ artifact }: { artifact: string | null }) =>
+    ({ kind: 'verdict', level: 'trusted', artifact }) as const;
+  const onlyVerdict = (own: Project) => ({ why: undefined, shows: [verdictOf(own)] });
 
   it('shows it in the evidence of the run', async () => {
     const own = await makeProject(rounds);
     const proof = await shown(own);
     const contradicted = { kind: 'contradicted', round: 1, artifact: cidOf('bad'), trusted: own.artifact };
-    expect(proof).toEqual({ why: undefined, shows: [contradicted] });
+    expect(proof).toEqual({ why: undefined, shows: [contradicted, verdictOf(own)] });
     const followed = new FollowedRun(own.request.id);
-    followed.take({ kind: 'verdict', level: 'trusted', artifact: own.artifact });
-    for (const progress of proof?.shows ?? []) followed.takeEarlier(progress);
+    followed.take(verdictOf(own));
+    for (const progress of proof?.shows ?? []) followed.take(progress);
     expect(followed.facts).toMatchObject({ state: 'done', level: 'trusted', alarming: true });
+    const alarm = async (by?: Proof) => {
+      const stderr = sink();
+      const out = new Output(sink(), stderr, { json: false, colour: false });
+      const context = { out, signal: AbortSignal.timeout(60_000) } as unknown as Context;
+      expect(await sayAlarm(context, {} as never, followed, by)).toBe(exits.lookAt);
+      return stderr.text();
+    };
+    expect(await alarm(proof)).toMatch(/^ALARM: the trusted worker contradicts/);
+    // Told, and not shown.
+    for (const by of [undefined, { why: undefined, shows: [verdictOf(own)] }])
+      expect(await alarm(by)).toMatch(/^ALARM: the controller says that the trusted worker contradicts/);
   });
 
   it('an operator that was alone with another result contradicts nobody', async () => {
     const runs = [{ operator: 'ada', builds: 'bad' }, { operator: 'bob' }, { operator: 'cyd' }];
-    expect(await shown(await makeProject({ runs }))).toEqual({ why: undefined, shows: [] });
+    const own = await makeProject({ runs });
+    expect(await shown(own)).toEqual(onlyVerdict(own));
   });
 
   it('nor had those of different rounds, or whose builds failed', async () => {
     const failing = rounds.runs?.map((run) => (run.round === 2 ? run : { ...run, outcome: exit(null, 1) }));
-    expect(await shown(await makeProject({ runs: failing ?? [] }))).toEqual({ why: undefined, shows: [] });
+    const failed = await makeProject({ runs: failing ?? [] });
+    expect(await shown(failed)).toEqual(onlyVerdict(failed));
     const runs = [
       ...[{ operator: 'ada', builds: 'bad' }, { operator: 'bob' }, { operator: 'cyd', builds: 'other' }],
       ...[{ operator: 'dan', builds: 'bad' }, { operator: 'eve' }, { operator: 'fay' }].map((run) => ({
@@ -175,13 +198,15 @@ describe('a controller that tells of no contradiction', () => {
         round: 2,
       })),
     ];
-    expect(await shown(await makeProject({ runs }))).toEqual({ why: undefined, shows: [] });
+    const own = await makeProject({ runs });
+    expect(await shown(own)).toEqual(onlyVerdict(own));
   });
 
   it('and answers from an earlier run tells that of no second one', async () => {
-    const { bundle, request: id } = await makeAnswer({ from: await makeProject(rounds), cosigner: trusted });
+    const from = await makeProject(rounds);
+    const { bundle, request: id } = await makeAnswer({ from, cosigner: trusted });
     const payload = claimedPayloadOf('request', bundle.request) as Request;
-    const answer = { bundle, request: { id, payload } };
-    expect(await shown(answer)).toEqual({ why: undefined, shows: [] });
+    const answer = { bundle, request: { id, payload }, artifact: from.artifact };
+    expect(await shown(answer)).toEqual(onlyVerdict(from));
   });
 });

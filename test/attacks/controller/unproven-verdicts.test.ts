@@ -44,7 +44,12 @@ it('a controller that calls a rebuild the same shows the evidence of both runs',
   withLimits(commandLimits, { storedMsMax: 0 });
   const again = await cluster.cli(['run', url, '--rebuild']);
   expect(code(again), again.report).toEqual({ code: 0, unproven: [] });
-  expect(again.lines.at(-1)).toMatchObject({ event: 'repeated', same: true, earlier: real.run });
+  expect(again.lines.at(-1)).toMatchObject({
+    event: 'repeated',
+    same: true,
+    earlier: real.run,
+    verified: true,
+  });
   // Without it this one exits with 0 as well.
   await rm(join(bundles, `${again.lines[0]?.run}.json`));
   const lacking = await cluster.cli(['run', url, '--rebuild']);
@@ -124,9 +129,14 @@ describe('a controller that calls a run trusted', () => {
     const two = await cluster.git.commit('two', { 'quorate.yaml': `jobs:\n  a: ${job}\n  b: ${job}\n` });
     const answer = await cluster.cli(['run', two]);
     expect(code(answer), answer.report).toEqual({ code: 1, unproven: ['RUN_MISMATCH', 'RUN_MISMATCH'] });
+    const verdicts = answer.lines.filter(({ event }) => event === 'verdict');
+    expect(verdicts.map(({ verified }) => verified)).toEqual([false, false]);
+    const { report } = await cluster.cli(['run', two], { plain: true });
+    expect(report.match(/^ {2}[ab] +trusted \(unverified\)/gm)).toHaveLength(2);
+    expect(report).not.toMatch(/^ {2}[ab] +trusted(?! \()/m);
   });
 
-  it('lists a trusted run as that of a later commit, which is therefore not published again', async () => {
+  it('lists a trusted run as that of a later commit, which is published again all the same', async () => {
     shown = evidence;
     // The real one, as it is, stands.
     const honest = await cluster.cli(['run', '--failed', url]);
@@ -137,7 +147,10 @@ describe('a controller that calls a run trusted', () => {
     const submitted = lines.find(({ event }) => event === 'submitted');
     said = submitted as unknown as typeof said;
     const answer = await cluster.cli(['run', '--failed', url]);
-    expect(answer.lines.map(({ event }) => event)).toContain('kept');
+    expect(answer.lines.map(({ event }) => event)).not.toContain('kept');
+    expect(answer.stderr).toMatch(
+      /^build is published again, as its last run is not proven: .*\[RUN_MISMATCH\]$/m,
+    );
     expect(code(answer), answer.report).toEqual({ code: 1, unproven: ['RUN_MISMATCH'] });
   });
 });

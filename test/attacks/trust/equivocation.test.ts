@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { storiesOf } from '../../../src/client/commands/jobs.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { limits } from '../../../src/protocol/base/limits.ts';
@@ -18,9 +19,11 @@ import { MerkleTree } from '../../../src/protocol/transparency/index.ts';
 import { checkEquivocation } from '../../../src/protocol/trust/index.ts';
 import { encodeMessage } from '../../../src/protocol/wire/messages.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
+import { Output } from '../../../src/terminal/output.ts';
 import { evidenceOfLeaves } from '../../../src/worker/sessions/log-comparison.ts';
 import type { WorkerPorts } from '../../../src/worker/sessions/ports.ts';
 import { RevocationFeed } from '../../../src/worker/sessions/revocation-feed.ts';
+import { sink } from '../../cli/screen.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import {
   at,
@@ -77,6 +80,29 @@ describe('evidence that a log tells two stories', () => {
     const file = join(dir, 'revocations', `${project}-equivocation-1.json`);
     expect(await readFile(file, 'utf8')).toBe(raw);
     expect((await openRevocationBook(dir, project)).evidence()).toEqual([raw]);
+  });
+
+  it('is looked for where a controller says that there is some: without it that is its word', async () => {
+    const evidence = await roots(await note(one, 8), await note(two, 8));
+    const raw = encodeEquivocation(evidence);
+    const context = { home: await folder(), out: new Output(sink(), sink(), { json: false, colour: false }) };
+    const told = [(await check(evidence)).says, 'another\u001b[2J'];
+    const shown = (raws: string[]) => {
+      const source = {
+        revocations: (book: RevocationBook) =>
+          book.learn({ charters: [], revocations: [], equivocations: raws }),
+      };
+      return storiesOf(context, { project, source } as never, told);
+    };
+    expect(await shown([])).toEqual(
+      [told[0], 'another\\x1b[2J'].map(
+        (says) => `The controller says that the log tells two stories, and shows no evidence: ${says}.`,
+      ),
+    );
+    expect(await shown([raw])).toEqual([
+      expect.stringMatching(/^The log tells two stories: .*\[LOG_EQUIVOCATED\]: /),
+      expect.stringContaining('shows no evidence: another'),
+    ]);
   });
 
   it('are two checkpoints of one size with different roots', async () => {

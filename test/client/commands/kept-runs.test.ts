@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { keptRuns } from '../../../src/client/commands/kept-runs.ts';
+import type { ToldRun } from '../../../src/client/commands/run-evidence.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';
 import { jobDocument } from '../../../src/member/job-document.ts';
 import { jobOf } from '../../../src/member/job-in-tree.ts';
@@ -25,6 +26,7 @@ const other = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
 
 it('a run that is agreed is not published again where no more can come of it', async () => {
   const jobs = file.instances.map((instance) => ({ instance, job: jobOf(file, instance) }));
+  const proven = vi.fn(async (_told: ToldRun, _name: string) => true);
   const kept = async (level: string, more = {}, gate: { gate?: true } = { gate: true }) => {
     const runs = jobs.map(({ instance: { name }, job }) => {
       const id = encodeJob(jobDocument({ repo: { url }, ...at, tree, job })).id;
@@ -52,7 +54,7 @@ it('a run that is agreed is not published again where no more can come of it', a
         ],
       }),
     };
-    return [...(await keptRuns(client as never, { ...at, tree, jobs } as never, url)).keys()];
+    return [...(await keptRuns(client as never, { ...at, tree, jobs } as never, url, proven)).keys()];
   };
   expect(await kept('trusted')).toEqual(['check', 'quiet', 'reports', 'signed', 'build']);
   // The build rests on the test.
@@ -61,4 +63,28 @@ it('a run that is agreed is not published again where no more can come of it', a
   expect(await kept('failed')).toEqual([]);
   // As a client of before asked for it, which read the reports of the test.
   expect(await kept('trusted', {}, {})).toEqual(['check', 'quiet', 'reports', 'signed']);
+  // Evidence decides, of one that has ended, and of those that rest on it.
+  proven.mockImplementation(async (_told, name) => name !== 'check');
+  proven.mockClear();
+  expect(await kept('trusted')).toEqual(['quiet', 'reports', 'signed']);
+  const { trust: policy } = jobOf(file, file.instances[0] as never);
+  expect(proven.mock.calls[0]).toEqual([
+    {
+      job: {
+        run: 'run of check',
+        asked: expect.objectContaining({ repo: url, ...at, policy, needs: undefined }),
+      },
+      verdict: { level: 'trusted', artifact: null, reports: tree },
+    },
+    'check',
+  ]);
+  proven.mockClear();
+  expect(await kept('trusted', { state: 'building' })).toEqual([
+    'check',
+    'quiet',
+    'reports',
+    'signed',
+    'build',
+  ]);
+  expect(proven).not.toHaveBeenCalled();
 });

@@ -56,7 +56,11 @@ function view(out: Sink): PipelineView {
   return new PipelineView(output.board(), output.colours, published);
 }
 
-async function play(out: Sink & { text(): string }, more: typeof story = []): Promise<string> {
+async function play(
+  out: Sink & { text(): string },
+  more: typeof story = [],
+  verified?: string,
+): Promise<string> {
   const shown = view(out);
   const facts = new Map(published.map(({ name, run }) => [name, untold(run)]));
   for (const [name, at, progress] of [...story, ...more]) {
@@ -64,6 +68,7 @@ async function play(out: Sink & { text(): string }, more: typeof story = []): Pr
     facts.set(name, now);
     shown.show(name, at, progress, now);
   }
+  if (verified !== undefined) shown.verified(verified, facts.get(verified) ?? untold(''));
   await new Promise((resolve) => setImmediate(resolve));
   return out.text();
 }
@@ -72,7 +77,7 @@ describe('a pipeline that is followed', () => {
   it('is one picture on a terminal: what rests on what, level, who builds, time', async () => {
     const lines = screen(await play(sink({ columns: 100, rows: 24 })));
     expect(lines).toEqual([
-      '  lib     agreed  in 2.0 s  bafybei…63256i  ada, ben',
+      '  lib     agreed (unverified)  in 2.0 s  bafybei…63256i  ada, ben',
       '  └ test  provisional  in 5.0 s  cleo',
     ]);
   });
@@ -83,14 +88,27 @@ describe('a pipeline that is followed', () => {
         ['lib', 10_000, { kind: 'verdict', level: 'trusted', artifact }],
       ]),
     );
-    expect(lines[1]).toBe('  └ test  agreed  in 5.0 s  cleo');
+    expect(lines[1]).toBe('  └ test  agreed (unverified)  in 5.0 s  cleo');
+  });
+
+  it('calls a level by its name alone once its evidence was verified', async () => {
+    const trusted: typeof story = [['lib', 10_000, { kind: 'verdict', level: 'trusted', artifact }]];
+    const rest = '  in 9.0 s  bafybei…63256i  ada, ben';
+    const size = { columns: 100, rows: 24 };
+    expect(screen(await play(sink(size), trusted))[0]).toBe(`  lib     trusted (unverified)${rest}`);
+    expect(screen(await play(sink(size), trusted, 'lib'))[0]).toBe(`  lib     trusted${rest}`);
+    const lines = (await play(sink(), trusted, 'lib')).split('\n').filter((line) => line.includes('trusted'));
+    expect(lines.map((line) => line.slice(0, 30).trimEnd())).toEqual([
+      '  lib     trusted (unverified)',
+      '  lib     trusted  in 9.0 s  b',
+    ]);
   });
 
   it('keeps names and levels on a narrow terminal', async () => {
     const lines = screen(await play(sink({ columns: 31, rows: 24 })));
-    expect(lines).toEqual(['  lib     agreed  in 2.0 s', '  └ test  provisional']);
+    expect(lines).toEqual(['  lib     agreed (unverified)', '  └ test  provisional']);
     const narrower = screen(await play(sink({ columns: 21, rows: 24 })));
-    expect(narrower).toEqual(['  lib     agreed', '└ test provisional']);
+    expect(narrower).toEqual(['lib agreed (unverif…', '└ test provisional']);
   });
 
   it('marks what nobody co-signed, as the list of jobs does', async () => {
@@ -99,7 +117,7 @@ describe('a pipeline that is followed', () => {
         ['test', 10_000, { kind: 'verdict', level: 'trusted', artifact: null, cosigned: false }],
       ]),
     );
-    expect(lines[1]).toBe('  └ test  trusted *  in 6.0 s  cleo');
+    expect(lines[1]).toBe('  └ test  trusted (unverified) *  in 6.0 s  cleo');
   });
 
   it('says why nobody takes a job', async () => {
@@ -119,7 +137,7 @@ describe('a pipeline that is followed', () => {
       '  lib     building  ada',
       '  lib     building  ada, ben',
       '  lib     built in 2.0 s  ada, ben',
-      `  lib     agreed  in 2.0 s  ${artifact}  ada, ben`,
+      `  lib     agreed (unverified)  in 2.0 s  ${artifact}  ada, ben`,
       '  test    offered',
       '  test    building  cleo',
       '  test    provisional  in 5.0 s  cleo',
@@ -202,7 +220,7 @@ describe('the pipeline of a job that is shown', () => {
       out,
     );
     expect(lines).toEqual([
-      '  lib      aaaaaaaaaa  agreed',
+      '  lib      aaaaaaaaaa  agreed (unverified)',
       '> ├ test   bbbbbbbbbb  test, provisional *',
       '  │ └ app  eeeeeeeeee  waiting: for lib, test',
       '  ├ docs   cccccccccc  cancelled: wrong\\x1b[2J',

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { commandLimits } from '../../../src/client/commands/limits.ts';
+import { FollowedRun } from '../../../src/client/commands/next-steps.ts';
 import { proofOf } from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { Patience } from '../../../src/node/patience.ts';
@@ -9,7 +10,7 @@ import { Output } from '../../../src/terminal/output.ts';
 import { sink } from '../../cli/screen.ts';
 import { folder } from '../../cli/support.ts';
 import { makeAnswer } from '../../support/answers.ts';
-import { makeProject, project, revocationBy, root, trusted as tower } from '../../support/project.ts';
+import { cidOf, makeProject, project, revocationBy, root, trusted as tower } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
 const none = (): never => {
@@ -24,9 +25,9 @@ const soon = () => AbortSignal.timeout(60_000);
 
 /** A project whose run this command published: asked for, and shown bundle after bundle, the last one again and again. */
 async function proof(
-  { request }: { request: { id: string; payload: Request } },
+  { request, artifact }: { request: { id: string; payload: Request }; artifact: string | null },
   shown: (Bundle | (() => never))[],
-  { until = 'trusted' as 'trusted' | 'agreed', asked = {}, home = '', signal = soon() } = {},
+  { level = 'trusted' as 'trusted' | 'agreed', said = {}, asked = {}, home = '', signal = soon() } = {},
 ) {
   const left = [...shown];
   const bundle = async () => {
@@ -36,17 +37,17 @@ async function proof(
   const { job, repo, ref, commit, recipe, policy, needs } = request.payload;
   const published = { run: request.id, asked: { job, repo, ref, commit, recipe, policy, needs, ...asked } };
   const context = contextAt(home === '' ? folder() : home);
-  const told = { job: published };
-  const why = (await proofOf(context, { bundle, project }, [told], until, signal)).get(told)?.why;
+  const told = { job: published, verdict: { level, artifact, ...said } };
+  const why = (await proofOf(context, { bundle, project }, [told], signal)).get(told)?.why;
   return why === undefined ? 'proven' : codeOf(why);
 }
 
 it('a run is proven by its own evidence, at the level that is waited for or a higher one', async () => {
   const trusted = await makeProject();
   expect(await proof(trusted, [trusted.bundle])).toBe('proven');
-  expect(await proof(trusted, [trusted.bundle], { until: 'agreed' })).toBe('proven');
+  expect(await proof(trusted, [trusted.bundle], { level: 'agreed' })).toBe('proven');
   const agreed = await makeProject({ own: null, level: 'agreed' });
-  expect(await proof(agreed, [agreed.bundle], { until: 'agreed' })).toBe('proven');
+  expect(await proof(agreed, [agreed.bundle], { level: 'agreed' })).toBe('proven');
   const lib = await makeProject({ job: { name: 'lib' } });
   const reader = await makeProject({ reads: { lib: { from: lib } } });
   expect(await proof(reader, [reader.bundle])).toBe('proven');
@@ -56,11 +57,36 @@ it('so is a test without a co-signature, and a run that an earlier build answers
   const job = { kind: 'test' } as const;
   const policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 } as const;
   const tested = await makeProject({ job, policy, own: null });
-  expect(await proof(tested, [tested.bundle])).toBe('proven');
-  const { bundle, request: id } = await makeAnswer({ from: await makeProject(), cosigner: tower });
+  const said = { artifact: null, reports: tested.artifact };
+  expect(await proof(tested, [tested.bundle], { said })).toBe('proven');
+  const from = await makeProject();
+  const { bundle, request: id } = await makeAnswer({ from, cosigner: tower });
   const payload = claimedPayloadOf('request', bundle.request);
   if (payload === undefined) throw new Error('no request');
-  expect(await proof({ request: { id, payload } }, [bundle])).toBe('proven');
+  expect(await proof({ ...from, request: { id, payload } }, [bundle])).toBe('proven');
+});
+
+it('nor is another artifact than that of the evidence, or what a test put out as one', async () => {
+  withLimits(commandLimits, { storedMsMax: 0 });
+  const published = await makeProject();
+  for (const said of [{ artifact: cidOf('other') }, { artifact: null }, { reports: cidOf('other') }])
+    expect(await proof(published, [published.bundle], { said })).toBe('RUN_MISMATCH');
+  const policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 } as const;
+  const tested = await makeProject({ job: { kind: 'test' }, policy, own: null });
+  expect(await proof(tested, [tested.bundle])).toBe('RUN_MISMATCH');
+});
+
+it('a level above that of the evidence is not proven, where less was waited for', async () => {
+  withLimits(commandLimits, { storedMsMax: 0 });
+  const agreed = await makeProject({ own: null, level: 'agreed' });
+  const followed = new FollowedRun(agreed.request.id);
+  followed.take({ kind: 'verdict', level: 'trusted', artifact: agreed.artifact });
+  const said = followed.reached('agreed');
+  expect(said).toMatchObject({ level: 'trusted', artifact: agreed.artifact });
+  expect(await proof(agreed, [agreed.bundle], said)).toBe('RUN_NOT_TRUSTED');
+  // A verdict that is void is none.
+  followed.take({ kind: 'revoked', artifact: agreed.artifact, what: 'key', id: 'x', since: 1, reason: 'r' });
+  expect(followed.reached('agreed')).toBeUndefined();
 });
 
 it('it is not by evidence of less, of another request, or that does not hold', async () => {
@@ -115,6 +141,15 @@ it('evidence that is stored after its verdict was told is waited for', async () 
   expect(await proof(published, [isVoid, published.bundle])).toBe('proven');
 });
 
+it('that of a run that ended before is not', async () => {
+  const { request, artifact } = await makeProject();
+  const bundle = vi.fn(async () => none());
+  const job = { run: request.id, asked: request.payload };
+  const told = { job, verdict: { level: 'trusted' as const, artifact } };
+  const proofs = await proofOf(contextAt(folder()), { bundle, project }, [told], soon(), 0);
+  expect([codeOf(proofs.get(told)?.why), bundle.mock.calls.length]).toEqual(['BUNDLE_NOT_FOUND', 1]);
+});
+
 it('that of several runs is waited for together', async () => {
   withLimits(commandLimits, { storedMsMax: 1 });
   const runs = await Promise.all(['a', 'b', 'c'].map((name) => makeProject({ job: { name } })));
@@ -126,8 +161,11 @@ it('that of several runs is waited for together', async () => {
     if (of !== runs[1] || asked.indexOf(which) === asked.length - 1) none();
     return { bundle: of?.bundle as Bundle, text: '' };
   };
-  const told = runs.map(({ request: { id, payload } }) => ({ job: { run: id, asked: payload } }));
-  const proofs = await proofOf(contextAt(folder()), { bundle, project }, told, 'trusted', soon());
+  const told = runs.map(({ request: { id, payload }, artifact }) => ({
+    job: { run: id, asked: payload },
+    verdict: { level: 'trusted' as const, artifact },
+  }));
+  const proofs = await proofOf(contextAt(folder()), { bundle, project }, told, soon());
   const [a, b, c] = told.map(({ job: { run } }) => run);
   expect(asked).toEqual([a, b, c, a, b, c]);
   expect([...proofs].map(([{ job }, { why }]) => [job.run, why && codeOf(why)])).toEqual([

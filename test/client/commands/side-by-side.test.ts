@@ -145,7 +145,7 @@ describe('results in dispute', () => {
 
   it('may be of one tree, of which somebody lists other hashes', async () => {
     const told = await said([build('ada', 'bafya'), build('ben', 'bafya', { slot: 1 })], {});
-    expect(told).toContain('The same tree, with other files or hashes listed:');
+    expect(told).toContain('The same tree, with other files or hashes listed, as the controller tells:');
     expect(told).not.toContain('Results that differ');
   });
 });

@@ -19,7 +19,9 @@ it('a key that revokes all it can is told after each command, with what to do', 
   for (let n = 0; n < 2; n++) await tellAlarms(context, openHome(dir), client);
   expect(notes).toHaveLength(2);
   expect(notes[0]).toMatch(
-    new RegExp(`^ALARM: the key ${id} has signed 1000 .*end that key\\. quorate rotate idp --at-once`),
+    new RegExp(
+      `^ALARM: the controller says that the key ${id} has signed 1000 .*end that key\\. quorate rotate idp --at-once`,
+    ),
   );
   await tellAlarms(context, openHome(dir), {
     ...client,
