@@ -60,7 +60,7 @@ describe('two of three operators who tamper alike', () => {
       plain: true,
     });
     expect((await dispute.end()).code, dispute.report()).toBe(1);
-    expect(dispute.text).toMatch(/^ {2}a {2}\S+ {2}\w+, round 1 +namespace, /m);
+    expect(dispute.text).toMatch(/^ {2}a {2}\S+ {2}\w+, round 1\s+namespace, /m);
     expect(dispute.text).toContain('tower (trusted worker), round 1');
     expect(dispute.text).toContain('Files that differ: bin/say');
     expect(dispute.text).toContain('The logs of a and b are alike.');
