@@ -7,143 +7,105 @@ const token = /[ \t\n\r]*(?:(")|(-?\d[\d.eE+-]*)|(true|false|null)|([^ \t\n\r]))
 
 /** JSON with the line of each value. Refuses duplicate keys, of which tools take different ones. */
 export function readJson(text: string, lock: string): Tree {
-  return new JsonReader(text, lock).whole();
-}
-
-class JsonReader {
-  readonly #text: string;
-  readonly #lock: string;
-  readonly #token = new RegExp(token);
-  #line = 1;
+  const pattern = new RegExp(token);
+  let line = 1;
   /** The first line break that is not counted. */
-  #break: number;
+  let lineEnd = lineEndFrom(text, 0);
   /** The token that was read last, and its kind. */
-  #now = '';
-  #kind: 'text' | 'number' | 'word' | 'mark' | 'end' = 'end';
+  let now = '';
+  let kind: 'text' | 'number' | 'word' | 'mark' | 'end' = 'end';
 
-  constructor(text: string, lock: string) {
-    this.#text = text;
-    this.#lock = lock;
-    this.#break = this.#breakFrom(0);
-  }
+  const place = (): Place => ({ lock, line });
+  const fault = (message: string): Error => invalid(place(), `not JSON: ${message}`);
+  const is = (mark: string): boolean => kind === 'mark' && now === mark;
 
-  whole(): Tree {
-    this.#next();
-    const tree = this.#value(0);
-    if (this.#kind !== 'end') throw this.#fault(`unexpected ${quote(this.#now)} after the end`);
-    return tree;
-  }
-
-  get #at(): Place {
-    return { lock: this.#lock, line: this.#line };
-  }
-
-  #fault(message: string): Error {
-    return invalid(this.#at, `not JSON: ${message}`);
-  }
-
-  #next(): void {
-    const match = this.#token.exec(this.#text);
+  function next(): void {
+    const match = pattern.exec(text);
     if (match === null) {
       // Only white space is left.
-      this.#kind = 'end';
-      this.#now = 'the end of the file';
+      kind = 'end';
+      now = 'the end of the file';
       return;
     }
     const [, begin, number, word, mark] = match;
-    const start = this.#token.lastIndex - (begin ?? number ?? word ?? mark ?? '').length;
-    this.#countTo(start);
-    if (begin !== undefined) this.#token.lastIndex = this.#endOfText(start);
-    this.#now = this.#text.slice(start, this.#token.lastIndex);
-    this.#kind =
+    const start = pattern.lastIndex - (begin ?? number ?? word ?? mark ?? '').length;
+    for (; lineEnd < start; line++) lineEnd = lineEndFrom(text, lineEnd + 1);
+    if (begin !== undefined) {
+      const end = endOfText(text, start);
+      if (end === undefined) throw fault('a text has no end');
+      pattern.lastIndex = end;
+    }
+    now = text.slice(start, pattern.lastIndex);
+    kind =
       begin !== undefined ? 'text' : number !== undefined ? 'number' : word !== undefined ? 'word' : 'mark';
   }
 
-  /** Behind the quote that ends the string which begins at `start`. */
-  #endOfText(start: number): number {
-    let at = start + 1;
-    for (;;) {
-      const end = this.#text.indexOf('"', at);
-      if (end === -1) throw this.#fault('a text has no end');
-      let slashes = 0;
-      while (this.#text[end - 1 - slashes] === '\\') slashes++;
-      at = end + 1;
-      if (slashes % 2 === 0) return at;
-    }
-  }
-
-  #countTo(offset: number): void {
-    for (; this.#break < offset; this.#line++) this.#break = this.#breakFrom(this.#break + 1);
-  }
-
-  #breakFrom(offset: number): number {
-    const next = this.#text.indexOf('\n', offset);
-    return next === -1 ? Number.POSITIVE_INFINITY : next;
-  }
-
-  #is(mark: string): boolean {
-    return this.#kind === 'mark' && this.#now === mark;
-  }
-
-  #expect(mark: string): void {
-    if (!this.#is(mark)) throw this.#fault(`expected ${quote(mark)}, not ${quote(this.#now)}`);
-    this.#next();
+  function expect(mark: string): void {
+    if (!is(mark)) throw fault(`expected ${quote(mark)}, not ${quote(now)}`);
+    next();
   }
 
   /** The value of the token at hand. A mark has none, and neither has the end. */
-  #scalar(): string | number | boolean | null {
+  function scalar(): string | number | boolean | null {
     try {
-      return JSON.parse(this.#now) as string | number | boolean | null;
+      return JSON.parse(now) as string | number | boolean | null;
     } catch {
-      throw this.#fault(`unexpected ${quote(this.#now)}`);
+      throw fault(`unexpected ${quote(now)}`);
     }
   }
 
-  #value(depth: number): Tree {
-    if (depth > dependencyLimits.depthMax) throw tooDeep(this.#at);
-    const line = this.#line;
-    if (this.#is('{')) return { line, value: this.#object(depth) };
-    if (this.#is('[')) return { line, value: this.#list(depth) };
-    const value = this.#scalar();
-    this.#next();
-    return { line, value };
+  /** Items between two brackets, each read by `item`. */
+  function each(end: string, item: () => void): void {
+    next();
+    for (let n = 0; !is(end); n++) {
+      if (n > 0) expect(',');
+      item();
+    }
+    next();
   }
 
-  #object(depth: number): Map<string, Tree> {
-    const found = new Map<string, Tree>();
-    this.#next();
-    if (this.#is('}')) {
-      this.#next();
-      return found;
+  function value(depth: number): Tree {
+    if (depth > dependencyLimits.depthMax) throw tooDeep(place());
+    const tree = { line };
+    if (is('{')) {
+      const members = new Map<string, Tree>();
+      each('}', () => {
+        if (kind !== 'text') throw fault(`expected a key, not ${quote(now)}`);
+        const [key, at] = [String(scalar()), line];
+        if (members.has(key)) throw invalid(place(), `the key ${quote(key)} occurs twice`);
+        next();
+        expect(':');
+        members.set(key, { ...value(depth + 1), line: at });
+      });
+      return { ...tree, value: members };
     }
-    for (;;) {
-      if (this.#kind !== 'text') throw this.#fault(`expected a key, not ${quote(this.#now)}`);
-      const key = String(this.#scalar());
-      const line = this.#line;
-      if (found.has(key)) throw invalid(this.#at, `the key ${quote(key)} occurs twice`);
-      this.#next();
-      this.#expect(':');
-      found.set(key, { ...this.#value(depth + 1), line });
-      if (this.#is('}')) break;
-      this.#expect(',');
+    if (is('[')) {
+      const items: Tree[] = [];
+      each(']', () => items.push(value(depth + 1)));
+      return { ...tree, value: items };
     }
-    this.#next();
-    return found;
+    const found = scalar();
+    next();
+    return { ...tree, value: found };
   }
 
-  #list(depth: number): Tree[] {
-    const found: Tree[] = [];
-    this.#next();
-    if (this.#is(']')) {
-      this.#next();
-      return found;
-    }
-    for (;;) {
-      found.push(this.#value(depth + 1));
-      if (this.#is(']')) break;
-      this.#expect(',');
-    }
-    this.#next();
-    return found;
+  next();
+  const tree = value(0);
+  if (kind !== 'end') throw fault(`unexpected ${quote(now)} after the end`);
+  return tree;
+}
+
+function lineEndFrom(text: string, offset: number): number {
+  const next = text.indexOf('\n', offset);
+  return next === -1 ? Number.POSITIVE_INFINITY : next;
+}
+
+/** Behind the quote that ends the string which begins at `start`; undefined where none does. */
+function endOfText(text: string, start: number): number | undefined {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text[end - 1 - slashes] === '\\') slashes++;
+    if (slashes % 2 === 0) return end + 1;
   }
+  return undefined;
 }

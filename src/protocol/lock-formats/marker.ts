@@ -11,10 +11,65 @@ type Word = { kind: 'text' | 'name' | 'word' | 'operator' | 'bracket'; text: str
 /** Behind the last word: compares with nothing. */
 const none: Word = { kind: 'bracket', text: '' };
 
-/** Whether a Python marker (PEP 508) can hold on Linux of this architecture, whatever Python an image has. */
+/**
+ * Whether a Python marker (PEP 508) can hold on Linux of this architecture, whatever Python an image has: a comparison with something that
+ * is not known here, such as the version of Python, can. No operator negates.
+ */
 export function markerHolds(text: string, arch: Arch, at: Place): boolean {
-  const parser = new Marker(wordsOf(text, at), arch, at);
-  return parser.whole();
+  const words = wordsOf(text, at);
+  const known = new Map([
+    ['sys_platform', 'linux'],
+    ['platform_system', 'Linux'],
+    ['os_name', 'posix'],
+    ['platform_machine', arch],
+  ]);
+  let next = 0;
+  const fault = (): Error => invalid(at, 'the marker of a requirement is not complete');
+
+  function takes(mark: string): boolean {
+    const word = words[next];
+    if (word === undefined || word.kind === 'text' || word.text !== mark) return false;
+    next++;
+    return true;
+  }
+
+  function or(): boolean {
+    let truth = and();
+    while (takes('or')) truth = and() || truth;
+    return truth;
+  }
+
+  function and(): boolean {
+    let truth = single();
+    while (takes('and')) truth = single() && truth;
+    return truth;
+  }
+
+  function single(): boolean {
+    if (!takes('(')) return comparison();
+    const truth = or();
+    if (!takes(')')) throw fault();
+    return truth;
+  }
+
+  function comparison(): boolean {
+    const [left = none, operator = none, right = none] = words.slice(next, next + 3);
+    next += 3;
+    const isOperator = operator.kind === 'operator' || operator.text === 'in' || operator.text === 'not in';
+    const names = [left, right].filter(({ kind }) => kind === 'name');
+    const texts = [left, right].filter(({ kind }) => kind === 'text');
+    if (!isOperator || names.length + texts.length !== 2 || names.length === 0) throw fault();
+    const [a, b] = [left, right].map((word) => (word.kind === 'name' ? known.get(word.text) : word.text));
+    if (a === undefined || b === undefined) return true;
+    if (operator.text === '==' || operator.text === '===') return a === b;
+    if (operator.text === '!=') return a !== b;
+    if (operator.text === 'in') return b.includes(a);
+    return operator.text !== 'not in' || !b.includes(a);
+  }
+
+  const truth = or();
+  if (next < words.length) throw fault();
+  return truth;
 }
 
 function wordsOf(text: string, at: Place): Word[] {
@@ -33,75 +88,4 @@ function wordsOf(text: string, at: Place): Word[] {
     else words.push({ kind: 'bracket', text: bracket ?? '' });
   }
   return words;
-}
-
-/** Whether it can hold: a comparison with something that is not known here, such as the version of Python, can. No operator negates. */
-class Marker {
-  readonly #words: readonly Word[];
-  readonly #known: ReadonlyMap<string, string>;
-  readonly #at: Place;
-  #next = 0;
-
-  constructor(words: readonly Word[], arch: Arch, at: Place) {
-    this.#words = words;
-    this.#at = at;
-    this.#known = new Map([
-      ['sys_platform', 'linux'],
-      ['platform_system', 'Linux'],
-      ['os_name', 'posix'],
-      ['platform_machine', arch],
-    ]);
-  }
-
-  whole(): boolean {
-    const truth = this.#or();
-    if (this.#next < this.#words.length) throw this.#fault();
-    return truth;
-  }
-
-  #fault(): Error {
-    return invalid(this.#at, 'the marker of a requirement is not complete');
-  }
-
-  #takes(text: string): boolean {
-    const word = this.#words[this.#next];
-    if (word === undefined || word.kind === 'text' || word.text !== text) return false;
-    this.#next++;
-    return true;
-  }
-
-  #or(): boolean {
-    let truth = this.#and();
-    while (this.#takes('or')) truth = this.#and() || truth;
-    return truth;
-  }
-
-  #and(): boolean {
-    let truth = this.#single();
-    while (this.#takes('and')) truth = this.#single() && truth;
-    return truth;
-  }
-
-  #single(): boolean {
-    if (!this.#takes('(')) return this.#comparison();
-    const truth = this.#or();
-    if (!this.#takes(')')) throw this.#fault();
-    return truth;
-  }
-
-  #comparison(): boolean {
-    const [left = none, operator = none, right = none] = this.#words.slice(this.#next, this.#next + 3);
-    this.#next += 3;
-    const isOperator = operator.kind === 'operator' || operator.text === 'in' || operator.text === 'not in';
-    const names = [left, right].filter(({ kind }) => kind === 'name');
-    const texts = [left, right].filter(({ kind }) => kind === 'text');
-    if (!isOperator || names.length + texts.length !== 2 || names.length === 0) throw this.#fault();
-    const values = [left, right].map(({ kind, text }) => (kind === 'name' ? this.#known.get(text) : text));
-    const [a, b] = values;
-    if (a === undefined || b === undefined) return true;
-    if (operator.text === '==' || operator.text === '===') return a === b;
-    if (operator.text === '!=') return a !== b;
-    if (operator.text === 'in') return b.includes(a);
-    return operator.text !== 'not in' || !b.includes(a);
-  }
 }

@@ -24,7 +24,7 @@ export function readYaml(text: string, lock: string, numbers?: readonly number[]
     const [fault] = [...errors, ...warnings];
     if (fault !== undefined)
       throw invalid({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
-    return new YamlReader(lock, lineAt).tree(contents, top, 0);
+    return treeOf(contents, top, 0, lineAt);
   } catch (error) {
     // The parser recurses for each level that ends. That the stack is full is one of its errors only where it composes a value.
     if (error instanceof RangeError) throw tooDeep(top);
@@ -32,50 +32,29 @@ export function readYaml(text: string, lock: string, numbers?: readonly number[]
   }
 }
 
-class YamlReader {
-  readonly #lock: string;
-  readonly #lineAt: (offset: number) => number;
-
-  constructor(lock: string, lineAt: (offset: number) => number) {
-    this.#lock = lock;
-    this.#lineAt = lineAt;
-  }
-
-  tree(node: Node | null, near: Place, depth: number): Tree {
-    const offset = node?.range?.[0];
-    const at = offset === undefined ? near : { ...near, line: this.#lineAt(offset) };
-    if (depth > dependencyLimits.depthMax) throw tooDeep(at);
-    if (node === null) return { line: at.line, value: null };
-    if (isAlias(node) || node.tag !== undefined) throw invalid(at, 'an alias or a tag, which no tool writes');
-    if (isMap<Node, Node | null>(node)) return { line: at.line, value: this.#map(node.items, at, depth) };
-    if (isSeq<Node | null>(node))
-      return { line: at.line, value: node.items.map((item) => this.tree(item, at, depth + 1)) };
-    const value = isScalar(node) ? node.value : undefined;
-    if (
-      typeof value === 'string' ||
-      typeof value === 'number' ||
-      typeof value === 'boolean' ||
-      value === null
-    )
-      return { line: at.line, value };
-    throw invalid(at, 'a value that is no text, number, list or mapping');
-  }
-
-  #map(
-    items: readonly { key: Node; value: Node | null }[],
-    near: Place,
-    depth: number,
-  ): ReadonlyMap<string, Tree> {
+function treeOf(node: Node | null, near: Place, depth: number, lineAt: (offset: number) => number): Tree {
+  const offset = node?.range?.[0];
+  const at = offset === undefined ? near : { ...near, line: lineAt(offset) };
+  if (depth > dependencyLimits.depthMax) throw tooDeep(at);
+  if (node === null) return { line: at.line, value: null };
+  if (isAlias(node) || node.tag !== undefined) throw invalid(at, 'an alias or a tag, which no tool writes');
+  const below = (inner: Node | null, place: Place) => treeOf(inner, place, depth + 1, lineAt);
+  if (isMap<Node, Node | null>(node)) {
     const found = new Map<string, Tree>();
-    for (const { key, value } of items) {
-      const name = this.tree(key, near, depth + 1);
-      const at = { lock: this.#lock, line: name.line };
+    for (const { key, value } of node.items) {
+      const name = below(key, at);
+      const place = { ...at, line: name.line };
       if (typeof name.value !== 'string' && typeof name.value !== 'number')
-        throw invalid(at, 'a key that is no text');
+        throw invalid(place, 'a key that is no text');
       const text = String(name.value);
-      if (found.has(text)) throw invalid(at, `the key ${quote(text)} occurs twice`);
-      found.set(text, { ...this.tree(value, at, depth + 1), line: at.line });
+      if (found.has(text)) throw invalid(place, `the key ${quote(text)} occurs twice`);
+      found.set(text, { ...below(value, place), line: name.line });
     }
-    return found;
+    return { line: at.line, value: found };
   }
+  if (isSeq<Node | null>(node)) return { line: at.line, value: node.items.map((item) => below(item, at)) };
+  const value = isScalar(node) ? node.value : undefined;
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null)
+    return { line: at.line, value };
+  throw invalid(at, 'a value that is no text, number, list or mapping');
 }
