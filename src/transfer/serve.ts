@@ -15,17 +15,16 @@ const largeBytes = 64 * 1024;
 const ringBytes = 8 * limits.meshWindowBytes;
 assert(4 * largeBytes < limits.meshWindowBytes, 'a window holds several messages, and blocks of the ring');
 
-/** A ring buffer for blocks that are read and sent in order: allocating 1 MiB costs more than encrypting it. */
-export class Ring {
-  #buffer: Uint8Array | undefined;
-  #at = 0;
-
-  readonly alloc = (size: number): Uint8Array => {
+/** Gives memory of a ring buffer, for blocks that are read and sent in order: allocating 1 MiB costs more than encrypting it. */
+export function ringAlloc(): (size: number) => Uint8Array {
+  let buffer: Uint8Array | undefined;
+  let at = 0;
+  return (size) => {
     if (size < largeBytes) return new Uint8Array(size);
-    this.#buffer ??= new Uint8Array(ringBytes);
-    if (this.#at + size > ringBytes) this.#at = 0;
-    this.#at += size;
-    return this.#buffer.subarray(this.#at - size, this.#at);
+    buffer ??= new Uint8Array(ringBytes);
+    if (at + size > ringBytes) at = 0;
+    at += size;
+    return buffer.subarray(at - size, at);
   };
 }
 
@@ -34,7 +33,7 @@ export class Ring {
  * a ring of blocks, however slowly the peer reads. @throws TRANSFER_INVALID, and the errors of the pipe
  */
 export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void> {
-  const ring = new Ring();
+  const alloc = ringAlloc();
   const slices = new Slices({ now: () => performance.now(), turn: setImmediate });
   for (;;) {
     const message = await pipe.receive({ timeoutMs: transferLimits.idleSecondsMax * 1000 });
@@ -45,7 +44,7 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
     try {
       const maxBytes = Math.min(max, transferLimits.answerBytesMax);
       let pieces = 0;
-      for await (const piece of encodeCar(source, roots, { maxBytes, alloc: ring.alloc })) {
+      for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) {
         if (++pieces % piecesPerTurn === 0) await pipe.charge?.(1);
         if (slices.isOver) await slices.next();
         await outbox.add(piece);

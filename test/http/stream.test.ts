@@ -4,7 +4,7 @@ import { servePages } from '../../src/controller/page/page-app.ts';
 import { type Answer, answerWith, artifactAnswer, attachment } from '../../src/http/answer.ts';
 import { formFields } from '../../src/http/body.ts';
 import { holderOf, targetOf, untilGone } from '../../src/http/env.ts';
-import { Routes } from '../../src/http/feed.ts';
+import { feedAnswers } from '../../src/http/feed.ts';
 import { Live } from '../../src/http/kit/live.ts';
 import { httpLimits } from '../../src/http/limits.ts';
 import { Slots } from '../../src/http/slots.ts';
@@ -300,8 +300,8 @@ describe('a list of the feed', () => {
 
   it('is kept up to its time, and not at it', async () => {
     let count = 0;
-    const routes = new Routes(viewOf({ verdicts: () => [{ n: ++count }] as never }));
-    const at = (now: number) => textOf(routes.answer(path('verdicts'), now));
+    const routes = feedAnswers(viewOf({ verdicts: () => [{ n: ++count }] as never }));
+    const at = (now: number) => textOf(routes(path('verdicts'), now));
     const first = await at(1_000);
     expect([await at(1_000 + httpLimits.listMs - 1), await at(1_000 + httpLimits.listMs)]).toEqual([
       first,
@@ -316,8 +316,8 @@ describe('a list of the feed', () => {
       asked.push(name);
       return [];
     };
-    const routes = new Routes(viewOf({ verdicts: made('verdicts'), offers: made('offers') }));
-    const at = (name: string, now: number) => textOf(routes.answer(path(name), now));
+    const routes = feedAnswers(viewOf({ verdicts: made('verdicts'), offers: made('offers') }));
+    const at = (name: string, now: number) => textOf(routes(path(name), now));
     await at('verdicts', 0);
     await at('offers', 1);
     await at('verdicts', httpLimits.listMs);
@@ -332,19 +332,19 @@ describe('a list of the feed', () => {
   it('that could not be made is made again', async () => {
     let count = 0;
     const charter = () => (++count === 1 ? undefined : 'c.h.a');
-    const routes = new Routes(viewOf({ charter: charter as never, checkpoint: () => undefined }));
-    await expect(routes.answer(path('charter'), 0)).rejects.toMatchObject({ code: 'HTTP_NOT_FOUND' });
-    expect(await textOf(routes.answer(path('charter'), 0))).toBe('{"charter":"c.h.a"}');
-    await expect(routes.answer(path('checkpoint'), 0)).rejects.toMatchObject({ code: 'HTTP_NOT_FOUND' });
-    expect(await textOf(routes.answer(path('revocations'), 0))).toContain('"revocations":[]');
-    expect(await textOf(new Routes(viewOf()).answer(path('checkpoint'), 0))).toContain('a note');
+    const routes = feedAnswers(viewOf({ charter: charter as never, checkpoint: () => undefined }));
+    await expect(routes(path('charter'), 0)).rejects.toMatchObject({ code: 'HTTP_NOT_FOUND' });
+    expect(await textOf(routes(path('charter'), 0))).toBe('{"charter":"c.h.a"}');
+    await expect(routes(path('checkpoint'), 0)).rejects.toMatchObject({ code: 'HTTP_NOT_FOUND' });
+    expect(await textOf(routes(path('revocations'), 0))).toContain('"revocations":[]');
+    expect(await textOf(feedAnswers(viewOf())(path('checkpoint'), 0))).toContain('a note');
   });
 
   it('has as many items as fit', async () => {
     const offers = () => ['aaaa', 'bbbb', 'cccc'] as never;
     const of = async (feedBytesMax: number) => {
       withLimits(limits, { feedBytesMax });
-      return textOf(new Routes(viewOf({ offers })).answer(path('offers'), 0));
+      return textOf(feedAnswers(viewOf({ offers }))(path('offers'), 0));
     };
     // Two for the brackets, seven for each.
     expect([await of(16), await of(15), await of(8)]).toEqual(['["aaaa","bbbb"]', '["aaaa"]', '[]']);
@@ -361,7 +361,7 @@ describe('a list of the feed', () => {
         return name;
       },
     });
-    await new Routes(viewOf({ offers: () => [item('a'), item('b')] as never })).answer(path('offers'), 0);
+    await feedAnswers(viewOf({ offers: () => [item('a'), item('b')] as never }))(path('offers'), 0);
     expect(order).toEqual(['a', 'another', 'b']);
   });
 
@@ -370,8 +370,8 @@ describe('a list of the feed', () => {
     const account = { pay: (price: number) => void paid.push(price) } as never;
     const bundleBytes = async (which: string) =>
       which === bundleName ? 2 * httpLimits.bytesPerRequest : undefined;
-    const routes = new Routes(viewOf({ bundleBytes }));
-    const get = (which: string) => routes.answer(path(`bundle/${which}`), 0, { client: 'a', account });
+    const routes = feedAnswers(viewOf({ bundleBytes }));
+    const get = (which: string) => routes(path(`bundle/${which}`), 0, { client: 'a', account });
     for (let n = 0; n < httpLimits.bundlesMax + 1; n++)
       await expect(get('bafyreinone')).rejects.toMatchObject({ code: 'HTTP_NOT_FOUND' });
     const releases = [];

@@ -9,7 +9,7 @@ import { FetchState } from '../../src/transfer/fetch-state.ts';
 import { decodeRequest, encodeRequest } from '../../src/transfer/frames.ts';
 import { type BlockSink, CarDecoder, encodeCar, type FetchOptions } from '../../src/transfer/index.ts';
 import { ProviderSession, type Work } from '../../src/transfer/provider-session.ts';
-import { Ring } from '../../src/transfer/serve.ts';
+import { ringAlloc } from '../../src/transfer/serve.ts';
 import { codeOf } from '../support/code-and-folder.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { block, car, cid, cidOf, Far, many, named, sink, turns } from './far.ts';
@@ -116,7 +116,7 @@ describe('blocks that came', () => {
 
 describe('memory for blocks that are sent', () => {
   it('is one ring from 64 KiB on, which begins anew only where no room is left', () => {
-    const { alloc } = new Ring();
+    const alloc = ringAlloc();
     const [first, second] = [alloc(64 * 1024), alloc(64 * 1024)];
     expect(alloc(64 * 1024 - 1).buffer).not.toBe(first.buffer);
     expect([first.buffer === second.buffer, first.byteOffset, second.byteOffset]).toEqual([true, 0, 65_536]);

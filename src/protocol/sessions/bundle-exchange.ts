@@ -37,7 +37,7 @@ export function bundleServer(
   bytesMax = sessionLimits.bundlesSentBytesMax,
   loop?: EventLoop,
 ): ServedProtocol {
-  const sending = new Sending(bytesMax);
+  const begin = sendingUpTo(bytesMax);
   return {
     protocol: protocols.bundle,
     options: { ...meteredBounds('bundle'), maxSendBytes: limits.bundleBytesMax },
@@ -47,7 +47,7 @@ export function bundleServer(
       const guest = link?.rank === 'guest' ? link.network : undefined;
       const send = async (which: string): Promise<number> => {
         const bytes = (await bundles.size(which)) ?? 0;
-        const end = sending.begin(bytes, guest);
+        const end = begin(bytes, guest);
         try {
           const message = await messageOf(bundles, which, loop);
           await channel.send(message);
@@ -97,33 +97,28 @@ async function messageOf(
   return concat(pieces);
 }
 
-/** Bytes of bundles that are being sent. */
-class Sending {
-  readonly #bytesMax: number;
-  #all = 0;
+/**
+ * Counts bytes of bundles that are being sent. The function that it returns is called before each, with the network of a guest, and returns
+ * what is called at the end. @throws `BUNDLE_BUSY`.
+ */
+function sendingUpTo(max: number): (bytes: number, guest: string | undefined) => () => void {
+  let all = 0;
   /** Of guests, by network. */
-  readonly #guests = new Counts();
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-  }
-
-  /** `guest`: the network of a guest. Returns what is called at the end. @throws `BUNDLE_BUSY`. */
-  begin(bytes: number, guest: string | undefined): () => void {
-    const max = this.#bytesMax;
+  const guests = new Counts();
+  return (bytes, guest) => {
     const isOver =
-      exceeds(this.#all, bytes, max) ||
+      exceeds(all, bytes, max) ||
       (guest !== undefined &&
-        (exceeds(this.#guests.of(guest), bytes, max / 8) || exceeds(this.#guests.total, bytes, max / 2)));
+        (exceeds(guests.of(guest), bytes, max / 8) || exceeds(guests.total, bytes, max / 2)));
     if (isOver && bytes > smallBytes)
       throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
     const add = (change: number) => {
-      this.#all += change;
-      if (guest !== undefined) this.#guests.add(guest, change);
+      all += change;
+      if (guest !== undefined) guests.add(guest, change);
     };
     add(bytes);
     return () => add(-bytes);
-  }
+  };
 }
 
 /** One bundle alone is sent whatever its size. */
