@@ -71,7 +71,7 @@ export async function checkDependencies(
   { scratch, signal }: { scratch: string; signal: AbortSignal },
 ): Promise<LaidDependencies> {
   const { indexBytes, files } = await readTree(store, tree, signal);
-  const { entries, index } = await checkIndexInThread(indexBytes, sources, { signal }).catch((error) => {
+  const { entries, index } = await checkIndexInThread(indexBytes, sources, signal).catch((error) => {
     throw codeOf(error).startsWith('DOC_') ? unreadable(tree, error) : error;
   });
   const named = new Set([indexName, ...index.blobs.map(pathOf)]);

@@ -29,7 +29,7 @@ export async function fetchLocked(
   files: ReadonlyMap<string, Uint8Array>,
   { home, env, allowPrivate, onProgress, signal }: DependencyOptions,
 ) {
-  const entries = await readLocksInThread({ locks, files, arch: hostArch }, { signal });
+  const entries = await readLocksInThread({ locks, files, arch: hostArch }, signal);
   const cache = join(home, 'dependencies');
   return fetchDependencies(entries, { cache, env, allowPrivate, onProgress, signal, reach: reachFrom(env) });
 }

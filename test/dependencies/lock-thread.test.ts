@@ -1,15 +1,18 @@
 import { setInterval as every } from 'node:timers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLocksInThread } from '../../src/dependencies/index.ts';
+import { threadLimits } from '../../src/dependencies/limits.ts';
 import { readLocks } from '../../src/protocol/lock-formats/index.ts';
 // The thread loads these two itself: a test that runs them has to name them.
 import '../../src/dependencies/thread/answer.ts';
 import '../../src/dependencies/thread/lock-thread.ts';
 import { askThread } from '../../src/dependencies/thread/ask.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 const signal = AbortSignal.timeout(300_000);
 const sha512 = `sha512-${'A'.repeat(86)}==`;
-const generous = { seconds: 200, memoryMiB: 1024 };
+/** On a busy host. */
+const generous = () => withLimits(threadLimits, { seconds: 200 });
 
 const pnpm = (text: string) => ({
   locks: ['pnpm-lock.yaml'],
@@ -31,9 +34,10 @@ describe('lock files in a thread', () => {
     const sources = pnpm(packages(200));
     const entries = readLocks(sources.locks, sources.files, sources.arch);
     expect(entries).toHaveLength(200);
-    expect(await readLocksInThread(sources, { signal, ...generous })).toEqual(entries);
+    generous();
+    expect(await readLocksInThread(sources, signal)).toEqual(entries);
     const old = pnpm(`lockfileVersion: 5\n${'#'.repeat(20_000)}`);
-    await expect(readLocksInThread(old, { signal })).rejects.toMatchObject({
+    await expect(readLocksInThread(old, signal)).rejects.toMatchObject({
       code: 'LOCK_UNSUPPORTED',
       message: expect.stringMatching(/^pnpm-lock.yaml:1: /),
       hint: expect.stringContaining('pnpm 9'),
@@ -44,16 +48,15 @@ describe('lock files in a thread', () => {
     let beats = 0;
     const timer = every(() => beats++, 5);
     onTestFinished(() => clearInterval(timer));
-    await readLocksInThread(pnpm(packages(1_000)), { signal, ...generous });
+    generous();
+    await readLocksInThread(pnpm(packages(1_000)), signal);
     // Where reading blocks, none of them comes, or one before and one after it.
     expect(beats).toBeGreaterThan(3);
   });
 
   it('that take too much memory are refused, and the next one is read', async () => {
-    const limits = { ...generous, memoryMiB: 32 };
-    const [first, second] = [pnpm(hostile), pnpm(packages(200))].map((one) =>
-      readLocksInThread(one, { signal, ...limits }),
-    );
+    withLimits(threadLimits, { seconds: 200, memoryMiB: 32 });
+    const [first, second] = [pnpm(hostile), pnpm(packages(200))].map((one) => readLocksInThread(one, signal));
     const ended: string[] = [];
     // One at a time: the memory of several would be that of one many times.
     const both = [first?.catch(() => ended.push('first')), second?.then(() => ended.push('second'))];
@@ -67,8 +70,8 @@ describe('lock files in a thread', () => {
   });
 
   it('that take too much time are refused', async () => {
-    const limits = { ...generous, seconds: 0.2 };
-    await expect(readLocksInThread(pnpm(hostile), { signal, ...limits })).rejects.toMatchObject({
+    withLimits(threadLimits, { seconds: 0.2 });
+    await expect(readLocksInThread(pnpm(hostile), signal)).rejects.toMatchObject({
       code: 'LOCK_TOO_LARGE',
       message: expect.stringContaining('0.2 s'),
     });
@@ -76,11 +79,12 @@ describe('lock files in a thread', () => {
 
   it('are left where the caller stops', async () => {
     const stop = new AbortController();
-    const reading = readLocksInThread(pnpm(hostile), { signal: stop.signal, ...generous });
+    generous();
+    const reading = readLocksInThread(pnpm(hostile), stop.signal);
     const reason = new Error('enough');
     stop.abort(reason);
     await expect(reading).rejects.toBe(reason);
-    await expect(readLocksInThread(pnpm(packages(1)), { signal: stop.signal })).rejects.toBe(reason);
+    await expect(readLocksInThread(pnpm(packages(1)), stop.signal)).rejects.toBe(reason);
   });
 
   const at = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url));
@@ -94,7 +98,8 @@ describe('lock files in a thread', () => {
     );
 
   it('answer with what comes of work that takes a while, or with its error', async () => {
-    const ask = (work: string) => askThread(answering(work), { a: 2 }, { signal, ...generous });
+    const ask = (work: string) =>
+      askThread(answering(work), { a: 2 }, { signal, seconds: 200, memoryMiB: 1024 });
     expect(await ask('async ({ a }) => a + 1')).toBe(3);
     const failing = (error: string) => ask(`async () => { throw ${error}; }`);
     await expect(failing("new QuorateError('LOCK_INVALID', 'bad', { hint: 'do it' })")).rejects.toMatchObject(
@@ -108,6 +113,6 @@ describe('lock files in a thread', () => {
     ['that fails before it answers', 'throw new Error("no such module")', 'no such module'],
   ])('%s are an error of it', async (_, script, says) => {
     const thread = new URL(`data:text/javascript,${encodeURIComponent(script)}`);
-    await expect(askThread(thread, {}, { signal, ...generous })).rejects.toThrow(says);
+    await expect(askThread(thread, {}, { signal, seconds: 200, memoryMiB: 1024 })).rejects.toThrow(says);
   });
 });

@@ -8,39 +8,32 @@ import { type Found, type Question, read } from './question.ts';
 
 const file = threadFile(import.meta.url, 'lock-thread');
 
-export interface ThreadOptions {
-  signal: AbortSignal;
-  /** Default: those of `threadLimits`. Tests have smaller ones. */
-  seconds?: number;
-  memoryMiB?: number;
-}
-
 /**
  * `readLocks` in a thread of its own, so that a lock file of strangers stops nothing else, with limits in time and memory; without one
  * where the files are small.
  * @throws what `readLocks` throws; LOCK_TOO_LARGE beyond the limits; the signal's reason
  */
-export async function readLocksInThread(sources: LockSources, options: ThreadOptions): Promise<Entry[]> {
-  return (await inTurn({ sources }, options)).entries;
+export async function readLocksInThread(sources: LockSources, signal: AbortSignal): Promise<Entry[]> {
+  return (await inTurn({ sources }, signal)).entries;
 }
 
 /** As `readLocksInThread` for `checkIndex`. @throws also what `decodeIndex` and `checkIndex` throw */
 export const checkIndexInThread = (
   bytes: Uint8Array,
   sources: LockSources,
-  options: ThreadOptions,
-): Promise<Required<Found>> => inTurn({ sources, index: bytes }, options);
+  signal: AbortSignal,
+): Promise<Required<Found>> => inTurn({ sources, index: bytes }, signal);
 
 /** One thread at a time, whatever number of builds begins at once: its memory is not that of a build. */
 const oneThread = oneByOne();
 
-const inTurn = <T extends Found>(question: Question, options: ThreadOptions): Promise<T> =>
-  oneThread(() => ask<T>(question, options));
+const inTurn = <T extends Found>(question: Question, signal: AbortSignal): Promise<T> =>
+  oneThread(() => ask<T>(question, signal));
 
-async function ask<T extends Found>(question: Question, options: ThreadOptions): Promise<T> {
-  const { signal, seconds = threadLimits.seconds, memoryMiB = threadLimits.memoryMiB } = options;
+async function ask<T extends Found>(question: Question, signal: AbortSignal): Promise<T> {
+  const { seconds, memoryMiB, inlineBytesMax } = threadLimits;
   signal.throwIfAborted();
-  if (bytesOf(question) <= threadLimits.inlineBytesMax) return read(question) as T;
+  if (bytesOf(question) <= inlineBytesMax) return read(question) as T;
   try {
     return await askThread<T>(file, question, { signal, seconds, memoryMiB });
   } catch (error) {
