@@ -15,12 +15,11 @@ import { breakingPorts, Copier, Forgetful, Greedy, withMembers } from './broken-
 import type { Bug } from './bug.ts';
 import { busy } from './busy.ts';
 import { endingBugs } from './ending-bugs.ts';
-import { journalBugs } from './journal-bugs.ts';
 import { drainBugs, hostBugs, leaseBugs, limitBugs } from './lease-bugs.ts';
 import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm } from './rates.ts';
 import { refusalBugs } from './refusal-bugs.ts';
-import { restoreBugs } from './restore-bugs.ts';
+import { journalBugs, restoreBugs } from './restore-bugs.ts';
 import { sessionBugs } from './session-bugs.ts';
 import { stolenKeyBugs } from './stolen-key-bugs.ts';
 import { storeBugs, witnessBugs } from './witness-bugs.ts';

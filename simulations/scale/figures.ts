@@ -1,14 +1,14 @@
+import { sessionTimes } from '../../src/protocol/sessions/limits.ts';
 import { fullShare } from '../../src/protocol/trust/draw.ts';
 import { type Table, tableOf } from '../report/csv.ts';
 import type { Figure } from '../report/figure.ts';
-import { assumptions } from './assumptions.ts';
+import { assumptions, costs } from './assumptions.ts';
 import { doublingsUntil, firstClaims, leavesWithin, scheduledClaims } from './closed-forms.ts';
 import type { Frames } from './frames.ts';
 import type { Spread } from './gossip.ts';
-import { forwardedLoad, jobLoad, jobMs, standingCores, standingLoad } from './load.ts';
 import { type Played, policy } from './measure.ts';
 import type { Population } from './population.ts';
-import { chiSquare, criticalChiSquare, quantile, sampleOf } from './statistics.ts';
+import type { Answered } from './round.ts';
 
 /** Jobs that were played with one population. */
 export interface Measured {
@@ -330,3 +330,92 @@ export function drawsFairness(draws: readonly number[], buckets: number) {
   }
   return { value: chiSquare(counts, draws.length / buckets), critical: criticalChiSquare(buckets - 1) };
 }
+
+/** Pearson's χ² of counts beside the same expectation for each. */
+function chiSquare(counts: readonly number[], expected: number): number {
+  return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+}
+
+/** The value that χ² with so many degrees of freedom exceeds once in a thousand times, by Wilson and Hilferty: within 1 % from five degrees on. */
+export function criticalChiSquare(degrees: number): number {
+  const z = 3.0902;
+  const part = 2 / (9 * degrees);
+  return degrees * (1 - part + z * Math.sqrt(part)) ** 3;
+}
+
+interface Sample {
+  mean: number;
+  /** Half of the interval around the mean in which the true one is, 999 times of a thousand. */
+  within: number;
+}
+
+export function sampleOf(values: readonly number[]): Sample {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance =
+    values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
+  return { mean, within: 3.2905 * Math.sqrt(variance / values.length) };
+}
+
+/** The value below which this part of the values is; `Infinity` where that many never came. */
+function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
+}
+
+/** Messages and bytes of a job, or of a second. */
+interface Load {
+  messages: number;
+  bytes: number;
+}
+
+const sum = (...loads: readonly Load[]): Load => ({
+  messages: loads.reduce((all, { messages }) => all + messages, 0),
+  bytes: loads.reduce((all, { bytes }) => all + bytes, 0),
+});
+const times = (count: number, bytes: number): Load => ({ messages: count, bytes: count * bytes });
+
+/** The load of the controller by one job of three builds, without that of the trusted worker, of logs and of artifacts. */
+function jobLoad(frames: Frames, spread: Spread, { claims, passes, heartbeats }: Answered, slots: number) {
+  const gossip = sum(
+    times(spread.fromController, frames.offer),
+    times(spread.fromController, frames.verdict),
+  );
+  const { claim, pass, standby, reserve, lease, heartbeat, receipt, ack, reveal } = frames;
+  const answers = sum(
+    times(claims, claim + standby + reserve),
+    times(passes, pass + standby),
+    times(heartbeats, heartbeat),
+  );
+  const answered: Load = { ...answers, messages: 3 * claims + 2 * passes + heartbeats };
+  const builds = times(slots, lease + receipt + ack + reveal);
+  return { gossip, answered, builds: { ...builds, messages: 4 * slots } };
+}
+
+/** Copies of the notices of one job that workers send to each other. */
+const forwardedLoad = (frames: Frames, { fromWorkers }: Spread): Load =>
+  sum(times(fromWorkers, frames.offer), times(fromWorkers, frames.verdict));
+
+/** The load of the controller in a second in which the log grows: polls of all workers, their lines, and the gossip of a checkpoint. */
+function standingLoad(frames: Frames, workers: number): Load {
+  const polls = (workers * 1000) / sessionTimes.pollMs;
+  const feed = times(polls, frames.poll + frames.backlog + frames.witness);
+  return sum(
+    { ...feed, messages: 3 * polls },
+    times((workers * 1000) / sessionTimes.checkpointMs, frames.checkpoint),
+  );
+}
+
+/** Cores of the controller that it takes, by measured costs. */
+function standingCores(workers: number): number {
+  const perSecond = (workers * 1000) / sessionTimes.pollMs;
+  const { messageMs, verifyMs } = costs;
+  const gossip = ((workers * 1000) / sessionTimes.checkpointMs) * messageMs;
+  return (perSecond * (3 * messageMs + verifyMs) + gossip) / 1000;
+}
+
+/** Processor time of the controller for one job, in ms. */
+const jobMs = (spread: Spread, { claims, passes, heartbeats }: Answered): number =>
+  costs.runMs +
+  2 * spread.fromController * costs.messageMs +
+  (claims + passes) * costs.claimMs +
+  heartbeats * costs.messageMs;

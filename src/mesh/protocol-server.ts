@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { Counts } from '../protocol/base/maps.ts';
+import { addToSet, Counts, dropFrom } from '../protocol/base/maps.ts';
 import { toUtf8 } from '../protocol/base/text.ts';
 import { sessionLimits } from '../protocol/sessions/limits.ts';
 import { errorMessage } from '../protocol/sessions/message-stream.ts';
 import { StreamChannel, type Toll } from './channel.ts';
 import type { ConnectionPruner } from './connection-pruner.ts';
-import { GuestStreams } from './guest-streams.ts';
 import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
 import { accountOf, ConnectionLink } from './link.ts';
@@ -175,3 +174,41 @@ const limitReached = (code: 'MESH_PEER_QUOTA' | 'MESH_PEER_RATE', message: strin
   new QuorateError(code, message, {
     hint: 'Several processes with one key share this limit. Try again in a moment, and close channels that are no longer used.',
   });
+
+/**
+ * Open streams of guests on one protocol, by network. Where all guests have as many as they may, the network with the most gives its
+ * oldest for one of a network with fewer.
+ */
+export class GuestStreams<S> {
+  readonly #perNetwork: number;
+  readonly #inAll: number;
+  /** Open streams by network, the oldest first. */
+  readonly #of = new Map<string, Set<S>>();
+  readonly #networks = new Map<S, string>();
+
+  constructor({ perNetwork, inAll }: { perNetwork: number; inAll: number }) {
+    this.#perNetwork = perNetwork;
+    this.#inAll = inAll;
+  }
+
+  /** Whether there is room for one more of this network, and the stream that has to end for it. */
+  roomFor(network: string): { isFull: boolean; ends?: S } {
+    const own = this.#of.get(network)?.size ?? 0;
+    if (own >= this.#perNetwork) return { isFull: true };
+    if (this.#networks.size < this.#inAll) return { isFull: false };
+    const most = [...this.#of.values()].reduce((a, b) => (b.size > a.size ? b : a), new Set<S>());
+    const [ends] = most;
+    return most.size > own + 1 && ends !== undefined ? { isFull: false, ends } : { isFull: true };
+  }
+
+  add(network: string, stream: S): void {
+    addToSet(this.#of, network, stream);
+    this.#networks.set(stream, network);
+  }
+
+  /** A stream that has ended, or was given up, counts no more. */
+  delete(stream: S): void {
+    dropFrom(this.#of, this.#networks.get(stream) ?? '', stream);
+    this.#networks.delete(stream);
+  }
+}

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { formatNoteKey, noteKinds } from '../../src/protocol/documents/index.ts';
 import { MerkleTree, openNamedWitnesses, originOf } from '../../src/protocol/transparency/index.ts';
-import { addCheckpoint } from '../../src/witness/add-checkpoint.ts';
+import { addCheckpoint } from '../../src/witness/http-witness.ts';
 import { HttpWitness } from '../../src/witness/index.ts';
 import { startLitewitness } from '../support/litewitness.ts';
 import { log, noteOf, project, testKey } from '../support/project.ts';

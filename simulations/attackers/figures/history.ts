@@ -1,9 +1,6 @@
 import { tableOf } from '../../report/csv.ts';
 import type { Figure } from '../../report/figure.ts';
-import { agreement } from '../karma/agreement.ts';
-import { boinc } from '../karma/boinc.ts';
-import { doubleVote } from '../karma/double-vote.ts';
-import { sarmenta } from '../karma/sarmenta.ts';
+import { agreement, boinc, doubleVote, sarmenta } from '../karma/scheme.ts';
 import { project, type Year, yearOf } from '../karma/year.ts';
 import { alone, cosigned, nameOf, usual, usualAlone } from '../policies.ts';
 import { cellOf, percent } from './table.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
-import { GuestStreams } from '../../../src/mesh/guest-streams.ts';
 import { InboundGate } from '../../../src/mesh/inbound-gate.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
 import { type Place, reserveOf, roomFor } from '../../../src/mesh/places.ts';
+import { GuestStreams } from '../../../src/mesh/protocol-server.ts';
 import type { Rank } from '../../../src/protocol/base/rank.ts';
 
 const { pendingPerNetworkMax, waitingPerNetworkMax, waitingInboundMax, pendingInboundMax } = meshLimits;

@@ -15,7 +15,7 @@ import {
   withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/protocol/transparency/index.ts';
-import { decodeAnswer } from '../../../src/witness/add-checkpoint.ts';
+import { decodeAnswer } from '../../../src/witness/http-witness.ts';
 import { at, log, project, testKey } from '../../support/project.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, type Input, must } from '../target.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { buildEnvironment } from '../../../sandbox/run/environment.ts';
+import { buildEnvironment } from '../../../sandbox/run/driver.ts';
 
 const variables = (job: Partial<Parameters<typeof buildEnvironment>[0]>) =>
   Object.fromEntries(buildEnvironment({ env: {}, ...job }).map((word) => word.split('=')));

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { agreement } from '../../../simulations/attackers/karma/agreement.ts';
-import { boinc } from '../../../simulations/attackers/karma/boinc.ts';
-import { doubleVote } from '../../../simulations/attackers/karma/double-vote.ts';
-import { credibilityOf, groupCredibility, sarmenta } from '../../../simulations/attackers/karma/sarmenta.ts';
 import type { Memory, Scheme } from '../../../simulations/attackers/karma/scheme.ts';
+import {
+  agreement,
+  boinc,
+  credibilityOf,
+  doubleVote,
+  groupCredibility,
+  sarmenta,
+} from '../../../simulations/attackers/karma/scheme.ts';
 import { yearOf } from '../../../simulations/attackers/karma/year.ts';
 import { usualAlone } from '../../../simulations/attackers/policies.ts';
 import { Random } from '../../../simulations/random.ts';

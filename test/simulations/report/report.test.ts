@@ -2,10 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { measure } from '../../../simulations/report/axis.ts';
 import { csvOf } from '../../../simulations/report/csv.ts';
 import { commandOf, runStudy } from '../../../simulations/report/figure.ts';
-import { type Plot, svgOf } from '../../../simulations/report/plot.ts';
+import { measure, type Plot, svgOf } from '../../../simulations/report/plot.ts';
 
 const plot: Plot = {
   title: 'Tampered artifacts <accepted>',

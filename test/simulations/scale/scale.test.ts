@@ -3,12 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../../simulations/random.ts';
 import { assumptions, situations } from '../../../simulations/scale/assumptions.ts';
 import { doublingsUntil, firstClaims, leavesWithin } from '../../../simulations/scale/closed-forms.ts';
-import { askedAtOnce, drawsFairness, fairness } from '../../../simulations/scale/figures.ts';
+import {
+  askedAtOnce,
+  criticalChiSquare,
+  drawsFairness,
+  fairness,
+  sampleOf,
+} from '../../../simulations/scale/figures.ts';
 import { framesOf } from '../../../simulations/scale/frames.ts';
 import { spread } from '../../../simulations/scale/gossip.ts';
 import { drawFor, drawsOf, type Played, policy } from '../../../simulations/scale/measure.ts';
 import { type Population, populationOf } from '../../../simulations/scale/population.ts';
-import { criticalChiSquare, sampleOf } from '../../../simulations/scale/statistics.ts';
 import { measure, scaleStudy } from '../../../simulations/scale/study.ts';
 import { defaultTimings } from '../../../src/controller/machine/events.ts';
 import { checkLength } from '../../../src/protocol/wire/bounds.ts';
