@@ -1,7 +1,7 @@
 import { assert, QuorateError } from '../../protocol/base/errors.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { type Bundle, decodeJob } from '../../protocol/documents/index.ts';
-import type { Made } from '../../protocol/interop/index.ts';
+import { type Made, nothingBuilt } from '../../protocol/interop/index.ts';
 import { atLeast, type Level, type Verification } from '../../protocol/trust/index.ts';
 import { fetchIndex, readIndexFile } from './dependency-index.ts';
 import { connectReachable, type FindOptions, NotTrusted, withEvidence } from './fetch.ts';
@@ -63,10 +63,7 @@ function jobOf(bundle: Bundle, verification: Verification, project: string): Omi
       `the evidence is about the test "${facts.name}": what it put out are reports, and never an artifact`,
       { hint: 'Take the artifact of a job that builds it: quorate jobs lists them.' },
     );
-  if (ok && facts?.artifact === null)
-    throw new QuorateError('EXPORT_NOTHING_BUILT', 'the verdict is about no artifact', {
-      hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
-    });
+  if (ok && facts?.artifact === null) throw nothingBuilt('the verdict is about no artifact');
   if (!ok || facts === null || !atLeast(level, 'provisional'))
     throw new NotTrusted(facts?.artifact ?? 'the artifact', verification);
   const { job, id } = decodeJob(toUtf8(bundle.job));

@@ -12,6 +12,7 @@ import {
 import { cosignersOf } from '../judge/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf, linkEnvelope, stepNames } from './link.ts';
+import { nothingBuilt } from './provenance.ts';
 
 interface ExportedLink {
   /** As in-toto looks for it: `<step>.<first eight of the key's id>.link`. */
@@ -47,13 +48,7 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
       `the evidence is about the test "${facts.name}": what it put out are reports, which no layout vouches for`,
     );
   if (facts.artifact === null || facts.operators.length === 0)
-    throw new QuorateError(
-      'EXPORT_NOTHING_BUILT',
-      'the verdict is about no artifact that operators agreed on',
-      {
-        hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
-      },
-    );
+    throw nothingBuilt('the verdict is about no artifact that operators agreed on');
   const { artifact, files } = facts;
   const result = resultIdOf({ kind: 'exit', code: 0, artifact }, files);
   const signers = facts.cosigners.length === 0 ? 0 : Math.max(cosignersOf(facts.policy), 1);
@@ -70,12 +65,8 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     if (!counts || into.some((link) => link.operator === operator)) continue;
     const envelope = await linkEnvelope(payload, signer, verifier);
     if (envelope === undefined) continue;
-    into.push({
-      file: `${step}.${inTotoKeyOf(signer).keyid.slice(0, 8)}.link`,
-      operator,
-      worker: signer,
-      envelope,
-    });
+    const file = `${step}.${inTotoKeyOf(signer).keyid.slice(0, 8)}.link`;
+    into.push({ file, operator, worker: signer, envelope });
   }
   const { agree } = facts.policy;
   if (links.builders.length >= agree && links.trusted.length >= signers) return links;

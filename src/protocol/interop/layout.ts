@@ -1,5 +1,5 @@
-import { encodeCanonical, preAuthEncoding, type Signer, toBase64 } from '../documents/index.ts';
-import { envelopeOf, inTotoKeyOf, stepNames } from './link.ts';
+import type { Signer } from '../documents/index.ts';
+import { inTotoKeyOf, signedEnvelope, stepNames } from './link.ts';
 
 /** Where the layout looks for the artifact's files, below the folder in-toto is run in. */
 export const productFolder = 'product';
@@ -74,8 +74,5 @@ export function makeLayout({ builders, agree, trusted, signers, files, readme }:
 }
 
 /** The layout as a DSSE envelope. Whoever signs it says: these are the keys I was shown to be the project's. */
-export async function signLayout(layout: ReturnType<typeof makeLayout>, signer: Signer): Promise<string> {
-  const bytes = encodeCanonical(layout);
-  const signature = await signer.raw(preAuthEncoding(bytes));
-  return envelopeOf(bytes, inTotoKeyOf(signer.id).keyid, toBase64(signature));
-}
+export const signLayout = (layout: ReturnType<typeof makeLayout>, signer: Signer): Promise<string> =>
+  signedEnvelope(layout, signer, inTotoKeyOf(signer.id).keyid);

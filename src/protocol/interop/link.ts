@@ -94,7 +94,13 @@ export async function linkEnvelope(
   return envelopeOf(bytes, inTotoKeyOf(worker).keyid, signature);
 }
 
+/** Signs a document in canonical JSON. */
+export async function signedEnvelope(document: object, signer: Signer, keyid: string): Promise<string> {
+  const bytes = encodeCanonical(document);
+  return envelopeOf(bytes, keyid, toBase64(await signer.raw(preAuthEncoding(bytes))));
+}
+
 /** DSSE as in-toto has it: the key's id is in-toto's. It is not signed, so it can be told in another way than ours. */
-export function envelopeOf(bytes: Uint8Array, keyid: string, sig: string): string {
+function envelopeOf(bytes: Uint8Array, keyid: string, sig: string): string {
   return fromUtf8(encodeCanonical({ payload: toBase64(bytes), payloadType, signatures: [{ keyid, sig }] }));
 }

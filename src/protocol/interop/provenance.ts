@@ -1,18 +1,15 @@
 import { QuorateError } from '../base/errors.ts';
 import { recipeText } from '../base/recipe-name.ts';
 import {
-  encodeCanonical,
   type Job,
-  preAuthEncoding,
   receiptBuildType,
   resolvedDependenciesOf,
   type Signer,
   subjectsOf,
-  toBase64,
 } from '../documents/index.ts';
 import type { DependencyIndex } from '../lock-formats/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
-import { envelopeOf } from './link.ts';
+import { signedEnvelope } from './link.ts';
 import { digestsOf } from './packages.ts';
 
 /** Materials of an artifact, all of them verified. */
@@ -25,11 +22,10 @@ export interface Made {
   index: DependencyIndex | undefined;
 }
 
-interface Resource {
-  name?: string;
-  uri: string;
-  digest: Record<string, string>;
-}
+export const nothingBuilt = (says: string): QuorateError =>
+  new QuorateError('EXPORT_NOTHING_BUILT', says, {
+    hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
+  });
 
 /** SLSA provenance v1 of an artifact (https://slsa.dev/spec/v1.0/provenance). */
 export type Provenance = ReturnType<typeof makeProvenance>;
@@ -39,17 +35,17 @@ export type Provenance = ReturnType<typeof makeProvenance>;
  * @throws {QuorateError} `EXPORT_NOTHING_BUILT`
  */
 export function makeProvenance({ project, facts, job, index }: Made) {
-  if (facts.artifact === null)
-    throw new QuorateError('EXPORT_NOTHING_BUILT', 'the verdict is about no artifact', {
-      hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
-    });
+  if (facts.artifact === null) throw nothingBuilt('the verdict is about no artifact');
   const files = (index?.blobs ?? []).map((blob) => ({
     name: blob.file,
     uri: blob.purl,
     digest: digestsOf(blob),
   }));
   /** Commit, image, artifacts of other jobs, the tree of dependencies, then each file in it with the URL of its package. */
-  const resolvedDependencies: Resource[] = [...resolvedDependenciesOf(job), ...files];
+  const resolvedDependencies: { name?: string; uri: string; digest: Record<string, string> }[] = [
+    ...resolvedDependenciesOf(job),
+    ...files,
+  ];
   return {
     _type: 'https://in-toto.io/Statement/v1',
     subject: subjectsOf(facts.artifact, facts.job, facts.files),
@@ -75,7 +71,5 @@ export function makeProvenance({ project, facts, job, index }: Made) {
 }
 
 /** The provenance as a DSSE envelope. Whoever signs it says: I verified the evidence. */
-export async function signProvenance(provenance: Provenance, signer: Signer): Promise<string> {
-  const bytes = encodeCanonical(provenance);
-  return envelopeOf(bytes, signer.id, toBase64(await signer.raw(preAuthEncoding(bytes))));
-}
+export const signProvenance = (provenance: Provenance, signer: Signer): Promise<string> =>
+  signedEnvelope(provenance, signer, signer.id);
