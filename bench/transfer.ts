@@ -4,11 +4,6 @@ import { type Bench, inTurn, median, type Suite, smallFiles, writeTrees } from '
 const largeBytes = 200_000_000;
 const rounds = 3;
 
-interface Times {
-  took: number;
-  pinned: number;
-}
-
 async function run(bench: Bench): Promise<void> {
   const [from, to, trees] = [await bench.folder(), await bench.folder(), await bench.folder()];
   await writeTrees(trees, largeBytes);
@@ -23,7 +18,7 @@ async function run(bench: Bench): Promise<void> {
 
   const pinned: number[] = [];
   const tree = (way: string, root: string) => async () => {
-    const times = await receiver.ask<Times>(way, root, id);
+    const times = await receiver.ask<{ took: number; pinned: number }>(way, root, id);
     if (way === 'stream' && root === large) pinned.push(times.pinned);
     return times.took;
   };

@@ -1,19 +1,12 @@
 import { artifactOf, isTrustedSlot } from '../../src/protocol/documents/index.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-interface Secret {
-  text: string;
-  run: string;
-  round: number;
-  trusted: boolean;
-}
-
 /**
  * A result of an open round, and the trusted worker's before its run is decided, never leaves the controller; no lease is
  * revealed and no worker publishes before its round is.
  */
 export function sealed(): Observe {
-  let secrets: Secret[] = [];
+  let secrets: { text: string; run: string; round: number; trusted: boolean }[] = [];
   const revealed = new Set<string>();
   const public_ = new Set<string>();
   const leases = new Map<string, { key: string }>();

@@ -6,7 +6,7 @@ import { QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
-import { forward } from './forward.ts';
+import { type Forwarded, forward } from './forward.ts';
 import type { HostGate, Passage } from './host-gate.ts';
 import { egressLimits } from './limits.ts';
 import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
@@ -98,12 +98,6 @@ export interface EgressOptions extends EgressRules {
   gate?: HostGate | undefined;
 }
 
-interface Reached {
-  server: Socket;
-  received(chunk: Uint8Array): void;
-  sent(chunk: Uint8Array): void;
-}
-
 export interface Egress {
   readonly socket: string;
   /** The first errors of refused or closed connections. */
@@ -173,7 +167,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     socket.setTimeout(idleMs, () => socket.destroy());
     return socket;
   };
-  const reach = async (asked: Target): Promise<Reached> => {
+  const reach = async (asked: Target): Promise<Pick<Forwarded, 'server' | 'received' | 'sent'>> => {
     if (isSpent()) throw new QuorateError('EGRESS_LIMIT_EXCEEDED', 'no more may be received or sent');
     let passage: Passage | undefined;
     const server = await dial(await addressesFor(options, asked, options.gate), asked, (address, port) => {

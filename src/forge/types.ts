@@ -21,12 +21,6 @@ export interface OpenPull {
   labels: string[];
 }
 
-interface OpenPulls {
-  pulls: OpenPull[];
-  isWhole: boolean;
-  next: number;
-}
-
 export interface ForgeOptions {
   kind: ForgeKind;
   /** Base URL of the API. */
@@ -42,7 +36,10 @@ export interface Forge {
   /** @throws `FORGE_…`. */
   setStatus(status: CommitStatus, signal: AbortSignal): Promise<void>;
   /** The newest open ones and, of a longer list, those from the page `from` on. @throws `FORGE_…` */
-  openPulls(signal: AbortSignal, from?: number): Promise<OpenPulls>;
+  openPulls(
+    signal: AbortSignal,
+    from?: number,
+  ): Promise<{ pulls: OpenPull[]; isWhole: boolean; next: number }>;
   /** Whether this one is open still. @throws `FORGE_…`. */
   isOpen(pull: number, signal: AbortSignal): Promise<boolean>;
 }

@@ -10,12 +10,6 @@ import type { HttpEnv } from './env.ts';
 import { httpLimits } from './limits.ts';
 import { listenHttp } from './listen.ts';
 
-interface Checked {
-  name: string;
-  ok: boolean;
-  says?: string;
-}
-
 /** `GET /healthz` (alive) and `GET /readyz` (working): 200 or 503 with `{status, checks: [{name, ok, says?}]}`. */
 export function healthApp({
   live,
@@ -36,7 +30,10 @@ export function healthApp({
 }
 
 /** A check that does not answer in time has failed. */
-async function checkedOf({ name, trouble }: HealthCheck): Promise<Checked> {
+async function checkedOf({
+  name,
+  trouble,
+}: HealthCheck): Promise<{ name: string; ok: boolean; says?: string }> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(resolve, httpLimits.checkMsMax, 'it did not answer in time');

@@ -2,24 +2,17 @@ import { messageOf } from '../protocol/base/errors.ts';
 import { wholeBytes } from '../protocol/base/whole-bytes.ts';
 import { nodeLimits } from './limits.ts';
 
-/** The answer of a server that is not trusted; its text may be anything. */
-interface JsonAnswer {
-  ok: boolean;
-  status: number;
-  text: string;
-}
-
 /** A server could not be asked: `message` says why, as one line. */
 export class AskFailed extends Error {}
 
 /**
- * POSTs JSON, or GETs without a body. Follows no redirect; bytes and time of the answer are bounded. @throws AskFailed, the reason of
- * `signal`
+ * POSTs JSON, or GETs without a body. Follows no redirect; bytes and time of the answer are bounded, whose text may be anything.
+ * @throws AskFailed, the reason of `signal`
  */
 export async function askJson(
   url: URL,
   options: { body: object | undefined; headers?: Record<string, string>; signal: AbortSignal },
-): Promise<JsonAnswer> {
+): Promise<{ ok: boolean; status: number; text: string }> {
   const { body, headers = {}, signal } = options;
   const late = AbortSignal.timeout(nodeLimits.askMsMax);
   try {

@@ -36,13 +36,6 @@ interface Window {
   bytes: Promise<Uint8Array>;
 }
 
-/** A section of a pack, as `scan` finds it. */
-export interface Section {
-  cid: Uint8Array;
-  at: number;
-  size: number;
-}
-
 /**
  * The packs of one area, each a valid CARv1 file: `<number>.car` in a folder of their own, or `<name>.<number>.car` in one that other
  * areas share. Packs are appended to and never changed. A linked pack, `<number>.file`, is a hard link to a file of somebody else, whose
@@ -153,7 +146,7 @@ export class PackFiles {
   }
 
   /** Every complete section, from an offset where one begins or from the first on. Bytes after the last are an incomplete write. */
-  async *scan(pack: number, from = 0): AsyncGenerator<Section> {
+  async *scan(pack: number, from = 0): AsyncGenerator<{ cid: Uint8Array; at: number; size: number }> {
     const header = await this.#readAhead(pack, 0);
     if (Buffer.compare(header.subarray(0, packHeader.length), packHeader) !== 0) return;
     const fileBytes = await this.size(pack);

@@ -21,17 +21,13 @@ interface Folder {
   /** Whether the folder is an entry itself, and not only the parent of one. */
   named: boolean;
 }
-interface Link {
-  kind: 'link';
-  target: string;
-}
 /** A file's place in a tree. `stored` is set once its bytes are in the store. */
 export interface FileSlot {
   kind: 'file';
   executable: boolean;
   stored: StoredFile | undefined;
 }
-type Entry = Folder | FileSlot | Link;
+type Entry = Folder | FileSlot | { kind: 'link'; target: string };
 /** Shared by the folders of one tree while they are written. */
 interface Building {
   blocks: Blockstore;

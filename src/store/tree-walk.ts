@@ -132,12 +132,8 @@ export async function* walkTree(
   yield* walkFolder({ blocks, rules, signal, atMost, count: visits() }, root, '', 1);
 }
 
-interface Walking extends FolderOptions {
-  blocks: BlockReader;
-}
-
 async function* walkFolder(
-  walking: Walking,
+  walking: FolderOptions & { blocks: BlockReader },
   cid: CID,
   path: string,
   depth: number,

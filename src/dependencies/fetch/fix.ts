@@ -8,25 +8,15 @@ import { get, publicFirst, retried, shown } from './get.ts';
 import { fetchLimits } from './limits.ts';
 import { type Candidate, Registries } from './registries.ts';
 
-interface ListedFile {
-  url: string;
-  sha256: string;
-}
-
-interface ChosenFiles {
-  files: { file: string; sha256: string }[];
-  why: string;
-}
-
 /** Tags at the end of a wheel's name: of interpreter, ABI and platform (PEP 427). */
 const wheel = /-([^-]+)-([^-]+)-([^-]+)\.whl$/;
 
 /** Files of a package that its lock file allows: wheels for any platform, else for Linux (and `python`), else the source archive. */
 export function choosePythonFiles(
   { name, version, integrity }: Found,
-  listed: readonly ListedFile[],
+  listed: readonly { url: string; sha256: string }[],
   python: string | undefined,
-): ChosenFiles | undefined {
+): { files: { file: string; sha256: string }[]; why: string } | undefined {
   const allowed = listed
     .map(({ url, sha256 }) => ({ file: fileOfUrl(url), sha256 }))
     .filter(({ file, sha256 }) => integrity?.digests.includes(sha256) ?? isOf(file, name, version));

@@ -2,12 +2,6 @@ import { Worker } from 'node:worker_threads';
 import { reportedError } from '../../protocol/base/errors.ts';
 import type { Answer } from './question.ts';
 
-export interface ThreadBounds {
-  signal: AbortSignal;
-  seconds: number;
-  memoryMiB: number;
-}
-
 /** A thread had no answer within its limits. */
 export class ThreadOver extends Error {}
 
@@ -19,7 +13,7 @@ export const threadFile = (module: string, name: string): URL =>
 export async function askThread<T>(
   file: URL,
   question: unknown,
-  { signal, seconds, memoryMiB }: ThreadBounds,
+  { signal, seconds, memoryMiB }: { signal: AbortSignal; seconds: number; memoryMiB: number },
 ): Promise<T> {
   signal.throwIfAborted();
   const time = AbortSignal.timeout(seconds * 1000);

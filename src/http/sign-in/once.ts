@@ -2,12 +2,6 @@ import { QuorateError } from '../../protocol/base/errors.ts';
 import { signInLimits } from './limits.ts';
 import { hashOf, randomSecret } from './sessions.ts';
 
-interface Entry<T> {
-  value: T;
-  until: number;
-  person: string | undefined;
-}
-
 /**
  * Values by name, each until its time. Of as many as there may be, the oldest gives its place to the next one; of as many as one
  * person may have, the oldest of that person.
@@ -15,7 +9,7 @@ interface Entry<T> {
 export class Remembered<T> {
   readonly #max: number;
   readonly #now: () => number;
-  readonly #values = new Map<string, Entry<T>>();
+  readonly #values = new Map<string, { value: T; until: number; person: string | undefined }>();
 
   /** @param now milliseconds since the epoch */
   constructor(max: number, now: () => number) {

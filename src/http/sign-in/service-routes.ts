@@ -52,19 +52,13 @@ export const renewAnswerSchema = z.object({
     .max(signInLimits.renewSessionsMax),
 });
 
-interface Code {
-  right: Right;
-  service: string;
-  challenge: string;
-}
-
 /** Sign-in for services that are other processes: a one-time code with PKCE becomes a session document and a handle to renew it. */
 export function serviceRoutes(
   app: Hono<HttpEnv>,
   parts: { guard: Guard; issuer: SessionIssuer; settings(): SignInSettings; now(): number },
 ): void {
   const { guard, issuer, settings, now } = parts;
-  const codes = new OneTimeCodes<Code>(now);
+  const codes = new OneTimeCodes<{ right: Right; service: string; challenge: string }>(now);
   const check = (service: string) => {
     if (settings().services.includes(service)) return;
     throw new QuorateError(

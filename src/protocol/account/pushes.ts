@@ -48,14 +48,10 @@ export function pushesOf<Run>(runs: readonly Run[], factsOf: (run: Run) => Pushe
   return [...Map.groupBy(runs, (run) => numbers.of(factsOf(run))).values()];
 }
 
-interface OnBranch {
-  ref: string;
-  commit: string;
-  name: string;
-}
-
 /** By ref, the newest run of each job of the commit that was published last; of runs in the order in which they were published, as are those. */
-export function branchJobs<Run extends OnBranch>(runs: readonly Run[]): Map<string, Run[]> {
+export function branchJobs<Run extends { ref: string; commit: string; name: string }>(
+  runs: readonly Run[],
+): Map<string, Run[]> {
   const branches = new Map<string, Run[]>();
   for (const [ref, all] of Map.groupBy(runs, (run) => run.ref)) {
     const jobs = new Map<string, Run>();

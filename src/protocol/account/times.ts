@@ -52,16 +52,10 @@ export function buildTimes(history: readonly Told[]): BuildTime[] {
 const msBetween = (from: number, to: number): number => Math.max(0, to - from);
 
 /** See the members of a run's summary. */
-interface RunTimes {
-  startedAt?: number;
-  tookMs?: number;
-  doneMs?: number;
-}
-
 export function runTimes(
   { history, submittedAt }: { history: readonly Told[]; submittedAt: number },
   { over }: { over: boolean },
-): RunTimes {
+): { startedAt?: number; tookMs?: number; doneMs?: number } {
   const builds = buildTimes(history);
   const startedAt = builds[0]?.startedAt;
   const isBuilding = !over && builds.some(({ ms }) => ms === undefined);

@@ -7,13 +7,8 @@ export type AllowedHosts = readonly string[] | 'any';
 /** Of https, http and git: an entry without a port stands for these. */
 const usualPorts: readonly (number | undefined)[] = [443, 80, 9418];
 
-interface Place {
-  host: string;
-  port: number | undefined;
-}
-
 /** An IPv6 address has brackets, which go, as does the dot at the end of a name; undefined for text that is no `host` or `host:port`. */
-function placeOf(entry: string): Place | undefined {
+function placeOf(entry: string): { host: string; port: number | undefined } | undefined {
   const [, bracketed, name, port] =
     /^(?:\[([0-9a-f:.]+)\]|((?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)\.?)(?::([0-9]{1,5}))?$/.exec(
       entry.toLowerCase(),

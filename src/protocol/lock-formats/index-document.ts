@@ -60,15 +60,14 @@ function checkHashes({ integrity, sha256 }: DependencyBlob, entry: Entry): void 
     throw mismatch(`${named(entry)} has another hash in the index than in ${placeOf(entry)}`);
 }
 
-/** Computed over the bytes of a blob; `digest` by the algorithm of its integrity (`dirhash` of a Go module), in hexadecimal. */
-interface BlobDigests {
-  size: number;
-  sha256: string;
-  digest: string;
-}
-
-/** Throws `DEPENDENCIES_MISMATCH` where the bytes of a blob are not those that the index and the lock file say. */
-export function checkBlob(blob: DependencyBlob, { size, sha256, digest }: BlobDigests): void {
+/**
+ * Throws `DEPENDENCIES_MISMATCH` where the bytes of a blob are not those that the index and the lock file say. `digest` is by the algorithm
+ * of its integrity (`dirhash` of a Go module), in hexadecimal.
+ */
+export function checkBlob(
+  blob: DependencyBlob,
+  { size, sha256, digest }: { size: number; sha256: string; digest: string },
+): void {
   if (!blob.integrity.digests.includes(digest))
     throw mismatch(
       `the ${blob.integrity.algorithm} of ${named(blob)} is not the one that the lock file says`,

@@ -18,14 +18,8 @@ const unread: Readonly<Record<number, ReadonlySet<string>>> = {
 /** A line that begins with a key, and the blanks before it. */
 const keyLine = /^( *)([A-Za-z]+):(?: |$)/;
 
-/** Some lines of a text, and the number that each of them has there, from 1. */
-interface Kept {
-  text: string;
-  numbers: readonly number[];
-}
-
-/** The text without these keys, what lies below them, and empty lines. */
-function withoutUnread(text: string): Kept {
+/** The text without these keys, what lies below them, and empty lines; and the number that each line has in the whole one, from 1. */
+function withoutUnread(text: string): { text: string; numbers: readonly number[] } {
   const kept: string[] = [];
   const numbers: number[] = [];
   /** Blanks before the key whose values are left out; undefined outside of one. */
