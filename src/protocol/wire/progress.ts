@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cid, commitId, count, milliseconds, name, peerId, sha256, text } from '../documents/base.ts';
+import { upToFirstFault } from '../documents/canonical.ts';
 import { recipeSchema } from '../documents/recipe.ts';
 import { slotSchema } from '../documents/round.ts';
 import { verdictLevelSchema } from '../documents/statement.ts';
@@ -115,10 +116,11 @@ const known = new Map<string, (typeof progressKinds)[number]>(
 export const progressSchema = z
   .looseObject({ kind: text(40) })
   .transform((value, context): Progress | null => {
-    const result = known.get(value.kind)?.safeParse(value);
+    const result = known.get(value.kind)?.safeParse(value, upToFirstFault);
     if (result === undefined) return null;
     if (result.success) return result.data;
-    for (const { path, message } of result.error.issues)
+    // A record has one for each of its entries: all of them in a list would overflow the stack.
+    for (const { path, message } of result.error.issues.slice(0, 1))
       context.addIssue({ code: 'custom', path: [...path], message });
     return z.NEVER;
   });

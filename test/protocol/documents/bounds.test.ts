@@ -25,6 +25,7 @@ import { parseQuorateLock } from '../../../src/protocol/lock-formats/quorate-loc
 import { foundIn } from '../../../src/protocol/lock-formats/read.ts';
 import { readYaml } from '../../../src/protocol/lock-formats/yaml.ts';
 import { decodeMessage } from '../../../src/protocol/wire/messages.ts';
+import { progressSchema } from '../../../src/protocol/wire/progress.ts';
 import {
   at,
   cidOf,
@@ -410,6 +411,11 @@ describe('JSON of many values, as nobody signs it', () => {
     const list = z.array(schema as z.ZodType);
     for (const value of ['/\u0001', '../x', '', 1e15, -1])
       expect((list.safeParse([value, value], upToFirstFault).error?.issues ?? []).length).toBeLessThan(2);
+  });
+
+  it('makes one error for progress of which each value is wrong', () => {
+    const needs = { a: 0, b: 0 };
+    expect(progressSchema.safeParse({ kind: 'waiting', needs }).error?.issues).toHaveLength(1);
   });
 
   it('may be as dense as the files of a receipt, in any number', () => {
