@@ -77,7 +77,8 @@ export const progressKinds = [
   ofKind('compared', { results: list(comparedSchema), files: list(words), count }),
   ofKind('agreed', { round: at.round, artifact, by: list(name) }),
   ofKind('failed', { round: at.round, by: list(name) }),
-  ofKind('acknowledged', { by: name }),
+  /** An operator, or an account as its provider names it. */
+  ofKind('acknowledged', { by: words }),
   ofKind('unconfirmed', { round: at.round, says: words }),
   ofKind('contradicted', { round: at.round, artifact, trusted: artifact }),
   ofKind('cosigning', { worker: peerId }),
