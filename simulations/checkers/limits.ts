@@ -6,6 +6,7 @@ import { type Observation, type Observe, type Truth, Violation } from '../observ
 
 interface Said {
   lease: string;
+  worker: string;
   operator: string;
   round: number;
   trusted: boolean;
@@ -21,7 +22,8 @@ function reachedBy(said: readonly Said[], { request }: RunFacts): string | undef
   const { policy } = request.payload;
   return said.find(({ limit, varies }) => {
     const same = said.filter((one) => limit !== undefined && one.limit === limit);
-    if (cosignersOf(policy) > 0 && !same.some(({ trusted }) => trusted)) return false;
+    const own = new Set(same.flatMap(({ trusted, worker }) => (trusted ? [worker] : [])));
+    if (own.size < cosignersOf(policy)) return false;
     const needed = cosignersOf(policy) === 0 ? policy.of : varies ? policy.agree : 1;
     return same.some(({ round }) => {
       const operators = same
@@ -62,6 +64,7 @@ export function limits(): Observe {
       ...before,
       {
         lease,
+        worker: receipt.signer,
         operator,
         round,
         trusted: isTrustedSlot(slot),

@@ -2,7 +2,7 @@ import { isOver, type RunFacts } from '../../src/controller/machine/facts.ts';
 import { allRuns, type ControllerState, publishedLevelOf } from '../../src/controller/machine/state.ts';
 import { limits } from '../../src/protocol/base/limits.ts';
 import { isTrustedSlot } from '../../src/protocol/documents/index.ts';
-import { cosignersOf } from '../../src/protocol/judge/policy.ts';
+import { cosignersOf, cosignersOrOne } from '../../src/protocol/judge/policy.ts';
 import type { Progress } from '../../src/protocol/wire/progress.ts';
 import { type Observe, Violation } from '../observer.ts';
 
@@ -45,9 +45,10 @@ export function liveness(): Observe {
       const name = truth.workOf(run.id)?.name ?? run.id;
       if (!isOver(run)) throw new Violation(`${name} is still ${run.phase.kind}`);
       const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
-      // Without its trusted worker a run waits as long as its request lets it.
-      const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
       const { policy } = run.request.payload;
+      // Without its trusted worker a run waits as long as its request lets it.
+      const there = ['absent', 'vanishes', 'full-disk'].includes(truth.trusted) ? 0 : 1;
+      const gone = there + (truth.second ? 1 : 0) < cosignersOrOne(policy);
       // Without a co-signature a verdict waits as long for the witnesses of N operators.
       const unwitnessed = cosignersOf(policy) === 0 && witnesses < policy.agree;
       const alone = gone || unwitnessed || isAlone(state, run, truth.second && truth.trusted === 'vanishes');
