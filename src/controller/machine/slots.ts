@@ -2,6 +2,7 @@ import { assert, type ErrorCode } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { isTrustedSlot, type Slot } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/index.ts';
+import type { Recorded } from './facts.ts';
 import { forgetOffer } from './presence.ts';
 import {
   type LiveLease,
@@ -37,6 +38,10 @@ export const newTrustedSlot = (): Pick<Run, 'trusted' | 'trustedLeases' | 'passe
 export function trustedLeases({ trusted }: Run): LiveLease[] {
   return trusted.kind === 'delivered' && trusted.live !== null ? [trusted.live] : [];
 }
+
+/** Receipts in the trusted worker's slot. That of one that was dismissed is in it no more, whatever its key is worth again. */
+export const trustedReceipts = ({ trusted, receipts }: Run): Recorded[] =>
+  receipts.filter(({ receipt }) => trusted.kind === 'delivered' && trusted.receipt === receipt);
 
 /** Whether the trusted worker's slot may be leased once more. */
 export const hasTrustedLease = (run: Run): boolean => run.trustedLeases < limits.slotLeasesMax;

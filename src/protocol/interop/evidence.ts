@@ -9,7 +9,7 @@ import {
   resultOf,
   type Verifier,
 } from '../documents/index.ts';
-import { cosignersOf } from '../judge/index.ts';
+import { cosignersOrOne } from '../judge/index.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf, linkEnvelope, stepNames } from './link.ts';
 import { nothingBuilt } from './provenance.ts';
@@ -51,18 +51,19 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     throw nothingBuilt('the verdict is about no artifact that operators agreed on');
   const { artifact, files } = facts;
   const result = resultIdOf({ kind: 'exit', code: 0, artifact }, files);
-  const signers = facts.cosigners.length === 0 ? 0 : Math.max(cosignersOf(facts.policy), 1);
+  const signers = facts.cosigners.length === 0 ? 0 : cosignersOrOne(facts.policy);
   const links: Links = { builders: [], trusted: [], signers };
   for (const { envelope: raw } of builtIn(bundle, facts).receipts) {
     const { payload, signer } = await openStatement('receipt', raw, verifier);
     const { slot, operator } = payload.predicate.quorate_receipt;
     if (resultOf(payload) !== result) continue;
-    const step = isTrustedSlot(slot) ? stepNames.trusted : stepNames.build;
-    const into = isTrustedSlot(slot) ? links.trusted : links.builders;
-    const counts = isTrustedSlot(slot)
-      ? facts.cosigners.includes(signer)
-      : facts.operators.includes(operator);
-    if (!counts || into.some((link) => link.operator === operator)) continue;
+    const isTrusted = isTrustedSlot(slot);
+    const step = isTrusted ? stepNames.trusted : stepNames.build;
+    const into = isTrusted ? links.trusted : links.builders;
+    const counts = isTrusted ? facts.cosigners.includes(signer) : facts.operators.includes(operator);
+    // Trusted workers count by key, others by operator.
+    if (!counts || into.some((link) => (isTrusted ? link.worker === signer : link.operator === operator)))
+      continue;
     const envelope = await linkEnvelope(payload, signer, verifier);
     if (envelope === undefined) continue;
     const file = `${step}.${inTotoKeyOf(signer).keyid.slice(0, 8)}.link`;

@@ -9,6 +9,9 @@ export function cosignersOf({ cosign }: Pick<Policy, 'cosign'>): number {
   return cosigning[cosign].signers;
 }
 
+/** As many, and one where none has to: a trusted worker may sign, or contradict, all the same. */
+export const cosignersOrOne = (policy: Pick<Policy, 'cosign'>): number => Math.max(cosignersOf(policy), 1);
+
 /**
  * In what `policy` is weaker than `floor`. `of`: each further operator that must agree may bring two more slots (3 of 5 meets 2 of 3,
  * but 2 of 3 does not meet 2 of 2). `rounds`: each is another chance to be drawn.

@@ -1,6 +1,7 @@
 import { limits } from '../base/limits.ts';
 import { toUtf8 } from '../base/text.ts';
 import type { Job, Policy } from '../documents/index.ts';
+import { cosignersOrOne } from './policy.ts';
 
 /** Of a run beside its job and receipts: charter, request, grants, offers, checkpoint with its witnesses. */
 const documentsBytes = 96 * 1024;
@@ -18,10 +19,10 @@ export function runBytesMaxOf(job: Pick<Job, 'limits'>, jobBytes: number): numbe
 /** Bytes that it holds of a receipt whose envelope has this length, at most. */
 export const receiptShareOf = (envelopeBytes: number): number => envelopeBytes + besideReceiptBytes;
 
-/** Bytes that one more round may add, with the build of the trusted worker: a result for each slot, and leases before it that ended without one. */
-export function roundBytesMaxOf(job: Pick<Job, 'limits'>, { of }: Pick<Policy, 'of'>): number {
+/** Bytes that one more round may add, with the builds of trusted workers: a result for each slot, and leases before it that ended without one. */
+export function roundBytesMaxOf(job: Pick<Job, 'limits'>, policy: Pick<Policy, 'of' | 'cosign'>): number {
   const lost = (limits.slotLeasesMax - 1) * receiptShareOf(abortedBytes);
-  return (of + 1) * (receiptShareOf(receiptBytesMaxOf(job)) + lost);
+  return (policy.of + cosignersOrOne(policy)) * (receiptShareOf(receiptBytesMaxOf(job)) + lost);
 }
 
 /** Everything in a receipt but its files: names, ids, a detail, the repository's URL. */

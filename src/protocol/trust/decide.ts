@@ -1,6 +1,6 @@
 import { assert, unreachable } from '../base/errors.ts';
 import { isTrustedSlot, type Job, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
-import { cosignersOf } from '../judge/policy.ts';
+import { cosignersOf, cosignersOrOne } from '../judge/policy.ts';
 import {
   atLeast,
   byLevel,
@@ -123,7 +123,7 @@ export function decideBy(
     // Ties go to the earlier round and the lower log index, so that a later vote changes no order.
     .sort((a, b) => byLevel(a.level, b.level));
   // A failure counts once all that have to sign have it, one at least.
-  const isConfirmed = new Set(trusted.map(({ worker }) => worker)).size >= Math.max(cosignersOf(policy), 1);
+  const isConfirmed = new Set(trusted.map(({ worker }) => worker)).size >= cosignersOrOne(policy);
   const unconfirmedFailure = failsIn(counted, policy) && !isConfirmed;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
   const alike = (votes: readonly ExitVote[]) => isAlike(votes, ownFailureCounts(policy, evidence));

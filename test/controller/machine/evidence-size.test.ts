@@ -41,11 +41,11 @@ describe('the estimated size of a run in a bundle', () => {
     const receipts = bundle.receipts.reduce((sum, { envelope }) => sum + receiptShareOf(envelope.length), 0);
     expect(bundle.receipts).toHaveLength(7);
     expect(bytes).toBeLessThan(runBytesMaxOf(job, jobBytes) + receipts);
-    expect(receipts).toBeLessThan(2 * roundBytesMaxOf(job, { of: 3 }));
+    expect(receipts).toBeLessThan(2 * roundBytesMaxOf(job, { of: 3, cosign: 'required' }));
     // The bound is no more than twice what such a run comes to: else it refused what could be read.
-    expect(runBytesMaxOf(job, jobBytes) + 2 * roundBytesMaxOf(job, { of: 3 })).toBeLessThan(
-      2 * bytes + 600_000,
-    );
+    expect(
+      runBytesMaxOf(job, jobBytes) + 2 * roundBytesMaxOf(job, { of: 3, cosign: 'required' }),
+    ).toBeLessThan(2 * bytes + 600_000);
   });
 
   it('holds the proofs of a log of a thousand million leaves', () => {
@@ -71,7 +71,10 @@ describe('a pipeline whose evidence nobody could read', () => {
     // The part of the first rounds that is in by then is a part of their worst case.
     for (const id of runs.slice(1)) {
       const run = bench.run(id);
-      run.evidence = { ...run.evidence, receipts: roundBytesMaxOf({ limits: bounds }, { of: 3 }) / 2 };
+      run.evidence = {
+        ...run.evidence,
+        receipts: roundBytesMaxOf({ limits: bounds }, { of: 3, cosign: 'required' }) / 2,
+      };
     }
     await expect(app(runs.slice(1))).resolves.toBeTruthy();
   });
@@ -125,7 +128,7 @@ describe('a further round', () => {
   });
   const sizes = { limits: bounds };
   // Leaves room for less than one round.
-  const two = 2 * runBytesMaxOf(sizes, 0) + 2 * roundBytesMaxOf(sizes, { of: 3 });
+  const two = 2 * runBytesMaxOf(sizes, 0) + 2 * roundBytesMaxOf(sizes, { of: 3, cosign: 'required' });
   it('is opened whatever another publisher has rest on the run: that ends, and says why', async () => {
     const { bench, lib, app } = await disagree(limits.bundleBytesMax - two, 'mallory');
     expect(bench.facts(lib).rounds).toHaveLength(2);

@@ -19,13 +19,6 @@ import { reconsiderReuse, reuseAgain } from './reuse.ts';
 /** A store that is away is asked again less often than signers. */
 const storeRetryFactor = 5;
 
-/** The receipt in the trusted worker's slot. That of one that was dismissed is in it no more, whatever its key is worth again. */
-function trustedReceipt({ trusted, receipts }: Run): Recorded | undefined {
-  return trusted.kind === 'delivered'
-    ? receipts.find(({ receipt }) => receipt === trusted.receipt)
-    : undefined;
-}
-
 /** Ends a round whose slots are all used, and decides once the trusted worker's receipt is in or out of reach. */
 export function settle(transition: Transition, run: Run): void {
   const round = currentRound(run);
@@ -98,9 +91,9 @@ function logOf(run: Run, recorded: Recorded): string | null {
 export function decideRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(transition, run);
-  const trusted = trustedReceipt(run);
+  const isBuilt = run.trusted.kind === 'delivered';
   const about = recordedWith(run, decision.result);
-  if (decision.level === 'failed' && (cosignersOf(policy) === 0 || trusted !== undefined))
+  if (decision.level === 'failed' && (cosignersOf(policy) === 0 || isBuilt))
     return end(transition, run, () => {
       if (cosignersOf(policy) === 0)
         transition.tell(run, { kind: 'failed', round: round.n, by: decision.operators });
@@ -135,7 +128,7 @@ export function decideRound(transition: Transition, run: Run, round: Round): voi
   if (
     failures.length >= policy.agree &&
     cosignersOf(policy) > 0 &&
-    trusted === undefined &&
+    !isBuilt &&
     run.trusted.kind !== 'expired'
   )
     return awaitTrusted(

@@ -3,6 +3,7 @@ import { artifactOf, isTrustedSlot, type Outcome, type Receipt } from '../../../
 import type { Progress } from '../../../protocol/wire/progress.ts';
 import type { PublishedFacts, RunFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
+import { trustedReceipts } from '../slots.ts';
 import {
   type ControllerState,
   documentsOf,
@@ -38,26 +39,25 @@ export function differingFiles(builds: readonly { payload: Receipt }[]): { files
 
 /** Tells the trusted worker's result once, with the last verdict: no further round can open whose operators it would help. */
 export function revealTrusted(transition: Transition, run: Run): void {
-  const { trusted, receipts, history } = run;
   // Under the rules before it was told of a dispute only.
-  if (transition.rules < 3 || trusted.kind !== 'delivered') return;
-  const recorded = receipts.find(({ receipt }) => receipt === trusted.receipt);
-  if (recorded === undefined) return;
-  const { round, slot, worker, operator, outcome } = recorded;
-  const begun = history.findLastIndex(({ progress: { kind } }) => kind === 'reopened');
-  const isTold = history
-    .slice(begun + 1)
-    .some(
-      ({ progress }) =>
-        progress.kind === 'compared' ||
-        (progress.kind === 'revealed' &&
-          progress.results.some((one) => one.slot === slot && one.worker === worker)),
-    );
-  if (isTold) return;
-  const { log } = documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt;
-  const result = describeOutcome(outcome);
-  const results = [{ worker, operator, slot, result, ...reportsOfFailure(outcome), log }];
-  transition.tell(run, { kind: 'revealed', round, results });
+  if (transition.rules < 3) return;
+  const begun = run.history.findLastIndex(({ progress: { kind } }) => kind === 'reopened');
+  for (const recorded of trustedReceipts(run)) {
+    const { round, slot, worker, operator, outcome } = recorded;
+    const isTold = run.history
+      .slice(begun + 1)
+      .some(
+        ({ progress }) =>
+          progress.kind === 'compared' ||
+          (progress.kind === 'revealed' &&
+            progress.results.some((one) => one.slot === slot && one.worker === worker)),
+      );
+    if (isTold) continue;
+    const { log } = documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt;
+    const result = describeOutcome(outcome);
+    const results = [{ worker, operator, slot, result, ...reportsOfFailure(outcome), log }];
+    transition.tell(run, { kind: 'revealed', round, results });
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isTrustedSlot, type Outcome, type Policy, sameValue } from '../../documents/index.ts';
-import { cosignersOf } from '../../judge/policy.ts';
+import { cosignersOf, cosignersOrOne } from '../../judge/policy.ts';
 import { bearsFailure, type Decision, isCheap, levelWithoutResult, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, trustedAmong, voteRevoked } from '../revocations.ts';
@@ -96,7 +96,7 @@ export function signaturesNeeded(policy: Policy, outcome: Outcome | null): numbe
  */
 export function signedAt(logged: Logged, signers: readonly string[], policy: Policy): number | undefined {
   const latestFirst = witnessTimes(logged, signers).sort((a, b) => b - a);
-  return latestFirst[Math.max(cosignersOf(policy), 1) - 1];
+  return latestFirst[cosignersOrOne(policy) - 1];
 }
 
 /** When trusted workers that co-signed signed the checkpoint, by their own clocks, in seconds. */
