@@ -22,6 +22,8 @@ const identityErrors = {
     'The OpenID Connect provider answers in a way that is not accepted: metadata of another issuer, an answer that is too long or redirects, or an address without TLS. Check `issuer` in sign-in.toml.',
   OIDC_PROVIDER_UNREACHABLE:
     'The OpenID Connect provider did not answer in time. Check `issuer` in sign-in.toml and the network; people can sign in with their key meanwhile.',
+  OIDC_USER_INFO_REFUSED:
+    'The OpenID Connect provider refuses the user information, which is asked for where the ID token lacks a claim that a rule names. Have the provider put the claim into the ID token, or add the scope that it is told for to `scopes` in sign-in.toml.',
   SIGN_IN_FILE_INVALID:
     'sign-in.toml is no TOML, or has a key or a value that is not possible. The message begins with file and line.',
   SIGN_IN_FILE_UNREADABLE:

@@ -73,7 +73,7 @@ export class OidcProvider {
     return { url, checks };
   }
 
-  /** The person, from the callback's URL. @throws OIDC_DENIED, OIDC_ANSWER_REFUSED, OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID */
+  /** The person, from the callback's URL. @throws OIDC_DENIED, OIDC_ANSWER_REFUSED, OIDC_USER_INFO_REFUSED, OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID */
   async finish(callback: URL, { state, nonce, verifier }: Checks): Promise<SignedIn> {
     const denied = callback.searchParams.get('error');
     if (denied !== null && denials.has(denied) && callback.searchParams.get('state') === state)
@@ -102,9 +102,22 @@ export class OidcProvider {
     claims: Claims & { sub: string },
   ): Promise<Claims> {
     const { userinfo_endpoint: endpoint } = configuration.serverMetadata();
-    const lacks = this.#options.wanted().some((name) => !Object.hasOwn(claims, name));
-    if (endpoint === undefined || !lacks) return {};
-    return { ...(await fetchUserInfo(configuration, token, claims.sub)) };
+    const lacking = this.#options.wanted().filter((name) => !Object.hasOwn(claims, name));
+    if (endpoint === undefined || lacking.length === 0) return {};
+    try {
+      return { ...(await fetchUserInfo(configuration, token, claims.sub)) };
+    } catch (cause) {
+      const status = statusIn(cause);
+      if (status === undefined) throw cause;
+      throw new QuorateError(
+        'OIDC_USER_INFO_REFUSED',
+        `the provider answers ${status} where the user information is asked for: ${endpoint.slice(0, 200)}`,
+        {
+          hint: `It is asked for ${lacking.join(', ').slice(0, 300)}, which rules name and the ID token lacks. The owner has the provider put that into the ID token, or adds the scope that it is told for (scopes in sign-in.toml). Signing in with a key works meanwhile.`,
+          cause,
+        },
+      );
+    }
   }
 
   /** Metadata of the provider, fetched once for several who ask at a time. */
@@ -145,6 +158,14 @@ export class OidcProvider {
       throw quorateErrorIn(cause) ?? invalid(messageOf(cause), cause);
     }
   }
+}
+
+/** The status of an answer that is no success, from the library's error: its own, or of the answer that is its cause. */
+function statusIn(error: unknown): number | undefined {
+  const answers = [error, error instanceof Error && error.cause];
+  return answers
+    .map((of) => (of instanceof Object ? Number(Reflect.get(of, 'status')) : Number.NaN))
+    .find((status) => status >= 400);
 }
 
 /** An error of `boundedFetch`, which the library may have wrapped. */

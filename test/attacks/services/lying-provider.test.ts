@@ -115,6 +115,27 @@ describe('an OpenID Connect provider', () => {
     expect(await codeOfSignIn()).toBe('OIDC_ANSWER_REFUSED');
   });
 
+  it.each<[number, Record<string, string>, string]>([
+    [401, { 'www-authenticate': 'Bearer error="insufficient_scope"' }, ''],
+    [403, { 'content-type': 'application/json' }, '{"error":"insufficient_scope"}'],
+    [403, {}, ''],
+    [404, { 'content-type': 'text/html' }, '<html>'],
+    [500, {}, 'oops'],
+  ])(
+    'answers %i where its user information is asked for: the error says what is asked for, and what to do',
+    async (status, headers, body) => {
+      provider.lies = {
+        paths: { '/me': (_, response) => void response.writeHead(status, headers).end(body) },
+      };
+      const error = await signIn().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({
+        code: 'OIDC_USER_INFO_REFUSED',
+        message: `the provider answers ${status} where the user information is asked for: ${provider.issuer}/me`,
+        hint: expect.stringMatching(/^It is asked for level, .*scopes in sign-in\.toml/),
+      });
+    },
+  );
+
   it('says more at its user information than in the ID token, which counts where both say something', async () => {
     provider.lies = { userInfo: { groups: ['owners'], level: 'high' } };
     expect((await signIn()).claims).toMatchObject({ groups: ['maintainers'], level: 'high' });
