@@ -26,10 +26,10 @@ function ownerOf(file: string): number | undefined {
 export const isMine = (file: string): boolean => ownerOf(file) === process.getuid?.();
 
 /** Repositories around a folder, the innermost first. A .git of somebody else, as in /tmp, does not count; with sudo that of the folder's owner does. */
-export function repositoriesAround(start: string): string[] {
+export function repositoriesAround(start: string, owner = ownerOf(start)): string[] {
   const isRepository = (folder: string) => {
     const git = join(folder, '.git');
-    return isMine(git) || ownerOf(git) === ownerOf(start);
+    return isMine(git) || ownerOf(git) === owner;
   };
   const all: string[] = [];
   for (let folder = start; ; folder = dirname(folder)) {
@@ -48,21 +48,22 @@ export function repositoryAt(cwd: string): string {
 }
 
 /**
- * The folder of a project, and so no key, charter, image or store in it, came with a repository around; nor is it a link or a submodule
- * of one, where others would read the keys. Whatever opens such a folder calls this before. Outside of repositories none came with one.
+ * The folder of a project, and so no key, charter, image or store in it, came with a repository around, or as one; nor is it a link or a
+ * submodule, where others would read the keys. Whatever opens such a folder calls this before. Outside of repositories none came with one.
  * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_… where git cannot tell
  */
 export async function checkNotCommitted(dir: string): Promise<void> {
   const { isKept } = await import('../source/index.ts');
   const parent = dirname(dir);
-  // Git is asked where the folder is, whatever links lead there.
-  const place = await realpath(parent).catch(() => parent);
+  // Git is asked where the folder is, whatever links lead there, and where it leads as a link.
+  const place = join(await realpath(parent).catch(() => parent), '.quorate');
   // Those further out as well: a repository that was made within another one knows nothing of what that one brought.
-  for (const repository of repositoriesAround(place))
-    if (await isKept(repository, relative(repository, join(place, '.quorate'))))
-      throw new QuorateError('PROJECT_FOREIGN', `${parent} has .quorate/ in its commits`, {
-        hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then move .quorate away.',
-      });
+  for (const path of new Set([place, await realpath(place).catch(() => place)]))
+    for (const repository of repositoriesAround(path, ownerOf(dirname(path))))
+      if (await isKept(repository, relative(repository, path)))
+        throw new QuorateError('PROJECT_FOREIGN', `${parent} has .quorate/ in its commits`, {
+          hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then move .quorate away.',
+        });
 }
 
 /** `where`: of the folder `.quorate`, in this repository. @throws {QuorateError} `PROJECT_FOREIGN` where keys in it would go into the next commit */

@@ -132,7 +132,9 @@ export async function areIgnored(folder: string, paths: readonly string[]): Prom
 /** Whether these folders are in working trees of one repository. False where git cannot tell. */
 export async function isSameRepository(...folders: string[]): Promise<boolean> {
   const where = ['rev-parse', '--path-format=absolute', '--git-common-dir'];
-  const found = await Promise.all(folders.map((folder) => askGit(ownGit({}), folder, where)));
+  const found = await Promise.all(
+    folders.map((folder) => askGit(ownGit({}), folder, where).catch(() => undefined)),
+  );
   return found.every((one) => one !== undefined && one === found[0]);
 }
 

@@ -10,6 +10,7 @@ import { initProject, openProjectFolder } from '../../src/owner/project-folder.t
 import { codeOf } from '../../src/protocol/base/errors.ts';
 import { quorate } from '../cli/support.ts';
 import { commitAll, folder, git, repo } from '../source/support.ts';
+import { isRoot } from '../support/needs.ts';
 
 const about = { name: 'tools', vcs: [], bootstrap: [] };
 const tree = `bafybei${'a'.repeat(52)}`;
@@ -114,6 +115,19 @@ describe('keys and folders that came with a repository', () => {
     expect(await openProject(inner).catch(codeOf)).toBe('PROJECT_FOREIGN');
   });
 
+  it('are found where a whole repository is the folder', async () => {
+    const theirs = await repo();
+    const { dir } = await initProject(await folder(), about);
+    await rename(dir, join(theirs, 'theirs'));
+    git(theirs, 'add', '-f', 'theirs');
+    git(theirs, 'mv', 'theirs/charter.jws', 'charter.jws');
+    git(theirs, 'commit', '-q', '-m', 'x');
+    const ours = await folder();
+    git(theirs, 'clone', '-q', theirs, join(ours, '.quorate'));
+    for (const cwd of [ours, join(ours, '.quorate')])
+      expect(await openProject(cwd).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  });
+
   it('are not used where git cannot tell', async () => {
     const root = await repo();
     await initProject(root, about);
@@ -145,31 +159,31 @@ describe('a project folder of which git keeps nothing', () => {
     expect((await openProject(apart.dir)).project).toBe(apart.project);
   });
 
-  it('is opened below a .git of another user, of which git would tell nothing', async () => {
+  it.skipIf(!isRoot)('is opened below a .git of another user, of which git would tell nothing', async () => {
     const around = await folder();
     await mkdir(join(around, '.git'));
-    if (process.getuid?.() !== 0) return;
     await chown(join(around, '.git'), 12_345, 12_345);
     const own = join(around, 'own');
     const { project } = await initProject(own, about);
     expect((await openProject(own)).project).toBe(project);
   });
 
-  it('is opened by root in a repository of another user where root has told git so', async () => {
-    if (process.getuid?.() !== 0) return;
-    const root = await repo();
-    const { project } = await initProject(root, about);
-    for (const path of [root, join(root, '.git')]) await chown(path, 12_345, 12_345);
-    // Its hint has the line to type.
-    await expect(openProject(root)).rejects.toThrow(/safe\.directory/);
-    onTestFinished(() => void vi.unstubAllEnvs());
-    const home = await folder();
-    vi.stubEnv('HOME', home);
-    await writeFile(join(home, '.gitconfig'), `[safe]\ndirectory = ${root}\n`);
-    expect((await openProject(root)).project).toBe(project);
-    git(root, '-c', `safe.directory=${root}`, 'add', '-f', '.quorate');
-    expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
-  });
+  it.skipIf(!isRoot)(
+    'is opened by root in a repository of another user where root has told git so',
+    async () => {
+      const root = await repo();
+      const { project } = await initProject(root, about);
+      for (const path of [root, join(root, '.git')]) await chown(path, 12_345, 12_345);
+      expect(await openProject(root).catch(codeOf)).toBe('SOURCE_OTHER_USER');
+      onTestFinished(() => void vi.unstubAllEnvs());
+      const home = await folder();
+      vi.stubEnv('HOME', home);
+      await writeFile(join(home, '.gitconfig'), `[safe]\ndirectory = ${root}\n`);
+      expect((await openProject(root)).project).toBe(project);
+      git(root, '-c', `safe.directory=${root}`, 'add', '-f', '.quorate');
+      expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+    },
+  );
 });
 
 describe('quorate idp init', () => {
@@ -193,7 +207,7 @@ describe('quorate idp init', () => {
     const root = await repo();
     const cwd = join(root, 'idp');
     await mkdir(cwd);
-    await writeFile(join(root, '.gitignore'), '.quorate/*\n!.quorate/idp.key\n');
+    await writeFile(join(root, '.gitignore'), '**/.quorate/*\n!**/.quorate/idp.key\n');
     await symlink('../.gitignore', join(cwd, '.gitignore'));
     expect((await quorate(['idp', 'init'], { cwd })).err).toContain('PROJECT_FOREIGN');
     expect(existsSync(join(cwd, '.quorate'))).toBe(false);
@@ -203,12 +217,16 @@ describe('quorate idp init', () => {
   });
 });
 
-it('a folder that is a link of one’s own to elsewhere is checked as the link that it is', async () => {
-  const root = await repo();
-  const { dir, project } = await initProject(await folder(), about);
+it('a folder that is a link of one’s own to elsewhere is checked here and there', async () => {
+  const [root, there] = [await repo(), await repo()];
+  const { dir, project } = await initProject(there, about);
   await symlink(dir, join(root, '.quorate'));
   await checkNotCommitted(join(root, '.quorate'));
   expect((await openProject(root)).project).toBe(project);
   commitAll(root);
+  expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  git(root, 'rm', '-q', '--cached', '.quorate');
+  expect((await openProject(root)).project).toBe(project);
+  git(there, 'add', '-f', '.quorate/charter.jws');
   expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
 });

@@ -1,10 +1,11 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { chown, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { codeIn } from '../../bad-input/support/person.ts';
 import { GitServer, git } from '../../e2e/support/git.ts';
 import { jobFile } from '../../e2e/support/jobs.ts';
 import { listen } from '../../source/support.ts';
+import { isRoot } from '../../support/needs.ts';
 import {
   arrive,
   attempt,
@@ -78,6 +79,7 @@ describe('quorate try of a job with a network', () => {
     const inner = join(dir, 'inner');
     await write(inner, { 'quorate.yaml': job });
     await git(inner, 'init', '-q');
+    await symlink(join(inner, 'quorate.yaml'), join(linked, 'link.yaml'));
     const elsewhere = person.at('elsewhere.yaml');
     await writeFile(elsewhere, job);
     const server = await GitServer.start(person.at('theirs'));
@@ -87,10 +89,16 @@ describe('quorate try of a job with a network', () => {
       [dir, url],
       [dir, '--file', `${url}:quorate.yaml`],
       [dir, '--file', join(inner, 'quorate.yaml')],
+      [dir, '--file', join(linked, 'link.yaml')],
       [dir, '--file', elsewhere],
     ] as const;
     for (const [from, ...args] of foreign)
       expect.soft(await reached(from, ...args), [from, ...args].join(' ')).toBe(false);
+    if (isRoot) {
+      await chown(inner, 65_534, 65_534);
+      await chown(join(inner, '.git'), 65_534, 65_534);
+      expect(await reached(dir, '--file', join(inner, 'quorate.yaml'))).toBe(false);
+    }
     const file = join(person.at('home'), 'worker.toml');
     await writeFile(file, `[network]\nprivate = ["127.0.0.1:${port}"]\n`);
     onTestFinished(() => rm(file));
