@@ -36,6 +36,13 @@ it('whom a followed run waits for is told once, with what helps', async () => {
   ]);
 });
 
+it('a level in it is the word of the controller', async () => {
+  const { note, notes } = noteOf({ events: 0, sealed: 0, summary: { state: 'agreed', level: 'agreed' } });
+  note.in(restsMs);
+  await vi.advanceTimersByTimeAsync(restsMs);
+  expect(notes[0]).toMatch(/^agreed \(unverified\): operators built the same; /);
+});
+
 it('the note waits for the events that its status follows from, up to a bound', async () => {
   const { note, notes } = noteOf({ events: 3, sealed: 2 });
   note.seen = 1;

@@ -140,6 +140,9 @@ function jobLine(job: RunSummary, row: string[], look: Look): string[] {
 export const toldState = (state: string): string =>
   state === 'agreed' || state === 'trusted' ? `${state} (unverified)` : state;
 
+/** Of an answer in which nothing is proven. */
+export const wordOnly = 'By the word of the controller, unverified: quorate fetch verifies.';
+
 export function paintOf(state: RunState, alarm: boolean, colours: Colours): (text: string) => string {
   const { green, red, yellow } = colours;
   if (alarm) return red;

@@ -5,7 +5,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { headlineLine, jobLines } from './job-list.ts';
+import { headlineLine, jobLines, wordOnly } from './job-list.ts';
 import { openBook } from './verification.ts';
 
 export const jobs: Define = (program, act) =>
@@ -36,8 +36,7 @@ async function run(context: Context, { ref, project }: { ref?: string; project?:
   if (found.length > 0) out.say(headlineLine(found, { colours }), '');
   out.print(...jobLines(found, { now: Date.now(), colours, width, breaks }));
   if (found.some(({ cosigned }) => cosigned === false)) out.say(`* ${notCosigned}`);
-  if (found.length > 0)
-    out.say(colours.dim('By the word of the controller, unverified: quorate fetch verifies.'));
+  if (found.length > 0) out.say(colours.dim(wordOnly));
   return exits.done;
 }
 

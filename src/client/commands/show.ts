@@ -11,7 +11,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
-import { paintOf, toldState } from './job-list.ts';
+import { paintOf, toldState, wordOnly } from './job-list.ts';
 import { sayStep } from './next-steps.ts';
 import { graphRows } from './pipeline-graph.ts';
 import { ProgressView } from './progress.ts';
@@ -59,6 +59,7 @@ function sayState(out: Output, summary: RunSummary): void {
     `${account.alarm ? 'ALARM ' : ''}${bold(paint(toldState(account.state)))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
   );
   if (summary.cosigned === false) out.say(out.colours.yellow(notCosigned));
+  out.say(out.colours.dim(wordOnly));
   if (!account.over)
     for (const { place, says } of ladderOf(summary))
       out.say(`${places[place].padEnd(labelWidth)}${escapeLine(says, 500)}`);

@@ -79,7 +79,7 @@ const steal = async () => {
       ];
       const answers: Record<string, object[]> = {
         submit: [{ kind: 'accepted', run: real.run, job: real.job }],
-        jobs: [{ kind: 'jobs', jobs: [{ ...real, commit }], equivocations: [] }],
+        jobs: [{ kind: 'jobs', jobs: [{ ...real, commit }], equivocations: ['sizes'] }],
         show: [
           {
             kind: 'job',
@@ -121,6 +121,17 @@ describe('a controller that calls a run trusted', () => {
     shown = evidence;
     const answer = await cluster.cli(['run', url]);
     expect(code(answer), answer.report).toEqual({ code: 1, unproven: ['RUN_MISMATCH'] });
+  });
+
+  it('or that its log tells two stories, is asked by commands that show no evidence, and say so', async () => {
+    shown = undefined;
+    const told = 'the log tells two stories, and shows no evidence: sizes.';
+    const jobs = await cluster.cli(['jobs'], { plain: true });
+    expect(jobs.report).toMatch(/^By the word of the controller, unverified: /m);
+    expect(jobs.stderr).toContain(`The controller says that ${told}`);
+    const show = await cluster.cli(['show', real.run], { plain: true });
+    expect(show.report).toMatch(/^trusted \(unverified\): .*\nBy the word of the controller/m);
+    expect(show.report).not.toMatch(/^trusted(?! \()/m);
   });
 
   it('says so of several jobs', async () => {
