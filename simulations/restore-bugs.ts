@@ -69,6 +69,13 @@ export const restoreBugs = {
       }),
     }),
   },
+  'given-back-unlisted': {
+    says: 'a run whose trusted bundle came back after a restore is called lost',
+    caughtBy: 'finished',
+    rates,
+    scenario,
+    patches: breaking((_, handle) => (event, now) => (event.kind === 'given-back' ? [] : handle(event, now))),
+  },
   'lost-ack-believed': {
     says: 'a worker whose ack the restored journal does not have sends its receipt no more',
     caughtBy: 'lease ends',

@@ -1,12 +1,14 @@
 import { isLostInRestore, isOver } from '../../src/controller/machine/facts.ts';
+import { summaryOf } from '../../src/controller/machine/queries/summary.ts';
 import { allRuns, publishedOf } from '../../src/controller/machine/state.ts';
 import { hasEvidence } from '../../src/controller/machine/verdicts/verdict.ts';
+import { accountOf } from '../../src/protocol/account/index.ts';
 import { idOf } from '../../src/protocol/documents/index.ts';
 import { type IdleWorker, type Observe, Violation } from '../observer.ts';
 
 /**
  * A finished run holds its documents until its bundle is stored, and that bundle holds its last verdict. A run that a restore lost has the
- * bundle of the trusted verdict that was published before, where a trusted worker keeps it.
+ * bundle of the trusted verdict that was published before, where a trusted worker keeps it, and is trusted in lists.
  */
 export function finished(): Observe {
   /** The verdict in the bundle stored last, by run. */
@@ -34,7 +36,12 @@ export function finished(): Observe {
     for (const run of allRuns(seen.state)) {
       const published = publishedOf(run);
       const proven = isLostInRestore(run) ? trusted.get(run.id) : undefined;
-      if (proven !== undefined && stored.get(run.id) === proven) continue;
+      if (proven !== undefined && stored.get(run.id) === proven) {
+        const { state } = accountOf(summaryOf(seen.state, run));
+        if (state !== 'trusted' && seen.state.revocations.length === 0)
+          throw new Violation(`the trusted bundle of a run is served that lists call ${state}`);
+        continue;
+      }
       const isKept = ({ id, bundles }: IdleWorker) => truth.personOf(id) === 'owner' && bundles.has(run.id);
       if (proven !== undefined && seen.state.revocations.length === 0 && seen.idle.some(isKept))
         throw new Violation(

@@ -195,6 +195,8 @@ export type ControllerEvent =
   | { kind: 'witnessed'; run: string; verdict: string; root: string; log: WitnessedLog }
   /** The bundle of this verdict, an id, is stored and was published. `sha256`: of its text; absent in older journals. */
   | { kind: 'stored'; run: string; verdict: string; sha256?: string }
+  /** Whether the trusted bundle of a run that a restore lost is served: shown only. `tree`: which it is about. */
+  | { kind: 'given-back'; run: string; bundle: { tree: string | null } | null }
   | { kind: 'revoke'; token: string; revocation: Verified<Revocation> }
   /** The documents of a run that has ended, so that it can be built again; null where they cannot be read any more. */
   | { kind: 'recalled'; run: string; entropy: string; documents: RunDocuments | null }

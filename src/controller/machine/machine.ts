@@ -6,7 +6,7 @@ import { isOver } from './facts.ts';
 import { awaitInputs, recalled, reviewDependants } from './inputs/readers.ts';
 import { considerRecalls } from './inputs/recall.ts';
 import { checkPresent, enrol, readmit, renew } from './members/enrolment.ts';
-import { takeLeaves } from './members/recovered.ts';
+import { givenBack, takeLeaves } from './members/recovered.ts';
 import { endRevokedKeys, revoke } from './members/revocations.ts';
 import { absenceEndsAt, hear, leave, Presence, silentAt } from './presence.ts';
 import { findRun } from './queries/summary.ts';
@@ -179,6 +179,7 @@ const handlers: { [K in ControllerEvent['kind']]: (transition: Transition, event
   ),
   witnessed: ofRun(witnessed),
   stored,
+  'given-back': givenBack,
   revoke(transition, event) {
     if (revoke(transition, event)) revocationsChanged(transition);
   },

@@ -53,6 +53,8 @@ export class Presence {
   retries = new WeakMap<object, { since: number; tries: number; at: number | null }>();
   /** The artifact that is being fetched, by run, until its own answer: one that was wanted before may end later. */
   fetching = new Map<string, Fetching & { artifact: string }>();
+  /** Trees of trusted bundles that a trusted worker gave back, by run that a restore lost. */
+  givenBack = new Map<string, string | null>();
   /** Witnesses of the last checkpoint, by run that waits for them. */
   witnessed = new Map<string, Witnessed>();
 

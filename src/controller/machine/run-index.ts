@@ -4,7 +4,7 @@ import { compareTexts } from '../../protocol/base/text.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 import { Pushes, type PushPage } from './pushes.ts';
-import { listStateOf, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
+import { type ListState, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
 
 /** Finds runs at a cost that does not grow with history. Follows from the runs. */
 export class RunIndex<Open extends RunFacts> {
@@ -100,11 +100,11 @@ export class RunIndex<Open extends RunFacts> {
     this.#all[this.#at(run)] = run;
   }
 
-  /** Files a run anew whose state may have changed: it ended, or its verdict was voided. */
-  refile(id: string): void {
+  /** Files a run anew whose state may have changed: it ended, or its verdict was voided. `as`: where that does not follow from its facts. */
+  refile(id: string, as?: ListState): void {
     const at = this.#position.get(id);
     const run = at === undefined ? undefined : this.#all[at];
-    if (at !== undefined && run !== undefined) this.lists.refile(at, run);
+    if (at !== undefined && run !== undefined) this.lists.refile(at, run, as);
   }
 
   get(id: string): RunFacts | undefined {
@@ -199,7 +199,7 @@ export class RunIndex<Open extends RunFacts> {
       run !== undefined &&
       (refs === undefined || refs.includes(run.request.payload.ref)) &&
       (name === undefined || run.job.name === name) &&
-      (listState === undefined || listStateOf(run) === listState)
+      (listState === undefined || this.lists.stateOf(at) === listState)
     );
   }
 

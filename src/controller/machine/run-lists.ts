@@ -52,9 +52,13 @@ export class RunLists {
     this.refile(at, run);
   }
 
+  /** The state under which a run is filed. */
+  stateOf(at: number): ListState | undefined {
+    return this.#listStates[at];
+  }
+
   /** Files a run under its present state. */
-  refile(at: number, run: RunFacts): void {
-    const listState = listStateOf(run);
+  refile(at: number, run: RunFacts, listState = listStateOf(run)): void {
     const before = this.#listStates[at];
     if (before === listState) return;
     if (before !== undefined) remove(this.#byStanding.get(before) ?? [], at);

@@ -23,7 +23,7 @@ import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { knownTo } from './revocations.ts';
 import type { SharedPorts } from './shared.ts';
-import { takeSigned } from './signed-bundles.ts';
+import { takeSigned, tellGivenBack } from './signed-bundles.ts';
 import { askingError } from './start-inquiry.ts';
 import { StorePins } from './store-pins.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
@@ -183,6 +183,7 @@ export class ControllerSessions {
       case 'recall':
         return this.#run('recall', this.#recall(effect.run));
       case 'revocation':
+        this.#run('signed', tellGivenBack(this.#ports));
         return this.#run('revocation', this.#publisher.revocation(effect.id));
       case 'progress':
         this.#run('bundle', this.#publisher.proofLost(effect));
@@ -228,6 +229,7 @@ export class ControllerSessions {
   /** Begins the work of a life in the background; `names`: bundles that are stored. */
   async startWork(names: ReadonlySet<string>): Promise<void> {
     const kept = await this.#publisher.restore(names);
+    this.#run('signed', tellGivenBack(this.#ports));
     await Promise.all([this.#announceAgain(kept), this.#makeAllAgain()]);
   }
 

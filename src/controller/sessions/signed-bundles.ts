@@ -45,18 +45,45 @@ async function takeSignature(ports: SharedPorts, worker: string, run: string, te
 }
 
 async function keepLost(ports: SharedPorts, run: string, text: string): Promise<void> {
-  const { machine, bundles, project, signing } = ports;
+  const { machine, bundles, dispatch } = ports;
   const { state } = machine;
   const isLost = () => {
     const known = state.index.get(run);
     return known !== undefined && isLostInRestore(known);
   };
   if (!isLost() || (await bundles.get(run)) === text) return;
-  const expected = { project, revocations: revocationsIn(state) };
-  const { ok, level, facts } = await verifyBundle(decodeBundle(text), expected, signing.documents.verifier);
-  if (!ok || level !== 'trusted' || facts?.request !== run || !isLost()) return;
-  const { artifact } = facts;
+  const bundle = await provenBy(ports, run, text);
+  if (bundle === null || !isLost()) return;
+  const { artifact } = bundle;
   const other = artifact === null ? undefined : provingRun(state, artifact);
   const names = other === undefined || other.id === run ? artifact : null;
   await bundles.put({ run, job: null, artifact: names }, text);
+  await dispatch({ kind: 'given-back', run, bundle: { tree: artifact } });
+}
+
+/** Facts of a bundle that proves the run to be trusted, as revocations are now; null for another one. */
+async function provenBy(
+  { machine, project, signing }: SharedPorts,
+  run: string,
+  text: string,
+): Promise<{ artifact: string | null } | null> {
+  const expected = { project, revocations: revocationsIn(machine.state) };
+  const { ok, level, facts } = await verifyBundle(decodeBundle(text), expected, signing.documents.verifier);
+  return ok && level === 'trusted' && facts?.request === run ? facts : null;
+}
+
+/** Tells lists which runs that a restore lost have a trusted bundle: those of a life before, and after each revocation. */
+export async function tellGivenBack(ports: SharedPorts): Promise<void> {
+  const { clock, machine, bundles, dispatch } = ports;
+  const { index, presence, recovered } = machine.state;
+  if (!recovered) return;
+  for (const { id: run } of [...index.latest()].filter(isLostInRestore)) {
+    const isTold = presence.givenBack.has(run);
+    const text = await bundles.get(run);
+    const proven = text === undefined ? null : await provenBy(ports, run, text).catch(() => null);
+    if (clock.closing) return;
+    // Meanwhile a trusted worker may have given it back.
+    if (proven !== null || isTold)
+      await dispatch({ kind: 'given-back', run, bundle: proven && { tree: proven.artifact } });
+  }
 }

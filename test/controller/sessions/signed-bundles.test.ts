@@ -3,9 +3,13 @@ import { standIn } from '../../../simulations/keys.ts';
 import { capabilities } from '../../../simulations/paperwork.ts';
 import { Reader } from '../../../simulations/reader.ts';
 import { controllerLimits } from '../../../src/controller/machine/limits.ts';
+import { pipelineOf, summaryOf } from '../../../src/controller/machine/queries/summary.ts';
 import { perhapsSigned } from '../../../src/controller/machine/rounds/trusted-slot.ts';
+import { listStates } from '../../../src/controller/machine/run-lists.ts';
+import { ControllerSessions } from '../../../src/controller/sessions/controller-sessions.ts';
 import type { SharedPorts } from '../../../src/controller/sessions/shared.ts';
-import { takeSigned } from '../../../src/controller/sessions/signed-bundles.ts';
+import { takeSigned, tellGivenBack } from '../../../src/controller/sessions/signed-bundles.ts';
+import { accountOf } from '../../../src/protocol/account/index.ts';
 import { addSignature, decodeBundle, encodeBundle } from '../../../src/protocol/documents/index.ts';
 import { ownVersion } from '../../../src/protocol/wire/peer-version.ts';
 import { Desk } from '../../protocol/sessions/desk.ts';
@@ -116,6 +120,69 @@ describe('the bundle of a run that a restore lost', () => {
     await other.restart();
     expect(other.puts).toHaveLength(length);
     expect(await other.serve().get(run)).toBe(bundle);
+  });
+
+  const listed = ({ copy, run }: Awaited<ReturnType<typeof lost>>) => {
+    const { state } = copy.controller;
+    const found = summaryOf(state, copy.facts(run));
+    const filed = listStates.filter((listState) =>
+      state.index.list({ listState, name: 'app' }, 5).runs.some(({ id }) => id === run),
+    );
+    return [accountOf(found).state, found.level, found.artifact, ...filed];
+  };
+  const sessionsOf = ({ other }: Awaited<ReturnType<typeof lost>>) => {
+    const after = (_ms: number, act: () => void) => {
+      act();
+      return () => {};
+    };
+    const clock = { closing: false, now: () => 0, monotonic: () => 0, after, onClosing: () => () => {} };
+    const { signing, ...ports } = shared(other);
+    const documents = new Reader(standIn.verifier);
+    return new ControllerSessions({ ...ports, signing: { ...signing, documents }, clock } as never);
+  };
+
+  it('is what lists say of the run, also in the next life, until a revocation voids it', async () => {
+    const found = await lost();
+    const { run, other, copy, bundle } = found;
+    expect(listed(found)).toEqual(['lost', 'agreed', A, 'cancelled']);
+    await takeSigned(shared(other), copy.id('trusted'), run, bundle);
+    expect(listed(found)).toEqual(['trusted', 'trusted', A, 'trusted']);
+    expect(pipelineOf(copy.controller.state, copy.facts(run))).toMatchObject([
+      { state: 'done', level: 'trusted' },
+    ]);
+    await other.restart();
+    expect(listed(found)).toEqual(['lost', 'agreed', A, 'cancelled']);
+    await sessionsOf(found).startWork(new Set(other.stored.keys()));
+    await expect.poll(() => listed(found), { interval: 1 }).toEqual(['trusted', 'trusted', A, 'trusted']);
+    const before = copy.effects.length;
+    await copy.revoke({ kind: 'key', id: copy.id('trusted') }, { since: 0, as: 'root' });
+    const sessions = sessionsOf(found);
+    for (const effect of copy.effects.slice(before))
+      if (effect.kind === 'revocation') sessions.perform(effect);
+    await expect.poll(() => listed(found), { interval: 1 }).toEqual(['lost', 'agreed', A, 'cancelled']);
+  });
+
+  it('is looked for no more while the controller stops, and may come while it is looked for', async () => {
+    const found = await lost();
+    const { run, other, copy, bundle } = found;
+    const ports = shared(other);
+    const get = async () => {
+      await takeSigned(ports, copy.id('trusted'), run, bundle);
+      return 'the file of before';
+    };
+    await tellGivenBack({ ...ports, bundles: { ...ports.bundles, get } });
+    expect(listed(found)).toEqual(['trusted', 'trusted', A, 'trusted']);
+    await other.restart();
+    await tellGivenBack({ ...shared(other), clock: { closing: true } } as never);
+    expect(listed(found)).toEqual(['lost', 'agreed', A, 'cancelled']);
+  });
+
+  it('says nothing of a run that was not lost', async () => {
+    const { desk } = await lost();
+    const later = await desk.play('later', built);
+    const { state } = desk.bench.controller;
+    desk.bench.send({ kind: 'given-back', run: later, bundle: { tree: A } });
+    expect(state.presence.givenBack.size).toBe(0);
   });
 
   it('is none that is less, of another run, or of one that was not lost', async () => {

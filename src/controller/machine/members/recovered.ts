@@ -1,5 +1,6 @@
 import { QuorateError } from '../../../protocol/base/errors.ts';
 import { leaves } from '../../../protocol/documents/index.ts';
+import { isLostInRestore } from '../facts.ts';
 import type { ControllerState, EventOf, Run, Transition } from '../state.ts';
 import { putInForce } from './charter.ts';
 
@@ -22,6 +23,17 @@ export function takeLeaves(transition: Transition, event: EventOf<'recovered'>):
   for (const leaf of event.leaves) take(transition, event, leaf, touched);
   takeWithheld(state, event);
   return touched;
+}
+
+/** The journal has no verdict of others, so that this is told by lists alone, and nothing rests on it. */
+export function givenBack(transition: Transition, { run, bundle }: EventOf<'given-back'>): void {
+  transition.unchanged();
+  const { index, presence } = transition.state;
+  const known = index.get(run);
+  if (known === undefined || !isLostInRestore(known)) return;
+  if (bundle === null) presence.givenBack.delete(run);
+  else presence.givenBack.set(run, bundle.tree);
+  index.refile(run, bundle === null ? undefined : 'trusted');
 }
 
 /** Documents of leaves that came back without them. */

@@ -18,7 +18,7 @@ import type { Revoked } from '../../../protocol/trust/revocations.ts';
 import { wireLimits } from '../../../protocol/wire/limits.ts';
 import type { PipelineJob, RunSummary } from '../../../protocol/wire/runs.ts';
 import { toldPolicy } from '../../../protocol/wire/told-policy.ts';
-import { artifactIn, isOver, precedes, type RunFacts, reportsIn } from '../facts.ts';
+import { artifactIn, isOver, precedes, type RunFacts } from '../facts.ts';
 import { controllerLimits } from '../limits.ts';
 import { absenceEndsAt, operatorsAround } from '../presence.ts';
 import { eligible } from '../rounds/absence.ts';
@@ -43,10 +43,15 @@ const reasonCharsMax = 500;
 
 const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
 
+/** Tree of the trusted bundle that is served of a run which a restore lost; undefined where none is. */
+const givenBackOf = ({ presence }: ControllerState, { id }: RunFacts): string | null | undefined =>
+  presence.givenBack.get(id);
+
 /** Facts that a summary and the list of a pipeline share. */
 function sharedFacts(state: ControllerState, run: RunFacts) {
   const { phase, job } = run;
-  const level = publishedLevelOf(run);
+  const isGivenBack = givenBackOf(state, run) !== undefined;
+  const level = isGivenBack ? 'trusted' : publishedLevelOf(run);
   const { ending = null, limit } = publishedOf(run) ?? {};
   const awaits = awaitsOf(state, run);
   const differs = differsOf(state, run);
@@ -55,13 +60,13 @@ function sharedFacts(state: ControllerState, run: RunFacts) {
     run: run.id,
     name: job.name,
     ...(job.kind === 'test' && { test: true as const }),
-    state: phase.kind,
+    state: isGivenBack ? 'done' : phase.kind,
     level,
     ...(ending !== null && { reason: ending }),
     ...(limit !== undefined && { limit: limitText(limit) }),
     ...(level !== null &&
       countsUncosigned(run.request.payload.policy, level) && { cosigned: false as const }),
-    ...(phase.kind === 'cancelled' && { cancelled: phase.reason.slice(0, reasonCharsMax) }),
+    ...(phase.kind === 'cancelled' && !isGivenBack && { cancelled: phase.reason.slice(0, reasonCharsMax) }),
     ...(awaits.length > 0 && { awaits }),
     ...(differs !== undefined && { differs }),
     ...(fellWith !== undefined && { fellWith }),
@@ -75,7 +80,9 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const told = run.history.map(({ progress }) => progress);
   const tally = told.reduce<Tally | undefined>(afterTally, undefined);
   const failures = told.reduce<TrustedFailure[]>(afterFailure, []);
-  const reports = reportsIn(run, outcomeOf(run));
+  const given = givenBackOf(state, run);
+  const tree = given === undefined ? artifactOf(outcomeOf(run)) : given;
+  const isTest = run.job.kind === 'test';
   return {
     ...sharedFacts(state, run),
     job: run.jobId,
@@ -86,8 +93,8 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(subject !== undefined && { subject }),
     ...(author !== undefined && { author }),
     push: state.index.firstOfPush(run).id,
-    artifact: artifactBy(run),
-    ...(reports !== null && { reports }),
+    artifact: isTest ? null : tree,
+    ...(isTest && tree !== null && { reports: tree }),
     ...(isAlarming(run) && { alarming: true }),
     ...(failures.length > 0 && { trustedFailures: failures }),
     ...(isLookedAt(state, run) && { acknowledged: true }),
