@@ -8,7 +8,7 @@ import { LostBundles } from '../src/controller/sessions/lost-bundles.ts';
 import type { ControllerPorts, Grants } from '../src/controller/sessions/ports.ts';
 import { type InquiryPorts, StartInquiry } from '../src/controller/sessions/start-inquiry.ts';
 import { codeOf, messageOf } from '../src/protocol/base/errors.ts';
-import { decodeBundle, sha256Hex } from '../src/protocol/documents/index.ts';
+import { type Charter, decodeBundle, sha256Hex, type Verified } from '../src/protocol/documents/index.ts';
 import { bundleServer } from '../src/protocol/sessions/bundle-exchange.ts';
 import type { EventLog } from '../src/protocol/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/protocol/sessions/ports.ts';
@@ -165,6 +165,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       tell: (_, kind, says) => {
         if (life.alive()) trace.write(time.now, this.name, `${kind}: ${says}`);
       },
+      takeCharter: this.#takeCharter(life),
       stop: (error) => {
         if (isHonest && life.alive()) this.#notStarted(error);
       },
@@ -396,14 +397,19 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#idpClient = idpClient(this, idp, this.#paper.project, {
       around: this.around,
       life,
-      takeCharter: async (charter) => {
-        if (!life.alive()) return;
-        this.#disk.folder = charter;
-        await this.dispatch(life, { kind: 'charter', charter });
-      },
+      takeCharter: this.#takeCharter(life),
     });
     return this.#idpClient;
   }
+
+  /** As a newer one that another process or a member showed. */
+  #takeCharter =
+    (life: ControllerLife) =>
+    async (charter: Verified<Charter>): Promise<void> => {
+      if (!life.alive()) return;
+      this.#disk.folder = charter;
+      await this.dispatch(life, { kind: 'charter', charter });
+    };
 
   async #publish(run: string, text: string): Promise<void> {
     const bundle = decodeBundle(text);

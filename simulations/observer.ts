@@ -86,6 +86,8 @@ export interface IdleWorker {
   holds: number;
   served: ReadonlySet<string>;
   bundles: ReadonlySet<string>;
+  /** Epoch of the charter that it knows; 0 for one that has not joined. */
+  epoch: number;
   /** The controller that it would ask; undefined for one that has not joined. */
   controller: string | undefined;
 }

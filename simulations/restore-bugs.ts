@@ -15,6 +15,28 @@ import type { Patches } from './world.ts';
 const rates: Partial<Rates> = { restorePerMinute: 0.5 };
 const scenario: Partial<Scenario> = { ...busy, trusted: 'there' };
 
+interface Held {
+  charter: string;
+  leases: { lease: string }[];
+}
+
+/** A controller that takes what a member holds of its log for something else. */
+const heldAs = (change: (said: Held) => Held): Patches => ({
+  inquiry: (ports) => ({
+    ...ports,
+    dial: async (...target) => {
+      const channel = await ports.dial(...target);
+      const receive: typeof channel.receive = async (options) => {
+        const bytes = await channel.receive(options);
+        if (bytes === undefined) return undefined;
+        const said = JSON.parse(fromUtf8(bytes)) as Partial<Held>;
+        return said.leases === undefined ? bytes : toUtf8(JSON.stringify(change(said as Held)));
+      };
+      return Object.assign(Object.create(channel) as typeof channel, { receive });
+    },
+  }),
+});
+
 /** Mistakes with a start from an older copy of the journal. */
 export const restoreBugs = {
   'start-asks-nobody': {
@@ -52,22 +74,23 @@ export const restoreBugs = {
     caughtBy: 'acks',
     rates,
     scenario,
-    patches: (): Patches => ({
-      inquiry: (ports) => ({
-        ...ports,
-        dial: async (...target) => {
-          const channel = await ports.dial(...target);
-          const receive: typeof channel.receive = async (options) => {
-            const bytes = await channel.receive(options);
-            if (bytes === undefined) return undefined;
-            const said = JSON.parse(fromUtf8(bytes)) as { leases?: { lease: string }[] };
-            const leases = said.leases?.map(({ lease }) => ({ lease }));
-            return leases === undefined ? bytes : toUtf8(JSON.stringify({ ...said, leases }));
-          };
-          return Object.assign(Object.create(channel) as typeof channel, { receive });
-        },
-      }),
-    }),
+    patches: () => heldAs((said) => ({ ...said, leases: said.leases.map(({ lease }) => ({ lease })) })),
+  },
+  'older-charter-stays': {
+    says: 'a controller whose copy has an older charter takes none from its members',
+    caughtBy: 'charters',
+    rates,
+    scenario: {
+      ...scenario,
+      charters: [{ afterMs: 60_000, replaces: 'nothing' as const }],
+    },
+    patches: (): Patches => {
+      let first: string | undefined;
+      return heldAs((said) => {
+        first ??= said.charter;
+        return { ...said, charter: first };
+      });
+    },
   },
   'given-back-unlisted': {
     says: 'a run whose trusted bundle came back after a restore is called lost',

@@ -148,7 +148,9 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   get idle(): IdleWorker {
     const { id, name: worker, served } = this;
     const holds = [...this.leases.keys()].filter((lease) => this.machine.leaseOf(lease) !== undefined).length;
-    return { id, worker, holds, served, bundles: new Set(this.#bundles.keys()), controller: this.controller };
+    const { controller } = this;
+    const epoch = this.#credentials?.charter.epoch ?? 0;
+    return { id, worker, holds, served, bundles: new Set(this.#bundles.keys()), epoch, controller };
   }
 
   /** Promised leaves that it has not found under a checkpoint, as they lie on its disk. */

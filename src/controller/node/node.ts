@@ -12,11 +12,18 @@ import { warnWhenFull } from '../../node/full-warning.ts';
 import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import { machineTime, meshDial, signingOf } from '../../node/ports.ts';
 import { journalFile } from '../../owner/controller-socket.ts';
-import { type ProjectFolder, readCharter, unusedFile, writeAddress } from '../../owner/project-folder.ts';
+import {
+  type ProjectFolder,
+  readCharter,
+  unusedFile,
+  writeAddress,
+  writeCharter,
+} from '../../owner/project-folder.ts';
 import { version } from '../../program.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { counted } from '../../protocol/base/quantity.ts';
+import type { Charter, Verified } from '../../protocol/documents/index.ts';
 import { ownVersion } from '../../protocol/wire/peer-version.ts';
 import { topicsOf } from '../../protocol/wire/protocols.ts';
 import { sha256InSlices } from '../../store/index.ts';
@@ -142,7 +149,11 @@ export async function startController(options: ControllerOptions) {
       tell,
     });
     const addrs = options.idp ?? [];
-    const idp = openGrants(context, { addrs, clock, refresh: () => refresh() });
+    const takeCharter = async (charter: Verified<Charter>) => {
+      await writeCharter(folder.dir, charter);
+      await refresh();
+    };
+    const idp = openGrants(context, { addrs, clock, takeCharter });
     const checkpointFile = join(folder.dir, 'checkpoint.txt');
     const inquiry = new StartInquiry({
       project: folder.project,
@@ -153,6 +164,7 @@ export async function startController(options: ControllerOptions) {
       dial: meshDial(mesh, closing),
       alone: options.alone ?? false,
       journalLost,
+      takeCharter,
       stop: (error) => kernel.fail(error),
     });
     let feedUrls: readonly string[] = [];

@@ -1,6 +1,7 @@
 import { joseDocuments, meshDial } from '../../node/ports.ts';
-import { keyIsHere, writeCharter } from '../../owner/project-folder.ts';
+import { keyIsHere } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
+import type { Charter, Verified } from '../../protocol/documents/index.ts';
 import type { Clock } from '../../protocol/sessions/ports.ts';
 import { signedCharter } from '../machine/members/charter.ts';
 import { IdpClient, localGrants } from '../sessions/grants.ts';
@@ -10,7 +11,11 @@ import type { ControllerContext } from './context.ts';
 /** Has grants signed by the key in the folder, or the process at these addresses. @throws `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`. */
 export function openGrants(
   { folder, machine, mesh, tell, closing }: ControllerContext,
-  { addrs, clock, refresh }: { addrs: readonly string[]; clock: Clock; refresh: () => Promise<void> },
+  {
+    addrs,
+    clock,
+    takeCharter,
+  }: { addrs: readonly string[]; clock: Clock; takeCharter: (charter: Verified<Charter>) => Promise<void> },
 ): { grants: Grants; start: () => void; learnCharter: () => Promise<void> } {
   if (folder.holds.idp) {
     if (addrs.length > 0) throw keyIsHere(folder.dir);
@@ -27,10 +32,7 @@ export function openGrants(
     documents: joseDocuments,
     clock,
     charter: () => signedCharter(machine),
-    async takeCharter(charter) {
-      await writeCharter(folder.dir, charter);
-      await refresh();
-    },
+    takeCharter,
     addresses: () => mesh.addresses(),
     tell,
   });

@@ -90,6 +90,11 @@ export class HeldLog {
   }
 
   /** Asks a member for its charter, and returns its leases. */
+  /** Asks a member for its charter alone. @throws as above. */
+  async askCharter(id: string): Promise<void> {
+    await this.#askHeld(id);
+  }
+
   async #askHeld(id: string): Promise<readonly HeldLease[]> {
     const { dial, project, signing } = this.#ports;
     try {

@@ -21,6 +21,8 @@ export interface InquiryPorts extends HeldLogPorts {
   readonly alone: boolean;
   /** The project's folder has no journal, so that nothing here says whether the project has members. */
   readonly journalLost: boolean;
+  /** Puts a newer charter in force that a member showed after the start. */
+  takeCharter(charter: Verified<Charter>): Promise<void>;
   /** The log of this controller is not what a member shows, after the start: nothing more may be signed. */
   stop(error: QuorateError): void;
 }
@@ -249,7 +251,7 @@ export class StartInquiry {
     const done = Promise.race([asked, timeout.promise])
       .then(() => {
         this.#answered.add(peer);
-        this.#stopWhereBehind(held);
+        if (held === this.#held) this.#stopWhereBehind(held);
       })
       .catch((error) => {
         if (this.#isOpen || clock.closing) return;
@@ -302,12 +304,16 @@ export class StartInquiry {
     cancel();
   }
 
-  /** Documents that nobody who was there at the start had are taken from those who come later. */
+  /** Documents that nobody who was there at the start had are taken from those who come later; a newer charter in each life. */
   async #askLater(held: HeldLog, peer: string, isKnown: boolean): Promise<void> {
     await held.askCheckpoint(peer);
-    if (!isKnown || !(this.#hasRecovered || this.#state.withheld.size > 0)) return;
-    await held.askDocuments(peer);
-    await this.#takeRevocations(held);
+    this.#stopWhereBehind(held);
+    if (isKnown && (this.#hasRecovered || this.#state.withheld.size > 0)) {
+      await held.askDocuments(peer);
+      await this.#takeRevocations(held);
+    } else await held.askCharter(peer);
+    const { charter } = held;
+    if (charter !== undefined && charter !== this.#state.charter) await this.#ports.takeCharter(charter);
   }
 
   /**

@@ -8,7 +8,7 @@ it('grants are signed with the key in the folder, or by the process that is name
     codeOf(() =>
       openGrants(
         { folder: { dir: '/project', holds: { idp }, idp: {} }, mesh: {}, machine: {} } as never,
-        { addrs, clock: {}, closing: new AbortController().signal, refresh: async () => {} } as never,
+        { addrs, clock: {}, closing: new AbortController().signal, takeCharter: async () => {} } as never,
       ),
     );
   expect(await open(true, [])).toBeUndefined();

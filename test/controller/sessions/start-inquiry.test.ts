@@ -14,7 +14,7 @@ import type { HeldLease } from '../../../src/protocol/sessions/revocation-exchan
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/protocol/transparency/index.ts';
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { pair } from '../../protocol/sessions/channel-pair.ts';
-import { minute, Start, settle, started } from '../../protocol/sessions/start-desk.ts';
+import { floor, minute, Start, settle, started } from '../../protocol/sessions/start-desk.ts';
 import { deliverAll, leasedRound, projectOf } from '../machine/bench.ts';
 
 it('looks at more checkpoints and promises of members than a function takes arguments', async () => {
@@ -219,6 +219,15 @@ describe('a log that is not the one of the journal', () => {
     expect(start.stopped).toEqual(codes);
   });
 
+  it('stops it also where the member shows no charter', async () => {
+    const start = await started();
+    start.hello('trusted');
+    await start.after(minute);
+    start.hello('cy', { note: await start.note(6, other(6)), charter: 'none' });
+    await start.after(1_000);
+    expect(start.stopped).toEqual(['LOG_BEHIND_MEMBER']);
+  });
+
   it('stops a controller that started while the member was asked', async () => {
     const asked = await started();
     expect(await asked.after(0)).toBe('waits');
@@ -232,6 +241,23 @@ describe('a log that is not the one of the journal', () => {
     await answered.after(1_000);
     answered.inquiry.open();
     expect(answered.stopped).toEqual(['LOG_BEHIND_MEMBER']);
+  });
+});
+
+describe('a charter that a member shows after the start', () => {
+  it.each([
+    ['is newer', 2, [2]],
+    ['is the one in force', 1, []],
+  ])('is taken where it is newer: it %s', async (_, epoch, taken) => {
+    const start = await started();
+    expect(await start.after(0)).toBe('waits');
+    start.hello('ada');
+    start.hello('bob');
+    expect(await start.after(minute)).toBe('starts');
+    const { raw } = await start.bench.paper.charter({ floor, epoch, name: 'another' });
+    start.hello('cy', { charter: raw });
+    await start.after(1_000);
+    expect(start.taken).toEqual(taken);
   });
 });
 

@@ -46,6 +46,8 @@ export class Start {
   readonly inquiry: StartInquiry;
   readonly told: string[] = [];
   readonly stopped: string[] = [];
+  /** Epochs of charters that were taken after the start. */
+  readonly taken: number[] = [];
   readonly asked: string[] = [];
   readonly members = new Map<string, Holds>();
   readonly clock: InquiryPorts['clock'] & { closing: boolean };
@@ -88,6 +90,7 @@ export class Start {
       },
       alone: false,
       journalLost: false,
+      takeCharter: async ({ payload: { epoch } }) => void this.taken.push(epoch),
       ...over,
     });
   }

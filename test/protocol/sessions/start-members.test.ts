@@ -103,7 +103,7 @@ describe('a member that says hello', () => {
     expect(await silent(({ clock }) => void Object.assign(clock, { closing: true }))).toEqual([]);
   });
 
-  it('after the start is asked for its checkpoint alone, where nothing came back and nothing was withheld', async () => {
+  it('after the start is asked for its checkpoint and charter alone, where nothing came back and nothing was withheld', async () => {
     const start = await started();
     await start.after(0);
     start.hello('trusted');
@@ -113,7 +113,7 @@ describe('a member that says hello', () => {
     start.asked.length = 0;
     start.hello('ada');
     await settle();
-    expect([start.asked, taken]).toEqual([[start.bench.id('ada')], []]);
+    expect([start.asked, taken]).toEqual([[start.bench.id('ada'), start.bench.id('ada')], []]);
     // Of what was withheld a member is asked that the journal knows.
     start.copy.controller.state.withheld.set('a revocation', 0);
     const askedOf = async (name: string) => {
@@ -122,7 +122,7 @@ describe('a member that says hello', () => {
       await settle();
       return start.asked.length;
     };
-    expect([await askedOf('cy'), await askedOf('bob')]).toEqual([1, 3]);
+    expect([await askedOf('cy'), await askedOf('bob')]).toEqual([2, 3]);
   });
 });
 
