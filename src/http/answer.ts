@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { sha256InSlices } from '../store/index.ts';
 import { type Encoding, isText } from './compress.ts';
-import { afterAnswer, type HttpEnv } from './env.ts';
+import { afterAnswer, type HttpEnv, untilGone } from './env.ts';
 import { gathered, piecesOf, streamOf, wholeBytesMax } from './stream.ts';
 import type { PublicView } from './views.ts';
 
@@ -120,7 +120,8 @@ export function answerWith(c: Context<HttpEnv>, answer: Answer, release: () => v
   }
   const chunks = typeof body === 'function' ? body(from) : body;
   const more = (some: number) => void account?.sent(some);
-  const joined = gathered(range === undefined ? chunks : first(chunks, range.bytes), answer.leastBytes, more);
+  const asked = range === undefined ? chunks : first(chunks, range.bytes);
+  const joined = gathered(asked, answer.leastBytes, more, untilGone(c));
   return c.body(streamOf(c, joined), status, headers);
 }
 

@@ -268,6 +268,29 @@ it('a target is path and query, whoever is asked for them', () => {
   expect([of('http://x:1/a?b=c'), of('HTTPS://x/%61'), of('/a')]).toEqual(['/a?b=c', '/%61', '/a']);
 });
 
+it('a body is read no further once its client is gone, also where its first piece is not whole', async () => {
+  const gone: (() => void)[] = [];
+  const outgoing = {
+    destroyed: false,
+    once: (_: string, end: () => void) => gone.push(end),
+    destroy: () => {},
+  };
+  let read = 0;
+  async function* body() {
+    for (; read < 1_000; yield new Uint8Array(1)) if (++read === 3) for (const end of gone) end();
+  }
+  const c = {
+    env: { outgoing },
+    set: () => {},
+    req: { method: 'GET', header: () => undefined },
+    body: (bytes: BodyInit) => new Response(bytes),
+  };
+  const about = { etag: '"e"', type: 'application/octet-stream', cache: 'no-cache' };
+  const answer = answerWith(c as never, { ...about, body: body() } as never, () => {});
+  expect((await answer.bytes()).length).toBe(0);
+  expect(read).toBe(3);
+});
+
 it('work for an answer ends with its client; without one it has no end', () => {
   const ends: (() => void)[] = [];
   const outgoing = { destroyed: false, once: (_: string, end: () => void) => ends.push(end) };
