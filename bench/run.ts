@@ -99,7 +99,6 @@ export class Bench {
   }
 }
 
-/** Files of the tree `small`. */
 export const smallFiles = 5_000;
 export const smallBytes = 2_000;
 
@@ -155,7 +154,6 @@ export async function inTurn<K extends string>(
 
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
-/** The figures as a table for people. */
 export function table(figures: readonly Figure[]): string {
   const rows = figures.map(({ suite, name, value, unit, reference, ratio, aim, reached }) => [
     suite,

@@ -26,7 +26,6 @@ export interface Tapped {
   readonly paper: Paperwork;
   readonly documents: Documents;
   readonly random: Random;
-  /** The job of a lease. */
   jobOf(lease: Verified<Lease>): Job;
   /** Grants of others, for those who try with them. */
   foreignGrants(): readonly string[];

@@ -20,8 +20,9 @@ const operators = (...changes: Partial<Operator>[]): Partial<Scenario> => ({
 });
 const alone: Partial<Operator> = { behaviour: 'tampers-alone' };
 
-/** Changes the level of a verdict that is not published yet. */
-function relevel(published: Published, level: 'unfinished'): void {
+/** Of a verdict that is not published yet. */
+function unfinish(published: Published): void {
+  const level = 'unfinished';
   const { payload } = published.verdict;
   const quorate_verdict = { ...payload.predicate.quorate_verdict, level };
   const predicate = { ...payload.predicate, quorate_verdict };
@@ -45,7 +46,7 @@ export const endingBugs = {
     patches: breakingAfter(({ state }) => {
       for (const run of state.runs.values()) {
         const published = publishedOf(run);
-        if (published?.verdict.level === 'disputed') relevel(published, 'unfinished');
+        if (published?.verdict.level === 'disputed') unfinish(published);
       }
     }),
   },

@@ -103,7 +103,6 @@ export interface Theft {
 
 export interface Work {
   name: string;
-  /** It is a test. */
   test?: boolean;
   nature: Nature;
   policy: Policy;

@@ -1,4 +1,3 @@
-/** Controllers without which no job runs. */
 export const requiredControllers = ['memory', 'cpu', 'pids'] as const;
 /** Controllers for freezing, accounting of processor time, and disk weights. Jobs run without them. */
 export const optionalControllers = ['freezer', 'cpuacct', 'io'] as const;

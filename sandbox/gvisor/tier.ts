@@ -87,18 +87,15 @@ function rootPaths(job: SandboxJob, image: Mounted | undefined, give: (text: str
   return ['--ro-bind', image.folder, at.root, ...etc];
 }
 
-/** The tier `gvisor`: a kernel in user space that handles a build's system calls. It does not run as root. `native`: finds the native program. */
-export function gvisorTier(
-  guards: GvisorGuards = productGuards,
-  native: () => string | undefined = nativeProgram,
-): TierBackend {
+/** The tier `gvisor`: a kernel in user space that handles a build's system calls. It does not run as root. */
+export function gvisorTier(guards: GvisorGuards = productGuards): TierBackend {
   return {
     tier: 'gvisor',
     hostImage: true,
     disk: 'loop',
     guards,
-    waits: () => native() !== undefined,
-    launch: (job, launching) => launch(guards, native(), job, launching),
+    waits: () => nativeProgram() !== undefined,
+    launch: (job, launching) => launch(guards, nativeProgram(), job, launching),
   };
 }
 

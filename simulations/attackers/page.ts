@@ -27,7 +27,6 @@ const schemes = {
   double: 'double vote for good hosts',
 };
 
-/** Writes the page and its figures below `root`. */
 export function writePage(figures: readonly Figure[], root: string, command: string): void {
   const folder = join(root, pictures);
   mkdirSync(folder, { recursive: true });
@@ -50,7 +49,6 @@ export function storedTables(folder: string): Tables {
 const picture = (name: (typeof figuresOfPage)[number], says: string) =>
   `![${says}](images/attackers/${name}.svg)\n[numbers](images/attackers/${name}.csv)`;
 
-/** The page, with its numbers from the tables. */
 export function pageOf(tables: Tables, command: string): string {
   const trusted = (policy: string, share = 20) =>
     percent(cellOf(tables.accepted, { policy, share_percent: share }, 'trusted'));

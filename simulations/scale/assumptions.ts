@@ -21,7 +21,6 @@ export const assumptions = {
   stayMs: 4 * 3600_000,
   /** Of the workers that leave, those whose connection says nothing (power, network): the controller finds out by silence. */
   silentShare: 0.5,
-  /** Builds. */
   shortBuildMs: 60_000,
   longBuildMs: 600_000,
 } as const;

@@ -74,7 +74,6 @@ export class Project {
     return grant;
   }
 
-  /** Number of the worker with this key. */
   workerOf = (id: string): number => this.#numberOf.get(id) ?? -1;
   idOf = (worker: number): string => this.paper.keys.signer(workerName(worker)).id;
   get state() {
@@ -125,7 +124,6 @@ export class Project {
   }
 }
 
-/** One round of a job, by the machine. */
 export class MachineRound implements Deciding {
   readonly given: Given[] = [];
   readonly told: number[] = [];

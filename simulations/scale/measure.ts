@@ -43,7 +43,6 @@ export interface Chance {
   random: Random;
 }
 
-/** Draws of all operators. */
 export const drawsOf = ({ machines }: Population, { seed }: Offer['draw']): number[] =>
   machines.map((_, operator) => drawOf(operatorName(operator), seed));
 

@@ -92,7 +92,6 @@ export class BoundedDatastore extends BaseDatastore {
       this.#evictFirst(this.#peers, (one) => one !== name && !this.#pinned(one.slice(PEERS.length)));
   }
 
-  /** Removes the oldest that may go. */
   #evictFirst(names: Set<string>, mayGo: (name: string) => boolean = () => true): void {
     const oldest = names.values().find(mayGo);
     if (oldest === undefined) return;

@@ -58,7 +58,6 @@ export function connectionsMax({ maxConnections, role }: MeshOptions): number {
   );
 }
 
-/** Refuses values in the DHT, which stores provider records only. */
 const refuseRecord = (): never => {
   throw new QuorateError('MESH_RECORD_REFUSED', 'this network stores no values, only provider records');
 };

@@ -65,7 +65,6 @@ async function mergeInSlices<T>(
 /** Bytes hashed at a stretch: a fifth of a millisecond. */
 const hashedBytes = 256 * 1024;
 
-/** The sha256 of bytes in hexadecimal, in slices. */
 export async function sha256InSlices(bytes: Uint8Array): Promise<string> {
   const hash = createHash('sha256');
   const slices = new LongWork();

@@ -13,14 +13,13 @@ export interface Step {
 /** Key of a block: its digest, so that the same bytes under another codec are not sent twice. */
 export const keyOf = ({ multihash }: CID): string => String.fromCharCode(...multihash.digest);
 
+const notCorrect = 'The tree was not written by a correct tool; do not use it.';
+
 /** The links of a block as steps, in order. @throws STORE_TREE_TOO_DEEP */
 export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {
   if (links.length > 0 && depth >= transferLimits.treeLevelsMax) {
-    throw new QuorateError(
-      'STORE_TREE_TOO_DEEP',
-      `block ${cid} is over ${transferLimits.treeLevelsMax} links below the root`,
-      { hint: 'The tree was not written by a correct tool; do not use it.' },
-    );
+    const says = `block ${cid} is over ${transferLimits.treeLevelsMax} links below the root`;
+    throw new QuorateError('STORE_TREE_TOO_DEEP', says, { hint: notCorrect });
   }
   return links.map((link) => ({ cid: link, depth: depth + 1 }));
 }
@@ -51,11 +50,8 @@ export class Walk {
   enter(step: Step, links: readonly CID[]): void {
     // A block that is linked many times is sent once, but each link uses memory here.
     if (this.#stack.length + links.length > limits.treeBlocksMax) {
-      throw new QuorateError(
-        'STORE_TREE_TOO_MANY_BLOCKS',
-        `the tree has over ${limits.treeBlocksMax} links open at once`,
-        { hint: 'The tree was not written by a correct tool; do not use it.' },
-      );
+      const says = `the tree has over ${limits.treeBlocksMax} links open at once`;
+      throw new QuorateError('STORE_TREE_TOO_MANY_BLOCKS', says, { hint: notCorrect });
     }
     for (const link of below(step, links).reverse()) this.#stack.push(link);
   }

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../protocol/base/car.ts';
-import { QuorateError } from '../protocol/base/errors.ts';
+import { type ErrorCode, QuorateError } from '../protocol/base/errors.ts';
 import { limits } from '../protocol/base/limits.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
 import { below, keyOf, type Step } from './dag-walk.ts';
@@ -83,24 +83,17 @@ export class FetchState {
     this.#known.set(keyOf(cid), here);
     this.blocks += 1;
     this.bytes += bytes;
-    if (this.bytes > maxBytes) {
-      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${sizeText(maxBytes)}`, {
+    const tooLarge = (code: ErrorCode, says: string): QuorateError =>
+      new QuorateError(code, `the tree ${this.#root} ${says}`, {
         hint: 'Raise the limit if you expected a tree of this size.',
       });
-    }
+    if (this.bytes > maxBytes) throw tooLarge('STORE_TREE_TOO_LARGE', `is over ${sizeText(maxBytes)}`);
     for (const link of links) {
       const key = keyOf(link);
       if (!this.#known.has(key)) this.#known.set(key, linked);
     }
-    if (this.#known.size > maxBlocks) {
-      throw new QuorateError(
-        'STORE_TREE_TOO_MANY_BLOCKS',
-        `the tree ${this.#root} has over ${maxBlocks} blocks`,
-        {
-          hint: 'Raise the limit if you expected a tree of this size.',
-        },
-      );
-    }
+    if (this.#known.size > maxBlocks)
+      throw tooLarge('STORE_TREE_TOO_MANY_BLOCKS', `has over ${maxBlocks} blocks`);
     this.#options.onProgress?.(this.bytes);
   }
 }

@@ -53,7 +53,6 @@ interface SessionTimes {
   now(): number;
 }
 
-/** 256 random bits in base64url. */
 export const randomSecret = (): string => randomBytes(32).toString('base64url');
 
 /** How a secret is kept: who reads the memory of the process later has nothing to sign in with. */

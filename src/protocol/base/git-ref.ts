@@ -13,5 +13,4 @@ export const isRefName = (ref: string): boolean =>
 export const refsNamed = (name: string): string[] =>
   name.startsWith('refs/') ? [name] : [name, `refs/heads/${name}`, `refs/tags/${name}`];
 
-/** Without `refs/heads/` or `refs/tags/`. */
 export const shortRef = (ref: string): string => ref.replace(/^refs\/(?:heads|tags)\//, '');

@@ -21,7 +21,6 @@ export function recipeText({ repo, commit, path }: NamedRecipe): string {
   return `${repo}${commit === undefined ? '' : `@${commit}`}:${path}`;
 }
 
-/** Whether a recipe is the one that is named. */
 export function isRecipe({ repo, commit, path }: Required<NamedRecipe>, wanted: NamedRecipe): boolean {
   return (
     repo === wanted.repo && path === wanted.path && (wanted.commit === undefined || commit === wanted.commit)

@@ -82,7 +82,6 @@ const fault = (error: string) => ({ error, ...ends });
 export const peerId = z.string().refine(isPeerId, fault('not the PeerId of an Ed25519 key'));
 /** CIDv1, sha2-256, base32: the one spelling a signed document may hold. */
 export const cid = z.string().refine(isCid, fault('not a CIDv1 with sha2-256 in base32'));
-/** Lower-case hexadecimal sha256. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, fault('not a sha256 in lower-case hexadecimal'));
 export const commitId = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, fault('not a full git commit id'));
 /** NumericDate of RFC 7519: whole seconds since the epoch. */

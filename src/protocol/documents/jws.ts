@@ -96,35 +96,30 @@ export async function openMessage<K extends MessageKind>(
   return message;
 }
 
-/** The id a compact JWS has if it holds, without a look at its signature: enough to see whether it is known already. */
-export function claimedIdOf(compact: string): string | undefined {
-  const [, payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');
+/** One part of a compact JWS, read by `read` without a look at its signature; undefined where that throws. */
+function claimed<T>(
+  part: 'header' | 'payload',
+  compact: string,
+  read: (bytes: Uint8Array) => T,
+): T | undefined {
+  const [header = '', payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');
   try {
-    return sha256Hex(fromBase64Url(payload, 'payload'));
+    return read(fromBase64Url(part === 'header' ? header : payload, part));
   } catch {
     return undefined;
   }
 }
 
-/** The key that a compact JWS names as its signer, unverified; undefined where it is none. */
-export function claimedSignerOf(compact: string): string | undefined {
-  const [header = ''] = compact.slice(0, limits.documentBytesMax).split('.');
-  try {
-    return decodeCanonical(fromBase64Url(header, 'header'), headerSchema, 'header', 512).kid;
-  } catch {
-    return undefined;
-  }
-}
+/** The id that a compact JWS has if it holds: enough to see whether it is known already. */
+export const claimedIdOf = (compact: string): string | undefined => claimed('payload', compact, sha256Hex);
 
-/** The payload of a compact JWS of one kind, without a look at its signature; undefined where it is none. */
-export function claimedPayloadOf<K extends MessageKind>(kind: K, compact: string): Messages[K] | undefined {
-  const [, payload = ''] = compact.slice(0, limits.documentBytesMax).split('.');
-  try {
-    return decodeDocument(kind, fromBase64Url(payload, 'payload'), schemas[kind], limits.documentBytesMax);
-  } catch {
-    return undefined;
-  }
-}
+/** The key that a compact JWS names as its signer, unverified. */
+export const claimedSignerOf = (compact: string): string | undefined =>
+  claimed('header', compact, (bytes) => decodeCanonical(bytes, headerSchema, 'header', 512).kid);
+
+/** The payload of a compact JWS of one kind, unverified. */
+export const claimedPayloadOf = <K extends MessageKind>(kind: K, compact: string): Messages[K] | undefined =>
+  claimed('payload', compact, (bytes) => decodeDocument(kind, bytes, schemas[kind], limits.documentBytesMax));
 
 /** Signs a message after checking its payload against the schema. */
 export async function signMessage<K extends MessageKind>(

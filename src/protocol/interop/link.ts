@@ -94,7 +94,6 @@ export async function linkEnvelope(
   return envelopeOf(bytes, inTotoKeyOf(worker).keyid, signature);
 }
 
-/** Signs a document in canonical JSON. */
 export async function signedEnvelope(document: object, signer: Signer, keyid: string): Promise<string> {
   const bytes = encodeCanonical(document);
   return envelopeOf(bytes, keyid, toBase64(await signer.raw(preAuthEncoding(bytes))));

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { limits } from '../base/limits.ts';
 import { toUtf8 } from '../base/text.ts';
 import { cid, name as nameSchema } from '../documents/base.ts';
@@ -186,11 +187,7 @@ function instantiate(
   return bytes > limits.jobBytesMax ? { fault: tooLong(template, 'the job', bytes) } : { texts, bytes };
 }
 
-interface Parser {
-  safeParse(value: unknown): { error?: { issues: { message: string }[] } | undefined };
-}
-
-const wrongWith = (schema: Parser) => (text: string) => schema.safeParse(text).error?.issues[0]?.message;
+const wrongWith = (schema: z.ZodType) => (text: string) => schema.safeParse(text).error?.issues[0]?.message;
 
 const marksHint = 'A value of the matrix is written ${{ matrix.key }}, the characters ${{ themselves $${{.';
 

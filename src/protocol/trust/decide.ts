@@ -158,10 +158,6 @@ export function bearsFailure({ level, result, failure }: Decision, about: string
   return about !== null && ((level === 'failed' && result === about) || failure?.result === about);
 }
 
-export function levelOf(decision: Decision, artifact: string): Level {
-  return decision.results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
-}
-
 /** The level of a verdict that states no result: `disputed` where N was not reached and somebody built something else. */
 export function levelWithoutResult({ level, dispute }: Decision): 'disputed' | 'unfinished' {
   const reached = level !== 'none' && level !== 'provisional';

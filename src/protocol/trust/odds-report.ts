@@ -22,7 +22,6 @@ const commonVotes: readonly (readonly [agree: number, of: number])[] = [
   [4, 7],
 ];
 
-/** A policy with its odds against a population. */
 export function policyOdds(policy: Policy, population: Population, risk: number) {
   return {
     policy,

@@ -86,7 +86,6 @@ export const runSummarySchema = z.object({
   run: sha256,
   job: cid,
   name,
-  /** Of a test. */
   test: z.literal(true).optional(),
   repo: text(2000),
   ref: text(300),

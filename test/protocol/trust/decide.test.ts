@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import { describe, expect, it } from 'vitest';
-import {
-  bearsFailure,
-  emptyTree,
-  levelOf,
-  provenBy,
-  verdictLevelOf,
-} from '../../../src/protocol/trust/decide.ts';
+import { bearsFailure, emptyTree, provenBy, verdictLevelOf } from '../../../src/protocol/trust/decide.ts';
 import { isExit } from '../../../src/protocol/trust/evidence.ts';
 import { countsUncosigned } from '../../../src/protocol/trust/not-cosigned.ts';
 import { inLogOrder } from '../../../src/protocol/trust/rules.ts';
@@ -16,6 +10,9 @@ import { needsWitnesses } from '../../../src/protocol/trust/witnesses.ts';
 import { A, aborted, B, exit, judge, open, own, policy, trustedKey, vote } from './votes.ts';
 
 const two = [vote('ada', 0, A), vote('bob', 1, A)];
+
+const levelOf = ({ results }: ReturnType<typeof judge>, artifact: string): string =>
+  results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
 
 describe('levels', () => {
   it('are none without a receipt, provisional with one, agreed with N', () => {
