@@ -35,11 +35,6 @@ type Fetched = Map<Entry, FetchedFile>;
 
 type Packages = Record<string, { version: string; integrity: string }>;
 
-async function openRegistry(bench: Bench): Promise<{ url: string; packages: Packages }> {
-  const registry = bench.end(new URL('./registry-end.ts', import.meta.url), [String(packagesCount)]);
-  return registry.ask('registry');
-}
-
 function projectOf(url: string, packages: Packages): Project {
   const dependencies = Object.fromEntries(Object.keys(packages).map((name) => [name, '1.0.0']));
   const root = { name: 'project', version: '1.0.0', dependencies };
@@ -178,7 +173,8 @@ async function fromTheMesh(bench: Bench, fetched: Fetched): Promise<void> {
 }
 
 async function run(bench: Bench): Promise<void> {
-  const { url, packages } = await openRegistry(bench);
+  const registry = bench.end(new URL('./registry-end.ts', import.meta.url), [String(packagesCount)]);
+  const { url, packages } = await registry.ask<{ url: string; packages: Packages }>('registry');
   const project = projectOf(url, packages);
   const npm = new HostNpm(project, await bench.folder());
   const caches = await bench.folder();

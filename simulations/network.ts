@@ -244,12 +244,9 @@ export class Network {
   }
 
   #breakAll(node: Node): void {
-    for (const side of this.#streams) if (side.node === node || side.far.node === node) this.#break(side);
-  }
-
-  #break(side: Side): void {
-    this.end(side, 'reset');
-    this.end(side.far, 'reset');
+    for (const side of this.#streams)
+      if (side.node === node || side.far.node === node)
+        for (const end of [side, side.far]) this.end(end, 'reset');
   }
 
   #apart(a: Node, b: Node): boolean {

@@ -3,11 +3,9 @@ import { sandboxProfile } from '../src/protocol/base/sandbox-profile.ts';
 import { isoTime } from '../src/protocol/base/time.ts';
 import {
   artifactOf,
-  type Invite,
   type Job,
   type Lease,
   resultIdOf,
-  type Signer,
   type Verified,
 } from '../src/protocol/documents/index.ts';
 import { bundleServer } from '../src/protocol/sessions/bundle-exchange.ts';
@@ -248,10 +246,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const signing = this.signing();
     let invite = await signing.documents.message('invite', this.options.invite);
     for (;;) {
+      const { jti, holder: held } = invite.payload;
+      const holder = held === undefined ? undefined : this.#paper.keyOfTicket(jti);
       try {
-        const membership = await join({ dial, signing, clock }, { invite, holder: this.#holder(invite) }, [
-          controllerAt(this.options.controller),
-        ]);
+        const controllers = [controllerAt(this.options.controller)];
+        const membership = await join({ dial, signing, clock }, { invite, holder }, controllers);
         this.#membership = membership;
         this.options.joined(membership);
         return membership;
@@ -262,10 +261,6 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
           invite = await signing.documents.message('invite', await this.options.anotherInvite());
       }
     }
-  }
-
-  #holder({ payload: { jti, holder } }: Verified<Invite>): Signer | undefined {
-    return holder === undefined ? undefined : this.#paper.keyOfTicket(jti);
   }
 
   #ports(life: WorkerLife, dial: Dial, credentials: Credentials, revocations: RevocationBook): WorkerPorts {

@@ -122,21 +122,17 @@ export function parseJobFile(text: string, path: string): JobFile {
   }
   const templates = Object.entries(result.data.jobs).map(([name, job]) => templateOf(name, job));
   const expanded = expandTemplates(templates);
-  const told = (faults: readonly PipelineFault[]) =>
-    errorOf(
-      faults.map((fault) => faultOfPipeline(fault, document)),
-      lines,
-      path,
-    );
+  const told = (faults: readonly PipelineFault[]) => {
+    const found = faults.map(({ code, path, message, hint }): Fault => {
+      const at = ['jobs', ...path];
+      return { code, offset: locate(document, at).offset, message: `${at.join('.')}: ${message}`, hint };
+    });
+    return errorOf(found, lines, path);
+  };
   if ('faults' in expanded) throw told(expanded.faults);
   const tooLarge = evidenceFault(expanded.instances);
   if (tooLarge !== undefined) throw told([tooLarge]);
   return { jobs: expanded.instances.map(jobOf), instances: expanded.instances };
-}
-
-function faultOfPipeline({ code, path, message, hint }: PipelineFault, document: Document.Parsed): Fault {
-  const at = ['jobs', ...path];
-  return { code, offset: locate(document, at).offset, message: `${at.join('.')}: ${message}`, hint };
 }
 
 function templateOf(

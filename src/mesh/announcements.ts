@@ -30,7 +30,9 @@ export class Announcements {
     if (known !== undefined) return known;
     const announced = this.#inTurn(cid);
     this.#announced.set(cid, announced);
-    announced.catch(() => this.#forget(cid, announced));
+    announced.catch(() => {
+      if (this.#announced.get(cid) === announced) this.forget(cid);
+    });
     dropOldest(this.#announced, meshLimits.announcedMax);
     return announced;
   }
@@ -38,10 +40,6 @@ export class Announcements {
   /** Not served here any more: another announcement is a walk of its own. */
   forget(cid: string): void {
     this.#announced.delete(cid);
-  }
-
-  #forget(cid: string, announced: Promise<void>): void {
-    if (this.#announced.get(cid) === announced) this.#announced.delete(cid);
   }
 
   async #inTurn(cid: string): Promise<void> {

@@ -165,7 +165,8 @@ export class Repository {
     for (const name of ref === undefined ? ['refs/heads/*'] : within) {
       const refspec = [`+${name}:refs/fetched/${name}`];
       for (const isShallow of [true, false])
-        if ((await this.#tryFetch(refspec, isShallow)) && (await this.#isHere())) return this.archive(read);
+        if ((await this.#tryFetch(refspec, isShallow)) && (await isObjectOf(this.#source, this.#commit)))
+          return this.archive(read);
     }
     throw this.#notFound();
   }
@@ -229,10 +230,6 @@ export class Repository {
   #fetchArgs(refspec: string[], depth: string[]): string[] {
     const flags = ['--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--progress'];
     return ['fetch', ...flags, ...depth, '--end-of-options', this.#url?.href ?? '', ...refspec];
-  }
-
-  #isHere(): Promise<boolean> {
-    return isObjectOf(this.#source, this.#commit);
   }
 
   async #isShallow(): Promise<boolean> {

@@ -115,16 +115,13 @@ function cosignedMessage(body: string, time: number): Uint8Array {
   return toUtf8(`cosignature/v1\ntime ${time}\n${body}`);
 }
 
-function timeBytes(time: number): Uint8Array {
-  return hexToBytes(time.toString(16).padStart(16, '0'));
-}
-
 /** A witness's line for a note that it checked and found consistent; `time` in seconds. */
 export async function witnessCheckpoint(note: string, signer: Signer, time: number): Promise<string> {
   const { body } = splitNote(note);
   const signature = await signer.raw(cosignedMessage(body, time));
   const keyId = noteKeyId(signer.id, noteKinds.cosignature, signer.id);
-  return formatLine(signer.id, keyId, concat([timeBytes(time), signature]));
+  const timeBytes = hexToBytes(time.toString(16).padStart(16, '0'));
+  return formatLine(signer.id, keyId, concat([timeBytes, signature]));
 }
 
 /** Opens a witness's line for a note; undefined where its name is no PeerId. */

@@ -52,7 +52,8 @@ export class MerkleTree {
     this.#lines.push(leaf);
     let hash = hashLeaf(leaf);
     for (let k = 0; ; k++) {
-      const level = this.#level(k);
+      const level = this.#levels[k] ?? new HashList();
+      this.#levels[k] = level;
       level.push(hash);
       const left = level.size % 2 === 0 ? level.at(level.size - 2) : undefined;
       if (left === undefined) break;
@@ -113,12 +114,6 @@ export class MerkleTree {
 
   #check(ok: boolean, what: string): void {
     if (!ok) throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${this.size} leaves; asked for ${what}`);
-  }
-
-  #level(k: number): HashList {
-    const level = this.#levels[k] ?? new HashList();
-    this.#levels[k] = level;
-    return level;
   }
 
   /** MTH over `n` leaves from `start`, where `start` is a multiple of the power of two at or above `n`. */
