@@ -181,6 +181,8 @@ export class AnswerServer {
           const asked = askedOf(signer);
           if (signer === undefined || asked === undefined)
             throw new QuorateError('COSIGN_NOT_ASKED', 'no answer is waited for on this stream');
+          // It may have been revoked since it was shown them: then another one is.
+          this.#check(signer.grant);
           await this.#answered(peer, asked, message);
           this.#over(asked);
           signer.asked = null;

@@ -260,6 +260,18 @@ describe('a stream for answers', () => {
     expect(line.said.filter(({ kind }) => kind === 'answers')).toHaveLength(1);
   });
 
+  it('takes no signature of one that was revoked since it was shown the drafts', async () => {
+    const { bench, runs } = await waiting();
+    const line = await serve(bench).connect();
+    const signed = await answered(bench, await bundlesIn(line));
+    const key = bench.id('trusted');
+    await bench.revoke({ kind: 'key', id: key }, { since: bench.controller.state.log.size, as: 'root' });
+    line.say(signed);
+    await until('the stream is over', () => line.closed || states(bench, runs)[0] === 'done');
+    expect(states(bench, runs)).toEqual(['answer-cosigning', 'answer-cosigning']);
+    expect(await line.heard('error')).toMatchObject({ code: 'KEY_REVOKED' });
+  });
+
   it('is for the key of its grant', async () => {
     const { bench } = await waiting();
     const line = await serve(bench).connect('trusted', 'ada');
