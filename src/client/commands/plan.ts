@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { PlannedCommit, Repository } from '../../member/plan.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { cosigning } from '../../protocol/documents/cosign.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
@@ -104,9 +105,12 @@ function sayPlan(
   out.say(dim(`${what} of ${escapeLine(ref, 200)}${since}`));
   out.say(`${counted(instances.length, 'job')}${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`);
   const rows = instances.map(({ name, template: { trust }, needs }) => {
-    const signed = cosignersOf(trust) > 0 ? ' and co-signed' : '';
     const after = needs.map(({ instance, level }) => `${instance} (${level})`).join(', ');
-    return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
+    return [
+      name,
+      `agree ${trust.agree} of ${trust.of}${cosigning[trust.cosign].inPlan}`,
+      after === '' ? '' : `after ${after}`,
+    ];
   });
   out.table(rows, '  ');
   for (const line of sayAgreedAtMost(instances)) out.say(yellow(line));

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { counted } from '../../protocol/base/quantity.ts';
+import { cosignKinds } from '../../protocol/documents/cosign.ts';
 import type { Charter, Policy } from '../../protocol/documents/index.ts';
 import { documentLimits } from '../../protocol/documents/limits.ts';
 import { trustLimits } from '../../protocol/trust/limits.ts';
@@ -84,7 +85,7 @@ export const policy: Define = (program, act) =>
       new Option(
         '--cosign <kind>',
         "whether the trusted worker's signature is asked for; default: both",
-      ).choices(['required', 'none']),
+      ).choices(cosignKinds),
     )
     .addOption(
       new Option('--risk <share>', 'share of the jobs in which you accept tampering')

@@ -5,6 +5,7 @@ import { shortId } from '../base/text.ts';
 import { isoTime } from '../base/time.ts';
 import { transferText } from '../base/transfer-meter.ts';
 import { isBusyPass, passReason } from '../wire/pass-reason.ts';
+import { signersText } from '../wire/told-policy.ts';
 import { runAlarmOf } from './alarms.ts';
 import { endingText, shownLevel } from './endings.ts';
 import type { Account, AccountFacts, NextStep, OpenFacts, TrustedFailure } from './states.ts';
@@ -192,7 +193,7 @@ function stateOf(facts: AccountFacts): Stated {
         reason:
           facts.cosigned === false
             ? `${agreeing(facts)} and witnesses signed the log; nobody co-signed`
-            : `${agreeing(facts)} and the trusted worker co-signed`,
+            : `${agreeing(facts)} and ${signers(facts)} co-signed`,
         next: fetchSteps(facts),
       };
     case 'agreed':
@@ -234,6 +235,9 @@ function agreeing({ policy, earlier, test, tally }: AccountFacts): string {
   const { agree, of } = policy;
   return `${tally?.same ?? `${agree} or more`} of ${of} operators ${did}`;
 }
+
+/** `the trusted worker`, where a co-signature is asked for. */
+const signers = ({ policy }: AccountFacts): string => signersText({ ...policy, cosign: true });
 
 /** `3 operators`: as many as the build failed at. */
 const failing = ({ policy, tally }: AccountFacts): string =>
@@ -295,7 +299,7 @@ function withoutResult(facts: AccountFacts, state: 'disputed' | 'unfinished'): S
 
 function failed(facts: AccountFacts): Stated {
   const what = facts.test === true ? 'the test' : 'the build';
-  const both = facts.cosigned === false ? '' : ' and at the trusted worker';
+  const both = facts.cosigned === false ? '' : ` and at ${signers(facts)}`;
   return {
     state: 'failed',
     reason: `${what} failed at ${failing(facts)}${both}`,
@@ -327,7 +331,7 @@ function agreed(facts: AccountFacts): Stated {
           command: 'quorate run --failed',
         });
   if (state === 'witnessing') return of(waitsForWitnesses(missing));
-  if (state === 'cosigning') return of('it waits for the signature of the trusted worker');
+  if (state === 'cosigning') return of(`it waits for the signature of ${signers(facts)}`);
   if (awaits.length > 0) return of(`it reads ${awaits.join(', ')}, which is not trusted yet`);
   const { says, next } = trustedWorker(facts.open);
   return of(says, ...next);
@@ -388,7 +392,7 @@ function undecided(facts: AccountFacts): Stated {
       const found =
         failed === 0 && aborted !== undefined
           ? `builds were aborted (${aborted}), which counts once the trusted worker's is aborted too`
-          : `it failed at ${failing(facts)}, which counts once it fails at the trusted worker`;
+          : `it failed at ${failing(facts)}, which counts once it fails at ${signers(facts)}`;
       return waiting(`${found}: ${says}`, next);
     }
     case 'held':
@@ -396,7 +400,7 @@ function undecided(facts: AccountFacts): Stated {
         `for ${awaits.length === 0 ? 'its inputs' : awaits.join(', ')} to be trusted: until then its result may be their fault`,
       );
     case 'cosigning':
-      return waiting('for the signature of the trusted worker');
+      return waiting(`for the signature of ${signers(facts)}`);
     case 'witnessing':
       return waiting(waitsForWitnesses(facts.missing));
     default:

@@ -1,6 +1,6 @@
 import { passReason } from '../wire/pass-reason.ts';
 import type { RunSummary } from '../wire/runs.ts';
-import { ownSignersText } from '../wire/told-policy.ts';
+import { ownSignersTaskText, ownSignersText } from '../wire/told-policy.ts';
 import { accountOf } from './account.ts';
 import type { OpenFacts, RunState } from './states.ts';
 
@@ -47,7 +47,7 @@ export function ladderOf(summary: RunSummary): Rung[] {
           ? `${ownSignersText(policy)} ${earlier === undefined ? 'built the same' : 'checked its evidence'} and signed`
           : 'witnesses signed the log'
         : cosign
-          ? `${ownSignersText(policy)} has to build the same, and signs`
+          ? ownSignersTaskText(policy)
           : 'witnesses have to sign the log',
       waitsFor(summary, cosign),
     ],

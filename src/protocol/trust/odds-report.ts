@@ -1,5 +1,5 @@
 import { counted } from '../base/quantity.ts';
-import { cosigning } from '../documents/cosign.ts';
+import { cosigning, cosignKinds } from '../documents/cosign.ts';
 import type { Policy } from '../documents/index.ts';
 import { documentLimits } from '../documents/limits.ts';
 import { cosignersOf } from '../judge/policy.ts';
@@ -49,7 +49,7 @@ export function commonPolicies(
   operators: number,
   { cosign, rounds }: { cosign: Policy['cosign'] | undefined; rounds: number },
 ): Policy[] {
-  const kinds: readonly Policy['cosign'][] = cosign === undefined ? ['required', 'none'] : [cosign];
+  const kinds = cosign === undefined ? cosignKinds : [cosign];
   const votes = commonVotes.filter(([, of]) => of <= operators);
   return kinds.flatMap((kind) => votes.map(([agree, of]) => ({ agree, of, cosign: kind, rounds })));
 }

@@ -19,6 +19,10 @@ export const signersText = ({ cosign }: Signers): string => (cosign ? 'the trust
 /** The same, as the owner is told of them. */
 export const ownSignersText = ({ cosign }: Signers): string => (cosign ? 'your own worker' : '');
 
+/** The part that they have in a run. */
+export const ownSignersTaskText = (policy: Signers): string =>
+  `${ownSignersText(policy)} has to build the same, and signs`;
+
 /** Builders that the policy asks for: operators, and those who sign. */
 export const buildersText = (policy: ToldPolicy): string =>
   `${policy.agree} of ${policy.of} operators${policy.cosign ? ` and ${signersText(policy)}` : ''}`;

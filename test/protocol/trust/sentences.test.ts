@@ -34,7 +34,7 @@ it('a step of a proof says what was there, and what was not', () => {
 });
 
 it('a step of a proof names a co-signature only where there is one', () => {
-  expect(sayCosigners(['ada'], false)).toBe('The trusted worker built the same and signed (ada).');
+  expect(sayCosigners(['ada'], false)).toBe('Signed by 1 trusted worker that built the same (ada).');
   expect(sayCosigners([], false)).toBe('The verdict claims nothing that needs a co-signature.');
   const warning = sayCosigners([], true);
   expect(warning).not.toMatch(/ and signed| claims nothing/);
@@ -51,6 +51,6 @@ it('a decision says who built the same, and what the policy asks for', () => {
   );
   expect(say('agreed')).toMatch(/agreed\. .*more than is shown here\.$/);
   expect(say('failed', 'none')).toMatch(/the test failed, alike at 1 operator \(ada\)\.$/);
-  expect(say('failed')).toMatch(/the build failed, and the trusted worker's did too\.$/);
+  expect(say('failed')).toMatch(/the build failed, at trusted workers too\.$/);
   expect(say('none')).toMatch(/there is no agreement\.$/);
 });

@@ -143,13 +143,13 @@ export function checkCosignature(
   check(
     'COSIGN_MISSING',
     cosigners.length >= needed,
-    "the trusted worker's co-signature is required and missing",
+    `co-signatures of trusted workers are required, and ${cosigners.length} of ${needed} are there`,
   );
   const times = witnessTimes(logged, cosigners);
   check(
     'WITNESS_MISSING',
     times.length >= needed,
-    'no trusted worker that co-signed has signed the checkpoint of the log',
+    `of the trusted workers that co-signed, ${times.length} of ${needed} have signed the checkpoint of the log`,
   );
   const signed = signedAt(logged, cosigners, request.payload.policy);
   if (signed !== undefined) checkWitnessTime(ask, opened, signed);

@@ -136,6 +136,6 @@ export function checkEarlierCosignature(
   check(
     'COSIGN_MISSING',
     cosigners.length >= needed,
-    "this request asks for a trusted worker's co-signature; the earlier verdict has none of a trusted worker that the charter names today",
+    `this request asks for co-signatures of trusted workers that the charter names today; the earlier verdict has ${cosigners.length} of ${needed}`,
   );
 }

@@ -47,7 +47,7 @@ export function sayDecision({ level, operators }: Decided, policy: Policy): stri
     case 'failed':
       if (cosignersOf(policy) === 0)
         return `Decided again from the evidence: the test failed, alike at ${counted(operators.length, 'operator')} (${operators.join(', ')}).`;
-      return "Decided again from the evidence: the build failed, and the trusted worker's did too.";
+      return 'Decided again from the evidence: the build failed, at trusted workers too.';
     default:
       return 'Decided again from the evidence: there is no agreement.';
   }
@@ -57,7 +57,8 @@ const warning = `${notCosigned[0]?.toUpperCase()}${notCosigned.slice(1)}.`;
 
 /** `uncosigned`: the verdict counts without a co-signature. */
 export function sayCosigners(cosigners: readonly string[], uncosigned: boolean): string {
-  if (cosigners.length > 0) return `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
+  if (cosigners.length > 0)
+    return `Signed by ${counted(cosigners.length, 'trusted worker')} that built the same (${cosigners.join(', ')}).`;
   return uncosigned ? warning : 'The verdict claims nothing that needs a co-signature.';
 }
 
