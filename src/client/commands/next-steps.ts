@@ -70,7 +70,7 @@ export class FollowedRun {
   take(progress: Progress): void {
     this.facts = afterProgress(this.facts, progress);
     if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) this.history.push(progress);
-    if (progress.kind === 'input-lost' || progress.kind === 'revoked') this.verdict = undefined;
+    if (progress.kind === 'input-lost') this.verdict = undefined;
     if (progress.kind === 'inputs' || progress.kind === 'reopened') this.repeated = undefined;
     if (progress.kind === 'repeated') this.repeated = progress;
     if (progress.kind === 'verdict') this.verdict = progress;
@@ -87,9 +87,9 @@ export class FollowedRun {
     return !(rebuild && isFinal) && (isFinal || until === 'agreed');
   }
 
-  /** Its verdict, where that is of this level or a higher one. */
+  /** Its verdict, where that stands and is of this level or a higher one. */
   reached(until: Until): Reached | undefined {
-    if (this.verdict === undefined) return undefined;
+    if (this.verdict === undefined || this.facts.revoked !== undefined) return undefined;
     const { level, ...made } = this.verdict;
     return level === 'trusted' || (level === 'agreed' && until === 'agreed') ? { ...made, level } : undefined;
   }

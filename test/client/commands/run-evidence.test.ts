@@ -87,6 +87,8 @@ it('a level above that of the evidence is not proven, where less was waited for'
   // A verdict that is void is none.
   followed.take({ kind: 'revoked', artifact: agreed.artifact, what: 'key', id: 'x', since: 1, reason: 'r' });
   expect(followed.reached('agreed')).toBeUndefined();
+  followed.take({ kind: 'restored', level: 'trusted', artifact: agreed.artifact, key: tower.id });
+  expect(followed.reached('agreed')).toEqual(said);
 });
 
 it('it is not by evidence of less, of another request, or that does not hold', async () => {
