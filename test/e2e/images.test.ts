@@ -100,10 +100,10 @@ describe('a job with an image', () => {
     const again = await cluster.cli(['run', tool]);
     expect(again.code, again.report).toBe(0);
     expect(kinds(again.lines)).toEqual([
-      ...['submitted', 'accepted', 'answered', 'answer-cosigning', 'verdict'],
+      ...['submitted', 'accepted', 'answered', 'answer-cosigning', 'verdict', 'verdict'],
     ]);
     const verdict = again.lines.at(-1);
-    expect(verdict).toMatchObject({ level: 'trusted', artifact: expect.any(String) });
+    expect(verdict).toMatchObject({ level: 'trusted', artifact: expect.any(String), verified: true });
     const fetched = await cluster.fetch(String(verdict?.artifact), 'again');
     expect(fetched.code, fetched.report).toBe(0);
     const shown = await cluster.cli(['show', String(again.lines[0]?.run)]);
