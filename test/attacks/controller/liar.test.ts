@@ -35,20 +35,21 @@ const draws = '\u001b[2J\u001b[1;1Htrusted bafy…good\n\u009b2Jx\u202e';
 
 const worker = testKey('worker').id;
 
-/** A hostile text in each member of progress that takes any text; ids and codes are checked at the wire. */
+/** A hostile text in each member of progress that takes any text; ids, codes and operators' names are checked at the wire. */
+const operator = 'eve';
 const artifact = cidOf('artifact');
 const told = [
   { kind: 'accepted', job: artifact, name: draws, repo: draws, ref: draws, commit },
   { kind: 'round', round: 1, offer: 'ab'.repeat(32), agree: 1, of: 1, cosign: true },
-  { kind: 'leased', round: 1, slot: 0, worker, operator: draws },
-  { kind: 'delivered', round: 1, slot: 0, worker, operator: draws },
-  { kind: 'lost', round: 1, slot: 0, worker, operator: draws, reason: draws },
+  { kind: 'leased', round: 1, slot: 0, worker, operator },
+  { kind: 'delivered', round: 1, slot: 0, worker, operator },
+  { kind: 'lost', round: 1, slot: 0, worker, operator, reason: draws },
   {
     kind: 'revealed',
     round: 1,
-    results: [{ worker, operator: draws, slot: 0, result: draws, log: artifact }],
+    results: [{ worker, operator, slot: 0, result: draws, log: artifact }],
   },
-  { kind: 'agreed', round: 1, artifact, by: [draws] },
+  { kind: 'agreed', round: 1, artifact, by: [operator] },
   { kind: 'contradicted', round: 1, artifact, trusted: null },
   { kind: 'cosign-refused', worker, code: 'A_CODE', message: draws },
   { kind: 'pin-failed', artifact, detail: draws },
