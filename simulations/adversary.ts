@@ -17,7 +17,7 @@ import {
 import { protocols } from '../src/protocol/wire/protocols.ts';
 import { exited, type Paperwork, treeCid } from './paperwork.ts';
 import type { Random } from './random.ts';
-import type { Behaviour } from './scenario.ts';
+import { type Behaviour, isAttack } from './scenario.ts';
 
 /** The worker whose lease streams are tapped: its behaviour, its keys, and who is told of what is seen. */
 export interface Tapped {
@@ -72,7 +72,7 @@ class LeaseTap implements Channel {
   /** A stream on which a lie was told is not for the next lease. */
   get kept(): Channel['kept'] {
     const { behaviour } = this.#worker;
-    return behaviour === 'honest' || behaviour === 'slow' ? this.#channel.kept : undefined;
+    return isAttack(behaviour) ? undefined : this.#channel.kept;
   }
 
   close(): Promise<void> {
@@ -130,7 +130,7 @@ class LeaseTap implements Channel {
         return true;
       case 'error':
         // The answer to a lie is not the answer to the receipt of the sessions.
-        return behaviour === 'honest' || behaviour === 'slow' || this.#lease === undefined || this.#resumes;
+        return !isAttack(behaviour) || this.#lease === undefined || this.#resumes;
       default:
         return true;
     }

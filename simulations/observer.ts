@@ -6,7 +6,7 @@ import type { Equivocation } from '../src/protocol/trust/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/worker/machine/events.ts';
 import type { Worker } from '../src/worker/machine/machine.ts';
 import type { Keys } from './keys.ts';
-import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
+import type { TrustedWorker, Work } from './scenario.ts';
 
 /** Observations of a checker, in the order in which they happen. */
 export type Observation =
@@ -100,7 +100,7 @@ export interface Truth {
   readonly controller: string;
   /** The person on whose invite a key joined. */
   personOf(key: string): string;
-  behaviourOf(key: string): Behaviour;
+  isAttacker(key: string): boolean;
   /** The result this key's worker built under a lease. */
   builtUnder(lease: string): { key: string; result: string | null } | undefined;
   workOf(run: string): Work | undefined;

@@ -164,8 +164,8 @@ export class World implements Truth {
   personOf(key: string): string {
     return this.#people.get(key)?.person ?? key;
   }
-  behaviourOf(key: string): Behaviour {
-    return this.#people.get(key)?.behaviour ?? 'honest';
+  isAttacker(key: string): boolean {
+    return isAttack(this.#people.get(key)?.behaviour ?? 'honest');
   }
   builtUnder(lease: string): { key: string; result: string | null } | undefined {
     for (const { built } of this.#workers) if (built.has(lease)) return built.get(lease);

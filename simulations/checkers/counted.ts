@@ -17,8 +17,7 @@ export function counted(): Observe {
   const given = new Map<string, number>();
 
   function heard(worker: string, lease: string, isRecorded: boolean, truth: Truth): void {
-    const behaviour = truth.behaviourOf(worker);
-    if (behaviour !== 'honest' && behaviour !== 'slow') return;
+    if (truth.isAttacker(worker)) return;
     if (isRecorded || truth.machineOf(worker)?.pendingReceipt(lease) === undefined) {
       pending.delete(lease);
       return;

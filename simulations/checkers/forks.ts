@@ -45,8 +45,7 @@ export function forks(): Observe {
       for (const one of published) await check(one, proves, truth);
     }
     if (seen.kind === 'witnessed') {
-      const behaviour = truth.behaviourOf(seen.worker);
-      if (behaviour !== 'honest' && behaviour !== 'slow') return;
+      if (truth.isAttacker(seen.worker)) return;
       const of = `${seen.log} ${seen.size}`;
       signed.set(of, (signed.get(of) ?? new Set()).add(seen.root));
     }

@@ -17,8 +17,7 @@ export function knownLeases(): Observe {
     }
     if (seen.kind !== 'handled' || seen.event.kind !== 'heartbeat') return;
     const { worker, lease } = seen.event;
-    const behaviour = truth.behaviourOf(worker);
-    if (behaviour !== 'honest' && behaviour !== 'slow') return;
+    if (truth.isAttacker(worker)) return;
     const machine = truth.machineOf(worker);
     if (machine === undefined || machine.leaseOf(lease) !== undefined) {
       unknown.delete(lease);

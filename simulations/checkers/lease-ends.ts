@@ -18,10 +18,8 @@ export function leaseEnds(): Observe {
   return (seen, truth) => {
     const { now } = truth;
     if (seen.kind === 'restarted' && seen.state !== undefined) upSince = now;
-    if (seen.kind === 'worker-handled' && seen.event.kind === 'built') {
-      const behaviour = truth.behaviourOf(seen.worker);
-      if (behaviour === 'honest' || behaviour === 'slow') built.set(seen.event.lease, now);
-    }
+    if (seen.kind === 'worker-handled' && seen.event.kind === 'built' && !truth.isAttacker(seen.worker))
+      built.set(seen.event.lease, now);
     // After a power cut a worker may build again what it had built.
     if (seen.kind === 'worker-handled')
       for (const effect of seen.effects) if (effect.kind === 'build') built.delete(effect.lease);

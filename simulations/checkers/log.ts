@@ -1,11 +1,9 @@
 import { parseCheckpoint, verifyConsistency } from '../../src/protocol/transparency/index.ts';
 import { type Observation, type Observe, Violation } from '../observer.ts';
 
-type Checkpoint = Extract<Observation, { kind: 'signed' }>;
-
 /** The log begins with each of its earlier states and all that was signed of it; after a restore, with what members showed. */
 export function log(): Observe {
-  const signed: Checkpoint[] = [];
+  const signed: Extract<Observation, { kind: 'signed' }>[] = [];
   let last = { size: 0, root: '' };
   let isCopy = false;
 

@@ -3,13 +3,11 @@ import { idOf, isTrustedSlot, type Outcome, type VerdictFacts } from '../../src/
 import { cosignersOf } from '../../src/protocol/judge/policy.ts';
 import { type Observe, Violation } from '../observer.ts';
 
-type Exit = Extract<Outcome, { kind: 'exit' }>;
-
 /** The earliest round in which N operators came to the same result, files included, of the outcomes that count. */
 function firstRound(
   { receipts, policy }: VerdictFacts,
   results: ReadonlyMap<string, string>,
-  counts: (outcome: Exit) => boolean,
+  counts: (outcome: Extract<Outcome, { kind: 'exit' }>) => boolean,
 ): number | undefined {
   const found = new Map<string, number>();
   const rounds = receipts.flatMap(({ receipt, outcome, slot, round }) => {

@@ -10,7 +10,6 @@ import type { Need } from '../protocol/pipeline/index.ts';
 import { jobFileLimits } from './limits.ts';
 
 const shellSchema = z.enum(['sh', 'bash'], { error: 'expected "sh" or "bash"' });
-type Shell = z.infer<typeof shellSchema>;
 
 const stepKeys = z.strictObject({
   run: commandSchema.describe('The shell command.'),
@@ -30,7 +29,7 @@ const stepInFile = z.union(
 );
 
 /** The step as a job has it: one without options is its command alone. */
-export function stepOf(step: z.infer<typeof stepInFile>, shellOfJob: Shell): Step {
+export function stepOf(step: z.infer<typeof stepInFile>, shellOfJob: z.infer<typeof shellSchema>): Step {
   const {
     run,
     shell = shellOfJob,

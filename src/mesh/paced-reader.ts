@@ -6,8 +6,6 @@ const HIGH_WATER_BYTES = 64 * 1024;
 /** Memory of a chunk besides its bytes, so that frames of one byte count in full. */
 const CHUNK_OVERHEAD_BYTES = 256;
 
-export type ReadResult = Uint8Array | 'end' | undefined;
-
 /**
  * Reads a stream with backpressure: it is paused, and no window granted, until the caller takes bytes. libp2p's own ways buffer all that
  * arrives.
@@ -39,7 +37,7 @@ export class PacedReader {
    * The next bytes, 'end' after the peer closed its half, undefined while there are none. @throws MESH_RESET after the bytes that had
    * arrived
    */
-  take(): ReadResult {
+  take(): Uint8Array | 'end' | undefined {
     if (this.#chunks.length === 0) this.#resume();
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {

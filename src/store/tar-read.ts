@@ -158,7 +158,7 @@ async function cause(error: unknown, pumped: Promise<void>): Promise<unknown> {
 
 async function pump(
   tar: Readable,
-  parser: Parser,
+  parser: ReturnType<typeof extract>,
   gaps: Gaps,
   budget: ByteBudget,
   bounds: ReadLimits,
@@ -190,8 +190,6 @@ async function pump(
     bounds.signal?.removeEventListener('abort', onAbort);
   }
 }
-
-type Parser = ReturnType<typeof extract>;
 
 const refused = (header: Header, what: string): QuorateError =>
   new QuorateError('STORE_ENTRY_REFUSED', `the archive entry ${printable(header.name)} is ${what}`, {

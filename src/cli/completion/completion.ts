@@ -208,7 +208,6 @@ function fishLines(shape: CommandShape): string[] {
 }
 
 const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
-type Shell = keyof typeof scripts;
 
 export const completion: Define = (program, act) =>
   defineCommand(program, 'completion', {
@@ -223,7 +222,7 @@ export const completion: Define = (program, act) =>
   })
     .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(scripts)))
     .action(
-      act(({ out }, shell: Shell) => {
+      act(({ out }, shell: keyof typeof scripts) => {
         const script = scripts[shell](shapesOf(program));
         out.value({ shell, script });
         out.print(script.trimEnd());

@@ -7,13 +7,12 @@ import { noiseCrypto } from './noise-crypto.ts';
 /** A connection encrypted by libp2p-noise: methods and fields of AbstractMessageStream of @libp2p/utils. */
 interface Encrypted extends MessageStream {
   processSendQueue(): boolean;
-  readonly decoder: { lengthDecoder: LengthDecoder };
+  readonly decoder: { lengthDecoder(data: { readonly byteLength: number }): number };
 }
 
 /** The longest message of Noise, and the largest length of two bytes (https://noiseprotocol.org/noise.html, 3). */
 const messageBytesMax = 65_535;
 
-type LengthDecoder = (data: { readonly byteLength: number }) => number;
 type Noise = ReturnType<typeof noise>;
 type Encrypter = ReturnType<Noise>;
 

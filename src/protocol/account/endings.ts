@@ -30,10 +30,8 @@ export type Ending =
   /** The request expired before the receipts were decided on. */
   | 'too-late';
 
-type WithoutResult = Extract<VerdictLevel, 'disputed' | 'unfinished'>;
-
 interface EndingText {
-  level: WithoutResult;
+  level: Extract<VerdictLevel, 'disputed' | 'unfinished'>;
   says: string;
   /** The next step for whoever published it. */
   advice: string;

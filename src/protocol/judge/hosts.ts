@@ -3,10 +3,11 @@ import type { Charter, Job } from '../documents/index.ts';
 import { serverOf } from './index.ts';
 import { judgeLimits } from './limits.ts';
 
-type Named = Pick<Charter, 'vcs' | 'bootstrap'>;
-
 /** Hosts that a project names for its workers, each once. `feed`: where its controller answers by HTTP. */
-export function hostsNamed({ vcs, bootstrap }: Named, feed: readonly string[] = []): string[] {
+export function hostsNamed(
+  { vcs, bootstrap }: Pick<Charter, 'vcs' | 'bootstrap'>,
+  feed: readonly string[] = [],
+): string[] {
   return unique([...vcs, ...bootstrap.flatMap(bootstrapHost), ...feed.map(hostOfUrl)]);
 }
 

@@ -129,8 +129,6 @@ export interface LockSources {
   arch: Arch;
 }
 
-type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size'>;
-
 /** The lock files by path, with their sha256. */
 function hashedLocks({ locks, files }: LockSources): DependencyIndex['locks'] {
   return filesOfLocks(locks)
@@ -150,7 +148,7 @@ function distinctFiles(entries: readonly Entry[]): Entry[] {
 /** The index of what the lock files demand. `entries`: of `readLocks` for these sources, where they were read before. */
 export function makeIndex(
   sources: LockSources,
-  blobOf: (entry: Entry) => BlobFacts,
+  blobOf: (entry: Entry) => Pick<DependencyBlob, 'sha256' | 'size'>,
   entries: readonly Entry[] = readLocks(sources.locks, sources.files, sources.arch),
 ): DependencyIndex {
   const blobs = distinctFiles(entries).map((entry): DependencyBlob => {

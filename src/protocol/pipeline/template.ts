@@ -44,11 +44,9 @@ export interface Instance<T extends Template = Template> {
   env: Record<string, string>;
 }
 
-type PipelineFaultCode = 'PIPELINE_INVALID' | 'PIPELINE_TOO_LARGE';
-
 /** An error in the jobs of a file, with its place: the template's name, then keys below it. */
 export interface PipelineFault {
-  code: PipelineFaultCode;
+  code: 'PIPELINE_INVALID' | 'PIPELINE_TOO_LARGE';
   path: (string | number)[];
   message: string;
   hint: string;

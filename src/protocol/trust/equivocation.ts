@@ -143,10 +143,8 @@ async function checkStories(
   }
 }
 
-type Entry = Extract<EquivocationEvidence, { kind: 'ack' }>['entry'];
-
 async function openEntry(
-  { checkpoint, leaf, path }: Entry,
+  { checkpoint, leaf, path }: Extract<EquivocationEvidence, { kind: 'ack' }>['entry'],
   index: number,
   open: OpenNote,
 ): Promise<{ size: number; leaf: string }> {

@@ -92,7 +92,7 @@ export function truthOf(about: Pick<Truth, 'project' | 'controller' | 'personOf'
       },
       verifier: joseVerifier,
     },
-    behaviourOf: () => 'honest',
+    isAttacker: () => false,
     workOf: () => undefined,
     machineOf: () => undefined,
     logOf: () => undefined,

@@ -56,15 +56,13 @@ const nothingKnown: ReportLine = {
   says: 'Whether anything was revoked is not known here: name a server to ask, or choose a file of revocations.',
 };
 
-type Demands = Pick<Question, 'source' | 'ref' | 'recipe' | 'path' | 'maxAgeSeconds'>;
-
 /**
  * Demands as people write them; an empty one is none. The form's own check is not made for dropped files.
  * @throws VERIFY_INPUT_INVALID
  */
 export function demandsOf(
   written: { [Name in 'source' | 'ref' | 'recipe' | 'path' | 'age']?: string },
-): Demands {
+): Pick<Question, 'source' | 'ref' | 'recipe' | 'path' | 'maxAgeSeconds'> {
   const { source, ref, path } = written;
   const recipe = written.recipe ? parseRecipe(written.recipe) : undefined;
   const maxAgeSeconds = written.age ? units.time.parse(written.age) : undefined;
