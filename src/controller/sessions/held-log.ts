@@ -89,12 +89,12 @@ export class HeldLog {
     for (const held of await this.#askHeld(id)) await this.#seeLease(id, held);
   }
 
-  /** Asks a member for its charter, and returns its leases. */
   /** Asks a member for its charter alone. @throws as above. */
   async askCharter(id: string): Promise<void> {
     await this.#askHeld(id);
   }
 
+  /** Asks a member for its charter, and returns its leases. */
   async #askHeld(id: string): Promise<readonly HeldLease[]> {
     const { dial, project, signing } = this.#ports;
     try {
