@@ -30,8 +30,10 @@ interface Round {
   builds: Map<string, Build>;
   files: readonly string[];
   filesCount: number;
-  /** The agreement: tree and operators. Undefined before it, and once it is contradicted. */
-  agreed?: { artifact: string | null; by: readonly string[] } | undefined;
+  /** The agreement: tree and operators. */
+  agreed?: { artifact: string | null; by: readonly string[] };
+  /** The trusted worker did not come to it. */
+  isContradicted?: true;
 }
 
 type Told = RunFacts['history'];
@@ -90,7 +92,7 @@ function take(rounds: readonly Round[], round: Round, progress: Progress): void 
       round.agreed = progress;
       return;
     case 'contradicted':
-      round.agreed = undefined;
+      round.isContradicted = true;
       return;
     case 'differs':
       [round.files, round.filesCount] = [progress.files, progress.count];
@@ -183,14 +185,17 @@ ${differences(round, outcomes)}</details>`;
 
 /** Builds of one tree that list other files in it than others do. No result tells: where not all of them agreed, though enough were there. */
 function listingOthers(
-  { files, agree, agreed }: Round,
+  { files, agree, agreed, isContradicted }: Round,
   outcome: string,
   builds: readonly Build[],
   isOnly: boolean,
 ): readonly Build[] {
   if (files.length === 0 || !isTree(outcome)) return [];
   const operators = builds.filter(({ slot }) => slot !== 'trusted');
-  if (agreed?.artifact === outcome) return operators.filter(({ operator }) => !agreed.by.includes(operator));
+  if (agreed?.artifact === outcome)
+    return builds.filter(({ slot, operator }) =>
+      slot === 'trusted' ? isContradicted : !agreed.by.includes(operator),
+    );
   return isOnly || operators.length >= agree ? builds : [];
 }
 
@@ -216,16 +221,17 @@ function markOf(
   outcome: string,
   at: number,
   builds: readonly Build[],
-  { agree, agreed }: Round,
+  { agree, agreed, isContradicted }: Round,
 ): { kind: string; says: string } {
   if (/^exit [1-9]/.test(outcome)) return { kind: 'differs', says: '✗ failed' };
   if (outcome.startsWith('aborted:')) return { kind: 'differs', says: '✗ aborted' };
+  const notAsTrusted = { kind: 'differs', says: '≠ not as the trusted worker' };
+  if (isContradicted && agreed?.artifact === outcome) return notAsTrusted;
   const results = builds.flatMap(({ result }) => result ?? []);
   if (results.length === 1) return { kind: 'only', says: 'built' };
   const same = results.filter((result) => result === outcome).length;
   const own = builds.find(({ slot }) => slot === 'trusted')?.result;
-  if (at === 0 && own !== undefined && own !== outcome)
-    return { kind: 'differs', says: '≠ not as the trusted worker' };
+  if (at === 0 && own !== undefined && own !== outcome) return notAsTrusted;
   if (at > 0 || same < 2) return { kind: 'differs', says: '✗ differs' };
   const operators = builds.filter(({ result, slot }) => result === outcome && slot !== 'trusted').length;
   const isKnown = same === results.length || !isTree(outcome) || operators >= agree;

@@ -425,7 +425,15 @@ describe('the page of a run', () => {
     const apart = ['3 ≠ same tree, other files listed', '1 ✗ differs'];
     expect(await groups()).toEqual(apart);
     const contradicted = { kind: 'contradicted', round: 1, artifact: A, trusted: null };
-    expect(await groups(agreed, contradicted)).toEqual(apart);
+    const against = ['2 ≠ not as the trusted worker', '1 ≠ same tree, other files listed', '1 ✗ differs'];
+    expect(await groups(agreed, contradicted)).toEqual(against);
+    const own = { operator: 'ada', worker: 'own', slot: 'trusted', round: 1, result: A };
+    const builds = results.map((one) => ({ ...one, round: 1 }));
+    const compared = { kind: 'compared', results: [...builds, own], files: ['x'], count: 1 };
+    const told = [round, revealed, differs, agreed, contradicted, compared];
+    expect(await of({}, { run: at(told) })).toContain(
+      '≠ same tree, other files listed <span class="quiet">1 operator and the trusted worker</span>',
+    );
   });
 
   it('of fewer operators than have to agree on a tree, beside another one, says how many of how many have it', async () => {
