@@ -71,14 +71,16 @@ export async function checkFromInside(
     if (open.size > 0) onStep([...open].join(', '));
     return found;
   };
-  const jobs = Promise.all([
+  const jobs = [
     step('guards', runStep(at, lookAround, limits)),
     step('memory limit', runStep(at, hog, limits)),
     step('time limit', runStep(at, 'sleep 60', { ...limits, seconds: 0.2 })),
     step('processor limit', processorShare({ ...at, sandbox: alone })),
-  ]);
+  ] as const;
   onStep([...open].join(', '));
-  const [look, memory, time, share] = await jobs;
+  // Where one is ended by the signal, the others take down what they started before the caller goes on.
+  await Promise.allSettled(jobs);
+  const [look, memory, time, share] = await Promise.all(jobs);
   const ran = reason(look.outcome) === 'exit 0';
   const checks: ProbeCheck[] = [{ name: 'a job runs', ok: ran, found: ran ? 'yes' : describe(look) }];
   if (!ran) return checks.map((check) => ({ ...check, ...userNamespaceFix() }));

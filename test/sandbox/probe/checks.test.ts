@@ -208,6 +208,24 @@ describe('a look from inside', () => {
     if (acts.before === undefined) expect(failed).toEqual([name]);
   });
 
+  it('ends once each of its jobs has ended, also where one fails', async () => {
+    const opens = Promise.withResolvers<void>();
+    let ended = 0;
+    const run = async ({ run: [step] }: SandboxJob): Promise<SandboxOutcome> => {
+      if (String(step).includes('say kernel')) throw new Error('interrupted');
+      await opens.promise;
+      ended++;
+      return aborted('time');
+    };
+    const sandbox = { run, processorSeconds: () => 0 } as unknown as TierSandbox;
+    const { signal } = new AbortController();
+    const looked = checkFromInside({ sandbox, alone: sandbox }, 'host', signal, () => {});
+    const endedThen = looked.catch(() => ended);
+    setImmediate(opens.resolve);
+    expect(await endedThen).toBe(3);
+    await expect(looked).rejects.toThrow('interrupted');
+  });
+
   it.each<[string, Acts]>([
     ['a network that has only itself', { said: { network: '' } }],
     ['half of a processor', { share: 0.5 }],
