@@ -25,7 +25,7 @@ import {
 import { isConnectionError, isCrowded, openQuestion } from '../protocol/sessions/ask.ts';
 import type { Credentials, Membership } from '../protocol/sessions/credentials.ts';
 import { keepStreams } from '../protocol/sessions/kept-streams.ts';
-import type { Clock, Dial, PeerAddress } from '../protocol/sessions/ports.ts';
+import type { Clock, Dial } from '../protocol/sessions/ports.ts';
 import type { RevocationBook } from '../protocol/sessions/revocation-book.ts';
 import { runSource, unexpected } from '../protocol/sessions/run-source.ts';
 import type { RunSource } from '../protocol/sessions/run-verifier.ts';
@@ -99,7 +99,7 @@ class MemberClient {
     this.#signal = signal;
     this.#waiting = waiting;
     const open = (question: ApiUp, within: AbortSignal) =>
-      this.#found(() => openQuestion(meshDial(mesh, within), this.#controller, question));
+      this.#found(() => openQuestion(meshDial(mesh, within), this.#credentials.controller, question));
     this.#following = new Following(open, waiting);
     this.source = runSource({
       ask: (question) => this.#ask(question),
@@ -133,13 +133,6 @@ class MemberClient {
       () => this.#found(() => this.#credentials.renewDue(this.#dial)),
       isUnread,
     );
-  }
-
-  /** The controller to ask. @throws {QuorateError} `CONTROLLER_UNREACHABLE` */
-  get #controller(): PeerAddress {
-    const [controller] = this.#credentials.membership.controllers;
-    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
-    return controller;
   }
 
   async #ask(question: ApiUp, dial = this.#dial): Promise<ApiDown> {
@@ -180,7 +173,7 @@ class MemberClient {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
     const { bytes, id } = encodeJob(jobDocument(options));
-    const controller = this.#controller;
+    const controller = this.#credentials.controller;
     const more = words && moreOfPush(words);
     const request: Request = {
       iss: key.id,

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { QuorateError } from '../protocol/base/errors.ts';
+import { messageOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine, jsonLine } from '../protocol/base/escape.ts';
 import { laid } from './layout.ts';
 
@@ -29,7 +29,7 @@ export function asQuorateError(error: unknown): QuorateError {
       cause: error,
     });
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   // The reason of an aborted signal.
   if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'))
     return new QuorateError('TIMED_OUT', 'the command took longer than it may', {

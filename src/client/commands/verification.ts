@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { sizeTexts } from '../../protocol/base/quantity.ts';
 import type { Bundle } from '../../protocol/documents/index.ts';
@@ -21,8 +21,7 @@ export async function readBundle(file: string, hint = bundleHint): Promise<Bundl
   try {
     return decodeBundle(text);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, {
+    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${messageOf(cause)}`, {
       hint:
         codeOf(cause) === 'DOC_NEWER'
           ? 'Update Quorate; or fetch the artifact again, with --bundle-out.'
@@ -47,8 +46,7 @@ export async function readText(file: string, hint: string): Promise<string> {
 async function readBytes(file: string, hint: string, bytesMax: number): Promise<Buffer> {
   // Without O_NONBLOCK, opening a named pipe blocks until a process writes to it.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}: ${why}`, {
+    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}: ${messageOf(cause)}`, {
       hint: `${hint} This user must be able to read it.`,
       cause,
     });

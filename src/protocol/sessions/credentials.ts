@@ -1,4 +1,4 @@
-import { codeOf, QuorateError } from '../base/errors.ts';
+import { assert, codeOf, QuorateError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
 import { wireLimits } from '../wire/limits.ts';
@@ -76,6 +76,13 @@ export class Credentials {
 
   get charter(): Charter {
     return this.#charter;
+  }
+
+  /** The first that the charter names. */
+  get controller(): PeerAddress {
+    const [controller] = this.#membership.controllers;
+    assert(controller !== undefined, 'a charter names a controller');
+    return controller;
   }
 
   get grant(): Verified<Grant> {

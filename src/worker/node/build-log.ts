@@ -14,9 +14,7 @@ export async function openLogStream(
   { dial, credentials }: WorkerContext,
   lease: string,
 ): Promise<LogStream | undefined> {
-  const [controller] = credentials.membership.controllers;
-  if (controller === undefined) return undefined;
-  return openLog(dial, controller, lease).catch(() => undefined);
+  return openLog(dial, credentials.controller, lease).catch(() => undefined);
 }
 
 /** The log of one build: kept, bounded, and streamed live to the controller as long as that works. */

@@ -2,6 +2,7 @@ import { type HeldImage, ImageCache, type ObtainOptions } from '../../execution/
 import { imageCacheFolder } from '../../execution/images/cache-folder.ts';
 import { announce } from '../../node/artifacts/announce.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
+import { providersFound } from '../../node/artifacts/members.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import type { Tell } from '../../node/node-events.ts';
 import { type Transfer, tellTransfer } from '../../node/tell-transfer.ts';
@@ -122,15 +123,12 @@ export class WorkerImages {
 
   /** Other workers that have it, and the controller, which has every image of its project. */
   async #providers(image: string, signal: AbortSignal): Promise<string[]> {
-    const { mesh, credentials, key } = this.#context;
+    const { mesh, credentials } = this.#context;
     const found = new Map(credentials.membership.controllers.map((peer) => [peer.id, peer]));
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findImagePeersMs)]);
-    try {
-      for await (const peer of mesh.findProviders(image, { signal: limit, max: imagePeersMax }))
-        if (peer.id !== key.id) found.set(peer.id, peer);
-    } catch {
-      signal.throwIfAborted();
-    }
+    for (const peer of await providersFound(mesh, image, { signal: limit, max: imagePeersMax }))
+      found.set(peer.id, peer);
+    signal.throwIfAborted();
     return connectReachable(mesh, [...found.values()]);
   }
 

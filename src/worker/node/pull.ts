@@ -1,6 +1,6 @@
-import type { PeerAddress } from '../../mesh/index.ts';
 import { connectReachable } from '../../node/artifacts/fetch.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
+import { providersFound } from '../../node/artifacts/members.ts';
 import { pullArtifact } from '../../node/artifacts/transfer.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { WorkerContext } from './context.ts';
@@ -25,10 +25,9 @@ export async function pullFromControllers(
   } catch (error) {
     signal.throwIfAborted();
     if (!lacking.includes(codeOf(error))) throw error;
-    const found: PeerAddress[] = [];
     const within = AbortSignal.any([signal, AbortSignal.timeout(workerNodeLimits.findPeersMs)]);
-    for await (const peer of mesh.findProviders(cid, { signal: within, max: artifactLimits.peersMax }))
-      found.push(peer);
+    const found = await providersFound(mesh, cid, { signal: within, max: artifactLimits.peersMax });
+    signal.throwIfAborted();
     const others = await connectReachable(mesh, found);
     if (others.length === 0) throw error;
     return (await pullArtifact({ mesh, store }, cid, { from: others, signal, maxBytes })).bytes;

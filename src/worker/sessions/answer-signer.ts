@@ -76,9 +76,7 @@ export class AnswerSigner {
 
   async #session(): Promise<void> {
     const { dial, credentials, clock } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
-    const channel = await dial(controller, protocols.cosign, {
+    const channel = await dial(credentials.controller, protocols.cosign, {
       timeoutMs: sessionTimes.openMs,
       maxMessageBytes: limits.bundleBytesMax,
     });

@@ -212,9 +212,7 @@ export class LeaseClient {
 
   async #open(fresh: boolean): Promise<LeaseStream> {
     const { dial, credentials } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
-    const channel = await dial(controller, protocols.lease, {
+    const channel = await dial(credentials.controller, protocols.lease, {
       timeoutMs: sessionTimes.openMs,
       maxMessageBytes: limits.bundleBytesMax,
       fresh,

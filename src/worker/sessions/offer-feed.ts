@@ -275,14 +275,13 @@ export class OfferFeed {
   /** Looks the controller up in the DHT: it may have other addresses by now. */
   async #findController(): Promise<void> {
     const { credentials, findPeer, tell } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    if (controller === undefined) return;
-    const found = await findPeer(controller.id, sessionTimes.findMs);
+    const { id } = credentials.controller;
+    const found = await findPeer(id, sessionTimes.findMs);
     // A relayed address ends in `/p2p-circuit`, after the relay's own id.
-    const own = `/p2p/${controller.id}`;
+    const own = `/p2p/${id}`;
     const addrs = found.map((addr) => (addr.endsWith(own) ? addr : `${addr}${own}`));
     await credentials
-      .learnAddress(controller.id, addrs)
+      .learnAddress(id, addrs)
       .catch((error) => tell('warn', 'address', `an address was not kept: ${messageOf(error)}`));
   }
 
@@ -323,10 +322,8 @@ export class OfferFeed {
 
   async #session(): Promise<void> {
     const { dial, credentials, clock, tell, lending, version } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     await this.#grants.renewDue();
-    const channel = await dial(controller, protocols.feed, {
+    const channel = await dial(credentials.controller, protocols.feed, {
       timeoutMs: sessionTimes.openMs,
       maxMessageBytes: limits.bundleBytesMax,
     });

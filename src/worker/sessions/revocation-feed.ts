@@ -80,16 +80,13 @@ export class RevocationFeed {
   /** Asks the controller for all of them. @throws `CONTROLLER_UNREACHABLE`, `MESH_…`, `WIRE_INVALID`. */
   async ask(): Promise<void> {
     const { credentials, dial, clock } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    if (controller === undefined) return;
-    await requestRevocations(dial, controller, (page) => this.learn(page, clock.now()));
+    await requestRevocations(dial, credentials.controller, (page) => this.learn(page, clock.now()));
   }
 
   /** Asks the controller for those in the log with these ids, also where they count no more: then they are known. @throws as above. */
   async askFor(ids: readonly string[]): Promise<void> {
     const { credentials, dial, revocations } = this.#ports;
-    const [controller] = credentials.membership.controllers;
-    if (controller !== undefined) await requestLeaves(dial, controller, revocations, ids);
+    await requestLeaves(dial, credentials.controller, revocations, ids);
   }
 
   async learn(list: RevocationList, askedAt?: number): Promise<Learned> {

@@ -217,7 +217,7 @@ export class WorkerSessions {
   #passOf(offer: string): Claim {
     const { signing, credentials, clock, lending } = this.#ports;
     const { id: iss } = signing.signer;
-    const aud = credentials.membership.controllers[0]?.id ?? iss;
+    const aud = credentials.controller.id;
     const { capabilities } = lending;
     const claim = { iss, aud, offer, pass: workerOlder, capabilities, jti: signing.nonce() };
     return claimOf(claim, clock.now());

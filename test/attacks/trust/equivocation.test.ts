@@ -220,6 +220,7 @@ describe('a stranger that floods members with evidence', () => {
       clock: { monotonic: () => now, closing: false },
       credentials: {
         membership: { project, charter, controllers: [{ id: controller.id, addrs: [] }] },
+        controller: { id: controller.id, addrs: [] },
         charter: made.charter.payload,
       },
       revocations: book,

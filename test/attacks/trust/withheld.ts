@@ -40,6 +40,7 @@ export async function answerOf(
     dispatch: async (event: WorkerEvent) => void events.push(event),
     credentials: {
       membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
+      controller: { id: controller.id, addrs: [] },
       charter: made.charter.payload,
       learnCharter: async () => {},
     },

@@ -10,14 +10,15 @@ import { FakeChannel } from './fake-channel.ts';
 import { settle } from './start-desk.ts';
 
 /** The stream of a trusted worker to a controller that refuses with `refusal`, while there is one. */
-function connected(refusal?: string, controllers = [{ id: 'controller', addrs: [] }]) {
+function connected(refusal?: string) {
   const time = new Scheduler(settle);
   const began = time.now;
   const streams: FakeChannel<{ kind: string; grant?: string }>[] = [];
   const dialled: number[] = [];
   const state = { refusal, closing: false, refreshed: 0 };
   const credentials = {
-    membership: { project: 'p', controllers },
+    membership: { project: 'p' },
+    controller: { id: 'controller', addrs: [] },
     charter: { trusted: ['it'] },
     grant: { raw: 'a.b.c', payload: { role: 'trusted-worker' } },
   };
@@ -68,12 +69,6 @@ describe('the stream of answers', () => {
     expect(dialled).toEqual([0, 500, 1_500, 3_500]);
     await until(3_500 + lasts + wait);
     expect(dialled).toHaveLength(5);
-  });
-
-  it('is not made without a controller', async () => {
-    const { dialled, until } = connected(undefined, []);
-    await until(10_000);
-    expect(dialled).toEqual([]);
   });
 
   it('says hello, a heartbeat every 30 s, and hello again with a grant that was renewed', async () => {

@@ -143,6 +143,7 @@ export class WitnessBench {
       neighbours: () => this.neighbours.map(({ key }) => key.id),
       credentials: {
         membership: { project, charter: this.charter, controllers: [{ id: controller.id, addrs: [] }] },
+        controller: { id: controller.id, addrs: [] },
         charter: { log: log.id, controllers: [controller.id], trusted: this.trusted },
       },
       dial: this.#dial,

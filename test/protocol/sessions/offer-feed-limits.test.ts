@@ -55,6 +55,7 @@ function hearing({
   const ports = {
     credentials: {
       membership: { project: 'p', controllers: [{ id: controller.id, addrs: [] }] },
+      controller: { id: controller.id, addrs: [] },
       charter: makeCharter(),
       grant: { payload: makeGrant(testKey('trusted'), 'owner', role) },
       catchUp: async () => {},

@@ -264,6 +264,7 @@ describe('a worker', () => {
       dial: async () => wire.channel,
       credentials: {
         membership: { project: paper.project, controllers: [{ id: controller, addrs: [] }] },
+        controller: { id: controller, addrs: [] },
         charter: charter.payload,
         grant,
         catchUp: async () => {},

@@ -64,6 +64,7 @@ function worker(name: string, artifact: string) {
     },
     credentials: {
       membership: { project: paper.project, charter: '', controllers: [{ id: 'controller', addrs: [] }] },
+      controller: { id: 'controller', addrs: [] },
     },
     results: { has: async (root: string) => root === artifact, publish: async () => {}, pin: async () => {} },
     dispatch: () => {},
