@@ -6,7 +6,7 @@ import { leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
 import { type Charter, type Policy, pushWordsIn } from '../../protocol/documents/index.ts';
 import { trustLimits } from '../../protocol/trust/limits.ts';
-import { oddsByShare, policyText, type SharedOdds } from '../../protocol/trust/odds-report.ts';
+import { oddsByShare, policyText } from '../../protocol/trust/odds-report.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import { behindText } from '../../protocol/wire/peer-version.ts';
 import { isOver, type RunFacts } from '../machine/facts.ts';
@@ -42,90 +42,11 @@ export interface PushView {
 /** The last commit of a branch or tag that was built, as of a push, with the newest run of each of its jobs. */
 export type BranchView = Omit<PushView, 'id'>;
 
-/** An open run, and who works on it. */
-interface QueuedView {
-  summary: RunSummary;
-  building: string[];
-}
-
-/** A worker that is connected. Says nothing of where it is, nor of how large its host is. */
-interface WorkerView {
-  operator: string;
-  trusted: boolean;
-  /** The last characters of its id. */
-  id: string;
-  arch: string;
-  tiers: string[];
-  /** Builds that run on it. */
-  builds: number;
-  /** Says how its version is behind the controller's; null where it is not. */
-  behind: string | null;
-}
-
-/** Runs, evidence and keys that somebody should look at. */
-interface TroubleView {
-  /** Alarms of runs that nobody has looked at, the newest first. */
-  alarms: { count: number; runs: RunSummary[] };
-  revoked: { count: number; runs: RunSummary[] };
-  /** The newest first. */
-  revocations: { what: string; id: string; since: number; reason: string }[];
-  /** Evidence against the log, in words. */
-  equivocations: string[];
-  /** Keys that have signed as many revocations as one may. */
-  fullKeys: string[];
-  /** Says that members were refused of late, because all connections are taken. */
-  full: string | null;
-  /** Operators that take none of what is open, with their reason. */
-  declined: { operator: string; reason: string }[];
-}
-
-/** The figures of the charter's policies, by the number of operators that the controller counts. */
-export interface PolicyView {
-  operators: number;
-  /** Of all jobs, and of tests where that is another one. */
-  floors: { of: 'jobs' | 'tests'; policy: Policy; shares: SharedOdds[] }[];
-}
-
-export interface RunView {
-  summary: RunSummary;
-  /** The operator of the key that published it. */
-  publisher: string;
-  history: RunFacts['history'];
-  /** Where it ends, and the history is not to grow. */
-  over: boolean;
-  pipeline: PipelineJob[];
-}
-
 /** The contents of the pages of a project. Nothing in it is sealed. */
-export interface ProjectView {
-  /** Root key. */
-  readonly project: string;
-  readonly name: string;
-  /** Where consumers find the network. */
-  bootstrap(): string[];
-  /** Those that were published last, the newest first. */
-  branches(): BranchView[];
-  /** Any of them, by its full name: one by itself costs a fiftieth. */
-  branch(ref: string): BranchView | undefined;
-  /** The branch that the page opens with, also where many others were published since; undefined where nothing was. */
-  defaultBranch(): BranchView | undefined;
-  /** The newest first; `before` as `next` of the page before, which is undefined at the end. */
-  runs(filter: ViewFilter, before?: number): { runs: RunSummary[]; next: number | undefined };
-  /** Pushes with a job that the filter lets through; the newest first, by their first jobs. */
-  pushes(filter: ViewFilter, before?: number): { pushes: PushView[]; next: number | undefined };
-  counts(): Record<ListState | 'all', number>;
-  /** The oldest first, at most a page. */
-  queue(): QueuedView[];
-  /** At most a page, and how many there are. */
-  workers(): { shown: WorkerView[]; count: number };
-  trouble(): TroubleView;
-  /** Undefined where nobody counts operators, or there are none. */
-  policy(): PolicyView | undefined;
-  /** By its id or the start of one. @throws `JOB_UNKNOWN`, `JOB_AMBIGUOUS`. */
-  run(which: string): RunView;
-  /** Changes when what `run` gives does; undefined for an id that no run has. */
-  version(run: string): string | undefined;
-}
+export type ProjectView = ReturnType<typeof projectView>;
+export type RunView = ReturnType<ProjectView['run']>;
+/** The figures of the charter's policies, by the number of operators that the controller counts. */
+export type PolicyView = ReturnType<typeof policyOf>;
 
 interface ProjectViewPorts {
   project: string;
@@ -140,7 +61,7 @@ const pageRuns = controllerNodeLimits.pageRunsMax;
 const troubleRuns = 10;
 
 /** Reads what a controller knows. Each call costs a page at most, however many runs there were. */
-export function projectView({ project, name, state, ...ports }: ProjectViewPorts): ProjectView {
+export function projectView({ project, name, state, ...ports }: ProjectViewPorts) {
   const summary = (run: RunFacts) => summaryOf(state, run);
   const page = (filter: RunFilter, max: number, before?: number) => {
     const { runs, next } = state.index.list(filter, max, before);
@@ -155,7 +76,7 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     runs: page({ listState }, troubleRuns).runs,
   });
   let figures: { key: string; policy: PolicyView } | undefined;
-  const policy = () => {
+  const policy = (): PolicyView | undefined => {
     const { payload } = state.charter ?? {};
     const operators = Math.min(operatorsLeft(state).length, trustLimits.oddsOperatorsMax);
     if (payload === undefined || operators === 0) return undefined;
@@ -164,19 +85,27 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
     return figures.policy;
   };
   return {
+    /** Root key. */
     project,
     name,
+    /** Undefined where nobody counts operators, or there are none. */
     policy,
+    /** Where consumers find the network. */
     bootstrap: () => ports.addresses().slice(0, limits.feedUrlsMax),
-    branches: () => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
-    branch: (ref) => (state.index.lists.has(ref) ? branchOf(state, ref) : undefined),
+    /** Those that were published last, the newest first. */
+    branches: (): BranchView[] => state.index.lists.recentRefs().map((ref) => branchOf(state, ref)),
+    /** Any of them, by its full name: one by itself costs a fiftieth. */
+    branch: (ref: string) => (state.index.lists.has(ref) ? branchOf(state, ref) : undefined),
+    /** The branch that the page opens with, also where many others were published since; undefined where nothing was. */
     defaultBranch: () => {
       const { lists } = state.index;
       const ref = defaultRef((name) => lists.has(name), lists.recentRefs());
       return ref === undefined ? undefined : branchOf(state, ref);
     },
-    runs: (filter, before) => page(runFilterOf(filter), pageRuns, before),
-    pushes: (filter, before) => {
+    /** The newest first; `before` as `next` of the page before, which is undefined at the end. */
+    runs: (filter: ViewFilter, before?: number) => page(runFilterOf(filter), pageRuns, before),
+    /** Pushes with a job that the filter lets through; the newest first, by their first jobs. */
+    pushes: (filter: ViewFilter, before?: number) => {
       const { pagePushesMax: max, pagePushJobsMax: runsMax } = controllerNodeLimits;
       const { pushes, next } = state.index.listPushes(runFilterOf(filter), { before, max, runsMax });
       return { pushes: pushes.map((runs) => pushOf(state, runs)), next };
@@ -186,22 +115,23 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
       const each = listStates.map((one) => [one, lists.countOf(one)]);
       return { ...(Object.fromEntries(each) as Record<ListState, number>), all: size };
     },
+    /** The oldest first, at most a page, each with who works on it. */
     queue: () =>
       [...state.index.open.values()].slice(0, pageRuns).map((run) => ({
         summary: summary(run),
         building: [...new Set(liveLeases(run).map(({ operator }) => operator))],
       })),
+    /** At most a page, and how many there are. */
     workers: () => workersOf(state),
+    /** Runs, evidence and keys that somebody should look at, the newest first. */
     trouble: () => ({
       alarms: {
         count: state.alarms.size,
         runs: [...state.alarms]
           .slice(-troubleRuns)
           .reverse()
-          .flatMap((id) => {
-            const run = state.index.get(id);
-            return run === undefined ? [] : [summary(run)];
-          }),
+          .flatMap((id) => state.index.get(id) ?? [])
+          .map(summary),
       },
       revoked: troubled('revoked'),
       revocations: state.revocations
@@ -213,22 +143,28 @@ export function projectView({ project, name, state, ...ports }: ProjectViewPorts
           since: payload.since,
           reason: payload.reason,
         })),
+      /** Evidence against the log, in words. */
       equivocations: ports.equivocations(),
       fullKeys: fullKeys(state),
+      /** Says that members were refused of late, because all connections are taken. */
       full: full(),
       declined: declinedIn(state),
     }),
-    run: (which) => {
+    /** By its id or the start of one. @throws `JOB_UNKNOWN`, `JOB_AMBIGUOUS`. */
+    run: (which: string) => {
       const run = state.index.get(which) ?? findRun(state, which);
       return {
         summary: summary(run),
+        /** The operator of the key that published it. */
         publisher: run.publisher.payload.operator,
         history: run.history,
+        /** Whether the history is not to grow. */
         over: isOver(run),
         pipeline: pipelineOf(state, run, { withPush: true }),
       };
     },
-    version: (id) => {
+    /** Changes when what `run` gives does; undefined for an id that no run has. */
+    version: (id: string) => {
       const run = state.index.get(id);
       if (run === undefined) return undefined;
       return pipelineOf(state, run, { withPush: true })
@@ -286,7 +222,8 @@ function branchOf(state: ControllerState, ref: string): BranchView {
   };
 }
 
-function workersOf(state: ControllerState): { shown: WorkerView[]; count: number } {
+/** Workers that are connected. Says nothing of where each is, nor of how large its host is. */
+function workersOf(state: ControllerState) {
   const builds = new Map<string, number>();
   for (const run of state.index.open.values())
     for (const { worker } of liveLeases(run)) builds.set(worker, (builds.get(worker) ?? 0) + 1);
@@ -303,12 +240,12 @@ function workersOf(state: ControllerState): { shown: WorkerView[]; count: number
       builds: builds.get(worker) ?? 0,
       behind: behindText(version, least) ?? null,
     }));
-  const named = ({ trusted, operator, id }: WorkerView) => `${trusted ? 0 : 1} ${operator} ${id}`;
+  const named = ({ trusted, operator, id }: (typeof shown)[number]) => `${trusted ? 0 : 1} ${operator} ${id}`;
   shown.sort((a, b) => (named(a) < named(b) ? -1 : 1));
   return { shown, count: workers.size };
 }
 
-function policyOf({ floor, testFloor = floor }: Charter, operators: number): PolicyView {
+function policyOf({ floor, testFloor = floor }: Charter, operators: number) {
   const shown = (of: 'jobs' | 'tests', policy: Policy) => ({
     of,
     policy,
@@ -322,7 +259,7 @@ function policyOf({ floor, testFloor = floor }: Charter, operators: number): Pol
 }
 
 /** Each operator that may still take an open run, with the last reason that it gave, as the account of the run has it; so of the trusted worker. */
-function declinedIn(state: ControllerState): TroubleView['declined'] {
+function declinedIn(state: ControllerState) {
   const reasons = new Map<string, string>();
   for (const run of [...state.index.open.values()].slice(0, pageRuns)) {
     const { declined = [], trustedPassed } = summaryOf(state, run).open ?? {};

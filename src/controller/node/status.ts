@@ -18,111 +18,79 @@ import { controllerNodeLimits } from './limits.ts';
 
 const { statusNamedMax } = controllerNodeLimits;
 
-/** Status of a controller. Times in milliseconds since the epoch. */
-export interface ControllerStatus {
-  /** `stopped`: read from its journal. `starting`: it asks its members what its log was, and signs nothing. */
-  state: 'running' | 'starting' | 'draining' | 'stopped';
-  /** For whom a start waits; null where it waits for nobody. */
-  asking: StartWait | null;
-  project: string;
-  /** Its key. */
-  id: string;
-  /** Epoch of the charter in force; null before the first. */
-  charter: number | null;
-  /** Runs in all, and those that have not ended by the state of their account. */
-  runs: { all: number; open: number; states: Partial<Record<RunState, number>> };
-  /** The oldest of these. `state` and `reason` as in its account; of a stopped controller nothing else is known than that it waits for it. */
-  oldest: {
-    run: string;
-    name: string;
-    phase: string;
-    state: RunState;
-    reason: string;
-    submittedAt: number;
-  }[];
-  /** Offers that still take claims. */
-  offers: number;
-  /** Leases of builds that have not delivered; of a stopped controller, those that wait for its next start. */
-  leases: number;
-  waitsFor: ReturnType<typeof awaitedLeases>;
-  /** Connected workers by role; null of a stopped controller. */
-  workers: { worker: number; 'trusted-worker': number } | null;
-  /** Connected workers that cannot read what this controller may write, and what that means. `version`: null where they state none. */
-  behind: { worker: string; operator: string; role: string; version: string | null; says: string }[];
-  /** Operators that were admitted and are not revoked, by role. */
-  operators: { worker: number; 'trusted-worker': number };
-  /** The most slots that a round has of late, and operators of workers that are not revoked; the one that was asked about is not counted. */
-  rounds: { slots: number; operators: number };
-  /** Connections of its node: those taken, the most there may be, and those refused since its start; null of a stopped controller. */
-  connections: { open: number; max: number; refused: number; isFull: boolean } | null;
-  /** Leaves of the log. */
-  leaves: number;
-  revocations: number;
-  /** Keys that have signed as many revocations as one may. */
-  fullKeys: string[];
-  /** Revocations that counted in version 0.1 and count no more, as a key that signed them was ended; the first of them. */
-  lapsed: OwnRevocation[];
-  /** When a drain ends at the latest; null while there is none. */
-  stopsBy: number | null;
-}
+/** Status of a controller. Times in milliseconds since the epoch. `stopped`: read from its journal. `starting`: it signs nothing yet. */
+export type ControllerStatus = ReturnType<typeof statusOf>;
 
 export function statusOf(
   state: ControllerState,
-  about: Pick<ControllerStatus, 'project' | 'stopsBy'> & {
-    asking?: StartWait | null | undefined;
-    connections?: ControllerStatus['connections'];
+  about: {
+    project: string;
     running: boolean;
+    stopsBy: number | null;
+    asking?: StartWait | null | undefined;
+    connections?: ReturnType<Mesh['connections']> | null;
     without?: string | undefined;
   },
-): ControllerStatus {
-  const { asking = null } = about;
-  const open = [...state.index.open.values()];
-  const stands = open.map((run) =>
-    about.running
-      ? accountOf(summaryOf(state, run))
-      : { state: 'waiting' as const, reason: 'for the controller, which is stopped' },
-  );
-  const states: ControllerStatus['runs']['states'] = {};
-  for (const { state: one } of stands) states[one] = (states[one] ?? 0) + 1;
+) {
+  const { project, running, stopsBy, asking = null, connections = null } = about;
+  const open = [...state.index.open.values()].map((run) => {
+    // Of a stopped controller nothing else is known than that a run waits for it.
+    const stopped = { state: 'waiting' as const, reason: 'for the controller, which is stopped' };
+    return { run, account: running ? accountOf(summaryOf(state, run)) : stopped };
+  });
+  const states: Partial<Record<RunState, number>> = {};
+  for (const { account } of open) states[account.state] = (states[account.state] ?? 0) + 1;
   const leases = awaitedLeases(state);
+  const does = state.draining ? 'draining' : 'running';
+  const stand: typeof does | 'starting' | 'stopped' = asking === null ? does : 'starting';
   return {
-    state: !about.running
-      ? 'stopped'
-      : asking !== null
-        ? 'starting'
-        : state.draining
-          ? 'draining'
-          : 'running',
+    state: running ? stand : 'stopped',
+    /** For whom a start waits; null where it waits for nobody. */
     asking,
-    project: about.project,
+    project,
+    /** Its key. */
     id: state.id,
+    /** Epoch of the charter in force; null before the first. */
     charter: state.charter?.payload.epoch ?? null,
+    /** Runs in all, and those that have not ended by the state of their account. */
     runs: { all: state.index.size, open: open.length, states },
-    oldest: stands.slice(0, statusNamedMax).flatMap(({ state: stand, reason }, at) => {
-      const run = open[at];
-      if (run === undefined) return [];
-      const { id, job, phase, submittedAt } = run;
-      return [{ run: id, name: job.name, phase: phase.kind, state: stand, reason, submittedAt }];
-    }),
+    oldest: open.slice(0, statusNamedMax).map(({ run, account }) => ({
+      run: run.id,
+      name: run.job.name,
+      phase: run.phase.kind,
+      state: account.state,
+      reason: account.reason,
+      submittedAt: run.submittedAt,
+    })),
+    /** Offers that still take claims. */
     offers: state.offers.size,
+    /** Leases of builds that have not delivered; of a stopped controller, those that wait for its next start. */
     leases: leases.length,
     waitsFor: leases.slice(0, statusNamedMax),
-    workers: about.running ? workersByRole(state.presence) : null,
-    behind: about.running ? behindOf(state) : [],
+    /** Connected workers by role; null of a stopped controller. */
+    workers: running ? workersByRole(state.presence) : null,
+    behind: running ? behindOf(state) : [],
+    /** Operators that were admitted and are not revoked, by role. */
     operators: {
       worker: operatorsLeft(state).length,
       'trusted-worker': operatorsLeft(state, 'trusted-worker').length,
     },
+    /** The most slots that a round has of late, and operators of workers that are not revoked; the one that was asked about is not counted. */
     rounds: {
       slots: slotsAsked(state),
       operators: operatorsLeft(state).filter((name) => name !== about.without).length,
     },
-    connections: about.connections ?? null,
+    /** Of its node; null of a stopped controller. */
+    connections,
+    /** Leaves of the log. */
     leaves: state.log.size,
     revocations: state.revocations.length,
+    /** Keys that have signed as many revocations as one may. */
     fullKeys: fullKeys(state),
+    /** Revocations that counted in version 0.1 and count no more, as a key that signed them was ended; the first of them. */
     lapsed: lapsedOf(state),
-    stopsBy: about.stopsBy,
+    /** When a drain ends at the latest; null while there is none. */
+    stopsBy,
   };
 }
 
@@ -135,11 +103,8 @@ export function lapsedOf(state: ControllerState): OwnRevocation[] {
   });
 }
 
-/** Workers that are there and behind this version, the first of them. */
-function behindOf({
-  presence,
-  charter,
-}: Pick<ControllerState, 'presence' | 'charter'>): ControllerStatus['behind'] {
+/** Connected workers that cannot read what this version may write, and what that means; the first of them. `version`: null where they state none. */
+function behindOf({ presence, charter }: Pick<ControllerState, 'presence' | 'charter'>) {
   return [...presence.behind].slice(0, statusNamedMax).flatMap((worker) => {
     const known = presence.workers.get(worker);
     const says = known === undefined ? undefined : behindText(known.version, leastWorkerOf(charter?.payload));
