@@ -24,23 +24,7 @@ import { playedHomes } from './played.ts';
 import { checkApart, keyFiles, openKeys } from './project-keys.ts';
 
 /** `<repo>/.quorate`: the keys and the charter of a project, for its owner. */
-export interface ProjectFolder {
-  dir: string;
-  project: string;
-  name: string;
-  charter: Charter;
-  charterJws: string;
-  /** Undefined when the root key is kept elsewhere, as recommended. */
-  root: NodeKey | undefined;
-  /** @throws {QuorateError} `CONTROLLER_KEY_MISSING` where `holds` says that it is not here */
-  readonly controller: NodeKey;
-  /** @throws {QuorateError} `IDP_KEY_APART` where `holds` says that it is not here */
-  readonly idp: NodeKey;
-  holds: { controller: boolean; idp: boolean };
-  retired: NodeKey[];
-  /** Addresses of the controller, as it wrote them when it last started, or told the identity provider; undefined before. */
-  address(): Promise<{ addrs: string[] } | undefined>;
-}
+export type ProjectFolder = Awaited<ReturnType<typeof openProjectFolder>>;
 
 const files = {
   ...keyFiles,
@@ -99,7 +83,7 @@ export const unusedFile = 'unused';
 const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
 
 /** `where`: the repository or its `.quorate`. @throws {QuorateError} `PROJECT_NOT_FOUND`, `PROJECT_FOREIGN`, SOURCE_…, `DOC_…`, `KEY_…` */
-export async function openProjectFolder(where: string): Promise<ProjectFolder> {
+export async function openProjectFolder(where: string) {
   const dir = basename(where) === '.quorate' ? where : join(where, '.quorate');
   const charter = await readCharter(dir);
   if (charter === undefined)
@@ -116,14 +100,17 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     name: charter.payload.name,
     charter: charter.payload,
     charterJws: charter.raw,
+    /** Undefined when the root key is kept elsewhere, as recommended. */
     root: existsSync(rootFile) ? await loadKey(rootFile) : undefined,
-    get controller() {
+    /** @throws {QuorateError} `CONTROLLER_KEY_MISSING` where `holds` says that it is not here */
+    get controller(): NodeKey {
       if (controller !== undefined) return controller;
       throw new QuorateError('CONTROLLER_KEY_MISSING', `the controller's key is not in ${dir}`, {
         hint: 'Run this on the host of the controller, or put the key back: controller.key',
       });
     },
-    get idp() {
+    /** @throws {QuorateError} `IDP_KEY_APART` where `holds` says that it is not here */
+    get idp(): NodeKey {
       if (idp !== undefined) return idp;
       throw new QuorateError('IDP_KEY_APART', `the identity provider's key is not in ${dir}`, {
         hint: 'Run this on the host of the identity provider, in its folder.',
@@ -131,6 +118,7 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     },
     holds: { controller: controller !== undefined, idp: idp !== undefined },
     retired,
+    /** Addresses of the controller, as it wrote them when it last started, or told the identity provider; undefined before. */
     async address() {
       const file = join(dir, files.address);
       const text = await readOptional(file);

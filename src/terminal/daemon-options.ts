@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseMonitorAddress } from '../http/addresses.ts';
 import type { Monitor } from '../http/monitor.ts';
 import { isProxyAddress, TrustedProxies } from '../http/trusted-proxies.ts';
-import type { NodeEvent } from '../node/node-events.ts';
 import { version } from '../program.ts';
 import { messageOf } from '../protocol/base/errors.ts';
 import { type LogLevel, logLevels } from '../protocol/base/log-lines.ts';
@@ -83,22 +82,18 @@ export function addMonitorOption(command: Command): Command {
   );
 }
 
-export interface DaemonLog {
-  readonly service: string;
-  out: Output;
-  log(event: NodeEvent): void;
-  /** Logs why the process cannot go on. */
-  failed(error: unknown): void;
-}
+export type DaemonLog = ReturnType<typeof daemonLog>;
 
-export function daemonLog(out: Output, service: string, { logLevel, logFormat }: DaemonOptions): DaemonLog {
+export function daemonLog(out: Output, service: string, { logLevel, logFormat }: DaemonOptions) {
   const chosen = logFormat === 'json' ? out.asJson() : out;
   const log = eventPrinter(chosen, { service, level: logLevel });
   return {
     service,
     out: chosen,
     log,
-    failed: (error) => log({ at: Date.now(), level: 'error', kind: 'failed', says: messageOf(error) }),
+    /** Logs why the process cannot go on. */
+    failed: (error: unknown) =>
+      log({ at: Date.now(), level: 'error', kind: 'failed', says: messageOf(error) }),
   };
 }
 

@@ -7,23 +7,12 @@ import { jobFileNames } from '../../protocol/base/job-file-names.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
 import { committedFile, serveFolder } from '../../source/index.ts';
 
-interface LocalSource {
-  url: string;
-  /** With a charter that names the server. */
-  folder: ProjectFolder;
-  /** A step that is needed before anything can be built. */
-  note: string | undefined;
-  /** Lets `quorate run` find it. */
-  announce(): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** Ports at which the repository was served: open jobs name them. */
 export const portsBefore = ({ vcs }: Pick<Charter, 'vcs'>): number[] =>
   vcs.flatMap((host) => /^127\.0\.0\.1:(\d+)$/.exec(host)?.[1] ?? []).map(Number);
 
 /** Serves the repository at `root` to workers on this machine. The charter of `folder` is made to name the port. @throws as of `changeCharter`, SOURCE_… */
-export async function openSource(root: string, folder: ProjectFolder): Promise<LocalSource> {
+export async function openSource(root: string, folder: ProjectFolder) {
   const { vcs } = folder.charter;
   const served = await serveAt(root, folder.name, [...portsBefore(folder.charter), 0]);
   const host = `127.0.0.1:${served.port}`;
@@ -33,8 +22,11 @@ export async function openSource(root: string, folder: ProjectFolder): Promise<L
     if (!vcs.includes(host)) await changeCharter(folder, { vcs: [...vcs, host] });
     return {
       url,
+      /** With a charter that names the server. */
       folder: await openProjectFolder(folder.dir),
+      /** A step that is needed before anything can be built. */
       note: await missing(root),
+      /** Lets `quorate run` find it. */
       announce() {
         isAnnounced = true;
         return tellServed(root, { url, pid: process.pid });

@@ -49,28 +49,7 @@ export interface FoundLine {
   isNear?: true;
 }
 
-export interface LogPages {
-  head(lease: string): Promise<LogHead>;
-  /** Reads the end of the log alone. Undefined where it has no line. */
-  failure(lease: string): Promise<LogFailure | undefined>;
-  page(lease: string, from: number, max: number): Promise<LogPage>;
-  /**
-   * Lines that contain a text, in any case, with those beside them, until `max` are found or these have `chars` characters. `next`: where to go
-   * on; undefined at the end.
-   */
-  search(
-    lease: string,
-    text: string,
-    options: {
-      from: number;
-      max: number;
-      chars: number;
-      signal?: AbortSignal;
-      /** Called for each piece that was looked at. The search goes on once it resolves. */
-      looked?: (piece: { bytes: number; lines: number }) => Promise<void>;
-    },
-  ): Promise<{ found: FoundLine[]; next: number | undefined }>;
-}
+export type LogPages = ReturnType<typeof openLogPages>;
 
 /** Where every so-many-th line of a file begins, as far as it was read. */
 interface LineIndex {
@@ -101,7 +80,7 @@ const leasePattern = /^[0-9a-f]{64}$/;
 export function openLogPages(
   dir: string,
   liveTimes: (lease: string) => LineTimes | undefined = () => undefined,
-): LogPages {
+) {
   const indexes = new Map<string, LineIndex>();
   const busy = new Map<string, Promise<unknown>>();
   let versions = 0;
@@ -155,7 +134,7 @@ export function openLogPages(
   };
 
   return {
-    head: (lease) =>
+    head: (lease: string) =>
       reading<LogHead>(lease, { count: 0, steps: [], ...stated(lease, noTimes) }, async (_, index) => {
         const { count, cut, steps } = index;
         const times = index.times.size > 0 ? index.times : await timesOf(lease);
@@ -169,7 +148,8 @@ export function openLogPages(
           steps: steps.steps.map((one) => ({ ...one })),
         };
       }),
-    async failure(lease) {
+    /** Reads the end of the log alone. Undefined where it has no line. */
+    async failure(lease: string): Promise<LogFailure | undefined> {
       const file = await fileOf(lease);
       if (file === undefined) return undefined;
       try {
@@ -178,7 +158,7 @@ export function openLogPages(
         await file.close();
       }
     },
-    page: (lease, from, max) =>
+    page: (lease: string, from: number, max: number) =>
       reading<LogPage>(
         lease,
         { from, lines: [], version: 0, ...stated(lease, noTimes) },
@@ -191,25 +171,44 @@ export function openLogPages(
           return { from, lines, version: index.version, ...stated(lease, index.times) };
         },
       ),
-    search: (lease, text, { from, max, chars, signal, looked }) =>
-      reading(lease, { found: [], next: undefined }, async (file, index) => {
-        const wanted = text.toLowerCase();
-        const found = new FoundLines({ max, chars });
-        const slices = new LongWork(signal);
-        for await (const piece of linesFrom(file, index, from)) {
-          let line = piece.line;
-          for (const one of piece.texts) {
-            const isFound = withoutColours(one).toLowerCase().includes(wanted);
-            if (isFound && found.isFull) return { found: found.lines, next: line };
-            found.push(line, one, isFound);
-            line++;
-            if (slices.isOver) await slices.next();
+    /**
+     * Lines that contain a text, in any case, with those beside them, until `max` are found or these have `chars` characters. `next`: where to
+     * go on; undefined at the end. `looked`: called for each piece that was looked at; the search goes on once it resolves.
+     */
+    search: (
+      lease: string,
+      text: string,
+      of: {
+        from: number;
+        max: number;
+        chars: number;
+        signal?: AbortSignal;
+        looked?: (piece: { bytes: number; lines: number }) => Promise<void>;
+      },
+    ) =>
+      reading<{ found: FoundLine[]; next: number | undefined }>(
+        lease,
+        { found: [], next: undefined },
+        async (file, index) => {
+          const { from, max, chars, signal, looked } = of;
+          const wanted = text.toLowerCase();
+          const found = new FoundLines({ max, chars });
+          const slices = new LongWork(signal);
+          for await (const piece of linesFrom(file, index, from)) {
+            let line = piece.line;
+            for (const one of piece.texts) {
+              const isFound = withoutColours(one).toLowerCase().includes(wanted);
+              if (isFound && found.isFull) return { found: found.lines, next: line };
+              found.push(line, one, isFound);
+              line++;
+              if (slices.isOver) await slices.next();
+            }
+            await looked?.({ bytes: piece.bytes, lines: line - piece.line });
+            signal?.throwIfAborted();
           }
-          await looked?.({ bytes: piece.bytes, lines: line - piece.line });
-          signal?.throwIfAborted();
-        }
-        return { found: found.lines, next: undefined };
-      }),
+          return { found: found.lines, next: undefined };
+        },
+      ),
   };
 }
 

@@ -127,28 +127,7 @@ const kind: SettingsKind<typeof fileSchema> = {
   example: 'quorate watch example prints a file with every key explained.',
 };
 
-interface ForgeSettings {
-  kind: ForgeKind;
-  /** Base URL of its API. */
-  api: string;
-  /** `owner/name`, or a longer path. */
-  project: string;
-  /** Absolute paths. */
-  tokenFile: string;
-  webhookSecretFile?: string | undefined;
-}
-
-export interface WatchFile {
-  settings: WatchSettings;
-  pollMs: number;
-  /** Greatest age of the line under the log up to which revocations are known, for a green status. */
-  checkpointAgeSeconds: number;
-  /** Git runs in a sandbox whose only way out leads to the repository's server. */
-  confined: boolean;
-  forge?: ForgeSettings | undefined;
-  /** `names`: those by which clients may call the server, besides its addresses. `signIn`: path of sign-in.toml, for the page of approvals. */
-  listen?: { host: string; port: number; names: string[]; signIn?: string | undefined } | undefined;
-}
+export type WatchFile = ReturnType<typeof watchFileOf>;
 
 /** @throws `WATCH_FILE_UNREADABLE`, those of `parseWatchFile`. */
 export async function readWatchFile(path: string): Promise<WatchFile> {
@@ -197,7 +176,7 @@ function checkNames({ rule, forge, ...file }: File, text: string, path: string):
     );
 }
 
-function watchFileOf(file: File, folder: string): WatchFile {
+function watchFileOf(file: File, folder: string) {
   const { repository, forge, status, http, rule } = file;
   const pulls = file['pull-requests'];
   const settings: WatchSettings = {
@@ -221,11 +200,13 @@ function watchFileOf(file: File, folder: string): WatchFile {
     dialect: 2,
   };
   const beside = (path: string | undefined) => path && resolve(folder, path);
-  const listen = /^(.*):(\d+)$/.exec(http?.listen ?? '');
+  const listen = /^(.*):(\d+)$/.exec(http?.listen ?? '') ?? undefined;
   return {
     settings,
     pollMs: (repository.poll ?? 60) * 1000,
+    /** Greatest age of the line under the log up to which revocations are known, for a green status. */
     checkpointAgeSeconds: status?.['checkpoint-age'] ?? watchNodeLimits.checkpointAgeSeconds,
+    /** Git runs in a sandbox whose only way out leads to the repository's server. */
     confined: repository.sandbox ?? true,
     forge: forge && {
       kind: forge.kind,
@@ -234,14 +215,14 @@ function watchFileOf(file: File, folder: string): WatchFile {
       tokenFile: resolve(folder, forge['token-file']),
       webhookSecretFile: beside(forge['webhook-secret-file']),
     },
-    ...(listen !== null && {
-      listen: {
-        host: (listen[1] ?? '').replace(/^\[|\]$/g, ''),
-        port: Number(listen[2]),
-        names: http?.names ?? [],
-        signIn: beside(http?.['sign-in']),
-      },
-    }),
+    listen: listen && {
+      host: (listen[1] ?? '').replace(/^\[|\]$/g, ''),
+      port: Number(listen[2]),
+      /** Those by which clients may call the server, besides its addresses. */
+      names: http?.names ?? [],
+      /** Path of sign-in.toml, for the page of approvals. */
+      signIn: beside(http?.['sign-in']),
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Sandboxes, Tier } from '../../../sandbox/index.ts';
+import type { Tier } from '../../../sandbox/index.ts';
 import {
   type Consent,
   consentFor,
@@ -16,7 +16,6 @@ import { confirmed } from '../../terminal/confirm.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { DaemonOptions } from '../../terminal/daemon-options.ts';
 import { shortId } from '../../terminal/format.ts';
-import type { Lending } from '../machine/events.ts';
 import type { OperatorRules } from '../node/terms.ts';
 import { describeLending, hostsText, lendingFrom, namedIn } from './lending.ts';
 import type { LendingOptions } from './worker-file.ts';
@@ -34,23 +33,13 @@ export interface JoinOptions extends LendingOptions, DaemonOptions {
   printUnit?: boolean;
 }
 
-/** The project to join, as known before joining. */
-export interface Joining {
-  /** Undefined where a ticket leads into it. */
-  known: Membership | undefined;
-  project: string;
-  operator: string;
-  role: Role;
-}
+type Joining = Awaited<ReturnType<typeof joiningOf>>;
 
 /** The project of the ticket, or without one that of the membership. @throws `TICKET_…`, `MEMBERSHIP_…`. */
-export async function joiningOf(
-  home: Home,
-  ticket: string | undefined,
-  project: string | undefined,
-): Promise<Joining> {
+export async function joiningOf(home: Home, ticket: string | undefined, project: string | undefined) {
   const known = ticket === undefined ? await home.membership(project) : undefined;
   const of = known ?? (await readTicket(ticket ?? '', home));
+  // Known before joining, but for a ticket that leads into it.
   return { known, project: of.project, operator: of.operator, role: of.role };
 }
 
@@ -93,15 +82,7 @@ export async function hostsToShow(
   return [...new Set([...(hosts ?? shown), ...allowed])];
 }
 
-/** Resources to lend: available on this host and within the operator's limits. */
-export interface Offer {
-  sandboxes: Sandboxes;
-  lending: Lending;
-  rules: OperatorRules;
-  /** Tiers named by the operator, which need no confirmation. */
-  named: readonly Tier[] | undefined;
-  consent: Consent;
-}
+export type Offer = Awaited<ReturnType<typeof offerOf>>;
 
 /**
  * Resources that this host can lend by worker.toml and the options. `stateDir`: of the sandbox.
@@ -113,7 +94,7 @@ export async function offerOf(
   stateDir: string,
   options: JoinOptions,
   project?: string,
-): Promise<Offer> {
+) {
   const { checkDisk, checkHeld, checkServed } = await import('../node/terms.ts');
   const { readWorkerFile } = await import('./worker-file.ts');
   const file = await readWorkerFile(join(home, 'worker.toml'));
@@ -128,7 +109,8 @@ export async function offerOf(
   checkHeld(rules, sandboxes.abilities, at);
   const lending = await lendingFrom(wanted, rules, sandboxes.tiers, at);
   checkDisk(lending, sandboxes.abilities, at);
-  return { sandboxes, lending, rules, named, consent: await consentFor(home, sandboxes.tiers, named) };
+  const consent = await consentFor(home, sandboxes.tiers, named);
+  return { sandboxes, lending, rules, consent };
 }
 
 /** Prints the project and the resources to lend. */

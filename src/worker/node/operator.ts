@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { SandboxCaps, Steering, Tier } from '../../../sandbox/index.ts';
-import type { HostGate, HostTraffic } from '../../egress/index.ts';
+import type { HostGate } from '../../egress/index.ts';
 import type { Tell } from '../../node/node-events.ts';
 import type { Bandwidth } from '../../protocol/base/bandwidth.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
-import type { AllowedHosts } from '../../protocol/base/host-entry.ts';
 import { counted, sizeText } from '../../protocol/base/quantity.ts';
 import {
   type CapField,
@@ -81,45 +80,11 @@ export type Lent = { [F in Exclude<LiveField, 'pids'>]: LiveValue<F> } & {
   pids: number | null;
 };
 
-export interface OperatorStatus {
-  /** `refusing`: the log of the project is void, by evidence. */
-  state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off' | 'refusing';
-  /** Why no new job is taken; null while jobs are taken. */
-  reason: string | null;
-  /** Says how this version is behind the controller's; null where it is not, as far as is known. */
-  behind: string | null;
-  /** A fault of the project's log; null while none is known. */
-  log: string | null;
-  lending: Lent;
-  /** Settings of the operator that have no effect on this host. */
-  unheeded: string[];
-  /** Running builds, and for how long each runs. */
-  builds: { job: string; commit: string; ms: number }[];
-  /** The image that a build waits for; null while none is being fetched. */
-  fetching: FetchedImage | null;
-  /** Pinned trees that are not whole: nothing is removed from the store. */
-  damaged: readonly string[];
-  /** Resources that all of them use together. */
-  using: { memoryBytes: number; processorSeconds: number };
-  /** Leases of rounds that have not ended, those being built included. */
-  leases: number;
-  /** Builds that ended, the newest first. */
-  history: PastBuild[];
-  /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
-  hostLoad: number | null;
-  hosts: HostStatus;
-}
-
+/** `refusing`: the log of the project is void, by evidence. */
+type State = 'working' | 'paused' | 'draining' | 'waiting' | 'cut off' | 'refusing';
+export type OperatorStatus = ReturnType<Operator['status']>;
 /** Hosts that the worker connects to for its project. */
-export interface HostStatus {
-  allowed: AllowedHosts;
-  /** The project, or a job that was passed on, names them; they are not allowed. */
-  pending: string[];
-  /** Hosts and addresses that have reached a limit of the last hour. */
-  spent: readonly string[];
-  /** Since the start. */
-  traffic: HostTraffic[];
-}
+export type HostStatus = OperatorStatus['hosts'];
 
 export interface OperatorOptions {
   lending: Lending;
@@ -127,9 +92,12 @@ export interface OperatorOptions {
   sandboxes: Steering;
   bandwidth: Bandwidth;
   dispatch(event: WorkerEvent): Promise<void>;
-  builds(): OperatorStatus['builds'];
-  fetching(): OperatorStatus['fetching'];
-  damaged(): OperatorStatus['damaged'];
+  /** Running builds, and for how long each runs. */
+  builds(): { job: string; commit: string; ms: number }[];
+  /** The image that a build waits for; null while none is being fetched. */
+  fetching(): FetchedImage | null;
+  /** Pinned trees that are not whole: nothing is removed from the store. */
+  damaged(): readonly string[];
   leases(): number;
   history(): PastBuild[];
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
@@ -270,35 +238,47 @@ export class Operator {
     return [...new Set(missed)];
   }
 
-  status(): OperatorStatus {
+  status() {
     const { sandboxes, builds, leases, history, hosts } = this.#options;
     const closed = this.#closed();
     const trouble = this.#options.trouble();
     const log = this.#options.log();
-    const open = log.isVoid ? 'refusing' : trouble === null ? 'working' : 'cut off';
+    const open: State = log.isVoid ? 'refusing' : trouble === null ? 'working' : 'cut off';
+    const own: State = closed === undefined ? open : 'waiting';
     const using = { memoryBytes: 0, processorSeconds: 0 };
     for (const { memoryBytes, processorSeconds } of sandboxes.usage()) {
       using.memoryBytes += memoryBytes || 0;
       using.processorSeconds += processorSeconds || 0;
     }
     return {
-      state: this.#manual !== 'working' ? this.#manual : closed === undefined ? open : 'waiting',
+      state: this.#manual === 'working' ? own : this.#manual,
+      /** Why no new job is taken; null while jobs are taken. */
       reason: closed ?? (log.isVoid ? 'the log of the project tells two stories' : trouble),
+      /** Says how this version is behind the controller's; null where it is not, as far as is known. */
       behind: this.#options.behind(),
+      /** A fault of the project's log; null while none is known. */
       log: log.trouble,
       lending: lentOf(this.#lending, this.#rules),
+      /** Settings of the operator that have no effect on this host. */
       unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),
       fetching: this.#options.fetching(),
       damaged: this.#options.damaged(),
+      /** Resources that all of them use together. */
       using,
+      /** Leases of rounds that have not ended, those being built included. */
       leases: leases(),
+      /** Builds that ended, the newest first. */
       history: history(),
+      /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
       hostLoad: this.#load,
       hosts: {
         allowed: hosts.list,
+        /** The project, or a job that was passed on, names them; they are not allowed. */
         pending: this.#options.pendingHosts(),
+        /** Hosts and addresses that have reached a limit of the last hour. */
         spent: hosts.spent,
+        /** Since the start. */
         traffic: hosts.gate.traffic,
       },
     };
