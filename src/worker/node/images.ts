@@ -123,11 +123,11 @@ export class WorkerImages {
 
   /** Other workers that have it, and the controller, which has every image of its project. */
   async #providers(image: string, signal: AbortSignal): Promise<string[]> {
-    const { mesh, credentials } = this.#context;
+    const { mesh, credentials, key } = this.#context;
     const found = new Map(credentials.membership.controllers.map((peer) => [peer.id, peer]));
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findImagePeersMs)]);
     for (const peer of await providersFound(mesh, image, { signal: limit, max: imagePeersMax }))
-      found.set(peer.id, peer);
+      if (peer.id !== key.id) found.set(peer.id, peer);
     signal.throwIfAborted();
     return connectReachable(mesh, [...found.values()]);
   }

@@ -72,6 +72,7 @@ async function connected(
     },
     credentials: {
       membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
+      controller: { id: controller.id, addrs: [] },
       charter: { ...makeCharter(), epoch, trusted: [names] },
       grant,
       learnCharter: async () => {},

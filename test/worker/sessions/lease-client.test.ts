@@ -45,6 +45,7 @@ function worker() {
       grant: { id: 'grant', raw: 'grant' },
       charter: { controllers: ['controller'] },
       membership: { controllers: [{ id: 'controller', addrs: [] }] },
+      controller: { id: 'controller', addrs: [] },
     },
     clock: {
       now: () => 1e12,
@@ -238,16 +239,6 @@ describe('a claim', () => {
       expect(events.map(({ kind }) => kind)).toEqual(kinds);
     },
   );
-
-  it('is declined where no controller is known', async () => {
-    const { client, credentials, dialled, events } = worker();
-    credentials.membership.controllers = [];
-    await client.claim('offer', {} as never);
-    expect(dialled).toEqual([]);
-    expect(events).toMatchObject([
-      { kind: 'declined', code: 'MESH_LOST', message: 'no controller is known' },
-    ]);
-  });
 
   it('is sent once more, on a stream of its own, where one that was kept turns out to be over', async () => {
     const { client, streams, state, dialled, kinds } = worker();

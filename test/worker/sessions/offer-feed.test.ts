@@ -42,6 +42,7 @@ it('a worker signs each round that a checkpoint is put before it in, and what a 
   const ports = {
     credentials: {
       membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }] },
+      controller: { id: 'controller', addrs: [] },
       charter: { controllers: [], vcs: [], bootstrap: [] },
       grant: { id: 'g', raw: 'a.b.c' },
       learnCharter: async () => {},
@@ -100,6 +101,7 @@ function connected(refusal?: string) {
   const state = { refusal, closing: false, found: false, isFull: false, renewed: 0 };
   const credentials = {
     membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }], feed: [] },
+    controller: { id: 'controller', addrs: [] },
     charter: { controllers: [], vcs: [], bootstrap: [], epoch: 3 },
     grant: { id: 'g', raw: 'a.b.c' },
     learnCharter: async () => {},
@@ -277,18 +279,6 @@ describe('the stream of a feed', () => {
     await until(301);
     expect(state.renewed).toBe(1);
     expect(feed.trouble).toContain('the controller is of an older version');
-  });
-
-  it('is not made where no controller is known', async () => {
-    const { feed, dialled, credentials, until, calls } = connected('MESH_UNREACHABLE');
-    await until(0);
-    credentials.membership.controllers = [];
-    calls.length = 0;
-    await until(20_000);
-    expect(dialled).toHaveLength(1);
-    expect(feed.trouble).toBe('no connection to the controller: no controller is known');
-    // Nor is it looked for.
-    expect(calls).toEqual([]);
   });
 
   it('of a key that was revoked is asked for every ten minutes, with a word each time', async () => {

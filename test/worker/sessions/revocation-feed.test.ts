@@ -10,15 +10,12 @@ import { project } from '../../support/project.ts';
 const none = { charters: [], revocations: [] };
 
 /** A feed whose book learns `full`, and how often it dials. */
-function feedOf({
-  full = [] as string[],
-  controllers = [{ id: 'controller', addrs: [] }],
-  closing = false,
-} = {}) {
+function feedOf({ full = [] as string[], closing = false } = {}) {
+  const controller = { id: 'controller', addrs: [] };
   const told: string[] = [];
   let dials = 0;
   const ports = {
-    credentials: { membership: { project, controllers }, charter: {} },
+    credentials: { membership: { project, controllers: [controller] }, controller, charter: {} },
     clock: { now: () => 0, monotonic: () => 0, closing },
     revocations: {
       equivocations: [],
@@ -60,14 +57,6 @@ describe('revocations', () => {
     const closing = feedOf({ closing: true });
     await closing.feed.heard(1);
     expect(closing.told).toEqual([]);
-  });
-
-  it('are asked of nobody where no controller is known', async () => {
-    const { feed, dials, told } = feedOf({ controllers: [] });
-    await feed.ask();
-    await feed.askFor(['a']);
-    await feed.heard(1);
-    expect([dials(), told]).toEqual([0, []]);
   });
 });
 
