@@ -1,7 +1,12 @@
 import { assert } from '../protocol/base/errors.ts';
 import type { AllowedHosts } from '../protocol/base/host-entry.ts';
 import { limits } from '../protocol/base/limits.ts';
-import { lendingLimits } from './limits.ts';
+
+/** Bounds of a lender's settings. */
+export const lendingLimits = {
+  /** The lowest bandwidth limit of a worker, per second: heartbeats and grants still have to be on time. */
+  bandwidthBytesMin: 16 * 1024,
+} as const;
 
 /** How the value of a knob is written in worker.toml and on the command line, and the type of its value. */
 interface Values {

@@ -13,7 +13,7 @@ import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { isLogged } from '../../protocol/base/log-lines.ts';
 import { counted } from '../../protocol/base/quantity.ts';
 import { units } from '../../protocol/base/units.ts';
-import type { Policy } from '../../protocol/documents/index.ts';
+import type { Charter, Policy } from '../../protocol/documents/index.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { asDaemon } from '../../terminal/daemon-options.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
@@ -22,7 +22,30 @@ import { aborted } from '../../terminal/run-node.ts';
 import { amountOf, hostPort, severalTiers, wholeNumber, wholeNumberFrom } from '../../terminal/values.ts';
 import { agreed, offerOf } from '../../worker/commands/joining.ts';
 import { describeLending } from '../../worker/commands/lending.ts';
-import { operatorsMax, operatorsMin, volunteersFor } from './volunteers.ts';
+
+/** Each is a node with a store, some 40 MB, and may build at any time. */
+export const operatorsMax = 8;
+/** As many as a round of a new project asks. */
+export const operatorsMin = 3;
+
+/** How many volunteers are played: as `given`, else as many as a round asks by the floors, or by a job's own policy. `tooFew`: what these make of that number. */
+export function volunteersFor(
+  { floor, testFloor = floor }: Pick<Charter, 'floor' | 'testFloor'>,
+  given: number | undefined,
+  ofJobs: readonly Policy[] = [],
+): { operators: number; tooFew: string | undefined } {
+  const policies = [floor, testFloor, ...ofJobs];
+  const asked = Math.max(...policies.map(({ of }) => of));
+  const agree = Math.max(...policies.map((policy) => policy.agree));
+  const operators = given ?? Math.min(Math.max(operatorsMin, asked), operatorsMax);
+  if (operators >= asked) return { operators, tooFew: undefined };
+  const end = operators < agree ? `, and ${agree} have to agree: some jobs come to nothing here` : '';
+  const more =
+    asked > operatorsMax
+      ? `quorate up plays ${operatorsMax} at most`
+      : `with --operators ${asked} they are there`;
+  return { operators, tooFew: `A round of this project asks ${asked} volunteers${end}; ${more}.` };
+}
 
 interface Options {
   operators?: number;
@@ -131,7 +154,6 @@ async function run(context: Context, options: Options): Promise<Exit> {
   await rememberTiers(upDir, offer.sandboxes.tiers);
   // Another one may have been started meanwhile, and the charter would name a port of this one as well.
   await checkFree(root);
-  const { Attendance } = await import('./attendance.ts');
   const { localMembers, LocalProject } = await import('./local-project.ts');
   let folder = await openPlayed(root);
   const members = await localMembers(upDir, folder.project, operators);
@@ -245,4 +267,35 @@ async function checkFree(root: string): Promise<void> {
       if (codeOf(cause) !== 'JOURNAL_IN_USE') throw cause;
       throw new QuorateError('JOURNAL_IN_USE', says, { hint, cause });
     }
+}
+
+/** Between two lines about those who are missing. */
+const toldMs = 10_000;
+
+/** Waits for members to connect. */
+export class Attendance {
+  readonly #missing: Set<unknown>;
+  readonly #note: (says: string) => void;
+  readonly #whole = Promise.withResolvers<void>();
+
+  constructor(names: readonly string[], note: (says: string) => void) {
+    this.#missing = new Set(names);
+    this.#note = note;
+  }
+
+  came(name: unknown): void {
+    this.#missing.delete(name);
+    if (this.#missing.size === 0) this.#whole.resolve();
+  }
+
+  /** Resolves when all are there, or as `stopped` does; until then it names those who are missing every `toldMs`. */
+  async whole(stopped: Promise<unknown>): Promise<void> {
+    const tell = () => this.#note(`Waiting for ${[...this.#missing].join(', ')} to connect.`);
+    const timer = setInterval(tell, toldMs);
+    try {
+      await Promise.race([this.#whole.promise, stopped]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
 }

@@ -8,9 +8,15 @@ import type { Progress } from '../../protocol/wire/progress.ts';
 import { toldPolicy } from '../../protocol/wire/told-policy.ts';
 import type { Context } from '../../terminal/context.ts';
 import { shortRun } from '../../terminal/format.ts';
-import { commandLimits } from './limits.ts';
 import type { Reached, Until } from './next-steps.ts';
 import { checkBundle } from './verification.ts';
+
+export const commandLimits = {
+  /** From the verdict of a run that is followed until its bundle is given up, in ms: a controller stores it after it tells the verdict. */
+  storedMsMax: 30_000,
+  /** For a whole bundle as long as bytes of it arrive, in ms: the largest at 0.9 Mbit/s. A run that is followed waits for nothing else then. */
+  bundleMsMax: 10 * 60_000,
+} as const;
 
 /** Members of a request that say which run it asks for, as its publisher signs them. */
 export type AskedFor = Pick<Request, 'job' | 'needs' | 'repo' | 'ref' | 'commit' | 'recipe' | 'policy'>;

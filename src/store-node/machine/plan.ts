@@ -6,11 +6,9 @@ import { compareTexts } from '../../protocol/base/text.ts';
 export interface Entry {
   /** Id of the request. */
   run: string;
-  /** CID of the tree. */
   tree: string;
   repo: string;
   ref: string;
-  /** Name of the job. */
   name: string;
   level: 'trusted' | 'agreed';
   decidedAt: number;

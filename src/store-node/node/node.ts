@@ -4,6 +4,7 @@ import { startBlockCollection } from '../../node/artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../../node/artifacts/bundles.ts';
 import { artifactLimits } from '../../node/artifacts/limits.ts';
 import { membersOf } from '../../node/artifacts/members.ts';
+import { publicTrees } from '../../node/artifacts/public-trees.ts';
 import { repairTrees } from '../../node/artifacts/repair.ts';
 import { serveRevocations } from '../../node/artifacts/revocations.ts';
 import { serveArtifacts } from '../../node/artifacts/transfer.ts';
@@ -14,6 +15,8 @@ import { type NodePorts, openNode } from '../../node/kernel/open-node.ts';
 import type { Home } from '../../node/membership/home.ts';
 import { meshDial, meshTopics, signingOf } from '../../node/ports.ts';
 import { messageOf } from '../../protocol/base/errors.ts';
+import { limits } from '../../protocol/base/limits.ts';
+import { type RevocationBook, withEvidence } from '../../protocol/sessions/revocation-book.ts';
 import { knownIn } from '../../protocol/sessions/revocation-exchange.ts';
 import { every } from '../../protocol/sessions/timing.ts';
 import { topics } from '../../protocol/wire/protocols.ts';
@@ -21,10 +24,10 @@ import type { Retention } from '../machine/plan.ts';
 import { pinServer } from '../sessions/pin-server.ts';
 import { ProjectWatch } from '../sessions/project-watch.ts';
 import { AskedTrees } from './asked.ts';
+import type { StoreContext } from './context.ts';
 import { StoreKeeper } from './keeper.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type LedgerEntry } from './ledger.ts';
 import { storeNodeLimits } from './limits.ts';
-import { storeView } from './view.ts';
 
 export interface StoreOptions extends NodePorts {
   /** Its key, and all that it keeps, are there. */
@@ -149,4 +152,42 @@ export async function startStore(options: StoreOptions) {
       },
     };
   });
+}
+
+/** The part of a store that anybody may read by HTTP, at the paths of a controller: all of it proves itself, or is a hint. */
+export function storeView(
+  { project, store, bundles, ledger }: Pick<StoreContext, 'project' | 'store' | 'bundles' | 'ledger'>,
+  watch: Pick<ProjectWatch, 'charter'>,
+  revocations: Pick<RevocationBook, 'page' | 'evidence'>,
+) {
+  const kept = (): LedgerEntry[] =>
+    [...ledger.entries.values()]
+      .filter(({ tree }) => ledger.trees.has(tree))
+      .sort((a, b) => b.decidedAt - a.decidedAt);
+  return {
+    project,
+    charter: () => watch.charter?.raw,
+    /** A store hands out no work. */
+    offers: () => [],
+    verdicts: () =>
+      kept()
+        .slice(0, limits.feedOffersMax)
+        .map(({ job, run, level, tree, kind, cosigned }) => ({
+          job,
+          request: run,
+          level,
+          artifact: kind === 'test' ? null : tree,
+          ...(cosigned === false && { cosigned: false as const }),
+        })),
+    revocations: (after?: string) => withEvidence(revocations.page(after), revocations.evidence()),
+    checkpoint: () => undefined,
+    bundle: (which: string) => bundles.get(which),
+    bundleBytes: (which: string) => bundles.size(which),
+    level(tree: string) {
+      const of = ledger.trees.has(tree) ? ledger.of(tree).filter(({ kind }) => kind === 'build') : [];
+      if (of.some(({ level }) => level === 'trusted')) return 'trusted' as const;
+      return of.length > 0 ? ('agreed' as const) : ('none' as const);
+    },
+    ...publicTrees(store, (tree) => ledger.trees.has(tree) && ledger.of(tree).length > 0),
+  };
 }

@@ -67,34 +67,24 @@ interface WantedStatus {
   failed: string | null;
 }
 
-export interface WatchState {
-  settings: WatchSettings | null;
-  /** The repository was looked at. */
-  watching: boolean;
-  tips: Map<string, { commit: string; object: string }>;
-  /** By ref: the last commit whose publication came to agreement, which the next is compared with. */
-  baselines: Map<string, string>;
-  /** In the order of their publication. */
-  publications: Map<string, Publication>;
-  pulls: Map<number, Pull>;
-  /** By commit and context. */
-  statuses: Map<string, WantedStatus>;
-  /** Ids and digests of webhooks, with when they came. */
-  deliveries: Map<string, number>;
-  /** By rule: its times, and when they were looked at last. */
-  cron: Map<string, { times: string; at: number }>;
-}
+export type WatchState = ReturnType<typeof newState>;
 
-export const newState = (): WatchState => ({
-  settings: null,
+export const newState = () => ({
+  settings: null as WatchSettings | null,
+  /** The repository was looked at. */
   watching: false,
-  tips: new Map(),
-  baselines: new Map(),
-  publications: new Map(),
-  pulls: new Map(),
-  statuses: new Map(),
-  deliveries: new Map(),
-  cron: new Map(),
+  tips: new Map<string, { commit: string; object: string }>(),
+  /** By ref: the last commit whose publication came to agreement, which the next is compared with. */
+  baselines: new Map<string, string>(),
+  /** In the order of their publication. */
+  publications: new Map<string, Publication>(),
+  pulls: new Map<number, Pull>(),
+  /** By commit and context. */
+  statuses: new Map<string, WantedStatus>(),
+  /** Ids and digests of webhooks, with when they came. */
+  deliveries: new Map<string, number>(),
+  /** By rule: its times, and when they were looked at last. */
+  cron: new Map<string, { times: string; at: number }>(),
 });
 
 export const keptState = (state: WatchState): KeptState =>

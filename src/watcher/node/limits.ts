@@ -12,6 +12,8 @@ export const watchNodeLimits = {
   checkpointAgeSecondsMax: 24 * 3600,
   /** Validity of a request, in seconds. */
   requestSeconds: 24 * 3600,
+  /** Events of the journal; beyond them one that holds the state takes their place. A start replays them in about a second. */
+  journalEventsMax: 10_000,
 } as const;
 
 const own = watchNodeLimits;
@@ -28,5 +30,13 @@ assert(
     own.checkpointAgeSeconds <= own.checkpointAgeSecondsMax &&
     own.checkpointAgeSecondsMax <= limits.grantSecondsMax,
   'what is revoked is known before a grant ends',
+);
+assert(
+  watchLimits.deliveriesMax <= own.journalEventsMax,
+  'the journal holds the webhooks that are remembered',
+);
+assert(
+  own.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
+  'events of a path each are in memory',
 );
 assert(own.requestSeconds <= judgeLimits.requestSecondsMax, 'a request is taken');

@@ -97,7 +97,6 @@ export function webhookApp({ take }: WebhookPorts): Hono<HttpEnv> {
 }
 
 export interface WatchPorts extends BadgePorts {
-  /** Of Quorate. */
   version: string;
   webhook?: WebhookPorts | undefined;
   approvals?: ApprovalPorts | undefined;

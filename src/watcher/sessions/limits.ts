@@ -12,8 +12,6 @@ export const watchSessionLimits = {
   learnMs: 60_000,
   /** Of the reason of a revocation that is kept. */
   reasonCharsMax: 300,
-  /** Events of the journal; beyond them one that holds the state takes their place. A start replays them in about a second. */
-  journalEventsMax: 10_000,
   /** A client is opened again after this long, so that its grant is renewed in time, in ms. */
   clientMsMax: 30 * 60_000,
   /** Between the beginnings of two looks at repository and forge, which webhooks ask for, in ms: whoever comments on a forge has it send them. */
@@ -25,12 +23,4 @@ assert(own.runsAskedMax < watchLimits.publicationsOpenMax, 'and for a part of th
 assert(own.proofsAtOnceMax < watchLimits.publicationsEndedMax, 'one look verifies a part of them');
 assert(own.reasonCharsMax <= limits.logLineBytesMax, 'a reason is a line');
 assert(own.clientMsMax < limits.grantSecondsMax * 1000, 'a grant is renewed before it ends');
-assert(
-  watchLimits.deliveriesMax <= own.journalEventsMax,
-  'the journal holds the webhooks that are remembered',
-);
-assert(
-  own.journalEventsMax * limits.pathBytesMax <= limits.bundleBytesMax,
-  'events of a path each are in memory',
-);
 assert(own.lookMsMin < own.learnMs, 'webhooks hurry a look');

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { commandLimits } from '../../../src/client/commands/limits.ts';
 import { FollowedRun } from '../../../src/client/commands/next-steps.ts';
 import { sayAlarm } from '../../../src/client/commands/run.ts';
-import { type Proof, proofOf } from '../../../src/client/commands/run-evidence.ts';
+import { commandLimits, type Proof, proofOf } from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import { type Bundle, claimedPayloadOf, type Request } from '../../../src/protocol/documents/index.ts';

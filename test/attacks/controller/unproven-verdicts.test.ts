@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandLimits } from '../../../src/client/commands/limits.ts';
+import { commandLimits } from '../../../src/client/commands/run-evidence.ts';
 import { loadKey } from '../../../src/identity/keys.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { serveBundles } from '../../../src/node/artifacts/bundles.ts';

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { Attendance } from '../../../src/cli/up/attendance.ts';
+import { Attendance } from '../../../src/cli/up/up.ts';
 
 it('those who are missing are named until all are there, or the wait is stopped', async () => {
   vi.useFakeTimers();

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { volunteersFor } from '../../../src/cli/up/volunteers.ts';
+import { volunteersFor } from '../../../src/cli/up/up.ts';
 
 const floor = (agree: number, of: number) => ({ agree, of, rounds: 2, cosign: 'required' as const });
 

@@ -1,7 +1,6 @@
 import { expect, it, vi } from 'vitest';
-import { commandLimits } from '../../../src/client/commands/limits.ts';
 import { FollowedRun } from '../../../src/client/commands/next-steps.ts';
-import { proofOf } from '../../../src/client/commands/run-evidence.ts';
+import { commandLimits, proofOf } from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { Patience } from '../../../src/node/patience.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';

@@ -5,10 +5,10 @@ import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/protocol/base/limits.ts';
-import { Hints } from '../../../src/store-node/node/hints.ts';
+import { Hints } from '../../../src/store-node/node/keeper.ts';
 import { Ledger, type LedgerEntry } from '../../../src/store-node/node/ledger.ts';
 import { storeNodeLimits } from '../../../src/store-node/node/limits.ts';
-import { storeView } from '../../../src/store-node/node/view.ts';
+import { storeView } from '../../../src/store-node/node/node.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { withLimits } from '../../support/with-limits.ts';
 

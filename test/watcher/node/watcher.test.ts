@@ -12,6 +12,7 @@ import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { WatchEvent } from '../../../src/watcher/machine/events.ts';
 import { WatchMachine } from '../../../src/watcher/machine/machine.ts';
 import type { RunStand } from '../../../src/watcher/machine/status.ts';
+import { watchNodeLimits } from '../../../src/watcher/node/limits.ts';
 import { type RunningWatcher, type RunOptions, runWatcher } from '../../../src/watcher/node/run.ts';
 import { watchSessionLimits } from '../../../src/watcher/sessions/limits.ts';
 import type { WatchNotice } from '../../../src/watcher/sessions/ports.ts';
@@ -92,7 +93,7 @@ it('a journal that is longer than it may be becomes one event, and the state of 
   };
   const before = open();
   const webhook = (n: number): WatchEvent => ({ kind: 'webhook', delivery: `${n}`, digest: `of ${n}` });
-  const all = Array.from({ length: watchSessionLimits.journalEventsMax }, (_, n) => webhook(n));
+  const all = Array.from({ length: watchNodeLimits.journalEventsMax }, (_, n) => webhook(n));
   before.appendAll(all.map((event) => ({ event, at: 1_800_000_000_000 })));
   before.close();
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../../src/member/client.ts';
 import { retryAfter, Turns } from '../../../src/watcher/machine/transition.ts';
 import { Connection } from '../../../src/watcher/sessions/connection.ts';
-import { Repeater } from '../../../src/watcher/sessions/repeater.ts';
+import { Repeater } from '../../../src/watcher/sessions/watcher.ts';
 import { clock } from '../watch-support.ts';
 
 beforeEach(() => void vi.useFakeTimers());
