@@ -169,14 +169,12 @@ export class Board {
     for (const one of laidOn(this.#out, [line])) this.print(one);
   }
 
-  /** A line as it is. */
   print(line: string): void {
     if (this.#silent) return;
     if (this.#live) this.#draw(line);
     else this.#out.write(`${line}\n`);
   }
 
-  /** As of `Output`. */
   id(id: string): string {
     return shownId(this.#out, id);
   }

@@ -10,7 +10,6 @@ import { type Listing, type Member, memberPath, whyOrderCounts } from './listing
 
 type Entry = Extract extends AsyncIterable<infer T> ? T & AsyncIterable<Uint8Array> : never;
 
-/** A header is a block. */
 export const blockBytes = 512;
 /** Fields of a header (tar(5)). */
 const fields = { mtime: [136, 148], checksum: [148, 156], size: [124, 136] } as const;

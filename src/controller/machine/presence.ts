@@ -74,7 +74,6 @@ export function operatorsAround(
   return found.size;
 }
 
-/** Number of connected workers in each role. */
 export function workersByRole({ workers }: Presence): Record<'worker' | 'trusted-worker', number> {
   const counts = { worker: 0, 'trusted-worker': 0 };
   for (const { role } of workers.values()) if (role === 'worker' || role === 'trusted-worker') counts[role]++;

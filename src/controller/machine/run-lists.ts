@@ -26,7 +26,6 @@ export function listStateOf({ phase, revoked }: RunFacts): ListState {
 export interface RunFilter {
   /** Full names, of which it has one. */
   refs?: readonly string[] | undefined;
-  /** Name of the job. */
   name?: string | undefined;
   listState?: ListState | undefined;
 }

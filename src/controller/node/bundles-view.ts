@@ -21,7 +21,6 @@ import type { BranchView, ProjectView, PushView, RunSummary, RunView, ViewFilter
 interface BundlesViewOptions {
   /** Folder with bundles, as fetch --bundle-out writes them or a controller keeps them. */
   dir: string;
-  /** Names of files in it. */
   files: readonly string[];
   /** Root key. */
   project: string;
@@ -33,7 +32,6 @@ interface BundlesViewOptions {
 interface Proven {
   level: Exclude<Verification['level'], 'none' | 'provisional'>;
   facts: VerifiedFacts;
-  /** Of its request. */
   words: PushWords;
   at: number;
 }

@@ -9,11 +9,9 @@ import { verifyBundle } from '../../protocol/trust/index.ts';
 import type { Revoked } from '../../protocol/trust/revocations.ts';
 
 export interface SbomQuestion {
-  /** The bundle of the artifact. */
   bundle: string;
   project: string;
   revocations: readonly Revoked[];
-  /** The version of Quorate. */
   version: string;
   /** CAR of the index of the dependencies. */
   index?: Uint8Array | undefined;

@@ -48,7 +48,6 @@ export function statusOf(
     /** For whom a start waits; null where it waits for nobody. */
     asking,
     project,
-    /** Its key. */
     id: state.id,
     /** Epoch of the charter in force; null before the first. */
     charter: state.charter?.payload.epoch ?? null,
@@ -82,7 +81,6 @@ export function statusOf(
     },
     /** Of its node; null of a stopped controller. */
     connections,
-    /** Leaves of the log. */
     leaves: state.log.size,
     revocations: state.revocations.length,
     /** Keys that have signed as many revocations as one may. */
@@ -94,7 +92,6 @@ export function statusOf(
   };
 }
 
-/** The first of those that lapsed. */
 export function lapsedOf(state: ControllerState): OwnRevocation[] {
   const lapsed = lapsedRevocations(state).slice(0, statusNamedMax);
   return lapsed.map(({ revocation: { id, payload }, index }) => {

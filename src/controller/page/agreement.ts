@@ -19,7 +19,6 @@ interface Build {
   slot: string;
   does: BuildState;
   result?: string;
-  /** It signed the verdict. */
   signed?: true;
 }
 

@@ -1,6 +1,5 @@
 /** Jobs of one matrix by two axes: what its keys' values are called in their names. */
 interface Grid<Job> {
-  /** The name that they share. */
   name: string;
   columns: string[];
   rows: { name: string; cells: (Job | undefined)[] }[];

@@ -16,7 +16,6 @@ import { pageApp } from './page-app.ts';
 interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages' | 'acknowledge' | 'cancel'> {
   /** Undefined where nobody signs in. */
   people: SignIn | undefined;
-  /** Of Quorate. */
   version: string;
 }
 

@@ -9,7 +9,6 @@ import { logLineHtml } from './ansi.ts';
 import { pageLimits } from './limits.ts';
 import { logUrl } from './log-page.ts';
 
-/** Builds that failed in the same way. */
 export interface FailedBuilds {
   operators: string[];
   /** Of the log that is shown. */

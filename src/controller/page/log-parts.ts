@@ -73,7 +73,6 @@ function endOf(
   return { ended: 'passed', says: 'passed' };
 }
 
-/** The step that a build failed in. */
 export const failedStep = (steps: readonly StepView[]): StepView | undefined =>
   steps.findLast(({ ended }) => ended === 'failed');
 

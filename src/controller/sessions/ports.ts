@@ -90,7 +90,6 @@ export interface StorePorts {
 /** Everything outside of the sessions of a controller. */
 export interface ControllerPorts extends Charging {
   readonly project: string;
-  /** Signs as the controller. */
   readonly signing: Signing;
   /** Version and readable documents, as stated to peers. */
   readonly version: PeerVersion;
@@ -102,7 +101,6 @@ export interface ControllerPorts extends Charging {
   readonly inquiry: StartInquiry;
   /** As `Loop.dispatch`. */
   dispatch(event: ControllerEvent): Promise<void>;
-  /** Gossips. */
   publish(topic: string, message: Uint8Array): Promise<void>;
   readonly bundles: BundleStore;
   readonly lost: LostEvidence;
@@ -126,7 +124,6 @@ export interface ControllerPorts extends Charging {
   pin(effect: Extract<ControllerEffect, { kind: 'pin' }>): void;
   /** Fetches logs and dissenting trees, as far as they can be had. */
   keep(effect: Extract<ControllerEffect, { kind: 'keep' }>): void;
-  /** Announces an artifact to those who look for it. */
   announce(artifact: string): Promise<void>;
   /** URLs of this controller's HTTP feed; empty where it has none. */
   feedUrls(): readonly string[];

@@ -27,7 +27,6 @@ export interface InquiryPorts extends HeldLogPorts {
   stop(error: QuorateError): void;
 }
 
-/** For whom a start waits. */
 export interface StartWait {
   /** Trusted workers of the charter that have not answered; the answer of one is enough. */
   trusted: string[];

@@ -39,23 +39,23 @@ interface Member {
   at: number;
 }
 
-interface IdpState {
-  key: string;
-  charter: Verified<Charter> | null;
-  grantMs: number;
+const newState = (key: string) => ({
+  key,
+  charter: null as Verified<Charter> | null,
+  grantMs: limits.grantSecondsMax * 1000,
   /** Keys that joined, by the `jti` of their ticket. */
-  invites: Map<string, string[]>;
-  members: Map<string, Member>;
+  invites: new Map<string, string[]>(),
+  members: new Map<string, Member>(),
   /** The log index of the first enrolment, by role and operator. */
-  operators: Map<string, number>;
+  operators: new Map<string, number>(),
   /** Tickets that were used, by the key that signed them. */
-  tickets: Map<string, number>;
+  tickets: new Map<string, number>(),
   /** How often somebody joined with one of them. */
-  joins: Map<string, number>;
+  joins: new Map<string, number>(),
   /** The largest log index that a controller named. */
-  heard: number;
-  revocations: Map<string, Revoked>;
-}
+  heard: 0,
+  revocations: new Map<string, Revoked>(),
+});
 
 /**
  * State and rules of an identity provider that runs apart from the controller, without I/O. It signs grants on evidence
@@ -73,21 +73,10 @@ interface IdpState {
 export class IdentityProvider {
   /** Grows with every change of what comes of an event, and of the shape of events. */
   static readonly rules = 3;
-  readonly state: IdpState;
+  readonly state: ReturnType<typeof newState>;
 
   constructor(key: string) {
-    this.state = {
-      key,
-      charter: null,
-      grantMs: limits.grantSecondsMax * 1000,
-      invites: new Map(),
-      members: new Map(),
-      operators: new Map(),
-      tickets: new Map(),
-      joins: new Map(),
-      heard: 0,
-      revocations: new Map(),
-    };
+    this.state = newState(key);
   }
 
   handle(event: IdpEvent, now: number, rules = IdentityProvider.rules): Handled<IdpEffect> {

@@ -212,7 +212,6 @@ async function config(
   return checkConfig(context, path, {});
 }
 
-/** 256 random bits, base64url. */
 const secret = () => randomBytes(32).toString('base64url');
 
 /** Serves the page of the worker that runs on this machine, until Ctrl-C. @throws `CLI_USAGE`, `WORKER_…`, `CONTROL_…`, `HTTP_…`. */

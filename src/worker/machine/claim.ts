@@ -3,7 +3,6 @@ import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { drawOf, shareReachedAfter } from '../../protocol/trust/draw.ts';
 import type { KnownOffer } from './state.ts';
 
-/** Lifetime of a claim. */
 const claimSeconds = 3600;
 
 /** The worker's answer to an offer: a claim, or with `pass` the reason why it wants no slot. `now` in ms since the epoch. */

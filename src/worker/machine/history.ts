@@ -6,7 +6,6 @@ import type { Assignment } from './state.ts';
 
 /** A build that has ended, for the operator of this worker. */
 export interface PastBuild {
-  /** Name of the job. */
   job: string;
   repo: string;
   ref: string;

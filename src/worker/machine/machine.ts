@@ -426,7 +426,6 @@ export class Worker {
   }
 }
 
-/** The receipt for a build under a lease. */
 function receiptOf(worker: string, job: Job, { id, payload }: Verified<Lease>, result: BuildResult) {
   const { files, startedOn, finishedOn } = result;
   return makeReceipt({

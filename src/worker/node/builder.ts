@@ -17,7 +17,6 @@ import { type BuildInputs, openInputs } from './inputs.ts';
 import { workerNodeLimits } from './limits.ts';
 import { type Source, Sources } from './sources.ts';
 
-/** The build of a lease. */
 interface BuildOrder {
   lease: string;
   job: Job;

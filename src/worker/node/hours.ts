@@ -7,7 +7,6 @@ export interface Hours {
 /** `20:00-08:00`. */
 export const hoursPattern = /^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$/;
 
-/** Of a text of that pattern. */
 export function parseHours(text: string): Hours {
   const [fromHour = 0, fromMinute = 0, toHour = 0, toMinute = 0] = text.split(/[:-]/).map(Number);
   return { from: fromHour * 60 + fromMinute, to: toHour * 60 + toMinute };

@@ -23,7 +23,6 @@ const promiseSchema = z.strictObject({
   /** Compact JWS. */
   ack: z.string().max(limits.documentBytesMax),
   index: count,
-  /** The leaf that is promised. */
   leaf: z.string().max(400),
   /** When it came, ms since the epoch. */
   at: count,
@@ -71,7 +70,6 @@ export const witnessStateSchema = z.strictObject({
 });
 export type WitnessState = z.infer<typeof witnessStateSchema>;
 
-/** Where it is kept. */
 export interface WitnessFile {
   /** Undefined where there is none. @throws `HOME_UNREADABLE`, `HOME_DAMAGED`. */
   load(): Promise<WitnessState | undefined>;
@@ -130,12 +128,10 @@ export class CheckpointBook {
     return this.#of(log).at(-1);
   }
 
-  /** The one of this size. */
   at(log: string, size: number): Seen | undefined {
     return this.#of(log).find((one) => one.size === size);
   }
 
-  /** The largest of at most this size. */
   largest(log: string, size: number): Seen | undefined {
     return this.#of(log).findLast((one) => one.size <= size);
   }

@@ -27,7 +27,6 @@ import type { WorkerPorts } from './ports.ts';
 
 type LeaseStream = MessageStream<LeaseUp, LeaseDown>;
 
-/** The purpose of a stream. */
 interface Purpose {
   offer: string;
   /** The lease that is resumed; undefined for a claim. */
@@ -57,7 +56,6 @@ export class LeaseClient {
   readonly #grants: GrantRenewal;
   readonly #witness: LogWitness;
   readonly #cosign: (lease: string, bundle: string) => void;
-  /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
   /** `cosign` is called when the controller shows a draft bundle for a lease. */

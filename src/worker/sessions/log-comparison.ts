@@ -19,7 +19,6 @@ export function inconsistent(sizes: string, says: string): QuorateError {
   );
 }
 
-/** A checkpoint and the leaves under it. */
 interface LeavesUnder {
   note: string;
   size: number;

@@ -54,7 +54,6 @@ export interface WorkerPorts {
   dispatch(event: WorkerEvent): Promise<void>;
   /** Hears a gossip topic. A message that `accepts` refuses is neither handled nor passed on. */
   subscribe(topic: string, accepts: Accepts, handle: (data: Uint8Array) => void): void;
-  /** Gossips. */
   publish(topic: string, message: Uint8Array): Promise<void>;
   /** PeerIds of connected peers. */
   neighbours(): readonly string[];
@@ -62,7 +61,6 @@ export interface WorkerPorts {
   findPeer(id: string, timeoutMs: number): Promise<string[]>;
   /** Peers that say they belong to the project, from the DHT; none where nobody is found. */
   findMembers(timeoutMs: number): Promise<PeerAddress[]>;
-  /** Announces an artifact to those who look for it. */
   announce(artifact: string): Promise<void>;
   readonly httpGet: HttpGet;
   /** Resources that the host lends; its capabilities are said in the hello of the feed. */

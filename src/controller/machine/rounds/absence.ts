@@ -79,7 +79,6 @@ export function reconsiderAbsences(transition: Transition): void {
   }
 }
 
-/** The free slots of a round expire. */
 export function expireFree(round: Round): void {
   round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
 }

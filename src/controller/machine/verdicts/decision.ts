@@ -65,7 +65,6 @@ export function endingOf(
   return { level: rules < 2 ? 'disputed' : level, ending };
 }
 
-/** The reason of a dispute. */
 function disputeOf(run: Run, { dispute, excluded }: Decision): Ending {
   if (dispute === 'trusted-worker') {
     const codes = run.receipts.flatMap(({ slot, outcome }) =>

@@ -66,7 +66,6 @@ export async function writeUnit(folder: string, unit: string): Promise<string> {
 
 const projectIn = (unit: string): string | undefined => /--project (\S+)/.exec(unit)?.[1];
 
-/** Commands to control the service. */
 export function commandsFor(scope: ServiceOptions['scope']): Record<string, string> {
   const [systemctl, journalctl] =
     scope === 'user' ? ['systemctl --user', 'journalctl --user'] : ['systemctl', 'journalctl'];
