@@ -3,16 +3,8 @@ import type { Charter } from '../protocol/documents/index.ts';
 import { currentCharter, type ProjectFolder, signNext } from './project-folder.ts';
 import { addKey, checkApart, nameKeys } from './project-keys.ts';
 
-interface Rotated {
-  before: Charter;
-  now: Charter;
-  /** The key that signs from now on, and the one that did. */
-  key: string;
-  old: string;
-}
-
 /** Gives the controller, whose key signs the log too, a new one in the next charter. @throws {QuorateError} `CHARTER_NEEDS_ROOT`, `KEY_FILE_…` */
-export async function rotateController(folder: ProjectFolder): Promise<Rotated> {
+export async function rotateController(folder: ProjectFolder) {
   return rotate(folder, folder.controller.id, (before, key, old) => ({
     controllers: before.controllers.map((id) => (id === old ? key : id)),
     log: before.log === old ? key : before.log,
@@ -20,7 +12,7 @@ export async function rotateController(folder: ProjectFolder): Promise<Rotated> 
 }
 
 /** Gives the identity provider a new key. What earlier ones signed stays good until `dropOldIdps`; with `atOnce` no longer. @throws also IDPS_FULL */
-export async function rotateIdp(folder: ProjectFolder, { atOnce }: { atOnce: boolean }): Promise<Rotated> {
+export async function rotateIdp(folder: ProjectFolder, { atOnce }: { atOnce: boolean }) {
   return rotate(folder, folder.idp.id, ({ idps }, key) => {
     if (!atOnce && idps.length >= idpsMax)
       throw new QuorateError(
@@ -59,11 +51,12 @@ export async function rotateTrusted(
   return { before, now: await signNext(folder, before, { ...before, trusted }) };
 }
 
+/** `key`: signs from now on, and `old` did before. */
 async function rotate(
   folder: ProjectFolder,
   old: string,
   changes: (before: Charter, key: string, old: string) => Partial<Charter>,
-): Promise<Rotated> {
+) {
   const before = await currentCharter(folder);
   // The new key is on disk before the charter names it.
   const key = folder.root === undefined ? '' : (await addKey(folder.dir)).id;

@@ -24,16 +24,6 @@ import {
 import { blockBytes, isTar, listTar } from './tar-listing.ts';
 import { isZip, listZip } from './zip-listing.ts';
 
-/** A gzip file (RFC 1952) of one member. */
-interface Gzip {
-  /** File name in its header; undefined where it has none. */
-  name: string | undefined;
-  /** Header without name, time, compression level and system. */
-  header: string;
-  /** The unpacked bytes. @throws {Irregular} */
-  unpack(budget: UnpackBudget): AsyncGenerator<Uint8Array>;
-}
-
 const headBytesMax = 128 * 1024;
 const headBytesMin = 10;
 const trailerBytes = 8;
@@ -41,8 +31,8 @@ const flags = { crc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as cons
 
 export const isGzip = (head: Buffer): boolean => head.length >= 2 && head.readUInt16BE() === 0x1f8b;
 
-/** Reads the header of a gzip file. @throws {Irregular} */
-async function openGzip(content: Content): Promise<Gzip> {
+/** Reads the header of a gzip file (RFC 1952) of one member. @throws {Irregular}, also of `unpack`. */
+async function openGzip(content: Content) {
   if (content.size < headBytesMin + trailerBytes) throw new Irregular('it is truncated');
   const head = await firstBytes(content, headBytesMax);
   const { end, name, header } = parseHeader(head);
@@ -79,6 +69,7 @@ function parseHeader(head: Buffer): { end: number; name: string | undefined; hea
   const name = (flag & flags.name) === 0 ? undefined : text().toString('latin1');
   const comment = (flag & flags.comment) === 0 ? undefined : text();
   if ((flag & flags.crc) !== 0) take(2);
+  // Without name, time, compression level and system.
   const header = JSON.stringify([flag & 1, extra?.toString('hex'), comment?.toString('hex')]);
   return { end: at, name, header };
 }
@@ -208,10 +199,12 @@ async function compareGzip(a: Content, b: Content, budget: UnpackBudget): Promis
   return reasons.length === 0 ? compared : different([...reasons, ...compared.reasons], compared.members);
 }
 
+type Unpacked = Pick<Awaited<ReturnType<typeof openGzip>>, 'unpack'>;
+
 /** The bytes that both unpack to; the offset of the first byte that differs, or why one of them cannot be unpacked. */
 async function sameUnpacked(
-  a: Gzip,
-  b: Gzip,
+  a: Unpacked,
+  b: Unpacked,
   budget: UnpackBudget,
 ): Promise<NonNullable<FileComparison['within']> | number | string> {
   const [left, right] = [new Pieces('a', a.unpack(budget)), new Pieces('b', b.unpack(budget))];

@@ -5,6 +5,7 @@ import { type LogCut, logCutIn } from '../../protocol/base/log-notes.ts';
 import { failedStepIn, type LogStep, LogSteps } from '../../protocol/base/log-steps.ts';
 import { type LineTimes, parseLogTimes } from '../../protocol/base/log-times.ts';
 import { keepNewest } from '../../protocol/base/maps.ts';
+import { oneByOne } from '../../protocol/base/one-by-one.ts';
 import { LongWork } from '../../store/index.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { timesFileOf } from './log-files.ts';
@@ -51,21 +52,6 @@ export interface FoundLine {
 
 export type LogPages = ReturnType<typeof openLogPages>;
 
-/** Where every so-many-th line of a file begins, as far as it was read. */
-interface LineIndex {
-  /** `starts[n]`: byte offset of line `n * step + 1`. */
-  starts: number[];
-  /** Complete lines so far, and where the next one begins. */
-  count: number;
-  end: number;
-  version: number;
-  /** Another file has another index. */
-  inode: number;
-  steps: LogSteps;
-  cut: LogHead['cut'];
-  times: LineTimes;
-}
-
 /** In each line of a log that is not of its build. */
 const ownNote = 'quorate: ';
 const step = 500;
@@ -81,20 +67,8 @@ export function openLogPages(
   dir: string,
   liveTimes: (lease: string) => LineTimes | undefined = () => undefined,
 ) {
-  const indexes = new Map<string, LineIndex>();
-  const busy = new Map<string, Promise<unknown>>();
+  const indexes = new Map<string, ReturnType<typeof indexOf>>();
   let versions = 0;
-
-  /** One after the other for each file: two readers would index the same bytes twice. */
-  function inTurn<T>(lease: string, work: () => Promise<T>): Promise<T> {
-    const turn = (busy.get(lease) ?? Promise.resolve()).then(work, work);
-    busy.set(lease, turn);
-    const done = () => {
-      if (busy.get(lease) === turn) busy.delete(lease);
-    };
-    turn.then(done, done);
-    return turn;
-  }
 
   const fileOf = async (lease: string): Promise<File | undefined> =>
     leasePattern.test(lease) ? openFile(join(dir, `${lease}.log`)) : undefined;
@@ -107,8 +81,8 @@ export function openLogPages(
     const file = await fileOf(lease);
     if (file === undefined) return none;
     try {
-      const index = await inTurn(lease, async () => {
-        const known = indexOf(lease);
+      const known = indexOf(lease);
+      const index = await known.inTurn(async () => {
         const { size, ino } = await file.stat();
         // A worker that begins its log anew empties the file; a whole log replaces one that was cut.
         if (size < known.end || ino !== known.inode)
@@ -122,8 +96,9 @@ export function openLogPages(
     }
   }
 
-  function indexOf(lease: string): LineIndex {
-    const known = indexes.get(lease) ?? noIndex(++versions);
+  function indexOf(lease: string): LineIndex & { inTurn: ReturnType<typeof oneByOne> } {
+    // Two readers would index the same bytes twice.
+    const known = indexes.get(lease) ?? { ...noIndex(++versions), inTurn: oneByOne() };
     keepNewest(indexes, lease, known, controllerNodeLimits.logIndexesMax);
     return known;
   }
@@ -263,15 +238,21 @@ async function openFile(path: string): Promise<File | undefined> {
 
 const noTimes: LineTimes = new Map();
 
-const noIndex = (version: number): LineIndex => ({
+type LineIndex = ReturnType<typeof noIndex>;
+
+/** Where every so-many-th line of a file begins, as far as it was read. */
+const noIndex = (version: number) => ({
+  /** `starts[n]`: byte offset of line `n * step + 1`. */
   starts: [0],
+  /** Complete lines so far, and where the next one begins. */
   count: 0,
   end: 0,
   version,
+  /** Another file has another index. */
   inode: -1,
-  cut: undefined,
-  times: noTimes,
   steps: new LogSteps(),
+  cut: undefined as LogHead['cut'],
+  times: noTimes,
 });
 
 /** Reads on from where the index ends. */

@@ -20,16 +20,10 @@ export interface SbomPorts {
   seconds?: number;
 }
 
-/** Lists of what artifacts were made from. */
-export interface Sboms {
-  /**
-   * CycloneDX in JSON, of the stored bundle and its index of dependencies, kept while the evidence is the same; `before` may refuse to make it.
-   * Undefined where there is no bundle. @throws as `madeOf`, `EXPORT_TOO_LARGE`, `STORE_…`, `BUNDLE_DAMAGED`.
-   */
-  get(artifact: string, version: string, before: (bundleBytes: number) => void): Promise<string | undefined>;
-}
+export type Sboms = ReturnType<typeof openSboms>;
 
-export function openSboms(ports: SbomPorts): Sboms {
+/** Lists of what artifacts were made from. */
+export function openSboms(ports: SbomPorts) {
   const { bundles, revocations, level } = ports;
   /** By artifact and evidence; the oldest first. */
   const kept = new Map<string, Promise<string | undefined>>();
@@ -45,7 +39,11 @@ export function openSboms(ports: SbomPorts): Sboms {
     );
   };
   return {
-    async get(artifact, version, before) {
+    /**
+     * CycloneDX in JSON, of the stored bundle and its index of dependencies, kept while the evidence is the same; `before` may refuse to make
+     * it. Undefined where there is no bundle. @throws as `madeOf`, `EXPORT_TOO_LARGE`, `STORE_…`, `BUNDLE_DAMAGED`.
+     */
+    async get(artifact: string, version: string, before: (bundleBytes: number) => void) {
       const bytes = await bundles.size(artifact);
       const key = `${artifact} ${level(artifact)} ${bytes} ${revocations().length}`;
       const known = kept.get(key);
