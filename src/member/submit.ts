@@ -21,7 +21,7 @@ export interface SubmitOptions {
   /** Dependencies that it installs from; the controller has them by now (`Client.bring`). */
   dependencies?: Job['dependencies'] | undefined;
   /** Runs whose artifacts it reads, by the name of the input. */
-  needs?: Request['needs'];
+  needs?: Request['needs'] | undefined;
   /** It is built, whatever evidence of the same job there is. */
   rebuild?: boolean;
   expiresSeconds: number;
@@ -34,6 +34,20 @@ export interface SubmitOptions {
 export interface PlannedJob {
   instance: Instance<JobTemplate>;
   job: JobSpec;
+}
+
+/** Needs as a request names them; undefined without any. `runs`: those that stand for the jobs needed, by name. */
+export function needsOf(
+  needs: readonly { instance: string; level: 'agreed' | 'trusted' }[],
+  runs: ReadonlyMap<string, { run: string; test: boolean }>,
+): Request['needs'] {
+  if (needs.length === 0) return undefined;
+  return Object.fromEntries(
+    needs.map(({ instance, level }) => {
+      const { run = '', test = false } = runs.get(instance) ?? {};
+      return [instance, { request: run, level, ...(test && { gate: true as const }) }];
+    }),
+  );
 }
 
 export interface Prepared extends Omit<PlannedCommit, 'file' | 'plan'> {

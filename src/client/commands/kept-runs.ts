@@ -5,7 +5,7 @@ import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { emptyTree } from '../../protocol/trust/decide.ts';
 import { policyIn, toldPolicy } from '../../protocol/wire/told-policy.ts';
-import { type AskedFor, type FollowedJob, needsOf, type ToldRun } from './run-evidence.ts';
+import type { AskedFor, FollowedJob, ToldRun } from './run-evidence.ts';
 
 type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 

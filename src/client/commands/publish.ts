@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../member/client.ts';
-import type { Prepared } from '../../member/submit.ts';
+import { needsOf, type Prepared } from '../../member/submit.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { DependenciesOf } from './bring-dependencies.ts';
 import type { keptRuns } from './kept-runs.ts';
-import { type FollowedJob, needsOf } from './run-evidence.ts';
+import type { FollowedJob } from './run-evidence.ts';
 
 const expiresSeconds = 24 * 3600;
 /** Gives up on a controller that reads nothing more of an image for this long. */

@@ -26,20 +26,6 @@ export interface FollowedJob {
   asked: AskedFor;
 }
 
-/** Needs as a request names them; undefined without any. `runs`: those that stand for the jobs needed, by name. */
-export function needsOf(
-  needs: readonly { instance: string; level: Until }[],
-  runs: ReadonlyMap<string, { run: string; test: boolean }>,
-): AskedFor['needs'] {
-  if (needs.length === 0) return undefined;
-  return Object.fromEntries(
-    needs.map(({ instance, level }) => {
-      const { run = '', test = false } = runs.get(instance) ?? {};
-      return [instance, { request: run, level, ...(test && { gate: true as const }) }];
-    }),
-  );
-}
-
 type Told<K extends Progress['kind']> = Extract<Progress, { kind: K }>;
 
 /** A run that has ended, as the controller tells it. */

@@ -88,11 +88,7 @@ interface TrialParts {
   job: JobSpec;
   store: Store;
   sandbox: Sandbox;
-  environment: TrialEnvironment;
   signal: AbortSignal;
-}
-
-interface TrialEnvironment {
   /** CID of the git folder, for a job with one. */
   git: string | undefined;
   image: 'host' | HeldImage;
@@ -171,7 +167,7 @@ export class Trial {
     }: Pick<BuildIo, 'into' | 'onLog' | 'terminal'> & { varied?: BuildVariation; leave?: AbortSignal },
     of: Parameters<typeof buildInSandbox>[2] = this.job,
   ): Promise<TrialResult> {
-    const { store, sandbox, signal } = this.#parts;
+    const { store, sandbox, signal, inputs, image, git, dependencies } = this.#parts;
     const began = performance.now();
     let network: BuildNetwork | undefined;
     const done = (outcome: Outcome, built?: ImportedTree): TrialResult => {
@@ -180,7 +176,6 @@ export class Trial {
     };
     try {
       network = await this.#network(io.onLog);
-      const { inputs, image, git, dependencies } = this.#parts.environment;
       const { tree, commit = noCommitYet, committedSeconds: seconds } = this.source;
       const where = { commit: { id: commit, tree, seconds }, from: store.public, git, inputs, image, signal };
       const job = { ...where, ...io, dependencies, network };
@@ -198,7 +193,7 @@ export class Trial {
   }
 
   async #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
-    const { project, remote, dir, privateHosts } = this.#parts.environment;
+    const { project, remote, dir, privateHosts } = this.#parts;
     return openBuildNetwork({
       job: this.job,
       charter: project?.charter ?? { vcs: [], bootstrap: [] },
@@ -258,7 +253,12 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       options.onInput?.(one);
       provided.push(one);
     }
-    const environment: TrialEnvironment = {
+    const parts: TrialParts = {
+      source,
+      job,
+      store,
+      sandbox,
+      signal,
       git,
       image: image ?? 'host',
       dependencies,
@@ -270,7 +270,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       remote,
       dir: scratch,
     };
-    return await use(new Trial({ source, job, store, sandbox, environment, signal }));
+    return await use(new Trial(parts));
   } finally {
     for (const close of closers.reverse()) await close();
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '../../member/client.ts';
 import { fetchTrees } from '../../member/dependencies.ts';
-import { type PlannedJob, type Prepared, prepare } from '../../member/submit.ts';
+import { needsOf, type PlannedJob, type Prepared, prepare } from '../../member/submit.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { Policy } from '../../protocol/documents/index.ts';
 import { floorOf } from '../../protocol/judge/policy.ts';
@@ -76,10 +76,6 @@ async function submitAll(
     const runs = new Map<string, { run: string; test: boolean }>();
     for (const { instance, job } of jobs) {
       const { name, needs } = instance;
-      const of = needs.map(({ instance: needed, level }) => {
-        const { run = '', test = false } = runs.get(needed) ?? {};
-        return [needed, { request: run, level, ...(test && { gate: true as const }) }];
-      });
       const { run } = await client.submit({
         repo: { url, ref },
         commit,
@@ -89,8 +85,8 @@ async function submitAll(
         rebuild: order.rebuild,
         expiresSeconds: watchNodeLimits.requestSeconds,
         dependencies: fetched?.of(job),
+        needs: needsOf(needs, runs),
         ...(tag !== undefined && { tag }),
-        ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
         ...(order.words !== undefined && { words: { push: nonceOf(client, order), ...words } }),
         stamp: { jti: nonceOf(client, order, name), iat: Math.floor(order.at / 1000) },
       });

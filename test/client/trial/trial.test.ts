@@ -40,16 +40,14 @@ async function trial(...builds: (Record<string, string> | SandboxOutcome | Error
     store: own,
     sandbox,
     signal: stop.signal,
-    environment: {
-      git: undefined,
-      image: 'host',
-      dependencies: undefined,
-      inputs: [],
-      project: undefined,
-      privateHosts: [],
-      remote: undefined,
-      dir: await folder(),
-    },
+    git: undefined,
+    image: 'host',
+    dependencies: undefined,
+    inputs: [],
+    project: undefined,
+    privateHosts: [],
+    remote: undefined,
+    dir: await folder(),
   });
   const discard = vi.spyOn(own, 'discard');
   const build = () => made.build(() => {});
