@@ -2,11 +2,8 @@ import { assert } from '../protocol/base/errors.ts';
 import type { AllowedHosts } from '../protocol/base/host-entry.ts';
 import { limits } from '../protocol/base/limits.ts';
 
-/** Bounds of a lender's settings. */
-export const lendingLimits = {
-  /** The lowest bandwidth limit of a worker, per second: heartbeats and grants still have to be on time. */
-  bandwidthBytesMin: 16 * 1024,
-} as const;
+/** The lowest bandwidth limit of a worker, per second: heartbeats and grants still have to be on time. */
+const bandwidthBytesMin = 16 * 1024;
 
 /** How the value of a knob is written in worker.toml and on the command line, and the type of its value. */
 interface Values {
@@ -232,7 +229,7 @@ export const knobs = {
     lifts: true,
     what: 'bytes a second that the worker may send, such as 1MiB/s',
     usually: 'no limit',
-    min: lendingLimits.bandwidthBytesMin,
+    min: bandwidthBytesMin,
     live: 'running builds too',
     enforcedBy: 'the worker, over all it sends: artifacts, checkouts, builds with a network, messages',
     reached: 'it waits',
@@ -245,7 +242,7 @@ export const knobs = {
     lifts: true,
     what: 'bytes a second that the worker may receive, such as 4MiB/s',
     usually: 'no limit',
-    min: lendingLimits.bandwidthBytesMin,
+    min: bandwidthBytesMin,
     live: 'running builds too',
     enforcedBy: 'the worker, over all it receives',
     reached: 'it waits',

@@ -24,9 +24,9 @@ import { agreed, offerOf } from '../../worker/commands/joining.ts';
 import { describeLending } from '../../worker/commands/lending.ts';
 
 /** Each is a node with a store, some 40 MB, and may build at any time. */
-export const operatorsMax = 8;
+const operatorsMax = 8;
 /** As many as a round of a new project asks. */
-export const operatorsMin = 3;
+const operatorsMin = 3;
 
 /** How many volunteers are played: as `given`, else as many as a round asks by the floors, or by a job's own policy. `tooFew`: what these make of that number. */
 export function volunteersFor(

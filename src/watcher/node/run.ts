@@ -82,7 +82,7 @@ interface ReplaceableLog extends EventLog<WatchEvent> {
 }
 
 /** The journal of a watcher: beyond `journalEventsMax` one event that holds the state takes the place of all. */
-export class CompactedJournal implements EventLog<WatchEvent> {
+class CompactedJournal implements EventLog<WatchEvent> {
   readonly #journal: ReplaceableLog;
   readonly #machine: WatchMachine;
   #events = 0;
