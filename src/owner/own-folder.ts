@@ -69,11 +69,14 @@ export async function checkNotCommitted(dir: string): Promise<void> {
 /** `where`: of the folder `.quorate`, in this repository. @throws {QuorateError} `PROJECT_FOREIGN` where keys in it would go into the next commit */
 export async function ignoreProjectFolder(where: string, repository: string): Promise<'added' | 'kept'> {
   const { areIgnored } = await import('../source/index.ts');
-  // Git reads nothing through a link: where a link of the person's own leads is what it might take in.
-  const folder = await realpath(join(where, '.quorate')).catch(() => join(where, '.quorate'));
+  const own = join(await realpath(where), '.quorate');
+  const isLink = lstatSync(own, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  // Git reads nothing through a link: where a link of the person's own leads is what it might take in, and the link itself.
+  const folder = await realpath(own).catch(() => own);
   const isOutside = `${relative(await realpath(repository), folder)}/`.startsWith('../');
   const keys = ['root.key', 'controller.key', 'idp.key'].map((name) => join(folder, name));
-  const ignores = async () => isOutside || areIgnored(repository, keys);
+  const paths = [...(isLink ? [own] : []), ...(isOutside ? [] : keys)];
+  const ignores = async () => paths.length === 0 || areIgnored(repository, paths);
   const file = join(where, '.gitignore');
   // Git reads none that is a link, but other files too.
   if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
@@ -83,7 +86,7 @@ export async function ignoreProjectFolder(where: string, repository: string): Pr
     // A later line may take back a part of what this one says.
     const last = text.slice(text.lastIndexOf('\n!') + 1);
     if (/^\/?\.quorate\/?\s*$/m.test(last) && (await ignores())) return 'kept';
-    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
+    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate${isLink ? '' : '/'}\n`);
     if (await ignores()) return 'added';
   }
   throw new QuorateError(

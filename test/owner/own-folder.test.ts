@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readdir, readFile, rename, symlink, writeFile } fr
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openIdpFolder } from '../../src/owner/idp-folder.ts';
-import { checkNotCommitted } from '../../src/owner/own-folder.ts';
+import { checkNotCommitted, ignoreProjectFolder } from '../../src/owner/own-folder.ts';
 import { playedOf } from '../../src/owner/played.ts';
 import { findProject, openProject, projectHere } from '../../src/owner/project.ts';
 import { initProject, openProjectFolder } from '../../src/owner/project-folder.ts';
@@ -229,4 +229,20 @@ it('a folder that is a link of one’s own to elsewhere is checked here and ther
   expect((await openProject(root)).project).toBe(project);
   git(there, 'add', '-f', '.quorate/charter.jws');
   expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
+
+it('a folder that is a link of one’s own to elsewhere is kept out of commits, as the link that it is', async () => {
+  const root = await repo();
+  const apart = await folder();
+  await symlink(apart, join(root, '.quorate'));
+  // A line of before, which is about folders only.
+  await writeFile(join(root, '.gitignore'), '.quorate/\n');
+  const made = await quorate(['init'], { cwd: root });
+  expect(made.code).toBe(0);
+  expect(await readFile(join(root, '.gitignore'), 'utf8')).toBe('.quorate/\n.quorate\n');
+  git(root, 'add', '-A');
+  expect(git(root, 'ls-files', '.quorate')).toBe('');
+  expect((await openProject(root)).dir).toBe(join(root, '.quorate'));
+  expect(existsSync(join(apart, 'charter.jws'))).toBe(true);
+  expect(await ignoreProjectFolder(root, root)).toBe('kept');
 });
