@@ -35,7 +35,7 @@ export async function publish(
   scene: Scene,
   repo: string,
   url: string,
-  show: (at: number, progress: Progress) => void,
+  show: (at: number, progress: Progress, isVerified: boolean) => void,
 ): Promise<Verdict> {
   const args = ['run', url, '--ref', 'main', '--job', 'build', '--home', scene.folder('home-publisher')];
   const run = scene.start('quorate run', args, repo);
@@ -43,15 +43,20 @@ export async function publish(
   let accepted: Line = {};
   run.onLine((line) => {
     if (line.event === 'submitted') accepted = line;
-    if (typeof line.at !== 'number' || typeof line.kind !== 'string') return;
-    const { at, event: _, ...progress } = line;
+    if (typeof line.at !== 'number' || typeof line.kind !== 'string' || isToldAgain(line)) return;
+    const { at, event: _, verified, ...progress } = line;
     seen.push({ at, progress: progress as unknown as Progress });
-    show(at, progress as unknown as Progress);
+    show(at, progress as unknown as Progress, verified === true);
   });
-  await run.line(({ kind, level }) => kind === 'verdict' && level !== 'agreed', 'a verdict', runSeconds);
+  const isLast = (line: Line) => line.kind === 'verdict' && line.level !== 'agreed' && !isToldAgain(line);
+  await run.line(isLast, 'a verdict', runSeconds);
   await run.stop();
   return verdictFrom(accepted, seen);
 }
+
+/** Once its evidence was verified. */
+const isToldAgain = ({ kind, level, verified }: Line): boolean =>
+  kind === 'verdict' && level === 'trusted' && verified !== true;
 
 function verdictFrom(accepted: Line, seen: { at: number; progress: Progress }[]): Verdict {
   const find = <K extends Progress['kind']>(kind: K) =>

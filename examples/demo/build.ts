@@ -23,7 +23,7 @@ export async function playBuild(scene: Scene, out: Output, json: boolean): Promi
 
   out.say('', bold(`Building this repository at ${source.commit.slice(0, 12)}`));
   const view = new ProgressView(out.board(), out.colours);
-  const verdict = await publish(scene, repo, url, (at, progress) => view.show(at, progress));
+  const verdict = await publish(scene, repo, url, (...told) => view.show(...told));
   view.end();
   const { artifact, agreed, dissent, level } = verdict;
   if (level !== 'trusted') throw new Error(`the verdict is "${level}", not "trusted"`);

@@ -35,7 +35,9 @@ export async function publishAll(
     onProgress(job, progress);
   });
   run.onLine((line) => {
-    const { event, name: job, at, ...rest } = line;
+    const { event, name: job, at, verified, ...rest } = line;
+    // It was told before its evidence was verified.
+    if (verified === true) return;
     if (typeof job === 'string' && typeof at === 'number' && event === rest.kind)
       told.push({ at, job, progress: rest as unknown as Progress });
     else onLine(line);
