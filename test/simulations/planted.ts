@@ -43,7 +43,7 @@ export const seeds: Record<string, number> = {
   'deadline-ignored': 1,
   'nobody-waited-for': 1,
   'least-version-ignored': 1,
-  'offers-before-started': 23,
+  'offers-before-started': 34,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
   'controller-never-looked-for': 54,
