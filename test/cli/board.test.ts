@@ -122,8 +122,8 @@ describe('a run, shown', () => {
     ]);
     expect(await shownOf(told, undefined, true)).toEqual([
       `T${contradicts.slice(1)}`,
-      `agreed ${artifact}`,
-      `trusted ${artifact}`,
+      `agreed (verified) ${artifact}`,
+      `trusted (verified) ${artifact}`,
       `B${same.slice(1)}`,
     ]);
     const revoked = { artifact, what: 'key', id: 'k', since: 3, reason: 'stolen' };

@@ -40,7 +40,7 @@ describe('run --log', () => {
     await held.open();
     expect((await run.end()).code, run.report()).toBe(0);
     for (const name of volunteers) expect(run.text).toContain(`${name}│ morning\n`);
-    expect(run.text).toContain('agreed bafy');
+    expect(run.text).toContain('agreed (verified) bafy');
     expect(run.text).not.toContain(String.fromCharCode(27));
   });
 });

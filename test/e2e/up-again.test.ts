@@ -16,7 +16,8 @@ it('an owner who tried a project out goes on with the same homes, and one that i
   const { source } = first.all('listening')[0] ?? {};
   const run = await ask('run');
   expect(run).toMatchObject({ code: 0, out: expect.stringContaining(`Reading ${source} at main`) });
-  const [artifact = ''] = /bafybei\w+(?=\n)/.exec(run.out.slice(run.out.indexOf('trusted bafybei'))) ?? [];
+  const [artifact = ''] =
+    /bafybei\w+(?=\n)/.exec(run.out.slice(run.out.indexOf('trusted (verified) bafybei'))) ?? [];
   await first.stop('SIGINT');
 
   // One that lost its home and one more join, after those that know the log.

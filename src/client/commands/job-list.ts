@@ -136,9 +136,9 @@ function jobLine(job: RunSummary, row: string[], look: Look): string[] {
   return [painted, ...more, ...why];
 }
 
-/** A state by the word of a controller: of a level, evidence decides. */
-export const toldState = (state: string): string =>
-  state === 'agreed' || state === 'trusted' ? `${state} (unverified)` : state;
+/** A state; of a level also whether its evidence was verified here, or only a controller says it. */
+export const toldState = (state: string, isVerified = false): string =>
+  state === 'agreed' || state === 'trusted' ? `${state} (${isVerified ? '' : 'un'}verified)` : state;
 
 /** Of an answer in which nothing is proven. */
 export const wordOnly = 'By the word of the controller, unverified: quorate fetch verifies.';

@@ -83,13 +83,15 @@ export class PipelineView {
     const awaits = needs.filter((need) => !isTrusted(this.#jobs.get(need.name))).map(nameOf);
     const account = accountOf(facts.level === null ? facts : { ...facts, awaits });
     const { state } = account;
-    const shown = isVerified ? state : toldState(state);
+    const shown = toldState(state, isVerified);
     const says =
       state === 'building' ? (told.says ?? state) : onlyState.has(state) ? shown : accountLine(account);
     const signed = facts.level !== null && facts.cosigned === false ? ' *' : '';
     this.#set(name, `${escapeLine(says, 200)}${signed}`, {
       ...told,
-      paint: told.paint ?? (shown === state ? paintOf(state, false, this.#colours) : this.#colours.yellow),
+      paint:
+        told.paint ??
+        (state === 'trusted' && !isVerified ? this.#colours.yellow : paintOf(state, false, this.#colours)),
     });
   }
 

@@ -165,7 +165,7 @@ export class ProgressView {
         const id = (of: string) => this.#board.id(of);
         const about = artifact !== null ? id(artifact) : reports && `reports ${id(reports)}`;
         const text = escapeLine(verdictText(progress), 300);
-        const says = bold(paint(isVerified ? text : toldState(text)));
+        const says = bold(paint(toldState(text, isVerified)));
         say(`${says}${about === undefined ? '' : ` ${about}`}`);
         if (cosigned === false) say(yellow(notCosigned));
         return;

@@ -91,16 +91,16 @@ describe('a pipeline that is followed', () => {
     expect(lines[1]).toBe('  └ test  agreed (unverified)  in 5.0 s  cleo');
   });
 
-  it('calls a level by its name alone once its evidence was verified', async () => {
+  it('says of a level when its evidence was verified', async () => {
     const trusted: typeof story = [['lib', 10_000, { kind: 'verdict', level: 'trusted', artifact }]];
     const rest = '  in 9.0 s  bafybei…63256i  ada, ben';
     const size = { columns: 100, rows: 24 };
     expect(screen(await play(sink(size), trusted))[0]).toBe(`  lib     trusted (unverified)${rest}`);
-    expect(screen(await play(sink(size), trusted, 'lib'))[0]).toBe(`  lib     trusted${rest}`);
+    expect(screen(await play(sink(size), trusted, 'lib'))[0]).toBe(`  lib     trusted (verified)${rest}`);
     const lines = (await play(sink(), trusted, 'lib')).split('\n').filter((line) => line.includes('trusted'));
     expect(lines.map((line) => line.slice(0, 30).trimEnd())).toEqual([
       '  lib     trusted (unverified)',
-      '  lib     trusted  in 9.0 s  b',
+      '  lib     trusted (verified)',
     ]);
   });
 
