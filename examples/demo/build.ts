@@ -41,7 +41,7 @@ export async function playBuild(scene: Scene, out: Output, json: boolean): Promi
   rmSync(kept, { recursive: true, force: true });
   cpSync(got.folder, kept, { recursive: true, verbatimSymlinks: true });
   out.say(`  from      ${got.providers.map(shortId).join(', ')}`);
-  out.say(`  proof     ${got.steps} steps checked offline, from the root key alone`);
+  out.say(`  proof     ${got.steps} steps verified, from the root key alone: ${green('trusted')}`);
   out.say(`  got       ${bytes(got.bytes)} in ${duration(got.ms)}`);
   const version = await runArtifact(scene, got.folder);
   out.say(`  ${dim('$')} bin/quorate.js --version`, `  ${version}`, '');
@@ -55,7 +55,7 @@ export async function playBuild(scene: Scene, out: Output, json: boolean): Promi
   }
   out.say(`  ${green('co-signed')} ${trusted.operator}, whose trusted worker built the same`, '');
   out.say(
-    `${bold(green('trusted'))} ${artifact}`,
+    `${bold(green('trusted (verified)'))} ${artifact}`,
     dim(
       `dispatched in ${duration(verdict.dispatch)}, built in ${duration(verdict.build)}, trusted after ${duration(verdict.toTrusted)}`,
     ),

@@ -178,7 +178,7 @@ async function unpackAndRun(scene: Scene, from: Project, artifact: string): Prom
     readFileSync(join(folder, 'bin', 'roman')).includes(payload)
   )
     throw incomplete('the package holds another program than the source says');
-  scene.say('package', `${shortId(artifact)}: ${text.trim()}, 2026 is ${year.trim()}`);
+  scene.say('package', `${shortId(artifact)}: trusted (verified), ${text.trim()}, 2026 is ${year.trim()}`);
 }
 
 function allTrusted(story: Story): void {

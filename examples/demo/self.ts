@@ -53,7 +53,7 @@ export async function playSelf(scene: Scene, out: Output, json: boolean): Promis
   const ms = Math.round(performance.now() - began);
   out.say(
     '',
-    `${out.colours.bold(out.colours.green('trusted'))} ${artifact}`,
+    `${out.colours.bold(out.colours.green('trusted (verified)'))} ${artifact}`,
     `Two of three volunteers and the trusted worker built the same, and passed its tests, after ${duration(ms)}.`,
   );
   if (!json) return;
