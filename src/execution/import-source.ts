@@ -76,7 +76,10 @@ export function asSourceError(error: unknown, what: string): unknown {
       cause: error,
     });
   return new QuorateError('SOURCE_TREE_REFUSED', message, {
-    hint: 'Remove what the message names from the repository, and commit.',
+    hint:
+      error.code === 'STORE_FILE_UNREADABLE'
+        ? error.hint
+        : 'Remove what the message names from the repository, and commit.',
     cause: error,
   });
 }

@@ -61,8 +61,8 @@ export function listenError(error: unknown, listen: string[]): QuorateError {
   const says = isTaken ? 'another program already listens' : 'could not listen';
   return new QuorateError('MESH_LISTEN_FAILED', `${says} on ${listen.join(', ')}`, {
     hint: isTaken
-      ? 'Choose another port or stop the other program.'
-      : 'The address must belong to this computer and the port must be allowed for this user.',
+      ? 'Stop the other program, or choose another port: --listen <address>'
+      : 'The address of --listen must belong to this computer, and its port must be allowed for this user.',
     cause: error,
   });
 }

@@ -53,7 +53,7 @@ const runtimeErrors = {
   HOME_IN_USE:
     'Another worker runs from this home folder, for another project. A home has one key, and a key is one node of the network: run the second worker from a home of its own, `quorate join <ticket> --home <folder>`, which needs a ticket for the key of that home.',
   HOME_UNREADABLE:
-    'A file in the home folder cannot be read. Correct its permissions, or name another folder with `--home`.',
+    'A file in the home folder, or the folder of a project, cannot be read. Correct its permissions, or name another home with `--home`.',
   HOME_UNWRITABLE:
     'The home folder cannot be written. It must be writable by you and have room; `--home` names another.',
   HTTP_FEED_FAILED:

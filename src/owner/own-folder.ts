@@ -1,7 +1,7 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
 import { appendFile, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { QuorateError } from '../protocol/base/errors.ts';
+import { hasCode, QuorateError } from '../protocol/base/errors.ts';
 
 export function findUp(
   start: string,
@@ -24,6 +24,25 @@ function ownerOf(file: string): number | undefined {
 }
 
 export const isMine = (file: string): boolean => ownerOf(file) === process.getuid?.();
+
+/** A folder that is there and that this user may not look into; undefined for any other. The error says whose it is. */
+export function closedFolder(folder: string): QuorateError | undefined {
+  try {
+    accessSync(folder, constants.X_OK);
+    return undefined;
+  } catch (cause) {
+    if (!hasCode(cause, 'EACCES') || ownerOf(folder) === undefined) return undefined;
+    if (isMine(folder))
+      return new QuorateError('HOME_UNREADABLE', `${folder} cannot be read: permission denied`, {
+        hint: `It is yours: chmod u+rwx ${folder}`,
+        cause,
+      });
+    return new QuorateError('SOURCE_OTHER_USER', `${folder} is of another user, and cannot be read`, {
+      hint: 'Run this as that user, or in a clone of your own. Of a project that you joined: --project <id>, where the command has it.',
+      cause,
+    });
+  }
+}
 
 /** Repositories around a folder, the innermost first. A .git of somebody else, as in /tmp, does not count; with sudo that of the folder's owner does. */
 export function repositoriesAround(start: string, owner = ownerOf(start)): string[] {

@@ -16,7 +16,7 @@ const sourceErrors = {
   SOURCE_NO_REPOSITORY:
     'The folder is not in a git repository. Run the command inside a clone of the project, or name the repository.',
   SOURCE_OTHER_USER:
-    'The repository belongs to another user, and git reads none that does (`safe.directory` in git-config(1)). Run the command as that user, or in a clone of your own.',
+    'The repository belongs to another user, and git reads none that does (`safe.directory` in git-config(1)), or its folder `.quorate` does and cannot be read. Run the command as that user, or in a clone of your own.',
   SOURCE_PROTOCOL_REFUSED:
     "The URL's protocol is not supported. Supported: git, https and http, and ssh where no worker fetches.",
   SOURCE_REDIRECTED:

@@ -2,8 +2,9 @@ import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync,
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blockstore } from 'interface-blockstore';
-import { assert, QuorateError } from '../protocol/base/errors.ts';
+import { assert, hasCode, QuorateError } from '../protocol/base/errors.ts';
 import { printable } from '../protocol/base/escape.ts';
+import { shellWord } from '../protocol/base/shell-word.ts';
 import { ByteBudget, chunkBytes, storeChunks, storeFile } from './file-import.ts';
 import { LongWork } from './long-work.ts';
 import { compareNames, decodeName, splitPath } from './names.ts';
@@ -180,10 +181,15 @@ async function storeLarge(state: Walk, path: string, seen: BigIntStats, slot: Fi
 }
 
 const unreadable = (path: string, cause: unknown): QuorateError =>
-  new QuorateError('STORE_FILE_UNREADABLE', `${printable(path)} cannot be opened`, {
-    hint: 'Check that the file is readable and that no program writes to the folder meanwhile.',
-    cause,
-  });
+  hasCode(cause, 'EACCES')
+    ? new QuorateError('STORE_FILE_UNREADABLE', `${printable(path)} cannot be opened: permission denied`, {
+        hint: `Give it read permission: chmod u+r ${shellWord(path)}`,
+        cause,
+      })
+    : new QuorateError('STORE_FILE_UNREADABLE', `${printable(path)} cannot be opened`, {
+        hint: 'Check that the file is readable and that no program writes to the folder meanwhile.',
+        cause,
+      });
 
 const changed = (path: string): QuorateError =>
   new QuorateError('STORE_FILE_CHANGED', `${printable(path)} changed while it was read`, {

@@ -44,10 +44,34 @@ function refused({ code, err, out, report }: Answer, wanted: string, path: strin
   expect(out.replace(/^Looking.*\n/, '')).not.toMatch(/error|Working|Joined/);
 }
 
-describe('a folder that cannot be written', () => {
-  const run = (args: string[], options: StartOptions = {}) =>
-    person.run(args, { ...options, ...unprivileged, env: { NODE_COMPILE_CACHE: '', ...options.env } });
+const run = (args: string[], options: StartOptions = {}) =>
+  person.run(args, { ...options, ...unprivileged, env: { NODE_COMPILE_CACHE: '', ...options.env } });
 
+describe('a project that this user may not look into', () => {
+  const commands = [['jobs'], ['run'], ['up', '--yes'], ['controller', 'status'], ['policy']];
+
+  it.skipIf(!root)('is of another user: all commands say so', async () => {
+    const repo = person.at('others-project');
+    await cp(cluster.projectDir, repo, copied);
+    await chmod(person.dir, 0o755);
+    await chmod(join(repo, '.quorate'), 0o700);
+    for (const args of commands)
+      refused(await run(args, { cwd: repo }), 'SOURCE_OTHER_USER', join(repo, '.quorate'), 2);
+    const named = await run(['jobs', '--project', 'other'], { cwd: repo });
+    expect(codeIn(named.err), named.report).toBe('MEMBERSHIP_NOT_FOUND');
+  });
+
+  it('is one’s own: all commands say how to mend it', async () => {
+    await cp(cluster.projectDir, person.at('own-closed'), copied);
+    const repo = await closed('own-closed');
+    await chmod(join(repo, '.quorate'), 0);
+    for (const args of commands)
+      refused(await run(args, { cwd: repo }), 'HOME_UNREADABLE', join(repo, '.quorate'));
+    await chmod(join(repo, '.quorate'), 0o700);
+  });
+});
+
+describe('a folder that cannot be written', () => {
   it('of keys: key, join', async () => {
     const home = await closed('closed-home');
     refused(await run(['key'], { home }), 'KEY_FILE_UNWRITABLE', home);

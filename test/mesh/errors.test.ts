@@ -51,7 +51,8 @@ it.each([
   [new Error('listen EACCES'), 'could not listen on /x'],
   ['EADDRINUSE', 'another program already listens on /x'],
 ])('an address that cannot be listened on: %s', (cause, message) => {
-  expect(listenError(cause, ['/x'])).toMatchObject({ code: 'MESH_LISTEN_FAILED', cause, message });
+  const hint = expect.stringContaining('--listen');
+  expect(listenError(cause, ['/x'])).toMatchObject({ code: 'MESH_LISTEN_FAILED', cause, message, hint });
 });
 
 it('an error that has a code keeps it', () => {

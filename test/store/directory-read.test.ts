@@ -150,10 +150,17 @@ describe('a file that is stored', () => {
   });
 
   it('that cannot be opened by itself is told, as one that is none', async () => {
-    const dir = await changing(10, () => {
+    const denied = () => {
       throw Object.assign(new Error('permission denied'), { code: 'EACCES' });
-    });
+    };
+    const dir = await changing(10, denied);
     const unreadable = { code: 'STORE_FILE_UNREADABLE' };
+    const large = await changing(100_000, denied);
+    await expect(readDirectory(large, new MemoryBlocks(), bounds)).rejects.toMatchObject({
+      ...unreadable,
+      message: '"file" cannot be opened: permission denied',
+      hint: 'Give it read permission: chmod u+r file',
+    });
     await expect(fingerprintOf(join(dir, 'file'))).rejects.toMatchObject(unreadable);
     await expect(fingerprintOf(join(dir, 'none'))).rejects.toMatchObject(unreadable);
     symlinkSync('none', join(dir, 'dangling'));

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { ProbesShown } from '../../execution/probe-progress.ts';
 import { codeOf, messageOf } from '../../protocol/base/errors.ts';
 import { escapeLine, LineEscaper } from '../../protocol/base/escape.ts';
@@ -70,7 +71,7 @@ export async function compareSides(
   };
   const packed = await withSides(sides, async (a, b): Promise<PackedPairs | undefined> => {
     board.erase();
-    saySides(out, a, b);
+    saySides(context, { a, b }, { a: left.asked, b: right.asked });
     const [one, other] = await choose({ ...left, side: a }, { ...right, side: b });
     let shown = 0;
     // Once a difference is known, files that are not shown have no part in the answer.
@@ -200,18 +201,22 @@ async function packedFiles(
   return packed.count === 0 ? undefined : packed;
 }
 
-function saySides(out: Output, a: Side, b: Side): void {
+function saySides(
+  { cwd, out }: Context,
+  { a, b }: { a: Side; b: Side },
+  asked: { a: SideAsked; b: SideAsked },
+): void {
   const value = ({ cid, from, level }: Side) => ({ cid, from, level });
   out.value({ event: 'sides', a: value(a), b: value(b) });
-  for (const [name, { cid, from, level }] of Object.entries({ a, b })) {
-    const where = {
-      store: 'from this machine',
-      folder: 'a folder',
-      file: 'a file',
-      mesh: `from peers, level ${level}`,
-    }[from];
-    out.say(out.colours.dim(`${name} ${out.id(cid)}, ${where}`));
-  }
+  const where = ({ from, level }: Side, of: SideAsked): string => {
+    if (of.kind === 'artifact') return from === 'mesh' ? `from peers, level ${level}` : 'from this machine';
+    const below = relative(cwd, of.path);
+    return `the ${of.kind} ${escapeLine(/^(?:$|\.\.)/.test(below) ? of.path : below, nameCharsMax)}`;
+  };
+  out.say(
+    out.colours.dim(`a ${out.id(a.cid)}, ${where(a, asked.a)}`),
+    out.colours.dim(`b ${out.id(b.cid)}, ${where(b, asked.b)}`),
+  );
 }
 
 /** Prints what diffoscope says of files. A failure is noted, and does not change the exit code. */

@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { cidHint } from '../../terminal/format.ts';
 import type { CompareOptions, PartGiven } from './comparison-report.ts';
 
 export const diff: Define = (program, act) =>
@@ -45,6 +46,18 @@ async function run(
       throw new QuorateError('CLI_USAGE', 'one side alone is compared with nothing', {
         hint: 'Give two artifacts, files or folders, or the run that is in dispute.',
       });
+    if (!/^(?:[0-9a-f]+|bafy\w+)$/.test(a)) {
+      const found = statSync(resolve(context.cwd, a), { throwIfNoEntry: false });
+      const kind = found?.isDirectory() ? 'folder' : found?.isFile() ? 'file' : undefined;
+      if (kind !== undefined)
+        throw new QuorateError(
+          'CLI_USAGE',
+          `"${a}" is a ${kind} here, and what to compare it with is missing`,
+          {
+            hint: 'Give the second side too: an artifact, a file or a folder.',
+          },
+        );
+    }
     const { compareRun } = await import('./run-comparison.ts');
     return (await compareRun(context, a, options)) ? exits.no : exits.done;
   }
@@ -69,6 +82,6 @@ async function partOf(cwd: string, text: string): Promise<PartGiven> {
   throw new QuorateError(
     'CLI_USAGE',
     `"${text.slice(0, 200)}" is neither the CID of an artifact nor a file or folder here`,
-    { hint: 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>' },
+    { hint: cidHint(first, 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>') },
   );
 }

@@ -7,7 +7,7 @@ import { shellWord } from '../../protocol/base/shell-word.ts';
 import type { Verification } from '../../protocol/trust/index.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { bytes as sizeOf } from '../../terminal/format.ts';
+import { cidHint, bytes as sizeOf } from '../../terminal/format.ts';
 import { checkNewFolder, NewFile } from '../../terminal/new-file.ts';
 import { TransferRow } from '../../terminal/transfer-row.ts';
 import { addresses, recipe, secondsOf } from '../../terminal/values.ts';
@@ -59,7 +59,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
           hint: 'Give the whole id of the run of a test, 64 characters: quorate show <job>',
         })
       : new QuorateError('CLI_USAGE', is, {
-          hint: 'It begins with "bafy" and stands in the verdict: quorate show <job>',
+          hint: cidHint(artifact, 'It begins with "bafy" and stands in the verdict: quorate show <job>'),
         });
   }
   const dest = resolve(context.cwd, options.output);

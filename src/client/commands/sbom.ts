@@ -5,7 +5,7 @@ import { version } from '../../program.ts';
 import { jsonPage } from '../../protocol/base/escape.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { counted } from '../../terminal/format.ts';
+import { cidHint, counted } from '../../terminal/format.ts';
 import { NewFile } from '../../terminal/new-file.ts';
 import { addresses } from '../../terminal/values.ts';
 import { checkBundle, openBook, readBundle, readIndexBytes } from './verification.ts';
@@ -71,7 +71,7 @@ async function madeOfArtifact(context: Context, artifact: string, options: Optio
     const onProgress = ({ says }: { says: string }) => out.note(says);
     return fetchMade(artifact, { ...where, revocations, signal, onProgress }, index);
   }
-  const bundle = await readBundle(resolve(cwd, artifact), bundleOrCid);
+  const bundle = await readBundle(resolve(cwd, artifact), cidHint(artifact, bundleOrCid));
   const project = options.project ?? (await whereFrom(context, options)).project;
   const verification = await checkBundle(context, bundle, project);
   return madeOf(bundle, verification, project, { file: index, signal });

@@ -18,7 +18,7 @@ export async function trialProject(
       if (codeOf(error) === 'MEMBERSHIP_NOT_FOUND') return undefined;
       throw error;
     });
-  const own = await projectHere(folder, wanted);
+  const own = await projectHere(folder, wanted, true);
   if (own !== undefined) {
     const { project, charter } = own;
     const { byPeer } = await import('../../node/membership/join.ts');

@@ -83,8 +83,8 @@ describe('quorate diff', () => {
     expect(code, report).toBe(1);
     expect(err).toBe('');
     expect(out.split('\n')).toEqual([
-      expect.stringMatching(/^a bafybei\w+, a folder$/),
-      expect.stringMatching(/^b bafybei\w+, a folder$/),
+      expect.stringMatching(/^a bafybei\w+, the folder \S*folder-\d+$/),
+      expect.stringMatching(/^b bafybei\w+, the folder \S*folder-\d+$/),
       'changed bin/mode: executable → not executable',
       'changed bin/run: 26 B → 33 B; bytes differ from offset 24 on',
       '  a 00000014  30 31 2d 30 31 0a                                01-01.',
@@ -98,6 +98,18 @@ describe('quorate diff', () => {
       '',
     ]);
     expect(await person.litter()).toEqual([]);
+  });
+
+  it('names the side that is missing, where the other is a folder or file here', async () => {
+    const cwd = await folder({ 'out/x': 'x', file: 'x' });
+    for (const [side, kind] of [
+      ['out', 'folder'],
+      ['file', 'file'],
+    ] as const) {
+      const { code, err } = await diff([side], { cwd });
+      expect(code).toBe(2);
+      expect(err).toContain(`"${side}" is a ${kind} here, and what to compare it with is missing`);
+    }
   });
 
   it('is 0 for what is the same', async () => {
