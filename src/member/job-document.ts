@@ -1,6 +1,6 @@
 import { hostArch } from '../execution/host-arch.ts';
 import { sandboxProfile } from '../protocol/base/sandbox-profile.ts';
-import type { Job } from '../protocol/documents/index.ts';
+import type { Job, Request } from '../protocol/documents/index.ts';
 import type { SubmitOptions } from './submit.ts';
 
 /** The job, or the template of a job that reads artifacts, as it is published from this host. */
@@ -26,4 +26,18 @@ export function jobDocument(
     profile: sandboxProfile,
     cids: 'unixfs-v1-2025+x',
   };
+}
+
+/** Needs as a request names them; undefined without any. `runs`: those that stand for the jobs needed, by name. */
+export function needsOf(
+  needs: readonly { instance: string; level: 'agreed' | 'trusted' }[],
+  runs: ReadonlyMap<string, { run: string; test: boolean }>,
+): Request['needs'] {
+  if (needs.length === 0) return undefined;
+  return Object.fromEntries(
+    needs.map(({ instance, level }) => {
+      const { run = '', test = false } = runs.get(instance) ?? {};
+      return [instance, { request: run, level, ...(test && { gate: true as const }) }];
+    }),
+  );
 }

@@ -36,20 +36,6 @@ export interface PlannedJob {
   job: JobSpec;
 }
 
-/** Needs as a request names them; undefined without any. `runs`: those that stand for the jobs needed, by name. */
-export function needsOf(
-  needs: readonly { instance: string; level: 'agreed' | 'trusted' }[],
-  runs: ReadonlyMap<string, { run: string; test: boolean }>,
-): Request['needs'] {
-  if (needs.length === 0) return undefined;
-  return Object.fromEntries(
-    needs.map(({ instance, level }) => {
-      const { run = '', test = false } = runs.get(instance) ?? {};
-      return [instance, { request: run, level, ...(test && { gate: true as const }) }];
-    }),
-  );
-}
-
 export interface Prepared extends Omit<PlannedCommit, 'file' | 'plan'> {
   /** Those that are published, each after those it needs. */
   jobs: PlannedJob[];

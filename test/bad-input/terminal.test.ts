@@ -51,7 +51,7 @@ describe('a terminal of 20 columns', () => {
     const rows = screen.filter((line) => line.includes('slot'));
     expect(rows.map((row) => row.slice(0, 6))).toEqual(['slot 1', 'slot 2', 'slot 3']);
     for (const row of rows) expect(row).toMatch(/^slot \d baf.{0,11}…$/);
-    expect(wordsOf(screen)).toMatch(/agreedbafy\w{3}…\w{6}by(ada|ben|cyd),/);
+    expect(wordsOf(screen)).toMatch(/agreed\(unverified\)bafy\w{3}…\w{6}by(ada|ben|cyd),/);
   });
 
   it('shows a fetch, and every word of its answer', async () => {

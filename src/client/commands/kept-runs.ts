@@ -1,6 +1,6 @@
 import type { Client } from '../../member/client.ts';
-import { jobDocument } from '../../member/job-document.ts';
-import { needsOf, type Prepared } from '../../member/submit.ts';
+import { jobDocument, needsOf } from '../../member/job-document.ts';
+import type { Prepared } from '../../member/submit.ts';
 import { encodeJob, sameValue } from '../../protocol/documents/index.ts';
 import { cosignersOf } from '../../protocol/judge/policy.ts';
 import { emptyTree } from '../../protocol/trust/decide.ts';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../member/client.ts';
-import { needsOf, type Prepared } from '../../member/submit.ts';
+import { needsOf } from '../../member/job-document.ts';
+import type { Prepared } from '../../member/submit.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Context } from '../../terminal/context.ts';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '../../member/client.ts';
 import { fetchTrees } from '../../member/dependencies.ts';
-import { needsOf, type PlannedJob, type Prepared, prepare } from '../../member/submit.ts';
+import { needsOf } from '../../member/job-document.ts';
+import { type PlannedJob, type Prepared, prepare } from '../../member/submit.ts';
 import { codeOf } from '../../protocol/base/errors.ts';
 import type { Policy } from '../../protocol/documents/index.ts';
 import { floorOf } from '../../protocol/judge/policy.ts';
