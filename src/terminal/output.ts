@@ -184,6 +184,19 @@ export class Board {
     return this.#drawn > 0;
   }
 
+  /** Whether each change of a row is a line of its own. */
+  get printsChanges(): boolean {
+    return !this.#live && !this.#last;
+  }
+
+  /** A row changes no more: among rows that are printed once, it comes before the lines from now on. */
+  settle(key: string): void {
+    const row = this.#rows.get(key);
+    if (!this.#last || this.#silent || row === undefined) return;
+    this.#rows.delete(key);
+    this.#out.write(`${painted(row, row.text)}\n`);
+  }
+
   /** Whether rows change in place. */
   get live(): boolean {
     return this.#live;
@@ -206,8 +219,7 @@ export class Board {
     clearInterval(this.#timer);
     this.#timer = undefined;
     if (this.#live && !this.#silent) this.#draw();
-    if (this.#last && !this.#silent)
-      for (const row of this.#rows.values()) this.#out.write(`${painted(row, row.text)}\n`);
+    if (this.#last) for (const key of this.#rows.keys()) this.settle(key);
     this.#rows.clear();
     this.#printed.clear();
     this.#drawn = 0;

@@ -6,7 +6,7 @@ import { screen, sink } from './screen.ts';
 
 const worker = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
 const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
-const slot = (operator: string, n: number) => ({ round: 1, slot: n, worker, operator });
+const slot = <T>(operator: string, n: T) => ({ round: 1, slot: n, worker, operator });
 const agreement: Progress[] = [
   { kind: 'round', round: 1, offer: 'x', agree: 2, of: 3, cosign: true },
   { kind: 'leased', ...slot('alice', 0) },
@@ -47,6 +47,41 @@ describe('a run, shown', () => {
     expect(out.text()).toMatch(
       /^agreed \(unverified\) bafybei\w+ by alice\ntrusted \(unverified\) bafybei\w+\n$/m,
     );
+  });
+
+  it('tells a result once, and then only if it differs; of what is over, in the order of events', async () => {
+    const other = artifact.replace(/.$/, 'a');
+    const told: Progress[] = [
+      { kind: 'leased', ...slot('alice', 0) },
+      { kind: 'leased', ...slot('bob', 1) },
+      { kind: 'leased', ...slot('owner', 'trusted') },
+      {
+        kind: 'revealed',
+        round: 1,
+        results: [
+          { ...slot('alice', 0), result: artifact, log: null },
+          { ...slot('bob', 1), result: other, log: null },
+        ],
+      },
+      { kind: 'agreed', round: 1, artifact, by: ['alice'] },
+      { kind: 'delivered', ...slot('owner', 'trusted') },
+      { kind: 'verdict', level: 'trusted', artifact },
+    ];
+    const followed = await shownOf(told);
+    expect(followed.filter((line) => line.includes('alice '))).toHaveLength(2);
+    expect(followed.filter((line) => line.includes('DIFFERS'))).toEqual([expect.stringContaining('bob')]);
+    const last = sink();
+    const output = new Output(last, sink(), { json: false, colour: false });
+    const view = new ProgressView(output.lastRows(), output.colours, String);
+    for (const [at, progress] of told.entries()) view.show(at * 1000, progress);
+    view.end();
+    expect(last.text().trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/ alice .* agrees$/),
+      expect.stringMatching(/ bob .* DIFFERS$/),
+      `agreed ${artifact} by alice`,
+      expect.stringMatching(/ owner .* done in 3\.0 s, sealed$/),
+      `trusted ${artifact}`,
+    ]);
   });
 
   it('moves nothing on a terminal whose cursor stays', async () => {

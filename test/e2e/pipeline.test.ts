@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { wordOnly } from '../../src/client/commands/job-list.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
 import { decodeBundle } from '../../src/protocol/documents/index.ts';
 import { verifyBundle } from '../../src/protocol/trust/index.ts';
@@ -179,12 +180,14 @@ describe('jobs that read what other jobs made', () => {
           .trim(),
       ),
     ).toEqual([
-      'lib id trusted (unverified)',
-      '├ test.1 id test, trusted (unverified) *',
-      '├ test.2 id test, trusted (unverified) *',
-      '> └ docs id trusted (unverified)',
-      '└ package id trusted (unverified) also needs test.1, test.2',
+      'lib id trusted',
+      '├ test.1 id test, trusted *',
+      '├ test.2 id test, trusted *',
+      '> └ docs id trusted',
+      '└ package id trusted also needs test.1, test.2',
       '* not co-signed: whoever holds the controller can forge this',
+      '',
+      wordOnly,
       '',
     ]);
     const documented = documentedEvents();

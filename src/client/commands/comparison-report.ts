@@ -18,6 +18,7 @@ import {
   normalisations,
 } from '../comparison/listing.ts';
 import { type Side, type SideAsked, withSides } from '../comparison/sides.ts';
+import { peersLevel } from './job-list.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
 export interface CompareOptions {
@@ -209,7 +210,8 @@ function saySides(
   const value = ({ cid, from, level }: Side) => ({ cid, from, level });
   out.value({ event: 'sides', a: value(a), b: value(b) });
   const where = ({ from, level }: Side, of: SideAsked): string => {
-    if (of.kind === 'artifact') return from === 'mesh' ? `from peers, level ${level}` : 'from this machine';
+    if (of.kind === 'artifact')
+      return from === 'mesh' ? `from peers, ${peersLevel(level)}` : 'from this machine';
     const below = relative(cwd, of.path);
     return `the ${of.kind} ${escapeLine(/^(?:$|\.\.)/.test(below) ? of.path : below, nameCharsMax)}`;
   };

@@ -140,8 +140,13 @@ function jobLine(job: RunSummary, row: string[], look: Look): string[] {
 export const toldState = (state: string, isVerified = false): string =>
   state === 'agreed' || state === 'trusted' ? `${state} (${isVerified ? '' : 'un'}verified)` : state;
 
-/** Of an answer in which nothing is proven. */
-export const wordOnly = 'By the word of the controller, unverified: quorate fetch verifies.';
+/** Words for the level of evidence that peers gave, as it was verified here. */
+export const peersLevel = (level: string): string =>
+  level === 'none' ? 'without evidence that holds' : toldState(level, true);
+
+/** The last line of an answer in which nothing is proven. */
+export const wordOnly =
+  "These are the controller's words, which this command does not verify: quorate fetch does.";
 
 export function paintOf(state: RunState, alarm: boolean, colours: Colours): (text: string) => string {
   const { green, red, yellow } = colours;

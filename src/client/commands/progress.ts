@@ -76,6 +76,7 @@ function sentence(progress: Progress, isVerified = false): string {
 export class ProgressView {
   readonly #board: Board;
   readonly #colours: Colours;
+  readonly #levelText: typeof toldState;
   /** Operators that take no slot of this round, by their reason. */
   readonly #passes = new Map<string, string[]>();
   /** Lines on that which were printed, where rows cannot change. */
@@ -86,9 +87,11 @@ export class ProgressView {
   #results: readonly { result: string; slot: number | string }[] = [];
   #saidFiles: string | undefined;
 
-  constructor(board: Board, colours: Colours) {
+  /** `levelText`: words for a level, which say whether it is verified unless something else does. */
+  constructor(board: Board, colours: Colours, levelText: typeof toldState = toldState) {
     this.#board = board;
     this.#colours = colours;
+    this.#levelText = levelText;
   }
 
   end(): void {
@@ -165,7 +168,7 @@ export class ProgressView {
         const id = (of: string) => this.#board.id(of);
         const about = artifact !== null ? id(artifact) : reports && `reports ${id(reports)}`;
         const text = escapeLine(verdictText(progress), 300);
-        const says = bold(paint(toldState(text, isVerified)));
+        const says = bold(paint(this.#levelText(text, isVerified)));
         say(`${says}${about === undefined ? '' : ` ${about}`}`);
         if (cosigned === false) say(yellow(notCosigned));
         return;
@@ -287,11 +290,14 @@ export class ProgressView {
     for (const [key, slot] of this.#slots) {
       if (slot.result === undefined) continue;
       const agrees = slot.result === (artifact ?? slot.result) && by.includes(slot.operator);
+      // Its line with the result stands just above, and the next one names who agrees.
+      if (agrees && this.#board.printsChanges) continue;
       const text = `${slot.head} ${shownResult(slot.result)} ${agrees ? 'agrees' : 'DIFFERS'}${took(slot)}`;
       this.#board.set(key, { text, brief: slot.brief, paint: agrees ? green : red });
+      this.#board.settle(key);
     }
     const what = artifact === null ? 'no outputs' : this.#board.id(artifact);
-    this.#board.say(`${yellow(toldState('agreed'))} ${what} by ${by.join(', ')}`);
+    this.#board.say(`${yellow(this.#levelText('agreed'))} ${what} by ${by.join(', ')}`);
   }
 
   #row(of: Pick<OfSlot, 'slot' | 'operator' | 'worker'>, text: string, more: Omit<Row, 'text'> = {}): void {

@@ -11,7 +11,7 @@ import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
-import { paintOf, toldState, wordOnly } from './job-list.ts';
+import { paintOf, wordOnly } from './job-list.ts';
 import { sayStep } from './next-steps.ts';
 import { graphRows } from './pipeline-graph.ts';
 import { ProgressView } from './progress.ts';
@@ -37,7 +37,7 @@ async function run(context: Context, which: string, { project }: { project?: str
     const failed = withLogs.has(account.state) ? failedResults(history.map(({ progress }) => progress)) : [];
     await sayFailure(out, client, summary.run, failed, context.signal);
     out.say('', out.colours.bold('What happened'));
-    const view = new ProgressView(out.lastRows(), out.colours);
+    const view = new ProgressView(out.lastRows(), out.colours, String);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
     if (account.alarm) await lookedAt(context, client, summary.run);
@@ -45,6 +45,7 @@ async function run(context: Context, which: string, { project }: { project?: str
       out.say('', out.colours.bold('Pipeline'));
       out.print(...pipelineTable(pipeline, summary.run, out));
     }
+    out.say('', out.colours.dim(wordOnly));
   });
   return exits.done;
 }
@@ -56,10 +57,9 @@ function sayState(out: Output, summary: RunSummary): void {
   const { bold } = out.colours;
   const paint = paintOf(account.state, account.alarm, out.colours);
   out.say(
-    `${account.alarm ? 'ALARM ' : ''}${bold(paint(toldState(account.state)))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
+    `${account.alarm ? 'ALARM ' : ''}${bold(paint(account.state))}${account.reason === '' ? '' : `: ${escapeLine(account.reason, 1000)}`}`,
   );
   if (summary.cosigned === false) out.say(out.colours.yellow(notCosigned));
-  out.say(out.colours.dim(wordOnly));
   if (!account.over)
     for (const { place, says } of ladderOf(summary))
       out.say(`${places[place].padEnd(labelWidth)}${escapeLine(says, 500)}`);
@@ -136,8 +136,6 @@ export function pipelineTable(jobs: readonly PipelineJob[], current: string, out
 /** The state of a job; of one that waits or was cancelled also why. */
 function standing(job: PipelineJob): string {
   const account = accountOf(job);
-  const says = withReason.has(account.state)
-    ? escapeLine(accountLine(account), 300)
-    : toldState(account.state);
+  const says = withReason.has(account.state) ? escapeLine(accountLine(account), 300) : account.state;
   return `${job.test === true ? 'test, ' : ''}${says}${job.cosigned === false ? ' *' : ''}`;
 }

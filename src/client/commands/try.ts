@@ -19,6 +19,7 @@ import type { TrialSource } from '../trial/source.ts';
 import type { Trial, TrialOptions, TrialResult } from '../trial/trial.ts';
 import type { ConditionResult } from '../trial/vary.ts';
 import { DependenciesShown } from './bring-dependencies.ts';
+import { peersLevel } from './job-list.ts';
 import { fileGiven } from './recipe-of.ts';
 import { storesHere, trialProject } from './trial-project.ts';
 
@@ -213,7 +214,7 @@ function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void 
   const worth = {
     folder: 'from a folder of this machine',
     store: 'from this machine; its level was not verified',
-    mesh: level === 'none' ? 'without evidence that holds' : level,
+    mesh: peersLevel(level),
   }[from];
   const line = `/build/in/${name}: ${cid}, ${worth}`;
   out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
