@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
-import { fetchedInto } from '../protocol/base/fetched-into.ts';
+import { escapeLine } from '../protocol/base/escape.ts';
 import { type GitOptions, type RunOptions, run } from './git.ts';
 import { explain, GitFailed } from './git-failed.ts';
 import { visible } from './url.ts';
@@ -11,8 +11,8 @@ export interface LocalRepo {
   commit: string;
   /** Branch; absent if HEAD is detached. */
   branch?: string;
-  /** Whether files differ from the commit, or are new and not ignored, but for what was fetched. */
-  dirty: boolean;
+  /** As `changesIn` gives them. */
+  changes: string;
   /** URL of the remote `origin`, or of the only remote. */
   remoteUrl?: string;
 }
@@ -82,24 +82,26 @@ export async function topFolder(git: OwnGit, path: string): Promise<string> {
 export const headOf = (git: OwnGit, root: string): Promise<string | undefined> =>
   askGit(git, root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
 
-/** Whether files differ from the commit, or are new and not ignored. `apart`: an untracked folder at the top that does not count. */
-export async function isDirty(git: OwnGit, root: string, apart?: string): Promise<boolean> {
-  const passed = apart === undefined ? undefined : `?? ${apart}/\0`;
+/** Changed files that are named. */
+const namedMax = 3;
+
+/** Files that differ from the commit, or are new and not ignored: the names of the first ones, escaped; empty where there are none. */
+export async function changesIn(git: OwnGit, root: string): Promise<string> {
   let listed = '';
-  let dirty = false;
   try {
-    await git(root, ['status', '--porcelain', '-z'], {
+    await git(root, ['status', '--porcelain', '-z', '--no-renames'], {
       read: async (output) => {
-        for await (const chunk of output as AsyncIterable<Buffer>) {
-          if (listed.length <= (passed?.length ?? 0)) listed += chunk.toString('latin1');
-          dirty = listed !== passed;
-        }
+        for await (const chunk of output as AsyncIterable<Buffer>)
+          if (listed.split('\0').length <= namedMax + 1) listed += chunk.toString('latin1');
       },
     });
   } catch (error) {
     throw explain(error, `cannot read the state of ${visible(root)}`, 'git status');
   }
-  return dirty;
+  const entries = Buffer.from(listed, 'latin1').toString().split('\0').slice(0, -1);
+  // Two letters and a space stand before each.
+  const names = entries.slice(0, namedMax).map((entry) => escapeLine(entry.slice(3), 200));
+  return `${names.join(', ')}${entries.length > namedMax ? ' and more' : ''}`;
 }
 
 export const noCommit = (root: string): QuorateError =>
@@ -172,7 +174,7 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
   const commit = await headOf(git, root);
   if (commit === undefined) throw noCommit(root);
   const branch = await askGit(git, root, ['symbolic-ref', '--quiet', '--short', 'HEAD']);
-  const dirty = await isDirty(git, root, fetchedInto);
+  const changes = await changesIn(git, root);
   const remotes = ((await askGit(git, root, ['remote'])) ?? '').split('\n').filter(Boolean);
   const remote = remotes.includes('origin') ? 'origin' : remotes.length === 1 ? remotes[0] : undefined;
   const remoteUrl =
@@ -180,7 +182,7 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
   return {
     root,
     commit,
-    dirty,
+    changes,
     ...(branch !== undefined && { branch }),
     ...(remoteUrl !== undefined && { remoteUrl }),
   };

@@ -4,7 +4,7 @@ import { limits } from '../protocol/base/limits.ts';
 import type { GitOptions } from './git.ts';
 import { explain } from './git-failed.ts';
 import { type GitTag, tagOf } from './git-folder.ts';
-import { askGit, headOf, isDirty, noCommit, type OwnGit, ownGit, topFolder } from './local-repository.ts';
+import { askGit, changesIn, headOf, noCommit, type OwnGit, ownGit, topFolder } from './local-repository.ts';
 import { checkRef, isCommitId, visible } from './url.ts';
 
 export interface Head {
@@ -19,7 +19,8 @@ export interface WorkingFiles {
   paths: string[];
   /** HEAD; absent before the first commit. */
   head?: Head;
-  dirty: boolean;
+  /** As `changesIn` gives them. */
+  changes: string;
   /** Full name of the branch that is checked out; absent where HEAD is detached. */
   ref?: string;
 }
@@ -43,9 +44,9 @@ export async function workingFiles(path: string, options: GitOptions = {}): Prom
   } catch (error) {
     throw explain(error, `cannot list the files of ${visible(root)}`, 'git status');
   }
-  const dirty = head === undefined || (await isDirty(git, root));
+  const changes = await changesIn(git, root);
   const ref = await askGit(git, root, ['symbolic-ref', '--quiet', 'HEAD']);
-  return { root, paths: [...paths], dirty, ...(head && { head }), ...(ref && { ref }) };
+  return { root, paths: [...paths], changes, ...(head && { head }), ...(ref && { ref }) };
 }
 
 async function headWithTime(git: OwnGit, root: string): Promise<Head | undefined> {

@@ -229,7 +229,7 @@ describe('the output of a test that failed', () => {
     expect(await cluster.readText('fetched', 'reports', 'failed')).toBe('case 2\n');
     const shown = cluster.inside('show', ['show', run.run], { plain: true });
     expect((await shown.end()).code, shown.report()).toBe(0);
-    expect(shown.text).toContain(`quorate fetch ${run.run} --reports -o out`);
+    expect(shown.text).toContain(`quorate fetch ${run.run} --reports -o ../out`);
     const asArtifact = await cluster.refusedFetch(String(reports), 'artifact');
     expect([asArtifact.code, asArtifact.error], asArtifact.report).toEqual([1, 'ARTIFACT_OF_TEST']);
     const { lines } = await cluster.cli(['jobs']);

@@ -342,14 +342,13 @@ describe('localRepo', () => {
     await writeFile(join(dir, 'sub/f'), 'x');
     const commit = commitAll(dir);
     git(dir, 'remote', 'add', 'origin', 'https://example.org/a.git');
-    const clean = { root: dir, commit, dirty: false, branch: 'main', remoteUrl: 'https://example.org/a.git' };
+    const clean = { root: dir, commit, changes: '', branch: 'main', remoteUrl: 'https://example.org/a.git' };
     expect(await localRepo(join(dir, 'sub'))).toEqual(clean);
-    // As the printed command makes it.
-    await mkdir(join(dir, 'out'));
-    await writeFile(join(dir, 'out/built'), 'x');
-    expect((await localRepo(dir)).dirty).toBe(false);
-    await writeFile(join(dir, 'sub/new'), 'x');
-    expect((await localRepo(dir)).dirty).toBe(true);
+    await writeFile(join(dir, 'sub/f'), 'y');
+    await writeFile(join(dir, 'sub/\u001b[2J'), 'x');
+    expect((await localRepo(dir)).changes).toBe('sub/f, sub/\\x1b[2J');
+    for (const name of ['a', 'b']) await writeFile(join(dir, name), 'x');
+    expect((await localRepo(dir)).changes).toBe('sub/f, a, b and more');
     git(dir, 'checkout', '-q', '--detach');
     expect((await localRepo(dir)).branch).toBeUndefined();
     expect(await codeOf(localRepo(await folder()))).toBe('SOURCE_NO_REPOSITORY');

@@ -56,11 +56,11 @@ async function run(context: Context, given: string | undefined, options: Options
     );
   if ('folder' in repository && options.ref === undefined && !working) {
     const { localRepo } = await import('../../source/index.ts');
-    const { dirty } = await localRepo(folder, { signal });
-    if (dirty)
+    const { changes } = await localRepo(folder, { signal });
+    if (changes !== '')
       out.note(
         out.colours.yellow(
-          'There are changes here that are not committed: they are not read. To read them: quorate plan --working-tree',
+          `Not committed: ${changes}; they are not read. To read them: quorate plan --working-tree`,
         ),
       );
   }

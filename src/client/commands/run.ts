@@ -479,7 +479,7 @@ export async function sourceOf(
     return { repo: { url: given, ref: options.ref ?? 'HEAD' }, notes: [], here: undefined };
   }
   const { localRepo } = await import('../../source/index.ts');
-  const { root, remoteUrl, branch, commit, dirty } = await localRepo(folder);
+  const { root, remoteUrl, branch, commit, changes } = await localRepo(folder);
   const { servedSource } = await import('../../owner/served-source.ts');
   const served = options.url === undefined ? await servedSource(root) : undefined;
   const url = options.url ?? served?.url ?? remoteUrl;
@@ -488,8 +488,7 @@ export async function sourceOf(
       hint: 'Push it somewhere and give its address: --url <url>. To try it out without a server: quorate up',
     });
   const { ref } = options;
-  const uncommitted = 'There are changes here that are not committed: they are not built.';
-  const notes = dirty && ref === undefined ? [uncommitted] : [];
+  const notes = changes !== '' && ref === undefined ? [`Not committed, and so not built: ${changes}.`] : [];
   // The commit here, where its branch is to be built: the server may have another.
   const here = ref === undefined && options.url === undefined ? commit : undefined;
   return { repo: { url, ref: ref ?? branch ?? commit }, notes, here };

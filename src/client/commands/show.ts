@@ -79,7 +79,7 @@ function sayState(out: Output, summary: RunSummary): void {
   if (reports !== undefined)
     sayStep(
       out,
-      { says: whole(out, reports), command: `quorate fetch ${id} --reports -o out` },
+      { says: whole(out, reports), command: `quorate fetch ${id} --reports -o ../out` },
       'reports   ',
     );
   if (earlier !== undefined) out.say(`built in  ${out.id(earlier)}, an earlier run of the same job`);

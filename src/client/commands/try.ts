@@ -63,10 +63,10 @@ export const tryJob =
         'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
       examples: [
         'quorate try',
-        'quorate try --ref v1.2 --job docs -o out',
+        'quorate try --ref v1.2 --job docs -o ../out',
         'quorate try --vary',
         'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
-        'quorate try --job build -o out && quorate try --job test --input build=out',
+        'quorate try --job build -o ../out && quorate try --job test --input build=../out',
         'quorate try --input lib=bafybei…',
       ],
     })
@@ -183,7 +183,7 @@ async function built(out: Output, trial: Trial): Promise<TrialResult> {
 
 function saySource(
   out: Output,
-  { root, tree, commit, dirty, file }: TrialSource,
+  { root, tree, commit, changes, file }: TrialSource,
   job: string,
   ref?: string,
 ): void {
@@ -191,11 +191,12 @@ function saySource(
   const what = ref === undefined ? 'the files as they are' : `commit ${short}`;
   out.say(out.colours.dim(escapeLine(`Building ${job} of ${root}: ${what}`)));
   if (file !== undefined) out.say(out.colours.dim(escapeLine(`by the job file ${file}`)));
+  const dirty = commit === undefined || changes !== '';
   out.value({ event: 'source', job, root, tree, commit: commit ?? null, dirty, file: file ?? null });
   const differs =
     commit === undefined
-      ? 'Nothing is committed here yet: a mesh builds commits only.'
-      : `These files are not those of commit ${short}: a mesh builds commits only. To build what is committed: quorate try --commit`;
+      ? 'Nothing is committed here yet: volunteers build what is committed.'
+      : `Not committed: ${changes}. Volunteers build what is committed; to try that: quorate try --commit`;
   if (dirty) out.note(out.colours.yellow(differs));
 }
 

@@ -49,7 +49,8 @@ export interface TrialSource {
   commit?: string;
   /** Committer time of that commit in seconds since 1970; 0 before the first one. */
   committedSeconds: number;
-  dirty: boolean;
+  /** Files of the working tree that differ from that commit, the first ones; empty where there are none. */
+  changes: string;
   /** The job file, where it is not the source's own: a path, or `REPO@COMMIT:PATH`. */
   file?: string | undefined;
 }
@@ -100,13 +101,13 @@ async function readFolder(
       readLocalCommit(objects, commit, { dir, signal }, (tar) => store.importTar(tar, { into, signal })),
     );
     const { root: tree, bytes } = value;
-    return { source: { root, tree, commit, committedSeconds, dirty: false }, bytes, ...more(root) };
+    return { source: { root, tree, commit, committedSeconds, changes: '' }, bytes, ...more(root) };
   }
-  const { paths, root, dirty, head } = await workingFiles(folder, { signal });
+  const { paths, root, changes, head } = await workingFiles(folder, { signal });
   const { root: tree, bytes } = await asSource(root, () =>
     store.importDirectory(root, { into, signal, only: paths }),
   );
-  return { source: { committedSeconds: 0, ...head, root, tree, dirty }, bytes, ...more(root) };
+  return { source: { committedSeconds: 0, ...head, root, tree, changes }, bytes, ...more(root) };
 }
 
 async function readServer(
@@ -118,7 +119,7 @@ async function readServer(
   const from = { url, commit, ref, dir, into: store.public, signal };
   const { root: tree, bytes, committedSeconds } = await importSource(store, from);
   return {
-    source: { root: url, tree, commit, committedSeconds, dirty: false },
+    source: { root: url, tree, commit, committedSeconds, changes: '' },
     bytes,
     repository: folder,
     gitFolder: async () =>

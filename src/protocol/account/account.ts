@@ -1,4 +1,3 @@
-import { fetchedInto } from '../base/fetched-into.ts';
 import { shortRef } from '../base/git-ref.ts';
 import { counted } from '../base/quantity.ts';
 import { shortId } from '../base/text.ts';
@@ -223,7 +222,7 @@ const logs = ({ run }: AccountFacts): NextStep[] =>
 
 function fetchSteps({ artifact, test }: AccountFacts): NextStep[] {
   if (artifact === null || artifact === undefined || test === true) return [];
-  return [{ says: 'get it', command: `quorate fetch ${artifact} -o ${fetchedInto}` }];
+  return [{ says: 'get it', command: `quorate fetch ${artifact} -o ../out` }];
 }
 
 /** `2 of 3 operators built the same`: as many as did. */

@@ -116,7 +116,7 @@ jobs:
     const tagged = await quorate(['plan', '--json', '--ref', 'v1'], { cwd: repo });
     git('checkout', '--quiet', 'quorate.yaml');
     expect(here.err).toMatch(
-      /not committed: they are not read\. To read them: quorate plan --working-tree\n$/,
+      /^Not committed: .*; they are not read\. To read them: quorate plan --working-tree\n$/,
     );
     expect(tagged.err).toBe('');
     const plan = JSON.parse(tagged.out);

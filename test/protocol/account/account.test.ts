@@ -490,7 +490,7 @@ describe('the account of a run', () => {
 describe('the advice of an account', () => {
   const commands = (of: AccountFacts) => accountOf(of).next.flatMap(({ command }) => command ?? []);
   it.each([
-    ['trusted', done('trusted', { artifact }), [`quorate fetch ${artifact} -o out`]],
+    ['trusted', done('trusted', { artifact }), [`quorate fetch ${artifact} -o ../out`]],
     ['a test that is trusted', done('trusted', { artifact, test: true }), []],
     [
       'disputed',

@@ -1,2 +1,0 @@
-/** The folder into which the printed command fetches an artifact. */
-export const fetchedInto = 'out';
