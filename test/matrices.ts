@@ -76,7 +76,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/store.test.ts': 9,
   'test/e2e/tampering.test.ts': 33,
   'test/e2e/try-input.test.ts': 19,
-  'test/e2e/up-again.test.ts': 16,
+  'test/e2e/up-again.test.ts': 36,
   'test/e2e/upgrade.test.ts': 55,
   'test/e2e/versions.test.ts': 83,
   'test/e2e/volunteer.test.ts': 13,

@@ -62,16 +62,24 @@ export interface ShownRun {
 
 export type Client = MemberClient & { close(): Promise<void> };
 
+/** A member of a project, with its home. */
+export interface Member {
+  home: Home;
+  membership: Membership;
+  /** Reads the present addresses of the controller, where its own folder names them: they may change with each start. */
+  addresses?: (() => Promise<string[]>) | undefined;
+}
+
 /** Connects to the controller of a membership. @throws {QuorateError} `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…` */
-export async function openClient(options: Waiting & { home: Home; membership: Membership }): Promise<Client> {
-  const { home, membership, signal, tell } = options;
+export async function openClient(options: Waiting & Member): Promise<Client> {
+  const { home, membership, addresses, signal, tell } = options;
   return openNode({ onEvent() {}, onFailure() {} }, async (kernel) => {
     const key = await home.key();
     const mesh = await kernel.use(
       openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' }),
     );
     const credentials = await openCredentials(home, key, membership);
-    const client = new MemberClient(home, mesh, kernel.clock, credentials, { signal, tell });
+    const client = new MemberClient(home, mesh, kernel.clock, credentials, { addresses, signal, tell });
     await client.renewDue();
     return client;
   });
@@ -86,10 +94,17 @@ class MemberClient {
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
   readonly #waiting: Waiting;
+  readonly #addresses: Member['addresses'];
   readonly #following: Following;
   #served: Store | undefined;
 
-  constructor(home: Home, mesh: Mesh, clock: Clock, credentials: Credentials, waiting: Waiting) {
+  constructor(
+    home: Home,
+    mesh: Mesh,
+    clock: Clock,
+    credentials: Credentials,
+    { addresses, ...waiting }: Waiting & Pick<Member, 'addresses'>,
+  ) {
     this.#home = home;
     this.#mesh = mesh;
     const { signal } = waiting;
@@ -98,6 +113,7 @@ class MemberClient {
     this.#credentials = credentials;
     this.#signal = signal;
     this.#waiting = waiting;
+    this.#addresses = addresses;
     const open = (question: ApiUp, within: AbortSignal) =>
       this.#found(() => openQuestion(meshDial(mesh, within), this.#credentials.controller, question));
     this.#following = new Following(open, waiting);
@@ -140,7 +156,7 @@ class MemberClient {
     return (await patiently(this.#waiting, () => this.#found(asked), isUnread)).answer;
   }
 
-  /** Does it again where the controller or the identity provider turns out to have another key by now. */
+  /** Does it again where the controller or the identity provider turns out to have another key, or address, by now. */
   async #found<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -159,7 +175,15 @@ class MemberClient {
     }
     // A search would open one more connection to a controller that takes none.
     if (isCrowded(error) || (code !== 'REQUEST_AUDIENCE_MISMATCH' && !isConnectionError(error))) return false;
-    return this.#credentials.searchControllers(this.#dial);
+    return (await this.#moved()) || this.#credentials.searchControllers(this.#dial);
+  }
+
+  async #moved(): Promise<boolean> {
+    const { controller: before } = this.#credentials;
+    const told = (await this.#addresses?.()) ?? [];
+    const own = told.filter((addr) => addr.endsWith(`/p2p/${before.id}`));
+    await this.#credentials.learnAddress(before.id, own);
+    return this.#credentials.controller !== before;
   }
 
   submit(options: SubmitOptions): Promise<{ run: string; job: string }> {

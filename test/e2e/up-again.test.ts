@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { jobFile } from './support/jobs.ts';
 import { player, processesOf } from './support/player.ts';
 import { endAll } from './support/processes.ts';
 
@@ -32,4 +33,22 @@ it('an owner who tried a project out goes on with the same homes, and one that i
   await expect.poll(() => processesOf(dir), { timeout: 30_000 }).toEqual([]);
   // The file that a killed one left does not mislead.
   expect(await ask('run')).toMatchObject({ code: 3, err: expect.stringContaining('has not run yet') });
+});
+
+it('a followed run ends with its verdict after the controller came back at another address', async () => {
+  const { start, up, ask, commit } = await player();
+  await commit(jobFile({ run: ['cp say.sh "$OUT"'], agree: 4, of: 4 }));
+  const all = up('--operators', '4');
+  await all.event('ready');
+  await all.stop('SIGINT');
+  // An operator is missing until the last start.
+  const before = up('--operators', '3');
+  await before.event('ready');
+  const following = start('run');
+  await following.event('round');
+  await before.stop('SIGINT');
+  const again = up('--operators', '4');
+  await again.event('ready');
+  expect(await following.ended, following.report()).toMatchObject({ code: 0 });
+  expect((await ask('jobs')).out).toContain('trusted');
 });

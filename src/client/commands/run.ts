@@ -103,7 +103,8 @@ async function start(context: Context, given: string | undefined, options: Optio
       '--failed keeps what is trusted, and --rebuild builds all of it again',
       { hint: 'Give one of them.' },
     );
-  const { home, membership } = await membershipFor(context, options.project);
+  const member = await membershipFor(context, options.project);
+  const { home, membership } = member;
   const source = await sourceOf(context.cwd, given, options);
   const recipe = options.file === undefined ? undefined : await recipeOf(context.cwd, options.file);
   for (const note of source.notes) out.note(out.colours.yellow(note));
@@ -161,7 +162,7 @@ async function start(context: Context, given: string | undefined, options: Optio
         ),
       );
     }
-    const client = await openClient({ home, membership, signal: limit, tell });
+    const client = await openClient({ ...member, signal: limit, tell });
     let followed: string[] = [];
     try {
       const { url } = source.repo;

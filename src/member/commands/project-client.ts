@@ -4,16 +4,15 @@ import type { Home } from '../../node/membership/home.ts';
 import { playedHomes } from '../../owner/played.ts';
 import { projectHere } from '../../owner/project.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
-import type { Membership } from '../../protocol/sessions/credentials.ts';
 import type { Context } from '../../terminal/context.ts';
-import type { Client } from '../client.ts';
+import type { Client, Member } from '../client.ts';
 import { tellAlarms } from './alarms.ts';
 
 /** The membership to use for a project: the owner's in the project's repository, else one of the home folder. */
 export async function membershipFor(
   { cwd, home: dir, signal, out }: Context,
   project: string | undefined,
-): Promise<{ home: Home; membership: Membership }> {
+): Promise<Member> {
   const { openHome } = await import('../../node/membership/home.ts');
   const tell = (says: string) => out.note(says);
   const folder = await projectHere(cwd, project);
@@ -31,7 +30,8 @@ export async function membershipFor(
     return { home, membership: await home.membership(project).catch(inNone) };
   }
   const { ownerMembership } = await import('../owner-membership.ts');
-  return { home, membership: await ownerMembership(home, folder, signal, tell) };
+  const membership = await ownerMembership(home, folder, signal, tell);
+  return { home, membership, addresses: async () => (await folder.address())?.addrs ?? [] };
 }
 
 /** Runs `use` with a client of the project, tells a publisher of disputes that nobody looked at yet, and closes the client. */
@@ -41,9 +41,10 @@ export async function withClient<Result>(
   use: (client: Client, home: Home) => Promise<Result>,
 ): Promise<Result> {
   const { openClient } = await import('../client.ts');
-  const { home, membership } = await membershipFor(context, project);
+  const member = await membershipFor(context, project);
+  const { home, membership } = member;
   const { signal, out } = context;
-  const client = await openClient({ home, membership, signal, tell: (says) => out.note(says) });
+  const client = await openClient({ ...member, signal, tell: (says) => out.note(says) });
   try {
     const result = await use(client, home);
     if (membership.role === 'publisher') await tellAlarms(context, home, client);

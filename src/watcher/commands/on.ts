@@ -43,10 +43,11 @@ async function hookPorts<T>(
     import('../../member/client.ts'),
   ]);
   const seconds = Math.min(timeout ?? commandSecondsDefault, commandSecondsMax);
-  const { home, membership } = await membershipFor(context, project);
+  const member = await membershipFor(context, project);
+  const { home, membership } = member;
   const folder = await openHookFolder(home.dir, membership.project, name, signal);
   try {
-    const client = await openClient({ home, membership, signal, tell: (says) => out.note(says) });
+    const client = await openClient({ ...member, signal, tell: (says) => out.note(says) });
     try {
       const ports: HookPorts = {
         project: client.project,

@@ -160,7 +160,7 @@ async function start(context: Context, options: Options): Promise<Exit> {
   const { openClient } = await import('../../member/client.ts');
   const path = options.file === undefined ? join(context.home, 'watch.toml') : resolve(cwd, options.file);
   const file = await readWatchFile(path);
-  const { home, membership } = await membershipFor(context, options.project);
+  const { home, membership, addresses } = await membershipFor(context, options.project);
   checkPublisher(home.dir, membership.role);
   const printer = new WatchPrinter(out);
   // The error with which the command ends says why it failed.
@@ -173,7 +173,8 @@ async function start(context: Context, options: Options): Promise<Exit> {
       signal,
       openClient: async (until) => {
         const known = await home.membership(membership.project);
-        return openClient({ home, membership: known, signal: until, tell: (says) => out.note(says) });
+        const tell = (says: string) => out.note(says);
+        return openClient({ home, membership: known, addresses, signal: until, tell });
       },
       onEvent: (notice) => printer.print(notice),
       onFailure,

@@ -44,11 +44,15 @@ export async function player() {
   await mkdir(repo);
   await git(repo, 'init', '-q', '-b', 'main');
   const env = { ...process.env, ...caches, QUORATE_HOME: home };
-  const up = (...more: string[]) => {
+  const start = (...args: string[]) => {
     const [node, ...words] = quorateWords;
-    const args = ['up', '--yes', '--tier', 'namespace', '--json', ...more];
-    return new Proc('quorate up', node, [...words, ...args], { cwd: repo, env, words: args });
+    return new Proc(`quorate ${args[0]}`, node, [...words, ...args, '--json'], {
+      cwd: repo,
+      env,
+      words: args,
+    });
   };
+  const up = (...more: string[]) => start('up', '--yes', '--tier', 'namespace', ...more);
   const ask = async (...words: string[]) => {
     let [out, err] = ['', ''];
     const take = {
@@ -62,10 +66,11 @@ export async function player() {
     const code = await commandLine(words, { cwd: repo, env }, take, AbortSignal.timeout(120_000));
     return { code, out, err };
   };
-  const commit = async () => {
-    for (const [name, text] of Object.entries(program('tried'))) await writeFile(join(repo, name), text);
+  const commit = async (jobs?: string) => {
+    const files = { ...program('tried'), ...(jobs !== undefined && { 'quorate.yaml': jobs }) };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(repo, name), text);
     await git(repo, 'add', '.');
     await git(repo, 'commit', '-q', '-m', 'tool');
   };
-  return { dir, repo, home, up, ask, commit };
+  return { dir, repo, home, start, up, ask, commit };
 }
