@@ -159,12 +159,14 @@ export async function restoreCharter(dir: string, inForce: Verified<Charter> | n
   return true;
 }
 
+export const startHint = 'Start it: quorate controller; to try it out, alone on this machine: quorate up';
+
 /** Addresses of a controller that has run. @throws {QuorateError} `CONTROLLER_UNREACHABLE` where it has not */
 export async function controllerAddrs(folder: Pick<ProjectFolder, 'address'>): Promise<string[]> {
   const address = await folder.address();
   if (address !== undefined) return address.addrs;
   throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
-    hint: 'Start it: quorate controller; to try it out, alone on this machine: quorate up',
+    hint: startHint,
   });
 }
 

@@ -30,7 +30,9 @@ export async function membershipFor(
     return { home, membership: await home.membership(project).catch(inNone) };
   }
   const { ownerMembership } = await import('../owner-membership.ts');
-  const membership = await ownerMembership(home, folder, signal, tell);
+  const membership = await ownerMembership(home, folder, signal, tell).catch(async (error: unknown) => {
+    throw await withAdvice({ cwd }, project, error);
+  });
   return { home, membership, addresses: async () => (await folder.address())?.addrs ?? [] };
 }
 
@@ -68,8 +70,8 @@ export async function controllerAdvice(
   const folder = await projectHere(cwd, project);
   if (folder === undefined) return undefined;
   const homes = playedHomes(folder);
-  if (homes === undefined)
-    return 'Where it is to run here, in this repository: quorate controller, or quorate up';
+  const { startHint } = await import('../../owner/project-folder.ts');
+  if (homes === undefined) return folder.holds.controller ? startHint : undefined;
   const { servedSource } = await import('../../owner/served-source.ts');
   if ((await servedSource(dirname(dirname(homes)))) !== undefined) return undefined;
   return 'quorate up plays it in this repository, and has ended: start it again, and its jobs go on.';
@@ -83,7 +85,8 @@ export async function withAdvice(
   home?: Pick<Home, 'dir'>,
 ): Promise<unknown> {
   const { isGone } = await import('../../node/patience.ts');
-  if (!(error instanceof QuorateError) || !isGone(error)) return error;
+  const { startHint } = await import('../../owner/project-folder.ts');
+  if (!(error instanceof QuorateError) || !isGone(error) || error.hint === startHint) return error;
   const advice = await controllerAdvice(context, project, home);
   if (advice === undefined) return error;
   const { code, message } = error;

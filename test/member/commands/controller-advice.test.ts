@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openPlayed } from '../../../src/cli/up/played-project.ts';
 import { openJournal } from '../../../src/journal/index.ts';
-import { controllerAdvice, withAdvice } from '../../../src/member/commands/project-client.ts';
-import { initProject } from '../../../src/owner/project-folder.ts';
+import { controllerAdvice, membershipFor, withAdvice } from '../../../src/member/commands/project-client.ts';
+import { initProject, startHint, writeAddress } from '../../../src/owner/project-folder.ts';
 import { tellServed } from '../../../src/owner/served-source.ts';
 import { reportedError } from '../../../src/protocol/base/errors.ts';
 import { repo } from '../../source/support.ts';
@@ -28,7 +28,9 @@ it('an owner whose controller went away is told what starts it, others are not',
   onTestFinished(() => journal.close());
   expect(await controllerAdvice({ cwd: root }, project)).toBeUndefined();
   const own = await initProject(root, { name: 'tools', vcs: [], bootstrap: [] });
-  expect(await controllerAdvice({ cwd: root }, own.project)).toMatch(/quorate controller, or quorate up$/);
+  expect(await controllerAdvice({ cwd: root }, own.project)).toBe(startHint);
+  await rm(join(own.dir, 'controller.key'));
+  expect(await controllerAdvice({ cwd: root }, own.project)).toBeUndefined();
   const elsewhere = await folder();
   expect(await controllerAdvice({ cwd: elsewhere }, project)).toBeUndefined();
   expect(await withAdvice({ cwd: elsewhere }, project, gone)).toBe(gone);
@@ -39,5 +41,19 @@ it('an owner whose controller went away is told what starts it, others are not',
   await rm(join(root, '.quorate/up'), { recursive: true });
   expect(await withAdvice({ cwd: root }, project, gone, home)).toMatchObject({
     hint: expect.stringMatching(/^\S+up was removed, and its jobs are lost: end the quorate up /),
+  });
+});
+
+it('an owner who is no publisher yet is told so as well, once', async () => {
+  const root = await repo();
+  const { dir, controller } = await initProject(root, { name: 'tools', vcs: [], bootstrap: [] });
+  const { signal } = new AbortController();
+  const context = { cwd: root, home: await folder(), signal, out: { note() {} } } as never;
+  const error = () => membershipFor(context, undefined).catch((cause: unknown) => cause);
+  expect(await error()).toMatchObject({ code: 'CONTROLLER_UNREACHABLE', hint: startHint });
+  await writeAddress(dir, [`/ip4/127.0.0.1/tcp/1/p2p/${controller.id}`]);
+  expect(await error()).toMatchObject({
+    code: 'CONTROLLER_UNREACHABLE',
+    hint: expect.stringMatching(`^Tried: .* reachable from here\\? ${startHint}$`),
   });
 });
