@@ -15,7 +15,8 @@ const cliErrors = {
   CLI_OUTPUT_LOST:
     'The output of the command could not be written, for example to a full disk. Free space or send the output elsewhere. What the command does may be done nevertheless.',
   CLI_SYSTEM_ERROR: "The operating system refused something; the message is the system's own.",
-  CLI_TIMEOUT: 'The verdict did not come in the time you gave. The job goes on; follow it again.',
+  CLI_TIMEOUT:
+    'The verdict did not come in the time you gave. A job that was published goes on; the hint says whether it was.',
   CLI_USAGE: 'An argument or option is wrong; the message says which. `--help` shows what there is.',
   DIFF_NO_DISPUTE:
     'The run has no results to compare: they are in no dispute, or it goes on, and its results are compared once no further round can open. `quorate show` tells what came of it.',

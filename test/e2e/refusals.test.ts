@@ -190,7 +190,11 @@ describe('run refuses', () => {
     timeLimit.abort(new DOMException('47 s are over', 'TimeoutError'));
     const answer = await cluster.answer(following);
     expect([answer.code, answer.error], answer.report).toEqual([3, 'CLI_TIMEOUT']);
+    expect(answer.report).toContain('The job goes on');
     expect((await cluster.show(following.run)).state).toBe('building');
+    const early = await run(cluster.git.url('plain'), '--timeout', '47s');
+    expect([early.code, early.error], early.report).toEqual([3, 'CLI_TIMEOUT']);
+    expect(early.report).toContain('Nothing was published');
   });
 });
 

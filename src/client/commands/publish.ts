@@ -6,6 +6,7 @@ import type { Prepared } from '../../member/submit.ts';
 import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import type { Context } from '../../terminal/context.ts';
+import { duration } from '../../terminal/format.ts';
 import type { DependenciesOf } from './bring-dependencies.ts';
 import type { keptRuns } from './kept-runs.ts';
 import type { FollowedJob } from './run-evidence.ts';
@@ -21,7 +22,7 @@ export interface PublishedJob extends FollowedJob {
   needs: { name: string; level: string }[];
 }
 
-/** Publishes jobs, each after those it needs. `kept`: earlier runs that stand for a job, by its name. @throws {QuorateError} CLI_INTERRUPTED */
+/** Publishes jobs, each after those it needs. `kept`: earlier runs that stand for a job, by its name. @throws {QuorateError} CLI_INTERRUPTED where `limit` ended it */
 export async function publishAll(
   context: Context,
   client: Client,
@@ -34,7 +35,7 @@ export async function publishAll(
     dependenciesOf: DependenciesOf;
   },
 ): Promise<PublishedJob[]> {
-  const { out, signal } = context;
+  const { out } = context;
   const { kept, rebuild, dependenciesOf } = how;
   const push = randomUUID();
   const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
@@ -67,9 +68,9 @@ export async function publishAll(
         needs: asked.needs,
       }),
     ).catch((cause: unknown) => {
-      if (!signal.aborted) throw cause;
+      if (!limit.aborted) throw cause;
       throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
-        hint: 'It may have arrived: quorate jobs lists it.',
+        hint: `It may have arrived: quorate jobs lists it${runs.size > 0 ? ', and those published before it' : ''}.`,
         cause,
       });
     });
@@ -79,6 +80,17 @@ export async function publishAll(
     out.say(out.colours.dim(jobs.length === 1 ? `run ${id}` : `run ${id} ${name}`));
   }
   return [...runs].map(([name, { run, needs, asked }]) => ({ name, run, needs, asked }));
+}
+
+/** The end of `--timeout`, with how far publishing was. `published`: runs */
+export function timedOut(seconds: number, published: readonly string[], cause: unknown): QuorateError {
+  const before =
+    cause instanceof QuorateError && cause.code === 'CLI_INTERRUPTED'
+      ? cause.hint
+      : 'Nothing was published: run it again, and give it more time.';
+  const hint =
+    published.length > 0 ? 'The job goes on: quorate jobs lists it, quorate show <job> tells more.' : before;
+  return new QuorateError('CLI_TIMEOUT', `no verdict within ${duration(seconds * 1000)}`, { hint, cause });
 }
 
 /** Publishes again while the controller reads the job's image, and shows how far it is. @throws as `publish` */

@@ -14,7 +14,7 @@ import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { asQuorateError } from '../../terminal/errors.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { counted, duration, shortRun } from '../../terminal/format.ts';
+import { counted, shortRun } from '../../terminal/format.ts';
 import type { Board } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
 import { bringDependencies } from './bring-dependencies.ts';
@@ -32,7 +32,7 @@ import {
 } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';
-import { type PublishedJob, publishAll } from './publish.ts';
+import { type PublishedJob, publishAll, timedOut } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
 import { comparedIn, sayDispute } from './run-comparison.ts';
 import { type Proof, proofOf, type ToldRun } from './run-evidence.ts';
@@ -108,6 +108,7 @@ async function start(context: Context, given: string | undefined, options: Optio
   const source = await sourceOf(context.cwd, given, options);
   const recipe = options.file === undefined ? undefined : await recipeOf(context.cwd, options.file);
   for (const note of source.notes) out.note(out.colours.yellow(note));
+  let followed: string[] = [];
 
   const limit =
     options.timeout === undefined
@@ -116,11 +117,7 @@ async function start(context: Context, given: string | undefined, options: Optio
   try {
     return await publish();
   } catch (error) {
-    if (limit.aborted && !signal.aborted)
-      throw new QuorateError('CLI_TIMEOUT', `no verdict within ${duration((options.timeout ?? 0) * 1000)}`, {
-        hint: 'The job goes on: quorate jobs lists it, quorate show <job> tells more.',
-        cause: error,
-      });
+    if (limit.aborted && !signal.aborted) throw timedOut(options.timeout ?? 0, followed, error);
     throw await withAdvice(context, membership.project, error, home);
   }
 
@@ -163,7 +160,6 @@ async function start(context: Context, given: string | undefined, options: Optio
       );
     }
     const client = await openClient({ ...member, signal: limit, tell });
-    let followed: string[] = [];
     try {
       const { url } = source.repo;
       const { keptRuns } = await import('./kept-runs.ts');
