@@ -96,6 +96,25 @@ describe('a client', () => {
     expect(await codeOf(() => away.bundle(run))).toBe('MESH_UNREACHABLE');
   });
 
+  it('reads the present addresses when the controller is not at the known one, and passes over those of other keys', async () => {
+    const home = openHome(join(dir, 'owner'));
+    const signal = AbortSignal.timeout(50_000);
+    const known = await ownerMembership(home, folder, signal);
+    const { addrs } = (await folder.address()) ?? { addrs: [] };
+    const away = '/ip4/127.0.0.1/tcp/1';
+    const controllers = [{ id: folder.controller.id, addrs: [away] }];
+    const membership = { ...known, controllers, bootstrap: [] };
+    let told = [`/ip4/127.0.0.1/tcp/2/p2p/${folder.idp.id}`];
+    const client = await openClient({ home, membership, addresses: async () => told, signal });
+    onTestFinished(() => client.close());
+    await expect(client.jobs()).rejects.toMatchObject({
+      code: 'CONTROLLER_UNREACHABLE',
+      hint: expect.stringContaining(`Tried: ${away}. Is`),
+    });
+    told = addrs;
+    expect(await client.jobs()).toMatchObject({ jobs: [] });
+  });
+
   it('that was closed is held by nothing of the process that opened it', async () => {
     const home = openHome(join(dir, 'owner'));
     const { signal } = new AbortController();
