@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
 import { openProject } from '../../owner/project.ts';
@@ -177,6 +178,7 @@ async function runOnce(
 ): Promise<boolean> {
   const folder = await openProject(cwd);
   const { startController } = await import('../node/node.ts');
+  const { servedSource } = await import('../../owner/served-source.ts');
   const rekeyed = Promise.withResolvers<true>();
   const drained = Promise.withResolvers<void>();
   const { out } = daemon;
@@ -205,6 +207,10 @@ async function runOnce(
     try {
       const { urls = [] } = http ?? {};
       const [addresses, { id, project }] = [node.addresses(), node];
+      if ((await servedSource(dirname(folder.dir))) !== undefined)
+        out.note(
+          'quorate up runs in this repository too: quorate run and the like are about what it plays, unless --project names this one.',
+        );
       out.value({ event: 'listening', id, project, addresses, ...(http && { http: urls }) });
       out.say(
         `Controller of ${bold(folder.name)}`,

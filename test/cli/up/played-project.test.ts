@@ -66,6 +66,10 @@ it('commands are about what is played while it runs, and acts of the owner never
   // A repository of its own within is none of it.
   const inner = await initProject(join(root, 'inner'), first);
   expect((await projectHere(join(root, 'inner')))?.project).toBe(inner.project);
+  const controller = start(['controller', '--listen', '/ip4/127.0.0.1/tcp/0'], { cwd: root });
+  const ended = ending(controller);
+  controller.stdout?.on('data', (text) => String(text).includes('Ctrl-C') && controller.kill('SIGINT'));
+  expect(await ended).toMatchObject({ code: 0, err: expect.stringContaining('unless --project names') });
 });
 
 it('a first one that is declined leaves no file, and removes nothing of one that was started meanwhile', async () => {
