@@ -44,7 +44,7 @@ export function closedFolder(folder: string): QuorateError | undefined {
   }
 }
 
-/** Repositories around a folder, the innermost first. A .git of somebody else, as in /tmp, does not count; with sudo that of the folder's owner does. */
+/** Repositories around a folder, the innermost first. A .git of somebody else, as in /tmp, does not count; that of the folder's owner does, which git refuses to root unless safe.directory names it. */
 export function repositoriesAround(start: string, owner = ownerOf(start)): string[] {
   const isRepository = (folder: string) => {
     const git = join(folder, '.git');
