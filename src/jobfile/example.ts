@@ -6,6 +6,16 @@ const makefiles = ['GNUmakefile', 'makefile', 'Makefile'];
 export const exampleFrom = (names: readonly string[]): string | undefined =>
   [...makefiles, 'package.json', 'setup.py', 'pyproject.toml'].find((name) => names.includes(name));
 
+/** Words of an example that stand for what was not to be guessed. */
+const unguessed = { build: './build.sh', files: 'FILES-THAT-IT-MAKES' };
+
+/** The words of a job file, beside files with these names, that stand for what `quorate init` could not guess. */
+export function placeholderIn(text: string, names: readonly string[]): string | undefined {
+  const { build, files } = unguessed;
+  if (text.includes(`- ${build} $OUT`) && !names.includes('build.sh')) return build;
+  return text.includes(` ${files} $OUT`) ? files : undefined;
+}
+
 interface Example {
   /** Comments and commands. */
   run: string[];
@@ -18,7 +28,7 @@ export function exampleJobFile(names: readonly string[], text = '', ignored = ''
   const from = exampleFrom(names);
   const { run, dependencies }: Example =
     from === undefined || (from === 'pyproject.toml' && !/^\[(?:project|build-system)\]/m.test(about))
-      ? { run: ['./build.sh $OUT'] }
+      ? { run: [...(names.includes('build.sh') ? [] : [unguessedSays]), `${unguessed.build} $OUT`] }
       : from === 'package.json'
         ? ofPackage(about, names, ignored)
         : makefiles.includes(from)
@@ -70,6 +80,8 @@ ${steps}
 `;
 }
 
+const unguessedSays = '# Nothing here says how this is built: put its own commands here.';
+
 /** Not pip: Debian's reads certificates as it starts, which are not in the sandbox. */
 const ofPython = [
   '# There is no network: the worker has what builds it, on Debian python3-build and python3-setuptools.',
@@ -93,7 +105,7 @@ function ofMakefile(text: string): Example {
   const made = madeBy(text);
   const says = '# The Makefile has no target "install": these are the files that become the artifact.';
   return {
-    run: ['make', says, `cp --parents ${made.length === 0 ? 'FILES-THAT-IT-MAKES' : made.join(' ')} $OUT`],
+    run: ['make', says, `cp --parents ${made.length === 0 ? unguessed.files : made.join(' ')} $OUT`],
   };
 }
 

@@ -64,6 +64,22 @@ describe('init', () => {
     expect(readFileSync(join(repo, '.gitignore'), 'utf8')).toBe('.quorate/\n');
   });
 
+  it('says what to edit first where nothing was guessed, and in no other repository', async () => {
+    const first = /\n {2}First edit quorate\.yaml: .* in place of \.\/build\.sh, and commit\.\n/;
+    const [bare, known, scripted] = [repository(), repository(), repository()];
+    writeFileSync(join(known, 'Makefile'), 'install:\n\tcp x $(DESTDIR)\n');
+    writeFileSync(join(scripted, 'build.sh'), '');
+    const { out } = await quorate(['init'], { cwd: bare });
+    expect(out).toMatch(first);
+    expect(out).not.toContain('an example job');
+    expect(readFileSync(join(bare, 'quorate.yaml'), 'utf8')).toContain('# Nothing here says how');
+    for (const cwd of [known, scripted]) {
+      const guessed = await quorate(['init'], { cwd });
+      expect(guessed.out).toContain('an example job');
+      expect(guessed.out).not.toContain('First edit');
+    }
+  });
+
   it('wants a git repository', async () => {
     const { code, err } = await quorate(['init'], { cwd: folder() });
     expect(code).toBe(2);

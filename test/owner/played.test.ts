@@ -160,6 +160,10 @@ it('a project that is played is checked where the command runs in its own folder
   const homes = playedOf(root);
   await initProject(homes, { name: 'tools', vcs: [], bootstrap: [] });
   expect(await projectHere(homes)).toBeDefined();
+  const unnamed = await quorate(['verify', 'x', '--bundle', 'b'], { cwd: root });
+  expect(unnamed.err).toMatch(
+    /required option '--project <id>'[\s\S]*Of the project here, if .*: --project 12D3/,
+  );
   git(root, 'add', '-f', '.quorate');
   expect(await projectHere(homes).catch(codeOf)).toBe('PROJECT_FOREIGN');
 });

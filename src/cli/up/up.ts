@@ -5,7 +5,13 @@ import { Option } from 'commander';
 import type { Tier } from '../../../sandbox/index.ts';
 import { serveFeed } from '../../controller/commands/controller.ts';
 import { rememberTiers, tierSays } from '../../execution/tier-consent.ts';
-import { jobFileText, prepareRepository, sayMissingTools } from '../../owner/commands/init.ts';
+import {
+  jobFileText,
+  prepareRepository,
+  sayMissingTools,
+  sayUnguessed,
+  unguessedIn,
+} from '../../owner/commands/init.ts';
 import { repositoryAt } from '../../owner/own-folder.ts';
 import { checkOwnPlayed, playedOf } from '../../owner/played.ts';
 import { findProject } from '../../owner/project.ts';
@@ -148,7 +154,11 @@ async function run(context: Context, options: Options): Promise<Exit> {
     return exits.no;
   }
   const { jobFile, ignored } = await prepareRepository(root);
-  if (jobFile === 'made') out.say('Made quorate.yaml, an example job; make it yours.');
+  const unguessed = await unguessedIn(root);
+  if (jobFile === 'made')
+    out.say(
+      `Made quorate.yaml, ${unguessed === undefined ? 'an example job; make it yours' : 'a job whose commands are not known yet'}.`,
+    );
   if (ignored === 'added') out.say('Added .quorate/ to .gitignore, as it holds keys.');
   out.say(...(await sayMissingTools(await jobFileText(root))).map(yellow));
   await rememberTiers(upDir, offer.sandboxes.tiers);
@@ -205,6 +215,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
         '',
         bold(`All ${builds} are here. In another terminal, in this repository:`),
         ...(source.note === undefined ? [] : [yellow(`  ${source.note}`)]),
+        ...(unguessed === undefined ? [] : [yellow(`  ${sayUnguessed(unguessed)}`)]),
         '  quorate run',
         'It builds what is committed here, without a push, and says how to fetch what came of it.',
         ...urls.map((url) => `See it at ${url}`),

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { projectHere } from '../../owner/project.ts';
 import { whereFrom } from '../../owner/where-from.ts';
 import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
@@ -66,7 +67,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   if (page !== undefined) return writePage(context, page);
   if (project === undefined)
     throw new QuorateError('CLI_USAGE', "required option '--project <id>' not specified", {
-      hint: 'It is the root key of the project: its owner has it.',
+      hint: `It is the root key of the project: its owner has it.${await projectNearby(context)}`,
     });
   if (options.equivocation !== undefined) return sayEquivocation(context, options.equivocation, project);
   if (path === undefined || file === undefined) {
@@ -76,6 +77,14 @@ async function run(context: Context, path: string | undefined, options: Options)
     });
   }
   return verifyArtifact(context, path, { ...options, bundle: file, project });
+}
+
+/** Advice only: a folder that was unpacked may have brought the project that it names. */
+async function projectNearby({ cwd }: Context): Promise<string> {
+  const here = await projectHere(cwd).catch(() => undefined);
+  return here === undefined
+    ? ''
+    : ` Of the project here, if this folder is your own: --project ${here.project}`;
 }
 
 /** Writes the page that verifies in a browser, and says which one it is. */

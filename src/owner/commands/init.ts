@@ -103,6 +103,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
   const folder = await initProject(repo, await firstCharter(repo, options));
   const jobFile = await writeJobFile(repo, from?.text);
   const { charter } = folder;
+  const unguessed = await unguessedIn(repo);
   const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
   const { project, name, vcs, floor, testFloor } = charter;
   out.value({ project, name, folder: folder.dir, vcs, floor, testFloor, lost, jobFile, ignored, ...told });
@@ -115,7 +116,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     'Made:',
     '  .quorate/root.key    says who runs the project; keep a copy offline',
     '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
-    `  quorate.yaml         ${from !== undefined ? `made of ${escapeLine(from.path, 200)}` : jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
+    `  quorate.yaml         ${from !== undefined ? `made of ${escapeLine(from.path, 200)}` : jobFile === 'kept' ? 'was there, left as it is' : unguessed === undefined ? 'an example job; make it yours' : 'a job whose commands are not known yet'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
     ...((await stat(repo)).uid === process.getuid?.()
       ? []
@@ -134,6 +135,7 @@ async function run(context: Context, options: Options): Promise<Exit> {
     ...(await sayMissingTools(await jobFileText(repo))).map(out.colours.yellow),
     '',
     'Next:',
+    ...(unguessed === undefined ? [] : [out.colours.yellow(`  ${sayUnguessed(unguessed)}`)]),
     ...(options.idp === undefined ? next : nextApart),
     '  git commit, git push      quorate.yaml too: workers fetch from the server',
     '  quorate run               builds what is pushed',
@@ -214,6 +216,15 @@ export async function jobFileText(repo: string): Promise<string> {
   const name = jobFileNames.find((one) => existsSync(join(repo, one)));
   return name === undefined ? '' : beginningOf(join(repo, name));
 }
+
+/** The words of the job file that stand for what could not be guessed. */
+export async function unguessedIn(repo: string): Promise<string | undefined> {
+  const { placeholderIn } = await import('../../jobfile/index.ts');
+  return placeholderIn(await jobFileText(repo), await readdir(repo));
+}
+
+export const sayUnguessed = (words: string): string =>
+  `First edit quorate.yaml: nothing here says what to build; put it in place of ${words}, and commit.`;
 
 async function exampleOf(repo: string): Promise<string> {
   const { exampleFrom, exampleJobFile } = await import('../../jobfile/index.ts');
