@@ -165,7 +165,10 @@ function look(stateDir: string, tier: Tier, watch: Parameters<typeof probeTier>[
   return probeTier(tierProbes[tier](stateDir), recordsFolder(stateDir), watch);
 }
 
-function unavailable(probes: readonly Probe[]): QuorateError {
+function unavailable(all: readonly Probe[]): QuorateError {
+  const failing = ({ checks }: Probe): number => checks.filter(({ ok }) => !ok).length;
+  // The tier that lacks least comes first.
+  const probes = all.toSorted((a, b) => failing(a) - failing(b));
   // Most of what one tier lacks the others lack too.
   const lacking = new Map<string, Tier[]>();
   for (const { tier, checks } of probes)
@@ -174,7 +177,7 @@ function unavailable(probes: readonly Probe[]): QuorateError {
   const lacks = [...lacking].map(([says, by]) =>
     by.length === probes.length ? says : `${says} (${by.join(', ')})`,
   );
-  const failed = probes.map(({ tier }) => tier).join(', ');
+  const failed = all.map(({ tier }) => tier).join(', ');
   const says = probes.length === 1 ? 'sandbox does not work' : 'sandboxes do not work';
   const fixes = new Set(
     probes.flatMap(({ checks }) => checks.flatMap(({ ok, fix }) => (ok ? [] : (fix ?? [])))),

@@ -34,15 +34,30 @@ export function toolChecks(more: readonly { name: string; package: string }[] = 
   });
 }
 
-/** Whether each required cgroup controller is available. */
+/** Whether each required cgroup controller is available; those that are missing for one reason as one. */
 export function controllerChecks({ parents, missing }: CgroupParents): ProbeCheck[] {
-  return requiredControllers.map((controller) => {
-    const name = `${controller} control group`;
+  const checks: ProbeCheck[] = [];
+  const lacking = new Map<string, string[]>();
+  for (const controller of requiredControllers) {
     const parent = parents.find(({ controllers }) => controllers.includes(controller));
-    if (parent !== undefined) return { name, ok: true, found: `cgroup v${parent.version} at ${parent.path}` };
-    const found = missing.find((one) => one.controller === controller)?.why ?? 'no such controller';
-    return { name, ok: false, found, fix: controllerFix(found) };
-  });
+    if (parent !== undefined) {
+      const found = `cgroup v${parent.version} at ${parent.path}`;
+      checks.push({ name: `${controller} control group`, ok: true, found });
+      continue;
+    }
+    const why = missing.find((one) => one.controller === controller)?.why ?? 'no such controller';
+    // On v1 each has a path of its own.
+    const found = why.includes('cgroup v1') ? 'cgroup v1 is not writable for this user' : why;
+    lacking.set(found, [...(lacking.get(found) ?? []), controller]);
+  }
+  for (const [found, controllers] of lacking)
+    checks.push({
+      name: `${controllers.join(', ')} control group`,
+      ok: false,
+      found,
+      fix: controllerFix(found),
+    });
+  return checks;
 }
 
 /** Whether swapping of jobs is prevented: with swap a job could use more than its memory limit, and the disk. */
@@ -68,7 +83,7 @@ export function swapCheck(
 function controllerFix(found: string): string {
   if (found.startsWith('no cgroup')) return 'mount -t cgroup2 none /sys/fs/cgroup';
   if (found.includes('cgroup v1'))
-    return 'run the worker as root, or boot with systemd.unified_cgroup_hierarchy=1';
+    return 'run the same command as root, or boot with systemd.unified_cgroup_hierarchy=1';
   return process.getuid?.() === 0
     ? 'systemd-run --scope -p Delegate=yes -- <the same command>'
     : 'systemd-run --user --scope -p Delegate=yes -- <the same command>';

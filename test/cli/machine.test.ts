@@ -145,7 +145,7 @@ describe('doctor', () => {
     const git = { name: 'git', ok: false, found: 'not found' };
     const all = [git, check('vm', 'kvm', 'no'), check('vm', 'pids', 'no'), check('gvisor', 'pids', 'no')];
     const name = 'vm, gvisor sandbox: pids';
-    expect(acrossTiers([...all, git])).toEqual([git, all[1], { ...all[2], name }]);
+    expect(acrossTiers([...all, git])).toEqual([git, { ...all[2], name }, all[1]]);
     expect(acrossTiers([check('vm', 'pids', 'no'), check('gvisor', 'pids', 'other')])).toHaveLength(2);
   });
 

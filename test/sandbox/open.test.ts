@@ -6,7 +6,7 @@ import { guards } from '../../sandbox/namespace/guards.ts';
 import { namespaceTier } from '../../sandbox/namespace/tier.ts';
 import { tierProbes } from '../../sandbox/open.ts';
 import type { TierProbe } from '../../sandbox/probe/tier.ts';
-import type { Sandbox, SandboxAbilities, Steering, Tier } from '../../sandbox/types.ts';
+import type { ProbeCheck, Sandbox, SandboxAbilities, Steering, Tier } from '../../sandbox/types.ts';
 import { codeOf } from '../support/code-and-folder.ts';
 import { tempFolder } from './support.ts';
 
@@ -25,13 +25,14 @@ afterEach(async () => {
 });
 
 /** The tier says that it lacks something, and no job runs. */
-function lacks(tier: Tier, fix = `get ${tier}`, part: string = tier): void {
+function lacks(tier: Tier, fix = `get ${tier}`, part: string = tier, more: ProbeCheck[] = []): void {
   const { backend } = (usual.namespace as NonNullable<typeof usual.namespace>)('');
   const lookAround = async () => {
     looked.push(tier);
     const check = { name: `part of ${part}`, ok: false, found: 'missing' };
     return [
       { name: 'good', ok: true, found: 'here', fix: 'none' },
+      ...more,
       { ...check, ...(fix !== '' && { fix }) },
     ];
   };
@@ -75,6 +76,13 @@ describe('tiers are opened', () => {
       code: 'SANDBOX_UNAVAILABLE',
       hint: undefined,
     });
+  });
+
+  it('an error names first what lets one of them work', async () => {
+    const device = { name: '/dev/kvm', ok: false, found: 'closed', fix: 'join kvm' };
+    lacks('vm', 'be root', 'all', [device]);
+    for (const tier of ['gvisor', 'namespace'] as const) lacks(tier, 'be root', 'all');
+    await expect(openSandboxes(folder.path)).rejects.toMatchObject({ hint: 'be root; join kvm' });
   });
 
   it('one is checked from inside once, and again when other tools are found', async () => {

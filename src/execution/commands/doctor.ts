@@ -79,7 +79,7 @@ async function run(
   return ok ? exits.done : exits.cannot;
 }
 
-/** Checks with those of several tiers that found the same as one, which names these tiers. */
+/** Checks with those of several tiers that found the same as one, which names these tiers. Those of the tier that lacks least come first. */
 export function acrossTiers(checks: readonly HostCheck[]): HostCheck[] {
   const alike = new Map<string, HostCheck[]>();
   for (const check of checks) {
@@ -87,11 +87,16 @@ export function acrossTiers(checks: readonly HostCheck[]): HostCheck[] {
     const key = JSON.stringify([tier === undefined ? name : name.replace(tier, ''), found, fix]);
     alike.set(key, [...(alike.get(key) ?? []), check]);
   }
-  return [...alike.values()].flatMap(([first, ...others]) => {
-    if (first?.tier === undefined) return first ?? [];
-    const tiers = [first, ...others].map(({ tier }) => tier);
-    return { ...first, name: first.name.replace(first.tier, [...new Set(tiers)].join(', ')) };
-  });
+  const lacking = (tier: HostCheck['tier']): number =>
+    tier === undefined ? 0 : checks.filter((check) => check.tier === tier).length;
+  const least = (group: HostCheck[]): number => Math.min(...group.map(({ tier }) => lacking(tier)));
+  return [...alike.values()]
+    .toSorted((a, b) => least(a) - least(b))
+    .flatMap(([first, ...others]) => {
+      if (first?.tier === undefined) return first ?? [];
+      const tiers = [first, ...others].map(({ tier }) => tier);
+      return { ...first, name: first.name.replace(first.tier, [...new Set(tiers)].join(', ')) };
+    });
 }
 
 /** Packages that fix failed checks. */

@@ -52,6 +52,13 @@ describe('a look at the host', () => {
     expect(why('/m (cgroup v1) is not writable for this user')[1]?.fix).toMatch(/as root/);
     expect(why('not delegated')[1]?.fix).toMatch(/^systemd-run --scope/);
     vi.spyOn(process, 'getuid').mockReturnValue(1000);
+    const whole = (['cpu', 'pids'] as const).map((controller) => ({
+      controller,
+      why: `/${controller}/own (cgroup v1) is not writable for this user`,
+    }));
+    expect(controllerChecks({ parents: [memory], missing: whole }).slice(1)).toMatchObject([
+      { name: 'cpu, pids control group', found: 'cgroup v1 is not writable for this user' },
+    ]);
     expect(why('not delegated')[1]?.fix).toMatch(/^systemd-run --user --scope/);
   });
   afterEach(() => void vi.restoreAllMocks());
