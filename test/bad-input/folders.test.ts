@@ -59,6 +59,18 @@ describe('a project that this user may not look into', () => {
       refused(await run(args, { cwd: repo }), 'SOURCE_OTHER_USER', join(repo, '.quorate'), 2);
     const named = await run(['jobs', '--project', 'other'], { cwd: repo });
     expect(codeIn(named.err), named.report).toBe('MEMBERSHIP_NOT_FOUND');
+    // Trying and comparing need no project; git alone says whether it may read the repository.
+    await chmod(person.tmp, 0o777);
+    const HOME = person.at('trusting');
+    await mkdir(HOME);
+    await writeFile(join(HOME, '.gitconfig'), `[safe]\n\tdirectory = ${repo}\n`);
+    const absent = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+    const compared = await run(['diff', absent, 'quorate.yaml'], { cwd: repo });
+    expect(codeIn(compared.err), compared.report).toBe('ARTIFACT_NOT_FOUND');
+    await chmod(join(repo, 'quorate.yaml'), 0o600);
+    const file = await run(['try'], { cwd: repo, env: { HOME } });
+    refused(file, 'SOURCE_TREE_REFUSED', '"quorate.yaml" cannot be opened: permission denied', 2);
+    expect(file.err).toContain('hint: Give it read permission: chmod u+r quorate.yaml\n');
   });
 
   it('is one’s own: all commands say how to mend it', async () => {
