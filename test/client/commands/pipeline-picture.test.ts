@@ -220,7 +220,7 @@ describe('the pipeline of a job that is shown', () => {
       out,
     );
     expect(lines).toEqual([
-      '  lib      aaaaaaaaaa  agreed (unverified)',
+      '  lib      aaaaaaaaaa  agreed',
       '> ├ test   bbbbbbbbbb  test, provisional *',
       '  │ └ app  eeeeeeeeee  waiting: for lib, test',
       '  ├ docs   cccccccccc  cancelled: wrong\\x1b[2J',
