@@ -9,6 +9,7 @@ import {
 import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, QuorateError } from '../protocol/base/errors.ts';
+import { shellWord } from '../protocol/base/shell-word.ts';
 import { DocumentMemory, fromBase64Url, peerIdOf, type Signer } from '../protocol/documents/index.ts';
 import { signCompact } from './compact-jws.ts';
 import { identityLimits } from './limits.ts';
@@ -93,7 +94,7 @@ export async function loadKey(file: string): Promise<NodeKey> {
       );
     if ((found.mode & 0o077) !== 0)
       throw new QuorateError('KEY_FILE_EXPOSED', `${file} can be read or written by other users`, {
-        hint: `chmod 600 ${file} and, if others use this host, create a new key.`,
+        hint: `chmod 600 ${shellWord(file)} and, if others use this host, create a new key.`,
       });
     pem = await readFile(file, 'utf8');
   } catch (cause) {

@@ -9,8 +9,8 @@ export const exampleFrom = (names: readonly string[]): string | undefined =>
 /** Words of an example that stand for what was not to be guessed. */
 const unguessed = { build: './build.sh', files: 'FILES-THAT-IT-MAKES' };
 
-/** The words of a job file, beside files with these names, that stand for what `quorate init` could not guess. */
-export function placeholderIn(text: string, names: readonly string[]): string | undefined {
+/** The words of a job file, beside files with these names, that stand for what `quorate init` could not guess: it and `quorate up` ask to edit them. */
+export function unguessedWords(text: string, names: readonly string[]): string | undefined {
   const { build, files } = unguessed;
   if (text.includes(`- ${build} $OUT`) && !names.includes('build.sh')) return build;
   return text.includes(` ${files} $OUT`) ? files : undefined;

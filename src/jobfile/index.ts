@@ -1,7 +1,7 @@
 /** The job file `quorate.yaml`: parses its text into plain data with all defaults filled in. */
 
 export type { JobFileErrorCode } from './error-codes.ts';
-export { exampleFrom, exampleJobFile, placeholderIn } from './example.ts';
+export { exampleFrom, exampleJobFile, unguessedWords } from './example.ts';
 export { fromForeign } from './foreign/index.ts';
 export {
   checkJobFileSize,

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
 import { appendFile, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { hasCode, QuorateError } from '../protocol/base/errors.ts';
+import { shellWord } from '../protocol/base/shell-word.ts';
 
 export function findUp(
   start: string,
@@ -34,7 +35,7 @@ export function closedFolder(folder: string): QuorateError | undefined {
     if (!hasCode(cause, 'EACCES') || ownerOf(folder) === undefined) return undefined;
     if (isMine(folder))
       return new QuorateError('HOME_UNREADABLE', `${folder} cannot be read: permission denied`, {
-        hint: `It is yours: chmod u+rwx ${folder}`,
+        hint: `It is yours: chmod u+rwx ${shellWord(folder)}`,
         cause,
       });
     return new QuorateError('SOURCE_OTHER_USER', `${folder} is of another user, and cannot be read`, {

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
+import { shellWord } from '../protocol/base/shell-word.ts';
 import { type GitOptions, type RunOptions, run } from './git.ts';
 import { explain, GitFailed } from './git-failed.ts';
 import { visible } from './url.ts';
@@ -47,7 +48,7 @@ function ofOtherUser(error: unknown): QuorateError | undefined {
     (error instanceof GitFailed && /dubious ownership in repository at '(.+)'/.exec(error.stderr)) || [];
   if (at === undefined) return undefined;
   return new QuorateError('SOURCE_OTHER_USER', `${visible(at)} is the repository of another user`, {
-    hint: `Run this as that user, or in a clone of your own. To have git trust it all the same: git config --global --add safe.directory ${visible(at)}`,
+    hint: `Run this as that user, or in a clone of your own. To have git trust it all the same: git config --global --add safe.directory ${shellWord(visible(at))}`,
     cause: error,
   });
 }

@@ -14,7 +14,7 @@ export interface PullOptions {
   signal?: AbortSignal | undefined;
   /** Limit in bytes of all distinct blocks, present ones included. */
   maxBytes?: number | undefined;
-  /** Time without a verified block after which the pull ends, in milliseconds. */
+  /** Time without a verified block after which the pull ends, in seconds. */
   idleSeconds?: number | undefined;
   /** Called with the bytes of the tree present so far. */
   onProgress?: ((bytes: number) => void) | undefined;

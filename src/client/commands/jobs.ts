@@ -53,7 +53,7 @@ export async function storiesOf(
   return [
     ...proven.map(
       (says) =>
-        `The log tells two stories: what has no line of a trusted worker counts no more [LOG_EQUIVOCATED]: ${says}.`,
+        `The log tells two stories: what has no line of a trusted worker counts no more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`,
     ),
     ...told
       .filter((says) => !proven.includes(says))

@@ -207,7 +207,9 @@ async function runOnce(
     try {
       const { urls = [] } = http ?? {};
       const [addresses, { id, project }] = [node.addresses(), node];
-      if ((await servedSource(dirname(folder.dir))) !== undefined)
+      // A note: what is played there may be damaged, or of another user.
+      const played = await servedSource(dirname(folder.dir)).catch(() => undefined);
+      if (played !== undefined)
         out.note(
           'quorate up runs in this repository too: quorate run and the like are about what it plays, unless --project names this one.',
         );

@@ -6,7 +6,7 @@ import { controllerLimits } from './limits.ts';
 import { Pushes, type PushPage } from './pushes.ts';
 import { type ListState, lowerBound, type RunFilter, RunLists } from './run-lists.ts';
 
-/** Finds runs at a cost that does not grow with history. Follows from the runs. */
+/** Finds runs at a cost that does not grow with history. Follows from the runs, but for the state of those given back. */
 export class RunIndex<Open extends RunFacts> {
   /** Runs that have not ended, in the order they were submitted. */
   readonly open = new Map<string, Open>();

@@ -181,7 +181,7 @@ export class AnswerServer {
           const asked = askedOf(signer);
           if (signer === undefined || asked === undefined)
             throw new QuorateError('COSIGN_NOT_ASKED', 'no answer is waited for on this stream');
-          // It may have been revoked since it was shown them: then another one is.
+          // The signer may have been revoked since the drafts were shown to it: then another one is asked.
           this.#check(signer.grant);
           await this.#answered(peer, asked, message);
           this.#over(asked);

@@ -312,7 +312,14 @@ export class StartInquiry {
       await this.#takeRevocations(held);
     } else await held.askCharter(peer);
     const { charter } = held;
-    if (charter !== undefined && charter !== this.#state.charter) await this.#ports.takeCharter(charter);
+    if (charter === undefined || charter === this.#state.charter) return;
+    await this.#ports.takeCharter(charter).catch((error: unknown) => {
+      this.#ports.tell(
+        'warn',
+        'charter',
+        `a newer charter that a member shows is not taken: ${messageOf(error)}`,
+      );
+    });
   }
 
   /**

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { checkFileVersion } from '../../protocol/base/newer.ts';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import { oidcLimits } from './limits.ts';
 import { type ProviderSettings, parseSignInSettings, type SignInSettings } from './settings.ts';
 
@@ -49,7 +50,7 @@ export async function readClientSecret(
     throw unreadable(path, 'there is none; sign-in.toml names it as client-secret-file');
   if ((found.mode & 0o077) !== 0)
     throw new QuorateError('SIGN_IN_FILE_UNREADABLE', `${path} can be read by other users`, {
-      hint: `chmod 600 ${path}, and have the provider make a new secret if others use this host.`,
+      hint: `chmod 600 ${shellWord(path)}, and have the provider make a new secret if others use this host.`,
     });
   const secret = found.text.trim();
   if (secret === '') throw unreadable(path, 'it is empty');

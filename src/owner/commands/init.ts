@@ -219,8 +219,8 @@ export async function jobFileText(repo: string): Promise<string> {
 
 /** The words of the job file that stand for what could not be guessed. */
 export async function unguessedIn(repo: string): Promise<string | undefined> {
-  const { placeholderIn } = await import('../../jobfile/index.ts');
-  return placeholderIn(await jobFileText(repo), await readdir(repo));
+  const { unguessedWords } = await import('../../jobfile/index.ts');
+  return unguessedWords(await jobFileText(repo), await readdir(repo));
 }
 
 export const sayUnguessed = (words: string): string =>

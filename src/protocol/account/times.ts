@@ -51,7 +51,7 @@ export function buildTimes(history: readonly Told[]): BuildTime[] {
 /** A clock may have been set back. */
 const msBetween = (from: number, to: number): number => Math.max(0, to - from);
 
-/** See the members of a run's summary. */
+/** The times of a run, as members of its summary. */
 export function runTimes(
   { history, submittedAt }: { history: readonly Told[]; submittedAt: number },
   { over }: { over: boolean },

@@ -42,7 +42,7 @@ assert(
 assert(
   documentLimits.jsonValuesOfAny + limits.receiptBytesMax / documentLimits.jsonBytesOfValue <=
     documentLimits.jsonValuesMax,
-  'the largest receipt may be as dense as any',
+  'a receipt of the largest size may hold as many values a byte as every document',
 );
 assert(
   limits.bundleBytesMax / 64 <= documentLimits.jsonValuesMax,
