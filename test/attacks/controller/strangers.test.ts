@@ -101,7 +101,7 @@ async function processorMs(work: () => Promise<unknown>): Promise<number> {
 
 describe('a stranger who sends receipts of megabytes on many streams', () => {
   it('has none of them read: together they take less than it takes to open them', async () => {
-    // A megabyte, for which a stranger waits less than for more. What is read without the table of messages: test/protocol/sessions/bounds.test.ts.
+    // About 1 MB, which is sooner sent than the largest. What is read without the table of messages: test/protocol/sessions/bounds.test.ts.
     const { envelope } = await receipt(1, 9_000);
     const frame = encodeMessage({ kind: 'receipt', envelope: 'x'.repeat(envelope.length) });
     const streams = 12;

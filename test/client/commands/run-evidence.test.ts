@@ -152,7 +152,7 @@ it('that of a run that ended before is not', async () => {
 });
 
 it('that of several runs is waited for together', async () => {
-  withLimits(commandLimits, { storedMsMax: 1 });
+  withLimits(commandLimits, { storedMsMax: 400 });
   const runs = await Promise.all(['a', 'b', 'c'].map((name) => makeProject({ job: { name } })));
   const asked: string[] = [];
   const bundle = async (which: string) => {

@@ -70,7 +70,10 @@ describe('quorate try of a job with a network', () => {
     const reached = async (from: string, ...args: string[]) => {
       const answer = await attempt(from, '--json', ...args);
       expect(answer.code, answer.report).toBe(0);
-      return event(answer, 'network')?.refused === 0;
+      const { refused } = event(answer, 'network') ?? {};
+      expect.soft(typeof refused, args.join(' ')).toBe('number');
+      if (refused !== 0) expect.soft(answer.out).toContain('EGRESS_ADDRESS_REFUSED');
+      return refused === 0;
     };
     const linked = join(dir, 'linked');
     await git(dir, 'worktree', 'add', '-q', linked);
