@@ -56,6 +56,8 @@ export type { LogChunk, TimedProgress } from './following.ts';
 export interface ShownRun {
   summary: RunSummary;
   history: TimedProgress[];
+  /** Events that do not decode, or of a later version. */
+  unread: number;
   /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
   pipeline: PipelineJob[];
 }
@@ -237,22 +239,25 @@ class MemberClient {
   }
 
   /** The newest first. Of one branch or tag, where its name is given. */
-  async jobs(ref?: string): Promise<{ jobs: RunSummary[]; equivocations: string[]; full?: string[] }> {
+  async jobs(
+    ref?: string,
+  ): Promise<{ jobs: RunSummary[]; unread?: number; equivocations: string[]; full?: string[] }> {
     const answer = await this.#ask({ kind: 'jobs', ...(ref !== undefined && { ref }) });
     if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
     const { equivocations = [], full = [] } = answer;
     const refs = ref && refsNamed(ref);
-    const jobs = refs ? answer.jobs.filter((job) => refs.includes(job.ref)) : answer.jobs;
-    return { jobs, equivocations, full };
+    const read = answer.jobs.filter((job) => job !== null);
+    const jobs = refs ? read.filter((job) => refs.includes(job.ref)) : read;
+    return { jobs, unread: answer.jobs.length - read.length, equivocations, full };
   }
 
   async show(which: string): Promise<ShownRun> {
     const answer = await this.#ask({ kind: 'show', which });
     if (answer.kind !== 'job') throw unexpected('job', answer);
     const { summary, history, pipeline } = answer;
-    // Null: of a later version.
     const known = history.filter(({ progress }) => progress !== null);
-    return { summary, history: escapeValue(known) as TimedProgress[], pipeline };
+    const unread = history.length - known.length;
+    return { summary, history: escapeValue(known) as TimedProgress[], unread, pipeline };
   }
 
   /** Cancels a run of this publisher. Returns its id. */

@@ -2,10 +2,12 @@ import { isUnread, Patience, patiently, type Waiting } from '../node/patience.ts
 import { codeOf, QuorateError } from '../protocol/base/errors.ts';
 import { escapeValue } from '../protocol/base/escape.ts';
 import { limits } from '../protocol/base/limits.ts';
+import { receiptsMax } from '../protocol/documents/limits.ts';
 import { judgeLimits } from '../protocol/judge/limits.ts';
 import type { Question } from '../protocol/sessions/ask.ts';
 import { errorFrom } from '../protocol/sessions/message-stream.ts';
 import { unexpected } from '../protocol/sessions/run-source.ts';
+import { wireLimits } from '../protocol/wire/limits.ts';
 import type { ApiDown, ApiUp } from '../protocol/wire/messages.ts';
 import type { Progress } from '../protocol/wire/progress.ts';
 import { clientLimits } from './limits.ts';
@@ -35,7 +37,9 @@ export class ShownLogs {
 
   /** The part of a piece that was not shown yet. */
   fresh(source: string, text: string): string {
-    const shown = this.#shown.get(source) ?? { head: '', chars: 0 };
+    const known = this.#shown.get(source);
+    if (known === undefined && this.#shown.size >= receiptsMax) throw tooMuch(`${receiptsMax} logs of a run`);
+    const shown = known ?? { head: '', chars: 0 };
     this.#shown.set(source, shown);
     const fresh = this.#beyond(source, text, shown);
     shown.head = (shown.head + fresh).slice(0, headChars);
@@ -113,9 +117,10 @@ export class Following {
           patience.progressed();
           if (answer.kind !== 'progress') continue;
           count += 1;
+          if (count > wireLimits.historyMax) throw tooMuch(`${wireLimits.historyMax} events of a run`);
           if (count <= seen) continue;
           seen = count;
-          // Null: of a later version.
+          // Null: of a later version, or damaged.
           if (answer.progress !== null)
             yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
         }
@@ -185,6 +190,9 @@ export class Following {
     }
   }
 }
+
+const tooMuch = (what: string): QuorateError =>
+  new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `it tells more than ${what}`);
 
 function lost(cause?: unknown): QuorateError {
   return new QuorateError('CONTROLLER_LOST', 'the connection to the controller was lost', {

@@ -170,7 +170,9 @@ describe('a client', () => {
       policy: { agree: 1, of: 1, cosign: false },
     });
     const refs = ['refs/heads/main', 'refs/heads/topic', 'refs/tags/main'];
-    const { client } = await answered(() => ({ kind: 'jobs', jobs: refs.map(of) }));
+    const damaged = [{ ...of('refs/heads/main'), run: 1 }, 'x'];
+    const { client } = await answered(() => ({ kind: 'jobs', jobs: [...refs.map(of), ...damaged] }));
+    expect((await client.jobs()).unread).toBe(2);
     const listed = async (ref?: string) => (await client.jobs(ref)).jobs.map((job) => job.ref);
     expect(await listed()).toEqual(refs);
     expect(await listed('main')).toEqual(['refs/heads/main', 'refs/tags/main']);
@@ -196,6 +198,8 @@ describe('a client', () => {
     const history = [
       { at: 1, progress: { kind: 'of a later version' } },
       { at: 2, progress: { kind: 'reopened', reason: 'x' } },
+      // One that does not decode hides no others.
+      ...[{ at: 3, progress: { kind: 'reopened', reason: 1 } }, { at: -1, progress: null }, 'x'],
     ];
     const answers: Record<string, object> = {
       bring: { kind: 'brought', tree },
@@ -205,7 +209,8 @@ describe('a client', () => {
     const one = await store();
     for (let n = 0; n < 2; n++) await client.bring(one, tree, () => {});
     await expect(async () => client.bring({} as never, tree, () => {})).rejects.toThrow('one store');
-    expect((await client.show(run)).history.map(({ at }) => at)).toEqual([2]);
+    const { history: told, unread } = await client.show(run);
+    expect([told.map(({ at }) => at), unread]).toEqual([[2], 4]);
   });
 
   it('ends with the reason of its caller', async () => {

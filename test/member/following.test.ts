@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Following, gapNote } from '../../src/member/following.ts';
 import { QuorateError, reportedError } from '../../src/protocol/base/errors.ts';
+import { receiptsMax } from '../../src/protocol/documents/limits.ts';
+import { wireLimits } from '../../src/protocol/wire/limits.ts';
 import { testKey } from '../support/project.ts';
 
 const worker = testKey('worker').id;
@@ -84,6 +86,27 @@ describe('logs that are followed', () => {
       code: 'CONTROLLER_LOST',
     });
   });
+});
+
+it('a controller that tells without end of one run is followed no further', async () => {
+  const client = (answer: (n: number) => object) => {
+    let n = 0;
+    const open = async () => ({ receive: async () => answer(n++), close: async () => {} });
+    return new Following(open as unknown as ConstructorParameters<typeof Following>[0], { signal: soon() });
+  };
+  const count = async (told: AsyncIterable<unknown>) => {
+    let n = 0;
+    const read = async () => {
+      for await (const _ of told) if (n++ > wireLimits.historyMax) return;
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'CONTROLLER_UNEXPECTED_ANSWER' });
+    return n;
+  };
+  const progress = { kind: 'reopened', reason: 'x' };
+  const events = client((at) => ({ kind: 'progress', at, progress })).follow('a run', soon());
+  expect(await count(events)).toBe(wireLimits.historyMax);
+  const logs = client((n) => output('x', String(n))).logs('a run', { follow: true, signal: soon() });
+  expect(await count(logs)).toBe(receiptsMax);
 });
 
 it('progress that is followed is told once, over several streams, and nothing else', async () => {

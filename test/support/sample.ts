@@ -27,6 +27,7 @@ export function sampleOf(schema: z.core.$ZodType): unknown {
     case 'optional':
     case 'nullable':
     case 'default':
+    case 'catch':
       return of(known.innerType);
     case 'pipe':
       return of(known.in);

@@ -371,6 +371,7 @@ const jsonOutputs = {
       summary: runSummarySchema,
       account: z.strictObject(accountFields),
       history: z.array(z.strictObject({ at: timeMs, progress })),
+      unread: count.optional(),
       pipeline: z.array(pipelineJobSchema),
     }),
   ],

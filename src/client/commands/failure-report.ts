@@ -11,16 +11,19 @@ export const withLogs: ReadonlySet<string> = new Set(['failed', 'aborted', 'disp
 
 /** The last lines shown of a failed build. */
 const linesShown = 12;
+/** Characters that are kept of a result: more than a line shows. */
+const resultCharsMax = 1_000;
 /** Logs are printed after the verdict is out: they may take this long. */
 const readMsMax = 20_000;
 
-type Result = Extract<Progress, { kind: 'revealed' }>['results'][number];
+export type FailedResult = Extract<Progress, { kind: 'revealed' }>['results'][number];
 
 /** Failed and aborted builds among the results that were revealed. A result with outputs is their CID. */
-export const failedResults = (history: readonly Progress[]): Result[] =>
+export const failedResults = (history: readonly Progress[]): FailedResult[] =>
   history
     .flatMap((progress) => (progress.kind === 'revealed' ? progress.results : []))
-    .filter(({ result }) => /^(exit [0-9]+|aborted: )/.test(result));
+    .filter(({ result }) => /^(exit [0-9]+|aborted: )/.test(result))
+    .map((of) => ({ ...of, result: of.result.slice(0, resultCharsMax) }));
 
 class BuildTail {
   readonly #escaper = new LineEscaper();
@@ -62,12 +65,12 @@ export async function sayFailure(
   out: Output,
   client: Pick<Client, 'logs'>,
   run: string,
-  results: readonly Result[],
+  results: readonly FailedResult[],
   signal: AbortSignal,
 ): Promise<void> {
   if (out.json || results.length === 0) return;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(readMsMax)]);
-  const failures = await tailsOf(client.logs(run, { follow: false, signal: limit })).then(
+  const failures = await tailsOf(client.logs(run, { follow: false, signal: limit }), results).then(
     (tails) => failuresOf(results, tails),
     (error: unknown) => {
       out.note(`The logs could not be read: ${escapeLine(asQuorateError(error).message, 300)}`);
@@ -82,19 +85,18 @@ export async function sayFailure(
   for (const hint of new Set(failures.flatMap(({ tail }) => tail.hints.hint ?? []))) out.say(yellow(hint));
 }
 
-async function tailsOf(pieces: AsyncIterable<LogChunk>): Promise<Map<string, BuildTail>> {
-  const tails = new Map<string, BuildTail>();
-  for await (const { worker, slot, text } of pieces) {
-    const key = `${worker} ${slot}`;
-    const tail = tails.get(key) ?? new BuildTail();
-    tails.set(key, tail);
-    tail.push(text);
-  }
+/** The ends of the logs of these results alone. */
+async function tailsOf(
+  pieces: AsyncIterable<LogChunk>,
+  results: readonly FailedResult[],
+): Promise<Map<string, BuildTail>> {
+  const tails = new Map(results.map(({ worker, slot }) => [`${worker} ${slot}`, new BuildTail()]));
+  for await (const { worker, slot, text } of pieces) tails.get(`${worker} ${slot}`)?.push(text);
   for (const tail of tails.values()) tail.end();
   return tails;
 }
 
-function failuresOf(results: readonly Result[], tails: ReadonlyMap<string, BuildTail>): Failure[] {
+function failuresOf(results: readonly FailedResult[], tails: ReadonlyMap<string, BuildTail>): Failure[] {
   const failures = new Map<string, Failure>();
   for (const { worker, slot, operator, result } of results) {
     const tail = tails.get(`${worker} ${slot}`);

@@ -5,6 +5,7 @@ import { escapeLine } from '../../protocol/base/escape.ts';
 import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
+import { counted } from '../../terminal/format.ts';
 import { headlineLine, jobLines, wordOnly } from './job-list.ts';
 import { openBook } from './verification.ts';
 
@@ -20,12 +21,17 @@ export const jobs: Define = (program, act) =>
 
 async function run(context: Context, { ref, project }: { ref?: string; project?: string }): Promise<Exit> {
   const { out } = context;
-  const { found, stories } = await withClient(context, project, async (client, { dir: home }) => {
-    const { jobs: found, equivocations } = await client.jobs(ref);
-    return { found, stories: await storiesOf({ ...context, home }, client, equivocations) };
+  const {
+    found,
+    unread = 0,
+    stories,
+  } = await withClient(context, project, async (client, { dir: home }) => {
+    const { jobs: found, unread, equivocations } = await client.jobs(ref);
+    return { found, unread, stories: await storiesOf({ ...context, home }, client, equivocations) };
   });
   out.value(found.map((job) => ({ ...job, account: accountOf(job) })));
   for (const story of stories) out.note(story);
+  if (unread > 0) out.note(`${counted(unread, 'job')} cannot be read: of a later version, or damaged.`);
   if (found.length === 0)
     out.say(
       ref === undefined

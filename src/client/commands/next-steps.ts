@@ -3,10 +3,11 @@ import { type AccountFacts, accountLine, accountOf, type NextStep } from '../../
 import { afterProgress, untold } from '../../protocol/account/told-facts.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { capitalised } from '../../protocol/base/quantity.ts';
+import { receiptsMax } from '../../protocol/documents/limits.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import type { Context } from '../../terminal/context.ts';
 import type { Output } from '../../terminal/output.ts';
-import { withLogs } from './failure-report.ts';
+import { type FailedResult, failedResults, withLogs } from './failure-report.ts';
 import { toldState } from './job-list.ts';
 
 /** A run that nobody has taken for so long is told with its account. */
@@ -58,7 +59,11 @@ export class FollowedRun {
   readonly run: string;
   facts: AccountFacts;
   verdict: Verdict | undefined;
-  readonly history: Progress[] = [];
+  /** Failed and aborted builds. */
+  failed: FailedResult[] = [];
+  /** The last comparison of its results. */
+  compared: Extract<Progress, { kind: 'compared' }> | undefined;
+  isContradicted = false;
   /** How it compares with an earlier run of the same job. */
   repeated: Extract<Progress, { kind: 'repeated' }> | undefined;
 
@@ -69,7 +74,9 @@ export class FollowedRun {
 
   take(progress: Progress): void {
     this.facts = afterProgress(this.facts, progress);
-    if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) this.history.push(progress);
+    if (progress.kind === 'compared') this.compared = progress;
+    if (progress.kind === 'contradicted') this.isContradicted = true;
+    this.failed = [...this.failed, ...failedResults([progress])].slice(-receiptsMax);
     if (progress.kind === 'input-lost') this.verdict = undefined;
     if (progress.kind === 'inputs' || progress.kind === 'reopened') this.repeated = undefined;
     if (progress.kind === 'repeated') this.repeated = progress;

@@ -129,7 +129,7 @@ export class ProgressView {
       case 'leased':
         return this.#building(at, progress);
       case 'passed':
-        return this.#passed(progress.operator, passReason(progress.reason));
+        return this.#passed(progress.operator, escapeLine(passReason(progress.reason), 200));
       case 'delivered':
         return this.#delivered(at, progress);
       case 'lost':
@@ -337,7 +337,7 @@ export function differingFilesText(files: readonly string[], count: number): str
 }
 
 const passText = (operators: readonly string[], reason: string): string =>
-  `  declined by ${escapeLine(operators.join(', '), 200)}: ${escapeLine(reason, 200)}`;
+  `  declined by ${escapeLine(operators.join(', '), 200)}: ${reason}`;
 
 const isCid = (result: string | undefined): result is string =>
   result !== undefined && /^baf[a-z2-7]{20,110}$/.test(result);

@@ -45,7 +45,7 @@ export async function compareRun(context: Context, which: string, options: Compa
   return true;
 }
 
-export const comparedIn = (history: readonly Progress[]): Compared | undefined =>
+const comparedIn = (history: readonly Progress[]): Compared | undefined =>
   history.findLast((progress) => progress.kind === 'compared');
 
 function noDispute(run: string, state: string): QuorateError {
@@ -72,7 +72,7 @@ export async function sayDispute(
   if (most === undefined) return;
   const groups = [most, ...others];
   sayGroups(context, groups);
-  const logs = await logsOf(client, run, groups, signal).catch((error: unknown) => {
+  const logs = await logsOf(client, run, groups.slice(0, 1 + othersMax), signal).catch((error: unknown) => {
     signal.throwIfAborted();
     out.note(`The logs could not be read: ${escapeLine(messageOf(error), 300)}`);
     return new Map<ComparedResult, LogOfBuild>();

@@ -18,7 +18,7 @@ import { counted, shortRun } from '../../terminal/format.ts';
 import type { Board } from '../../terminal/output.ts';
 import { secondsOf } from '../../terminal/values.ts';
 import { bringDependencies } from './bring-dependencies.ts';
-import { failedResults, sayFailure } from './failure-report.ts';
+import { sayFailure } from './failure-report.ts';
 import { LogLines } from './logs.ts';
 import {
   FollowedRun,
@@ -34,7 +34,7 @@ import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll, timedOut } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
-import { comparedIn, sayDispute } from './run-comparison.ts';
+import { sayDispute } from './run-comparison.ts';
 import { type Proof, proofOf, type ToldRun } from './run-evidence.ts';
 
 interface Options {
@@ -258,7 +258,7 @@ async function follow(
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
   }
-  if (followed.isFailed) await sayFailure(out, client, run, failedResults(followed.history), limit);
+  if (followed.isFailed) await sayFailure(out, client, run, followed.failed, limit);
   if (proof?.why !== undefined) sayUnproven(out, followed, proof.why);
   const reached = holds(proof);
   if (reached && rebuild && followed.repeated === undefined) sayNotCompared(out);
@@ -369,8 +369,7 @@ async function followAll(
     if (why !== undefined) sayUnproven(out, of, why, name);
     else if (proofs.has(of) && rebuild && of.repeated === undefined) sayNotCompared(out, `${name}: `);
   }
-  for (const { of } of followed)
-    if (of.isFailed) await sayFailure(out, client, of.run, failedResults(of.history), limit);
+  for (const { of } of followed) if (of.isFailed) await sayFailure(out, client, of.run, of.failed, limit);
   const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
   let alarm: Exit | undefined;
   for (const { name, of } of followed) {
@@ -401,19 +400,22 @@ const compareMsMax = 60_000;
 export async function sayAlarm(
   context: Context,
   client: Pick<Client, 'logs'>,
-  { run, facts, history }: Pick<FollowedRun, 'run' | 'facts' | 'history'>,
+  {
+    run,
+    facts,
+    compared,
+    isContradicted,
+  }: Pick<FollowedRun, 'run' | 'facts' | 'compared' | 'isContradicted'>,
   proof?: Proof,
 ): Promise<Exit | undefined> {
   const { out } = context;
   const account = accountOf(facts);
-  const contradicted = history.some(({ kind }) => kind === 'contradicted');
   const refused = hasRefused(facts);
-  const compared = comparedIn(history);
-  if (!contradicted && !refused && compared === undefined && !account.alarm) return undefined;
+  if (!isContradicted && !refused && compared === undefined && !account.alarm) return undefined;
   const isShown = proof?.shows.some((one) =>
-    contradicted ? one.kind === 'contradicted' : one.kind === 'repeated' && !one.same && !refused,
+    isContradicted ? one.kind === 'contradicted' : one.kind === 'repeated' && !one.same && !refused,
   );
-  const says = contradicted
+  const says = isContradicted
     ? 'the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong'
     : account.state === 'disputed' || account.state === 'differs' || refused
       ? escapeLine(account.reason, 300)
@@ -428,7 +430,7 @@ export async function sayAlarm(
     });
   }
   if (compared !== undefined) out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
-  return contradicted || refused ? exits.lookAt : undefined;
+  return isContradicted || refused ? exits.lookAt : undefined;
 }
 
 /** Prints logs. A failure is noted and does not change the exit code. */

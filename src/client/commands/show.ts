@@ -8,7 +8,7 @@ import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { duration, shortRun, when } from '../../terminal/format.ts';
+import { counted, duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { paintOf, wordOnly } from './job-list.ts';
@@ -30,8 +30,14 @@ export const show: Define = (program, act) =>
 async function run(context: Context, which: string, { project }: { project?: string }): Promise<Exit> {
   const { out } = context;
   await withClient(context, project, async (client) => {
-    const { summary, history, pipeline } = await client.show(which);
-    out.value({ summary, account: accountOf(summary), history, pipeline });
+    const { summary, history, unread, pipeline } = await client.show(which);
+    out.value({
+      summary,
+      account: accountOf(summary),
+      history,
+      unread: unread === 0 ? undefined : unread,
+      pipeline,
+    });
     const account = accountOf(summary);
     sayState(out, summary);
     const failed = withLogs.has(account.state) ? failedResults(history.map(({ progress }) => progress)) : [];
@@ -40,6 +46,8 @@ async function run(context: Context, which: string, { project }: { project?: str
     const view = new ProgressView(out.lastRows(), out.colours, String);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
+    if (unread > 0)
+      out.say(`${counted(unread, 'event')} of it cannot be read: of a later version, or damaged.`);
     if (account.alarm) await lookedAt(context, client, summary.run);
     if (pipeline.length > 1) {
       out.say('', out.colours.bold('Pipeline'));

@@ -29,6 +29,8 @@ export const wireLimits = {
   declinedMax: 16,
   /** One text in the progress of a run: a reason, a result, a path. */
   progressCharsMax: 16 * 1024,
+  /** Events of one run that are told: more than its rounds and leases come to. */
+  historyMax: 10_000,
   /** Results, files or operators in one progress of a run. */
   progressItemsMax: 10_000,
 } as const;

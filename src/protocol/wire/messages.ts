@@ -214,6 +214,9 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
+/** Null for an event that does not decode, or of a later version: it hides no others. */
+const timed = { at: milliseconds, progress: progressSchema.catch(null) };
+const unread = { at: 0, progress: null };
 export const apiDownSchema = z.discriminatedUnion('kind', [
   /** `feed`: as with a grant. A worker shows it before it joins. */
   ofKind('charter', { charter: jws, feed: feedUrls.optional() }),
@@ -229,7 +232,8 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   ofKind('acknowledged', { run: sha256 }),
   ofKind('revoked', { index: count }),
   ofKind('jobs', {
-    jobs: z.array(runSummarySchema).max(10_000),
+    /** Null for one that does not decode: it hides no others. */
+    jobs: z.array(runSummarySchema.nullable().catch(null)).max(10_000),
     /** Evidence against the log, in words. */
     equivocations: z.array(says).max(limits.equivocationsMax).optional(),
     /** Keys that have signed as many revocations as one may. */
@@ -237,11 +241,11 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   }),
   ofKind('job', {
     summary: runSummarySchema,
-    history: z.array(z.object({ at: milliseconds, progress: progressSchema })).max(10_000),
+    history: z.array(z.object(timed).catch(unread)).max(wireLimits.historyMax),
     /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
     pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
   }),
-  ofKind('progress', { at: milliseconds, progress: progressSchema }),
+  ofKind('progress', timed),
   ofKind('output', {
     worker: peerId,
     operator: name,

@@ -152,7 +152,7 @@ export class ProjectWatch {
     const { dial } = this.#ports;
     await this.#catchUp();
     const { answer } = await ask(dial, this.controllers, { kind: 'jobs' });
-    if (answer.kind === 'jobs') for (const job of answer.jobs) this.#listed(job);
+    if (answer.kind === 'jobs') for (const job of answer.jobs) if (job !== null) this.#listed(job);
     for (const controller of this.controllers) {
       await requestRevocations(dial, controller, (page) => this.#learn(page)).catch(() => undefined);
     }
