@@ -31,8 +31,8 @@ const isLost = (error: unknown): boolean => isConnectionError(error) || passing.
 
 export interface Waiting {
   signal: AbortSignal;
-  /** Called once for each reason of a wait that is long enough to be noticed. */
-  tell?: ((says: string, reason: Reason) => void) | undefined;
+  /** Called once for each reason of a wait that is long enough to be noticed, and where a connection that it told as lost is back. */
+  tell?: ((says: string, reason: Reason | 'found') => void) | undefined;
 }
 
 const unreachable = new Set(['CONTROLLER_UNREACHABLE', 'MESH_UNREACHABLE']);
@@ -74,6 +74,7 @@ export class Patience {
 
   /** Resets all waits: the peer has answered. */
   progressed(): void {
+    if (this.#told.has('lost')) this.#tell?.('connected to the controller again', 'found');
     this.#pauseMs = pauseMsMin;
     this.#began.clear();
     this.#told.clear();
@@ -129,7 +130,9 @@ export async function patiently<T>(
   const patience = new Patience(waiting, false);
   for (;;) {
     try {
-      return await act();
+      const done = await act();
+      patience.progressed();
+      return done;
     } catch (error) {
       if (!passing(error)) throw error;
       await patience.wait(error);

@@ -101,6 +101,17 @@ describe('Ctrl-C on run', () => {
     expect(await cluster.show(id)).toMatchObject({ state: 'building', level: null });
     expect((await cluster.cli(['cancel', id, '--reason', 'seen'])).code).toBe(0);
   });
+
+  it('while the signature of a trusted worker is awaited: the job goes on', async () => {
+    const files = { 'quorate.yaml': jobFile({ run: ['echo a > "$OUT/a"'], of: 2 }) };
+    const run = person.start(['run', await cluster.git.commit('agreed', files)], owner());
+    await saying(run, 'agreed (verified)');
+    const { code, err } = await ctrlC(person, run);
+    expect({ code, err }).toEqual({
+      code: 130,
+      err: expect.stringMatching(/^No longer following; the job goes on\. Again: quorate show \w+\n$/),
+    });
+  });
 });
 
 describe('Ctrl-C on commands that ask the controller', () => {

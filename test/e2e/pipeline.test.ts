@@ -46,6 +46,26 @@ describe('run --log', () => {
   });
 });
 
+describe('a pipeline that is followed', () => {
+  const held = gate();
+
+  it('has a level verified while others are built', async () => {
+    const job = `run: ['echo made > "$OUT/file"'], ${limits}`;
+    const app = `run: [${JSON.stringify(held.step)}, 'echo made > "$OUT/file"'], needs: {lib: agreed}, ${limits}`;
+    const url = await cluster.git.commit('early', {
+      'quorate.yaml': `jobs:\n  lib: {${job}}\n  app: {${app}}\n`,
+    });
+    const run = await cluster.submit(url, '--until', 'agreed');
+    await held.reached(3);
+    const line = await run.event('verdict', { where: ({ verified }) => verified === true });
+    expect(line).toMatchObject({ name: 'lib', level: 'agreed' });
+    await held.open();
+    expect((await run.end()).code, run.report()).toBe(0);
+    const verified = run.all('verdict').filter((one) => one.verified === true);
+    expect(verified.map(({ name }) => name)).toEqual(['lib', 'app']);
+  });
+});
+
 describe('a run cancelled while three operators build', () => {
   it('ends without a verdict, stops the builds, and frees the machines for the next', async () => {
     const marker = uniqueSleep();
@@ -220,8 +240,8 @@ describe('the output of a test that failed', () => {
     const url = await cluster.git.commit('fails', { 'quorate.yaml': jobs });
     const run = await cluster.submit(url);
     expect((await run.end()).code, run.report()).toBe(1);
-    const { level, artifact, reports } = run.all('verdict').at(-1) ?? {};
-    expect([level, artifact]).toEqual(['failed', null]);
+    const { level, artifact, reports, verified } = run.all('verdict').at(-1) ?? {};
+    expect([level, artifact, verified]).toEqual(['failed', null, true]);
 
     const fetched = await cluster.fetch(run.run, 'reports', '--reports');
     expect(fetched.code, fetched.report).toBe(0);

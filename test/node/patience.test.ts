@@ -54,6 +54,24 @@ describe('patience with a controller', () => {
     expect(told).toHaveLength(1);
   });
 
+  it('tells that a connection is back where it was told as lost, and only then', () => {
+    const told: [string, string][] = [];
+    const patience = new Patience({ signal, tell: (says, reason) => told.push([says, reason]) }, true);
+    patience.pause(error('CONTROLLER_LOST'), 0, 0);
+    patience.progressed();
+    patience.pause(error('MESH_BUSY'), 0, 0);
+    patience.pause(error('MESH_BUSY'), 5_000, 0);
+    patience.progressed();
+    expect(told.map(([, reason]) => reason)).toEqual(['crowded']);
+    patience.pause(error('CONTROLLER_LOST'), 0, 0);
+    patience.pause(error('CONTROLLER_LOST'), 5_000, 0);
+    for (let n = 0; n < 2; n++) patience.progressed();
+    expect(told.slice(1)).toEqual([
+      [expect.stringMatching('was lost'), 'lost'],
+      ['connected to the controller again', 'found'],
+    ]);
+  });
+
   it('makes few attempts in any second, and ever fewer, whatever is answered at once', () => {
     for (const codes of [...reasons.map(([code]) => [code]), ['MESH_BUSY', 'MESH_PEER_RATE']]) {
       const { attempts } = ask(codes);

@@ -138,7 +138,9 @@ function jobLine(job: RunSummary, row: string[], look: Look): string[] {
 
 /** A state; of a level also whether its evidence was verified here, or only a controller says it. */
 export const toldState = (state: string, isVerified = false): string =>
-  state === 'agreed' || state === 'trusted' ? `${state} (${isVerified ? '' : 'un'}verified)` : state;
+  state === 'agreed' || state === 'trusted' || state === 'failed'
+    ? `${state} (${isVerified ? '' : 'un'}verified)`
+    : state;
 
 /** Words for the level of evidence that peers gave, as it was verified here. */
 export const peersLevel = (level: string): string =>

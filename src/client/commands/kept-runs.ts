@@ -11,6 +11,8 @@ type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
 interface KeptRun extends FollowedJob {
   test: boolean;
+  /** It has ended. */
+  isKept: boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function keptRuns(
     if (!isOf(asked, last, await client.show(run))) continue;
     const told: ToldRun = { job: { run, asked }, verdict: { level: level ?? 'trusted', artifact, reports } };
     if (state === 'done' && !(await isProven(told, name))) continue;
-    kept.set(name, { run, asked, test: job.kind === 'test' });
+    kept.set(name, { run, asked, test: job.kind === 'test', isKept: state === 'done' });
     if (isFinal) low.add(name);
   }
   return kept;

@@ -51,7 +51,7 @@ export type Until = 'agreed' | 'trusted';
 type Verdict = Extract<Progress, { kind: 'verdict' }>;
 /** A verdict of a level that evidence can prove. */
 export interface Reached extends Pick<Verdict, 'artifact' | 'reports'> {
-  level: Until;
+  level: Until | 'failed';
 }
 
 /** The facts of a run that is followed, by the events that were told. */
@@ -94,11 +94,30 @@ export class FollowedRun {
     return !(rebuild && isFinal) && (isFinal || until === 'agreed');
   }
 
-  /** Its verdict, where that stands and is of this level or a higher one. */
-  reached(until: Until): Reached | undefined {
+  /** Its verdict, where that stands and evidence can prove it. */
+  get provable(): Reached | undefined {
     if (this.verdict === undefined || this.facts.revoked !== undefined) return undefined;
     const { level, ...made } = this.verdict;
-    return level === 'trusted' || (level === 'agreed' && until === 'agreed') ? { ...made, level } : undefined;
+    return level === 'trusted' || level === 'agreed' || level === 'failed' ? { ...made, level } : undefined;
+  }
+
+  /** Its verdict, where that stands and is of this level or a higher one. */
+  reached(until: Until): Reached | undefined {
+    const verdict = this.provable;
+    return verdict?.level === 'trusted' || verdict?.level === until ? verdict : undefined;
+  }
+
+  /** Takes the events that its evidence shows, where it was not told all of them. */
+  takeShown(shows: readonly Progress[]): void {
+    const { verdict, repeated } = this;
+    const isTold = (shown: Progress): boolean => {
+      if (shown.kind === 'contradicted') return this.isContradicted;
+      if (shown.kind === 'repeated') return shown.same === repeated?.same;
+      return (
+        shown.kind === 'verdict' && shown.level === verdict?.level && shown.cosigned === verdict.cosigned
+      );
+    };
+    if (!shows.every(isTold)) for (const shown of shows) this.take(shown);
   }
 
   get isFailed(): boolean {
@@ -112,6 +131,8 @@ const putOffMax = 5;
 /** Notes for whom a followed run waits, and what can be done, once nothing has happened for a while; each account once. */
 export class WaitingNote {
   seen = 0;
+  /** The trusted worker builds, or witnesses are told of: the account says no more. */
+  #isAwaited = false;
   readonly #context: Context;
   readonly #client: Pick<Client, 'show'>;
   readonly #of: { run: string; name?: string };
@@ -124,6 +145,35 @@ export class WaitingNote {
     this.#context = context;
     this.#client = client;
     this.#of = of;
+  }
+
+  /** Takes the next event. `isDecided`: the run has a verdict. */
+  after(progress: Progress, isDecided: boolean): void {
+    this.seen++;
+    switch (progress.kind) {
+      case 'leased':
+        if (progress.slot === 'trusted') this.#isAwaited = true;
+        if (progress.slot !== 'trusted' || isDecided) this.stop();
+        return;
+      case 'passed':
+      case 'delivered':
+      case 'lost':
+        return this.in(restsMs);
+      case 'waiting':
+      case 'revealed':
+      case 'cosigning':
+      case 'pin-failed':
+        return this.stop();
+      case 'agreed':
+        return progress.artifact === null ? undefined : this.every(farMs);
+      case 'unwitnessed':
+        this.#isAwaited = true;
+        return;
+      case 'verdict':
+        this.stop();
+        if (progress.level === 'agreed' && !this.#isAwaited) this.in(idleMs);
+        return;
+    }
   }
 
   /** Tells it after so many milliseconds, unless it is stopped or asked for again before. */

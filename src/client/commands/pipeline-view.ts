@@ -17,6 +17,10 @@ interface Shown {
   facts: AccountFacts | undefined;
   /** Its evidence was verified here. */
   isVerified: boolean;
+  /** It ended before, and has one row. */
+  isKept: boolean;
+  /** Of its verdict: time, artifact, operators. */
+  made: string;
   told: Told;
   /** Operators that build it, or did in its last round. */
   operators: Set<string>;
@@ -49,10 +53,11 @@ export class PipelineView {
     this.#width = Math.max(0, ...rows.map(({ head }) => head.length));
     for (const { job, head, also } of rows) {
       const needs = needsOf.get(job.name) ?? [];
-      const fresh = { facts: undefined, isVerified: false, told: {}, operators: new Set<string>() };
-      this.#jobs.set(job.name, { head, also, needs, began: undefined, ...fresh });
+      const isKept = job.isKept === true;
+      const fresh = { facts: undefined, isVerified: false, told: {}, operators: new Set<string>(), made: '' };
+      this.#jobs.set(job.name, { head, also, needs, began: undefined, isKept, ...fresh });
       // Rows stand in the order in which they are first set.
-      if (board.live) this.#set(job.name, 'published', {});
+      if (board.live) this.#set(job.name, isKept ? 'kept' : 'published', {});
     }
   }
 
@@ -60,14 +65,32 @@ export class PipelineView {
   show(name: string, at: number, progress: Progress, facts: AccountFacts): void {
     const job = this.#jobs.get(name);
     if (job === undefined) return;
+    if (facts.level !== job.facts?.level) job.isVerified = false;
     job.facts = facts;
     const told = this.#told(job, at, progress);
     if (told === undefined) return;
     job.told = told;
+    if (!job.isKept) this.#drawWithReaders(name, job);
+  }
+
+  /** Those that need it too, where their state rests on its own. */
+  #drawWithReaders(name: string, job: Shown): void {
+    if (this.#fellBefore(job)) return;
     this.#draw(name, job);
-    for (const [other, one] of this.#jobs)
-      if (one.facts?.level === 'agreed' && one.needs.some((need) => need.name === name))
-        this.#draw(other, one);
+    for (const [other, one] of this.#jobs) {
+      if (!one.needs.some((need) => need.name === name)) continue;
+      if (one.facts?.level === 'agreed') this.#draw(other, one);
+      if (one.facts?.state === 'cancelled') this.#drawWithReaders(other, one);
+    }
+  }
+
+  /** It was cancelled with a job that it needs, of which that is not told yet. */
+  #fellBefore({ facts, needs }: Shown): boolean {
+    return needs.some(({ name }) => {
+      const need = this.#jobs.get(name);
+      const isTold = need?.facts !== undefined && accountOf(need.facts).over && !this.#fellBefore(need);
+      return facts?.state === 'cancelled' && facts.cancelled?.includes(name) === true && !isTold;
+    });
   }
 
   /** Its evidence proves the level that these facts have. */
@@ -85,7 +108,11 @@ export class PipelineView {
     const { state } = account;
     const shown = toldState(state, isVerified);
     const says =
-      state === 'building' ? (told.says ?? state) : onlyState.has(state) ? shown : accountLine(account);
+      state === 'building'
+        ? (told.says ?? state)
+        : onlyState.has(state)
+          ? shown
+          : accountLine({ ...account, state: shown });
     const signed = facts.level !== null && facts.cosigned === false ? ' *' : '';
     this.#set(name, `${escapeLine(says, 200)}${signed}`, {
       ...told,
@@ -137,7 +164,7 @@ export class PipelineView {
       case 'leased':
         job.began ??= at;
         job.operators.add(progress.operator);
-        if (job.facts?.level === 'agreed') return { more: 'the trusted worker builds it' };
+        if (job.facts?.level === 'agreed') return { more: `${job.made}  the trusted worker builds it` };
         return { says: 'building', counts: true, more: this.#who(job) };
       case 'passed': {
         const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(passReason(progress.reason), 200)}`;
@@ -164,7 +191,8 @@ export class PipelineView {
       case 'verdict': {
         const { artifact } = progress;
         const made = artifact === null ? '' : `  ${this.#board.live ? shortId(artifact) : artifact}`;
-        return { more: `${took}${made}  ${this.#who(job)}`.trimEnd() };
+        job.made = `${took}${made}  ${this.#who(job)}`.trimEnd();
+        return { more: job.isKept ? `kept  ${job.made}` : job.made };
       }
       default:
         return undefined;

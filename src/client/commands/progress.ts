@@ -160,10 +160,13 @@ export class ProgressView {
       case 'verdict': {
         // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed' && !isVerified) return;
-        if (progress.level !== 'agreed') this.#ended(progress.level);
-        this.#board.end();
+        if (progress.level !== 'agreed') {
+          this.#ended(progress.level);
+          this.#board.end();
+        }
         if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
-        const paint = isVerified ? green : progress.level === 'trusted' ? yellow : red;
+        const { level } = progress;
+        const paint = isVerified && level !== 'failed' ? green : level === 'trusted' ? yellow : red;
         const { artifact, reports, cosigned } = progress;
         const id = (of: string) => this.#board.id(of);
         const about = artifact !== null ? id(artifact) : reports && `reports ${id(reports)}`;

@@ -20,6 +20,8 @@ export interface PublishedJob extends FollowedJob {
   name: string;
   /** Jobs that this one rests on, and the level that each has to have before it begins. */
   needs: { name: string; level: string }[];
+  /** An earlier run that has ended stands for it. */
+  isKept?: boolean;
 }
 
 /** Publishes jobs, each after those it needs. `kept`: earlier runs that stand for a job, by its name. @throws {QuorateError} CLI_INTERRUPTED where `limit` ended it */
@@ -49,7 +51,8 @@ export async function publishAll(
       const { run } = before;
       runs.set(name, { ...before, needs: named });
       out.value({ event: 'kept', name, run });
-      out.say(out.colours.dim(`kept ${out.id(run)} ${name}`));
+      // Of several its row says so.
+      if (jobs.length === 1) out.say(out.colours.dim(`kept ${out.id(run)} ${name}`));
       continue;
     }
     const accepted = await whenImageIsReady(context, limit, () =>
@@ -79,18 +82,23 @@ export async function publishAll(
     const id = out.id(accepted.run);
     out.say(out.colours.dim(jobs.length === 1 ? `run ${id}` : `run ${id} ${name}`));
   }
-  return [...runs].map(([name, { run, needs, asked }]) => ({ name, run, needs, asked }));
+  return [...runs].map(([name, { test: _, ...job }]) => ({ name, ...job }));
 }
 
-/** The end of `--timeout`, with how far publishing was. `published`: runs */
-export function timedOut(seconds: number, published: readonly string[], cause: unknown): QuorateError {
+/** The end of `--timeout`, with how far publishing was. */
+export function timedOut(
+  seconds: number,
+  published: readonly unknown[],
+  cause: unknown,
+  lacks: 'verdict' | 'evidence' = 'verdict',
+): QuorateError {
   const before =
     cause instanceof QuorateError && cause.code === 'CLI_INTERRUPTED'
       ? cause.hint
       : 'Nothing was published: run it again, and give it more time.';
   const hint =
     published.length > 0 ? 'The job goes on: quorate jobs lists it, quorate show <job> tells more.' : before;
-  return new QuorateError('CLI_TIMEOUT', `no verdict within ${duration(seconds * 1000)}`, { hint, cause });
+  return new QuorateError('CLI_TIMEOUT', `no ${lacks} within ${duration(seconds * 1000)}`, { hint, cause });
 }
 
 /** Publishes again while the controller reads the job's image, and shows how far it is. @throws as `publish` */

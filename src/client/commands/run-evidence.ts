@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../member/client.ts';
+import type { Patience, Waiting } from '../../node/patience.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
 import type { Request } from '../../protocol/documents/index.ts';
 import type { VerifiedFacts } from '../../protocol/trust/index.ts';
@@ -8,7 +9,7 @@ import type { Progress } from '../../protocol/wire/progress.ts';
 import { toldPolicy } from '../../protocol/wire/told-policy.ts';
 import type { Context } from '../../terminal/context.ts';
 import { shortRun } from '../../terminal/format.ts';
-import type { Reached, Until } from './next-steps.ts';
+import type { Reached } from './next-steps.ts';
 import { checkBundle } from './verification.ts';
 
 export const commandLimits = {
@@ -28,7 +29,7 @@ export interface FollowedJob {
 
 type Told<K extends Progress['kind']> = Extract<Progress, { kind: K }>;
 
-/** A run that has ended, as the controller tells it. */
+/** A verdict, as the controller tells it. */
 export interface ToldRun {
   job: FollowedJob;
   verdict: Reached;
@@ -48,53 +49,120 @@ const askAgainMs = 500;
 
 type Controller = Pick<Client, 'bundle' | 'project'>;
 
-/**
- * Whether the evidence of runs proves the verdicts that the controller tells. Waits for bundles that are being stored,
- * as long for all of them as for one, and as long as a run is followed for a controller that is away. `storedMsMax`: longest wait for
- * bundles, in ms.
- * @throws {QuorateError} `HOME_…`, of the connection; where the signal is aborted, any error
- */
+/** The verdicts of these runs, once all of them are proven or given up. @throws as `RunProofs.settled` */
 export async function proofOf<T extends ToldRun>(
   context: Pick<Context, 'home' | 'out'>,
   client: Controller,
   runs: readonly T[],
   signal: AbortSignal,
-  storedMsMax: number = commandLimits.storedMsMax,
+  storedMsMax?: number,
 ): Promise<Map<T, Proof>> {
-  const { isGone, Patience } = await import('../../node/patience.ts');
-  const { EvidenceRefused } = await import('../../protocol/sessions/run-verifier.ts');
-  const patience = new Patience({ signal, tell: (says) => context.out.note(says) }, true);
-  // That of the verdict before may be of less, or void by now.
-  const mayCome = (error: QuorateError) =>
-    error instanceof NotYet || error instanceof EvidenceRefused || error.code === 'BUNDLE_NOT_FOUND';
-  const proofs = new Map<T, Proof>();
-  let open = runs;
-  let began: number | undefined;
-  for (;;) {
-    const missing: T[] = [];
-    // One after the other: a bundle may be large.
-    for (let n = 0; n < open.length; ) {
-      const one = open[n] as T;
+  const proofs = new RunProofs(context, client, { signal, storedMsMax });
+  for (const told of runs) proofs.take(told.job.run, told);
+  await proofs.settled();
+  return new Map(runs.map((told) => [told, proofs.of(told.job.run) as Proof]));
+}
+
+interface ProofOptions extends Waiting {
+  /** Called with each answer, unless the controller has told otherwise meanwhile. */
+  onProof?: (told: ToldRun, proof: Proof) => void;
+  /** Longest wait for a bundle that is being stored, in ms. */
+  storedMsMax?: number | undefined;
+}
+
+/**
+ * Verifies the verdicts that a controller tells while it tells more: one bundle at a time, as one may be large, in the order in which
+ * they were told, and of each run the last one. Waits for bundles that are being stored, and as long as a run is followed for a
+ * controller that is away.
+ */
+export class RunProofs {
+  readonly #context: Pick<Context, 'home' | 'out'>;
+  readonly #client: Controller;
+  readonly #options: ProofOptions;
+  /** When the evidence of each verdict without an answer was first missing, in ms; undefined before. */
+  readonly #told = new Map<string, ToldRun>();
+  /** Those without an answer, and when their evidence was first missing, in ms. */
+  readonly #open = new Map<ToldRun, number | undefined>();
+  readonly #proofs = new Map<ToldRun, Proof>();
+  #work: Promise<void> | undefined;
+
+  constructor(context: Pick<Context, 'home' | 'out'>, client: Controller, options: ProofOptions) {
+    this.#context = context;
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /** `told`: undefined where no verdict stands that evidence could prove. */
+  take(run: string, told: ToldRun | undefined): void {
+    const before = this.#told.get(run);
+    if (JSON.stringify(before) === JSON.stringify(told)) return;
+    if (before !== undefined) {
+      this.#open.delete(before);
+      this.#proofs.delete(before);
+    }
+    if (told === undefined) return void this.#told.delete(run);
+    this.#told.set(run, told);
+    this.#open.set(told, undefined);
+    this.#work ??= this.#verify();
+    // Thrown by `settled`.
+    this.#work.catch(() => {});
+  }
+
+  of(run: string): Proof | undefined {
+    const told = this.#told.get(run);
+    return told && this.#proofs.get(told);
+  }
+
+  /** Resolves once all that was told has an answer. @throws {QuorateError} `HOME_…`, of the connection; where the signal is aborted, any error */
+  async settled(): Promise<void> {
+    await this.#work;
+  }
+
+  async #verify(): Promise<void> {
+    const { Patience } = await import('../../node/patience.ts');
+    const { signal } = this.#options;
+    const patience = new Patience(this.#options, true);
+    while (this.#open.size > 0) {
+      for (const told of [...this.#open.keys()]) {
+        const proof = await this.#proofOf(told, patience);
+        if (proof === undefined || !this.#open.delete(told)) continue;
+        this.#proofs.set(told, proof);
+        this.#options.onProof?.(told, proof);
+      }
+      if (this.#open.size > 0) await sleep(askAgainMs, undefined, { signal });
+    }
+    this.#work = undefined;
+  }
+
+  /** Undefined where its evidence may come yet. */
+  async #proofOf(told: ToldRun, patience: Patience): Promise<Proof | undefined> {
+    const { isGone } = await import('../../node/patience.ts');
+    const { EvidenceRefused } = await import('../../protocol/sessions/run-verifier.ts');
+    const { signal, storedMsMax = commandLimits.storedMsMax } = this.#options;
+    while (this.#open.has(told)) {
       try {
-        proofs.set(one, { why: undefined, shows: await prove(context, client, one) });
+        const shows = await prove(this.#context, this.#client, told);
         patience.progressed();
+        return { why: undefined, shows };
       } catch (error) {
         signal.throwIfAborted();
         if (isGone(error)) {
           await patience.wait(error);
-          began = undefined;
+          for (const one of this.#open.keys()) this.#open.set(one, undefined);
           continue;
         }
         if (!(error instanceof QuorateError) || error.code.startsWith('HOME_')) throw error;
-        proofs.set(one, { why: error, shows: [] });
-        if (mayCome(error)) missing.push(one);
+        // That of the verdict before may be of less, or void by now.
+        const mayCome =
+          error instanceof NotYet || error instanceof EvidenceRefused || error.code === 'BUNDLE_NOT_FOUND';
+        const now = performance.now();
+        const since = this.#open.get(told) ?? now;
+        if (!mayCome || now - since >= storedMsMax) return { why: error, shows: [] };
+        if (this.#open.has(told)) this.#open.set(told, since);
+        return undefined;
       }
-      n += 1;
     }
-    began ??= performance.now();
-    if (missing.length === 0 || performance.now() - began >= storedMsMax) return proofs;
-    open = missing;
-    await sleep(askAgainMs, undefined, { signal });
+    return undefined;
   }
 }
 
@@ -120,7 +188,7 @@ async function prove(
   for (const [what, wanted] of Object.entries(comparable(asked)))
     if (!sameValue(signed?.[what as keyof AskedFor] ?? null, wanted))
       throw new QuorateError('RUN_MISMATCH', `the evidence is about a request with another ${what}`);
-  if (!atLeast(level, verdict.level))
+  if (verdict.level === 'failed' ? level !== 'failed' : !atLeast(level, verdict.level))
     throw new NotYet('RUN_NOT_TRUSTED', `the evidence comes to "${level}", and not to "${verdict.level}"`);
   const shown = verdictIn(facts, verdict.level);
   for (const what of ['artifact', 'reports'] as const)
@@ -133,7 +201,7 @@ async function prove(
   return repeated?.same === true ? [...shows, await comparison(client, facts, repeated)] : shows;
 }
 
-function verdictIn({ kind, artifact, policy }: VerifiedFacts, level: Until): Told<'verdict'> {
+function verdictIn({ kind, artifact, policy }: VerifiedFacts, level: Reached['level']): Told<'verdict'> {
   const isTest = kind === 'test';
   return {
     kind: 'verdict',

@@ -5,8 +5,9 @@ import { Option } from 'commander';
 import type { Client } from '../../member/client.ts';
 import { tellAlarms } from '../../member/commands/alarms.ts';
 import { controllerAdvice, membershipFor, withAdvice } from '../../member/commands/project-client.ts';
+import type { Waiting } from '../../node/patience.ts';
 import { accountOf, hasRefused } from '../../protocol/account/index.ts';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { recipeText } from '../../protocol/base/recipe-name.ts';
 import { skipText } from '../../protocol/pipeline/plan.ts';
@@ -20,22 +21,13 @@ import { secondsOf } from '../../terminal/values.ts';
 import { bringDependencies } from './bring-dependencies.ts';
 import { sayFailure } from './failure-report.ts';
 import { LogLines } from './logs.ts';
-import {
-  FollowedRun,
-  farMs,
-  idleMs,
-  restsMs,
-  runEvent,
-  sayStep,
-  type Until,
-  WaitingNote,
-} from './next-steps.ts';
+import { FollowedRun, idleMs, runEvent, sayStep, type Until, WaitingNote } from './next-steps.ts';
 import { PipelineView } from './pipeline-view.ts';
 import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll, timedOut } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
 import { sayDispute } from './run-comparison.ts';
-import { type Proof, proofOf, type ToldRun } from './run-evidence.ts';
+import { type Proof, proofOf, RunProofs, type ToldRun } from './run-evidence.ts';
 
 interface Options {
   url?: string;
@@ -109,6 +101,7 @@ async function start(context: Context, given: string | undefined, options: Optio
   const recipe = options.file === undefined ? undefined : await recipeOf(context.cwd, options.file);
   for (const note of source.notes) out.note(out.colours.yellow(note));
   let followed: string[] = [];
+  let isLost = false;
 
   const limit =
     options.timeout === undefined
@@ -117,11 +110,15 @@ async function start(context: Context, given: string | undefined, options: Optio
   try {
     return await publish();
   } catch (error) {
+    if (codeOf(error) === 'CLI_TIMEOUT') throw error;
     if (limit.aborted && !signal.aborted) throw timedOut(options.timeout ?? 0, followed, error);
     throw await withAdvice(context, membership.project, error, home);
   }
 
   function tell(says: string, reason: string): void {
+    // Each stream tells of the connection that all of them share.
+    if ((reason === 'lost' && isLost) || (reason === 'found' && !isLost)) return;
+    if (reason === 'lost' || reason === 'found') isLost = reason === 'lost';
     out.note(says);
     if (reason !== 'lost') return;
     // Its errors are those of the next attempt as well.
@@ -184,9 +181,7 @@ async function start(context: Context, given: string | undefined, options: Optio
       const more = { kept, rebuild, dependenciesOf };
       const published = await publishAll(context, client, prepared, url, limit, more).finally(close);
       followed = published.map(({ run }) => run);
-      const [only, second] = published;
-      if (only !== undefined && second === undefined) return await follow(at, client, only, options, limit);
-      return await followAll(at, client, published, { until: options.until, rebuild }, limit);
+      return await follow(at, client, published, options, { signal: limit, tell });
     } finally {
       if (membership.role === 'publisher') await tellAlarms(context, home, client, followed);
       await client.close();
@@ -194,92 +189,135 @@ async function start(context: Context, given: string | undefined, options: Optio
   }
 }
 
-/** `context`: with the home of the membership. */
+/** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
+const followedMax = 16;
+
+interface Followed {
+  job: PublishedJob;
+  of: FollowedRun;
+  /** Events that its evidence showed and that were told, as JSON. */
+  shown: Set<string>;
+}
+
+/** Follows runs, one with all its events and several with a row for each. Done when all of them have the level. `context`: with the home of the membership. */
 async function follow(
   context: Context,
   client: Client,
-  published: PublishedJob,
-  { until, log = false, rebuild = false }: Options,
-  limit: AbortSignal,
+  published: readonly PublishedJob[],
+  { until, log = false, rebuild = false, timeout = 0 }: Options,
+  { signal: limit, tell }: Required<Waiting>,
 ): Promise<Exit> {
   const { out, signal } = context;
-  const { run } = published;
   const board = out.board();
-  const view = new ProgressView(board, out.colours);
-  const logs = log ? printLogs(out, board, client, run, limit) : undefined;
-  const followed = new FollowedRun(run);
-  const waiting = new WaitingNote(context, client, { run });
-  waiting.in(idleMs);
-  let awaited = false;
-  let proof: Proof | undefined;
-  try {
-    for await (const { at, progress } of client.follow(run, limit)) {
-      const { kind } = progress;
-      followed.take(progress);
-      out.value(runEvent(at, progress, followed.facts));
-      // A person reads it once that is proven.
-      const waits = kind === 'verdict' || (kind === 'repeated' && progress.same && rebuild);
-      if (!waits || followed.reached(until) === undefined) view.show(at, progress);
-      waiting.seen++;
-      if (kind === 'leased') {
-        if (progress.slot === 'trusted') awaited = true;
-        if (progress.slot !== 'trusted' || followed.verdict !== undefined) waiting.stop();
+  const [only] = published.length === 1 ? published : [];
+  const story = only && new ProgressView(board, out.colours);
+  const rows = only === undefined ? new PipelineView(board, out.colours, published) : undefined;
+  const logs = only && log ? printLogs(out, board, client, only.run, limit) : undefined;
+  const followed: Followed[] = [];
+  const named = ({ name, run }: PublishedJob) => (only === undefined ? { name, run } : {});
+  const stop = new AbortController();
+  const proofs = new RunProofs(context, client, {
+    signal: AbortSignal.any([limit, stop.signal]),
+    tell,
+    onProof: ({ job: { run } }, { why, shows }) => {
+      const one = followed.find(({ of }) => of.run === run);
+      if (one === undefined || why !== undefined) return;
+      const { job, of, shown } = one;
+      of.takeShown(shows);
+      for (const progress of shows) {
+        const key = JSON.stringify(progress);
+        if (shown.has(key)) continue;
+        shown.add(key);
+        out.value({ ...runEvent(Date.now(), progress, of.facts, true), ...named(job) });
+        story?.show(Date.now(), progress, true);
       }
-      if (kind === 'passed' || kind === 'delivered' || kind === 'lost') waiting.in(restsMs);
-      if (kind === 'revealed' || kind === 'cosigning' || kind === 'pin-failed') waiting.stop();
-      if (kind === 'agreed' && progress.artifact !== null) waiting.every(farMs);
-      if (kind === 'unwitnessed') awaited = true;
-      if (kind !== 'verdict') continue;
-      if (followed.isOver(until, rebuild)) break;
-      if (progress.level !== 'agreed') continue;
+      rows?.verified(job.name, of.facts);
+    },
+  });
+  const queue = [...published];
+  const followOne = async (job: PublishedJob): Promise<void> => {
+    const { name, run } = job;
+    const of = new FollowedRun(run);
+    followed.push({ job, of, shown: new Set() });
+    const waiting = new WaitingNote(context, client, only === undefined ? { run, name } : { run });
+    waiting.in(idleMs);
+    try {
+      for await (const { at, progress } of client.follow(run, limit)) {
+        const { kind } = progress;
+        of.take(progress);
+        const verdict = of.provable;
+        const isCompared = kind === 'repeated' && progress.same && rebuild;
+        proofs.take(run, verdict && { job, verdict, repeated: rebuild ? of.repeated : undefined });
+        out.value({ ...runEvent(at, progress, of.facts), ...named(job) });
+        rows?.show(name, at, progress, of.facts);
+        // A person reads it once that is proven.
+        if (verdict === undefined || !(kind === 'verdict' || isCompared)) story?.show(at, progress);
+        waiting.after(progress, of.verdict !== undefined);
+        if (kind === 'verdict' && of.isOver(until, rebuild)) return;
+      }
+    } finally {
       waiting.stop();
-      if (!awaited) waiting.in(idleMs);
     }
-    waiting.stop();
-    if (followed.verdict?.level !== 'agreed') await logs?.rest();
-    const verdict = followed.reached(until);
-    if (verdict !== undefined) {
-      const told = { job: published, verdict, repeated: rebuild ? followed.repeated : undefined };
-      proof = (await proofOf(context, client, [told], limit)).get(told);
-    }
-    takeShown(out, followed, proof);
-    for (const progress of proof?.shows ?? []) view.show(Date.now(), progress, true);
+  };
+  const next = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
+  };
+  let [isTold, isOver] = [false, false];
+  try {
+    await Promise.all(Array.from({ length: followedMax }, next));
+    isTold = true;
+    if (followed.some(({ of }) => of.verdict?.level !== 'agreed')) await logs?.rest();
+    await proofs.settled();
+    isOver = true;
   } catch (error) {
+    if (isTold && limit.aborted && !signal.aborted) throw timedOut(timeout, published, error, 'evidence');
     if (!signal.aborted) throw error;
   } finally {
-    waiting.stop();
+    stop.abort();
     logs?.stop();
-    view.end();
+    board.end();
   }
-  if (
-    signal.aborted &&
-    (followed.verdict === undefined || (followed.reached(until) !== undefined && proof === undefined))
-  ) {
-    out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
+  if (!isOver) {
+    const jobs =
+      only === undefined ? 'jobs go on. quorate jobs lists them.' : 'job goes on. Again: quorate show ';
+    out.note(`No longer following; the ${jobs}${only === undefined ? '' : shortRun(only.run)}`);
     return exits.interrupted;
   }
-  if (followed.isFailed) await sayFailure(out, client, run, followed.failed, limit);
-  if (proof?.why !== undefined) sayUnproven(out, followed, proof.why);
-  const reached = holds(proof);
-  if (reached && rebuild && followed.repeated === undefined) sayNotCompared(out);
-  const account = accountOf(followed.facts);
-  if (account.over && (reached || followed.reached(until) === undefined))
-    for (const step of account.next) sayStep(out, step);
-  const alarm = await sayAlarm(context, client, followed, proof);
-  return reached && !followed.differs ? (alarm ?? exits.done) : exits.no;
-}
-
-/** Has a followed run take the events that its evidence shows. */
-function takeShown(
-  out: Context['out'],
-  of: FollowedRun,
-  proof: Proof | undefined,
-  more: { name?: string; run?: string } = {},
-): void {
-  for (const progress of proof?.shows ?? []) {
-    of.take(progress);
-    out.value({ ...runEvent(Date.now(), progress, of.facts, true), ...more });
+  const isReached = ({ of }: Followed): boolean => {
+    const proof = proofs.of(of.run);
+    return of.reached(until) !== undefined && proof !== undefined && proof.why === undefined;
+  };
+  for (const one of followed) {
+    const { job, of } = one;
+    const why = proofs.of(of.run)?.why;
+    if (of.isFailed) await sayFailure(out, client, of.run, of.failed, limit);
+    if (why !== undefined) sayUnproven(out, of, why, only === undefined ? job.name : undefined);
+    else if (isReached(one) && rebuild && of.repeated === undefined)
+      sayNotCompared(out, only === undefined ? `${job.name}: ` : '');
   }
+  const lacking = new Set(followed.flatMap((one) => (isReached(one) ? [] : [one.job.name])));
+  const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
+  let alarm: Exit | undefined;
+  for (const { job, of } of followed) {
+    const account = accountOf(of.facts);
+    alarm = (await sayAlarm(context, client, of, proofs.of(of.run))) ?? alarm;
+    // An artifact that other jobs read is not what the user came for.
+    if (!account.over || (account.state === 'trusted' && needed.has(job.name))) continue;
+    if (of.reached(until) !== undefined && lacking.has(job.name)) continue;
+    // It falls with that one, whose steps are told.
+    if (account.state === 'cancelled' && job.needs.some(({ name }) => lacking.has(name))) continue;
+    for (const step of account.next) sayStep(out, step, only === undefined ? `${job.name}: ` : '');
+  }
+  if (
+    only === undefined &&
+    followed.some(({ of: { facts } }) => facts.level !== null && facts.cosigned === false)
+  )
+    out.say(out.colours.yellow(`* ${notCosigned}`));
+  if (only === undefined && lacking.size > 0) {
+    const what = `${lacking.size} of ${counted(followed.length, 'job')} not ${until}`;
+    out.say(`${what}. To publish what came to nothing again: quorate run --failed`);
+  }
+  return lacking.size === 0 && !followed.some(({ of }) => of.differs) ? (alarm ?? exits.done) : exits.no;
 }
 
 function sayUnproven(
@@ -295,100 +333,9 @@ function sayUnproven(
   out.note(out.colours.red(`${head}the controller says ${level}, and does not prove it: ${says} [${code}]`));
 }
 
-const holds = (proof: Proof | undefined): boolean => proof !== undefined && proof.why === undefined;
-
 /** Of --rebuild: nothing proves that there is no earlier run. */
 const sayNotCompared = (out: Context['out'], head = ''): void =>
   out.note(`${head}compared with nothing: the controller names no earlier run of the same job`);
-
-/** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
-const followedMax = 16;
-
-/** Follows several runs, with a row for each. Done when all of them have the level. `context`: with the home of the membership. */
-async function followAll(
-  context: Context,
-  client: Client,
-  published: readonly PublishedJob[],
-  { until, rebuild }: { until: Until; rebuild: boolean },
-  limit: AbortSignal,
-): Promise<Exit> {
-  const { out, signal } = context;
-  const board = out.board();
-  const view = new PipelineView(board, out.colours, published);
-  const followed: { name: string; of: FollowedRun; job: PublishedJob }[] = [];
-  const proofs = new Map<FollowedRun, Proof>();
-  const queue = [...published];
-  const followOne = async (job: PublishedJob): Promise<void> => {
-    const { name, run } = job;
-    const of = new FollowedRun(run);
-    followed.push({ name, of, job });
-    const waiting = new WaitingNote(context, client, { run, name });
-    waiting.in(idleMs);
-    try {
-      for await (const { at, progress } of client.follow(run, limit)) {
-        if (progress.kind === 'waiting' || progress.kind === 'leased') waiting.stop();
-        if (progress.kind === 'passed') waiting.in(restsMs);
-        if (progress.kind === 'cosigning' || progress.kind === 'pin-failed') waiting.stop();
-        if (progress.kind === 'agreed' && progress.artifact !== null) waiting.every(farMs);
-        waiting.seen++;
-        of.take(progress);
-        out.value({ ...runEvent(at, progress, of.facts), name, run });
-        view.show(name, at, progress, of.facts);
-        if (progress.kind === 'verdict') waiting.in(idleMs);
-        if (progress.kind === 'verdict' && of.isOver(until, rebuild)) return;
-      }
-    } finally {
-      waiting.stop();
-    }
-  };
-  const next = async (): Promise<void> => {
-    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
-  };
-  try {
-    await Promise.all(Array.from({ length: followedMax }, next));
-    const told = followed.flatMap(({ name, of, job }) => {
-      const verdict = of.reached(until);
-      return verdict === undefined
-        ? []
-        : [{ name, of, job, verdict, repeated: rebuild ? of.repeated : undefined }];
-    });
-    for (const [{ name, of }, proof] of await proofOf(context, client, told, limit)) {
-      proofs.set(of, proof);
-      takeShown(out, of, proof, { name, run: of.run });
-      if (proof.why === undefined) view.verified(name, of.facts);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    out.note('No longer following; the jobs go on. quorate jobs lists them.');
-    return exits.interrupted;
-  } finally {
-    board.end();
-  }
-  for (const { name, of } of followed) {
-    const { why } = proofs.get(of) ?? {};
-    if (why !== undefined) sayUnproven(out, of, why, name);
-    else if (proofs.has(of) && rebuild && of.repeated === undefined) sayNotCompared(out, `${name}: `);
-  }
-  for (const { of } of followed) if (of.isFailed) await sayFailure(out, client, of.run, of.failed, limit);
-  const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
-  let alarm: Exit | undefined;
-  for (const { name, of } of followed) {
-    const account = accountOf(of.facts);
-    alarm = (await sayAlarm(context, client, of, proofs.get(of))) ?? alarm;
-    // An artifact that other jobs read is not what the user came for.
-    if (!account.over || (account.state === 'trusted' && needed.has(name))) continue;
-    if (proofs.get(of)?.why !== undefined) continue;
-    for (const step of account.next) sayStep(out, step, `${name}: `);
-  }
-  if (followed.some(({ of: { facts } }) => facts.level !== null && facts.cosigned === false))
-    out.say(out.colours.yellow(`* ${notCosigned}`));
-  const lacking = followed.filter(({ of }) => !holds(proofs.get(of))).length;
-  if (lacking > 0) {
-    const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
-    out.say(`${what}. To publish what came to nothing again: quorate run --failed`);
-  }
-  return lacking === 0 && !followed.some(({ of }) => of.differs) ? (alarm ?? exits.done) : exits.no;
-}
 
 /** The verdict is out: its comparison may take this long. */
 const compareMsMax = 60_000;

@@ -51,17 +51,22 @@ const story: [name: string, at: number, progress: Progress][] = [
   ['test', 9000, { kind: 'verdict', level: 'agreed', artifact: null }],
 ];
 
-function view(out: Sink): PipelineView {
+function view(out: Sink, kept?: string): PipelineView {
   const output = new Output(out, sink(), { json: false, colour: false });
-  return new PipelineView(output.board(), output.colours, published);
+  return new PipelineView(
+    output.board(),
+    output.colours,
+    published.map((job) => ({ ...job, isKept: job.name === kept })),
+  );
 }
 
 async function play(
   out: Sink & { text(): string },
   more: typeof story = [],
   verified?: string,
+  kept?: string,
 ): Promise<string> {
-  const shown = view(out);
+  const shown = view(out, kept);
   const facts = new Map(published.map(({ name, run }) => [name, untold(run)]));
   for (const [name, at, progress] of [...story, ...more]) {
     const now = afterProgress(facts.get(name) ?? untold(''), progress);
@@ -118,6 +123,40 @@ describe('a pipeline that is followed', () => {
       ]),
     );
     expect(lines[1]).toBe('  └ test  trusted (unverified) *  in 6.0 s  cleo');
+  });
+
+  it('keeps artifact and time of what is agreed while the trusted worker builds it', async () => {
+    const lines = screen(
+      await play(sink({ columns: 100, rows: 24 }), [
+        ['lib', 10_000, { kind: 'leased', ...slot('tower'), slot: 'trusted' }],
+      ]),
+    );
+    expect(lines[0]).toBe(
+      '  lib     agreed (unverified)  in 2.0 s  bafybei…63256i  ada, ben  the trusted worker builds it',
+    );
+  });
+
+  it('has one row for an earlier run that stands for a job, once that is proven', async () => {
+    const rows = (await play(sink(), [], 'lib', 'lib')).split('\n').filter((line) => line.includes('lib  '));
+    expect(rows).toEqual([`  lib     agreed (verified)  kept  in 2.0 s  ${artifact}  ada, ben`]);
+  });
+
+  it('says of a job that fell with another one after that one', async () => {
+    const cancelled = (reason: string): Progress => ({ kind: 'cancelled', reason });
+    const text = await play(sink(), [
+      ['test', 10_000, cancelled('lib failed')],
+      ['lib', 10_000, { kind: 'verdict', level: 'failed', artifact: null }],
+    ]);
+    const states = [...text.matchAll(/^ {2}(\w+) +(failed|cancelled)/gm)].map(([, name, state]) => [
+      name,
+      state,
+    ]);
+    expect(states).toEqual([
+      ['lib', 'failed'],
+      ['test', 'cancelled'],
+    ]);
+    // For a reason of its own.
+    expect(await play(sink(), [['test', 10_000, cancelled('no')]])).toContain('  test    cancelled: no');
   });
 
   it('says why nobody takes a job', async () => {

@@ -1,6 +1,11 @@
 import { expect, it, vi } from 'vitest';
 import { FollowedRun } from '../../../src/client/commands/next-steps.ts';
-import { commandLimits, proofOf } from '../../../src/client/commands/run-evidence.ts';
+import {
+  commandLimits,
+  proofOf,
+  RunProofs,
+  type ToldRun,
+} from '../../../src/client/commands/run-evidence.ts';
 import { openRevocationBook } from '../../../src/node/membership/revocation-file.ts';
 import { Patience } from '../../../src/node/patience.ts';
 import { codeOf, QuorateError } from '../../../src/protocol/base/errors.ts';
@@ -9,7 +14,15 @@ import { Output } from '../../../src/terminal/output.ts';
 import { sink } from '../../cli/screen.ts';
 import { folder } from '../../cli/support.ts';
 import { makeAnswer } from '../../support/answers.ts';
-import { cidOf, makeProject, project, revocationBy, root, trusted as tower } from '../../support/project.ts';
+import {
+  cidOf,
+  exit,
+  makeProject,
+  project,
+  revocationBy,
+  root,
+  trusted as tower,
+} from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
 const none = (): never => {
@@ -26,7 +39,13 @@ const soon = () => AbortSignal.timeout(60_000);
 async function proof(
   { request, artifact }: { request: { id: string; payload: Request }; artifact: string | null },
   shown: (Bundle | (() => never))[],
-  { level = 'trusted' as 'trusted' | 'agreed', said = {}, asked = {}, home = '', signal = soon() } = {},
+  {
+    level = 'trusted' as 'trusted' | 'agreed' | 'failed',
+    said = {},
+    asked = {},
+    home = '',
+    signal = soon(),
+  } = {},
 ) {
   const left = [...shown];
   const bundle = async () => {
@@ -174,6 +193,54 @@ it('that of several runs is waited for together', async () => {
     [b, undefined],
     [c, 'BUNDLE_NOT_FOUND'],
   ]);
+});
+
+it('each run is verified while more is told, by its last verdict and once', async () => {
+  const { request, artifact, bundle: last } = await makeProject();
+  const { bundle: before } = await makeProject({ own: null, level: 'agreed' });
+  const run = request.id;
+  const asked: PromiseWithResolvers<{ bundle: Bundle; text: string }>[] = [];
+  const next = Promise.withResolvers<void>();
+  const bundle = () => {
+    const one = Promise.withResolvers<{ bundle: Bundle; text: string }>();
+    if (asked.push(one) === 2) next.resolve();
+    return one.promise;
+  };
+  const told: string[] = [];
+  const onProof = ({ verdict: { level } }: ToldRun) => told.push(level);
+  const proofs = new RunProofs(contextAt(folder()), { bundle, project }, { signal: soon(), onProof });
+  const says = (level: 'agreed' | 'trusted') =>
+    proofs.take(run, { job: { run, asked: request.payload }, verdict: { level, artifact } });
+  says('agreed');
+  await vi.waitUntil(() => asked.length === 1);
+  // Told while the bundle of the verdict before is on its way: that one is of no use any more.
+  says('trusted');
+  asked[0]?.resolve({ bundle: before, text: '' });
+  await next.promise;
+  expect([told, proofs.of(run)]).toEqual([[], undefined]);
+  asked[1]?.resolve({ bundle: last, text: '' });
+  await proofs.settled();
+  says('trusted');
+  await proofs.settled();
+  expect([told, asked.length, proofs.of(run)?.why]).toEqual([['trusted'], 2, undefined]);
+  // Void, and told again: it is verified again.
+  proofs.take(run, undefined);
+  expect(proofs.of(run)).toBeUndefined();
+  says('trusted');
+  await vi.waitUntil(() => asked.length === 3);
+});
+
+it('a failure is proven by receipts that agree on it, and by nothing else', async () => {
+  withLimits(commandLimits, { storedMsMax: 0 });
+  const outcome = exit(null, 1);
+  const runs = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome }));
+  const failed = await makeProject({ runs, own: { operator: 'owner', outcome } });
+  expect(await proof(failed, [failed.bundle], { level: 'failed' })).toBe('proven');
+  const built = await makeProject();
+  expect(await proof(built, [built.bundle], { level: 'failed', said: { artifact: null } })).toBe(
+    'RUN_NOT_TRUSTED',
+  );
+  expect(await proof(failed, [failed.bundle])).toBe('RUN_NOT_TRUSTED');
 });
 
 it('a controller that is away is waited for longer, and accused of nothing', async () => {
