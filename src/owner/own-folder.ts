@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
 import { appendFile, readFile, realpath } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { hasCode, QuorateError } from '../protocol/base/errors.ts';
 import { shellWord } from '../protocol/base/shell-word.ts';
 
@@ -70,20 +70,32 @@ export function repositoryAt(cwd: string): string {
 /**
  * The folder of a project, and so no key, charter, image or store in it, came with a repository around, or as one; nor is it a link or a
  * submodule, where others would read the keys. Whatever opens such a folder calls this before. Outside of repositories none came with one.
+ * `atRest`: nor is git at work, whose files are there before it says that it keeps them.
  * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_… where git cannot tell
  */
-export async function checkNotCommitted(dir: string): Promise<void> {
-  const { isKept } = await import('../source/index.ts');
+export async function checkNotCommitted(dir: string, atRest = false): Promise<void> {
+  const { isAtWork, isKept } = await import('../source/index.ts');
   const parent = dirname(dir);
   // Git is asked where the folder is, whatever links lead there, and where it leads as a link.
   const place = join(await realpath(parent).catch(() => parent), '.quorate');
   // Those further out as well: a repository that was made within another one knows nothing of what that one brought.
   for (const path of new Set([place, await realpath(place).catch(() => place)]))
-    for (const repository of repositoriesAround(path, ownerOf(dirname(path))))
+    for (const repository of repositoriesAround(path, ownerOf(dirname(path)))) {
+      if (atRest && (await isAtWork(repository)))
+        throw new QuorateError('SOURCE_FAILED', `git is at work in ${repository}`, {
+          hint: 'Try again when it is done. Where no git runs there, one that was ended left index.lock in its folder: remove that.',
+        });
       if (await isKept(repository, relative(repository, path)))
         throw new QuorateError('PROJECT_FOREIGN', `${parent} has .quorate/ in its commits`, {
           hint: 'Whoever committed it may know its keys: git rm -r --cached .quorate, then move .quorate away.',
         });
+    }
+}
+
+/** A file that a process reads again while it runs is none that a checkout put into `.quorate`. @throws as of `checkNotCommitted` */
+export async function checkOwnFile(file: string): Promise<void> {
+  const dir = dirname(file);
+  if (basename(dir) === '.quorate') await checkNotCommitted(dir, true);
 }
 
 /** `where`: of the folder `.quorate`, in this repository. @throws {QuorateError} `PROJECT_FOREIGN` where keys in it would go into the next commit */

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { escapeLine } from '../protocol/base/escape.ts';
 import { shellWord } from '../protocol/base/shell-word.ts';
@@ -124,6 +125,12 @@ export async function isKept(folder: string, path: string): Promise<boolean> {
     throw explain(error, `cannot tell what git keeps in ${visible(folder)}`, 'git status');
   }
   return bytes > 0;
+}
+
+/** Whether a command of git changes the index, and with it maybe files. */
+export async function isAtWork(folder: string): Promise<boolean> {
+  const lock = await askGit(ownGit({}), folder, ['rev-parse', '--git-path', 'index.lock']);
+  return lock !== undefined && existsSync(resolve(folder, lock));
 }
 
 /** Whether git leaves out each of these paths, which it does not keep, by whatever rule. */

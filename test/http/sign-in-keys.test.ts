@@ -74,7 +74,14 @@ describe('signing in with a key', () => {
     await writeFile(path, `origin = "${origin}"`);
     const charter = () => makeCharter();
     const members = { charter, isRevoked: () => false };
-    const signed = await openSignIn({ path, members, charter, issuer: undefined, onError: () => {} });
+    const signed = await openSignIn({
+      path,
+      members,
+      charter,
+      issuer: undefined,
+      checkOwn: async () => {},
+      onError: () => {},
+    });
     onTestFinished(() => signed.close());
     const app = new Hono<HttpEnv>().route('/', signed.app);
     app.get('/', (c) => c.text(signed.session(c)?.name ?? 'nobody'));

@@ -130,7 +130,14 @@ describe('a file of settings', () => {
     const path = join(await mkdtemp(join(tmpdir(), 'quorate-sign-in-')), 'sign-in.toml');
     await writeFile(path, text);
     const charter = () => makeCharter();
-    return openSignIn({ path, members: undefined, charter, issuer: undefined, onError: () => {} });
+    return openSignIn({
+      path,
+      members: undefined,
+      charter,
+      issuer: undefined,
+      checkOwn: async () => {},
+      onError: () => {},
+    });
   };
 
   it('is let go where it names a secret that is not there', async () => {

@@ -1,14 +1,18 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { endedPathOf, SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { openIdpFolder } from '../../src/owner/idp-folder.ts';
-import { checkNotCommitted, ignoreProjectFolder } from '../../src/owner/own-folder.ts';
+import { checkNotCommitted, checkOwnFile, ignoreProjectFolder } from '../../src/owner/own-folder.ts';
 import { playedOf } from '../../src/owner/played.ts';
 import { findProject, openProject, projectHere } from '../../src/owner/project.ts';
 import { initProject, openProjectFolder } from '../../src/owner/project-folder.ts';
 import { codeOf } from '../../src/protocol/base/errors.ts';
 import { quorate } from '../cli/support.ts';
+import { until } from '../e2e/support/wait.ts';
 import { commitAll, folder, git, repo } from '../source/support.ts';
 import { isRoot } from '../support/needs.ts';
 
@@ -243,4 +247,49 @@ it('a folder that is a link of one’s own to elsewhere is kept out of commits, 
   expect((await openProject(root)).dir).toBe(join(root, '.quorate'));
   expect(existsSync(join(apart, 'charter.jws'))).toBe(true);
   expect(await ignoreProjectFolder(root, root)).toBe('kept');
+});
+
+it('a sign-in.toml that a checkout brings counts for nothing, also while git is at work; one’s own counts again after it', async () => {
+  const root = await repo();
+  const aside = await folder();
+  const own = join(root, '.quorate', 'sign-in.toml');
+  const says = (...revoked: string[]) =>
+    writeFile(own, `origin = "https://ci.example.org"\nrevoked = ${JSON.stringify(revoked)}\n`);
+  await writeFile(join(root, '.gitignore'), '.quorate/\n');
+  commitAll(root);
+  const home = git(root, 'rev-parse', '--abbrev-ref', 'HEAD');
+  git(root, 'checkout', '-q', '-b', 'theirs');
+  await mkdir(join(root, '.quorate'));
+  await says('ada');
+  await writeFile(endedPathOf(own), JSON.stringify([{ person: 'ada', at: 9e15 }]));
+  await writeFile(join(root, '.gitattributes'), 'z filter=slow\n');
+  await writeFile(join(root, 'z'), 'z');
+  git(root, 'add', '-f', '.quorate', '.gitattributes', 'z');
+  git(root, 'commit', '-q', '-m', 'x');
+  git(root, 'checkout', '-q', home);
+  await mkdir(join(root, '.quorate'), { recursive: true });
+  await says();
+  const errors: string[] = [];
+  const file = await SignInFile.open(own, ({ message }) => errors.push(message), checkOwnFile);
+  onTestFinished(() => file.close());
+  const told = (what: string) => until(what, () => errors.some((error) => error.includes(what)));
+  const smudge = `touch ${aside}/began; until [ -e ${aside}/go ]; do sleep 0.05; done; cat`;
+  const checkout = spawn('git', ['-c', `filter.slow.smudge=${smudge}`, 'checkout', '-q', 'theirs'], {
+    cwd: root,
+  });
+  const ended = once(checkout, 'close');
+  await until('the checkout', () => existsSync(join(aside, 'began')) && existsSync(own));
+  await told('git is at work');
+  await writeFile(join(aside, 'go'), '');
+  expect(await ended).toEqual([0, null]);
+  await told('.quorate/ in its commits');
+  await expect(SignInFile.open(own, () => {}, checkOwnFile)).rejects.toMatchObject({
+    code: 'PROJECT_FOREIGN',
+  });
+  expect(file.settings.revoked).toEqual([]);
+  git(root, 'checkout', '-q', home);
+  await mkdir(join(root, '.quorate'), { recursive: true });
+  await says('bob');
+  await until('one’s own', () => file.settings.revoked.length > 0);
+  expect([file.settings.revoked, file.hasEnded('ada', 1)]).toEqual([['bob'], false]);
 });

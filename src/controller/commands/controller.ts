@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
+import { checkOwnFile } from '../../owner/own-folder.ts';
 import { openProject } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { version } from '../../program.ts';
@@ -255,6 +256,7 @@ export async function serveFeed(
           issuer: folder.holds.idp
             ? { signer: folder.idp.signer, charter: () => node.members.charter() }
             : undefined,
+          checkOwn: checkOwnFile,
           onError: ({ message }) => out.note(message),
         });
   const reached = urlsOf(http.host, http.port, node.addresses());

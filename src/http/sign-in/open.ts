@@ -1,7 +1,7 @@
 import { OidcProvider } from '../../identity/oidc/provider.ts';
 import { neededClaims, roleOf } from '../../identity/oidc/rules.ts';
 import type { ProviderSettings } from '../../identity/oidc/settings.ts';
-import { readClientSecret, SignInFile } from '../../identity/oidc/settings-file.ts';
+import { type CheckOwn, readClientSecret, SignInFile } from '../../identity/oidc/settings-file.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { machineTime } from '../../node/ports.ts';
 import type { Charter } from '../../protocol/documents/index.ts';
@@ -53,14 +53,15 @@ interface OpenSignInOptions {
   charter(): Charter;
   /** Of the process that has the key of the identity provider. */
   issuer: SessionIssuer | undefined;
+  checkOwn: CheckOwn;
   /** sign-in.toml is wrong since it was changed; what it said before stays in force. */
   onError(error: Error): void;
 }
 
 /** Signing in by a file, whose rules, services, times and revocations are reread within a second. @throws `SIGN_IN_FILE_…` */
 export async function openSignIn(options: OpenSignInOptions): Promise<SignIn & { origin: string }> {
-  const { path, members, charter, issuer, onError } = options;
-  const file = await SignInFile.open(path, onError);
+  const { path, members, charter, issuer, checkOwn, onError } = options;
+  const file = await SignInFile.open(path, onError, checkOwn);
   const { origin, provider, idp } = file.settings;
   // Sessions, codes and links end in time, also where the wall clock is set back.
   const time = machineTime();

@@ -103,6 +103,9 @@ export async function endSessionsOf(person: string, settingsPath: string, now: n
   }
 }
 
+/** Rejects where a file came with a repository. */
+export type CheckOwn = (path: string) => Promise<void>;
+
 /** sign-in.toml and the ended sessions, looked at five times a second. A wrong file leaves what was in force; `onError` is told once. */
 export class SignInFile {
   readonly path: string;
@@ -111,19 +114,31 @@ export class SignInFile {
   #stamps = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #onError: (error: Error) => void;
+  readonly #checkOwn: CheckOwn;
   #isClosed = false;
 
-  private constructor(path: string, settings: SignInSettings, onError: (error: Error) => void) {
+  private constructor(
+    path: string,
+    settings: SignInSettings,
+    onError: (error: Error) => void,
+    checkOwn: CheckOwn,
+  ) {
     this.path = path;
     this.#settings = settings;
     this.#onError = onError;
+    this.#checkOwn = checkOwn;
   }
 
-  /** @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID */
-  static async open(path: string, onError: (error: Error) => void): Promise<SignInFile> {
+  /** @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID, and as `checkOwn` */
+  static async open(
+    path: string,
+    onError: (error: Error) => void,
+    checkOwn: CheckOwn = async () => {},
+  ): Promise<SignInFile> {
+    await checkOwn(path);
     const found = await readStamped(path);
     if (found === undefined) throw unreadable(path, 'there is no such file');
-    const file = new SignInFile(path, parseSignInSettings(found.text, path), onError);
+    const file = new SignInFile(path, parseSignInSettings(found.text, path), onError, checkOwn);
     file.#stamps.set(path, found.stamp);
     await file.#readEnded();
     file.#next();
@@ -172,21 +187,24 @@ export class SignInFile {
     const found = await readStamped(path);
     if (found === undefined)
       throw unreadable(path, 'there is no such file any more; what it said stays in force');
-    if (this.#isKnown(path, found.stamp)) return;
+    if (!(await this.#isNew(path, found.stamp))) return;
     this.#settings = parseSignInSettings(found.text, path);
   }
 
   async #readEnded(): Promise<void> {
     const path = endedPathOf(this.path);
     const found = await readStamped(path);
-    if (found === undefined || this.#isKnown(path, found.stamp)) return;
+    if (found === undefined || !(await this.#isNew(path, found.stamp))) return;
     this.#ended = new Map(parseEnded(found.text, path).map(({ person, at }) => [person, at]));
   }
 
-  #isKnown(path: string, stamp: string): boolean {
-    if (this.#stamps.get(path) === stamp) return true;
+  /** A file that is refused, or is another one by the end of the check, is looked at again. @throws as `checkOwn` */
+  async #isNew(path: string, stamp: string): Promise<boolean> {
+    if (this.#stamps.get(path) === stamp) return false;
+    await this.#checkOwn(path);
+    if ((await readStamped(path))?.stamp !== stamp) return false;
     this.#stamps.set(path, stamp);
     this.#stamps.delete(`${path} error`);
-    return false;
+    return true;
   }
 }

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { NodePorts } from '../../node/kernel/open-node.ts';
+import { checkOwnFile } from '../../owner/own-folder.ts';
 import { keysFolder } from '../../owner/project.ts';
 import type { ProjectFolder } from '../../owner/project-folder.ts';
 import { QuorateError } from '../../protocol/base/errors.ts';
@@ -79,7 +80,7 @@ async function revokeSessions(
   const { endSessionsOf, SignInFile } = await import('../../identity/oidc/settings-file.ts');
   const path = resolve(cwd, options.file ?? join(await keysFolder(cwd), 'sign-in.toml'));
   // A path that is wrong would end nobody's.
-  const file = await SignInFile.open(path, () => {});
+  const file = await SignInFile.open(path, () => {}, checkOwnFile);
   file.close();
   await endSessionsOf(person, path, Date.now());
   out.value({ person, ended: true });
@@ -167,6 +168,7 @@ async function serveSignIn(
     members: node.members,
     charter: () => node.members.charter(),
     issuer: { signer: folder.idp.signer, charter: () => node.members.charter() },
+    checkOwn: checkOwnFile,
     onError: ({ message }) => out.note(message),
   });
   const server = await listenHttp({

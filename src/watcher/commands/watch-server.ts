@@ -3,6 +3,7 @@ import { namesIn, urlOf } from '../../http/addresses.ts';
 import { errorPageWith } from '../../http/kit/layout.ts';
 import { listenHttp } from '../../http/listen.ts';
 import { openSignIn } from '../../http/sign-in/open.ts';
+import { checkOwnFile } from '../../owner/own-folder.ts';
 import { version } from '../../program.ts';
 import { refusalOfAgain } from '../machine/again.ts';
 import { badgeOf, viewOf } from '../machine/view.ts';
@@ -25,7 +26,7 @@ export async function serveWatch(
   const { state } = machine;
   const { host, port, names, signIn } = listen;
   const onError = ({ message }: Error) => note(message);
-  const options = { members: undefined, charter, issuer: undefined, onError };
+  const options = { members: undefined, charter, issuer: undefined, checkOwn: checkOwnFile, onError };
   const people = signIn === undefined ? undefined : await openSignIn({ path: signIn, ...options });
   const app = watchApp({
     version: version(),
