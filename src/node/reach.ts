@@ -1,6 +1,7 @@
 import type { Reach } from '../dependencies/index.ts';
 import { openAddresses } from '../egress/index.ts';
 import { codeOf, QuorateError } from '../protocol/base/errors.ts';
+import { shellWord } from '../protocol/base/shell-word.ts';
 
 /**
  * Which servers may be asked for what a lock file, an index or a redirect names: those at public addresses, those that somebody at this
@@ -16,9 +17,13 @@ export function reachFrom(env: NodeJS.ProcessEnv): Reach {
     } catch (cause) {
       if (codeOf(cause) !== 'EGRESS_ADDRESS_REFUSED') throw cause;
       const why = `${(cause as Error).message}, and no configuration of this host names it`;
-      throw new QuorateError('EGRESS_ADDRESS_REFUSED', `${why} (QUORATE_PRIVATE_HOSTS=${at} would)`, {
-        cause,
-      });
+      throw new QuorateError(
+        'EGRESS_ADDRESS_REFUSED',
+        `${why} (QUORATE_PRIVATE_HOSTS=${shellWord(at)} would)`,
+        {
+          cause,
+        },
+      );
     }
   };
 }

@@ -6,6 +6,7 @@ import { codeOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { allowsHost } from '../../protocol/base/host-entry.ts';
 import { jobFileNames } from '../../protocol/base/job-file-names.ts';
+import { shellWord } from '../../protocol/base/shell-word.ts';
 import { type Context, type Define, defineCommand } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
 import { counted } from '../../terminal/format.ts';
@@ -176,12 +177,12 @@ async function portsMissed(repo: string, vcs: readonly string[]): Promise<string
   const [remote] = await hostOfRemote(repo);
   if (remote !== undefined && vcs.length > 0 && !allowsHost(vcs, remote))
     return [
-      `The remote of this repository is at ${remote}, which is not among them: its jobs are refused. To name it: quorate charter set ${[...vcs, remote].map((one) => `--vcs ${one}`).join(' ')}`,
+      `The remote of this repository is at ${remote}, which is not among them: its jobs are refused. To name it: quorate charter set ${[...vcs, remote].map((one) => `--vcs ${shellWord(one)}`).join(' ')}`,
     ];
   const open = vcs.filter((entry) => !/:\d+$/.test(entry) && entry !== remote);
   if (open.length === 0) return [];
   return [
-    `Without a port ${open.join(', ')} stands for the usual ones only (https 443, http 80, git 9418). A server at another port is named with it: --vcs ${open[0]}:3000`,
+    `Without a port ${open.join(', ')} stands for the usual ones only (https 443, http 80, git 9418). A server at another port is named with it: --vcs ${shellWord(`${open[0]}:3000`)}`,
   ];
 }
 
