@@ -96,9 +96,11 @@ export async function openProject(cwd: string): Promise<ProjectFolder> {
   if (folder !== undefined) return folder;
   const played =
     findPlayed(cwd) === undefined ? '' : ' that is yours; what quorate up plays is for trying out';
+  const theirs = findUp(cwd, join('.quorate', 'charter.jws'));
+  const passed = theirs === undefined ? '' : `; that in ${theirs} is of another user`;
   throw new QuorateError(
     'PROJECT_NOT_FOUND',
-    `you are in no project${played}: there is none in ${cwd} or above`,
+    `you are in no project${played}: there is none in ${cwd} or above${passed}`,
     { hint: 'Go to the repository of your project. To make one of a repository: quorate init' },
   );
 }

@@ -171,6 +171,21 @@ describe('a project folder of which git keeps nothing', () => {
   });
 
   it.skipIf(!isRoot)(
+    'is passed over further out where it is of another user, which an error says',
+    async () => {
+      const around = await folder();
+      const { dir } = await initProject(around, about);
+      await chown(dir, 12_345, 12_345);
+      const below = join(around, 'below');
+      await mkdir(below);
+      await expect(openProject(below)).rejects.toMatchObject({
+        code: 'PROJECT_NOT_FOUND',
+        message: expect.stringContaining(`that in ${around} is of another user`),
+      });
+    },
+  );
+
+  it.skipIf(!isRoot)(
     'is opened by root in a repository of another user where root has told git so',
     async () => {
       const root = await repo();
