@@ -144,6 +144,15 @@ describe('a server at a private address that nobody here named', () => {
     expect((await arrivals(one, {}, proxy, reachFrom({}))).count).toBe(0);
   });
 
+  it.each([
+    ['::1', "'[::1]:80'"],
+    ['127.0.0.1', '127.0.0.1:80'],
+  ])('an error names the setting that would allow %s as a shell takes it', async (host, word) => {
+    await expect(reachFrom({})({ host, port: 80 }, false)).rejects.toThrow(
+      `(QUORATE_PRIVATE_HOSTS=${word} would)`,
+    );
+  });
+
   it('is not reached by a name that changes: connected to is the address that was looked at', async () => {
     const victim = await bystander();
     const looked: string[] = [];
