@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { createColors } from 'picocolors';
-import { jsonLine } from '../protocol/base/escape.ts';
+import { escapeColouredText, jsonLine } from '../protocol/base/escape.ts';
 import { shortId } from '../protocol/base/text.ts';
 import { cutTo, laid, table } from './layout.ts';
 
@@ -25,6 +25,10 @@ const widthOf = ({ columns = 0 }: Sink): number => (columns > 0 ? Math.max(width
 
 const laidOn = (sink: Sink, lines: readonly string[]): string[] =>
   sink.isTTY === true ? lines.flatMap((line) => laid(line, widthOf(sink))) : [...lines];
+
+/** Lines as they go to a terminal. Foreign text is escaped where it is read; control characters that were passed over there are escaped here, except colours. */
+const written = (lines: readonly string[]): string =>
+  lines.map((line) => `${escapeColouredText(line)}\n`).join('');
 
 /** Output of a command: text, or with `json` JSON; never both on one stream. */
 export class Output {
@@ -80,7 +84,7 @@ export class Output {
   print(...lines: string[]): void {
     if (this.json) return;
     if (this.#board?.isDrawn) for (const line of lines) this.#board.print(line);
-    else this.#out.write(lines.map((line) => `${line}\n`).join(''));
+    else this.#out.write(written(lines));
   }
 
   /** Prints rows in columns, or as blocks where these do not fit. Nothing is cut. */
@@ -99,11 +103,7 @@ export class Output {
 
   /** Prints a line on standard error, with and without --json. */
   note(line: string): void {
-    this.#err.write(
-      laidOn(this.#err, [line])
-        .map((one) => `${one}\n`)
-        .join(''),
-    );
+    this.#err.write(written(laidOn(this.#err, [line])));
   }
 
   /** Rows that change in place on a terminal, and are printed once per change elsewhere. */
@@ -160,7 +160,7 @@ export class Board {
       return;
     }
     if (this.#last) return;
-    if (this.#printed.get(key) !== row.text) this.#out.write(`${painted(row, row.text)}\n`);
+    if (this.#printed.get(key) !== row.text) this.#out.write(written([painted(row, row.text)]));
     this.#printed.set(key, row.text);
   }
 
@@ -172,7 +172,7 @@ export class Board {
   print(line: string): void {
     if (this.#silent) return;
     if (this.#live) this.#draw(line);
-    else this.#out.write(`${line}\n`);
+    else this.#out.write(written([line]));
   }
 
   id(id: string): string {
@@ -194,7 +194,7 @@ export class Board {
     const row = this.#rows.get(key);
     if (!this.#last || this.#silent || row === undefined) return;
     this.#rows.delete(key);
-    this.#out.write(`${painted(row, row.text)}\n`);
+    this.#out.write(written([painted(row, row.text)]));
   }
 
   /** Whether rows change in place. */
@@ -241,7 +241,7 @@ export class Board {
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
     const lines = above === undefined ? rows : [above, ...rows];
     // Clears to the end of the screen: the lines may be fewer than before.
-    this.#out.write(`${up}\u001b[J${lines.map((line) => `${line}\n`).join('')}`);
+    this.#out.write(`${up}\u001b[J${written(lines)}`);
     this.#drawn = rows.length;
   }
 }

@@ -261,3 +261,35 @@ describe('a run, shown', () => {
     expect(out.text()).toBe('');
   });
 });
+
+describe('a text with control characters that no caller escaped', () => {
+  const text = '\u001b[31mred\u001b[39m \u001b[2J\u001b]0;title\u0007\r\u202e';
+  const shown = '\u001b[31mred\u001b[39m \\x1b[2J\\x1b]0;title\\x07\\x0d\\u202e';
+
+  it.each<[string, (output: Output) => void]>([
+    ['said', (output) => output.say(text)],
+    ['printed', (output) => output.print(text)],
+    ['noted', (output) => output.note(text)],
+    ['said above rows', (output) => output.board().say(text)],
+    ['a row', (output) => output.board().set('row', { text })],
+    [
+      'a row that is printed once',
+      (output) => {
+        const rows = output.lastRows();
+        rows.set('row', { text });
+        rows.settle('row');
+      },
+    ],
+  ])('is %s with colours alone, on a terminal and elsewhere', async (_, tell) => {
+    for (const terminal of [undefined, { columns: 80, rows: 20 }]) {
+      const out = sink(terminal);
+      const output = new Output(out, out, { json: false, colour: true, cursor: true });
+      const board = output.board();
+      tell(output);
+      board.end();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(out.text()).toContain(shown);
+      for (const raw of ['\u001b[2J', '\u0007', '\r']) expect(out.text()).not.toContain(raw);
+    }
+  });
+});

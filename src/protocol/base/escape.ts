@@ -54,6 +54,15 @@ export function escapeColouredLine(text: string, maxChars: number = limits.logLi
   return cut ? `${safe} … (cut)` : safe;
 }
 
+/** `escapeColouredLine` for each line of a text of any length. */
+export const escapeColouredText = (text: string): string =>
+  text.search(notPlainColoured) < 0
+    ? text
+    : text
+        .split('\n')
+        .map((line) => escapeColouredLine(line, Number.POSITIVE_INFINITY))
+        .join('\n');
+
 /** `1;38;5;196;4` is `1`, `38;5;196` and `4`. */
 const stylesIn = (parameters: string): string[] =>
   parameters.match(/[34]8[;:](?:5[;:]\d*|2(?:[;:]\d*){0,3})|\d+/g) ?? [''];
