@@ -77,7 +77,8 @@ export class FollowedRun {
     if (progress.kind === 'compared') this.compared = progress;
     if (progress.kind === 'contradicted') this.isContradicted = true;
     this.failed = [...this.failed, ...failedResults([progress])].slice(-receiptsMax);
-    if (progress.kind === 'input-lost') this.verdict = undefined;
+    // It stands no more: what it rests on is lost, or it is built again.
+    if (this.facts.level === null) this.verdict = undefined;
     if (progress.kind === 'inputs' || progress.kind === 'reopened') this.repeated = undefined;
     if (progress.kind === 'repeated') this.repeated = progress;
     if (progress.kind === 'verdict') this.verdict = progress;

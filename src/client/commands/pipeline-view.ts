@@ -1,5 +1,6 @@
 import { type AccountFacts, accountLine, accountOf, type RunState } from '../../protocol/account/index.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
+import { documentLimits } from '../../protocol/documents/limits.ts';
 import { passReason } from '../../protocol/wire/pass-reason.ts';
 import type { Progress } from '../../protocol/wire/progress.ts';
 import { duration, shortId, shortRun } from '../../terminal/format.ts';
@@ -61,35 +62,39 @@ export class PipelineView {
     }
   }
 
-  /** `facts`: of the run, this event included. */
-  show(name: string, at: number, progress: Progress, facts: AccountFacts): void {
+  /** `facts`: of the run, this event included. `isVerified`: its evidence proves the verdict that they have. */
+  show(name: string, at: number, progress: Progress, facts: AccountFacts, isVerified = false): void {
     const job = this.#jobs.get(name);
     if (job === undefined) return;
-    if (facts.level !== job.facts?.level) job.isVerified = false;
-    job.facts = facts;
+    Object.assign(job, { facts, isVerified });
     const told = this.#told(job, at, progress);
     if (told === undefined) return;
     job.told = told;
-    if (!job.isKept) this.#drawWithReaders(name, job);
+    this.#drawWithReaders(name, job);
   }
 
-  /** Those that need it too, where their state rests on its own. */
-  #drawWithReaders(name: string, job: Shown): void {
+  /** Those that need it too, where their state rests on its own. Each once, however many ways lead to it. */
+  #drawWithReaders(name: string, job: Shown, seen = new Set<string>()): void {
+    if (seen.has(name)) return;
+    seen.add(name);
     if (this.#fellBefore(job)) return;
-    this.#draw(name, job);
+    if (!job.isKept || job.isVerified) this.#draw(name, job);
     for (const [other, one] of this.#jobs) {
       if (!one.needs.some((need) => need.name === name)) continue;
       if (one.facts?.level === 'agreed') this.#draw(other, one);
-      if (one.facts?.state === 'cancelled') this.#drawWithReaders(other, one);
+      if (one.facts?.state === 'cancelled') this.#drawWithReaders(other, one, seen);
     }
   }
 
   /** It was cancelled with a job that it needs, of which that is not told yet. */
-  #fellBefore({ facts, needs }: Shown): boolean {
+  #fellBefore({ facts, needs }: Shown, seen = new Set<string>()): boolean {
+    if (facts?.state !== 'cancelled') return false;
     return needs.some(({ name }) => {
+      // One that was looked at before did not fall so: else the search had ended there.
+      if (facts.cancelled?.includes(name) !== true || seen.has(name)) return false;
+      seen.add(name);
       const need = this.#jobs.get(name);
-      const isTold = need?.facts !== undefined && accountOf(need.facts).over && !this.#fellBefore(need);
-      return facts?.state === 'cancelled' && facts.cancelled?.includes(name) === true && !isTold;
+      return need?.facts === undefined || !accountOf(need.facts).over || this.#fellBefore(need, seen);
     });
   }
 
@@ -163,7 +168,8 @@ export class PipelineView {
         return { says: progress.round === 1 ? 'offered' : `offered again, round ${progress.round}` };
       case 'leased':
         job.began ??= at;
-        job.operators.add(progress.operator);
+        // No round has more.
+        if (job.operators.size <= documentLimits.slotsMax) job.operators.add(progress.operator);
         if (job.facts?.level === 'agreed') return { more: `${job.made}  the trusted worker builds it` };
         return { says: 'building', counts: true, more: this.#who(job) };
       case 'passed': {

@@ -79,7 +79,7 @@ export class RunProofs {
   readonly #context: Pick<Context, 'home' | 'out'>;
   readonly #client: Controller;
   readonly #options: ProofOptions;
-  /** When the evidence of each verdict without an answer was first missing, in ms; undefined before. */
+  /** Of each run its last verdict. */
   readonly #told = new Map<string, ToldRun>();
   /** Those without an answer, and when their evidence was first missing, in ms. */
   readonly #open = new Map<ToldRun, number | undefined>();
@@ -111,6 +111,12 @@ export class RunProofs {
   of(run: string): Proof | undefined {
     const told = this.#told.get(run);
     return told && this.#proofs.get(told);
+  }
+
+  /** Whether its evidence proves its last verdict. */
+  isProven(run: string): boolean {
+    const proof = this.of(run);
+    return proof !== undefined && proof.why === undefined;
   }
 
   /** Resolves once all that was told has an answer. @throws {QuorateError} `HOME_…`, of the connection; where the signal is aborted, any error */

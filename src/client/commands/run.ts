@@ -195,12 +195,12 @@ const followedMax = 16;
 interface Followed {
   job: PublishedJob;
   of: FollowedRun;
-  /** Events that its evidence showed and that were told, as JSON. */
+  /** Events that its evidence showed since its last verdict, and that were told, as JSON. */
   shown: Set<string>;
 }
 
 /** Follows runs, one with all its events and several with a row for each. Done when all of them have the level. `context`: with the home of the membership. */
-async function follow(
+export async function follow(
   context: Context,
   client: Client,
   published: readonly PublishedJob[],
@@ -238,7 +238,8 @@ async function follow(
   const followOne = async (job: PublishedJob): Promise<void> => {
     const { name, run } = job;
     const of = new FollowedRun(run);
-    followed.push({ job, of, shown: new Set() });
+    const shown = new Set<string>();
+    followed.push({ job, of, shown });
     const waiting = new WaitingNote(context, client, only === undefined ? { run, name } : { run });
     waiting.in(idleMs);
     try {
@@ -247,9 +248,10 @@ async function follow(
         of.take(progress);
         const verdict = of.provable;
         const isCompared = kind === 'repeated' && progress.same && rebuild;
+        if (kind === 'verdict') shown.clear();
         proofs.take(run, verdict && { job, verdict, repeated: rebuild ? of.repeated : undefined });
         out.value({ ...runEvent(at, progress, of.facts), ...named(job) });
-        rows?.show(name, at, progress, of.facts);
+        rows?.show(name, at, progress, of.facts, proofs.isProven(run));
         // A person reads it once that is proven.
         if (verdict === undefined || !(kind === 'verdict' || isCompared)) story?.show(at, progress);
         waiting.after(progress, of.verdict !== undefined);
@@ -283,10 +285,7 @@ async function follow(
     out.note(`No longer following; the ${jobs}${only === undefined ? '' : shortRun(only.run)}`);
     return exits.interrupted;
   }
-  const isReached = ({ of }: Followed): boolean => {
-    const proof = proofs.of(of.run);
-    return of.reached(until) !== undefined && proof !== undefined && proof.why === undefined;
-  };
+  const isReached = ({ of }: Followed): boolean => of.reached(until) !== undefined && proofs.isProven(of.run);
   for (const one of followed) {
     const { job, of } = one;
     const why = proofs.of(of.run)?.why;

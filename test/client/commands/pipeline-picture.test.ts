@@ -159,6 +159,58 @@ describe('a pipeline that is followed', () => {
     expect(await play(sink(), [['test', 10_000, cancelled('no')]])).toContain('  test    cancelled: no');
   });
 
+  it('says so of a job that fell with an earlier run that stands for another, whichever is told first', async () => {
+    const shown = sink();
+    const rows = view(shown, 'lib');
+    const tell = (name: string, progress: Progress) =>
+      rows.show(name, 0, progress, afterProgress(untold(name), progress));
+    tell('test', { kind: 'cancelled', reason: 'lib was revoked' });
+    tell('lib', { kind: 'verdict', level: 'trusted', artifact });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(shown.text()).toBe('  test    cancelled: lib was revoked\n');
+  });
+
+  it('looks at each job a few times for an event, however many ways lead to it', async () => {
+    const [deep, wide] = [5, 5];
+    const names = (at: number) => Array.from({ length: wide }, (_, n) => `${at}${n}`);
+    const all = Array.from({ length: deep }, (_, at) => names(at).map((name) => [name, at] as const)).flat();
+    const needs = (at: number) => (at === 0 ? [] : names(at - 1).map((name) => ({ name, level: 'agreed' })));
+    for (const progress of [
+      (at: number): Progress => ({ kind: 'cancelled', reason: `with ${names(at - 1).join(', ')}` }),
+      (): Progress => ({ kind: 'verdict', level: 'trusted', artifact }),
+    ]) {
+      const output = new Output(sink(), sink(), { json: false, colour: false });
+      const rows = new PipelineView(
+        output.board(),
+        output.colours,
+        all.map(([name, at]) => ({ name, run: name, needs: needs(at) })),
+      );
+      let looks = 0;
+      // The last ones first, so that all of them wait for those of the first row.
+      for (const [name, at] of all.toReversed()) {
+        const facts = afterProgress(untold(name), progress(at));
+        const { state } = facts;
+        const get = () => {
+          looks++;
+          return state;
+        };
+        rows.show(name, 0, progress(at), Object.defineProperty(facts, 'state', { get }));
+      }
+      expect(looks).toBeLessThan(all.length ** 2 * wide * deep);
+    }
+  });
+
+  it('names no more operators than a round has, whatever is told', async () => {
+    const leased: typeof story = Array.from({ length: 100 }, (_, n) => [
+      'lib',
+      0,
+      { kind: 'leased', ...slot(`operator${n}`) },
+    ]);
+    const lines = (await play(sink(), [['lib', 0, round], ...leased])).split('\n');
+    expect(lines.some((line) => line.includes('operator9'))).toBe(true);
+    expect(lines.filter((line) => line.includes('operator20'))).toEqual([]);
+  });
+
   it('says why nobody takes a job', async () => {
     const passed: Progress = { kind: 'passed', ...slot('dan'), reason: 'the job wants 64 GiB of memory' };
     const text = await play(sink(), [
