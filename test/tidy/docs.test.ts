@@ -18,6 +18,17 @@ const anchorOf = (heading: string) =>
 describe('the pages', () => {
   it('are there', () => expect(pages.length).toBeGreaterThan(10));
 
+  it('have 55,000 words at most, without the decisions', () => {
+    const counts = pages
+      .filter(({ path }) => !path.startsWith('docs/adr/'))
+      .map(({ path, text }) => ({ path, words: text.match(/\S+/g)?.length ?? 0 }))
+      .sort((a, b) => b.words - a.words);
+    const longest = counts.slice(0, 8).map(({ path, words }) => `${words} ${path}`);
+    const advice = `delete what is said twice, or by the code or --help. The longest: ${longest.join(', ')}`;
+    const words = counts.reduce((sum, count) => sum + count.words, 0);
+    expect(words, advice).toBeLessThanOrEqual(55_000);
+  });
+
   it('name files and folders that exist', () => {
     const named = pages.flatMap(({ path, text }) =>
       [...text.matchAll(new RegExp(`\`((?:${places})/[\\w./-]+)\``, 'g'))].map(({ 1: name = '', index }) => ({
