@@ -246,11 +246,11 @@ describe('the HTTP feed of a worker', () => {
     let hear = () => {};
     const { http } = listener([url], (clock) => ({
       monotonic: () => now,
-      after: (ms, done) => {
+      after: (_, done) => {
         pauses++;
         now += 190;
         hear();
-        return clock.after(ms, done);
+        return clock.after(1, done);
       },
     }));
     hear = () => http.heard();

@@ -15,6 +15,8 @@ import { checkBundle } from './verification.ts';
 export const commandLimits = {
   /** From the verdict of a run that is followed until its bundle is given up, in ms: a controller stores it after it tells the verdict. */
   storedMsMax: 30_000,
+  /** Between two questions for it. */
+  askAgainMs: 500,
   /** For a whole bundle as long as bytes of it arrive, in ms: the largest at 0.9 Mbit/s. A run that is followed waits for nothing else then. */
   bundleMsMax: 10 * 60_000,
 } as const;
@@ -44,8 +46,6 @@ export interface Proof {
   /** Events that it shows, in the order in which a controller tells them. */
   shows: Progress[];
 }
-
-const askAgainMs = 500;
 
 type Controller = Pick<Client, 'bundle' | 'project'>;
 
@@ -135,7 +135,7 @@ export class RunProofs {
         this.#proofs.set(told, proof);
         this.#options.onProof?.(told, proof);
       }
-      if (this.#open.size > 0) await sleep(askAgainMs, undefined, { signal });
+      if (this.#open.size > 0) await sleep(commandLimits.askAgainMs, undefined, { signal });
     }
     this.#work = undefined;
   }

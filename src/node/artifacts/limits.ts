@@ -32,6 +32,8 @@ export const artifactLimits = {
   peersMax: 8,
   /** Lookups of one key; peers that have nothing trusted yet are asked again in each. */
   lookupsMax: 3,
+  /** Until a peer is connected by an address that leads to the peer it names; then another key is looked for there. */
+  connectedMs: 2_000,
   /** Between two lookups. */
   againMs: 500,
   /** Attempts to fetch reports, and the time between two: a controller keeps what a failed test put out a moment after its verdict. */
@@ -65,6 +67,7 @@ assert(
   own.peersMax * own.openMs < own.repairSeconds * 1000,
   'as many streams are opened one after the other',
 );
+assert(own.connectedMs < own.askMsMax, 'an address is given up before an answer');
 assert(own.lookupsMax * own.againMs < own.askMsMax, 'the waits are shorter than one answer');
 assert(
   own.reportTriesMax * own.reportRetryMs < own.findMsMax,

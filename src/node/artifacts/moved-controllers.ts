@@ -4,6 +4,7 @@ import { openCharter } from '../../protocol/sessions/ask.ts';
 import { searchCharters } from '../../protocol/sessions/charter-search.ts';
 import { controllersUnder } from '../../protocol/sessions/credentials.ts';
 import { joseDocuments, meshDial } from '../ports.ts';
+import { artifactLimits } from './limits.ts';
 
 const lookMs = 50;
 
@@ -41,8 +42,6 @@ export async function movedControllers(
   return [...found.values()];
 }
 
-/** An address that leads to the peer it names is connected by then. */
-const soonMs = 2_000;
 const waitMsMax = 8_000;
 
 /** Waits until the mesh has a peer. Where none answers soon, returns controllers that have another key by now at these addresses. */
@@ -52,7 +51,7 @@ export async function waitOrSearch(
   known: readonly PeerAddress[],
   signal: AbortSignal,
 ): Promise<PeerAddress[]> {
-  if (await waitForPeer(mesh, signal, soonMs)) return [];
+  if (await waitForPeer(mesh, signal, artifactLimits.connectedMs)) return [];
   const moved = await movedControllers(mesh, project, known, signal);
   if (moved.length === 0) await waitForPeer(mesh, signal, waitMsMax);
   return moved;

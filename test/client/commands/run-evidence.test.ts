@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { FollowedRun } from '../../../src/client/commands/next-steps.ts';
 import {
   commandLimits,
@@ -24,6 +24,8 @@ import {
   trusted as tower,
 } from '../../support/project.ts';
 import { withLimits } from '../../support/with-limits.ts';
+
+beforeEach(() => withLimits(commandLimits, { askAgainMs: 20 }));
 
 const none = (): never => {
   throw new QuorateError('BUNDLE_NOT_FOUND', 'no');
@@ -171,7 +173,7 @@ it('that of a run that ended before is not', async () => {
 });
 
 it('that of several runs is waited for together', async () => {
-  withLimits(commandLimits, { storedMsMax: 400 });
+  withLimits(commandLimits, { storedMsMax: 100, askAgainMs: 120 });
   const runs = await Promise.all(['a', 'b', 'c'].map((name) => makeProject({ job: { name } })));
   const asked: string[] = [];
   const bundle = async (which: string) => {

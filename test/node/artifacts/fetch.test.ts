@@ -297,6 +297,7 @@ describe('an artifact', () => {
   });
 
   it('is asked about at the address of a controller that has another key by now', async () => {
+    withLimits(artifactLimits, { connectedMs: 1 });
     const [moved, stranger] = [await peer(controller.seed), await peer()];
     let asks = 0;
     const says = (one: Peer, charter: string) =>

@@ -5,7 +5,9 @@ import { forgetTree } from '../../../src/node/artifacts/forget-tree.ts';
 import { repairTrees } from '../../../src/node/artifacts/repair.ts';
 import type { Tell } from '../../../src/node/node-events.ts';
 import { PinsIncomplete, type Store } from '../../../src/store/index.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import { damage, folder, noiseBytes, reopened, store, tar } from '../../store/support.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { node, serving } from '../../transfer/support.ts';
 
 const entries = [
@@ -60,6 +62,7 @@ const signal = AbortSignal.timeout(120_000);
 
 describe('a tree that is not here', () => {
   it('is no damage, and is fetched once a peer is there', async () => {
+    withLimits(transferLimits, { breakAgainMs: 1 });
     const { own, root, trees } = await restored();
     const mesh = await node();
     const { told, tell } = telling();

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { hookLimits } from '../../../src/watcher/machine/hook-limits.ts';
 import { type HookCommand, runCommand } from '../../../src/watcher/node/hook-command.ts';
 import { makeReadOnly, openHookFolder } from '../../../src/watcher/node/hook-folder.ts';
 import { until } from '../../e2e/support/wait.ts';
 import { processesWith, uniqueSleep } from '../../sandbox/support.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { quietFlag } from '../../support/program.ts';
+import { withLimits } from '../../support/with-limits.ts';
 import { id } from '../hook-support.ts';
 
 const command = (words: string[], more: Partial<HookCommand> = {}) =>
@@ -36,6 +38,7 @@ describe('a command', () => {
   });
 
   it('ends with all that it started when its time is up or it is stopped', async () => {
+    withLimits(hookLimits, { stopKillMs: 200 });
     const ends = async (how: 'timeout' | 'stopped') => {
       const mark = uniqueSleep();
       const stop = new AbortController();

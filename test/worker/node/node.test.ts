@@ -14,6 +14,7 @@ import { initProject, issueTicket, type ProjectFolder } from '../../../src/owner
 import type { Membership } from '../../../src/protocol/sessions/credentials.ts';
 import { topics } from '../../../src/protocol/wire/protocols.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { transferLimits } from '../../../src/transfer/limits.ts';
 import { Worker } from '../../../src/worker/machine/machine.ts';
 import { areaOf } from '../../../src/worker/node/context.ts';
 import { askWorker, isWorkerRunning } from '../../../src/worker/node/control.ts';
@@ -23,6 +24,7 @@ import { quorate } from '../../cli/support.ts';
 import { damage, tar } from '../../store/support.ts';
 import { codeOf, folder } from '../../support/code-and-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
+import { withLimits } from '../../support/with-limits.ts';
 
 let project: ProjectFolder;
 let controller: ControllerNode;
@@ -138,6 +140,7 @@ describe('a worker', () => {
   });
 
   it('takes word by gossip from its controllers alone, and has what it keeps and lost made whole', async () => {
+    withLimits(transferLimits, { breakAgainMs: 1 });
     const of = await joined();
     const { dir } = of.home;
     const store = await openStore({ dir: join(dir, 'store') });
