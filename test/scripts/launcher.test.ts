@@ -46,7 +46,7 @@ if (verb === 'count') {
   setInterval(() => {}, 60_000);
   process.on('SIGTERM', () => {
     heard++;
-    if (heard === 1) setTimeout(() => process.exit(heard), 1_000);
+    if (heard === 1) setTimeout(() => process.exit(heard), 400);
   });
 }
 console.log(JSON.stringify({ file, verb, rest, version: process.version, pid: process.pid }));

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { namespaceTier } from '../../../sandbox/namespace/tier.ts';
 import { TierSandbox } from '../../../sandbox/run/tier.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { exited, MiB, play, smallLimits, tempFolder } from '../support.ts';
 
 /** A sandbox whose builds take as long to start as `starting`, which is told where their control groups are. */
@@ -33,14 +33,21 @@ function read(directories: readonly string[], ...names: string[]): string | unde
 }
 
 it('a build whose owner pauses while it starts does not run until it is resumed', async () => {
-  const sandbox: TierSandbox = await slowStart(async () => sandbox.freeze());
+  let groups: string[] = [];
+  const sandbox: TierSandbox = await slowStart(async (directories) => {
+    groups = directories;
+    sandbox.freeze();
+  });
   let log = '';
   const ran = play(sandbox, ['echo on'], {
     onLog: (text) => {
       log += text;
     },
   });
-  await sleep(1_500);
+  // In the words of either version of control groups.
+  const isFrozen = () =>
+    read(groups, 'freezer.state') === 'FROZEN' || /^frozen 1$/m.test(read(groups, 'cgroup.events') ?? '');
+  await until('the build to stand still', isFrozen);
   expect(log).toBe('');
   sandbox.thaw();
   expect((await ran).outcome).toEqual(exited(0));

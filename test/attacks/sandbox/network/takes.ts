@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import { MiB } from '../../../sandbox/support.ts';
 import { listen } from '../../../source/support.ts';
-
+import { withLimits } from '../../../support/with-limits.ts';
 import { fountain, type NetworkArena, type NetworkTier } from './arena.ts';
 
 export function takesWhatItCan({ proxy, inside, codes }: NetworkArena, { slowToConnect }: NetworkTier): void {
@@ -56,6 +56,7 @@ export function takesWhatItCan({ proxy, inside, codes }: NetworkArena, { slowToC
     });
 
     const knocks = async (): Promise<void> => {
+      withLimits(sandboxLimits, { egressConnectionsTotalMax: 512 });
       const { egressConnectionsMax: most, egressConnectionsTotalMax: total } = sandboxLimits;
       // It keeps as many as may be open, and opens more than may wait for the worker besides.
       const knock = `perl -MSocket -e 'for (1..${total + 1500}) { socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(3128, inet_aton("127.0.0.1"))) ? $n++ : $refused++; push @held, $s if @held < ${most} } print "$n $refused"'`;
