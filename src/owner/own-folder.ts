@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, statSync } from 'node:fs';
 import { appendFile, readFile, realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { hasCode, QuorateError } from '../protocol/base/errors.ts';
 import { shellWord } from '../protocol/base/shell-word.ts';
 
@@ -70,10 +70,10 @@ export function repositoryAt(cwd: string): string {
 /**
  * The folder of a project, and so no key, charter, image or store in it, came with a repository around, or as one; nor is it a link or a
  * submodule, where others would read the keys. Whatever opens such a folder calls this before. Outside of repositories none came with one.
- * `atRest`: nor is git at work, whose files are there before it says that it keeps them.
+ * `madeAt`: nor is git at work since before then (ms since the epoch), whose files are there before it says that it keeps them.
  * @throws {QuorateError} `PROJECT_FOREIGN`, SOURCE_… where git cannot tell
  */
-export async function checkNotCommitted(dir: string, atRest = false): Promise<void> {
+export async function checkNotCommitted(dir: string, madeAt?: number): Promise<void> {
   const { isAtWork, isKept } = await import('../source/index.ts');
   const parent = dirname(dir);
   // Git is asked where the folder is, whatever links lead there, and where it leads as a link.
@@ -81,7 +81,7 @@ export async function checkNotCommitted(dir: string, atRest = false): Promise<vo
   // Those further out as well: a repository that was made within another one knows nothing of what that one brought.
   for (const path of new Set([place, await realpath(place).catch(() => place)]))
     for (const repository of repositoriesAround(path, ownerOf(dirname(path)))) {
-      if (atRest && (await isAtWork(repository)))
+      if (madeAt !== undefined && (await isAtWork(repository, madeAt)))
         throw new QuorateError('SOURCE_FAILED', `git is at work in ${repository}`, {
           hint: 'Try again when it is done. Where no git runs there, one that was ended left index.lock in its folder: remove that.',
         });
@@ -94,8 +94,15 @@ export async function checkNotCommitted(dir: string, atRest = false): Promise<vo
 
 /** A file that a process reads again while it runs is none that a checkout put into `.quorate`. @throws as of `checkNotCommitted` */
 export async function checkOwnFile(file: string): Promise<void> {
-  const dir = dirname(file);
-  if (basename(dir) === '.quorate') await checkNotCommitted(dir, true);
+  const parts = resolve(file).split(sep);
+  const at = parts.lastIndexOf('.quorate', -2);
+  if (at < 0) return;
+  const steps = parts.slice(at).map((_, n) => parts.slice(0, at + n + 1).join(sep));
+  const links = steps.map((step) => lstatSync(step, { throwIfNoEntry: false }));
+  // As new as the newest of the links that lead to it.
+  const made = [statSync(file, { throwIfNoEntry: false }), ...links.filter((one) => one?.isSymbolicLink())];
+  const times = made.map((one) => one?.ctimeMs ?? Number.POSITIVE_INFINITY);
+  await checkNotCommitted(steps[0] ?? '', Math.max(...times));
 }
 
 /** `where`: of the folder `.quorate`, in this repository. @throws {QuorateError} `PROJECT_FOREIGN` where keys in it would go into the next commit */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { QuorateError } from '../protocol/base/errors.ts';
@@ -127,10 +127,12 @@ export async function isKept(folder: string, path: string): Promise<boolean> {
   return bytes > 0;
 }
 
-/** Whether a command of git changes the index, and with it maybe files. */
-export async function isAtWork(folder: string): Promise<boolean> {
+/** Whether a command of git changes the index, and with it maybe files, that began then (ms since the epoch) or before. */
+export async function isAtWork(folder: string, then: number): Promise<boolean> {
   const lock = await askGit(ownGit({}), folder, ['rev-parse', '--git-path', 'index.lock']);
-  return lock !== undefined && existsSync(resolve(folder, lock));
+  if (lock === undefined) return false;
+  const made = statSync(resolve(folder, lock), { throwIfNoEntry: false });
+  return made !== undefined && made.birthtimeMs <= then;
 }
 
 /** Whether git leaves out each of these paths, which it does not keep, by whatever rule. */

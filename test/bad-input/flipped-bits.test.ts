@@ -182,7 +182,11 @@ const rows: [file: string, read: Read, says?: string][] = [
   [
     'owner/sign-in.toml.ended.json',
     async (file) => {
-      const opened = await SignInFile.open(join(dirname(file), 'sign-in.toml'), () => {});
+      const opened = await SignInFile.open(
+        join(dirname(file), 'sign-in.toml'),
+        () => {},
+        async () => {},
+      );
       opened.close();
       return ['ada', 'bob'].map((person) => [opened.hasEnded(person, 2_000), opened.hasEnded(person, 2_001)]);
     },

@@ -1,7 +1,9 @@
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { oidcLimits } from '../../src/identity/oidc/limits.ts';
 import {
+  type CheckOwn,
   endedPathOf,
   endSessionsOf,
   readClientSecret,
@@ -9,14 +11,15 @@ import {
 } from '../../src/identity/oidc/settings-file.ts';
 import { until } from '../e2e/support/wait.ts';
 import { codeOf, folder } from '../support/code-and-folder.ts';
+import { withLimits } from '../support/with-limits.ts';
 
 const text = 'origin = "https://ci.example.org"\n';
 
-async function opened() {
+async function opened(checkOwn: CheckOwn = async () => {}) {
   const path = join(await folder(), 'sign-in.toml');
   await writeFile(path, text);
   const errors: string[] = [];
-  const file = await SignInFile.open(path, ({ message }) => errors.push(message));
+  const file = await SignInFile.open(path, ({ message }) => errors.push(message), checkOwn);
   onTestFinished(() => file.close());
   return { path, file, errors };
 }
@@ -66,10 +69,53 @@ describe('sign-in.toml while a service runs', () => {
     expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('SIGN_IN_FILE_INVALID');
   });
 
+  it('that is no file is not read: it may have no end', async () => {
+    const { path, file, errors } = await opened();
+    await rm(path);
+    await symlink('/dev/null', path);
+    await until('the error', () => errors.some((error) => error.includes('is not a file')));
+    expect(file.settings.origin).toBe('https://ci.example.org');
+  });
+
+  it('counts only as it was checked, also where it changes during the first check', async () => {
+    const path = join(await folder(), 'sign-in.toml');
+    await writeFile(path, text);
+    let checks = 0;
+    const checkOwn = async () => {
+      if (checks++ > 0) throw new Error('foreign');
+      await writeFile(path, `${text}revoked = ["ada"]\n`);
+    };
+    await expect(SignInFile.open(path, () => {}, checkOwn)).rejects.toThrow('foreign');
+  });
+
+  it('that is refused is checked again only after a while, or when it has changed', async () => {
+    withLimits(oidcLimits, { refusedCheckMs: 1e9 });
+    const checked: string[] = [];
+    let isOwn = true;
+    const { path, file } = await opened(async (which) => {
+      checked.push(which);
+      if (!isOwn && which === path) throw new Error('foreign');
+    });
+    const ofSettings = () => checked.filter((which) => which === path).length;
+    isOwn = false;
+    const before = ofSettings();
+    await writeFile(path, `${text}revoked = ["ada"]\n`);
+    await until('the check', () => ofSettings() > before);
+    // Each is taken in another look at both files.
+    for (const at of [1_000, 2_000, 3_000]) {
+      await endSessionsOf('bob', path, at);
+      await until('the list', () => file.hasEnded('bob', at));
+    }
+    expect([ofSettings(), file.settings.revoked]).toEqual([before + 1, []]);
+    isOwn = true;
+    await writeFile(path, `${text}revoked = ["ada", "cyd"]\n`);
+    await until('the change', () => file.settings.revoked.length === 2);
+  });
+
   it('names a client secret that nobody else can read', async () => {
     const { path } = await opened();
     const secret = join(path, '..', 'secret');
-    const read = () => readClientSecret({ clientSecretFile: 'secret' }, path);
+    const read = () => readClientSecret({ clientSecretFile: 'secret' }, path, async () => {});
     expect(await codeOf(read)).toBe('SIGN_IN_FILE_UNREADABLE');
     await writeFile(secret, 'hidden\n', { mode: 0o600 });
     expect(await read()).toBe('hidden');

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { endedPathOf, SignInFile } from '../../src/identity/oidc/settings-file.ts';
+import { endedPathOf, readClientSecret, SignInFile } from '../../src/identity/oidc/settings-file.ts';
 import { openIdpFolder } from '../../src/owner/idp-folder.ts';
 import { checkNotCommitted, checkOwnFile, ignoreProjectFolder } from '../../src/owner/own-folder.ts';
 import { playedOf } from '../../src/owner/played.ts';
@@ -307,4 +307,53 @@ it('a sign-in.toml that a checkout brings counts for nothing, also while git is 
   await says('bob');
   await until('one’s own', () => file.settings.revoked.length > 0);
   expect([file.settings.revoked, file.hasEnded('ada', 1)]).toEqual([['bob'], false]);
+});
+
+it('one’s own counts where git began its work after it was written, and a change only once that has ended', async () => {
+  const root = await repo();
+  const own = join(root, '.quorate', 'sign-in.toml');
+  const aside = await folder();
+  const says = (...revoked: string[]) =>
+    writeFile(own, `origin = "https://ci.example.org"\nrevoked = ${JSON.stringify(revoked)}\n`);
+  await writeFile(join(root, '.gitignore'), '.quorate/\n');
+  commitAll(root);
+  await mkdir(join(root, '.quorate'));
+  await says('ada');
+  await writeFile(join(root, '.gitignore'), '.quorate/\n*.log\n');
+  const editor = `sh -c 'touch ${aside}/began; until [ -e ${aside}/go ]; do sleep 0.05; done; echo x > "$1"' -`;
+  const commit = spawn('git', ['-c', `core.editor=${editor}`, 'commit', '-q', '-a'], { cwd: root });
+  const ended = once(commit, 'close');
+  await until('the editor', () => existsSync(join(aside, 'began')));
+  expect(existsSync(join(root, '.git', 'index.lock'))).toBe(true);
+  const errors: string[] = [];
+  const file = await SignInFile.open(own, ({ message }) => errors.push(message), checkOwnFile);
+  onTestFinished(() => file.close());
+  expect(file.settings.revoked).toEqual(['ada']);
+  await says('ada', 'bob');
+  await until('git is at work', () => errors.some((error) => error.includes('git is at work')));
+  expect(file.settings.revoked).toEqual(['ada']);
+  await writeFile(join(aside, 'go'), '');
+  expect(await ended).toEqual([0, null]);
+  await until('the change', () => file.settings.revoked.includes('bob'));
+  // A link that leads to a file of before is as new as the link.
+  await rename(own, join(aside, 'sign-in.toml'));
+  await writeFile(join(root, '.git', 'index.lock'), '');
+  await symlink(join(aside, 'sign-in.toml'), own);
+  expect(await checkOwnFile(own).catch(codeOf)).toBe('SOURCE_FAILED');
+  await rename(join(root, '.quorate'), join(aside, 'moved'));
+  await symlink(join(aside, 'moved'), join(root, '.quorate'));
+  expect(await checkOwnFile(own).catch(codeOf)).toBe('SOURCE_FAILED');
+});
+
+it('so does none further down in such a folder, nor one that it names', async () => {
+  const root = await repo();
+  const own = join(root, '.quorate', 'people', 'sign-in.toml');
+  await mkdir(dirname(own), { recursive: true });
+  await writeFile(own, 'origin = "https://ci.example.org"\n');
+  await writeFile(join(root, '.quorate', 'secret'), 'x', { mode: 0o600 });
+  git(root, 'add', '-f', '.quorate');
+  expect(await SignInFile.open(own, () => {}, checkOwnFile).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  const secret = { clientSecretFile: join('.quorate', 'secret') };
+  const named = readClientSecret(secret, join(root, 'sign-in.toml'), checkOwnFile);
+  expect(await named.catch(codeOf)).toBe('PROJECT_FOREIGN');
 });

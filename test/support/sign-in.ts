@@ -39,7 +39,15 @@ async function settingsFile(text: string): Promise<{ path: string; file: SignInF
   const path = join(await mkdtemp(join(tmpdir(), 'quorate-sign-in-')), 'sign-in.toml');
   await writeFile(path, text);
   const errors: Error[] = [];
-  return { path, errors, file: await SignInFile.open(path, (error) => errors.push(error)) };
+  return {
+    path,
+    errors,
+    file: await SignInFile.open(
+      path,
+      (error) => errors.push(error),
+      async () => {},
+    ),
+  };
 }
 
 export interface TestSignIn extends SignIn {

@@ -72,7 +72,12 @@ export async function openSignIn(options: OpenSignInOptions): Promise<SignIn & {
     const authority =
       provider === undefined
         ? remote
-        : oidcAuthority({ provider, file, now, clientSecret: await readClientSecret(provider, path) });
+        : oidcAuthority({
+            provider,
+            file,
+            now,
+            clientSecret: await readClientSecret(provider, path, checkOwn),
+          });
     const keys = members === undefined ? undefined : { ...members, verifier: joseVerifier };
     const opened = signIn({ file, authority, keys, issuer, now });
     return {

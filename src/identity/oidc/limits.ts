@@ -18,6 +18,8 @@ export const oidcLimits = {
   claimCharsMax: 255,
   /** How often sign-in.toml and the list of ended sessions are looked at for changes. */
   fileCheckMs: 200,
+  /** How often one that came with a repository is checked again: each time git is asked. */
+  refusedCheckMs: 1_000,
   /** Default and longest time that somebody stays signed in. */
   sessionMsDefault: 8 * 3_600_000,
   sessionMsMax: 24 * 3_600_000,

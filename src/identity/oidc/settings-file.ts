@@ -27,7 +27,9 @@ const unreadable = (path: string, why: string, cause?: unknown): QuorateError =>
 /** Text of a file and what tells that it changed; undefined where there is none. @throws SIGN_IN_FILE_UNREADABLE */
 async function readStamped(path: string): Promise<{ text: string; stamp: string; mode: number } | undefined> {
   try {
-    const { mtimeMs, ctimeMs, size, ino, mode } = await stat(path);
+    const stats = await stat(path);
+    const { mtimeMs, ctimeMs, size, ino, mode } = stats;
+    if (!stats.isFile()) throw unreadable(path, 'it is not a file');
     if (size > oidcLimits.fileBytesMax)
       throw unreadable(path, `it has over ${oidcLimits.fileBytesMax} bytes`);
     return { text: await readFile(path, 'utf8'), stamp: `${mtimeMs} ${ctimeMs} ${size} ${ino}`, mode };
@@ -38,14 +40,24 @@ async function readStamped(path: string): Promise<{ text: string; stamp: string;
   }
 }
 
-/** The client secret, from a file that only its owner can read; undefined for a public client. @throws SIGN_IN_FILE_UNREADABLE */
+/** `readStamped` of a file that is the same after the check. @throws as `checkOwn` */
+async function readChecked(path: string, checkOwn: CheckOwn): ReturnType<typeof readStamped> {
+  for (;;) {
+    const found = await readStamped(path);
+    await checkOwn(path);
+    if ((await readStamped(path))?.stamp === found?.stamp) return found;
+  }
+}
+
+/** The client secret, from a file that only its owner can read; undefined for a public client. @throws SIGN_IN_FILE_UNREADABLE, and as `checkOwn` */
 export async function readClientSecret(
   { clientSecretFile }: Pick<ProviderSettings, 'clientSecretFile'>,
   settingsPath: string,
+  checkOwn: CheckOwn,
 ): Promise<string | undefined> {
   if (clientSecretFile === undefined) return undefined;
   const path = resolve(dirname(settingsPath), clientSecretFile);
-  const found = await readStamped(path);
+  const found = await readChecked(path, checkOwn);
   if (found === undefined)
     throw unreadable(path, 'there is none; sign-in.toml names it as client-secret-file');
   if ((found.mode & 0o077) !== 0)
@@ -112,6 +124,8 @@ export class SignInFile {
   #settings: SignInSettings;
   #ended: ReadonlyMap<string, number> = new Map();
   #stamps = new Map<string, string>();
+  /** Files that are none of one's own, and until when (steady ms) they are not checked again, unless they change. */
+  #refused = new Map<string, { stamp: string; until: number }>();
   #timer: NodeJS.Timeout | undefined;
   #onError: (error: Error) => void;
   readonly #checkOwn: CheckOwn;
@@ -130,13 +144,8 @@ export class SignInFile {
   }
 
   /** @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID, and as `checkOwn` */
-  static async open(
-    path: string,
-    onError: (error: Error) => void,
-    checkOwn: CheckOwn = async () => {},
-  ): Promise<SignInFile> {
-    await checkOwn(path);
-    const found = await readStamped(path);
+  static async open(path: string, onError: (error: Error) => void, checkOwn: CheckOwn): Promise<SignInFile> {
+    const found = await readChecked(path, checkOwn);
     if (found === undefined) throw unreadable(path, 'there is no such file');
     const file = new SignInFile(path, parseSignInSettings(found.text, path), onError, checkOwn);
     file.#stamps.set(path, found.stamp);
@@ -201,7 +210,12 @@ export class SignInFile {
   /** A file that is refused, or is another one by the end of the check, is looked at again. @throws as `checkOwn` */
   async #isNew(path: string, stamp: string): Promise<boolean> {
     if (this.#stamps.get(path) === stamp) return false;
-    await this.#checkOwn(path);
+    const refused = this.#refused.get(path);
+    if (refused?.stamp === stamp && performance.now() < refused.until) return false;
+    await this.#checkOwn(path).catch((error: unknown) => {
+      this.#refused.set(path, { stamp, until: performance.now() + oidcLimits.refusedCheckMs });
+      throw error;
+    });
     if ((await readStamped(path))?.stamp !== stamp) return false;
     this.#stamps.set(path, stamp);
     this.#stamps.delete(`${path} error`);
