@@ -257,7 +257,12 @@ class MemberClient {
     const { summary, history, pipeline } = answer;
     const known = history.filter(({ progress }) => progress !== null);
     const unread = history.length - known.length;
-    return { summary, history: escapeValue(known) as TimedProgress[], unread, pipeline };
+    return {
+      summary,
+      history: escapeValue(known) as TimedProgress[],
+      unread,
+      pipeline: pipeline.filter((job) => job !== null),
+    };
   }
 
   /** Cancels a run of this publisher. Returns its id. */

@@ -10,6 +10,7 @@ import { initProject, type ProjectFolder } from '../../src/owner/project-folder.
 import type { Membership } from '../../src/protocol/sessions/credentials.ts';
 import { sessionTimes } from '../../src/protocol/sessions/limits.ts';
 import { meteredBounds } from '../../src/protocol/wire/bounds.ts';
+import { apiDownSchema, decodeMessage, encodeMessage } from '../../src/protocol/wire/messages.ts';
 import { protocols } from '../../src/protocol/wire/protocols.ts';
 import { store } from '../store/support.ts';
 import { codeOf } from '../support/code-and-folder.ts';
@@ -203,14 +204,28 @@ describe('a client', () => {
     ];
     const answers: Record<string, object> = {
       bring: { kind: 'brought', tree },
-      show: { kind: 'job', summary, history, pipeline: [] },
+      show: {
+        kind: 'job',
+        summary,
+        history,
+        pipeline: [
+          { run, name: 'app', state: 'building', level: null, needs: [] },
+          { run, name: 'lib', state: 'done', level: 'of a later version', needs: [] },
+        ],
+      },
     };
     const { client } = await answered((kind) => answers[kind]);
     const one = await store();
     for (let n = 0; n < 2; n++) await client.bring(one, tree, () => {});
     await expect(async () => client.bring({} as never, tree, () => {})).rejects.toThrow('one store');
-    const { history: told, unread } = await client.show(run);
+    const { history: told, unread, pipeline } = await client.show(run);
     expect([told.map(({ at }) => at), unread]).toEqual([[2], 4]);
+    expect(pipeline.map(({ name }) => name)).toEqual(['app']);
+    // Nor does one of a run that is followed, of whatever time.
+    for (const event of [{ at: -1, progress: null }, { progress: 1 }, { at: 1 }]) {
+      const answer = encodeMessage({ kind: 'progress', ...event });
+      expect(decodeMessage(answer, apiDownSchema, 'it')).toMatchObject({ progress: null });
+    }
   });
 
   it('ends with the reason of its caller', async () => {

@@ -215,7 +215,7 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
 /** Null for an event that does not decode, or of a later version: it hides no others. */
-const timed = { at: milliseconds, progress: progressSchema.catch(null) };
+const timed = { at: milliseconds.catch(0), progress: progressSchema.catch(null) };
 const unread = { at: 0, progress: null };
 export const apiDownSchema = z.discriminatedUnion('kind', [
   /** `feed`: as with a grant. A worker shows it before it joins. */
@@ -243,7 +243,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     summary: runSummarySchema,
     history: z.array(z.object(timed).catch(unread)).max(wireLimits.historyMax),
     /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
-    pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
+    pipeline: z.array(pipelineJobSchema.nullable().catch(null)).max(limits.pipelineJobsMax),
   }),
   ofKind('progress', timed),
   ofKind('output', {
