@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { HostGate, type HostLimits } from '../../src/egress/index.ts';
 import { egressLimits } from '../../src/egress/limits.ts';
+import type { QuorateError } from '../../src/protocol/base/errors.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';
 
@@ -38,6 +39,26 @@ describe('the gate of a worker', () => {
     const { gate } = gated();
     expect(() => gate.check({ host: 'evil.example', port: 443 })).toThrow('has not allowed');
     gate.check({ host: 'git.example', port: 443 });
+  });
+
+  it('advises a command that a shell takes as it is, whatever the host is called', () => {
+    const gate = new HostGate({
+      limits: { connections: 1, bytes: 1 },
+      allows: () => false,
+      onAddress: () => {},
+      onSpent: () => {},
+    });
+    const advised = (host: string) => {
+      try {
+        gate.check({ host, port: 80 });
+        return undefined;
+      } catch (error) {
+        return (error as QuorateError).hint?.split('allow ')[1];
+      }
+    };
+    expect(['git.example', '$(id)', '[fd00::1]'].map(advised)).toEqual([
+      ...['git.example:80', "'$(id):80'", "'[fd00::1]:80'"],
+    ]);
   });
 
   it('counts connections to a host over all its addresses, in any hour', () => {

@@ -91,16 +91,17 @@ interface Said {
 }
 
 /** A worker's feed to a controller that refuses with `refusal`, while there is one. */
-function connected(refusal?: string) {
+function connected(refusal?: string, named: string[] = []) {
   const time = new Scheduler(settle);
   const began = time.now;
   const streams: FakeChannel<Said>[] = [];
   const dialled: { at: number; timeoutMs: number }[] = [];
   const told: string[] = [];
+  const words: string[] = [];
   const calls: string[] = [];
   const state = { refusal, closing: false, found: false, isFull: false, renewed: 0 };
   const credentials = {
-    membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }], feed: [] },
+    membership: { project: 'p', controllers: [{ id: 'controller', addrs: [] }], feed: named },
     controller: { id: 'controller', addrs: [] },
     charter: { controllers: [], vcs: [], bootstrap: [], epoch: 3 },
     grant: { id: 'g', raw: 'a.b.c' },
@@ -135,8 +136,11 @@ function connected(refusal?: string) {
     },
     findPeer: async () => ['/ip4/192.0.2.1/tcp/1', '/ip4/192.0.2.2/tcp/1/p2p/controller'],
     findMembers: async () => [],
-    machine: new Worker('a worker'),
-    tell: (level: string, kind: string) => void told.push(`${level} ${kind}`),
+    machine: Object.assign(new Worker('a worker'), { refused: () => named.map((url) => new URL(url).host) }),
+    tell: (level: string, kind: string, says: string) => {
+      told.push(`${level} ${kind}`);
+      words.push(says);
+    },
   } as unknown as WorkerPorts;
   const feed = new OfferFeed(
     ports,
@@ -154,7 +158,7 @@ function connected(refusal?: string) {
   feed.start();
   const until = (ms: number) => time.run(began + ms);
   const polls = () => streams.flatMap(({ said }) => said).filter(({ kind }) => kind === 'poll').length;
-  return { feed, streams, dialled, told, calls, state, credentials, until, polls };
+  return { feed, streams, dialled, told, words, calls, state, credentials, until, polls };
 }
 
 const backlog = { kind: 'backlog', charter: 'a.b.c', offers: [], revocations: 0 };
@@ -192,6 +196,15 @@ describe('the stream of a feed', () => {
     expect(told).toEqual(['info connected']);
     const [one, two] = ['/ip4/192.0.2.1/tcp/1/p2p/controller', '/ip4/192.0.2.2/tcp/1/p2p/controller'];
     expect(calls).toContain(`controller is at ${one},${two}`);
+  });
+
+  it('quotes a host that the controller names for the shell that it may be pasted into', async () => {
+    const { words, until } = connected(undefined, ['http://a;{rm,-rf,~}/', 'http://[fd00::1]:8080/']);
+    await until(1);
+    expect(words.map((says) => says.split('to allow it: ')[1])).toEqual([
+      "quorate worker allow 'a;{rm,-rf,~}'",
+      "quorate worker allow '[fd00::1]:8080'",
+    ]);
   });
 
   it('asks for the rest of a backlog at once, as often as a whole one takes', async () => {
