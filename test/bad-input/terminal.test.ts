@@ -79,18 +79,17 @@ describe('a terminal of 20 columns', () => {
 
   it('asks before this machine is lent, and takes Ctrl-C and no for an answer', async () => {
     const ticket = await cluster.ticket('dan');
-    const home = person.at('dan');
-    const asked = open(['join', ticket, '--tier', 'namespace'], { home });
-    await asked.shows('Lend this machine? [y/N]');
-    asked.type('\u0003');
-    expect(await asked.end()).toBe(130);
-    expect(asked.screen().join('')).toContain('error[CLI_INTERRUPTED]');
+    const homes = ['dan', 'dana'].map((name) => person.at(name));
+    const [asked, declined] = homes.map((home) => open(['join', ticket, '--tier', 'namespace'], { home }));
+    await asked?.shows('Lend this machine? [y/N]');
+    asked?.type('\u0003');
+    expect(await asked?.end()).toBe(130);
+    expect(asked?.screen().join('')).toContain('error[CLI_INTERRUPTED]');
 
-    const declined = open(['join', ticket, '--tier', 'namespace'], { home });
-    await declined.shows('Lend this machine? [y/N]');
-    declined.type('n\r');
-    expect(await declined.end()).toBe(1);
-    expect(declined.screen().join('')).toContain('Nothing was done.');
-    expect(existsSync(join(home, 'projects'))).toBe(false);
+    await declined?.shows('Lend this machine? [y/N]');
+    declined?.type('n\r');
+    expect(await declined?.end()).toBe(1);
+    expect(declined?.screen().join('')).toContain('Nothing was done.');
+    for (const home of homes) expect(existsSync(join(home, 'projects'))).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Announcements } from '../../src/mesh/announcements.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
+import { waitsOf } from '../support/waits-of.ts';
 import { withLimits } from '../support/with-limits.ts';
 
 const aMinute = 60_000;
@@ -80,16 +81,13 @@ it('and not when the mesh is closed', async () => {
 });
 
 it('gives a walk twenty seconds, and waits a second between two, where it is not told otherwise', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  onTestFinished(() => void vi.useRealTimers());
+  const waits = waitsOf(1_000);
   const timeout = vi.spyOn(AbortSignal, 'timeout');
   onTestFinished(() => timeout.mockRestore());
   const { announcements, walks } = announcing();
-  const [first, second] = [announcements.of('a'), announcements.of('b')];
-  await first;
-  await vi.advanceTimersByTimeAsync(999);
-  expect(cids(walks)).toEqual(['a']);
-  await vi.advanceTimersByTimeAsync(1);
-  await second;
+  await announcements.of('a');
+  await announcements.of('b');
+  expect(cids(walks)).toEqual(['a', 'b']);
+  expect(waits.count).toBe(2);
   expect(timeout.mock.calls).toEqual([[20_000], [20_000]]);
 });

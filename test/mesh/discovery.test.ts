@@ -6,8 +6,10 @@ import { CID } from 'multiformats/cid';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../examples/demo/free-port.ts';
 import { projectRendezvous } from '../../src/mesh/index.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
 import { RememberedPeers } from '../../src/mesh/remembered-peers.ts';
 import { testKey } from '../support/documents.ts';
+import { withLimits } from '../support/with-limits.ts';
 import {
   bootstrapNode,
   bytes,
@@ -82,6 +84,7 @@ describe('finding each other', () => {
   });
 
   test('a provided CID is found by a node that only knows the bootstrap node', async () => {
+    withLimits(meshLimits, { betweenAnnouncementsMs: 1 });
     const boot = await bootstrapNode();
     const [owner, seeker] = await Promise.all([0, 1].map(() => node({ bootstrap: boot.addresses() })));
     if (owner === undefined || seeker === undefined) throw new Error('unreachable');

@@ -1,11 +1,12 @@
 import type { GossipSub } from '@libp2p/gossipsub';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Mesh } from '../../src/mesh/index.ts';
 import type { Libp2pNode } from '../../src/mesh/libp2p-node.ts';
 import { meshLimits } from '../../src/mesh/limits.ts';
 import { testKey } from '../support/documents.ts';
+import { waitsOf } from '../support/waits-of.ts';
 import { withLimits } from '../support/with-limits.ts';
 import { bootstrapNode, bytes, codeOf, echo, node, soon, text, until } from './harness.ts';
 
@@ -251,16 +252,9 @@ test('a node tells of peers until it is not asked any more', async () => {
 test('a node is closed within two seconds, whatever libp2p still waits for', async () => {
   const mesh = await alone();
   const stop = vi.spyOn(mesh.libp2p, 'stop').mockReturnValue(new Promise<void>(() => {}) as never);
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  onTestFinished(() => void vi.useRealTimers());
-  let isClosed = false;
-  const closed = mesh.close().then(() => {
-    isClosed = true;
-  });
-  await vi.advanceTimersByTimeAsync(1_999);
-  expect(isClosed).toBe(false);
-  await vi.advanceTimersByTimeAsync(1);
-  await closed;
+  const waits = waitsOf(2_000);
+  await mesh.close();
+  expect(waits.count).toBe(1);
   stop.mockRestore();
   await mesh.libp2p.stop();
 });

@@ -136,7 +136,7 @@ describe('pull', () => {
     onTestFinished(async () => {
       await liar.stop();
     });
-    const options = { from: [a.peerId.toString()], idleSeconds: 1 };
+    const options = { from: [a.peerId.toString()], idleSeconds: 0.5 };
     expect(await codeOf(to.pull(root.toString(), options))).toBe('STORE_PULL_STALLED');
     await to.pin([root.toString()], 'x').catch(() => {});
     expect((await to.collect({ graceSeconds: -10 })).blocks).toBe(0);

@@ -22,7 +22,7 @@ export const common = {
 
 /** Timers or calls of the whole process are counted, or all its clocks are set by hand. */
 const takesClocks = (file: string): boolean =>
-  /getTimerCount\(|useFakeTimers\(\)|spyOn\((timers|AbortSignal|Buffer|globalThis|performance),/.test(
+  /getTimerCount\(|useFakeTimers\(\)|waitsOf\(|spyOn\((timers|AbortSignal|Buffer|globalThis|performance),/.test(
     readFileSync(join(root, file), 'utf8'),
   );
 

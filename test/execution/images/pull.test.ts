@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { fetchLimits } from '../../../src/dependencies/fetch/limits.ts';
 import { pullLimits } from '../../../src/execution/images/limits.ts';
 import { importImage } from '../../../src/execution/images/make.ts';
 import { type PullOptions, pullImage } from '../../../src/execution/images/pull/pull.ts';
@@ -154,6 +155,7 @@ describe('an image is pulled', () => {
   );
 
   it('on from where an answer broke off, and one that ended short', async () => {
+    withLimits(fetchLimits, { retryMs: 1 });
     const large = await layoutOf([[file('one', 'x'.repeat(1_500_000))]], { packing: 'tar' });
     const layer = large.layers[0];
     for (const isShort of [false, true]) {

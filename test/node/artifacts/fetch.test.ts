@@ -1,8 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import timers from 'node:timers/promises';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { projectRendezvous } from '../../../src/mesh/index.ts';
@@ -17,27 +15,10 @@ import { RevocationBook } from '../../../src/protocol/sessions/revocation-book.t
 import { protocols } from '../../../src/protocol/wire/protocols.ts';
 import { folder, type Peer, peer, verdictOn } from '../../store-node/node/support.ts';
 import { at, controller, exit, makeCharter, project, root, testKey } from '../../support/project.ts';
+import { waitsOf } from '../../support/waits-of.ts';
 import { withLimits } from '../../support/with-limits.ts';
 
 beforeEach(() => withLimits(artifactLimits, { againMs: 1 }));
-
-/** Counts the waits of so many milliseconds, which end at once. */
-function waitsOf(wanted: number): { count: number } {
-  const waits = { count: 0 };
-  const wait = timers.setTimeout;
-  const spy = vi.spyOn(timers, 'setTimeout').mockImplementation(async (ms, value, options) => {
-    if (ms !== wanted) return wait(ms, value, options);
-    waits.count++;
-    options?.signal?.throwIfAborted();
-    return value as never;
-  });
-  syncBuiltinESMExports();
-  onTestFinished(() => {
-    spy.mockRestore();
-    syncBuiltinESMExports();
-  });
-  return waits;
-}
 
 /** Phases in their order, each once. */
 const phases = (options: FetchOptions & { told: string[] }) =>

@@ -7,7 +7,7 @@ import { type Arena, succeeded } from './arena.ts';
 const aborted = (reason: string) => ({ kind: 'aborted', reason });
 
 const spin =
-  'now() { read -r up rest < /proc/uptime; now=`echo $up | tr -d .`; }; now; end=$((now + 80)); while [ $now -lt $end ]; do now; done';
+  'now() { read -r up rest < /proc/uptime; now=`echo $up | tr -d .`; }; now; end=$((now + 50)); while [ $now -lt $end ]; do now; done';
 
 const CAP_SYS_RESOURCE = 24n;
 const mayLowerScores = (): boolean => {
