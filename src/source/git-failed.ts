@@ -48,7 +48,7 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
     pattern: /operation too slow/i,
     code: 'SOURCE_STALLED',
     message: 'the version control server stopped sending',
-    hint: 'Try again later, or raise the limit for a slow server.',
+    hint: 'Try again later.',
   },
   {
     pattern:

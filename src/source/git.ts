@@ -302,5 +302,5 @@ const startHere: StartCommand = ([file = '', ...args], cwd, env) => {
 
 const tooSlow = (code: SourceErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, {
-    hint: 'Try again later, or raise the limit for a slow server or a large repository.',
+    hint: 'Try again later, and look at the load of the server.',
   });

@@ -244,7 +244,7 @@ export class Repository {
 
   #tooLarge(): QuorateError {
     return new QuorateError('SOURCE_TOO_LARGE', `the source is over ${sizeText(this.#maxBytes)}`, {
-      hint: 'Make the repository smaller, or raise the limit for source.',
+      hint: 'Make the repository smaller, or give the job more disk: `limits: {disk: …}` in its job file.',
     });
   }
 

@@ -181,7 +181,7 @@ export class ByteBudget {
     this.used += bytes;
     if (this.used <= this.max) return;
     throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree is over ${sizeText(this.max)}`, {
-      hint: 'Make the outputs smaller or raise the limit of the job or the store.',
+      hint: 'Make the outputs smaller, or give the job more disk: `limits: {disk: …}` in its job file.',
     });
   }
 }

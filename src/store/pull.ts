@@ -159,7 +159,7 @@ class Pull {
 
   #tooLarge(code: ErrorCode, says: string): QuorateError {
     return new QuorateError(code, `the tree ${this.#root} ${says}`, {
-      hint: 'Raise the limit if you expected a tree of this size.',
+      hint: 'Ask who made it for fewer or smaller files, or give the job that uses it more disk.',
     });
   }
 

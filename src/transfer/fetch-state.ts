@@ -85,7 +85,7 @@ export class FetchState {
     this.bytes += bytes;
     const tooLarge = (code: ErrorCode, says: string): QuorateError =>
       new QuorateError(code, `the tree ${this.#root} ${says}`, {
-        hint: 'Raise the limit if you expected a tree of this size.',
+        hint: 'Ask who made it for fewer or smaller files, or give the job that uses it more disk.',
       });
     if (this.bytes > maxBytes) throw tooLarge('STORE_TREE_TOO_LARGE', `is over ${sizeText(maxBytes)}`);
     for (const link of links) {

@@ -341,9 +341,8 @@ const coreErrors = {
     'The project does not allow source from this host. Its owner adds it with `quorate charter set --vcs`, with all that are to stay; or use one that is there.',
   SOURCE_MISMATCH: 'The artifact was built from another repository than you asked for (`--source`).',
   STORE_TREE_TOO_LARGE:
-    'The tree has too many bytes. Make the outputs smaller, or raise the limit of the job or the store.',
-  STORE_TREE_TOO_MANY_BLOCKS:
-    'The tree has too many blocks. Raise the limit if you expected a tree of this size.',
+    'The tree has too many bytes. Make the outputs smaller, or give the job more disk (`limits: {disk: …}` in its job file).',
+  STORE_TREE_TOO_MANY_BLOCKS: 'The tree has more blocks than a tree may have. Make fewer or larger files.',
   STORE_SILENT:
     'An artifact store did not say in time that it keeps what it was asked to keep, or said so of something else. The controller asks again by itself, and the run waits; look at the store.',
   TICKETS_FULL:
