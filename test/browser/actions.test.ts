@@ -136,11 +136,16 @@ it('a run is cancelled at the page of its controller, run again where it failed,
   const ada = await view(browser);
   await signInAtProvider(ada.page, 'ada');
   const again = async (name: string | RegExp) => {
+    // The pages answer a client that asks for them all the time with 429.
+    const interval = 1_000;
     await expect
-      .poll(async () => {
-        await ada.page.goto(`${origins.watcher}/pipelines`);
-        return ada.page.getByRole('button', { name }).count();
-      })
+      .poll(
+        async () => {
+          await ada.page.goto(`${origins.watcher}/pipelines`);
+          return ada.page.getByRole('button', { name }).count();
+        },
+        { interval },
+      )
       .toBe(1);
   };
   await again(/^Run failed jobs again/);
