@@ -1,7 +1,7 @@
 import { clientOf } from '../protocol/base/client-address.ts';
 import { QuorateError } from '../protocol/base/errors.ts';
 import { sizeText } from '../protocol/base/quantity.ts';
-import { shellWord } from '../protocol/base/shell-word.ts';
+import { allowCommand } from '../protocol/base/shell-word.ts';
 import { canonical } from './addresses.ts';
 import { egressLimits } from './limits.ts';
 import { printable, type Target } from './rules.ts';
@@ -93,9 +93,7 @@ export class HostGate {
       throw new QuorateError(
         'EGRESS_HOST_NOT_ALLOWED',
         `the operator of this worker has not allowed connections to ${printable(host)}:${port}`,
-        {
-          hint: `The operator allows it with: quorate worker allow ${shellWord(`${printable(host)}:${port}`)}`,
-        },
+        { hint: `The operator allows it with: ${allowCommand(`${printable(host)}:${port}`)}` },
       );
     this.#checkLimits(canonical(host));
   }

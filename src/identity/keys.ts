@@ -89,7 +89,7 @@ export async function loadKey(file: string): Promise<NodeKey> {
         'KEY_FILE_INVALID',
         `${file} is ${found.isDirectory() ? 'a folder' : 'no regular file'}, and no key`,
         {
-          hint: `Move it away (mv ${file} ${file}.away) and restore the key from a backup. Without one a new key is created, which has to join again.`,
+          hint: `Move it away (mv ${shellWord(file)} ${shellWord(`${file}.away`)}) and restore the key from a backup. Without one a new key is created, which has to join again.`,
         },
       );
     if ((found.mode & 0o077) !== 0)

@@ -32,7 +32,7 @@ const sourceErrors = {
     'The server does not serve the tag that the job names, or it is of another commit by now. Push the tag; where it was moved, publish the job again.',
   SOURCE_TIMEOUT: 'git exceeded its time limit. Try again, or use a faster server.',
   SOURCE_TOO_LARGE:
-    'The source has too many bytes or files. Make the repository smaller, or give the job more disk (`limits: {disk: …}` in its job file).',
+    'The source has too many bytes or files. Make the repository smaller. Where a job fetches it, the disk of the job is the limit: `limits: {disk: …}` in its job file.',
   SOURCE_TREE_REFUSED:
     'The commit holds a link that leaves the tree, or a name that is not portable. Remove what the message names, and commit.',
   SOURCE_UNREACHABLE:

@@ -244,7 +244,7 @@ export class Repository {
 
   #tooLarge(): QuorateError {
     return new QuorateError('SOURCE_TOO_LARGE', `the source is over ${sizeText(this.#maxBytes)}`, {
-      hint: 'Make the repository smaller, or give the job more disk: `limits: {disk: …}` in its job file.',
+      hint: 'Make the repository smaller. Where a job fetches it, the disk of the job is the limit: `limits: {disk: …}` in its job file.',
     });
   }
 

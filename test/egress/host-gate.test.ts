@@ -3,7 +3,6 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { HostGate, type HostLimits } from '../../src/egress/index.ts';
 import { egressLimits } from '../../src/egress/limits.ts';
-import type { QuorateError } from '../../src/protocol/base/errors.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, say } from './support.ts';
 
@@ -15,7 +14,7 @@ function gated(limits: Partial<HostLimits> = {}) {
   const spent: string[][] = [];
   const gate: HostGate = new HostGate({
     limits: { connections: 10, bytes: 1000, ...limits },
-    allows: ({ host }) => host !== 'evil.example',
+    allows: ({ host }) => !host.endsWith('evil.example'),
     onAddress: (host, address, before) => told.push(`${host} ${address} after ${before.join()}`),
     onSpent: () => spent.push(gate.spent),
     now: () => now,
@@ -42,23 +41,11 @@ describe('the gate of a worker', () => {
   });
 
   it('advises a command that a shell takes as it is, whatever the host is called', () => {
-    const gate = new HostGate({
-      limits: { connections: 1, bytes: 1 },
-      allows: () => false,
-      onAddress: () => {},
-      onSpent: () => {},
-    });
-    const advised = (host: string) => {
-      try {
-        gate.check({ host, port: 80 });
-        return undefined;
-      } catch (error) {
-        return (error as QuorateError).hint?.split('allow ')[1];
-      }
-    };
-    expect(['git.example', '$(id)', '[fd00::1]'].map(advised)).toEqual([
-      ...['git.example:80', "'$(id):80'", "'[fd00::1]:80'"],
-    ]);
+    const { gate } = gated();
+    const hint = "The operator allows it with: quorate worker allow '$(id).evil.example:80'";
+    expect(() => gate.check({ host: '$(id).evil.example', port: 80 })).toThrow(
+      expect.objectContaining({ hint }),
+    );
   });
 
   it('counts connections to a host over all its addresses, in any hour', () => {

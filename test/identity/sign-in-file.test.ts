@@ -86,6 +86,9 @@ describe('sign-in.toml while a service runs', () => {
       await writeFile(path, `${text}revoked = ["ada"]\n`);
     };
     await expect(SignInFile.open(path, () => {}, checkOwn)).rejects.toThrow('foreign');
+    const changed = () => rm(path).then(() => writeFile(path, `${text}# ${checks++}\n`));
+    expect(await codeOf(() => SignInFile.open(path, () => {}, changed))).toBe('SIGN_IN_FILE_UNREADABLE');
+    expect(checks).toBeLessThan(20);
   });
 
   it('that is refused is checked again only after a while, or when it has changed', async () => {

@@ -40,13 +40,16 @@ async function readStamped(path: string): Promise<{ text: string; stamp: string;
   }
 }
 
-/** `readStamped` of a file that is the same after the check. @throws as `checkOwn` */
+const readsMax = 5;
+
+/** `readStamped` of a file that is the same after the check. @throws SIGN_IN_FILE_UNREADABLE, and as `checkOwn` */
 async function readChecked(path: string, checkOwn: CheckOwn): ReturnType<typeof readStamped> {
-  for (;;) {
+  for (let n = 0; n < readsMax; n++) {
     const found = await readStamped(path);
     await checkOwn(path);
     if ((await readStamped(path))?.stamp === found?.stamp) return found;
   }
+  throw unreadable(path, 'it changes while it is read');
 }
 
 /** The client secret, from a file that only its owner can read; undefined for a public client. @throws SIGN_IN_FILE_UNREADABLE, and as `checkOwn` */

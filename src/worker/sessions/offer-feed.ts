@@ -3,7 +3,7 @@ import { codeOf, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { escapeLine } from '../../protocol/base/escape.ts';
 import { belowText, leastWorkerOf } from '../../protocol/base/least-version.ts';
 import { limits } from '../../protocol/base/limits.ts';
-import { shellWord } from '../../protocol/base/shell-word.ts';
+import { allowCommand } from '../../protocol/base/shell-word.ts';
 import { toUtf8 } from '../../protocol/base/text.ts';
 import { type Charter, claimedIdOf, decodeJob } from '../../protocol/documents/index.ts';
 import { hostsNamed, hostsOfJob } from '../../protocol/judge/hosts.ts';
@@ -54,7 +54,7 @@ class NamedHosts {
     const refused = machine.refused(hostsNamed(charter, feed));
     for (const host of refused.filter((one) => !this.#told.has(one))) {
       const name = escapeLine(host, 200);
-      const says = `the project names ${name}, to which this worker does not connect; to allow it: quorate worker allow ${shellWord(name)}`;
+      const says = `the project names ${name}, to which this worker does not connect; to allow it: ${allowCommand(name)}`;
       tell('warn', 'host-named', says, { host, epoch: charter.epoch });
     }
     // One that is named no more is told again when it comes back.

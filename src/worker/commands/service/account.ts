@@ -3,6 +3,7 @@ import { lchown, lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { QuorateError } from '../../../protocol/base/errors.ts';
+import { shellWord } from '../../../protocol/base/shell-word.ts';
 import { serviceUser } from './unit.ts';
 
 const exec = promisify(execFile);
@@ -48,7 +49,7 @@ export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: s
   if (owner === uid) return;
   if (owner !== 0) {
     throw new QuorateError('SERVICE_FAILED', `${dir} belongs to another account (uid ${owner})`, {
-      hint: `Name another folder: --home <folder>; or hand it over: chown -R ${serviceUser} ${dir}`,
+      hint: `Name another folder: --home <folder>; or hand it over: chown -R ${serviceUser} ${shellWord(dir)}`,
     });
   }
   // lchown: changes links, not their targets.
