@@ -19,6 +19,8 @@ export const commandLimits = {
   askAgainMs: 500,
   /** For a whole bundle as long as bytes of it arrive, in ms: the largest at 0.9 Mbit/s. A run that is followed waits for nothing else then. */
   bundleMsMax: 10 * 60_000,
+  /** For the logs and comparisons that `quorate run` prints of all runs together once their verdicts are proven, in ms. */
+  closingMsMax: 60_000,
 } as const;
 
 /** Members of a request that say which run it asks for, as its publisher signs them. */

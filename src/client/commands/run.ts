@@ -27,7 +27,7 @@ import { ProgressView } from './progress.ts';
 import { type PublishedJob, publishAll, timedOut } from './publish.ts';
 import { recipeOf } from './recipe-of.ts';
 import { sayDispute } from './run-comparison.ts';
-import { type Proof, proofOf, RunProofs, type ToldRun } from './run-evidence.ts';
+import { commandLimits, type Proof, proofOf, RunProofs, type ToldRun } from './run-evidence.ts';
 
 interface Options {
   url?: string;
@@ -286,10 +286,11 @@ export async function follow(
     return exits.interrupted;
   }
   const isReached = ({ of }: Followed): boolean => of.reached(until) !== undefined && proofs.isProven(of.run);
+  const closing = AbortSignal.timeout(commandLimits.closingMsMax);
   for (const one of followed) {
     const { job, of } = one;
     const why = proofs.of(of.run)?.why;
-    if (of.isFailed) await sayFailure(out, client, of.run, of.failed, limit);
+    if (of.isFailed) await sayFailure(out, client, of.run, of.failed, AbortSignal.any([limit, closing]));
     if (why !== undefined) sayUnproven(out, of, why, only === undefined ? job.name : undefined);
     else if (isReached(one) && rebuild && of.repeated === undefined)
       sayNotCompared(out, only === undefined ? `${job.name}: ` : '');
@@ -299,7 +300,7 @@ export async function follow(
   let alarm: Exit | undefined;
   for (const { job, of } of followed) {
     const account = accountOf(of.facts);
-    alarm = (await sayAlarm(context, client, of, proofs.of(of.run))) ?? alarm;
+    alarm = (await sayAlarm(context, client, of, closing, proofs.of(of.run))) ?? alarm;
     // An artifact that other jobs read is not what the user came for.
     if (!account.over || (account.state === 'trusted' && needed.has(job.name))) continue;
     if (of.reached(until) !== undefined && lacking.has(job.name)) continue;
@@ -336,9 +337,6 @@ function sayUnproven(
 const sayNotCompared = (out: Context['out'], head = ''): void =>
   out.note(`${head}compared with nothing: the controller names no earlier run of the same job`);
 
-/** The verdict is out: its comparison may take this long. */
-const compareMsMax = 60_000;
-
 /**
  * Tells the alarm of a run that was followed, as a fact where its evidence shows it, and compares its results without diffoscope, which may take minutes.
  * @returns the exit code for a contradiction, or a trusted worker's refusal, of a run that was trusted in the end
@@ -352,6 +350,7 @@ export async function sayAlarm(
     compared,
     isContradicted,
   }: Pick<FollowedRun, 'run' | 'facts' | 'compared' | 'isContradicted'>,
+  limit: AbortSignal,
   proof?: Proof,
 ): Promise<Exit | undefined> {
   const { out } = context;
@@ -368,7 +367,7 @@ export async function sayAlarm(
       : 'builders came to different results';
   out.note(out.colours.red(`ALARM: ${isShown ? '' : 'the controller says that '}${says}.`));
   if (compared !== undefined && !out.json) {
-    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(compareMsMax)]);
+    const signal = AbortSignal.any([context.signal, limit]);
     const options = { diffoscope: false, tier: 'gvisor' } as const;
     await sayDispute({ ...context, signal }, client, run, compared, options).catch((error: unknown) => {
       context.signal.throwIfAborted();

@@ -170,8 +170,9 @@ describe('a controller that tells of no contradiction', () => {
     const alarm = async (by?: Proof) => {
       const stderr = sink();
       const out = new Output(sink(), stderr, { json: false, colour: false });
-      const context = { out, signal: AbortSignal.timeout(60_000) } as unknown as Context;
-      expect(await sayAlarm(context, {} as never, followed, by)).toBe(exits.lookAt);
+      const signal = AbortSignal.timeout(60_000);
+      const context = { out, signal } as unknown as Context;
+      expect(await sayAlarm(context, {} as never, followed, signal, by)).toBe(exits.lookAt);
       return stderr.text();
     };
     expect(await alarm(proof)).toMatch(/^ALARM: the trusted worker contradicts/);

@@ -41,7 +41,7 @@ async function told(bench: Bench, run: string) {
   const stderr = sink();
   const out = new Output(sink(), stderr, { json: false, colour: false });
   const { signal } = new AbortController();
-  const exit = await sayAlarm({ out, signal } as Context, {} as never, followed);
+  const exit = await sayAlarm({ out, signal } as Context, {} as never, followed, signal);
   const { state, alarm } = accountOf(summaryOf(bench.controller.state, bench.facts(run)));
   return { exit, says: stderr.text(), state, alarm };
 }
@@ -68,7 +68,7 @@ it('also where a publisher has looked at it before the run ended', async () => {
   followed.take({ kind: 'acknowledged', by: 'owner' });
   const out = new Output(sink(), sink(), { json: false, colour: false });
   const { signal } = new AbortController();
-  expect(await sayAlarm({ out, signal } as Context, {} as never, followed)).toBe(exits.lookAt);
+  expect(await sayAlarm({ out, signal } as Context, {} as never, followed, signal)).toBe(exits.lookAt);
 });
 
 it('where nobody else signs, the alarm says who refused', async () => {

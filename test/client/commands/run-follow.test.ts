@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { follow } from '../../../src/client/commands/run.ts';
 import { commandLimits } from '../../../src/client/commands/run-evidence.ts';
-import type { Client } from '../../../src/member/client.ts';
+import type { Client, LogChunk } from '../../../src/member/client.ts';
 import { QuorateError } from '../../../src/protocol/base/errors.ts';
 import type { Progress } from '../../../src/protocol/wire/progress.ts';
 import type { Context } from '../../../src/terminal/context.ts';
@@ -21,12 +22,17 @@ const verdict = (level: 'agreed' | 'trusted', of = artifact): Progress => ({
   artifact: of,
 });
 
-/** A controller that tells this of one job, and of another one nothing. A text is awaited in what the command has written. */
+/** A controller that tells this of one job, and of another one nothing or `ofOther`. A text is awaited in what the command has written. */
 async function play(
   told: (Progress | string)[],
-  { json = false, rebuild = false, until = 'trusted' as 'agreed' | 'trusted' } = {},
+  {
+    json = false,
+    rebuild = false,
+    until = 'trusted' as 'agreed' | 'trusted',
+    ofOther = [] as Progress[],
+  } = {},
 ) {
-  withLimits(commandLimits, { storedMsMax: 0 });
+  withLimits(commandLimits, { storedMsMax: 0, closingMsMax: 100 });
   const [written, noted] = [sink(), sink()];
   const signal = AbortSignal.timeout(60_000);
   const context: Partial<Context> = {
@@ -37,9 +43,12 @@ async function play(
   const client: Partial<Client> = {
     show: () => Promise.reject(new QuorateError('JOB_UNKNOWN', 'no')),
     bundle: async () => ({ bundle: lib.bundle, text: '' }),
+    // Of a controller that stalls.
+    async *logs(_, { signal: limit }) {
+      yield await sleep(20_000, {} as LogChunk, { signal: limit });
+    },
     async *follow(run) {
-      if (run !== lib.request.id) return;
-      for (const progress of told)
+      for (const progress of run === lib.request.id ? told : ofOther)
         if (typeof progress === 'string') await vi.waitUntil(() => written.text().includes(progress));
         else yield { at: 0, progress };
     },
@@ -90,4 +99,17 @@ it('one that is told again is told as verified again', async () => {
     [true, false],
     [true, true],
   ]);
+});
+
+it('logs that a controller does not send are waited for once, and not for each run', async () => {
+  const results = ['ada', 'bob', 'cy'].map((operator) => ({ worker: 'w', operator, result: 'exit 1' }));
+  const failed = [
+    { kind: 'revealed', round: 1, results },
+    { kind: 'verdict', level: 'failed', artifact: null },
+  ] as Progress[];
+  const began = performance.now();
+  const { notes, exit } = await play(failed, { ofOther: failed });
+  expect(notes.match(/The logs could not be read/g)).toHaveLength(2);
+  expect(exit).toBe(exits.no);
+  expect(performance.now() - began).toBeLessThan(15_000);
 });
