@@ -56,7 +56,7 @@ export type { LogChunk, TimedProgress } from './following.ts';
 export interface ShownRun {
   summary: RunSummary;
   history: TimedProgress[];
-  /** Events that do not decode, or of a later version. */
+  /** Events, and jobs of the pipeline, that do not decode or are of a later version. */
   unread: number;
   /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
   pipeline: PipelineJob[];
@@ -256,13 +256,9 @@ class MemberClient {
     if (answer.kind !== 'job') throw unexpected('job', answer);
     const { summary, history, pipeline } = answer;
     const known = history.filter(({ progress }) => progress !== null);
-    const unread = history.length - known.length;
-    return {
-      summary,
-      history: escapeValue(known) as TimedProgress[],
-      unread,
-      pipeline: pipeline.filter((job) => job !== null),
-    };
+    const jobs = pipeline.filter((job) => job !== null);
+    const unread = history.length + pipeline.length - known.length - jobs.length;
+    return { summary, history: escapeValue(known) as TimedProgress[], unread, pipeline: jobs };
   }
 
   /** Cancels a run of this publisher. Returns its id. */

@@ -219,7 +219,7 @@ describe('a client', () => {
     for (let n = 0; n < 2; n++) await client.bring(one, tree, () => {});
     await expect(async () => client.bring({} as never, tree, () => {})).rejects.toThrow('one store');
     const { history: told, unread, pipeline } = await client.show(run);
-    expect([told.map(({ at }) => at), unread]).toEqual([[2], 4]);
+    expect([told.map(({ at }) => at), unread]).toEqual([[2], 5]);
     expect(pipeline.map(({ name }) => name)).toEqual(['app']);
     // Nor does one of a run that is followed, of whatever time.
     for (const event of [{ at: -1, progress: null }, { progress: 1 }, { at: 1 }]) {

@@ -8,7 +8,7 @@ import { notCosigned } from '../../protocol/trust/not-cosigned.ts';
 import type { RunSummary } from '../../protocol/wire/runs.ts';
 import { type Context, type Define, defineCommand, whichProject } from '../../terminal/context.ts';
 import { type Exit, exits } from '../../terminal/exit-codes.ts';
-import { counted, duration, shortRun, when } from '../../terminal/format.ts';
+import { duration, shortRun, when } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { failedResults, sayFailure, withLogs } from './failure-report.ts';
 import { paintOf, wordOnly } from './job-list.ts';
@@ -46,13 +46,15 @@ async function run(context: Context, which: string, { project }: { project?: str
     const view = new ProgressView(out.lastRows(), out.colours, String);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
-    if (unread > 0)
-      out.say(`${counted(unread, 'event')} of it cannot be read: of a later version, or damaged.`);
     if (account.alarm) await lookedAt(context, client, summary.run);
     if (pipeline.length > 1) {
       out.say('', out.colours.bold('Pipeline'));
       out.print(...pipelineTable(pipeline, summary.run, out));
     }
+    if (unread > 0)
+      out.say(
+        `Events or jobs that cannot be read, of a later version or damaged, and are left out: ${unread}.`,
+      );
     out.say('', out.colours.dim(wordOnly));
   });
   return exits.done;
