@@ -52,24 +52,37 @@ async function keepLost(ports: SharedPorts, run: string, text: string): Promise<
     return known !== undefined && isLostInRestore(known);
   };
   if (!isLost() || (await bundles.get(run)) === text) return;
-  const bundle = await provenBy(ports, run, text);
-  if (bundle === null || !isLost()) return;
-  const { artifact } = bundle;
-  const other = artifact === null ? undefined : provingRun(state, artifact);
-  const names = other === undefined || other.id === run ? artifact : null;
-  await bundles.put({ run, job: null, artifact: names }, text);
-  await dispatch({ kind: 'given-back', run, bundle: { tree: artifact } });
+  const proven = await provenBy(ports, run, text, async ({ artifact }) => {
+    if (!isLost()) return;
+    const other = artifact === null ? undefined : provingRun(state, artifact);
+    const names = other === undefined || other.id === run ? artifact : null;
+    await bundles.put({ run, job: null, artifact: names }, text);
+  });
+  if (proven !== null) await dispatch({ kind: 'given-back', run, bundle: { tree: proven.artifact } });
 }
 
-/** Facts of a bundle that proves the run to be trusted, as revocations are now; null for another one. */
+interface Proven {
+  artifact: string | null;
+}
+
+/**
+ * Facts of a bundle that proves the run to be trusted, as revocations are when this returns; null for another one. `keep` is called with
+ * them before, and again where a revocation came meanwhile.
+ */
 async function provenBy(
   { machine, project, signing }: SharedPorts,
   run: string,
   text: string,
-): Promise<{ artifact: string | null } | null> {
-  const expected = { project, revocations: revocationsIn(machine.state) };
-  const { ok, level, facts } = await verifyBundle(decodeBundle(text), expected, signing.documents.verifier);
-  return ok && level === 'trusted' && facts?.request === run ? facts : null;
+  keep?: (proven: Proven) => Promise<void>,
+): Promise<Proven | null> {
+  for (;;) {
+    const revocations = revocationsIn(machine.state);
+    const expected = { project, revocations };
+    const { ok, level, facts } = await verifyBundle(decodeBundle(text), expected, signing.documents.verifier);
+    if (!ok || level !== 'trusted' || facts?.request !== run) return null;
+    await keep?.(facts);
+    if (revocationsIn(machine.state) === revocations) return facts;
+  }
 }
 
 /** Tells lists which runs that a restore lost have a trusted bundle: those of a life before, and after each revocation. */

@@ -177,6 +177,35 @@ describe('the bundle of a run that a restore lost', () => {
     expect(listed(found)).toEqual(['lost', 'agreed', A, 'cancelled']);
   });
 
+  it.each(['is verified', 'is stored'])(
+    'is not told where a revocation voids it while it %s',
+    async (when) => {
+      const found = await lost();
+      const { run, other, copy, bundle } = found;
+      const ports = shared(other);
+      const revoke = () => copy.revoke({ kind: 'key', id: copy.id('trusted') }, { since: 0, as: 'root' });
+      const { verifier } = ports.signing.documents;
+      const raw: typeof verifier.raw = async (...given) => {
+        const { revocations } = copy.controller.state;
+        if (when === 'is verified' && revocations.length === 0) await revoke();
+        return verifier.raw(...given);
+      };
+      const documents = { verifier: { ...verifier, raw } };
+      const put: typeof ports.bundles.put = async (...given) => {
+        await ports.bundles.put(...given);
+        if (when === 'is stored') await revoke();
+      };
+      const raced = {
+        ...ports,
+        signing: { ...ports.signing, documents },
+        bundles: { ...ports.bundles, put },
+      };
+      await takeSigned(raced as unknown as SharedPorts, copy.id('trusted'), run, bundle);
+      expect(copy.controller.state.revocations).toHaveLength(1);
+      expect(listed(found)).toEqual(['lost', 'agreed', A, 'cancelled']);
+    },
+  );
+
   it('says nothing of a run that was not lost', async () => {
     const { desk } = await lost();
     const later = await desk.play('later', built);
