@@ -3,10 +3,14 @@
 const colours = /\u001b\[[0-9;]*m/g;
 /** Characters of two columns: of East Asia, and pictures. */
 const wide =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
-const combining = /\p{M}/u;
+  /[\u1100-\u115f\u2329\u232a\u2630-\u2637\u268a-\u268f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d37f}\u{1f200}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+/** A mark that is spaced has a column of its own. */
+const combining = /[\p{Mn}\p{Me}]/u;
+const tabWidth = 8;
 
-const charWidth = (char: string): number => (wide.test(char) ? 2 : combining.test(char) ? 0 : 1);
+/** At most: a row that takes more columns than it seems to would wrap, and be drawn over in part. */
+const charWidth = (char: string): number =>
+  char === '\t' ? tabWidth : wide.test(char) ? 2 : combining.test(char) ? 0 : 1;
 
 /** Columns that a text takes on a terminal. */
 export function textWidth(text: string): number {

@@ -6,6 +6,8 @@ const cid = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
 it('the width of a text leaves colours out, and counts characters of two columns twice', () => {
   expect(textWidth('\u001b[31mred\u001b[39m')).toBe(3);
   expect(textWidth('東京 e\u0301')).toBe(6);
+  // Pictures that are older than the others, a script that came later, marks that are spaced, a tab.
+  expect(['⚡', '✅', '\u{17000}', '\u{1f004}', '\u093e', '\t'].map(textWidth)).toEqual([2, 2, 2, 2, 1, 8]);
 });
 
 it('cuts to a width and shows it', () => {
