@@ -16,10 +16,10 @@ interface GraphRow<Job extends GraphJob> {
 
 /**
  * Draws jobs as a tree, one row each: a job stands below the last of those it needs, and the others are named in `also`, but for those that
- * this one needs itself.
+ * this one needs itself. A job that is named twice counts once.
  */
 export function graphRows<Job extends GraphJob>(jobs: readonly Job[]): GraphRow<Job>[] {
-  const sorted = sortedByNeeds(jobs);
+  const sorted = sortedByNeeds([...new Map(jobs.map((job) => [job.id, job])).values()]);
   const below = new Map<string | undefined, { job: Job; also: string[] }[]>();
   const under = new Map<string, Set<string>>();
   for (const job of sorted) {

@@ -30,6 +30,11 @@ describe('the graph of a pipeline', () => {
     expect(drawn({ b: ['a', 'gone'], a: [] })).toEqual(['a', '└ b']);
     expect(drawn({ a: ['b'], b: ['a'] })).toEqual(['a', 'b']);
   });
+
+  it('has a job once that is told twice, and what rests on it once', () => {
+    const chain = jobs({ a: [], b: ['a'], c: ['b'] });
+    expect(graphRows([...chain, ...chain]).map(({ head }) => head)).toEqual(['a', '└ b', '  └ c']);
+  });
 });
 
 const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
