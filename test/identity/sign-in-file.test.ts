@@ -69,11 +69,36 @@ describe('sign-in.toml while a service runs', () => {
     expect(await codeOf(() => endSessionsOf('ada', path, 3_000))).toBe('SIGN_IN_FILE_INVALID');
   });
 
+  it('loses none that commands end at once, and is read however long those are that it names', async () => {
+    const { path, file } = await opened();
+    const people = Array.from({ length: 8 }, (_, n) => `person ${n}`);
+    await Promise.all(people.map((person) => endSessionsOf(person, path, 1_000)));
+    await until('the list', () => people.every((person) => file.hasEnded(person, 1_000)));
+    const long = Array.from({ length: 120 }, (_, n) => `${n}`.padStart(oidcLimits.personCharsMax, 'x'));
+    for (const person of long) await endSessionsOf(person, path, 1_000);
+    await until('the list', () => [...people, ...long].every((person) => file.hasEnded(person, 1_000)));
+  });
+
+  it('has a list that no other command is waited for without end to write', async () => {
+    withLimits(oidcLimits, { endedLookMs: 1, endedLooksMax: 3 });
+    const { path } = await opened();
+    const draft = `${endedPathOf(path)}.00000000-0000-0000-0000-000000000000.new`;
+    await writeFile(draft, '');
+    expect(await codeOf(() => endSessionsOf('ada', path, 1_000))).toBe('SIGN_IN_FILE_UNREADABLE');
+    await rm(draft);
+    await endSessionsOf('ada', path, 1_000);
+  });
+
   it('that is no file is not read: it may have no end', async () => {
     const { path, file, errors } = await opened();
     await rm(path);
     await symlink('/dev/null', path);
     await until('the error', () => errors.some((error) => error.includes('is not a file')));
+    // Its size is said to be none.
+    withLimits(oidcLimits, { fileBytesMax: 4096 });
+    await rm(path);
+    await symlink('/proc/self/smaps', path);
+    await until('the error', () => errors.some((error) => error.includes('it has over 4096 bytes')));
     expect(file.settings.origin).toBe('https://ci.example.org');
   });
 

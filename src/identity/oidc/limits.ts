@@ -29,6 +29,16 @@ export const oidcLimits = {
   sessionMsMin: 1_000,
   /** Entries of the list of ended sessions; those older than a session can be are dropped. */
   endedMax: 1_000,
+  /** A person that it names, in characters, and all of it. */
+  personCharsMax: 600,
+  endedBytesMax: 4 * 1024 ** 2,
+  /** How often a command looks whether another one has written the list, and how many times. */
+  endedLookMs: 50,
+  endedLooksMax: 100,
 } as const;
 
 assert(oidcLimits.idleMsDefault <= oidcLimits.sessionMsDefault, 'idle ends before the whole time');
+assert(
+  oidcLimits.endedMax * (6 * oidcLimits.personCharsMax + 64) <= oidcLimits.endedBytesMax,
+  'the longest list is read, whatever JSON escapes in it',
+);

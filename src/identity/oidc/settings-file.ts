@@ -1,16 +1,18 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { messageOf, QuorateError } from '../../protocol/base/errors.ts';
+import { hasCode, messageOf, QuorateError } from '../../protocol/base/errors.ts';
 import { checkFileVersion } from '../../protocol/base/newer.ts';
 import { shellWord } from '../../protocol/base/shell-word.ts';
 import { oidcLimits } from './limits.ts';
 import { type ProviderSettings, parseSignInSettings, type SignInSettings } from './settings.ts';
 
 const endedSchema = z
-  .array(z.strictObject({ person: z.string().min(1).max(600), at: z.number() }))
+  .array(z.strictObject({ person: z.string().min(1).max(oidcLimits.personCharsMax), at: z.number() }))
   .max(oidcLimits.endedMax);
 /** `crc32`: of the list as JSON. Before there were checksums the file was the list alone. */
 const endedFileSchema = z.strictObject({ ended: endedSchema, crc32: z.number() });
@@ -25,17 +27,21 @@ const unreadable = (path: string, why: string, cause?: unknown): QuorateError =>
   });
 
 /** Text of a file and what tells that it changed; undefined where there is none. @throws SIGN_IN_FILE_UNREADABLE */
-async function readStamped(path: string): Promise<{ text: string; stamp: string; mode: number } | undefined> {
+async function readStamped(
+  path: string,
+  bytesMax: number = oidcLimits.fileBytesMax,
+): Promise<{ text: string; stamp: string; mode: number } | undefined> {
   try {
     const stats = await stat(path);
     const { mtimeMs, ctimeMs, size, ino, mode } = stats;
     if (!stats.isFile()) throw unreadable(path, 'it is not a file');
-    if (size > oidcLimits.fileBytesMax)
-      throw unreadable(path, `it has over ${oidcLimits.fileBytesMax} bytes`);
-    return { text: await readFile(path, 'utf8'), stamp: `${mtimeMs} ${ctimeMs} ${size} ${ino}`, mode };
+    // Its size says nothing of what grows, or is in /proc.
+    const bytes = await buffer(createReadStream(path, { end: bytesMax }));
+    if (bytes.length > bytesMax) throw unreadable(path, `it has over ${bytesMax} bytes`);
+    return { text: bytes.toString(), stamp: `${mtimeMs} ${ctimeMs} ${size} ${ino}`, mode };
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (hasCode(cause, 'ENOENT')) return undefined;
     throw unreadable(path, messageOf(cause), cause);
   }
 }
@@ -74,6 +80,24 @@ export async function readClientSecret(
 
 export const endedPathOf = (settingsPath: string): string => `${settingsPath}.ended.json`;
 
+const readEnded = (path: string) => readStamped(path, oidcLimits.endedBytesMax);
+
+/** A file that no other command has open: one that is there is waited for. @throws SIGN_IN_FILE_UNREADABLE */
+async function openAlone(path: string): Promise<FileHandle> {
+  for (let looks = 1; ; looks++)
+    try {
+      return await open(path, 'wx', 0o600);
+    } catch (cause) {
+      if (!hasCode(cause, 'EEXIST')) throw cause;
+      if (looks >= oidcLimits.endedLooksMax)
+        throw new QuorateError('SIGN_IN_FILE_UNREADABLE', `${path} is there: another command writes`, {
+          hint: 'Where none does, one was interrupted: remove that file, and try again.',
+          cause,
+        });
+      await sleep(oidcLimits.endedLookMs);
+    }
+}
+
 function parseEnded(text: string, path: string): Ended[] {
   try {
     const value: unknown = JSON.parse(text);
@@ -98,23 +122,28 @@ function parseEnded(text: string, path: string): Ended[] {
  */
 export async function endSessionsOf(person: string, settingsPath: string, now: number): Promise<void> {
   const path = endedPathOf(settingsPath);
-  const found = await readStamped(path);
-  const before = found === undefined ? [] : parseEnded(found.text, path);
-  const kept = before.filter((entry) => now - entry.at <= oidcLimits.sessionMsMax && entry.person !== person);
-  const ended = endedSchema.parse([...kept.slice(1 - oidcLimits.endedMax), { person, at: now }]);
-  const draft = `${path}.${randomUUID()}.new`;
+  const failed = (cause: unknown) =>
+    cause instanceof QuorateError
+      ? cause
+      : new QuorateError('SIGN_IN_FILE_UNREADABLE', `cannot write ${path}: ${messageOf(cause)}`, {
+          hint: 'Its folder must be writable for you.',
+          cause,
+        });
+  // One name for all commands: they change the list one after the other, or one would lose what another ended.
+  const draft = `${path}.00000000-0000-0000-0000-000000000000.new`;
+  const handle = await openAlone(draft).catch((cause: unknown) => Promise.reject(failed(cause)));
   try {
-    await writeFile(draft, `${JSON.stringify({ ended, crc32: sumOf(ended) })}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-    });
+    const found = await readEnded(path);
+    const before = found === undefined ? [] : parseEnded(found.text, path);
+    const kept = before.filter((one) => now - one.at <= oidcLimits.sessionMsMax && one.person !== person);
+    const ended = endedSchema.parse([...kept.slice(1 - oidcLimits.endedMax), { person, at: now }]);
+    await handle.writeFile(`${JSON.stringify({ ended, crc32: sumOf(ended) })}\n`);
     await rename(draft, path);
   } catch (cause) {
     await rm(draft, { force: true });
-    throw new QuorateError('SIGN_IN_FILE_UNREADABLE', `cannot write ${path}: ${messageOf(cause)}`, {
-      hint: 'Its folder must be writable for you.',
-      cause,
-    });
+    throw failed(cause);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -205,7 +234,7 @@ export class SignInFile {
 
   async #readEnded(): Promise<void> {
     const path = endedPathOf(this.path);
-    const found = await readStamped(path);
+    const found = await readEnded(path);
     if (found === undefined || !(await this.#isNew(path, found.stamp))) return;
     this.#ended = new Map(parseEnded(found.text, path).map(({ person, at }) => [person, at]));
   }
@@ -219,7 +248,7 @@ export class SignInFile {
       this.#refused.set(path, { stamp, until: performance.now() + oidcLimits.refusedCheckMs });
       throw error;
     });
-    if ((await readStamped(path))?.stamp !== stamp) return false;
+    if ((await readStamped(path, oidcLimits.endedBytesMax))?.stamp !== stamp) return false;
     this.#stamps.set(path, stamp);
     this.#stamps.delete(`${path} error`);
     return true;
