@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, lstatSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
 import { appendFile, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { hasCode, QuorateError } from '../protocol/base/errors.ts';
@@ -92,17 +92,27 @@ export async function checkNotCommitted(dir: string, madeAt?: number): Promise<v
     }
 }
 
-/** A file that a process reads again while it runs is none that a checkout put into `.quorate`. @throws as of `checkNotCommitted` */
+const linksMax = 40;
+
+/** A file that a process reads again while it runs is none that a checkout put into `.quorate`, nor does a link lead to one. @throws as of `checkNotCommitted` */
 export async function checkOwnFile(file: string): Promise<void> {
-  const parts = resolve(file).split(sep);
-  const at = parts.lastIndexOf('.quorate', -2);
-  if (at < 0) return;
-  const steps = parts.slice(at).map((_, n) => parts.slice(0, at + n + 1).join(sep));
-  const links = steps.map((step) => lstatSync(step, { throwIfNoEntry: false }));
+  const paths = [resolve(file)];
   // As new as the newest of the links that lead to it.
-  const made = [statSync(file, { throwIfNoEntry: false }), ...links.filter((one) => one?.isSymbolicLink())];
-  const times = made.map((one) => one?.ctimeMs ?? Number.POSITIVE_INFINITY);
-  await checkNotCommitted(steps[0] ?? '', Math.max(...times));
+  const made = [statSync(file, { throwIfNoEntry: false })?.ctimeMs ?? Number.POSITIVE_INFINITY];
+  for (const path of paths) {
+    const parts = path.split(sep);
+    const steps = parts.map((_, n) => parts.slice(0, n + 1).join(sep));
+    const at = steps.findIndex((step) => lstatSync(step, { throwIfNoEntry: false })?.isSymbolicLink());
+    const link = steps[at];
+    if (link === undefined || paths.length > linksMax) continue;
+    made.push(lstatSync(link).ctimeMs);
+    paths.push(resolve(dirname(link), readlinkSync(link), ...parts.slice(at + 1)));
+  }
+  for (const path of paths) {
+    const parts = path.split(sep);
+    const at = parts.lastIndexOf('.quorate', -2);
+    if (at >= 0) await checkNotCommitted(parts.slice(0, at + 1).join(sep), Math.max(...made));
+  }
 }
 
 /** `where`: of the folder `.quorate`, in this repository. @throws {QuorateError} `PROJECT_FOREIGN` where keys in it would go into the next commit */

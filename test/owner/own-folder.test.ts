@@ -357,3 +357,24 @@ it('so does none further down in such a folder, nor one that it names', async ()
   const named = readClientSecret(secret, join(root, 'sign-in.toml'), checkOwnFile);
   expect(await named.catch(codeOf)).toBe('PROJECT_FOREIGN');
 });
+
+it('so does none to which a link of one’s own leads, and none to which that one is a link', async () => {
+  const root = await repo();
+  const aside = await folder();
+  const own = join(root, '.quorate', 'sign-in.toml');
+  await mkdir(dirname(own));
+  await writeFile(own, 'origin = "https://ci.example.org"\n');
+  await symlink(own, join(aside, 'sign-in.toml'));
+  await symlink(dirname(own), join(aside, 'settings'));
+  const places = [join(aside, 'sign-in.toml'), join(aside, 'settings', 'sign-in.toml')];
+  const answers = () => Promise.all(places.map((place) => checkOwnFile(place).then(() => 'own', codeOf)));
+  expect(await answers()).toEqual(['own', 'own']);
+  git(root, 'add', '-f', '.quorate');
+  expect(await answers()).toEqual(['PROJECT_FOREIGN', 'PROJECT_FOREIGN']);
+  await rename(own, join(root, 'other.toml'));
+  await symlink('../other.toml', own);
+  git(root, 'add', '-f', '.quorate');
+  expect(await answers()).toEqual(['PROJECT_FOREIGN', 'PROJECT_FOREIGN']);
+  await symlink('loop', join(aside, 'loop'));
+  await expect(checkOwnFile(join(aside, 'loop'))).rejects.toThrow('ELOOP');
+});
