@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { endedPathOf, readClientSecret, SignInFile } from '../../src/identity/oidc/settings-file.ts';
@@ -246,6 +246,36 @@ it('a folder that is a link of one’s own to elsewhere is checked here and ther
   expect((await openProject(root)).project).toBe(project);
   git(there, 'add', '-f', '.quorate/charter.jws');
   expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+});
+
+it('keys behind a link of one’s own outlive a branch that commits others, which git puts in place of ignored files', async () => {
+  const theirs = await repo();
+  await initProject(theirs, about);
+  git(theirs, 'add', '-f', '.quorate');
+  git(theirs, 'commit', '-q', '-m', 'x');
+  const root = await repo();
+  await writeFile(join(root, '.gitignore'), '.quorate\n');
+  const home = commitAll(root);
+  git(root, 'fetch', '-q', theirs, 'HEAD:theirs');
+  const visit = () => {
+    git(root, 'checkout', '-q', 'theirs');
+    git(root, 'checkout', '-q', home);
+  };
+  const apart = await folder();
+  const { dir, project } = await initProject(apart, about);
+  const link = join(root, '.quorate');
+  await symlink(dir, link);
+  git(root, 'checkout', '-q', 'theirs');
+  expect(await openProject(root).catch(codeOf)).toBe('PROJECT_FOREIGN');
+  git(root, 'checkout', '-q', home);
+  expect(existsSync(link)).toBe(false);
+  await symlink(dir, link);
+  expect((await openProject(root)).project).toBe(project);
+  // The control: without the link they are lost.
+  await rm(link);
+  await initProject(root, about);
+  visit();
+  expect(existsSync(link)).toBe(false);
 });
 
 it('a folder that is a link of one’s own to elsewhere is kept out of commits, as the link that it is', async () => {

@@ -119,6 +119,10 @@ async function run(context: Context, options: Options): Promise<Exit> {
     '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
     `  quorate.yaml         ${from !== undefined ? `made of ${escapeLine(from.path, 200)}` : jobFile === 'kept' ? 'was there, left as it is' : unguessed === undefined ? 'an example job; make it yours' : 'a job whose commands are not known yet'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
+    dim(
+      '  Git puts committed files in the place of ignored ones: look at branches of others in a working tree',
+    ),
+    dim('  of their own, git worktree add, or one that commits .quorate/ destroys these keys.'),
     ...((await stat(repo)).uid === process.getuid?.()
       ? []
       : [
