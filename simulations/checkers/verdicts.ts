@@ -21,13 +21,15 @@ export function verdicts(): Observe {
         trusted.delete(effect.run);
       }
     if (seen.kind !== 'published') return;
-    // An older copy of the journal has an earlier verdict, and its bundle may be made again.
     const id = idOf(seen.verdict);
-    if (isRestored && published.has(id)) return;
-    published.add(id);
     const { level, outcome } = seen.verdict.predicate.quorate_verdict;
-    const said = `${level} ${outcome === null ? 'nothing' : (artifactOf(outcome) ?? idOf(outcome))}`;
+    const about = outcome === null ? 'nothing' : (artifactOf(outcome) ?? idOf(outcome));
+    const said = `${level} ${about}`;
     const before = last.get(seen.run);
+    // An older copy of the journal has an earlier verdict: its bundle may be made again, and it is agreed until it is witnessed again.
+    const isAwaited = level === 'agreed' && before?.said === `trusted ${about}`;
+    if (isRestored && (published.has(id) || isAwaited)) return;
+    published.add(id);
     if (before !== undefined && isFinal(before.level) && before.said !== said)
       throw new Violation(`the verdict was "${before.said}" and is now "${said}"`);
     last.set(seen.run, { said, level });
